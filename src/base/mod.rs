@@ -1,0 +1,17 @@
+//! What every room may use: time, ids, chance, timers, reasons and redaction. Imports nothing of ours.
+
+mod entropy;
+mod id;
+mod pii;
+pub mod reason;
+mod time;
+mod timers;
+
+pub use entropy::Entropy;
+pub use id::{
+    CallId, IdSource, LegId, Origin, RecordingId, ReservationId, RoomId, ShardId, TaskId,
+};
+pub use pii::Pii;
+pub use reason::{Cause, Party};
+pub use time::{Clock, Timestamp};
+pub use timers::Timers;

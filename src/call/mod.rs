@@ -1,0 +1,1 @@
+//! The call: legs, bridge, negotiation, machine, checkpoint.

@@ -1,0 +1,1 @@
+//! The configuration directory: parse, check everything, report every error at once.

@@ -1,0 +1,65 @@
+//! The bounded bus: every subscriber gets every event, or the count of those it was too slow for.
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Event;
+
+/// Where events are published; cheap to clone. Publishing never waits.
+#[derive(Clone, Debug, Default)]
+pub struct Bus {
+    subscribers: Arc<Mutex<Vec<SyncSender<Arc<Event>>>>>,
+}
+
+/// One subscriber's end.
+#[derive(Debug)]
+pub struct Subscription {
+    receiver: Receiver<Arc<Event>>,
+}
+
+impl Bus {
+    /// A bus without subscribers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Hears all events from now on; at most `capacity` wait, later ones are lost to this
+    /// subscriber alone.
+    pub fn subscribe(&self, capacity: usize) -> Subscription {
+        let (sender, receiver) = sync_channel(capacity);
+        self.subscribers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(sender);
+        Subscription { receiver }
+    }
+
+    /// Tells every subscriber; drops those that are gone. Returns how many could not take it.
+    pub fn publish(&self, event: &Arc<Event>) -> usize {
+        let mut lagging = 0;
+        self.subscribers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|subscriber| match subscriber.try_send(event.clone()) {
+                Ok(()) => true,
+                Err(TrySendError::Full(_)) => {
+                    lagging += 1;
+                    true
+                }
+                Err(TrySendError::Disconnected(_)) => false,
+            });
+        lagging
+    }
+}
+
+impl Subscription {
+    /// Waits for the next event; `None` when the bus is gone.
+    pub fn recv(&self) -> Option<Arc<Event>> {
+        self.receiver.recv().ok()
+    }
+
+    /// The next event if one is there.
+    pub fn try_recv(&self) -> Option<Arc<Event>> {
+        self.receiver.try_recv().ok()
+    }
+}

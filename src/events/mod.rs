@@ -1,0 +1,266 @@
+//! What has happened, in the past tense; and the call record as a pure fold of it.
+//!
+//! The call room emits [`Event`]s; the record is `fold(events)`; metrics, the live view and the
+//! store hear the same events over a bounded bus that may lag and lose nothing that matters,
+//! because the record is folded in the call itself.
+
+mod bus;
+pub mod record;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::base::{CallId, Cause, LegId, Party, RecordingId, ReservationId, TaskId, Timestamp};
+
+pub use bus::{Bus, Subscription};
+pub use record::CallRecord;
+
+/// One thing that happened to one call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, on switch time.
+    pub at: Timestamp,
+    /// Which logical call.
+    pub call: CallId,
+    /// What.
+    pub fact: Fact,
+}
+
+/// What can happen to a call. Free of personal data beyond the numbers dialled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Fact {
+    /// The first INVITE was accepted for processing.
+    CallStarted {
+        /// Region of the node that holds the call.
+        region: Arc<str>,
+        /// Node that holds the call.
+        node: Arc<str>,
+        /// `inbound` from a trunk, `internal` from a phone to a phone or service, `outbound`
+        /// from a phone to a trunk.
+        direction: Direction,
+        /// Caller's number, normalised; `anonymous` when withheld.
+        from: String,
+        /// Dialled number, normalised.
+        to: String,
+        /// Trunk it came in by.
+        trunk: Option<String>,
+        /// Configuration generation the call runs under.
+        generation: u64,
+    },
+    /// A SIP leg was added to the call.
+    LegAdded {
+        /// Leg.
+        leg: LegId,
+        /// What the leg is to the call.
+        role: Role,
+        /// Number or address of the party.
+        party: String,
+        /// Agent, when the leg rings an agent.
+        agent: Option<String>,
+        /// Trunk, when the leg goes through one.
+        trunk: Option<String>,
+        /// SIP Call-ID of the leg's dialog.
+        sip_call_id: String,
+    },
+    /// The far end of a leg rings (180 or 183).
+    LegRinging {
+        /// Leg.
+        leg: LegId,
+    },
+    /// A leg was answered (200).
+    LegAnswered {
+        /// Leg.
+        leg: LegId,
+        /// Codec negotiated, such as `PCMU`.
+        codec: String,
+    },
+    /// A leg ended; the last thing said about it.
+    LegEnded {
+        /// Leg.
+        leg: LegId,
+        /// Who ended it.
+        by: Party,
+        /// Why.
+        cause: Cause,
+        /// What its media counted.
+        media: MediaSummary,
+    },
+    /// The caller's timeline entered a new stretch; the one before ends at this instant.
+    CallerEntered {
+        /// The stretch.
+        stretch: Stretch,
+        /// Flow, queue, agent or number it belongs to.
+        with: String,
+    },
+    /// An agent's own timeline entered a new stretch; `None` ends it.
+    AgentEntered {
+        /// Agent.
+        agent: String,
+        /// Leg that rings or holds the agent, once there is one.
+        leg: Option<LegId>,
+        /// The stretch, or the end.
+        stretch: Option<AgentStretch>,
+    },
+    /// The caller pressed a key.
+    DigitPressed {
+        /// Leg that pressed.
+        leg: LegId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        digit: char,
+    },
+    /// Call attributes were set; later values replace earlier ones of the same name.
+    AttributesSet {
+        /// Names and values.
+        attributes: Map<String, Value>,
+    },
+    /// The call entered a queue.
+    Queued {
+        /// Queue.
+        queue: String,
+        /// Task made for it.
+        task: TaskId,
+    },
+    /// The call was offered to an agent.
+    Offered {
+        /// Reservation.
+        reservation: ReservationId,
+        /// Agent.
+        agent: String,
+        /// Queue.
+        queue: String,
+        /// Why this agent, in one sentence.
+        why: String,
+    },
+    /// An offer ended.
+    OfferEnded {
+        /// Reservation.
+        reservation: ReservationId,
+        /// Agent.
+        agent: String,
+        /// `accepted`, `no_answer`, `busy`, `rejected`, `unreachable`, `caller_left`, ...
+        outcome: String,
+    },
+    /// The call left the queue.
+    Unqueued {
+        /// Queue.
+        queue: String,
+        /// `answered`, `abandoned`, `nobody_available`, `timeout`, ...
+        outcome: String,
+    },
+    /// A recording began.
+    RecordingStarted {
+        /// Recording.
+        recording: RecordingId,
+    },
+    /// A recording was published (or lost, with the reason).
+    RecordingPublished {
+        /// What is to be known about it.
+        recording: RecordingFacts,
+    },
+    /// The call ended; nothing but `RecordingPublished` and wrap-up follows.
+    CallEnded {
+        /// Who ended it.
+        by: Party,
+        /// Why.
+        cause: Cause,
+    },
+}
+
+/// Which way a call went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From a trunk.
+    Inbound,
+    /// From a phone to a phone or a service.
+    Internal,
+    /// From a phone to a trunk.
+    Outbound,
+}
+
+/// What a leg is to its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Rung on behalf of the router.
+    Agent,
+    /// Called directly.
+    Callee,
+    /// Placed the call.
+    Caller,
+}
+
+/// A stretch of the caller's time; they are contiguous and add up to the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stretch {
+    /// Held by another party.
+    Hold,
+    /// In a flow: greeting, menu, announcement.
+    Ivr,
+    /// In a queue, hearing music, until an agent answers.
+    Queue,
+    /// A called party is being rung.
+    Ring,
+    /// A service of the switch: echo, tone, music.
+    Service,
+    /// From the INVITE to the first treatment.
+    SetUp,
+    /// With another person.
+    Talk,
+}
+
+/// A stretch of an agent's time in one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentStretch {
+    /// The agent's phone rings.
+    Ring,
+    /// Chosen; the phone does not ring yet.
+    Offer,
+    /// With the caller.
+    Talk,
+    /// The caller or the agent is on hold.
+    Hold,
+    /// After-call work.
+    Wrap,
+}
+
+/// What a leg's media counted, from the switch's side.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MediaSummary {
+    /// RTP packets received.
+    pub received: u64,
+    /// RTP packets sent.
+    pub sent: u64,
+    /// Packets that never came, by sequence number.
+    pub lost: u64,
+    /// Packets refused: wrong source, wrong payload type, not RTP.
+    pub refused: u64,
+    /// Interarrival jitter at the end, milliseconds (RFC 3550 §6.4.1).
+    pub jitter_ms: f64,
+}
+
+/// What a record keeps of a recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordingFacts {
+    /// Recording.
+    pub recording: RecordingId,
+    /// When its first sample was spoken.
+    pub started: Timestamp,
+    /// Length, milliseconds.
+    pub duration_ms: u64,
+    /// Path of the published file, below the recordings directory or absolute.
+    pub path: String,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file, hex.
+    pub sha256: String,
+    /// Who is on which channel, left first.
+    pub channels: Vec<String>,
+    /// Why it is incomplete, when it is.
+    pub defect: Option<String>,
+}

@@ -1,0 +1,1 @@
+//! The attribute expression language: parse, check, eval; total, bounded, no I/O.

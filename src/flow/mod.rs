@@ -1,0 +1,1 @@
+//! Flow documents: what a caller hears and may decide.

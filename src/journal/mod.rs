@@ -1,0 +1,1 @@
+//! The ordered log of facts: the trait, fact classes, snapshot, replay.

@@ -1,0 +1,3 @@
+//! The `tsunagu` program: arguments, logging, exit code.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What is heard: RTP, codecs, jitter buffer, mixer, workers, ports, recorder taps.

@@ -1,0 +1,1 @@
+//! Recording files: naming, sidecar, publish, recovery.

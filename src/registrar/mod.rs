@@ -1,0 +1,1 @@
+//! Where phones are: bindings (RFC 3261 §10).

@@ -1,0 +1,1 @@
+//! Attribute routing: tasks, workers, queues, reservations: one pure state machine.

@@ -1,0 +1,1 @@
+//! The system: clock, signals, service manager, logging.

@@ -1,0 +1,1 @@
+//! SQLite: journal, records, bindings.

@@ -1,0 +1,1 @@
+//! Carriers: trunks, choice, number plan.

@@ -1,0 +1,1 @@
+//! The line a caller stands in: music, position, overflow.
