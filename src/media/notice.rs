@@ -1,6 +1,6 @@
 //! What media tells signalling.
 
-use super::{Closed, LegState, PlayId};
+use super::{LegState, PlayId, recorder::Closed};
 use crate::base::{LegId, Timestamp};
 use crate::events::MediaSummary;
 
