@@ -11,8 +11,25 @@ use crate::events::{CallRecord, Direction, Fact, Role, Stretch};
 use crate::flow::{Context, Run};
 use crate::sdp::{self, Description, LocalMedia};
 use crate::sip::auth::Verdict;
-use crate::sip::{Flow, HeaderName, Message, SessionId};
+use crate::sip::{Flow, HeaderName, Message, SessionId, Uri};
 use crate::trunk::{Destination, Origin};
+
+/// Who calls, once that is settled.
+enum Caller {
+    /// A phone that proved its password, by number.
+    Phone(String),
+    /// A trunk, by name.
+    Trunk(String),
+}
+
+impl Caller {
+    fn as_origin(&self) -> Origin<'_> {
+        match self {
+            Caller::Phone(number) => Origin::Phone(number),
+            Caller::Trunk(name) => Origin::Trunk(name),
+        }
+    }
+}
 
 /// Why an INVITE was refused: the status and the headers that go with it.
 pub(super) struct Refusal {
@@ -55,13 +72,13 @@ impl Exchange {
             let retry = (HeaderName::RetryAfter, closed.retry_after().to_string());
             return Err(Refusal { status: 503, headers: vec![retry] });
         }
-        let origin = self.identify(now, &generation, flow, request)?;
+        let caller = self.identify(now, &generation, flow, request)?;
         let dialled = request
             .request_uri()
             .and_then(Result::ok)
-            .and_then(|uri| uri.number().map(str::to_owned))
+            .and_then(|uri| user_of(&uri))
             .ok_or(404_u16)?;
-        let destination = generation.numbers.dialled(&origin, &dialled).ok_or(404_u16)?;
+        let destination = generation.numbers.dialled(caller.as_origin(), &dialled).ok_or(404_u16)?;
         let offer = match request.body() {
             [] => None,
             body => Some(Description::parse(body).map_err(|_| 400_u16)?),
@@ -71,12 +88,12 @@ impl Exchange {
             let probe = LocalMedia::new(flow.local, None, 0);
             sdp::answer(&probe, offer).map_err(|_| 488_u16)?;
         }
-        let from = match &origin {
-            Origin::Phone(number) => number.clone(),
-            _ => caller_number(request),
+        let from = match &caller {
+            Caller::Phone(number) => number.clone(),
+            Caller::Trunk(_) => caller_number(request),
         };
-        let stage = self.first_stage(&generation, &origin, &from, &dialled, &destination)?;
-        Ok(Arrival { origin, from, dialled, destination, offer, stage })
+        let stage = self.first_stage(&generation, &caller, &from, &destination)?;
+        Ok(Arrival { caller, from, dialled, destination, offer, stage })
     }
 
     /// Who calls: a phone that proves it, or a trunk by its address. A From that names one of our
@@ -87,19 +104,19 @@ impl Exchange {
         generation: &Generation,
         flow: &Flow,
         request: &Message,
-    ) -> Result<Origin, Refusal> {
+    ) -> Result<Caller, Refusal> {
         let claimed = request
             .from()
             .ok()
-            .and_then(|from| from.uri.number().map(str::to_owned))
+            .and_then(|from| user_of(&from.uri))
             .filter(|user| generation.phones.contains_key(user));
         let trunk = generation.trunks.values().find(|trunk| trunk.accepts(flow.remote.ip()));
         match (claimed, trunk) {
-            (None, Some(trunk)) => Ok(Origin::Trunk(trunk.name.clone())),
+            (None, Some(trunk)) => Ok(Caller::Trunk(trunk.name.clone())),
             (claimed, _) => {
                 let user = self.authenticate(now, generation, request)?;
                 match claimed {
-                    Some(claimed) if claimed == user => Ok(Origin::Phone(user)),
+                    Some(claimed) if claimed == user => Ok(Caller::Phone(user)),
                     _ => Err(Refusal::from(403)),
                 }
             }
@@ -132,14 +149,13 @@ impl Exchange {
     fn first_stage(
         &self,
         generation: &Generation,
-        origin: &Origin,
+        caller: &Caller,
         from: &str,
-        dialled: &str,
         destination: &Destination,
     ) -> Result<Stage, Refusal> {
         let service = |kind| Ok(Stage::Service(Service::new(kind)));
         let activity = |available| {
-            let Origin::Phone(phone) = origin else { return Err(Refusal::from(404)) };
+            let Caller::Phone(phone) = caller else { return Err(Refusal::from(404)) };
             let agent = generation.agents_by_phone.get(phone).ok_or(404_u16)?.clone();
             service(ServiceKind::Activity { agent, available })
         };
@@ -148,12 +164,16 @@ impl Exchange {
             Destination::AgentAway => activity(false),
             Destination::Conference(number) => service(ServiceKind::Conference(number.clone())),
             Destination::Echo => service(ServiceKind::Echo),
-            Destination::Flow { name, number } => {
+            Destination::Flow { name, number, attributes } => {
                 let document = generation.flows.get(name).ok_or(500_u16)?.clone();
                 let context = Context {
                     from: from.to_owned(),
                     to: number.clone(),
-                    dialled: dialled.to_owned(),
+                    trunk: match caller {
+                        Caller::Trunk(name) => Some(name.clone()),
+                        Caller::Phone(_) => None,
+                    },
+                    attributes: attributes.clone(),
                 };
                 let run = Run::new(document, context);
                 Ok(Stage::Treatment(Box::new(Treatment::new(run))))
@@ -179,12 +199,12 @@ impl Exchange {
         let key = CallKey(self.next_key);
         let id = self.ids.call(now);
         let generation = self.generation().number;
-        let trunk = match &arrival.origin {
-            Origin::Trunk(name) => Some(name.clone()),
-            _ => None,
+        let trunk = match &arrival.caller {
+            Caller::Trunk(name) => Some(name.clone()),
+            Caller::Phone(_) => None,
         };
-        let direction = match (&arrival.origin, &arrival.destination) {
-            (Origin::Trunk(_), _) => Direction::Inbound,
+        let direction = match (&arrival.caller, &arrival.destination) {
+            (Caller::Trunk(_), _) => Direction::Inbound,
             (_, Destination::Trunk { .. }) => Direction::Outbound,
             _ => Direction::Internal,
         };
@@ -253,7 +273,7 @@ impl Exchange {
 
 /// Everything known about a call that may come in.
 struct Arrival {
-    origin: Origin,
+    caller: Caller,
     from: String,
     dialled: String,
     destination: Destination,
@@ -266,7 +286,11 @@ fn caller_number(request: &Message) -> String {
     request
         .from()
         .ok()
-        .and_then(|from| from.uri.number().map(str::to_owned))
-        .filter(|user| !user.is_empty())
+        .and_then(|from| user_of(&from.uri))
         .unwrap_or_else(|| "anonymous".to_owned())
+}
+
+/// The user part of an address, or the number of a `tel:` one; `None` when empty.
+pub(super) fn user_of(uri: &Uri) -> Option<String> {
+    Some(uri.user_decoded().into_owned()).filter(|user| !user.is_empty())
 }

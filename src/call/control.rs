@@ -78,7 +78,7 @@ impl Exchange {
                     let found = hands
                         .generations
                         .get(&call.core.generation)
-                        .and_then(|now| now.numbers.dialled(&Origin::Flow, &number));
+                        .and_then(|now| now.numbers.dialled(Origin::Flow, &number));
                     match found {
                         Some(Destination::Phone(phone)) => call
                             .core

@@ -310,6 +310,14 @@ impl Core {
         for leg in live {
             self.hang_up(hands, leg, by, cause.clone());
         }
+        self.close_room(hands);
+    }
+
+    /// Ends the call's conference with its recordings; the legs stay.
+    pub(crate) fn close_room(&mut self, hands: &mut Hands<'_>) {
+        for recording in self.recordings.clone() {
+            hands.tell(Command::StopRecord { recording, at: hands.now });
+        }
         if let Some(room) = self.room.take() {
             hands.tell(Command::CloseRoom { room });
         }

@@ -19,6 +19,7 @@ mod machine;
 mod negotiate;
 mod registration;
 mod ring;
+pub mod task;
 
 pub use checkpoint::CallCheckpoint;
 pub use control::{Control, ControlError};

@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use super::arrival::Refusal;
+use super::arrival::{Refusal, user_of};
 use super::exchange::{Exchange, Output};
 use crate::base::{Pii, Timestamp};
 use crate::registrar::Change;
@@ -42,7 +42,7 @@ impl Exchange {
         let phone = request
             .to()
             .ok()
-            .and_then(|to| to.uri.number().map(str::to_owned))
+            .and_then(|to| user_of(&to.uri))
             .ok_or(Refusal::from(400))?;
         if phone != user {
             // RFC 3261 §10.3 step 4: authenticated, but not for this address-of-record.

@@ -1,12 +1,14 @@
 //! Placing legs: to every registered contact of a phone, or out by a trunk.
 
+use std::net::SocketAddr;
+
 use super::core::{Core, open_local, sdp_body};
 use super::hands::Hands;
 use crate::base::LegId;
 use crate::events::Role;
 use crate::sdp;
 use crate::sip::ua::Invite;
-use crate::sip::{Flow, NameAddr, Uri};
+use crate::sip::{Flow, Host, NameAddr, Uri};
 
 impl Core {
     /// Rings all contacts a phone has registered; first answer wins. The status to tell the
@@ -58,7 +60,7 @@ impl Core {
         let flow =
             Flow { protocol: trunk.protocol, local, remote: trunk.target, connection: None };
         let target = Placed {
-            uri: Uri::sip(Some(number), trunk.target),
+            uri: sip_uri(number, trunk.target),
             flow,
             role: Role::Callee,
             party: number.to_owned(),
@@ -75,8 +77,11 @@ impl Core {
         let local = open_local(hands, id)?;
         let body = sdp_body(&sdp::offer(&local));
         let here = target.flow.local;
-        let from = NameAddr::new(target.display, Uri::sip(Some(&self.from), here));
-        let to = NameAddr::new(None, target.uri.clone());
+        let mut from = NameAddr::new(sip_uri(&self.from, here));
+        if let Some(display) = &target.display {
+            from = from.with_display(display);
+        }
+        let to = NameAddr::new(target.uri.clone());
         let invite = Invite {
             flow: target.flow.clone(),
             uri: target.uri,
@@ -118,4 +123,9 @@ struct Placed {
     /// Name shown to the far end.
     display: Option<String>,
     credentials: Option<crate::sip::auth::Credentials>,
+}
+
+/// A SIP address at one of our own or a peer's sockets.
+fn sip_uri(user: &str, at: SocketAddr) -> Uri {
+    Uri::sip(user, Host::from(at.ip()), Some(at.port()))
 }

@@ -1,5 +1,7 @@
 //! A call to a phone or out by a trunk: rings, passes on what is heard, joins on answer.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Feature, LegEvent, Next, Ringing, Stage, Talk, Treatment};
@@ -8,7 +10,7 @@ use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::call::leg::Progress;
 use crate::events::{Role, Stretch};
-use crate::flow::{Input, Run};
+use crate::flow::{DialOutcome, Input, Run};
 use crate::trunk::{Destination, Origin};
 
 /// Ringing someone.
@@ -18,6 +20,8 @@ pub(crate) struct Dial {
     legs: Vec<LegId>,
     /// The best refusal so far (RFC 3261 §16.7 step 6, in short: busy beats no answer).
     refused: Option<u16>,
+    /// How long it may ring; `None` takes the office's.
+    ring_timeout: Option<Duration>,
     deadline: Option<Timestamp>,
     /// The flow that dialled, told when nobody answers.
     run: Option<Run>,
@@ -48,19 +52,21 @@ impl Dial {
     }
 
     /// On behalf of a flow.
-    pub(crate) fn from_flow(run: Run, number: String) -> Self {
-        Self::new(Target::Number(number), Some(run))
+    pub(crate) fn from_flow(run: Run, number: String, ring_timeout: Duration) -> Self {
+        let mut dial = Self::new(Target::Number(number), Some(run));
+        dial.ring_timeout = Some(ring_timeout);
+        dial
     }
 
     fn new(target: Target, run: Option<Run>) -> Self {
-        Self { target, legs: Vec::new(), refused: None, deadline: None, run, tone: false }
+        Self { target, legs: Vec::new(), refused: None, ring_timeout: None, deadline: None, run, tone: false }
     }
 
     fn ring(&self, core: &mut Core, hands: &mut Hands<'_>) -> Result<Vec<LegId>, u16> {
         let target = match &self.target {
             Target::Number(number) => {
                 let generation = hands.generations.get(&core.generation).ok_or(500_u16)?;
-                let found = generation.numbers.dialled(&Origin::Flow, number).ok_or(404_u16)?;
+                let found = generation.numbers.dialled(Origin::Flow, number).ok_or(404_u16)?;
                 match found {
                     Destination::Phone(number) => Target::Phone(number),
                     Destination::Trunk { trunk, number } => Target::Trunk { trunk, number },
@@ -88,8 +94,7 @@ impl Dial {
         }
         match self.run.take() {
             Some(run) => {
-                let outcome = if status == 486 { "busy" } else { "no_answer" };
-                let input = Input::DialEnded { outcome: outcome.to_owned() };
+                let input = Input::DialEnded(DialOutcome::Failed);
                 Next::Become(Stage::Treatment(Box::new(Treatment::resume(run, input))))
             }
             None => Next::End(Party::Callee, Cause::from_status(status)),
@@ -118,7 +123,8 @@ impl Feature for Dial {
             Ok(legs) => self.legs = legs,
             Err(status) => return self.give_up(core, hands, status),
         }
-        let timeout = hands.generations.get(&core.generation).map(|now| now.ring_timeout);
+        let office = hands.generations.get(&core.generation).map(|now| now.ring_timeout);
+        let timeout = self.ring_timeout.or(office);
         self.deadline = timeout.map(|timeout| hands.now + timeout);
         if core.caller().progress == Progress::Answered {
             self.tone = true;
@@ -149,7 +155,11 @@ impl Feature for Dial {
                 if let Err(status) = core.answer_caller(hands) {
                     return Next::End(Party::Switch, Cause::from_status(status));
                 }
-                Next::Become(Stage::Talk(Talk::with_callee(leg)))
+                let run = self.run.take().map(|mut run| {
+                    run.handle(hands.now, Input::DialEnded(DialOutcome::Answered));
+                    run
+                });
+                Next::Become(Stage::Talk(Box::new(Talk::with_callee(leg, run))))
             }
             LegEvent::Ended => Next::Stay,
             LegEvent::Failed(status) => {

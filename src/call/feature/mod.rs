@@ -30,7 +30,7 @@ pub(crate) enum Stage {
     /// In one of the switch's own services.
     Service(Service),
     /// With another party.
-    Talk(Talk),
+    Talk(Box<Talk>),
     /// In a flow.
     Treatment(Box<Treatment>),
     /// In a queue.
@@ -119,7 +119,7 @@ impl Stage {
             Stage::Dial(dial) => Some(dial.as_mut()),
             Stage::Over => None,
             Stage::Service(service) => Some(service),
-            Stage::Talk(talk) => Some(talk),
+            Stage::Talk(talk) => Some(talk.as_mut()),
             Stage::Treatment(treatment) => Some(treatment.as_mut()),
             Stage::Waiting(waiting) => Some(waiting.as_mut()),
         }

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Feature, LegEvent, Next};
+use super::{Feature, LegEvent, Next, Stage, Treatment};
 use crate::base::{Cause, LegId, Party, TaskId};
 use crate::call::core::Core;
 use crate::call::hands::Hands;
 use crate::events::{AgentStretch, Role, Stretch};
+use crate::flow::Run;
 use crate::router;
 
 /// A conversation.
@@ -16,6 +17,8 @@ pub(crate) struct Talk {
     peer: LegId,
     agent: Option<Agent>,
     record: bool,
+    /// The flow that brought the caller here, to go on with when the other party hangs up.
+    run: Option<Run>,
 }
 
 /// The agent who took the call, and the router's task behind it.
@@ -27,13 +30,19 @@ struct Agent {
 
 impl Talk {
     /// With an agent whom the router assigned.
-    pub(crate) fn with_agent(peer: LegId, name: String, task: TaskId, record: bool) -> Self {
-        Self { peer, agent: Some(Agent { name, task }), record }
+    pub(crate) fn with_agent(
+        peer: LegId,
+        name: String,
+        task: TaskId,
+        record: bool,
+        run: Run,
+    ) -> Self {
+        Self { peer, agent: Some(Agent { name, task }), record, run: Some(run) }
     }
 
     /// With whoever was called.
-    pub(crate) fn with_callee(peer: LegId) -> Self {
-        Self { peer, agent: None, record: false }
+    pub(crate) fn with_callee(peer: LegId, run: Option<Run>) -> Self {
+        Self { peer, agent: None, record: false, run }
     }
 
     fn peer_name(&self, core: &Core) -> String {
@@ -94,13 +103,15 @@ impl Feature for Talk {
                     .leg(leg)
                     .and_then(|leg| leg.over.clone())
                     .map_or_else(Cause::normal, |(_, _, cause)| cause);
-                Next::End(by, cause)
+                let Some(run) = self.run.take() else { return Next::End(by, cause) };
+                self.leave(core, hands);
+                core.close_room(hands);
+                Next::Become(Stage::Treatment(Box::new(Treatment::after_talk(run, by))))
             }
             LegEvent::Ended => {
                 // The agent left, others stay: the agent's work is done all the same.
                 if leg == self.peer {
                     self.leave(core, hands);
-                    self.agent = None;
                 }
                 Next::Stay
             }
@@ -115,10 +126,9 @@ impl Feature for Talk {
     }
 
     fn leave(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
-        if let Some(agent) = &self.agent {
-            let name = agent.name.clone();
-            hands.route(router::Command::Complete { task: agent.task.clone() });
-            core.agent_enters(hands, &name, None, None);
+        if let Some(agent) = self.agent.take() {
+            hands.route(router::Command::Complete { task: agent.task });
+            core.agent_enters(hands, &agent.name, None, None);
         }
     }
 }

@@ -16,18 +16,26 @@ pub(crate) struct Treatment {
     run: Run,
     /// What the flow hears when the stage begins again; `None` at its first start.
     resume: Option<Input>,
-    play: Option<PlayId>,
+    /// The play under way: media's number and the flow's.
+    play: Option<(PlayId, u64)>,
+    /// Who hung up, when the flow goes on because a conversation ended and says no more.
+    because: Option<Party>,
 }
 
 impl Treatment {
     /// A flow at its start.
     pub(crate) fn new(run: Run) -> Self {
-        Self { run, resume: None, play: None }
+        Self { run, resume: None, play: None, because: None }
     }
 
     /// A flow that goes on with what became of its last request.
     pub(crate) fn resume(run: Run, input: Input) -> Self {
-        Self { run, resume: Some(input), play: None }
+        Self { run, resume: Some(input), play: None, because: None }
+    }
+
+    /// A flow that goes on because the caller's conversation ended.
+    pub(crate) fn after_talk(run: Run, by: Party) -> Self {
+        Self { run, resume: Some(Input::TalkEnded), play: None, because: Some(by) }
     }
 
     fn carry_out(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
@@ -39,8 +47,8 @@ impl Treatment {
                         return Next::End(Party::Switch, Cause::from_status(status));
                     }
                 }
-                Action::Dial { number } => {
-                    let dial = Dial::from_flow(self.run.clone(), number);
+                Action::Dial { number, ring_timeout } => {
+                    let dial = Dial::from_flow(self.run.clone(), number, ring_timeout);
                     return Next::Become(Stage::Dial(Box::new(dial)));
                 }
                 Action::Enqueue { queue, attributes, priority } => {
@@ -48,10 +56,13 @@ impl Treatment {
                     let waiting = Waiting::new(self.run.clone(), queue, priority);
                     return Next::Become(Stage::Waiting(Box::new(waiting)));
                 }
-                Action::HangUp { cause } => return Next::End(Party::Switch, cause),
-                Action::Play { sounds } => {
+                Action::HangUp { cause } => {
+                    return Next::End(self.because.unwrap_or(Party::Switch), cause);
+                }
+                Action::Play { play, sounds } => {
+                    self.because = None;
                     let names = sounds.iter().map(String::as_str);
-                    self.play = Some(core.play(hands, caller, names, Looped::Once));
+                    self.play = Some((core.play(hands, caller, names, Looped::Once), play));
                 }
                 Action::SetAttributes(attributes) => note_attributes(core, hands, attributes),
                 Action::StopPlay => {
@@ -79,7 +90,7 @@ fn note_attributes(
 
 impl Feature for Treatment {
     fn enter(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
-        core.caller_enters(hands, Stretch::Ivr, self.run.name());
+        core.caller_enters(hands, Stretch::Ivr, &self.run.document().name.clone());
         match self.resume.take() {
             None => self.run.start(hands.now),
             Some(input) => self.run.handle(hands.now, input),
@@ -101,11 +112,11 @@ impl Feature for Treatment {
     }
 
     fn on_play_done(&mut self, core: &mut Core, hands: &mut Hands<'_>, play: PlayId) -> Next {
-        if self.play != Some(play) {
+        let Some((_, number)) = self.play.filter(|(mine, _)| *mine == play) else {
             return Next::Stay;
-        }
+        };
         self.play = None;
-        self.run.handle(hands.now, Input::PlayDone);
+        self.run.handle(hands.now, Input::PlayDone { play: number });
         self.carry_out(core, hands)
     }
 

@@ -8,9 +8,9 @@ use crate::base::{Cause, LegId, Party, ReservationId, TaskId, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::events::{AgentStretch, Fact, Role, Stretch};
-use crate::flow::{Input, Run};
+use crate::flow::{Input, QueueOutcome, Run};
 use crate::media::PlayId;
-use crate::router::{self, Rejection};
+use crate::router::{self, Rejection, RevokedWhy};
 use crate::waiting::{Action, LeaveWhy, Line};
 
 /// A caller in a queue.
@@ -78,7 +78,10 @@ impl Waiting {
             hands,
             Fact::Unqueued { queue: self.queue.clone(), outcome: outcome.to_owned() },
         );
-        let input = Input::QueueLeft { outcome: outcome.to_owned() };
+        let input = Input::QueueLeft(match why {
+            LeaveWhy::MaxWait => QueueOutcome::TimedOut,
+            LeaveWhy::Nobody => QueueOutcome::Nobody,
+        });
         Next::Become(Stage::Treatment(Box::new(Treatment::resume(self.run.clone(), input))))
     }
 
@@ -250,7 +253,7 @@ impl Feature for Waiting {
             }
             router::Output::OfferRevoked { reservation, why, .. } => {
                 if self.offer.as_ref().is_some_and(|offer| offer.reservation == *reservation) {
-                    self.drop_offer(core, hands, why);
+                    self.drop_offer(core, hands, revoked(*why));
                 }
                 Next::Stay
             }
@@ -284,8 +287,10 @@ impl Feature for Waiting {
                     .and_then(|now| now.queues.get(&self.queue))
                     .is_some_and(|care| care.record);
                 core.stop_play(hands, core.caller().id);
-                let talk = Talk::with_agent(leg, worker.clone(), task.clone(), record);
-                Next::Become(Stage::Talk(talk))
+                let mut run = self.run.clone();
+                run.handle(hands.now, Input::QueueLeft(QueueOutcome::Answered));
+                let talk = Talk::with_agent(leg, worker.clone(), task.clone(), record, run);
+                Next::Become(Stage::Talk(Box::new(talk)))
             }
             router::Output::NobodyCanTake { .. } => {
                 if let Some(line) = self.line.as_mut() {
@@ -335,4 +340,14 @@ impl Feature for Waiting {
 
 fn all_over(core: &Core, legs: &[LegId]) -> bool {
     legs.iter().all(|leg| core.leg(*leg).is_none_or(|leg| !leg.is_live()))
+}
+
+/// The outcome a withdrawn offer has in the record.
+fn revoked(why: RevokedWhy) -> &'static str {
+    match why {
+        RevokedWhy::Recovered => "restarted",
+        RevokedWhy::RingTimeout => "no_answer",
+        RevokedWhy::TaskCancelled => "caller_left",
+        RevokedWhy::WorkerRemoved => "agent_removed",
+    }
 }

@@ -1,0 +1,165 @@
+//! The shard's pump: sockets, channels and the timer of one [`Exchange`]. No telephony here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::exchange::{Exchange, Output};
+use super::{Control, ControlError, Gate, Generation};
+use crate::base::{CallId, Clock, LegId, Timestamp};
+use crate::events::{Bus, CallRecord};
+use crate::media::NoticeReceiver;
+use crate::router;
+use crate::sip::transport::{Incoming, Transport};
+use crate::sip::{Flow, Message};
+
+/// What others ask of a shard.
+#[derive(Debug)]
+pub enum Order {
+    /// New calls start with this generation from now on.
+    Commit(Arc<Generation>),
+    /// Do something to a call.
+    Control(CallId, Control, oneshot::Sender<Result<Option<LegId>, ControlError>>),
+    /// What is open: calls, sessions, transactions, media legs, conferences.
+    Inventory(oneshot::Sender<[usize; 5]>),
+    /// The records, so far, of all calls here.
+    Records(oneshot::Sender<Vec<CallRecord>>),
+    /// The router speaks.
+    Router(Box<router::Output>),
+    /// End the loop; calls that live are left as they are.
+    Stop,
+}
+
+/// Where a shard's outputs go.
+pub trait Outlets: Send {
+    /// A phone registered or unregistered: bindings are to be stored.
+    fn bindings_changed(&mut self);
+    /// A call is over: its record is to be stored.
+    fn publish(&mut self, record: Box<CallRecord>);
+    /// The router is told something.
+    fn route(&mut self, command: router::Command);
+}
+
+/// One shard with everything it owns.
+pub struct Shard<O> {
+    /// Calls, dialogs, transactions.
+    pub exchange: Exchange,
+    /// Sockets.
+    pub transport: Transport,
+    /// What media says.
+    pub notices: NoticeReceiver,
+    /// What others ask.
+    pub orders: mpsc::Receiver<Order>,
+    /// Where records, bindings and router commands go.
+    pub outlets: O,
+    /// Where events are heard.
+    pub bus: Bus,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Told when the shard is behind its work.
+    pub gate: Gate,
+}
+
+/// Messages handled before timers and channels get their turn again; a burst of this length takes
+/// a few milliseconds.
+const BURST: usize = 64;
+
+/// A timer this much overdue means that the shard cannot keep up.
+const LATE: Duration = Duration::from_millis(200);
+
+impl<O: Outlets> Shard<O> {
+    /// Runs until [`Order::Stop`] or until nobody can give orders any more.
+    pub async fn run(mut self) {
+        loop {
+            let now = self.clock.now();
+            let wait = self.exchange.poll_timeout().map(|at| at.since(now));
+            tokio::select! {
+                incoming = self.transport.recv() => {
+                    self.receive(incoming);
+                    for _ in 1..BURST {
+                        let Some(incoming) = self.transport.try_recv() else { break };
+                        self.receive(incoming);
+                    }
+                }
+                notice = self.notices.recv() => {
+                    self.exchange.handle_notice(self.clock.now(), notice);
+                    while let Some(notice) = self.notices.try_recv() {
+                        self.exchange.handle_notice(self.clock.now(), notice);
+                    }
+                }
+                order = self.orders.recv() => match order {
+                    None | Some(Order::Stop) => return,
+                    Some(order) => self.obey(order),
+                },
+                () = sleep(wait) => self.wake(),
+            }
+            self.flush();
+        }
+    }
+
+    fn receive(&mut self, incoming: Incoming) {
+        let now = self.clock.now();
+        match incoming {
+            Incoming::Closed(flow) | Incoming::Failed(flow) => {
+                self.exchange.handle_transport_error(now, &flow);
+            }
+            Incoming::Datagram(flow, bytes) => self.parse(now, flow, bytes),
+        }
+        self.flush();
+    }
+
+    fn parse(&mut self, now: Timestamp, flow: Flow, bytes: bytes::Bytes) {
+        match Message::parse(bytes.clone()) {
+            Ok(message) => self.exchange.handle_message(now, flow, message),
+            Err(why) => self.exchange.handle_malformed(now, flow, bytes, why),
+        }
+    }
+
+    fn wake(&mut self) {
+        let now = self.clock.now();
+        let overdue = self.exchange.poll_timeout().map_or(Duration::ZERO, |at| now.since(at));
+        self.gate.set_late(overdue > LATE);
+        self.exchange.handle_timeout(now);
+    }
+
+    fn obey(&mut self, order: Order) {
+        let now = self.clock.now();
+        match order {
+            Order::Commit(generation) => self.exchange.commit(generation),
+            // An asker that is gone does not need the answer.
+            Order::Control(call, wish, reply) => {
+                let _ = reply.send(self.exchange.control(now, &call, wish));
+            }
+            Order::Inventory(reply) => {
+                let _ = reply.send(self.exchange.inventory());
+            }
+            Order::Records(reply) => {
+                let _ = reply.send(self.exchange.records());
+            }
+            Order::Router(output) => self.exchange.handle_router(now, &output),
+            Order::Stop => {}
+        }
+    }
+
+    fn flush(&mut self) {
+        while let Some(output) = self.exchange.poll_output() {
+            match output {
+                Output::Bindings => self.outlets.bindings_changed(),
+                Output::Event(event) => {
+                    self.bus.publish(&event);
+                }
+                Output::Record(record) => self.outlets.publish(record),
+                Output::Router(command) => self.outlets.route(command),
+                Output::Transmit { flow, bytes } => self.transport.send(&flow, bytes),
+            }
+        }
+    }
+}
+
+async fn sleep(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}
