@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
@@ -32,6 +32,8 @@ pub struct Settings {
     pub media: Engine,
     /// Where phones are; shared by all shards of the node.
     pub registrar: Arc<Mutex<Registrar>>,
+    /// Conferences people dial into; shared by all shards of the node.
+    pub conferences: Arc<Mutex<Conferences>>,
     /// Challenges phones; the secret is shared by all shards.
     pub challenger: Challenger,
     /// Admission, shared by all shards.
@@ -77,7 +79,7 @@ pub struct Exchange {
     pub(super) calls: HashMap<CallKey, Box<Call>>,
     pub(super) next_key: u64,
     pub(super) index: Index,
-    pub(super) conferences: Conferences,
+    pub(super) conferences: Arc<Mutex<Conferences>>,
     pub(super) timers: Timers<Alarm>,
     pub(super) outbox: VecDeque<Output>,
 }
@@ -112,7 +114,7 @@ impl Exchange {
             calls: HashMap::new(),
             next_key: 0,
             index: Index::default(),
-            conferences: Conferences::default(),
+            conferences: settings.conferences,
             timers: Timers::new(),
             outbox: VecDeque::new(),
         }
@@ -225,7 +227,7 @@ impl Exchange {
             self.ua.session_count(),
             self.ua.transaction_count(),
             self.index.legs.len(),
-            self.conferences.len(),
+            self.conferences.lock().unwrap_or_else(PoisonError::into_inner).len(),
         ]
     }
 
@@ -274,7 +276,7 @@ impl Exchange {
             ids: &mut self.ids,
             entropy: &mut self.entropy,
             registrar: &self.registrar,
-            conferences: &mut self.conferences,
+            conferences: &self.conferences,
             generations: &self.generations,
             index: &mut self.index,
             outbox: &mut self.outbox,

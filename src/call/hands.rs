@@ -20,7 +20,7 @@ pub(crate) struct Hands<'a> {
     pub(crate) ids: &'a mut IdSource,
     pub(crate) entropy: &'a mut Entropy,
     pub(crate) registrar: &'a Mutex<Registrar>,
-    pub(crate) conferences: &'a mut Conferences,
+    pub(crate) conferences: &'a Arc<Mutex<Conferences>>,
     pub(crate) generations: &'a BTreeMap<u64, Arc<Generation>>,
     pub(crate) index: &'a mut Index,
     pub(crate) outbox: &'a mut VecDeque<Output>,

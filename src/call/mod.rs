@@ -22,6 +22,7 @@ mod ring;
 pub mod task;
 
 pub use checkpoint::CallCheckpoint;
+pub use conferences::Conferences;
 pub use control::{Control, ControlError};
 pub use exchange::{Exchange, Output, Settings};
 pub use gate::Gate;

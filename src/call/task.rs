@@ -3,32 +3,39 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::exchange::{Exchange, Output};
 use super::{Control, ControlError, Gate, Generation};
-use crate::base::{CallId, Clock, LegId, Timestamp};
+use crate::base::{CallId, Clock, LegId, ShardId, Timestamp};
 use crate::events::{Bus, CallRecord};
 use crate::media::NoticeReceiver;
 use crate::router;
 use crate::sip::transport::{Incoming, Transport};
-use crate::sip::{Flow, Message};
+use crate::sip::{ConnectionId, Flow, Message, owner_shard};
 
 /// What others ask of a shard.
 #[derive(Debug)]
 pub enum Order {
     /// New calls start with this generation from now on.
     Commit(Arc<Generation>),
+    /// A connection that another shard holds is gone.
+    ConnectionLost(Flow),
     /// Do something to a call.
     Control(CallId, Control, oneshot::Sender<Result<Option<LegId>, ControlError>>),
     /// What is open: calls, sessions, transactions, media legs, conferences.
     Inventory(oneshot::Sender<[usize; 5]>),
+    /// A message that reached another shard's socket and belongs to a dialog of this one.
+    Receive(Flow, Bytes),
     /// The records, so far, of all calls here.
     Records(oneshot::Sender<Vec<CallRecord>>),
     /// The router speaks.
     Router(Box<router::Output>),
     /// End the loop; calls that live are left as they are.
     Stop,
+    /// A message for a connection that this shard holds.
+    Transmit(Flow, Bytes),
 }
 
 /// Where a shard's outputs go.
@@ -51,6 +58,8 @@ pub struct Shard<O> {
     pub notices: NoticeReceiver,
     /// What others ask.
     pub orders: mpsc::Receiver<Order>,
+    /// Which shard this is, and where the others (itself included) take orders.
+    pub peers: Peers,
     /// Where records, bindings and router commands go.
     pub outlets: O,
     /// Where events are heard.
@@ -59,6 +68,31 @@ pub struct Shard<O> {
     pub clock: Arc<dyn Clock>,
     /// Told when the shard is behind its work.
     pub gate: Gate,
+}
+
+/// All shards of the node, by number.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    /// This shard.
+    pub own: ShardId,
+    /// Every shard's orders.
+    pub orders: Vec<mpsc::Sender<Order>>,
+}
+
+impl Peers {
+    /// Hands something to another shard; gives it back when it is our own, or no such shard
+    /// exists. A full queue loses the message as a network would, and SIP sends it again.
+    fn hand_over(&self, shard: ShardId, order: Order) -> Result<(), Order> {
+        match self.orders.get(usize::from(shard.0)) {
+            Some(peer) if shard != self.own => {
+                if peer.try_send(order).is_err() {
+                    tracing::warn!(shard = shard.0, "shard too busy, message lost");
+                }
+                Ok(())
+            }
+            _ => Err(order),
+        }
+    }
 }
 
 /// Messages handled before timers and channels get their turn again; a burst of this length takes
@@ -103,15 +137,26 @@ impl<O: Outlets> Shard<O> {
         match incoming {
             Incoming::Closed(flow) | Incoming::Failed(flow) => {
                 self.exchange.handle_transport_error(now, &flow);
+                for shard in 0..self.peers.orders.len() {
+                    let shard = ShardId(u16::try_from(shard).unwrap_or(u16::MAX));
+                    let _ = self.peers.hand_over(shard, Order::ConnectionLost(flow));
+                }
             }
             Incoming::Datagram(flow, bytes) => self.parse(now, flow, bytes),
         }
         self.flush();
     }
 
-    fn parse(&mut self, now: Timestamp, flow: Flow, bytes: bytes::Bytes) {
+    fn parse(&mut self, now: Timestamp, flow: Flow, bytes: Bytes) {
         match Message::parse(bytes.clone()) {
-            Ok(message) => self.exchange.handle_message(now, flow, message),
+            Ok(message) => {
+                if let Some(owner) = owner_shard(&message).filter(|owner| *owner != self.peers.own)
+                    && self.peers.hand_over(owner, Order::Receive(flow, bytes)).is_ok()
+                {
+                    return;
+                }
+                self.exchange.handle_message(now, flow, message);
+            }
             Err(why) => self.exchange.handle_malformed(now, flow, bytes, why),
         }
     }
@@ -127,6 +172,7 @@ impl<O: Outlets> Shard<O> {
         let now = self.clock.now();
         match order {
             Order::Commit(generation) => self.exchange.commit(generation),
+            Order::ConnectionLost(flow) => self.exchange.handle_transport_error(now, &flow),
             // An asker that is gone does not need the answer.
             Order::Control(call, wish, reply) => {
                 let _ = reply.send(self.exchange.control(now, &call, wish));
@@ -134,11 +180,17 @@ impl<O: Outlets> Shard<O> {
             Order::Inventory(reply) => {
                 let _ = reply.send(self.exchange.inventory());
             }
+            Order::Receive(flow, bytes) => {
+                if let Ok(message) = Message::parse(bytes) {
+                    self.exchange.handle_message(now, flow, message);
+                }
+            }
             Order::Records(reply) => {
                 let _ = reply.send(self.exchange.records());
             }
             Order::Router(output) => self.exchange.handle_router(now, &output),
             Order::Stop => {}
+            Order::Transmit(flow, bytes) => self.transport.send(&flow, bytes),
         }
     }
 
@@ -151,8 +203,22 @@ impl<O: Outlets> Shard<O> {
                 }
                 Output::Record(record) => self.outlets.publish(record),
                 Output::Router(command) => self.outlets.route(command),
-                Output::Transmit { flow, bytes } => self.transport.send(&flow, bytes),
+                Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
             }
+        }
+    }
+}
+
+impl<O> Shard<O> {
+    /// A connection is written to by the shard that accepted or opened it.
+    fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        let holder = flow.connection.map(ConnectionId::shard);
+        let order = match holder {
+            Some(holder) => self.peers.hand_over(holder, Order::Transmit(flow, bytes)),
+            None => return self.transport.send(&flow, bytes),
+        };
+        if let Err(Order::Transmit(flow, bytes)) = order {
+            self.transport.send(&flow, bytes);
         }
     }
 }
