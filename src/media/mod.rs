@@ -21,12 +21,15 @@ mod tone;
 
 mod command;
 mod config;
+mod graph;
 mod io;
 mod latch;
 mod notice;
+mod notices;
 mod ports;
 mod ring;
 mod stats;
+mod worker;
 
 pub use codec::Codec;
 pub use frame::{
@@ -39,4 +42,5 @@ pub use command::{Command, Full, LegFlow, LegPorts, LegState, MediaError, PlayId
 pub use config::EngineConfig;
 pub use io::{VirtualEndpoint, VirtualNet};
 pub use notice::Notice;
+pub use notices::NoticeReceiver;
 pub use stats::Stats;

@@ -59,3 +59,13 @@ pub enum Notice {
         since: Timestamp,
     },
 }
+
+impl Notice {
+    /// Whether nothing is lost for good with it.
+    pub(crate) fn may_be_dropped(&self) -> bool {
+        matches!(
+            self,
+            Notice::FirstPacket { .. } | Notice::Overloaded { .. } | Notice::Silent { .. }
+        )
+    }
+}

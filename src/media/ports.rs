@@ -83,8 +83,7 @@ impl Ports {
     fn claim(self: &Arc<Self>, index: usize, now: Timestamp, rest: Duration) -> Option<Lease> {
         let state = &self.pairs[index].state;
         let seen = state.load(Ordering::Acquire);
-        let ready = seen == FREE
-            || seen != IN_USE && Timestamp::from_micros(seen) + rest <= now;
+        let ready = seen == FREE || seen != IN_USE && Timestamp::from_micros(seen) + rest <= now;
         let taken = ready
             && state
                 .compare_exchange(seen, IN_USE, Ordering::AcqRel, Ordering::Relaxed)

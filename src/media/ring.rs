@@ -77,7 +77,7 @@ impl<T> Ring<T> {
 
     /// Puts in something that may be refused.
     pub(crate) fn push(&self, item: T) -> Result<(), Full> {
-        if self.queue.len() >= self.open {
+        if !self.has_open_slot() {
             return Err(Full);
         }
         self.push_reserved(item).map_err(|_| Full)
@@ -86,6 +86,11 @@ impl<T> Ring<T> {
     /// Puts in something that has a reserved slot; gives it back when even those are full.
     pub(crate) fn push_reserved(&self, item: T) -> Result<(), T> {
         self.queue.push(item)
+    }
+
+    /// Whether a slot is left that is not reserved.
+    pub(crate) fn has_open_slot(&self) -> bool {
+        self.queue.len() < self.open
     }
 
     /// Takes out the oldest.
@@ -117,7 +122,10 @@ mod tests {
         assert!(ring.is_strained());
         assert_eq!(ring.push_reserved(4), Ok(()));
         assert_eq!(ring.push_reserved(5), Err(5));
-        assert_eq!(std::iter::from_fn(|| ring.pop()).collect::<Vec<_>>(), [1, 2, 4]);
+        assert_eq!(
+            std::iter::from_fn(|| ring.pop()).collect::<Vec<_>>(),
+            [1, 2, 4]
+        );
         assert!(ring.is_empty());
     }
 

@@ -146,8 +146,7 @@ impl VirtualEndpoint {
     pub fn send_at(&self, at: Timestamp, to: SocketAddr, bytes: &[u8]) {
         let mut state = self.net.state();
         let wait = at.since(state.now);
-        self.net
-            .post(&mut state, self.address, to, bytes, wait);
+        self.net.post(&mut state, self.address, to, bytes, wait);
     }
 
     /// Takes the oldest datagram that has arrived: when, from whom, what.
@@ -216,7 +215,8 @@ impl PacketIo for VirtualIo {
 
     fn detach(&mut self, socket: &Socket) {
         if let Socket::Virtual(socket) = socket {
-            self.watched.retain(|(_, address)| *address != socket.address);
+            self.watched
+                .retain(|(_, address)| *address != socket.address);
         }
     }
 

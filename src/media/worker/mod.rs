@@ -1,0 +1,3 @@
+//! One media worker: a thread that owns its legs and rooms whole.
+
+mod outbound;
