@@ -1,1 +1,13 @@
 //! SIP (RFC 3261): messages, transactions, dialogs, authentication, transports.
+
+mod flow;
+mod header;
+mod message;
+mod uri;
+
+pub use flow::{ConnectionId, Flow, Protocol};
+pub use header::{CSeq, Contacts, HeaderName, MediaType, NameAddr, Params, Via};
+pub use message::{
+    MAX_HEADERS, MAX_MESSAGE, Message, Method, ParseError, Refusal, RequestBuilder, ResponseBuilder,
+};
+pub use uri::{Host, Scheme, Uri};
