@@ -14,9 +14,9 @@ pub const FRAME_MS: u64 = 20;
 /// Length of a [`Frame`]; the workers' tick.
 pub const FRAME_DURATION: Duration = Duration::from_millis(FRAME_MS);
 
-/// Samples we take from one RTP packet at most (200 ms): the largest that fits an Ethernet frame
-/// is 182 ms of G.711; what exceeds it is cut.
-pub const MAX_PACKET_SAMPLES: usize = 1600;
+/// Samples we take from one RTP packet at most: as much G.711 as fits an Ethernet frame (182 ms);
+/// what exceeds it is cut.
+pub const MAX_PACKET_SAMPLES: usize = 1460;
 
 /// 20 ms of linear samples.
 pub type Frame = [i16; FRAME_SAMPLES];
