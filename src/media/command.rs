@@ -114,8 +114,8 @@ pub enum Command {
     SendDigits {
         /// Leg.
         leg: LegId,
-        /// `0`-`9`, `*`, `#`, `A`-`D`; `,` is a pause of one second; others are skipped. At
-        /// most 64.
+        /// `0`-`9`, `*`, `#`, `A`-`D`; others are skipped. At most 64 wait at a time. Dropped
+        /// when the far end takes no telephone events.
         digits: String,
     },
     /// Sets or changes what was negotiated for a leg.

@@ -20,8 +20,6 @@ pub struct EngineConfig {
     pub quarantine: Duration,
     /// Where recordings are written.
     pub recordings: PathBuf,
-    /// Depth of the jitter buffer of whatever is mixed.
-    pub jitter: Duration,
     /// Legs open at once, on all workers.
     pub max_legs: usize,
     /// Signalling shards that receive notices.
@@ -38,7 +36,6 @@ impl Default for EngineConfig {
             ports: 16384..=32767,
             quarantine: Duration::from_secs(5),
             recordings: PathBuf::from("recordings"),
-            jitter: Duration::from_millis(60),
             max_legs: 1000,
             shards: 1,
         }

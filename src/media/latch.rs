@@ -122,10 +122,10 @@ impl Latch {
     }
 
     /// Goes on with the source of a checkpoint.
-    pub(crate) fn resume(&mut self, source: SocketAddr, ssrc: u32, now: Timestamp) {
+    pub(crate) fn resume(&mut self, source: SocketAddr, now: Timestamp) {
         self.latched = Some(Latched {
             source,
-            ssrc,
+            ssrc: 0,
             since: now,
             heard: now,
         });

@@ -136,35 +136,30 @@ impl Outbound {
         }
     }
 
-    /// The place of a frame sent by the tick of time `at`; `None` when the stream is ahead of its
-    /// clock and this frame must be left out.
-    pub(crate) fn tick(&mut self, at: Timestamp) -> Option<Place> {
+    /// The place a frame sent by the tick of time `at` would take; `None` when the stream is ahead
+    /// of its clock and this frame must be left out.
+    pub(crate) fn next_tick(&self, at: Timestamp) -> Option<Place> {
         let frames = match (self.clock, self.way) {
-            (None, _) => {
-                self.clock = Some((at, self.timestamp));
-                return Some(self.step(at, 0, true));
-            }
+            (None, _) => 0,
             (_, Way::Tick(last)) if last + FRAME_DURATION == at => 1,
-            _ => distance(self.sample_at(at), self.timestamp).div_euclid(FRAME),
+            _ => match distance(self.sample_at(at), self.timestamp).div_euclid(FRAME) {
+                frames @ 1.. => frames,
+                _ => return None,
+            },
         };
-        (frames >= 1).then(|| self.step(at, frames, frames > 1))
+        Some(Place {
+            sequence: self.sequence.wrapping_add(1),
+            timestamp: self.timestamp.wrapping_add((frames * FRAME) as u32),
+            after_pause: frames != 1,
+        })
     }
 
-    /// The sequence number of one more packet for the frame that [`Outbound::tick`] placed last.
-    pub(crate) fn again(&mut self) -> u16 {
-        self.sequence = self.sequence.wrapping_add(1);
-        self.sequence
-    }
-
-    fn step(&mut self, at: Timestamp, frames: i32, after_pause: bool) -> Place {
+    /// Takes the place that [`Outbound::next_tick`] gave for the same `at`.
+    pub(crate) fn take(&mut self, at: Timestamp, place: Place) {
+        self.clock.get_or_insert((at, place.timestamp));
         self.way = Way::Tick(at);
-        self.sequence = self.sequence.wrapping_add(1);
-        self.timestamp = self.timestamp.wrapping_add((frames * FRAME) as u32);
-        Place {
-            sequence: self.sequence,
-            timestamp: self.timestamp,
-            after_pause,
-        }
+        self.sequence = place.sequence;
+        self.timestamp = place.timestamp;
     }
 
     /// The place of a talker's packet that arrived at `now`; `None` when it is older than what
@@ -271,6 +266,14 @@ mod tests {
             timestamp: (u32::MAX - 5000).wrapping_add(u32::from(n) * 160),
             ssrc: 99,
             ..Header::default()
+        }
+    }
+
+    impl Outbound {
+        fn tick(&mut self, at: Timestamp) -> Option<Place> {
+            let place = self.next_tick(at)?;
+            self.take(at, place);
+            Some(place)
         }
     }
 
