@@ -22,7 +22,8 @@ impl Process {
         let cpu = clock_gettime(ClockId::ProcessCPUTime);
         Self {
             // Less the descriptor that reads the directory.
-            open_fds: fs::read_dir("/proc/self/fd").map_or(0, |dir| (dir.count() as u64).saturating_sub(1)),
+            open_fds: fs::read_dir("/proc/self/fd")
+                .map_or(0, |dir| (dir.count() as u64).saturating_sub(1)),
             max_fds: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
             threads: field(&status, "Threads:"),
             resident_bytes: field(&status, "VmRSS:") * 1024,
