@@ -1,1 +1,3 @@
 //! Metrics, health and the API.
+
+pub mod metrics;

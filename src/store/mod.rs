@@ -7,12 +7,14 @@
 
 mod database;
 mod error;
+mod journal;
 mod records;
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 pub use error::Error;
+pub use journal::{Progress, SqliteJournal};
 pub use records::{Full, Records};
 
 /// A data directory that is ours alone while this value lives.
@@ -42,6 +44,11 @@ impl DataDir {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Opens the router's journal; whole, or with the reason why not.
+    pub fn journal(&self) -> Result<SqliteJournal, Error> {
+        SqliteJournal::open(&self.path.join("journal.db"))
     }
 
     /// Opens the call records and starts their writer.
