@@ -6,12 +6,18 @@
 
 #[path = "scenarios/address.rs"]
 mod address;
+#[path = "scenarios/api.rs"]
+mod api;
 #[path = "scenarios/capture_file.rs"]
 mod capture_file;
+#[path = "scenarios/office.rs"]
+mod office;
 #[path = "scenarios/phone.rs"]
 mod phone;
 #[path = "scenarios/quiet.rs"]
 mod quiet;
+#[path = "scenarios/record.rs"]
+mod record;
 #[path = "scenarios/sipp.rs"]
 mod sipp;
 #[path = "scenarios/sound.rs"]
@@ -23,3 +29,20 @@ mod wait;
 
 #[path = "scenarios/judges.rs"]
 mod judges;
+
+#[path = "scenarios/abandon.rs"]
+mod abandon;
+#[path = "scenarios/agents.rs"]
+mod agents;
+#[path = "scenarios/configuration.rs"]
+mod configuration;
+#[path = "scenarios/load.rs"]
+mod load;
+#[path = "scenarios/ports.rs"]
+mod ports;
+#[path = "scenarios/recording.rs"]
+mod recording;
+#[path = "scenarios/services.rs"]
+mod services;
+#[path = "scenarios/story.rs"]
+mod story;

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// One /24 of 127.0.0.0/8 that no other scenario uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block([u8; 3]);
+pub(crate) struct Block([u8; 3]);
 
 impl Block {
     /// Takes the next free block.
-    pub fn take() -> Self {
+    pub(crate) fn take() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         for _ in 0..1_000 {
             let count = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -25,26 +25,26 @@ impl Block {
     }
 
     /// Address number `host` of the block.
-    pub fn host(self, host: u8) -> Ipv4Addr {
+    pub(crate) fn host(self, host: u8) -> Ipv4Addr {
         Ipv4Addr::new(self.0[0], self.0[1], self.0[2], host)
     }
 
     /// A socket address of the block.
-    pub fn at(self, host: u8, port: u16) -> SocketAddr {
+    pub(crate) fn at(self, host: u8, port: u16) -> SocketAddr {
         SocketAddr::new(IpAddr::V4(self.host(host)), port)
     }
 
     /// Whether `address` is one of the block's.
-    pub fn contains(self, address: Ipv4Addr) -> bool {
+    pub(crate) fn contains(self, address: Ipv4Addr) -> bool {
         address.octets()[..3] == self.0
     }
 }
 
 /// The switch's host number in its block.
-pub const SWITCH: u8 = 1;
+pub(crate) const SWITCH: u8 = 1;
 /// The carrier's (SIPp as the trunk, calling in).
-pub const CARRIER: u8 = 2;
+pub(crate) const CARRIER: u8 = 2;
 /// The first phone's; phone 1001 is here, 1002 on the next, and so on.
-pub const PHONES: u8 = 11;
+pub(crate) const PHONES: u8 = 11;
 /// Somebody who has no business here.
-pub const STRANGER: u8 = 66;
+pub(crate) const STRANGER: u8 = 66;

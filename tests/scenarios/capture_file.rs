@@ -5,7 +5,7 @@ use std::path::Path;
 use super::sound::{FRAME, to_pcmu};
 
 /// Builds one RTP stream, 20 ms a packet, PCMU (payload type 0) and telephone-event (96).
-pub struct Stream {
+pub(crate) struct Stream {
     packets: Vec<(u64, Vec<u8>)>,
     ssrc: u32,
     sequence: u16,
@@ -16,7 +16,7 @@ pub struct Stream {
 
 impl Stream {
     /// A stream of its own SSRC.
-    pub fn new(ssrc: u32) -> Self {
+    pub(crate) fn new(ssrc: u32) -> Self {
         Self {
             packets: Vec::new(),
             ssrc,
@@ -28,7 +28,7 @@ impl Stream {
     }
 
     /// Speaks the samples; what does not fill 20 ms is left out.
-    pub fn speak(mut self, samples: &[i16]) -> Self {
+    pub(crate) fn speak(mut self, samples: &[i16]) -> Self {
         for frame in samples.chunks_exact(FRAME) {
             let payload: Vec<u8> = frame.iter().map(|&s| to_pcmu(s)).collect();
             self.packet(0, self.timestamp, &payload);
@@ -38,7 +38,7 @@ impl Stream {
     }
 
     /// Says nothing: no packets, as with silence suppression.
-    pub fn pause(mut self, ms: u64) -> Self {
+    pub(crate) fn pause(mut self, ms: u64) -> Self {
         self.advance(ms);
         self.marker = true;
         self
@@ -46,7 +46,7 @@ impl Stream {
 
     /// Presses a key for `ms` (RFC 4733 §2.5): a packet every 20 ms with a growing duration, then
     /// the end three times.
-    pub fn press(mut self, digit: char, ms: u64) -> Self {
+    pub(crate) fn press(mut self, digit: char, ms: u64) -> Self {
         let event = "0123456789*#ABCD".find(digit).expect("a key") as u8;
         let started = self.timestamp;
         self.marker = true;
@@ -66,7 +66,7 @@ impl Stream {
     }
 
     /// Loses one packet in `every`, as a network would: sequence numbers and timestamps go on.
-    pub fn losing_one_in(mut self, every: usize) -> Self {
+    pub(crate) fn losing_one_in(mut self, every: usize) -> Self {
         let mut count = 0;
         self.packets.retain(|_| {
             count += 1;
@@ -77,7 +77,7 @@ impl Stream {
     }
 
     /// Writes the file SIPp reads.
-    pub fn write(&self, path: &Path) {
+    pub(crate) fn write(&self, path: &Path) {
         // Classic pcap, microseconds, Ethernet.
         let mut file = Vec::new();
         file.extend(0xa1b2_c3d4u32.to_le_bytes());

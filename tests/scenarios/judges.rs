@@ -67,6 +67,54 @@ fn sipp_and_baresip_hear_each_other_without_a_switch() {
     assert_eq!(sent.digits, "12");
 }
 
+#[test]
+fn sipp_scenarios_fit_each_other_without_a_switch() {
+    let _turn = quiet::shared();
+    let block = Block::take();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let sound = folder.path().join("digit.pcap");
+    Stream::new(1).press('1', 60).write(&sound);
+    let (carrier, phone) = (block.at(CARRIER, 5_060), block.at(PHONES, 5_060));
+    let sipp = |name: &str, from, to| Sipp::new(name, folder.path(), from, to);
+    let answering = |talk_ms: u32| {
+        sipp("phone_answers", phone, carrier)
+            .set("phone", 1001)
+            .set("ring_ms", 50)
+            .set("talk_ms", talk_ms)
+            .steps(&[Step::Play(&sound)])
+            .calls(3, 3, 10)
+            .start()
+    };
+    let calling = |patience_ms: u32| {
+        sipp("caller", carrier, phone)
+            .steps(&[Step::Play(&sound)])
+            .set("patience_ms", patience_ms)
+            .calls(3, 3, 10)
+    };
+    let callee = answering(100);
+    calling(20_000).run(wait::PATIENCE);
+    callee.succeed(wait::PATIENCE);
+
+    let callee = answering(20_000);
+    calling(100).run(wait::PATIENCE);
+    callee.succeed(wait::PATIENCE);
+
+    let callee = answering(20_000);
+    sipp("caller_leaves", carrier, phone)
+        .set("sound", sound.display())
+        .instants(&[1, 60, 200])
+        .run(wait::PATIENCE);
+    callee.succeed(wait::PATIENCE);
+
+    let callee = sipp("phone_refuses", phone, carrier)
+        .set("status", "486 Busy Here")
+        .start();
+    sipp("refused", carrier, phone)
+        .set("status", 486)
+        .run(wait::PATIENCE);
+    callee.succeed(wait::PATIENCE);
+}
+
 /// Where the caller sent its audio: the phone's RTP port.
 fn tap_target(tap: &Tap, block: Block) -> std::net::SocketAddr {
     tap.packets(|packet| packet.from == block.at(CARRIER, 6_000))

@@ -12,11 +12,11 @@ use serde_json::Value;
 use super::wait;
 
 /// A running baresip with one account.
-pub struct Phone {
+pub(crate) struct Phone {
     /// Its number.
-    pub number: String,
+    pub(crate) number: String,
     /// Where its SIP is.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     folder: PathBuf,
     child: Child,
     control: TcpStream,
@@ -26,7 +26,7 @@ pub struct Phone {
 
 /// Whether the phone answers by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answering {
+pub(crate) enum Answering {
     /// At once.
     Auto,
     /// When told to by [`Phone::answer`].
@@ -36,7 +36,7 @@ pub enum Answering {
 impl Phone {
     /// Starts phone `number` at `address`, to register at `switch` (or, with `None`, only to wait
     /// for calls), speaking `voice`.
-    pub fn start(
+    pub(crate) fn start(
         number: &str,
         address: SocketAddr,
         switch: Option<SocketAddr>,
@@ -110,52 +110,52 @@ impl Phone {
 
     /// Waits until the switch has accepted the registration.
     #[track_caller]
-    pub fn registered(&mut self) {
+    pub(crate) fn registered(&mut self) {
         self.event("REGISTER_OK");
     }
 
     /// Waits for the next event of this type (`CALL_INCOMING`, `CALL_ESTABLISHED`,
     /// `CALL_CLOSED`, ...), and takes it.
     #[track_caller]
-    pub fn event(&mut self, kind: &str) -> Value {
+    pub(crate) fn event(&mut self, kind: &str) -> Value {
         let what = format!("{kind} at phone {}", self.number);
         wait::until(&what, wait::PATIENCE, || self.take_event(kind))
     }
 
     /// Takes an event of this type, if there is one.
-    pub fn take_event(&mut self, kind: &str) -> Option<Value> {
+    pub(crate) fn take_event(&mut self, kind: &str) -> Option<Value> {
         self.read();
         let at = self.events.iter().position(|event| event["type"] == kind)?;
         Some(self.events.remove(at))
     }
 
     /// Answers the call that rings.
-    pub fn answer(&mut self) {
+    pub(crate) fn answer(&mut self) {
         self.command("accept", "");
     }
 
     /// Hangs up, or declines what rings.
-    pub fn hang_up(&mut self) {
+    pub(crate) fn hang_up(&mut self) {
         self.command("hangup", "");
     }
 
     /// Calls a number.
-    pub fn dial(&mut self, number: &str) {
+    pub(crate) fn dial(&mut self, number: &str) {
         self.command("dial", number);
     }
 
     /// Puts the call on hold by re-INVITE.
-    pub fn hold(&mut self) {
+    pub(crate) fn hold(&mut self) {
         self.command("hold", "");
     }
 
     /// Takes the call back from hold.
-    pub fn resume(&mut self) {
+    pub(crate) fn resume(&mut self) {
         self.command("resume", "");
     }
 
     /// What the phone has decoded: one file a call, in order.
-    pub fn heard(&self) -> Vec<Vec<i16>> {
+    pub(crate) fn heard(&self) -> Vec<Vec<i16>> {
         let mut files: Vec<PathBuf> = std::fs::read_dir(&self.folder)
             .expect("the phone's folder")
             .filter_map(|entry| Some(entry.ok()?.path()))
@@ -166,7 +166,7 @@ impl Phone {
     }
 
     /// baresip's own log: SIP messages, digits received, warnings.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let bytes = std::fs::read(self.folder.join("log")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }

@@ -6,17 +6,19 @@ use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 
 /// The right to run; given back when dropped.
-pub struct Turn(#[expect(dead_code, reason = "the lock lives as long as the file is open")] File);
+pub(crate) struct Turn(
+    #[expect(dead_code, reason = "the lock lives as long as the file is open")] File,
+);
 
 /// Runs beside other scenarios, up to the number of threads of the test runner.
-pub fn shared() -> Turn {
+pub(crate) fn shared() -> Turn {
     let file = lock_file();
     file.lock_shared().expect("a lock on a file of our own");
     Turn(file)
 }
 
 /// Runs alone: for load, memory and timing.
-pub fn alone() -> Turn {
+pub(crate) fn alone() -> Turn {
     let file = lock_file();
     file.lock().expect("a lock on a file of our own");
     Turn(file)

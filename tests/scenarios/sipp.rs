@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use super::office::{CALLER, MAIN_NUMBER};
 use super::wait;
 
 /// A scenario to be run.
-pub struct Sipp {
+pub(crate) struct Sipp {
     name: String,
     script: String,
     folder: PathBuf,
@@ -24,7 +25,7 @@ pub struct Sipp {
 }
 
 /// What SIPp does between the answer and the hang-up.
-pub enum Step<'a> {
+pub(crate) enum Step<'a> {
     /// Nothing, for so many milliseconds.
     Pause(u32),
     /// Sends RTP from a capture file, while the next steps go on.
@@ -35,7 +36,7 @@ pub enum Step<'a> {
 
 impl Sipp {
     /// The scenario `name`.xml, run from `local` against `target`; traces go to `folder`.
-    pub fn new(name: &str, folder: &Path, local: SocketAddr, target: SocketAddr) -> Self {
+    pub(crate) fn new(name: &str, folder: &Path, local: SocketAddr, target: SocketAddr) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/data/sipp")
             .join(format!("{name}.xml"));
@@ -54,20 +55,17 @@ impl Sipp {
             tcp: false,
             instants: None,
         }
-        .set("payloads", "0 8")
-        .set("caller_name", "Trunk Caller")
     }
 
-    /// Fills in `{{key}}`.
-    pub fn set(mut self, key: &str, value: impl ToString) -> Self {
-        // Later values win: what `new` filled in by default stays a mark until the start.
+    /// Fills in `{{key}}`; the first value given stays.
+    pub(crate) fn set(mut self, key: &str, value: impl ToString) -> Self {
         let mark = format!("{{{{{key}}}}}");
         self.script = self.script.replace(&mark, &value.to_string());
         self
     }
 
     /// Fills in `{{steps}}`.
-    pub fn steps(self, steps: &[Step<'_>]) -> Self {
+    pub(crate) fn steps(self, steps: &[Step<'_>]) -> Self {
         let mut text = String::new();
         for step in steps {
             let _ = match step {
@@ -89,25 +87,25 @@ impl Sipp {
     }
 
     /// So many calls, so many at once, so many started a second.
-    pub fn calls(mut self, calls: u32, at_once: u32, rate: u32) -> Self {
+    pub(crate) fn calls(mut self, calls: u32, at_once: u32, rate: u32) -> Self {
         (self.calls, self.at_once, self.rate) = (calls, at_once, rate);
         self
     }
 
     /// Over TCP, one connection.
-    pub fn over_tcp(mut self) -> Self {
+    pub(crate) fn over_tcp(mut self) -> Self {
         self.tcp = true;
         self
     }
 
     /// RTP from this port (each further call four higher).
-    pub fn media_port(mut self, port: u16) -> Self {
+    pub(crate) fn media_port(mut self, port: u16) -> Self {
         self.media_port = port;
         self
     }
 
     /// One number a call, as the scenario's `[field0]`.
-    pub fn instants(mut self, instants: &[u64]) -> Self {
+    pub(crate) fn instants(mut self, instants: &[u64]) -> Self {
         let path = self.folder.join(format!("{}.csv", self.name));
         let rows: String = instants.iter().map(|ms| format!("{ms};\n")).collect();
         std::fs::write(&path, format!("SEQUENTIAL\n{rows}")).expect("a writable folder");
@@ -117,7 +115,16 @@ impl Sipp {
     }
 
     /// Starts it.
-    pub fn start(self) -> Running {
+    pub(crate) fn start(self) -> Running {
+        let this = self
+            .set("payloads", "0 8")
+            .set("caller_name", "Trunk Caller")
+            .set("caller", CALLER)
+            .set("number", MAIN_NUMBER);
+        this.spawn()
+    }
+
+    fn spawn(self) -> Running {
         if let Some(at) = self.script.find("{{") {
             panic!(
                 "not filled in: {}",
@@ -170,13 +177,13 @@ impl Sipp {
 
     /// Runs it to its end, which must be a success.
     #[track_caller]
-    pub fn run(self, limit: Duration) {
+    pub(crate) fn run(self, limit: Duration) {
         self.start().succeed(limit);
     }
 }
 
 /// A running SIPp; ended when dropped.
-pub struct Running {
+pub(crate) struct Running {
     name: String,
     folder: PathBuf,
     child: Child,
@@ -185,7 +192,7 @@ pub struct Running {
 impl Running {
     /// Waits for the end; every call must have gone as the scenario says.
     #[track_caller]
-    pub fn succeed(mut self, limit: Duration) {
+    pub(crate) fn succeed(mut self, limit: Duration) {
         let status = wait::until(&format!("the end of sipp {}", self.name), limit, || {
             self.child.try_wait().expect("a child of ours")
         });
@@ -195,11 +202,6 @@ impl Running {
             self.name,
             self.report()
         );
-    }
-
-    /// Whether it still runs.
-    pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("a child of ours").is_none()
     }
 
     /// What SIPp wrote about errors and the state of its scenario.

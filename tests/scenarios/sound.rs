@@ -4,10 +4,10 @@
 use std::path::Path;
 
 /// Samples a second of everything these scenarios hear.
-pub const RATE: f64 = 8_000.0;
+pub(crate) const RATE: f64 = 8_000.0;
 
 /// G.711 μ-law (ITU-T G.711 table 2) to linear.
-pub fn from_pcmu(byte: u8) -> i16 {
+pub(crate) fn from_pcmu(byte: u8) -> i16 {
     let byte = !byte;
     let magnitude = (((i32::from(byte) & 0x0f) << 3) + 0x84) << ((byte & 0x70) >> 4);
     let value = magnitude - 0x84;
@@ -15,14 +15,14 @@ pub fn from_pcmu(byte: u8) -> i16 {
 }
 
 /// Linear to G.711 μ-law, by searching the decoder: slow and certain.
-pub fn to_pcmu(sample: i16) -> u8 {
+pub(crate) fn to_pcmu(sample: i16) -> u8 {
     (0..=255u8)
         .min_by_key(|&byte| (i32::from(from_pcmu(byte)) - i32::from(sample)).abs())
         .expect("256 candidates")
 }
 
 /// G.711 A-law (ITU-T G.711 table 1) to linear.
-pub fn from_pcma(byte: u8) -> i16 {
+pub(crate) fn from_pcma(byte: u8) -> i16 {
     let byte = byte ^ 0x55;
     let segment = (byte & 0x70) >> 4;
     let mantissa = (i32::from(byte) & 0x0f) << 4;
@@ -34,14 +34,14 @@ pub fn from_pcma(byte: u8) -> i16 {
 }
 
 /// A sine of `hz`, half of full scale.
-pub fn tone(hz: f64, seconds: f64) -> Vec<i16> {
+pub(crate) fn tone(hz: f64, seconds: f64) -> Vec<i16> {
     (0..(seconds * RATE) as usize)
         .map(|n| (16_000.0 * (std::f64::consts::TAU * hz * n as f64 / RATE).sin()) as i16)
         .collect()
 }
 
 /// Level of `hz` in dB below a full-scale sine, by Goertzel under a Hann window; -200 for none.
-pub fn level_db(samples: &[i16], hz: f64) -> f64 {
+pub(crate) fn level_db(samples: &[i16], hz: f64) -> f64 {
     if samples.len() < 160 {
         return -200.0;
     }
@@ -61,7 +61,7 @@ pub fn level_db(samples: &[i16], hz: f64) -> f64 {
 }
 
 /// Root mean square in dB below full scale; -200 for silence.
-pub fn loudness_db(samples: &[i16]) -> f64 {
+pub(crate) fn loudness_db(samples: &[i16]) -> f64 {
     if samples.is_empty() {
         return -200.0;
     }
@@ -71,7 +71,7 @@ pub fn loudness_db(samples: &[i16]) -> f64 {
 }
 
 /// Seconds of `samples` in which `hz` is heard at -40 dB or more, in steps of 20 ms.
-pub fn seconds_of(samples: &[i16], hz: f64) -> f64 {
+pub(crate) fn seconds_of(samples: &[i16], hz: f64) -> f64 {
     let heard = samples
         .chunks_exact(FRAME)
         .filter(|frame| level_db(frame, hz) > -40.0)
@@ -80,7 +80,7 @@ pub fn seconds_of(samples: &[i16], hz: f64) -> f64 {
 }
 
 /// Where `piece` is found in `whole`: sample offset and correlation, 1 for identical.
-pub fn find(piece: &[i16], whole: &[i16]) -> Option<(usize, f64)> {
+pub(crate) fn find(piece: &[i16], whole: &[i16]) -> Option<(usize, f64)> {
     if piece.is_empty() || whole.len() < piece.len() {
         return None;
     }
@@ -104,7 +104,7 @@ pub fn find(piece: &[i16], whole: &[i16]) -> Option<(usize, f64)> {
 }
 
 /// The loudest stretch of `length` samples: what a correlation should look for.
-pub fn loudest(samples: &[i16], length: usize) -> (usize, &[i16]) {
+pub(crate) fn loudest(samples: &[i16], length: usize) -> (usize, &[i16]) {
     let length = length.min(samples.len());
     let (at, _) = (0..=samples.len() - length)
         .step_by(FRAME)
@@ -115,7 +115,7 @@ pub fn loudest(samples: &[i16], length: usize) -> (usize, &[i16]) {
 }
 
 /// All channels of a WAV file of 16 bits.
-pub fn read_wav(path: &Path) -> Vec<Vec<i16>> {
+pub(crate) fn read_wav(path: &Path) -> Vec<Vec<i16>> {
     let mut reader =
         hound::WavReader::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let spec = reader.spec();
@@ -129,7 +129,7 @@ pub fn read_wav(path: &Path) -> Vec<Vec<i16>> {
 }
 
 /// Writes one channel as 16 bits at 8 kHz.
-pub fn write_wav(path: &Path, samples: &[i16]) {
+pub(crate) fn write_wav(path: &Path, samples: &[i16]) {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: 8_000,
@@ -145,7 +145,7 @@ pub fn write_wav(path: &Path, samples: &[i16]) {
 }
 
 /// Samples in 20 ms.
-pub const FRAME: usize = 160;
+pub(crate) const FRAME: usize = 160;
 
 mod tests {
     use super::*;

@@ -18,20 +18,20 @@ use super::sound::{FRAME, from_pcma, from_pcmu};
 
 /// One UDP packet on the wire.
 #[derive(Clone, Debug)]
-pub struct Packet {
+pub(crate) struct Packet {
     /// When the tap took it from the kernel.
-    pub at: SystemTime,
+    pub(crate) at: SystemTime,
     /// Source.
-    pub from: SocketAddr,
+    pub(crate) from: SocketAddr,
     /// Destination.
-    pub to: SocketAddr,
+    pub(crate) to: SocketAddr,
     /// UDP payload.
-    pub payload: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Packet {
     /// The payload as text when it is a SIP message.
-    pub fn sip(&self) -> Option<&str> {
+    pub(crate) fn sip(&self) -> Option<&str> {
         let text = std::str::from_utf8(&self.payload).ok()?;
         text.contains("SIP/2.0").then_some(text)
     }
@@ -61,7 +61,7 @@ struct Rtp<'a> {
 }
 
 /// The running tap.
-pub struct Tap {
+pub(crate) struct Tap {
     packets: Arc<Mutex<Vec<Packet>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -69,7 +69,7 @@ pub struct Tap {
 
 impl Tap {
     /// Listens to one block of loopback.
-    pub fn on(block: Block) -> Self {
+    pub(crate) fn on(block: Block) -> Self {
         // An IP-only packet socket sees each loopback packet once, on its way in.
         let socket = rustix::net::socket(AddressFamily::PACKET, SocketType::DGRAM, Some(eth::IP))
             .unwrap_or_else(|error| {
@@ -112,7 +112,7 @@ impl Tap {
     }
 
     /// All packets so far that `wanted` wants.
-    pub fn packets(&self, wanted: impl Fn(&Packet) -> bool) -> Vec<Packet> {
+    pub(crate) fn packets(&self, wanted: impl Fn(&Packet) -> bool) -> Vec<Packet> {
         let packets = self.packets.lock().unwrap_or_else(PoisonError::into_inner);
         packets
             .iter()
@@ -122,15 +122,20 @@ impl Tap {
     }
 
     /// SIP messages so far that reached `to` and contain `words`.
-    pub fn sip_to(&self, to: SocketAddr, words: &str) -> Vec<Packet> {
+    pub(crate) fn sip_to(&self, to: SocketAddr, words: &str) -> Vec<Packet> {
         self.packets(|packet| {
             packet.to == to && packet.sip().is_some_and(|text| text.contains(words))
         })
     }
 
     /// What a listener at `to` has heard so far.
-    pub fn heard_at(&self, to: SocketAddr) -> Heard {
-        Heard::from_packets(&self.packets(|packet| packet.to == to))
+    pub(crate) fn heard_at(&self, to: SocketAddr) -> Heard {
+        self.heard(|packet| packet.to == to)
+    }
+
+    /// What was said so far in the packets that `wanted` wants.
+    pub(crate) fn heard(&self, wanted: impl Fn(&Packet) -> bool) -> Heard {
+        Heard::from_packets(&self.packets(wanted))
     }
 }
 
@@ -167,21 +172,21 @@ fn udp(ip: &[u8], at: SystemTime, block: Block) -> Option<Packet> {
 
 /// One listener's audio, on a line of time that begins with the first packet.
 #[derive(Debug, Default)]
-pub struct Heard {
+pub(crate) struct Heard {
     /// When the first packet came.
-    pub began: Option<SystemTime>,
+    pub(crate) began: Option<SystemTime>,
     /// The sound; what never came is silence.
-    pub samples: Vec<i16>,
+    pub(crate) samples: Vec<i16>,
     /// Stream identifiers, in order of appearance.
-    pub ssrcs: Vec<u32>,
+    pub(crate) ssrcs: Vec<u32>,
     /// RTP packets with audio.
-    pub packets: usize,
+    pub(crate) packets: usize,
     /// Gaps and repetitions of the sequence number within a stream.
-    pub sequence_breaks: usize,
+    pub(crate) sequence_breaks: usize,
     /// Frames missing or doubled by RTP timestamp within a stream.
-    pub timestamp_breaks: usize,
+    pub(crate) timestamp_breaks: usize,
     /// Digits (RFC 4733), once each.
-    pub digits: String,
+    pub(crate) digits: String,
 }
 
 impl Heard {
@@ -240,7 +245,7 @@ impl Heard {
     }
 
     /// The sound between two instants of the wall clock.
-    pub fn between(&self, from: SystemTime, to: SystemTime) -> &[i16] {
+    pub(crate) fn between(&self, from: SystemTime, to: SystemTime) -> &[i16] {
         let Some(began) = self.began else { return &[] };
         let place = |at: SystemTime| {
             let since = at.duration_since(began).unwrap_or_default();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// Looks every 20 ms until `look` finds something; panics, naming `what`, after `limit`.
 #[track_caller]
-pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -21,9 +21,9 @@ pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>
 
 /// Like [`until`] for a plain condition.
 #[track_caller]
-pub fn until_true(what: &str, limit: Duration, mut look: impl FnMut() -> bool) {
+pub(crate) fn until_true(what: &str, limit: Duration, mut look: impl FnMut() -> bool) {
     until(what, limit, || look().then_some(()));
 }
 
 /// What a busy two-core machine may need for anything that takes a moment on a quiet one.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
