@@ -4,12 +4,14 @@ use super::exchange::Exchange;
 use super::feature::{Dial, Service, ServiceKind, Stage, Treatment};
 use super::leg::{Leg, Progress};
 use super::machine::Call;
+use super::negotiate;
 use super::{CallKey, Generation};
 use crate::base::{Pii, Timestamp};
 use crate::call::core::Core;
 use crate::events::{CallRecord, Direction, Fact, Role, Stretch};
 use crate::flow::{Context, Run};
-use crate::sdp::{self, Description, LocalMedia};
+use crate::media::LegPorts;
+use crate::sdp::{self, Description};
 use crate::sip::auth::Verdict;
 use crate::sip::{Flow, HeaderName, Message, SessionId, Uri};
 use crate::trunk::{Destination, Origin};
@@ -55,7 +57,7 @@ impl Exchange {
             Ok(arrival) => self.open_call(now, session, flow, request, arrival),
             Err(Refusal { status, headers }) => {
                 tracing::info!(status, from = %Pii(flow.remote), "call refused");
-                self.ua.reject(now, session, status, headers);
+                self.ua.reject(now, session, status, &headers);
             }
         }
     }
@@ -85,7 +87,7 @@ impl Exchange {
         };
         if let Some(offer) = &offer {
             // Only to learn whether an answer exists; the real one is made when a port is open.
-            let probe = LocalMedia::new(flow.local, None, 0);
+            let probe = negotiate::local_media(LegPorts { rtp: flow.local, rtcp: flow.local }, 0);
             sdp::answer(&probe, offer).map_err(|_| 488_u16)?;
         }
         let from = match &caller {
@@ -142,7 +144,11 @@ impl Exchange {
             }
             Verdict::Stale => true,
         };
-        let challenge = self.challenger.challenge(now, stale, &mut self.entropy);
+        let challenge = if stale {
+            self.challenger.challenge_stale(now, &mut self.entropy)
+        } else {
+            self.challenger.challenge(now, &mut self.entropy)
+        };
         Err(Refusal { status: 401, headers: vec![(HeaderName::WwwAuthenticate, challenge)] })
     }
 

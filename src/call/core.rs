@@ -102,7 +102,7 @@ impl Core {
             party: leg.party.clone(),
             agent: leg.agent.clone(),
             trunk: leg.trunk.clone(),
-            sip_call_id: hands.ua.call_id(leg.session).to_owned(),
+            sip_call_id: hands.ua.call_id(leg.session).unwrap_or_default().to_owned(),
         };
         self.legs.push(leg);
         self.emit(hands, fact);
@@ -125,9 +125,6 @@ impl Core {
         let Some(leg) = self.leg_mut(id) else { return Err(500) };
         let Some(local) = leg.local.clone() else { return Err(500) };
         let Some(offer) = leg.remote_offer.as_ref() else {
-            if let Some(agreed) = &leg.negotiated {
-                return Ok(sdp_body(&sdp::restate(&local, agreed)));
-            }
             leg.offer_pending = true;
             return Ok(sdp_body(&sdp::offer(&local)));
         };
@@ -148,7 +145,7 @@ impl Core {
             return Ok(());
         }
         let body = self.answer_body(hands, id)?;
-        hands.ua.accept(hands.now, session, Vec::new(), Some(body));
+        hands.ua.accept(hands.now, session, &[], Some(&body));
         self.legs[0].progress = Progress::Answered;
         let codec = self.caller().negotiated.as_ref().map_or("", negotiate::codec_name).to_owned();
         self.emit(hands, Fact::LegAnswered { leg: id, codec });
@@ -250,7 +247,7 @@ impl Core {
         match progress {
             Progress::Arriving => {
                 let status = if cause.sip >= 300 { cause.sip } else { 480 };
-                hands.ua.reject(hands.now, session, status, Vec::new());
+                hands.ua.reject(hands.now, session, status, &[]);
             }
             Progress::Answered => hands.ua.bye(hands.now, session, reason_header(&cause)),
             Progress::Calling | Progress::Ringing => hands.ua.cancel(hands.now, session),
@@ -390,12 +387,12 @@ pub(crate) fn open_local(hands: &mut Hands<'_>, id: LegId) -> Result<LocalMedia,
     })?;
     // RFC 8866 §5.2: the session id is a number; 31 bits keep it readable for every peer.
     let session_id = u64::from(hands.entropy.u32() >> 1);
-    Ok(LocalMedia::new(ports.rtp, Some(ports.rtcp), session_id))
+    Ok(negotiate::local_media(ports, session_id))
 }
 
 /// A session description as a message body.
 pub(crate) fn sdp_body(description: &Description) -> Body {
-    Body { content_type: "application/sdp".to_owned(), bytes: description.to_bytes() }
+    Body::sdp(description.to_bytes())
 }
 
 /// RFC 3326: why a BYE or CANCEL was sent.

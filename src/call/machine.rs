@@ -216,7 +216,7 @@ impl Call {
         if request.body().is_empty() {
             state.offer_pending = true;
             let body = sdp_body(&sdp::offer(local));
-            hands.ua.answer_reoffer(hands.now, session, Some(body));
+            hands.ua.answer_reoffer(hands.now, session, Some(&body));
             return;
         }
         let answer = Description::parse(request.body())
@@ -234,7 +234,7 @@ impl Call {
         state.negotiated = Some(agreed);
         let held = state.holds_us();
         hands.tell(Command::SetLeg { leg, flow });
-        hands.ua.answer_reoffer(hands.now, session, Some(sdp_body(&answer)));
+        hands.ua.answer_reoffer(hands.now, session, Some(&sdp_body(&answer)));
         if held != held_before {
             self.on_hold(hands, leg, held);
         }

@@ -28,7 +28,7 @@ impl Exchange {
             },
             _ => (405, vec![(HeaderName::Allow, ALLOW.to_owned())]),
         };
-        self.ua.respond(now, transaction, status, headers, None);
+        self.ua.respond(now, transaction, status, &headers, None);
     }
 
     fn register(

@@ -105,7 +105,7 @@ impl Dial {
     fn pass_early_media(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
         let caller = core.caller().id;
         if let Ok(body) = core.answer_body(hands, caller) {
-            hands.ua.ring(hands.now, core.caller().session, 183, Vec::new(), Some(body));
+            hands.ua.ring(hands.now, core.caller().session, 183, &[], Some(&body));
             core.join(hands, caller);
             core.join(hands, leg);
         }
@@ -189,7 +189,7 @@ impl Feature for Dial {
                                 hands.now,
                                 core.caller().session,
                                 180,
-                                Vec::new(),
+                                &[],
                                 None,
                             );
                         }
