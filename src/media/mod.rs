@@ -3,7 +3,7 @@
 //! Everything inside is 8 kHz, 16-bit, in frames of 20 ms. What runs on a media worker allocates
 //! only in its constructors and never locks, logs or waits.
 //!
-//! Signalling talks to media through `Engine`: it opens legs, sends [`Command`]s and receives
+//! Signalling talks to media through [`Engine`]: it opens legs, sends [`Command`]s and receives
 //! [`Notice`]s. Behind it, each worker is one thread that owns its legs and rooms whole. Media
 //! knows no SIP.
 
@@ -21,6 +21,8 @@ mod tone;
 
 mod command;
 mod config;
+mod directory;
+mod engine;
 mod graph;
 mod io;
 mod latch;
@@ -40,6 +42,7 @@ pub use tone::Tone;
 
 pub use command::{Command, Full, LegFlow, LegPorts, LegState, MediaError, PlayId, Tape};
 pub use config::EngineConfig;
+pub use engine::Engine;
 pub use io::{VirtualEndpoint, VirtualNet};
 pub use notice::Notice;
 pub use notices::NoticeReceiver;

@@ -43,6 +43,8 @@ stats! {
     ticks,
     /// Notices dropped because a shard does not read them.
     notices_dropped,
+    /// Legs whose sockets the system did not let us watch.
+    deaf_legs,
     /// Legs that are open (gauge).
     legs,
     /// Rooms that are open (gauge).
@@ -62,5 +64,9 @@ impl Stats {
         if more > 0 {
             counter.fetch_add(more, Ordering::Relaxed);
         }
+    }
+
+    pub(crate) fn take(gauge: &AtomicU64, less: u64) {
+        gauge.fetch_sub(less, Ordering::Relaxed);
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::base::{LegId, RoomId, ShardId, Timestamp};
 use crate::events::MediaSummary;
-use crate::media::codec::Codec;
+use crate::media::Codec;
 use crate::media::command::{LegFlow, LegPorts, LegState};
 use crate::media::graph::{Hears, Member, Own};
 use crate::media::io::Socket;
@@ -50,6 +50,8 @@ pub(super) struct Inbound {
     pub(super) jitter: jitter::Buffer,
     /// The voice of this tick, when the leg feeds a mix.
     pub(super) voice: Frame,
+    /// Whether anything of it came.
+    pub(super) has_voice: bool,
     pub(super) talker: Talker,
     /// Place among this tick's speakers.
     pub(super) place: Option<usize>,
@@ -112,6 +114,7 @@ impl Leg {
                 keys: dtmf::Receiver::new(),
                 jitter: jitter::Buffer::new(),
                 voice: SILENCE,
+                has_voice: false,
                 talker: Talker::new(),
                 place: None,
                 refused: 0,
