@@ -59,11 +59,14 @@ impl NameAddr {
             None if rest.contains(['?', ',']) => {
                 return Err(ParseError::Uri("needs angle brackets"));
             }
-            None => rest.split_at(rest.find(';').unwrap_or(rest.len())),
+            None => {
+                let (uri, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+                (uri.trim_end(), params)
+            }
         };
         Ok(Self {
             display,
-            uri: Uri::parse(uri.trim())?,
+            uri: Uri::parse(uri)?,
             params: Params::parse(params).map_err(ParseError::Malformed)?,
         })
     }
@@ -196,6 +199,7 @@ mod tests {
             "\"name\" sip:a@b",
             "Watson, Thomas <sip:t.watson@example.org>",
             "<sip:a@b> junk",
+            "\"Watson, Thomas\" < sip:t.watson@example.org >",
             "<sip:a@b>;;;;",
         ] {
             assert!(NameAddr::parse(text).is_err(), "{text}");

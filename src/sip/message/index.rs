@@ -108,18 +108,12 @@ impl Index {
     /// Indexes header lines from `at`; returns where the body begins.
     fn read_lines(&mut self, bytes: &[u8], mut at: usize) -> Result<usize, ParseError> {
         loop {
-            let (mut end, mut after) = line_end(bytes, at);
+            let (end, after, is_continued) = whole_line(bytes, at);
             if end == at {
                 if after == at {
                     self.note("no empty line after the headers");
                 }
                 return Ok(after);
-            }
-            // A line that begins with white space continues the one before.
-            let mut is_continued = false;
-            while matches!(bytes.get(after), Some(b' ' | b'\t')) {
-                (end, after) = line_end(bytes, after);
-                is_continued = true;
             }
             if self.lines.len() == MAX_HEADERS {
                 return Err(ParseError::TooManyHeaders);
@@ -134,32 +128,18 @@ impl Index {
 
     /// Bounds the body by Content-Length (RFC 3261 §18.3).
     fn read_body(&mut self, bytes: &[u8], start: usize) {
-        let known = HeaderName::ContentLength.index();
-        let mut lengths = self
-            .lines
-            .iter()
-            .filter(|line| line.known == known)
-            .map(|line| scan::number(line.value.of(bytes)).map(|length| length as usize));
-        let there = bytes.len() - start;
-        let length = match lengths.next() {
-            None => there,
-            Some(first) => {
-                let others_agree = lengths.all(|other| other == first);
-                match first {
-                    _ if !others_agree => {
-                        self.note("Content-Lengths that differ");
-                        there
-                    }
-                    None => {
-                        self.note("malformed Content-Length");
-                        there
-                    }
-                    Some(length) if length > there => {
-                        self.note("body shorter than Content-Length");
-                        there
-                    }
-                    Some(length) => length,
-                }
+        let there = bytes.len().saturating_sub(start);
+        let lengths = self.lines.iter().map(|line| length_of(*line, bytes));
+        let length = match single_length(lengths) {
+            Ok(None) => there,
+            Ok(Some(length)) if length > there => {
+                self.note("body shorter than Content-Length");
+                there
+            }
+            Ok(Some(length)) => length,
+            Err(defect) => {
+                self.note(defect);
+                there
             }
         };
         self.body = Span::new(start, start + length);
@@ -168,6 +148,62 @@ impl Index {
     fn note(&mut self, defect: &'static str) {
         self.defect.get_or_insert(defect);
     }
+}
+
+/// What Content-Length says in `headers`, the octets from the start line to the empty line.
+///
+/// Read by the same rules as [`Index::read`], so that framing and parsing never disagree.
+pub(in crate::sip) fn content_length(headers: &[u8]) -> Result<Option<usize>, &'static str> {
+    let (_, mut at) = line_end(headers, 0);
+    let lines = std::iter::from_fn(|| {
+        let (start, (end, after, is_continued)) = (at, whole_line(headers, at));
+        at = after;
+        (end > start).then_some((start, end, is_continued))
+    });
+    single_length(lines.map(|(start, end, is_continued)| {
+        // Most lines need no closer look.
+        match headers.get(start)? {
+            b'C' | b'L' | b'c' | b'l' => {
+                length_of(read_line(headers, start, end, is_continued)?, headers)
+            }
+            _ => None,
+        }
+    }))
+}
+
+/// The length a Content-Length line gives; `None` for other lines.
+fn length_of(line: Line, bytes: &[u8]) -> Option<Result<usize, &'static str>> {
+    (line.known == HeaderName::ContentLength.index()).then(|| {
+        scan::number(line.value.of(bytes))
+            .map(|length| length as usize)
+            .ok_or("malformed Content-Length")
+    })
+}
+
+/// The one length; several must agree (RFC 4475 §3.3.9).
+fn single_length(
+    lengths: impl Iterator<Item = Option<Result<usize, &'static str>>>,
+) -> Result<Option<usize>, &'static str> {
+    lengths.flatten().try_fold(None, |found, length| {
+        let length = length?;
+        match found {
+            Some(before) if before != length => Err("Content-Lengths that differ"),
+            _ => Ok(Some(length)),
+        }
+    })
+}
+
+/// The end of the header line that begins at `at`, where the next begins, and whether lines that
+/// begin with white space continue it.
+fn whole_line(bytes: &[u8], at: usize) -> (usize, usize, bool) {
+    let (mut end, mut after) = line_end(bytes, at);
+    let mut is_continued = false;
+    // An empty line ends the headers whatever follows it.
+    while end > at && matches!(bytes.get(after), Some(b' ' | b'\t')) {
+        (end, after) = line_end(bytes, after);
+        is_continued = true;
+    }
+    (end, after, is_continued)
 }
 
 /// The end of the line that begins at `at`, and where the next begins.

@@ -24,6 +24,7 @@ use index::{Index, Start};
 pub use build::{RequestBuilder, ResponseBuilder};
 pub use check::Refusal;
 pub use error::ParseError;
+pub(super) use index::content_length;
 pub use index::{MAX_HEADERS, MAX_MESSAGE};
 pub use method::Method;
 
