@@ -45,18 +45,17 @@ impl Office {
         let switch = block.host(SWITCH);
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let environment = [
-            ("TSUNAGU_SIP_UDP", format!("{switch}:5060")),
-            ("TSUNAGU_SIP_TCP", format!("{switch}:5060")),
-            ("TSUNAGU_HTTP", format!("{switch}:9090")),
-            ("TSUNAGU_RTP_ADDRESS", switch.to_string()),
             (
-                "TSUNAGU_DATA_DIR",
+                "TSUNAGU_SIP_LISTEN",
+                format!("udp:{switch}:5060,tcp:{switch}:5060"),
+            ),
+            ("TSUNAGU_HTTP_LISTEN", format!("{switch}:9090")),
+            ("TSUNAGU_MEDIA_ADDRESS", switch.to_string()),
+            (
+                "TSUNAGU_DATA",
                 folder.path().join("var").display().to_string(),
             ),
-            (
-                "TSUNAGU_SOUNDS_DIR",
-                root.join("sounds").display().to_string(),
-            ),
+            ("TSUNAGU_SOUNDS", root.join("sounds").display().to_string()),
         ];
         Self {
             block,

@@ -21,7 +21,7 @@ fn neither_an_old_call_nor_a_stranger_is_heard_on_a_port_used_again() {
     let _turn = quiet::shared();
     let mut office = Office::prepare();
     // Two pairs: a call with an agent takes both, so the next call must use them again.
-    office.set("TSUNAGU_RTP_PORTS", "30000-30003");
+    office.set("TSUNAGU_MEDIA_PORTS", "30000-30003");
     office.start();
     let tap = Tap::on(office.block);
     let mut phone = office.phone(1001, Answering::Auto, &tone(880.0, 120.0));

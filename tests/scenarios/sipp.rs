@@ -21,6 +21,7 @@ pub(crate) struct Sipp {
     at_once: u32,
     rate: u32,
     tcp: bool,
+    deaf_in_pauses: bool,
     instants: Option<PathBuf>,
 }
 
@@ -53,6 +54,8 @@ impl Sipp {
             at_once: 1,
             rate: 10,
             tcp: false,
+            // A 180 may come at any time before the CANCEL.
+            deaf_in_pauses: name == "cancel",
             instants: None,
         }
     }
@@ -162,6 +165,9 @@ impl Sipp {
             .stdin(Stdio::null())
             .stdout(std::fs::File::create(file("out")).expect("a writable folder"))
             .stderr(std::fs::File::create(file("err")).expect("a writable folder"));
+        if self.deaf_in_pauses {
+            command.arg("-pause_msg_ign");
+        }
         if let Some(path) = &self.instants {
             command.arg("-inf").arg(path);
         }
