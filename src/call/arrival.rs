@@ -112,7 +112,9 @@ impl Exchange {
             .ok()
             .and_then(|from| user_of(&from.uri))
             .filter(|user| generation.phones.contains_key(user));
-        let trunk = generation.trunks.values().find(|trunk| trunk.accepts(flow.remote.ip()));
+        let trunk = generation.trunks.values().find(|trunk| {
+            trunk.accept.iter().any(|network| network.contains(flow.remote.ip()))
+        });
         match (claimed, trunk) {
             (None, Some(trunk)) => Ok(Caller::Trunk(trunk.name.clone())),
             (claimed, _) => {

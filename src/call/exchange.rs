@@ -11,7 +11,7 @@ use super::gate::Gate;
 use super::hands::{Hands, Index};
 use super::machine::Call;
 use super::{CallKey, Generation};
-use crate::base::{CallId, Entropy, IdSource, Timestamp, Timers};
+use crate::base::{CallId, Cause, Entropy, IdSource, Party, Timers, Timestamp};
 use crate::events::{CallRecord, Event};
 use crate::media::{Engine, Notice};
 use crate::registrar::Registrar;
@@ -207,6 +207,16 @@ impl Exchange {
     /// What is to be done, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outbox.pop_front()
+    }
+
+    /// Ends every call, with BYE, CANCEL or 503 as its state wants it.
+    pub fn end_all(&mut self, now: Timestamp) {
+        let cause = Cause::from_status(503).with_words("the switch stops");
+        let keys: Vec<CallKey> = self.calls.keys().copied().collect();
+        for key in keys {
+            self.with_call(now, key, |call, hands| call.end(hands, Party::Switch, &cause));
+        }
+        self.pump(now);
     }
 
     /// Calls that live, or are over and not yet published.

@@ -14,8 +14,6 @@ use crate::waiting::LineConfig;
 pub struct Generation {
     /// Counts activations since the process started, from 1.
     pub number: u64,
-    /// Digest realm that phones authenticate in.
-    pub realm: String,
     /// Phones by number.
     pub phones: HashMap<String, Phone>,
     /// Trunks by name.
@@ -28,6 +26,10 @@ pub struct Generation {
     pub queues: HashMap<String, QueueCare>,
     /// Agents by the number of their phone.
     pub agents_by_phone: HashMap<String, String>,
+    /// The activity of an agent who reports available.
+    pub available_activity: String,
+    /// The activity of an agent who goes away.
+    pub away_activity: String,
     /// Sounds by name.
     pub sounds: Library,
     /// Calls at once on this node; beyond it an INVITE gets 503.

@@ -37,6 +37,7 @@ impl Core {
                 agent: agent.map(str::to_owned),
                 trunk: None,
                 display: display.clone(),
+                caller: None,
                 credentials: None,
             };
             match self.place(hands, target) {
@@ -56,17 +57,23 @@ impl Core {
     ) -> Result<LegId, u16> {
         let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
         let trunk = generation.trunks.get(name).cloned().ok_or(404_u16)?;
-        let local = hands.listener(trunk.protocol).ok_or(503_u16)?;
+        let local = hands.listener(trunk.target.protocol).ok_or(503_u16)?;
         let flow =
-            Flow { protocol: trunk.protocol, local, remote: trunk.target, connection: None };
+            Flow {
+            protocol: trunk.target.protocol,
+            local,
+            remote: trunk.target.address,
+            connection: None,
+        };
         let target = Placed {
-            uri: sip_uri(number, trunk.target),
+            uri: sip_uri(number, trunk.target.address),
             flow,
             role: Role::Callee,
             party: number.to_owned(),
             agent: None,
             trunk: Some(name.to_owned()),
             display: None,
+            caller: trunk.caller_id.clone(),
             credentials: trunk.credentials.clone(),
         };
         self.place(hands, target)
@@ -77,7 +84,7 @@ impl Core {
         let local = open_local(hands, id)?;
         let body = sdp_body(&sdp::offer(&local));
         let here = target.flow.local;
-        let mut from = NameAddr::new(sip_uri(&self.from, here));
+        let mut from = NameAddr::new(sip_uri(target.caller.as_deref().unwrap_or(&self.from), here));
         if let Some(display) = &target.display {
             from = from.with_display(display);
         }
@@ -120,6 +127,8 @@ struct Placed {
     party: String,
     agent: Option<String>,
     trunk: Option<String>,
+    /// Number shown to the far end instead of the caller's own.
+    caller: Option<String>,
     /// Name shown to the far end.
     display: Option<String>,
     credentials: Option<crate::sip::auth::Credentials>,

@@ -24,6 +24,8 @@ pub enum Order {
     ConnectionLost(Flow),
     /// Do something to a call.
     Control(CallId, Control, oneshot::Sender<Result<Option<LegId>, ControlError>>),
+    /// End all calls; the switch stops.
+    EndCalls,
     /// What is open: calls, sessions, transactions, media legs, conferences.
     Inventory(oneshot::Sender<[usize; 5]>),
     /// A message that reached another shard's socket and belongs to a dialog of this one.
@@ -45,7 +47,8 @@ pub trait Outlets: Send {
     /// A call is over: its record is to be stored.
     fn publish(&mut self, record: Box<CallRecord>);
     /// The router is told something.
-    fn route(&mut self, command: router::Command);
+    /// Gives the command back when the router takes no more.
+    fn route(&mut self, command: router::Command) -> Result<(), Box<router::Command>>;
 }
 
 /// One shard with everything it owns.
@@ -177,6 +180,7 @@ impl<O: Outlets> Shard<O> {
             Order::Control(call, wish, reply) => {
                 let _ = reply.send(self.exchange.control(now, &call, wish));
             }
+            Order::EndCalls => self.exchange.end_all(now),
             Order::Inventory(reply) => {
                 let _ = reply.send(self.exchange.inventory());
             }
@@ -194,6 +198,15 @@ impl<O: Outlets> Shard<O> {
         }
     }
 
+    /// A command the router has no room for is refused in its name; only those that ask for
+    /// something new can be.
+    fn route(&mut self, command: router::Command) {
+        if let Err(command) = self.outlets.route(command) {
+            let refused = router::Output::Refused { command, why: router::Refusal::QueueFull };
+            self.exchange.handle_router(self.clock.now(), &refused);
+        }
+    }
+
     fn flush(&mut self) {
         while let Some(output) = self.exchange.poll_output() {
             match output {
@@ -202,7 +215,7 @@ impl<O: Outlets> Shard<O> {
                     self.bus.publish(&event);
                 }
                 Output::Record(record) => self.outlets.publish(record),
-                Output::Router(command) => self.outlets.route(command),
+                Output::Router(command) => self.route(command),
                 Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
             }
         }

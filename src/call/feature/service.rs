@@ -59,10 +59,17 @@ impl Feature for Service {
         let leg = core.caller().id;
         match &self.kind {
             ServiceKind::Activity { agent, available } => {
-                let activity = if *available { "available" } else { "away" };
+                let Some(generation) = hands.generations.get(&core.generation) else {
+                    return Next::End(Party::Switch, Cause::from_status(500));
+                };
+                let activity = if *available {
+                    generation.available_activity.clone()
+                } else {
+                    generation.away_activity.clone()
+                };
                 hands.route(router::Command::SetActivity {
                     worker: agent.clone(),
-                    activity: activity.to_owned(),
+                    activity,
                     by: format!("phone {}", core.from),
                 });
                 let sound = if *available { "agent-available" } else { "agent-away" };

@@ -17,7 +17,7 @@ pub(super) fn load(source: &str) -> anyhow::Result<Arc<Sound>> {
         }
         None => read(Path::new(source))?,
     };
-    Ok(Arc::new(Sound::from_samples("phone", &samples)))
+    Ok(Arc::new(Sound::new("phone", samples)))
 }
 
 /// Ten seconds of a sine, so that whole-numbered frequencies loop without a click.
