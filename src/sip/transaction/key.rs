@@ -74,6 +74,15 @@ impl Keys {
         }) as u64
     }
 
+    /// A number for what belongs to a transaction and a remote tag: the same each time.
+    pub(crate) fn companion(&self, id: TransactionId, remote_tag: &str) -> u64 {
+        self.hash(|to| {
+            COMPANION.hash(to);
+            id.hash(to);
+            remote_tag.hash(to);
+        }) as u64
+    }
+
     fn hash(&self, feed: impl Fn(&mut DefaultHasher)) -> u128 {
         let [high, low] = self.0.map(|key| {
             let mut hasher = DefaultHasher::new();
@@ -89,6 +98,7 @@ const CLIENT: u8 = 0;
 const SERVER: u8 = 1;
 const MERGE: u8 = 2;
 const TAG: u8 = 3;
+const COMPANION: u8 = 4;
 
 /// For maps whose keys are hashes already.
 pub(crate) type IdHash = BuildHasherDefault<IdHasher>;

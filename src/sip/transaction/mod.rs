@@ -17,7 +17,7 @@ pub use timing::Timing;
 
 pub(crate) use ack::{acknowledgement, cancellation};
 pub(crate) use key::{Keys, TransactionId};
-pub(crate) use table::{Reaction, Table};
+pub(crate) use table::{Arrival, Reaction, Table};
 
 use serde::{Deserialize, Serialize};
 

@@ -13,7 +13,7 @@ use super::invite_client::{self, InviteClient};
 use super::invite_server::{self, InviteServer};
 use super::key::IdHash;
 use super::server::{self, Server};
-use super::{Failure, Step, Timing, TransactionId};
+use super::{Step, Timing, TransactionId};
 
 /// All transactions of one user agent; `O` says whose a transaction is.
 #[derive(Debug)]
@@ -101,6 +101,10 @@ impl<O: Clone> Table<O> {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.owner = owner;
         }
+    }
+
+    pub(crate) fn flow(&self, id: TransactionId) -> Option<Flow> {
+        self.entries.get(&id).map(|entry| entry.flow)
     }
 
     /// The transaction's flow and the message it keeps.
@@ -379,11 +383,5 @@ impl Machine {
             Machine::InviteServer(invite) => invite.state == invite_server::State::Terminated,
             Machine::Server(server) => server.state == server::State::Terminated,
         }
-    }
-}
-
-impl<O> Reaction<O> {
-    pub(crate) fn failure(&self) -> Option<Failure> {
-        self.step.failure
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::sip::{Flow, Frame, FrameLimits, StreamFramer};
+use crate::sip::{Flow, Frame, StreamFramer, StreamLimits};
 
 use super::TransportLimits;
 
@@ -258,7 +258,7 @@ async fn read(
     (idle, patience): (Duration, Duration),
     notifier: &mpsc::Sender<Notice>,
 ) -> Ending {
-    let mut framer = StreamFramer::new(FrameLimits::default());
+    let mut framer = StreamFramer::new(StreamLimits::default());
     let mut buffer = vec![0; READ_BUFFER];
     // A peer must prove with one whole message that it speaks SIP; later, what it begins it must
     // end. In between it may be silent.
@@ -281,7 +281,10 @@ async fn read(
         loop {
             let notice = match framer.next() {
                 None => break,
-                Some(Ok(Frame::Message(message))) => Notice::Message(flow, message),
+                Some(Ok(Frame::Message(message))) => {
+                    // A copy: a slice would keep the whole buffer alive as long as its dialog.
+                    Notice::Message(flow, Bytes::copy_from_slice(&message))
+                }
                 Some(Ok(Frame::KeepAlive)) => Notice::Ping(flow),
                 Some(Err(_)) => return Ending::Cut,
             };
@@ -290,7 +293,7 @@ async fn read(
                 return Ending::Closed;
             }
         }
-        if framer.is_empty() {
+        if framer.buffered() == 0 {
             continue;
         }
         complete_by = complete_by.or_else(|| Some(Instant::now() + patience));

@@ -187,3 +187,11 @@ impl UserAgent {
         Some(session)
     }
 }
+
+#[cfg(test)]
+impl UserAgent {
+    /// Whatever is kept beyond sessions and transactions.
+    fn leftovers(&self) -> usize {
+        self.by_tag.len() + self.timers.len() + self.unanswered.len() + self.requests.len()
+    }
+}
