@@ -285,7 +285,7 @@ fn a_disk_that_stalls_costs_silence_and_a_line_but_never_shifts_what_follows() {
     let [left, _] = channels(&closed.path);
     assert_eq!(left.len(), 240_000);
     for (i, sample) in left.iter().enumerate() {
-        assert!([0, i as i16 / 160 + 1].contains(sample), "{i}");
+        assert!([0, (i / 160) as i16 + 1].contains(sample), "{i}");
     }
     assert_eq!(left[239_999], 1500);
     let disk: u64 = closed
