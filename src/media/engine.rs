@@ -75,10 +75,6 @@ impl Engine {
         for _ in 0..config.workers {
             bells.push(Arc::new(Bell::new()?));
         }
-        let mut notices = Vec::new();
-        for _ in 0..config.shards {
-            notices.push(NoticeRing::new(config.max_legs, Bell::new()?));
-        }
         let mut ios: Vec<Box<dyn PacketIo>> = Vec::new();
         for bell in &bells {
             ios.push(Box::new(Kernel::new(Arc::clone(bell))?));
@@ -92,7 +88,6 @@ impl Engine {
                 time,
                 entropy,
                 bells,
-                notices,
             },
             ios,
         );
@@ -112,8 +107,6 @@ impl Engine {
     pub fn simulated(config: EngineConfig, library: Library, net: VirtualNet) -> Self {
         let silent = |_| Arc::new(Bell::silent());
         let bells: Vec<Arc<Bell>> = (0..config.workers).map(silent).collect();
-        let ring = |_| NoticeRing::new(config.max_legs, Bell::silent());
-        let notices = (0..config.shards).map(ring).collect();
         let io = |_: &Arc<Bell>| Box::new(VirtualIo::new(net.clone())) as Box<dyn PacketIo>;
         let ios = bells.iter().map(io).collect();
         let (engine, workers) = Self::build(
@@ -124,7 +117,6 @@ impl Engine {
                 time: Time::Virtual(net),
                 entropy: Entropy::from_seed(1),
                 bells,
-                notices,
             },
             ios,
         );
@@ -140,9 +132,10 @@ impl Engine {
             time,
             mut entropy,
             bells,
-            notices,
         } = plan;
         let now = time.now();
+        let ring = |_| NoticeRing::new(config.max_legs);
+        let notices: Vec<_> = (0..config.shards).map(ring).collect();
         let stats = Arc::new(Stats::default());
         let inboxes: Arc<[Arc<Inbox>]> = bells
             .into_iter()
@@ -279,7 +272,7 @@ impl Engine {
     /// The notices of one shard; to be read by one reader.
     pub fn notices(&self, shard: ShardId) -> NoticeReceiver {
         let ring = self.0.notices.get(usize::from(shard.0));
-        let nobody = || NoticeRing::new(0, Bell::silent());
+        let nobody = || NoticeRing::new(0);
         NoticeReceiver::new(ring.map_or_else(nobody, Arc::clone))
     }
 
@@ -430,7 +423,6 @@ struct Plan {
     time: Time,
     entropy: Entropy,
     bells: Vec<Arc<Bell>>,
-    notices: Vec<Arc<NoticeRing>>,
 }
 
 impl Time {

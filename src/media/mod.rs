@@ -47,3 +47,6 @@ pub use io::{VirtualEndpoint, VirtualNet};
 pub use notice::Notice;
 pub use notices::NoticeReceiver;
 pub use stats::Stats;
+
+#[cfg(test)]
+mod simulation;

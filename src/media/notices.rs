@@ -1,15 +1,12 @@
 //! The way of notices: a bounded ring to every shard, and what waits when one is full.
 
 use std::collections::VecDeque;
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use tokio::io::unix::AsyncFd;
-use tokio::io::{Interest, Ready};
+use tokio::sync::Notify;
 
-use super::ring::{Bell, Ring};
+use super::ring::Ring;
 use super::{Notice, Stats};
 use crate::base::ShardId;
 
@@ -17,17 +14,18 @@ use crate::base::ShardId;
 #[derive(Debug)]
 pub(crate) struct NoticeRing {
     ring: Ring<Notice>,
-    bell: Bell,
+    /// A few notices a call: not worth a descriptor. Keeps one wake-up for a reader on his way.
+    wake: Notify,
 }
 
 impl NoticeRing {
-    /// Slots for `max_legs` legs; with `bell` it can be awaited.
-    pub(crate) fn new(max_legs: usize, bell: Bell) -> Arc<Self> {
+    /// Slots for `max_legs` legs.
+    pub(crate) fn new(max_legs: usize) -> Arc<Self> {
         // A leg has at most one end and a few digits under way; the open half is for the rest.
         let slots = max_legs * 4 + 64;
         Arc::new(Self {
             ring: Ring::new(slots, slots),
-            bell,
+            wake: Notify::new(),
         })
     }
 
@@ -37,7 +35,7 @@ impl NoticeRing {
             return Err(notice);
         }
         self.ring.push_reserved(notice)?;
-        self.bell.ring();
+        self.wake.notify_one();
         Ok(())
     }
 }
@@ -107,58 +105,25 @@ impl NoticeSender {
 
 /// A shard's end: to be read by its loop.
 #[derive(Debug)]
-pub struct NoticeReceiver {
-    ring: Arc<NoticeRing>,
-    /// Made at the first wait, inside the shard's own runtime.
-    wake: Option<AsyncFd<Wake>>,
-}
-
-#[derive(Debug)]
-struct Wake(Arc<NoticeRing>);
-
-impl AsRawFd for Wake {
-    fn as_raw_fd(&self) -> RawFd {
-        // A ring without a bell is never awaited, see `recv`.
-        self.0.bell.fd().map_or(-1, |fd| fd.as_fd().as_raw_fd())
-    }
-}
+pub struct NoticeReceiver(Arc<NoticeRing>);
 
 impl NoticeReceiver {
     pub(crate) fn new(ring: Arc<NoticeRing>) -> Self {
-        Self { ring, wake: None }
+        Self(ring)
     }
 
     /// The oldest notice, if there is one.
     pub fn try_recv(&mut self) -> Option<Notice> {
-        self.ring.ring.pop()
+        self.0.ring.pop()
     }
 
-    /// Waits for the next notice. Cancel-safe. In a simulation it waits for ever.
-    ///
-    /// # Errors
-    ///
-    /// When the runtime has no I/O driver.
-    pub async fn recv(&mut self) -> io::Result<Notice> {
-        if self.ring.bell.fd().is_none() {
-            match self.try_recv() {
-                Some(notice) => return Ok(notice),
-                None => return std::future::pending().await,
-            }
-        }
+    /// Waits for the next notice. Cancel-safe; for ever once the engine is gone.
+    pub async fn recv(&mut self) -> Notice {
         loop {
             if let Some(notice) = self.try_recv() {
-                return Ok(notice);
+                return notice;
             }
-            let wake = match &mut self.wake {
-                Some(wake) => wake,
-                empty => {
-                    let wake = Wake(Arc::clone(&self.ring));
-                    empty.insert(AsyncFd::with_interest(wake, Interest::READABLE)?)
-                }
-            };
-            let mut guard = wake.readable().await?;
-            guard.clear_ready_matching(Ready::READABLE);
-            self.ring.bell.answer();
+            self.0.wake.notified().await;
         }
     }
 }
@@ -176,7 +141,7 @@ mod tests {
     #[test]
     fn digits_outlast_a_full_ring_and_keep_their_order() {
         let stats = Stats::default();
-        let ring = NoticeRing::new(0, Bell::silent());
+        let ring = NoticeRing::new(0);
         let mut sender = NoticeSender::new(vec![Arc::clone(&ring)], 16);
         let silent = Notice::Silent {
             leg: LegId(0),
@@ -207,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_waiting_shard_is_woken() {
-        let ring = NoticeRing::new(1, Bell::new().expect("eventfd"));
+        let ring = NoticeRing::new(1);
         let mut receiver = NoticeReceiver::new(Arc::clone(&ring));
         let thread = std::thread::spawn(move || {
             for n in 0..1000 {
@@ -217,7 +182,7 @@ mod tests {
             }
         });
         for n in 0..1000 {
-            match receiver.recv().await.expect("driver") {
+            match receiver.recv().await {
                 Notice::Digit { leg, .. } => assert_eq!(leg, LegId(n)),
                 other => panic!("{other:?}"),
             }
