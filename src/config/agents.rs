@@ -101,8 +101,15 @@ impl Agents {
             self.activity_names.refer(notes, start);
         }
         for (wanted, available) in [("an available", true), ("an unavailable", false)] {
-            if !self.activities.iter().any(|activity| activity.available == available) {
-                let first = self.activities.first().map(|activity| activity.name.as_str());
+            if !self
+                .activities
+                .iter()
+                .any(|activity| activity.available == available)
+            {
+                let first = self
+                    .activities
+                    .first()
+                    .map(|activity| activity.name.as_str());
                 let place = first.and_then(|name| self.activity_names.place(name));
                 let place = place.cloned().unwrap_or_else(|| built_in("").place);
                 let message = format!("agents have no way into {wanted} activity");

@@ -54,6 +54,12 @@ impl Files {
     /// Reads `kind.toml` and `kind/*.toml` of every kind; notes whatever else ends in `.toml`.
     pub(super) fn read(directory: &Path, notes: &Notes) -> Self {
         let mut files = Self::default();
+        if !directory.is_dir() {
+            let message = format!("there is no directory {}", directory.display());
+            let help = "give one with --config; an example is config/ in the source";
+            notes.unreadable(Problem::error(&nowhere("node.toml"), message, help));
+            return files;
+        }
         for name in toml_files(directory, "", notes) {
             let stem = name.trim_end_matches(".toml");
             match KINDS.iter().find(|(known, _)| *known == stem) {
@@ -70,7 +76,11 @@ impl Files {
                         .collect();
                     let known: Vec<&str> = known.iter().map(String::as_str).collect();
                     let message = format!("{name} is not a file of the configuration");
-                    notes.error(&nowhere(&name), message, remedy(&name, &known, "the files are"));
+                    notes.error(
+                        &nowhere(&name),
+                        message,
+                        remedy(&name, &known, "the files are"),
+                    );
                 }
             }
         }
@@ -81,10 +91,10 @@ impl Files {
                 }
             }
         }
-        if !files.files.contains_key(&Kind::Node) && !files.incomplete.contains(&Kind::Node) {
+        if files.of(Kind::Node).is_empty() && files.is_complete(Kind::Node) {
             let message = "there is no node.toml";
             let help = "write one; the least it needs is name = \"tokyo1\" and region = \"jp1\"";
-            notes.error(&nowhere("node.toml"), message, help);
+            notes.unreadable(Problem::error(&nowhere("node.toml"), message, help));
         }
         files
     }
@@ -112,12 +122,14 @@ impl Files {
                 let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
                 let source = source(name, text);
                 let place = Place::new(&source, before..before + 1);
-                notes.error(&place, "this is not UTF-8", "save the file as UTF-8");
+                let problem = Problem::error(&place, "not UTF-8", "save the file as UTF-8");
+                notes.unreadable(problem);
                 return self.incomplete.push(kind);
             }
             Err(error) => {
                 let message = format!("cannot read {name}: {error}");
-                notes.error(&nowhere(name), message, "let the user tsunagu runs as read it");
+                let help = "let the user tsunagu runs as read it";
+                notes.unreadable(Problem::error(&nowhere(name), message, help));
                 return self.incomplete.push(kind);
             }
         };
@@ -127,7 +139,7 @@ impl Files {
             self.incomplete.push(kind);
         }
         for problem in problems {
-            notes.push(problem);
+            notes.unreadable(problem);
         }
         let stem = Path::new(name).file_stem().unwrap_or_default();
         self.files.entry(kind).or_default().push(File {
@@ -160,7 +172,7 @@ fn toml_files(directory: &Path, prefix: &str, notes: &Notes) -> Vec<String> {
         Err(error) => {
             let place = nowhere(&directory.display().to_string());
             let message = format!("cannot read the directory: {error}");
-            let help = "give a directory with --config; an example is config/ in the source";
+            let help = "let the user tsunagu runs as read it";
             notes.push(Problem::error(&place, message, help));
             return Vec::new();
         }

@@ -51,7 +51,9 @@ impl<'f> Flows<'f> {
                     Problem::warning(&place, fault.message, fault.help)
                 });
             }
-            flows.documents.insert(file.stem.clone(), Arc::new(document));
+            flows
+                .documents
+                .insert(file.stem.clone(), Arc::new(document));
             flows.files.insert(file.stem.clone(), file);
         }
         flows
@@ -113,7 +115,10 @@ fn read_step(step: Section<'_>, notes: &Notes) -> Step {
     let Some(kind) = step.required("do", "play") else {
         return PLACEHOLDER;
     };
-    let target = |key| step.required(key, HANG_UP).map_or_else(hang_up, |at| at.value);
+    let target = |key| {
+        step.required(key, HANG_UP)
+            .map_or_else(hang_up, |at| at.value)
+    };
     let read = match kind.value.as_str() {
         "collect" => Step::Collect(read_collecting(&step)),
         "dial" => {
@@ -151,10 +156,17 @@ fn read_step(step: Section<'_>, notes: &Notes) -> Step {
         "queue" => {
             let nobody = target("nobody");
             Step::Queue(Queueing {
-                queue: step.required("queue", "sales").map(|at| at.value).unwrap_or_default(),
+                queue: step
+                    .required("queue", "sales")
+                    .map(|at| at.value)
+                    .unwrap_or_default(),
                 attributes: step.attributes("attributes"),
-                priority: step.integer("priority", -1000..=1000).map_or(0, |at| at.value),
-                timeout: step.text("timeout").map_or_else(|| nobody.clone(), |at| at.value),
+                priority: step
+                    .integer("priority", -1000..=1000)
+                    .map_or(0, |at| at.value),
+                timeout: step
+                    .text("timeout")
+                    .map_or_else(|| nobody.clone(), |at| at.value),
                 nobody,
                 after: step.text("after").map_or_else(hang_up, |at| at.value),
             })
@@ -168,7 +180,11 @@ fn read_step(step: Section<'_>, notes: &Notes) -> Step {
         }
         other => {
             let message = format!("no step does \"{other}\"");
-            notes.error(&kind.place, message, remedy(other, &STEPS, "a step does one of"));
+            notes.error(
+                &kind.place,
+                message,
+                remedy(other, &STEPS, "a step does one of"),
+            );
             return PLACEHOLDER;
         }
     };
@@ -179,16 +195,25 @@ fn read_step(step: Section<'_>, notes: &Notes) -> Step {
 fn read_collecting(step: &Section<'_>) -> Collecting {
     let count = |key, default| {
         let number = step.integer(key, 0..=64);
-        number.and_then(|at| usize::try_from(at.value).ok()).unwrap_or(default)
+        number
+            .and_then(|at| usize::try_from(at.value).ok())
+            .unwrap_or(default)
     };
     step.demand("max", "10");
     Collecting {
         patience: read_patience(step),
         min: count("min", 1),
         max: count("max", 64),
-        terminators: step.text("terminators").map_or_else(|| "#".to_owned(), |at| at.value),
-        into: step.required("into", "customer").map(|at| at.value).unwrap_or_default(),
-        next: step.required("next", HANG_UP).map_or_else(hang_up, |at| at.value),
+        terminators: step
+            .text("terminators")
+            .map_or_else(|| "#".to_owned(), |at| at.value),
+        into: step
+            .required("into", "customer")
+            .map(|at| at.value)
+            .unwrap_or_default(),
+        next: step
+            .required("next", HANG_UP)
+            .map_or_else(hang_up, |at| at.value),
     }
 }
 
@@ -207,7 +232,9 @@ fn read_patience(step: &Section<'_>) -> Patience {
         tries: u32::try_from(tries).unwrap_or(1),
         no_input: texts(step, "no_input"),
         no_match: texts(step, "no_match"),
-        failed: step.required("failed", HANG_UP).map_or_else(hang_up, |at| at.value),
+        failed: step
+            .required("failed", HANG_UP)
+            .map_or_else(hang_up, |at| at.value),
     }
 }
 
@@ -237,7 +264,9 @@ fn place_of(file: &Table, spot: &Spot) -> Place {
     }
     let Some(step) = &spot.step else {
         let entry = spot.key.and_then(|key| file.entries.get(key));
-        return entry.map_or(&file.place, |entry| &entry.value.place).clone();
+        return entry
+            .map_or(&file.place, |entry| &entry.value.place)
+            .clone();
     };
     let Some(table) = inner(file, "steps").and_then(|steps| inner(steps, step)) else {
         return file.place.clone();

@@ -58,7 +58,9 @@ impl Layer for FixedLayer {
 
 fn file_layer(file: &Table, places: &mut HashMap<String, Place>) -> Map<String, Laid> {
     let entries = file.entries.iter();
-    entries.map(|(key, entry)| (key.clone(), laid(&entry.value, places))).collect()
+    entries
+        .map(|(key, entry)| (key.clone(), laid(&entry.value, places)))
+        .collect()
 }
 
 fn laid(value: &Value, places: &mut HashMap<String, Place>) -> Laid {
@@ -83,7 +85,10 @@ fn variables(
     notes: &Notes,
     places: &mut HashMap<String, Place>,
 ) -> Map<String, Laid> {
-    let names: Vec<String> = settings.iter().map(|setting| variable_of(setting)).collect();
+    let names: Vec<String> = settings
+        .iter()
+        .map(|setting| variable_of(setting))
+        .collect();
     let mut layer = Map::new();
     for (name, value) in environment.ours() {
         let place = variable_place(name, value);
@@ -176,7 +181,12 @@ fn lifted(
 }
 
 /// Variables that other parts of the program read.
-const NOT_SETTINGS: [&str; 4] = ["TSUNAGU_CONFIG", "TSUNAGU_LOG", "TSUNAGU_SEED", "TSUNAGU_URL"];
+const NOT_SETTINGS: [&str; 4] = [
+    "TSUNAGU_CONFIG",
+    "TSUNAGU_LOG",
+    "TSUNAGU_SEED",
+    "TSUNAGU_URL",
+];
 
 #[cfg(test)]
 mod tests {
@@ -203,7 +213,10 @@ mod tests {
     fn a_variable_outranks_the_file_and_keeps_its_name_for_errors() {
         let (table, notes) = laid_over(
             "max_calls = 5\n[sip]\nlisten = \"a\"\n",
-            &[("TSUNAGU_MAX_CALLS", "many"), ("TSUNAGU_SIP_LISTEN", "b, c")],
+            &[
+                ("TSUNAGU_MAX_CALLS", "many"),
+                ("TSUNAGU_SIP_LISTEN", "b, c"),
+            ],
         );
         let section = Section::new(&notes, &table, "the node");
         assert_eq!(section.integer("max_calls", 1..=9), None);
@@ -244,7 +257,11 @@ mod tests {
 
     #[test]
     fn a_misspelt_variable_is_an_error_a_foreign_one_is_not() {
-        let foreign = [("TSUNAGU_MAXCALLS", "5"), ("TSUNAGU_TEST_RUN", "1"), ("PATH", "/")];
+        let foreign = [
+            ("TSUNAGU_MAXCALLS", "5"),
+            ("TSUNAGU_TEST_RUN", "1"),
+            ("PATH", "/"),
+        ];
         let (_, notes) = laid_over("", &foreign);
         let problems = notes.into_problems();
         assert_eq!(problems.len(), 1, "{problems:#?}");

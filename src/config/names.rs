@@ -30,14 +30,18 @@ impl Names {
         let what = self.what;
         if let Some(control) = name.value.chars().find(|c| c.is_control()) {
             let message = format!("a {what} name cannot contain {control:?}");
-            notes.error(&name.place, message, "use letters of any script, digits and spaces");
+            notes.error(
+                &name.place,
+                message,
+                "use letters of any script, digits and spaces",
+            );
         }
         match self.places.get(&name.value) {
             None => {
                 self.places.insert(name.value.clone(), name.place.clone());
             }
             Some(first) => {
-                let message = format!("there are two {what}s \"{}\"", name.value);
+                let message = format!("the {what} \"{}\" is there twice", name.value);
                 let problem = Problem::error(&name.place, message, "rename one, or delete it");
                 notes.push(problem.with(first, "the other is at"));
             }
@@ -51,8 +55,11 @@ impl Names {
             let what = self.what;
             let names: Vec<&str> = self.places.keys().map(String::as_str).collect();
             let message = format!("there is no {what} \"{}\"", at.value);
-            let introduction = format!("the {what}s are");
-            notes.error(&at.place, message, remedy(&at.value, &names, &introduction));
+            let help = match names.is_empty() {
+                true => format!("there is no {what} at all yet: add this one"),
+                false => remedy(&at.value, &names, &format!("each {what} there is:")),
+            };
+            notes.error(&at.place, message, help);
         }
         known
     }

@@ -112,7 +112,10 @@ pub(super) fn read(
         place: nowhere("node.toml"),
         entries: indexmap::IndexMap::new(),
     };
-    let file = files.of(Kind::Node).first().map_or(&empty, |file| &file.table);
+    let file = files
+        .of(Kind::Node)
+        .first()
+        .map_or(&empty, |file| &file.table);
     let table = layers::lay(file, &SETTINGS, environment, notes);
     let node = Section::new(notes, &table, "the node");
     let nothing = Table {
@@ -126,7 +129,9 @@ pub(super) fn read(
 
     let name = identifier(&node, "name", "tokyo1", notes);
     let region = identifier(&node, "region", "jp1", notes);
-    let realm = node.text("realm").map_or_else(|| "tsunagu".to_owned(), |at| at.value);
+    let realm = node
+        .text("realm")
+        .map_or_else(|| "tsunagu".to_owned(), |at| at.value);
     let path = |key, default: PathBuf| match node.text(key) {
         Some(at) => directory.join(at.value),
         None => default,
@@ -141,7 +146,10 @@ pub(super) fn read(
     let metrics_section = section("metrics", "[metrics]");
     let metrics = metrics_section.parsed("listen", ADDRESS_HELP, parse_address);
     if let Some(http) = http.as_ref().filter(|http| !http.value.ip().is_loopback()) {
-        let message = format!("the HTTP API has no tokens yet: it cannot listen on {}", http.value);
+        let message = format!(
+            "the HTTP API has no tokens yet: it cannot listen on {}",
+            http.value
+        );
         let help = "listen on 127.0.0.1; for metrics from afar set listen in [metrics]";
         notes.error(&http.place, message, help);
     }
@@ -150,7 +158,11 @@ pub(super) fn read(
         && http.value.port() != 0
     {
         let help = "give [metrics] a port of its own, or delete it: [http] shows metrics too";
-        notes.error(&metrics.place, "metrics and the HTTP API listen at the same place", help);
+        notes.error(
+            &metrics.place,
+            "metrics and the HTTP API listen at the same place",
+            help,
+        );
     }
     for listener in &sip_listeners {
         let (protocol, address) = listener.value;
@@ -182,7 +194,9 @@ pub(super) fn read(
         region: region.value.clone(),
         realm,
         shards: u16::try_from(shards).unwrap_or(1),
-        max_calls: max_calls.and_then(|at| usize::try_from(at.value).ok()).unwrap_or(500),
+        max_calls: max_calls
+            .and_then(|at| usize::try_from(at.value).ok())
+            .unwrap_or(500),
         drain: node
             .duration("drain", Duration::ZERO..=Duration::from_secs(86_400))
             .map_or(Duration::from_secs(30), |at| at.value),
@@ -242,7 +256,10 @@ fn read_media(media: Section<'_>, notes: &Notes) -> MediaSettings {
     if let (Some(bound), None) = (&bound, &advertised)
         && bound.value.is_unspecified()
     {
-        let message = format!("{} means every address; peers cannot be told that one", bound.value);
+        let message = format!(
+            "{} means every address; peers cannot be told that one",
+            bound.value
+        );
         let help = "set advertise = \"...\" in [media] to the address peers reach";
         notes.error(&bound.place, message, help);
     }
@@ -275,7 +292,11 @@ fn warn_of_few_ports(max_calls: &At<i64>, media: &MediaSettings, notes: &Notes) 
             ports / 4,
             max_calls.value
         );
-        notes.warning(&max_calls.place, message, "widen `ports` in [media], or lower max_calls");
+        notes.warning(
+            &max_calls.place,
+            message,
+            "widen `ports` in [media], or lower max_calls",
+        );
     }
 }
 
@@ -297,7 +318,8 @@ fn identifier(node: &Section<'_>, key: &'static str, example: &str, notes: &Note
 
 fn address(section: &Section<'_>, key: &'static str) -> Option<At<IpAddr>> {
     section.parsed(key, "write an IP address, such as \"192.0.2.10\"", |text| {
-        text.parse::<IpAddr>().map_err(|_| NotAnAddress(text.to_owned()))
+        text.parse::<IpAddr>()
+            .map_err(|_| NotAnAddress(text.to_owned()))
     })
 }
 

@@ -9,10 +9,11 @@ use serde_json::Map;
 use super::agents::Agents;
 use super::files::{Files, Kind};
 use super::names::Names;
+use super::report::Problem;
 use super::section::{At, Notes, Section, remedy};
 use super::source::Place;
 use crate::expr::{Expression, Scope};
-use crate::router::{QueueOrder, QueueSpec, WhenNobody};
+use crate::router::{QueueOrder, QueueSpec, WhenNobody, WorkerSpec};
 use crate::waiting::LineConfig;
 
 /// Where the conference of caller and agent is placed.
@@ -75,15 +76,23 @@ impl Queues {
         let default = QueueSpec::new("", "");
         let time = |key, shortest, longest, default| {
             let range = Duration::from_secs(shortest)..=Duration::from_secs(longest);
-            queue.duration(key, range).map_or(default, |at: At<Duration>| at.value)
+            queue
+                .duration(key, range)
+                .map_or(default, |at: At<Duration>| at.value)
         };
         let activity = |key| {
             let activity = queue.text(key)?;
-            agents.activity_names.refer(notes, &activity).then_some(activity)
+            agents
+                .activity_names
+                .refer(notes, &activity)
+                .then_some(activity)
         };
         let no_answer = activity("no_answer_activity");
         if let Some(no_answer) = &no_answer
-            && agents.activities.iter().any(|it| it.name == no_answer.value && it.available)
+            && agents
+                .activities
+                .iter()
+                .any(|it| it.name == no_answer.value && it.available)
         {
             let message = format!("\"{}\" is an available activity", no_answer.value);
             let help = "name one that is not, or the same agent is rung again and again";
@@ -93,7 +102,9 @@ impl Queues {
             name: name.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
             target,
             ring_timeout: time("ring_timeout", 1, 300, default.ring_timeout),
-            order: queue.one_of("order", &ORDERS).map_or(default.order, |at| at.value),
+            order: queue
+                .one_of("order", &ORDERS)
+                .map_or(default.order, |at| at.value),
             when_nobody: queue
                 .one_of("when_nobody", &WHEN_NOBODY)
                 .map_or(default.when_nobody, |at| at.value),
@@ -106,7 +117,7 @@ impl Queues {
                 .and_then(|at| usize::try_from(at.value).ok())
                 .unwrap_or(default.max_waiting),
         };
-        let line = self.read_line(&queue, notes);
+        let line = self.read_line(&queue);
         let placement = read_placement(&queue, region, notes);
         queue.close();
         if let Some(name) = name {
@@ -117,7 +128,7 @@ impl Queues {
         }
     }
 
-    fn read_line(&mut self, queue: &Section<'_>, notes: &Notes) -> LineConfig {
+    fn read_line(&mut self, queue: &Section<'_>) -> LineConfig {
         let time = |key, longest| {
             let range = Duration::from_secs(1)..=Duration::from_secs(longest);
             queue.duration(key, range).map(|at| at.value)
@@ -150,7 +161,6 @@ impl Queues {
             line.music.clone_from(&music.value);
         }
         self.note_sounds(&line, &[music, nobody_sound], place);
-        let _ = notes;
         line
     }
 
@@ -198,9 +208,8 @@ fn read_target(queue: &Section<'_>, agents: &Agents, notes: &Notes) -> String {
                 let place = target.place.inside(&target.value, lint.span.clone());
                 notes.warning(&place, lint.message.clone(), EXPRESSION_HELP);
             }
-            let serves = |worker: &crate::router::WorkerSpec| {
-                expression.eval(&Scope::new(&worker.attributes, &Map::new()))
-            };
+            let serves =
+                |worker: &WorkerSpec| expression.eval(&Scope::new(&worker.attributes, &Map::new()));
             if !expression.uses_task() && !agents.workers.iter().any(serves) {
                 let help = "compare the keys and values with the attributes in agents.toml";
                 notes.warning(&target.place, "no agent serves this queue", help);
@@ -223,14 +232,9 @@ fn read_placement(queue: &Section<'_>, region: &At<String>, notes: &Notes) -> Pl
             let message = format!("region \"{other}\" has no node");
             let known = ["agent", "caller", region.value.as_str()];
             let introduction = "a conference is placed by the region of";
-            notes.push(
-                super::report::Problem::error(
-                    &wanted.place,
-                    message,
-                    remedy(other, &known, introduction),
-                )
-                .with(&region.place, "the only node's region is given at"),
-            );
+            let help = remedy(other, &known, introduction);
+            let problem = Problem::error(&wanted.place, message, help);
+            notes.push(problem.with(&region.place, "the only node's region is given at"));
             Placement::default()
         }
     }

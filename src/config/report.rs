@@ -90,9 +90,8 @@ impl Report {
     /// Sorts the problems as people read: by source, then by place.
     pub(super) fn new(directory: String, mut problems: Vec<Problem>) -> Self {
         problems.sort_by(|a, b| {
-            let key = |problem: &Problem| {
-                (problem.place.source.name.clone(), problem.place.span.start)
-            };
+            let key =
+                |problem: &Problem| (problem.place.source.name.clone(), problem.place.span.start);
             key(a).cmp(&key(b))
         });
         problems.dedup();
@@ -140,7 +139,11 @@ impl Report {
         let errors = count(self.errors(), "error");
         match self.warnings() {
             0 => format!("{errors} in {}", self.directory),
-            warnings => format!("{errors} and {} in {}", count(warnings, "warning"), self.directory),
+            warnings => format!(
+                "{errors} and {} in {}",
+                count(warnings, "warning"),
+                self.directory
+            ),
         }
     }
 

@@ -90,7 +90,11 @@ fn from_file(path: &Path, place: &Place, notes: &Notes) -> Option<String> {
     match read.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()) {
         Ok(password) if !password.is_empty() => Some(password),
         Ok(_) => {
-            notes.error(place, format!("{shown} is empty"), "write the password into it");
+            notes.error(
+                place,
+                format!("{shown} is empty"),
+                "write the password into it",
+            );
             None
         }
         Err(error) => {

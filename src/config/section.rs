@@ -1,6 +1,7 @@
 //! Reads one table setting by setting: right type, in range, nothing unknown; every mistake noted.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -13,7 +14,13 @@ use super::value::{Kind, Table, Value};
 
 /// Where problems are noted while everything is read to its end.
 #[derive(Debug, Default)]
-pub(super) struct Notes(RefCell<Vec<Problem>>);
+pub(super) struct Notes {
+    problems: RefCell<Vec<Problem>>,
+    /// Why sources could not be read.
+    spelling: RefCell<Vec<Problem>>,
+    /// Names of those sources.
+    unreadable: RefCell<HashSet<String>>,
+}
 
 /// A value with its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +41,15 @@ pub(super) struct Section<'a> {
 impl Notes {
     /// Notes a problem.
     pub(super) fn push(&self, problem: Problem) {
-        self.0.borrow_mut().push(problem);
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// Notes why a source cannot be read as it was meant. Whatever else is said of that source
+    /// would only be a consequence, and is left out.
+    pub(super) fn unreadable(&self, problem: Problem) {
+        let mut unreadable = self.unreadable.borrow_mut();
+        unreadable.insert(problem.place.source.name.clone());
+        self.spelling.borrow_mut().push(problem);
     }
 
     /// Notes an error.
@@ -54,7 +69,11 @@ impl Notes {
 
     /// All that was noted.
     pub(super) fn into_problems(self) -> Vec<Problem> {
-        self.0.into_inner()
+        let unreadable = self.unreadable.into_inner();
+        let mut problems = self.problems.into_inner();
+        problems.retain(|problem| !unreadable.contains(&problem.place.source.name));
+        problems.extend(self.spelling.into_inner());
+        problems
     }
 }
 
@@ -79,8 +98,9 @@ impl<'a> Section<'a> {
         let value = self.value(key)?;
         let text = self.as_text(key, value)?;
         if text.trim().is_empty() {
-            let help = format!("write something, or delete the line to leave `{key}` out");
-            self.notes.error(&value.place, format!("`{key}` is empty"), help);
+            let help = "write something between the quotes, or delete the line";
+            self.notes
+                .error(&value.place, format!("`{key}` is empty"), help);
             return None;
         }
         Some(at(text.to_owned(), value))
@@ -115,7 +135,8 @@ impl<'a> Section<'a> {
                 place: text.place,
             }),
             Err(error) => {
-                self.notes.error(&text.place, format!("`{key}`: {error}"), help);
+                self.notes
+                    .error(&text.place, format!("`{key}`: {error}"), help);
                 None
             }
         }
@@ -138,11 +159,7 @@ impl<'a> Section<'a> {
     }
 
     /// A whole number in a range.
-    pub(super) fn integer(
-        &self,
-        key: &'static str,
-        range: RangeInclusive<i64>,
-    ) -> Option<At<i64>> {
+    pub(super) fn integer(&self, key: &'static str, range: RangeInclusive<i64>) -> Option<At<i64>> {
         let value = self.value(key)?;
         let number = match &value.kind {
             Kind::Integer(number) => Some(*number),
@@ -151,7 +168,8 @@ impl<'a> Section<'a> {
         };
         let Some(number) = number else {
             let message = format!("`{key}` is a whole number, not {}", value.kind.word());
-            let help = format!("write it without quotes, such as {key} = {}", range.start());
+            let example = 100.clamp(*range.start(), *range.end());
+            let help = format!("write it without quotes, such as {key} = {example}");
             self.notes.error(&value.place, message, help);
             return None;
         };
@@ -202,7 +220,11 @@ impl<'a> Section<'a> {
         if !range.contains(&duration) {
             let (from, to) = (show_duration(*range.start()), show_duration(*range.end()));
             let message = format!("`{key}` cannot be {text}");
-            self.notes.error(&value.place, message, format!("it goes from {from} to {to}"));
+            self.notes.error(
+                &value.place,
+                message,
+                format!("it goes from {from} to {to}"),
+            );
             return None;
         }
         Some(at(duration, value))
@@ -214,7 +236,10 @@ impl<'a> Section<'a> {
         match &value.kind {
             Kind::Text(text) => Some(vec![at(text.clone(), value)]),
             Kind::Variable(text) => {
-                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+                let parts = text
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty());
                 Some(parts.map(|part| at(part.to_owned(), value)).collect())
             }
             Kind::List(items) => Some(
@@ -381,7 +406,8 @@ impl<'a> Section<'a> {
                 Some(number) => number.into(),
                 None => {
                     let message = "this number cannot be an attribute";
-                    self.notes.error(&value.place, message, "write a finite number");
+                    self.notes
+                        .error(&value.place, message, "write a finite number");
                     serde_json::Value::Null
                 }
             },
@@ -401,7 +427,12 @@ pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let word = word.to_lowercase();
     known
         .iter()
-        .map(|&known| (strsim::damerau_levenshtein(&known.to_lowercase(), &word), known))
+        .map(|&known| {
+            (
+                strsim::damerau_levenshtein(&known.to_lowercase(), &word),
+                known,
+            )
+        })
         .min()
         .filter(|(distance, _)| *distance <= 1 + word.chars().count() / 4)
         .map(|(_, known)| known)
@@ -411,7 +442,6 @@ pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
 pub(super) fn remedy(word: &str, known: &[&str], introduction: &str) -> String {
     match nearest(word, known) {
         Some(known) => format!("did you mean `{known}`?"),
-        None if known.is_empty() => format!("{introduction} none"),
         None => format!("{introduction} {}", list(known)),
     }
 }
@@ -419,7 +449,11 @@ pub(super) fn remedy(word: &str, known: &[&str], introduction: &str) -> String {
 /// Words in a row, the first dozen of them.
 fn list(words: &[&str]) -> String {
     const SHOWN: usize = 16;
-    let shown: Vec<String> = words.iter().take(SHOWN).map(|word| format!("`{word}`")).collect();
+    let shown: Vec<String> = words
+        .iter()
+        .take(SHOWN)
+        .map(|word| format!("`{word}`"))
+        .collect();
     let more = words.len().saturating_sub(SHOWN);
     match more {
         0 => shown.join(", "),
@@ -486,7 +520,11 @@ mod tests {
             ("99999999999999999999s", None),
             ("18446744073709551615h", None),
         ] {
-            assert_eq!(parse_duration(text), millis.map(Duration::from_millis), "{text}");
+            assert_eq!(
+                parse_duration(text),
+                millis.map(Duration::from_millis),
+                "{text}"
+            );
         }
         assert_eq!(show_duration(Duration::from_secs(90)), "90s");
     }

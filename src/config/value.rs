@@ -86,6 +86,9 @@ fn remedy(message: &str) -> String {
     if message.contains("duplicate key") {
         return "delete one of the two; several of a kind are written as [[...]]".to_owned();
     }
+    if message.contains("unquoted key") {
+        return "a key with other letters than a-z stands in quotes: \"名前\" = 1".to_owned();
+    }
     "a line is `key = value`, and text stands in quotes: name = \"tokyo1\"".to_owned()
 }
 
@@ -148,7 +151,10 @@ mod tests {
         };
         assert_eq!(first.place.to_string(), "phones.toml:1:1");
         assert_eq!(first.entries["number"].key.to_string(), "phones.toml:2:1");
-        assert_eq!(first.entries["number"].value.place.to_string(), "phones.toml:2:10");
+        assert_eq!(
+            first.entries["number"].value.place.to_string(),
+            "phones.toml:2:10"
+        );
         let Kind::Table(sip) = &table.entries["sip"].value.kind else {
             panic!("not a table")
         };
