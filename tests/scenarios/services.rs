@@ -142,7 +142,8 @@ fn the_command_line_tells_what_the_api_tells_and_the_switch_ends_cleanly() {
             "{arguments:?}: no {words:?} in\n{output}"
         );
     }
-    assert!(office.api.metric("tsunagu_") > 0.0);
+    assert!(office.api.metric("tsunagu_calls_ended_total") >= 1.0);
+    assert_eq!(office.api.metric("tsunagu_media_legs"), 0.0);
     let status = office.stop();
     assert!(status.success(), "{status}");
 }

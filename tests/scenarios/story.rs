@@ -198,4 +198,4 @@ fn sounds(name: &str) -> Vec<Vec<i16>> {
 /// How long the caller listens before pressing a key.
 const LISTENING_MS: u32 = 3_500;
 /// The demo office's music on hold.
-const MUSIC: &str = "hold-music";
+const MUSIC: &str = "music";
