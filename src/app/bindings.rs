@@ -30,7 +30,8 @@ impl Keeper {
         if let Some(saved) = records.load(BINDINGS)? {
             match serde_json::from_value(saved) {
                 Ok(snapshot) => {
-                    registrar.restore(now, snapshot);
+                    registrar = Registrar::restore(Limits::default(), snapshot);
+                    registrar.handle_timeout(now);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "saved bindings not understood; phones register anew");
@@ -54,7 +55,7 @@ impl Keeper {
 
     /// Phones that are registered now.
     pub(super) fn registered(&self) -> Vec<String> {
-        self.registrar.lock().unwrap_or_else(PoisonError::into_inner).phones()
+        self.registrar.lock().unwrap_or_else(PoisonError::into_inner).phones().map(str::to_owned).collect()
     }
 
     /// Saves what is wished for and ends. All other wishers must be gone.

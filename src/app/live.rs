@@ -97,7 +97,7 @@ impl House {
     fn sip_now(&self) -> SipSnapshot {
         let mut sum = SipSnapshot::default();
         for stats in &self.sip {
-            stats.add_to(&mut sum);
+            add(stats, &mut sum);
         }
         for [_, sessions, transactions, ..] in self.ask(Order::Inventory) {
             sum.sessions += sessions as u64;
@@ -117,7 +117,7 @@ impl Live for House {
     }
 
     fn call(&self, id: &str) -> Option<CallRecord> {
-        self.calls().into_iter().find(|record| record.id() == id)
+        self.calls().into_iter().find(|record| record.id.as_str() == id)
     }
 
     fn why(&self, id: &str) -> Option<Value> {
@@ -169,9 +169,9 @@ impl Source for House {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let office = self.office.load();
         let calls: Vec<(Direction, Stretch)> =
-            self.calls().iter().filter_map(CallRecord::now_in).collect();
+            self.calls().iter().filter_map(present).collect();
         let registered =
-            self.registrar.lock().unwrap_or_else(PoisonError::into_inner).phones().len();
+            self.registrar.lock().unwrap_or_else(PoisonError::into_inner).phones().count();
         Snapshot {
             region: office.node.region.clone(),
             node: office.node.name.clone(),
@@ -201,10 +201,37 @@ impl Source for House {
                 gaps: 0,
             },
             records_waiting: self.records.waiting() as u64,
-            journal_facts: self.progress.facts(),
-            journal_unsynced: self.progress.unsynced(),
+            journal_facts: self.progress.written(),
+            journal_unsynced: self.progress.written().saturating_sub(self.progress.synced()),
             events_lost: self.bus.lost(),
             log_lines_dropped: self.logging.dropped(),
         }
     }
+}
+
+/// Which way a call goes and what its caller is in now.
+fn present(record: &CallRecord) -> Option<(Direction, Stretch)> {
+    let stretch = record.caller_timeline.last().map(|part| part.stretch)?;
+    Some((record.direction?, stretch))
+}
+
+/// Adds one shard's counters.
+fn add(stats: &crate::sip::Stats, sum: &mut SipSnapshot) {
+    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    for (method, count) in stats.requests_received() {
+        match sum.requests.iter_mut().find(|(known, _)| known == method) {
+            Some((_, total)) => *total += count,
+            None => sum.requests.push((method.to_owned(), count)),
+        }
+    }
+    for (status, count) in stats.responses_received().chain(stats.responses_sent()) {
+        match sum.responses.iter_mut().find(|(known, _)| *known == status) {
+            Some((_, total)) => *total += count,
+            None => sum.responses.push((status, count)),
+        }
+    }
+    sum.malformed += read(&stats.malformed);
+    sum.retransmissions += read(&stats.repeats_received) + read(&stats.repeats_sent);
+    sum.dropped += read(&stats.dropped);
+    sum.refused_by_gate += read(&stats.overloaded);
 }

@@ -122,7 +122,7 @@ impl Switch {
             engine: engine.clone(),
             registrar: registrar.clone(),
             conferences: Arc::new(Mutex::new(Conferences::default())),
-            challenger,
+            challenger: Arc::new(Mutex::new(challenger)),
             gate: gate.clone(),
             bus: bus.clone(),
             generation: generation::prepare(&office, 1, sounds),

@@ -44,12 +44,11 @@ impl House {
 
     /// Agents who are new, or whose phone changed, may be on phones that are registered.
     fn tell_reachable(&self, office: &config::Office) {
-        let registered =
-            self.registrar.lock().unwrap_or_else(PoisonError::into_inner).phones();
+        let registrar = self.registrar.lock().unwrap_or_else(PoisonError::into_inner);
         for worker in &office.plan.workers {
             let command = Command::SetReachable {
                 worker: worker.name.clone(),
-                reachable: registered.contains(&worker.phone),
+                reachable: registrar.is_registered(&worker.phone),
             };
             if let Err(full) = self.router.send(ShardId(0), command) {
                 tracing::error!(worker = worker.name, "{full}");

@@ -28,7 +28,7 @@ pub(super) struct Shared {
     pub(super) engine: Engine,
     pub(super) registrar: Arc<Mutex<Registrar>>,
     pub(super) conferences: Arc<Mutex<Conferences>>,
-    pub(super) challenger: Challenger,
+    pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) gate: Gate,
     pub(super) bus: Bus,
     pub(super) generation: Arc<Generation>,

@@ -1,5 +1,7 @@
 //! A new INVITE: who calls, may they, and what does the number lead to.
 
+use std::sync::PoisonError;
+
 use super::exchange::Exchange;
 use super::feature::{Dial, Service, ServiceKind, Stage, Treatment};
 use super::leg::{Leg, Progress};
@@ -13,7 +15,8 @@ use crate::flow::{Context, Run};
 use crate::media::LegPorts;
 use crate::sdp::{self, Description};
 use crate::sip::auth::Verdict;
-use crate::sip::{Flow, HeaderName, Message, SessionId, Uri};
+use crate::sip::ua::SessionId;
+use crate::sip::{Flow, HeaderName, Message, Uri};
 use crate::trunk::{Destination, Origin};
 
 /// Who calls, once that is settled.
@@ -134,7 +137,9 @@ impl Exchange {
         generation: &Generation,
         request: &Message,
     ) -> Result<String, Refusal> {
-        let verdict = self.challenger.verify(now, request, |user| {
+        let challenger = self.challenger.clone();
+        let mut challenger = challenger.lock().unwrap_or_else(PoisonError::into_inner);
+        let verdict = challenger.verify(now, request, |user| {
             generation.phones.get(user).map(|phone| phone.ha1.clone())
         });
         let stale = match verdict {
@@ -147,9 +152,9 @@ impl Exchange {
             Verdict::Stale => true,
         };
         let challenge = if stale {
-            self.challenger.challenge_stale(now, &mut self.entropy)
+            challenger.challenge_stale(now, &mut self.entropy)
         } else {
-            self.challenger.challenge(now, &mut self.entropy)
+            challenger.challenge(now, &mut self.entropy)
         };
         Err(Refusal { status: 401, headers: vec![(HeaderName::WwwAuthenticate, challenge)] })
     }

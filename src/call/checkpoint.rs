@@ -86,7 +86,7 @@ impl Exchange {
             }
             let Some((session, state)) = frozen.next() else { break };
             if let Some(state) = state {
-                self.media.restore_leg(state)?;
+                self.media.restore_leg(&state)?;
             }
             leg.session = self.ua.restore(now, session);
             self.index.sessions.insert(leg.session, (key, leg.id));

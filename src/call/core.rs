@@ -336,7 +336,7 @@ impl Core {
     pub(crate) fn outgoing(
         &self,
         id: LegId,
-        session: crate::sip::SessionId,
+        session: crate::sip::ua::SessionId,
         role: Role,
         party: String,
         flow: crate::sip::Flow,

@@ -17,7 +17,7 @@ use crate::media::{Engine, Notice};
 use crate::registrar::Registrar;
 use crate::router;
 use crate::sip::auth::Challenger;
-use crate::sip::ua;
+use crate::sip::ua::{self, SessionId};
 use crate::sip::{Flow, Message, ParseError, Protocol, UserAgent};
 
 /// What an exchange is given when it starts.
@@ -34,8 +34,8 @@ pub struct Settings {
     pub registrar: Arc<Mutex<Registrar>>,
     /// Conferences people dial into; shared by all shards of the node.
     pub conferences: Arc<Mutex<Conferences>>,
-    /// Challenges phones; the secret is shared by all shards.
-    pub challenger: Challenger,
+    /// Challenges phones; shared by all shards.
+    pub challenger: Arc<Mutex<Challenger>>,
     /// Admission, shared by all shards.
     pub gate: Gate,
     /// Our own addresses.
@@ -71,7 +71,7 @@ pub struct Exchange {
     pub(super) ua: UserAgent,
     pub(super) media: Engine,
     pub(super) registrar: Arc<Mutex<Registrar>>,
-    pub(super) challenger: Challenger,
+    pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) gate: Gate,
     pub(super) listeners: Vec<(Protocol, SocketAddr)>,
     /// The one new calls start with, and those that living calls still use.
@@ -139,13 +139,14 @@ impl Exchange {
 
     /// Takes bytes that are no SIP message.
     pub fn handle_malformed(&mut self, now: Timestamp, flow: Flow, bytes: Bytes, why: ParseError) {
-        self.ua.handle_malformed(now, flow, bytes, why);
+        self.ua.handle_malformed(flow, &bytes, &why);
         self.pump(now);
     }
 
     /// A connection is gone or could not be made.
     pub fn handle_transport_error(&mut self, now: Timestamp, flow: &Flow) {
         self.ua.handle_transport_error(now, flow);
+        self.drop_connection(flow);
         self.pump(now);
     }
 
@@ -263,7 +264,7 @@ impl Exchange {
             }
             ua::Event::Response { .. } => {}
             event => {
-                let found = event.session().and_then(|id| self.index.sessions.get(&id).copied());
+                let found = session_of(&event).and_then(|id| self.index.sessions.get(&id).copied());
                 if let Some((key, leg)) = found {
                     self.with_call(now, key, |call, hands| call.on_session(hands, leg, event));
                 }
@@ -344,5 +345,22 @@ impl Exchange {
         self.generations.retain(|number, _| {
             *number == newest || calls.values().any(|call| call.core.generation == *number)
         });
+    }
+}
+
+/// The session an event is about, when it is about one that a call may hold.
+fn session_of(event: &ua::Event) -> Option<SessionId> {
+    match event {
+        ua::Event::Acknowledged { session, .. }
+        | ua::Event::Answered { session, .. }
+        | ua::Event::Cancelled { session }
+        | ua::Event::Ended { session, .. }
+        | ua::Event::Failed { session, .. }
+        | ua::Event::Info { session, .. }
+        | ua::Event::Progress { session, .. }
+        | ua::Event::Reanswered { session, .. }
+        | ua::Event::Reoffer { session, .. }
+        | ua::Event::ReofferFailed { session, .. } => Some(*session),
+        ua::Event::Incoming { .. } | ua::Event::Request { .. } | ua::Event::Response { .. } => None,
     }
 }

@@ -11,6 +11,7 @@ use crate::trunk::{Numbers, Trunk};
 use crate::waiting::LineConfig;
 
 /// Everything a call may look up, immutable; replaced whole by a reload.
+#[derive(Debug)]
 pub struct Generation {
     /// Counts activations since the process started, from 1.
     pub number: u64,
@@ -39,7 +40,7 @@ pub struct Generation {
 }
 
 /// A phone that may register and call.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Phone {
     /// Number; also its user name for SIP and digest.
     pub number: String,
@@ -50,7 +51,7 @@ pub struct Phone {
 }
 
 /// How a queue treats its callers.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct QueueCare {
     /// Music, announcements, limits.
     pub line: LineConfig,

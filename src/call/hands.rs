@@ -10,7 +10,8 @@ use crate::base::{CallId, Entropy, IdSource, LegId, RecordingId, Timestamp};
 use crate::media::{Command, Engine};
 use crate::registrar::Registrar;
 use crate::router;
-use crate::sip::{Protocol, SessionId, UserAgent};
+use crate::sip::ua::SessionId;
+use crate::sip::{Protocol, UserAgent};
 
 /// The world as one call sees it while it handles one event.
 pub(crate) struct Hands<'a> {

@@ -6,7 +6,8 @@ use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::events::{MediaSummary, Role};
 use crate::media::LegState;
 use crate::sdp::{Description, LocalMedia, Negotiated};
-use crate::sip::{Flow, SessionId};
+use crate::sip::Flow;
+use crate::sip::ua::SessionId;
 
 /// One leg. Serialisable: its SIP and media states are checkpointed beside it.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -7,7 +7,8 @@ use super::exchange::{Exchange, Output};
 use crate::base::{Pii, Timestamp};
 use crate::registrar::Change;
 use crate::router;
-use crate::sip::{Flow, HeaderName, Message, Method, ServerTransactionId};
+use crate::sip::ua::ServerTransactionId;
+use crate::sip::{Flow, HeaderName, Message, Method};
 
 /// Methods we take (RFC 3261 §20.5).
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE";
@@ -59,6 +60,17 @@ impl Exchange {
     pub(super) fn expire_bindings(&mut self, now: Timestamp) {
         let changes =
             self.registrar.lock().unwrap_or_else(PoisonError::into_inner).handle_timeout(now);
+        self.tell_changes(&changes);
+    }
+
+    /// A connection is gone, and with it what was registered over it.
+    pub(super) fn drop_connection(&mut self, flow: &Flow) {
+        let Some(connection) = flow.connection else { return };
+        let changes = self
+            .registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .handle_closed(connection);
         self.tell_changes(&changes);
     }
 

@@ -25,7 +25,7 @@ impl Core {
             return Err(404);
         }
         let display = generation.phones.get(&self.from).map(|caller| caller.display_name.clone());
-        let bindings = hands.registrar().bindings(phone);
+        let bindings = hands.registrar().bindings(phone).to_vec();
         let mut legs = Vec::with_capacity(bindings.len());
         let mut refusal = 480;
         for binding in bindings {

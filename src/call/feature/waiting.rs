@@ -225,7 +225,7 @@ impl Feature for Waiting {
         }
         self.play = None;
         if let Some(line) = self.line.as_mut() {
-            line.play_done(hands.now);
+            line.play_done(hands.now, true);
         }
         self.serve(core, hands)
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::base::ShardId;
+
 /// Bounds of one [`super::Transport`].
 #[derive(Clone, Debug)]
 pub struct TransportLimits {
@@ -24,6 +26,8 @@ pub struct TransportLimits {
     pub receive_buffer: usize,
     /// Lets several shards listen on one address (SO_REUSEPORT).
     pub reuse_port: bool,
+    /// The shard whose sockets these are; it is inside every connection's number.
+    pub shard: ShardId,
     /// Bytes waiting to be written to one stream; beyond it the stream is cut.
     pub write_queue: usize,
 }
@@ -41,6 +45,7 @@ impl Default for TransportLimits {
             // One second of 4,000 messages a second at 1 KiB.
             receive_buffer: 4 << 20,
             reuse_port: false,
+            shard: ShardId(0),
             write_queue: 1 << 20,
         }
     }

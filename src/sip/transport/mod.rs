@@ -305,7 +305,7 @@ impl Transport {
 
     fn next_id(&mut self) -> ConnectionId {
         self.next_connection += 1;
-        ConnectionId(self.next_connection)
+        ConnectionId::new(self.limits.shard, self.next_connection)
     }
 
     fn add(&mut self, id: ConnectionId, connection: Connection) {
