@@ -205,20 +205,12 @@ fn refused(media: &Media) -> Media {
             port: 0,
             ..other.clone()
         },
-        Media::Audio(audio) => {
-            let numbers = audio.formats.iter().map(|f| f.payload_type.to_string());
-            let numbers: Vec<String> = numbers.collect();
-            OtherMedia {
-                kind: "audio".to_owned(),
-                port: 0,
-                protocol: audio.protocol.clone(),
-                // The grammar wants one format at least.
-                formats: match numbers.is_empty() {
-                    true => "0".to_owned(),
-                    false => numbers.join(" "),
-                },
-            }
-        }
+        Media::Audio(audio) => OtherMedia {
+            kind: "audio".to_owned(),
+            port: 0,
+            protocol: audio.protocol.clone(),
+            formats: audio.numbers(),
+        },
     })
 }
 
@@ -399,7 +391,7 @@ mod tests {
             for _ in 0..=entropy.below(3) {
                 let at = entropy.below(octets.len() as u64) as usize;
                 match entropy.below(4) {
-                    0 => octets.truncate(at.max(1)),
+                    0 => octets.truncate(at.max(9)),
                     1 => drop(octets.remove(at)),
                     2 => octets.insert(at, b"\r\n 0:/=a9\0\xff"[entropy.below(11) as usize]),
                     _ => octets[at] ^= 1 << entropy.below(8),
