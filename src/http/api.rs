@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::{Refusal, answer};
@@ -16,6 +17,7 @@ use super::guard;
 use super::live::Live;
 use super::metrics::{CONTENT_TYPE, Metrics};
 use super::query::Query;
+use super::view::{self, Why};
 use crate::events::CallRecord;
 use crate::events::record::{Archive, ArchiveError};
 
@@ -120,28 +122,40 @@ fn find(sources: &Sources, id: &str) -> Result<CallRecord, Refusal> {
 }
 
 async fn why(State(sources): State<Sources>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let (record, router) = ask(move || {
+    let why = ask(move || {
         let record = find(&sources, &id)?;
-        Ok((record, sources.live.why(&id)))
-    })
-    .await??;
-    let body = json!({
-        "id": record.id,
-        "queues": record.queues,
-        "offers": record.offers,
-        "router": router,
+        let now = match record.ended {
+            Some(_) => None,
+            None => sources.live.why(&id),
+        };
+        Ok(Why {
+            id: record.id,
+            queues: record.queues,
+            offers: record.offers,
+            now,
+        })
     });
-    Ok(answer(StatusCode::OK, &body))
+    shown(&why.await??)
 }
 
 async fn queues(State(sources): State<Sources>) -> Result<Response, Refusal> {
-    let queues = ask(move || sources.live.queues()).await?;
-    Ok(answer(StatusCode::OK, &queues))
+    let live = sources.live;
+    shown(&ask(move || view::queues(&live.router(), live.now())).await?)
 }
 
 async fn agents(State(sources): State<Sources>) -> Result<Response, Refusal> {
-    let agents = ask(move || sources.live.agents()).await?;
-    Ok(answer(StatusCode::OK, &agents))
+    let live = sources.live;
+    shown(&ask(move || view::agents(&live.router(), live.now())).await?)
+}
+
+fn shown(body: &impl Serialize) -> Result<Response, Refusal> {
+    match serde_json::to_value(body) {
+        Ok(body) => Ok(answer(StatusCode::OK, &body)),
+        Err(error) => {
+            let words = format!("the answer cannot be written: {error}");
+            Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, words))
+        }
+    }
 }
 
 async fn reload(State(sources): State<Sources>) -> Result<Response, Refusal> {

@@ -1,9 +1,10 @@
 //! What HTTP asks of the running switch; the app answers.
 
-use serde_json::Value;
+use std::sync::Arc;
 
 use crate::base::Timestamp;
 use crate::events::CallRecord;
+use crate::router::{Explanation, RouterView};
 
 /// The running switch. Called from blocking threads: an answer may take a moment, and one that
 /// takes longer than five seconds is reported as a fault.
@@ -17,14 +18,11 @@ pub trait Live: Send + Sync {
     /// One of [`Live::calls`].
     fn call(&self, id: &str) -> Option<CallRecord>;
 
-    /// What the router knows about a call that waits or was offered; `None` when it knows nothing.
-    fn why(&self, id: &str) -> Option<Value>;
+    /// The router's latest view: queues, agents, tasks.
+    fn router(&self) -> Arc<RouterView>;
 
-    /// The queues: see `docs/api.md`.
-    fn queues(&self) -> Value;
-
-    /// The agents: see `docs/api.md`.
-    fn agents(&self) -> Value;
+    /// Why a call that waits is where it is; `None` when the router has no task for it.
+    fn why(&self, id: &str) -> Option<Explanation>;
 
     /// Loads the configuration again: what changed, or everything that is wrong.
     fn reload(&self) -> Result<String, String>;

@@ -12,6 +12,7 @@ mod live;
 pub mod metrics;
 mod query;
 mod server;
+pub mod view;
 
 pub use live::Live;
 pub use server::{Error, Server, Settings};

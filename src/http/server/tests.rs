@@ -4,10 +4,11 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::base::{CallId, Cause, Party, Timestamp};
+use crate::base::{CallId, Cause, Party, TaskId, Timestamp};
 use crate::events::record::{ArchiveError, Filter};
 use crate::events::{CallRecord, Direction, Event, Fact};
 use crate::http::metrics::{Snapshot, Source};
+use crate::router::{Explanation, QueueView, RouterView};
 
 const START: i64 = 1_795_136_523_000;
 
@@ -55,16 +56,38 @@ impl Live for Switch {
         self.calls().into_iter().find(|call| call.id.as_str() == id)
     }
 
-    fn why(&self, _: &str) -> Option<Value> {
-        Some(json!({"position": 1}))
+    fn router(&self) -> Arc<RouterView> {
+        Arc::new(RouterView {
+            queues: vec![QueueView {
+                name: "営業".into(),
+                waiting: 1,
+                offered: 0,
+                oldest_since: Some(Timestamp::from_millis(START)),
+                assigned: 0,
+                members: 2,
+                on_duty: 1,
+                free: 0,
+                draining: false,
+            }],
+            ..RouterView::default()
+        })
     }
 
-    fn queues(&self) -> Value {
-        json!({"queues": [{"name": "営業"}]})
-    }
-
-    fn agents(&self) -> Value {
-        json!({"agents": []})
+    fn why(&self, _: &str) -> Option<Explanation> {
+        Some(Explanation {
+            plan: "abc".into(),
+            generation: 1,
+            sequence: 9,
+            at: self.now(),
+            task: TaskId::new("t"),
+            queue: "営業".into(),
+            target: "skill == \"sales\"".into(),
+            position: 1,
+            chosen: None,
+            considered: 0,
+            not_chosen: BTreeMap::new(),
+            nearest: Vec::new(),
+        })
     }
 
     fn reload(&self) -> Result<String, String> {
@@ -159,7 +182,7 @@ fn one_call_and_why_are_found_or_refused_in_json() {
     let server = server();
     assert_eq!(get(server.api(), "/v1/calls/c1").1["id"], "c1");
     let (status, body) = get(server.api(), "/v1/calls/c3/why");
-    assert_eq!((status, &body["router"]["position"]), (200, &json!(1)));
+    assert_eq!((status, &body["now"]["position"]), (200, &json!(1)));
     let (status, body) = get(server.api(), "/v1/calls/nobody");
     assert_eq!((status, &body["error"]), (404, &json!("no call nobody")));
     let (status, body) = get(server.api(), "/v2");
