@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::report::Problem;
-use super::section::{Notes, remedy};
+use super::section::Notes;
 use super::source::{Place, Source};
 use super::value::{self, Table};
+use super::words::remedy;
 
 /// What a file is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,12 +9,13 @@ use indexmap::IndexMap;
 use super::files::{File, Files, Kind};
 use super::names::Names;
 use super::report::Problem;
-use super::section::{At, Notes, Section, remedy};
+use super::section::{At, Notes, Section};
 use super::source::Place;
 use super::value::{self, Table};
+use super::words::remedy;
 use crate::flow::{
-    Collecting, Dialling, Document, HANG_UP, Menu, Patience, Queueing, Rejection, Speech, Spot,
-    Step,
+    Collecting, Dialling, Document, HANG_UP, Menu, Part, Patience, Queueing, Rejection, Speech,
+    Spot, Step,
 };
 use crate::ivr::BargeIn;
 
@@ -274,11 +275,14 @@ fn place_of(file: &Table, spot: &Spot) -> Place {
     let Some(entry) = spot.key.and_then(|key| table.entries.get(key)) else {
         return table.place.clone();
     };
-    let below = match (&spot.choice, spot.index, &entry.value.kind) {
-        (Some(choice), _, value::Kind::Table(choices)) => {
-            choices.entries.get(choice).map(|entry| &entry.value.place)
+    let below = match (&spot.part, &entry.value.kind) {
+        (Part::Answer(keys), value::Kind::Table(choices)) => {
+            choices.entries.get(keys).map(|entry| &entry.key)
         }
-        (_, Some(index), value::Kind::List(items)) => items.get(index).map(|item| &item.place),
+        (Part::Target(keys), value::Kind::Table(choices)) => {
+            choices.entries.get(keys).map(|entry| &entry.value.place)
+        }
+        (Part::Item(index), value::Kind::List(items)) => items.get(*index).map(|item| &item.place),
         _ => None,
     };
     below.unwrap_or(&entry.value.place).clone()

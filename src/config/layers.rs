@@ -10,9 +10,10 @@ use ::config::{Config, ConfigError, Map, Source as Layer, Value as Laid, ValueKi
 use indexmap::IndexMap;
 
 use super::environment::{Environment, PREFIX};
-use super::section::{Notes, nearest};
+use super::section::Notes;
 use super::source::{Place, Source};
 use super::value::{Entry, Kind, Table, Value};
+use super::words::nearest;
 
 /// Lays the variables among `settings` (dotted paths) over `file`.
 ///

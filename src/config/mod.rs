@@ -5,6 +5,7 @@
 //! room reads one section; the types it fills belong to the rooms that use them.
 
 mod agents;
+mod duration;
 mod environment;
 mod files;
 mod flows;
@@ -22,6 +23,7 @@ mod sounds;
 mod source;
 mod trunks;
 mod value;
+mod words;
 
 use std::path::{Path, PathBuf};
 

@@ -3,8 +3,9 @@
 use indexmap::IndexMap;
 
 use super::report::Problem;
-use super::section::{At, Notes, remedy};
+use super::section::{At, Notes};
 use super::source::Place;
+use super::words::remedy;
 
 /// The names of all things of a kind, with where each is given.
 #[derive(Debug)]

@@ -10,8 +10,9 @@ use super::agents::Agents;
 use super::files::{Files, Kind};
 use super::names::Names;
 use super::report::Problem;
-use super::section::{At, Notes, Section, remedy};
+use super::section::{At, Notes, Section};
 use super::source::Place;
+use super::words::{nearest, remedy};
 use crate::expr::{Expression, Scope};
 use crate::router::{QueueOrder, QueueSpec, WhenNobody, WorkerSpec};
 use crate::waiting::LineConfig;
@@ -199,8 +200,13 @@ fn read_target(queue: &Section<'_>, agents: &Agents, notes: &Notes) -> String {
     };
     match Expression::parse(&target.value) {
         Err(error) => {
-            let place = target.place.inside(&target.value, error.span);
-            let help = error.help.unwrap_or_else(|| EXPRESSION_HELP.to_owned());
+            let place = target.place.inside(&target.value, error.span.clone());
+            let word = target.value.get(error.span).unwrap_or_default();
+            let help = match (error.help, nearest(word, &OPERATORS)) {
+                (_, Some(operator)) if operator != word => format!("did you mean {operator}?"),
+                (Some(help), _) => help,
+                (None, _) => EXPRESSION_HELP.to_owned(),
+            };
             notes.error(&place, error.message, help);
         }
         Ok(expression) => {
@@ -246,5 +252,7 @@ const WHEN_NOBODY: [(&str, WhenNobody); 3] = [
     ("no_match", WhenNobody::NoMatch),
     ("wait", WhenNobody::Wait),
 ];
+/// Words of the language that may be misspelt.
+const OPERATORS: [&str; 6] = ["AND", "CONTAINS", "HAS", "IN", "NOT", "OR"];
 const EXPRESSION_HELP: &str =
     "an example: skills HAS 'sales' AND task.language IN worker.languages";

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Number};
 
+use super::duration::{self, show_duration};
 use super::report::Problem;
 use super::source::Place;
 use super::value::{Kind, Table, Value};
+use super::words::remedy;
 
 /// Where problems are noted while everything is read to its end.
 #[derive(Debug, Default)]
@@ -212,9 +214,9 @@ impl<'a> Section<'a> {
             return None;
         }
         let text = self.as_text(key, value)?;
-        let Some(duration) = parse_duration(text) else {
+        let Some(duration) = duration::parse_duration(text) else {
             let message = format!("`{key}`: \"{text}\" is no length of time");
-            self.notes.error(&value.place, message, DURATION_HELP);
+            self.notes.error(&value.place, message, duration::HELP);
             return None;
         };
         if !range.contains(&duration) {
@@ -419,122 +421,5 @@ fn at<T>(value: T, from: &Value) -> At<T> {
     At {
         value,
         place: from.place.clone(),
-    }
-}
-
-/// The word of `known` that `word` was most likely meant to be.
-pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    let word = word.to_lowercase();
-    known
-        .iter()
-        .map(|&known| {
-            (
-                strsim::damerau_levenshtein(&known.to_lowercase(), &word),
-                known,
-            )
-        })
-        .min()
-        .filter(|(distance, _)| *distance <= 1 + word.chars().count() / 4)
-        .map(|(_, known)| known)
-}
-
-/// The remedy for an unknown word: the nearest known one, or all of them.
-pub(super) fn remedy(word: &str, known: &[&str], introduction: &str) -> String {
-    match nearest(word, known) {
-        Some(known) => format!("did you mean `{known}`?"),
-        None => format!("{introduction} {}", list(known)),
-    }
-}
-
-/// Words in a row, the first dozen of them.
-fn list(words: &[&str]) -> String {
-    const SHOWN: usize = 16;
-    let shown: Vec<String> = words
-        .iter()
-        .take(SHOWN)
-        .map(|word| format!("`{word}`"))
-        .collect();
-    let more = words.len().saturating_sub(SHOWN);
-    match more {
-        0 => shown.join(", "),
-        _ => format!("{} and {more} more", shown.join(", ")),
-    }
-}
-
-/// `"500ms"`, `"15s"`, `"1m30s"`, `"2h"`: whole numbers with units, largest first.
-fn parse_duration(text: &str) -> Option<Duration> {
-    const UNITS: [(&str, u64); 4] = [("ms", 1), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
-    let (mut rest, mut total, mut last) = (text.trim(), 0u64, u64::MAX);
-    if rest == "0" {
-        return Some(Duration::ZERO);
-    }
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let number: u64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let (unit, millis) = UNITS.into_iter().find(|(unit, _)| rest.starts_with(unit))?;
-        if millis >= last {
-            return None;
-        }
-        last = millis;
-        total = total.checked_add(number.checked_mul(millis)?)?;
-        rest = &rest[unit.len()..];
-    }
-    Some(Duration::from_millis(total))
-}
-
-/// The shortest writing that [`parse_duration`] reads back.
-pub(super) fn show_duration(duration: Duration) -> String {
-    let millis = duration.as_millis();
-    match millis {
-        0 => "0s".to_owned(),
-        _ if millis.is_multiple_of(3_600_000) => format!("{}h", millis / 3_600_000),
-        _ if millis.is_multiple_of(60_000) => format!("{}m", millis / 60_000),
-        _ if millis.is_multiple_of(1000) => format!("{}s", millis / 1000),
-        _ => format!("{millis}ms"),
-    }
-}
-
-const DURATION_HELP: &str = "write \"500ms\", \"15s\", \"1m30s\" or \"2h\"";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_of_time_need_units_largest_first() {
-        for (text, millis) in [
-            ("500ms", Some(500)),
-            ("15s", Some(15_000)),
-            ("1m30s", Some(90_000)),
-            ("2h", Some(7_200_000)),
-            ("0", Some(0)),
-            ("15", None),
-            ("", None),
-            ("30s1m", None),
-            ("5 s", None),
-            ("s", None),
-            ("99999999999999999999s", None),
-            ("18446744073709551615h", None),
-        ] {
-            assert_eq!(
-                parse_duration(text),
-                millis.map(Duration::from_millis),
-                "{text}"
-            );
-        }
-        assert_eq!(show_duration(Duration::from_secs(90)), "90s");
-    }
-
-    #[test]
-    fn a_typo_finds_the_word_it_was_meant_to_be() {
-        let known = ["ring_timeout", "max_wait", "music"];
-        assert_eq!(nearest("ring_timout", &known), Some("ring_timeout"));
-        assert_eq!(nearest("Music", &known), Some("music"));
-        assert_eq!(nearest("colour", &known), None);
-        assert_eq!(remedy("colour", &["a", "b"], "it has"), "it has `a`, `b`");
     }
 }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::files::nowhere;
-use super::section::{At, Notes, remedy};
+use super::section::{At, Notes};
+use super::words::remedy;
 
 /// Checks that `directory` has a file for every sound in `named`.
 pub(super) fn check(directory: &Path, named: &[At<String>], notes: &Notes) {

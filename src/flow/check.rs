@@ -12,10 +12,21 @@ pub struct Spot {
     pub step: Option<String>,
     /// Key in it; `None` for the step itself.
     pub key: Option<&'static str>,
-    /// Key below that one, such as a menu's answer.
-    pub choice: Option<String>,
-    /// Place in a list.
-    pub index: Option<usize>,
+    /// Part of the key's value.
+    pub part: Part,
+}
+
+/// Part of a key's value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// An answer of a menu: the keys to press.
+    Answer(String),
+    /// A member of a list.
+    Item(usize),
+    /// Where an answer of a menu leads.
+    Target(String),
+    /// All of it.
+    Whole,
 }
 
 /// One thing wrong.
@@ -37,8 +48,7 @@ impl Spot {
         Self {
             step: None,
             key: Some(key),
-            choice: None,
-            index: None,
+            part: Part::Whole,
         }
     }
 
@@ -47,8 +57,7 @@ impl Spot {
         Self {
             step: Some(step.to_owned()),
             key: None,
-            choice: None,
-            index: None,
+            part: Part::Whole,
         }
     }
 
@@ -63,15 +72,23 @@ impl Spot {
     /// A member of a list in a step.
     pub fn item(step: &str, key: &'static str, index: usize) -> Self {
         Self {
-            index: Some(index),
+            part: Part::Item(index),
             ..Self::key(step, key)
         }
     }
 
     /// An answer of a menu.
-    pub fn choice(step: &str, keys: &str) -> Self {
+    pub fn answer(step: &str, keys: &str) -> Self {
         Self {
-            choice: Some(keys.to_owned()),
+            part: Part::Answer(keys.to_owned()),
+            ..Self::key(step, "choices")
+        }
+    }
+
+    /// Where an answer of a menu leads.
+    pub fn target(step: &str, keys: &str) -> Self {
+        Self {
+            part: Part::Target(keys.to_owned()),
             ..Self::key(step, "choices")
         }
     }
@@ -201,7 +218,7 @@ fn check_keys(name: &str, step: &Step) -> Vec<Fault> {
             for keys in choices.keys() {
                 if keys.is_empty() || !keys.chars().all(is_key) {
                     let message = format!("nobody can press \"{keys}\"");
-                    fault(Spot::choice(name, keys), message, KEYS);
+                    fault(Spot::answer(name, keys), message, KEYS);
                 }
             }
             if patience.tries == 0 {

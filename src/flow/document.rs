@@ -283,7 +283,7 @@ impl Step {
             Step::Menu(menu) => {
                 let choices = menu.choices.iter();
                 let mut exits: Vec<(super::Spot, &str)> = choices
-                    .map(|(keys, to)| (super::Spot::choice(name, keys), to.as_str()))
+                    .map(|(keys, to)| (super::Spot::target(name, keys), to.as_str()))
                     .collect();
                 exits.push((key("failed"), &menu.patience.failed));
                 exits

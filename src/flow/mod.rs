@@ -9,7 +9,7 @@ mod check;
 mod document;
 mod run;
 
-pub use check::{Fault, Spot};
+pub use check::{Fault, Part, Spot};
 pub use document::{
     Collecting, Dialling, Document, HANG_UP, Menu, Patience, Queueing, Rejection, Speech, Step,
 };

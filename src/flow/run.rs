@@ -122,7 +122,7 @@ pub struct Run {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Position {
-    Asking { step: String, collect: Collect },
+    Asking { step: String, collect: Box<Collect> },
     Dialling { step: String },
     Over,
     Playing { step: String, barge_in: BargeIn },
@@ -384,7 +384,7 @@ impl Run {
 
     fn ask(&mut self, now: Timestamp, step: String, question: Question) {
         self.answer();
-        let mut collect = Collect::start(question, now);
+        let mut collect = Box::new(Collect::start(question, now));
         for key in std::mem::take(&mut self.typed_ahead).chars() {
             collect.handle_digit(now, key);
         }

@@ -3,10 +3,11 @@
 mod carrier;
 mod network;
 mod numbers;
+mod pattern;
 
 pub use carrier::{Target, Trunk, accepting};
 pub use network::{Network, NetworkError};
 pub use numbers::{
-    Destination, Entry, Meaning, Numbers, Origin, Overlap, Pattern, PatternError, Reach, Service,
-    Strip, TrunkReach, normalise,
+    Destination, Entry, Meaning, Numbers, Origin, Overlap, Reach, Service, Strip, TrunkReach,
 };
+pub use pattern::{Pattern, PatternError, normalise};

@@ -6,10 +6,11 @@
 //! prefixes the longest wins.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use super::pattern::{Pattern, normalise};
 
 /// Who dials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,39 +57,6 @@ pub enum Destination {
         /// Number as the trunk shall get it.
         number: String,
     },
-}
-
-/// Which numbers an entry is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pattern {
-    /// This number.
-    Exact(String),
-    /// Every number that begins so and is longer.
-    Prefix(String),
-    /// Every number of the same length from the first to the last, both included.
-    Range {
-        /// First.
-        first: u64,
-        /// Last.
-        last: u64,
-        /// Digits a number has; leading zeros count.
-        digits: usize,
-    },
-}
-
-/// Why a text is no number or range.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PatternError {
-    /// A range that runs backwards.
-    #[error("the range {0} ends before it begins")]
-    Backwards(String),
-    /// Ends of a range with a different number of digits.
-    #[error("both ends of the range {0} must have the same number of digits")]
-    Lengths(String),
-    /// Something a phone cannot dial.
-    #[error("\"{0}\" is not a number")]
-    Number(String),
 }
 
 /// Who reaches an entry.
@@ -212,119 +180,8 @@ pub struct Numbers {
     prefixes: Vec<usize>,
 }
 
-/// Longest number looked at; E.164 has 15 digits, with access codes less than twice that.
-const MAX_LENGTH: usize = 32;
 /// Shortest number sent to a trunk: emergency and service numbers have three digits.
 const MIN_OUTBOUND: usize = 3;
-
-/// A number as dialled, without the separators people write (RFC 3966 §5.1.1); `None` when it is
-/// not a number at all: empty, too long, or with other characters than digits, `+`, `*` and `#`.
-pub fn normalise(text: &str) -> Option<String> {
-    let number: String = text
-        .chars()
-        .filter(|c| !matches!(c, '-' | '.' | ' ' | '(' | ')'))
-        .collect();
-    let digits = number.strip_prefix('+').unwrap_or(&number);
-    let good = !digits.is_empty()
-        && number.len() <= MAX_LENGTH
-        && digits.chars().all(|c| matches!(c, '0'..='9' | '*' | '#'));
-    good.then_some(number)
-}
-
-impl Pattern {
-    /// Parses one number, or a range such as `3000-3999`.
-    pub fn parse(text: &str) -> Result<Self, PatternError> {
-        let number = || PatternError::Number(text.to_owned());
-        let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
-        let Some((first, last)) = text.split_once('-') else {
-            let written = normalise(text).ok_or_else(number)?;
-            return if written == text {
-                Ok(Self::Exact(written))
-            } else {
-                Err(number())
-            };
-        };
-        if !is_digits(first) || !is_digits(last) {
-            return Err(number());
-        }
-        if first.len() != last.len() {
-            return Err(PatternError::Lengths(text.to_owned()));
-        }
-        let digits = first.len();
-        let parse = |text: &str| text.parse::<u64>().map_err(|_| number());
-        let (first, last) = (parse(first)?, parse(last)?);
-        if first > last {
-            return Err(PatternError::Backwards(text.to_owned()));
-        }
-        Ok(Self::Range {
-            first,
-            last,
-            digits,
-        })
-    }
-
-    fn covers(&self, number: &str) -> bool {
-        match self {
-            Self::Exact(exact) => exact == number,
-            Self::Prefix(prefix) => number.len() > prefix.len() && number.starts_with(prefix),
-            Self::Range {
-                first,
-                last,
-                digits,
-            } => {
-                number.len() == *digits
-                    && number.bytes().all(|c| c.is_ascii_digit())
-                    && number
-                        .parse::<u64>()
-                        .is_ok_and(|number| (*first..=*last).contains(&number))
-            }
-        }
-    }
-
-    /// A number both claim with the same right.
-    fn meets(&self, other: &Self) -> Option<String> {
-        match (self, other) {
-            (Self::Exact(exact), Self::Exact(_) | Self::Range { .. }) => {
-                other.covers(exact).then(|| exact.clone())
-            }
-            (Self::Range { .. }, Self::Exact(exact)) => self.covers(exact).then(|| exact.clone()),
-            (
-                Self::Range {
-                    first,
-                    last,
-                    digits,
-                },
-                Self::Range {
-                    first: other_first,
-                    last: other_last,
-                    digits: other_digits,
-                },
-            ) => {
-                let begin = *first.max(other_first);
-                let meet = digits == other_digits && begin <= *last.min(other_last);
-                meet.then(|| format!("{begin:0digits$}"))
-            }
-            (Self::Prefix(prefix), Self::Prefix(other)) => {
-                (prefix == other).then(|| prefix.clone())
-            }
-            (Self::Prefix(_), _) | (_, Self::Prefix(_)) => None,
-        }
-    }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(number) => f.write_str(number),
-            Self::Prefix(prefix) => write!(f, "{prefix}..."),
-            Self::Range {
-                first,
-                last,
-                digits,
-            } => write!(f, "{first:0digits$}-{last:0digits$}"),
-        }
-    }
-}
 
 impl Reach {
     /// Phones and flows, no trunk.
@@ -359,20 +216,7 @@ impl Reach {
 impl Numbers {
     /// The plan of these entries; every pair that claims the same number for the same dialler.
     pub fn new(entries: Vec<Entry>) -> Result<Self, Vec<Overlap>> {
-        let mut overlaps = Vec::new();
-        for (second, entry) in entries.iter().enumerate() {
-            for (first, earlier) in entries[..second].iter().enumerate() {
-                let reach = earlier.reach.meets(&entry.reach);
-                let number = earlier.pattern.meets(&entry.pattern);
-                if let Some(number) = number.filter(|_| reach) {
-                    overlaps.push(Overlap {
-                        first,
-                        second,
-                        number,
-                    });
-                }
-            }
-        }
+        let overlaps = overlaps(&entries);
         if !overlaps.is_empty() {
             return Err(overlaps);
         }
@@ -411,6 +255,40 @@ impl Numbers {
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
+}
+
+/// Every pair that meets. Exact numbers, of which there may be thousands, are found by hash.
+fn overlaps(entries: &[Entry]) -> Vec<Overlap> {
+    let mut exact: HashMap<&str, Vec<usize>> = HashMap::new();
+    let mut others: Vec<usize> = Vec::new();
+    let mut overlaps = Vec::new();
+    for (second, entry) in entries.iter().enumerate() {
+        let mut earlier: Vec<usize> = match &entry.pattern {
+            Pattern::Exact(number) => {
+                let same = exact.entry(number).or_default();
+                let candidates = same.iter().chain(&others).copied().collect();
+                same.push(second);
+                candidates
+            }
+            _ => {
+                others.push(second);
+                (0..second).collect()
+            }
+        };
+        earlier.sort_unstable();
+        for first in earlier {
+            let other = &entries[first];
+            let number = other.pattern.meets(&entry.pattern);
+            if let Some(number) = number.filter(|_| other.reach.meets(&entry.reach)) {
+                overlaps.push(Overlap {
+                    first,
+                    second,
+                    number,
+                });
+            }
+        }
+    }
+    overlaps
 }
 
 impl Entry {
@@ -642,25 +520,6 @@ mod tests {
         };
         assert!(Numbers::new(vec![from_trunks_only("a"), from_trunks_only("b")]).is_ok());
         assert!(Numbers::new(vec![from_trunks_only("a"), from_trunks_only("a")]).is_err());
-    }
-
-    #[test]
-    fn patterns_say_what_is_wrong_with_them() {
-        for text in [
-            "",
-            "sales",
-            "12-",
-            "1-2-3",
-            "+1-+2",
-            "4000-300",
-            "4000-3999",
-        ] {
-            assert!(Pattern::parse(text).is_err(), "{text}");
-        }
-        for text in ["100", "*45", "+81312345678", "0001-0009"] {
-            let pattern = Pattern::parse(text).expect(text);
-            assert_eq!(pattern.to_string(), text);
-        }
     }
 
     proptest! {
