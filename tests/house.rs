@@ -341,6 +341,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
+#[cfg(test)]
 mod tests {
     use super::*;
 

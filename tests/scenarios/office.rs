@@ -261,7 +261,7 @@ impl Drop for Office {
 }
 
 /// Descriptors, threads and memory of a process, from /proc.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Holdings {
     /// Open file descriptors.
     pub(crate) descriptors: usize,
@@ -271,6 +271,8 @@ pub(crate) struct Holdings {
     pub(crate) threads: usize,
     /// Resident memory in kB.
     pub(crate) memory_kb: u64,
+    /// CPU time spent so far, of user and system.
+    pub(crate) cpu_seconds: f64,
 }
 
 impl Holdings {
@@ -301,8 +303,18 @@ impl Holdings {
                 .count(),
             threads: number("Threads:") as usize,
             memory_kb: number("VmRSS:"),
+            cpu_seconds: cpu_seconds(&folder),
         }
     }
+}
+
+/// utime and stime, fields 14 and 15 of proc(5), in ticks of 10 ms.
+fn cpu_seconds(folder: &Path) -> f64 {
+    let stat = std::fs::read_to_string(folder.join("stat")).expect("a process of ours");
+    let (_, fields) = stat.rsplit_once(") ").expect("a name in brackets");
+    let ticks = |field: usize| fields.split(' ').nth(field - 3)?.parse::<f64>().ok();
+    let spent = ticks(14).zip(ticks(15)).map(|(user, system)| user + system);
+    spent.expect("two numbers") / 100.0
 }
 
 /// Ended, and every recording published or given up.

@@ -210,6 +210,10 @@ impl Running {
         );
     }
 
+    /// Ends it, whatever it is doing.
+    #[allow(dead_code)] // The scenarios drop theirs; the bench says when.
+    pub(crate) fn stop(self) {}
+
     /// What SIPp wrote about errors and the state of its scenario.
     fn report(&self) -> String {
         ["errors", "err", "out"]

@@ -147,6 +147,7 @@ pub(crate) fn write_wav(path: &Path, samples: &[i16]) {
 /// Samples in 20 ms.
 pub(crate) const FRAME: usize = 160;
 
+#[cfg(test)]
 mod tests {
     use super::*;
 
