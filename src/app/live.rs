@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::base::{CallId, Clock, Timestamp};
@@ -21,7 +20,7 @@ use crate::http::metrics::{
 };
 use crate::media::Engine;
 use crate::registrar::Registrar;
-use crate::router::{RouterHandle, WorkerState};
+use crate::router::{Explanation, RouterHandle, RouterView, WorkerState};
 use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::store::{Progress, Records};
@@ -120,17 +119,12 @@ impl Live for House {
         self.calls().into_iter().find(|record| record.id.as_str() == id)
     }
 
-    fn why(&self, id: &str) -> Option<Value> {
-        let explanation = self.router.explain_call(CallId::new(id))?;
-        serde_json::to_value(explanation).ok()
+    fn why(&self, id: &str) -> Option<Explanation> {
+        self.router.explain_call(CallId::new(id))
     }
 
-    fn queues(&self) -> Value {
-        serde_json::to_value(&self.router.view().queues).unwrap_or_default()
-    }
-
-    fn agents(&self) -> Value {
-        serde_json::to_value(&self.router.view().workers).unwrap_or_default()
+    fn router(&self) -> Arc<RouterView> {
+        self.router.view()
     }
 
     fn reload(&self) -> Result<String, String> {

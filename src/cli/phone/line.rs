@@ -18,9 +18,9 @@ use crate::runtime::SystemClock;
 use crate::sdp::{self, AudioCodec, Description, Direction, LocalMedia, Negotiated};
 use crate::sip::auth::Credentials;
 use crate::sip::transport::{Incoming, Transport, TransportLimits};
-use crate::sip::ua::{Body, EndWhy, Event, Invite, OutOfDialog, Output, Settings};
+use crate::sip::ua::{Body, EndWhy, Event, Invite, OutOfDialog, Output, SessionId, Settings};
 use crate::sip::{
-    Flow, HeaderName, Host, Message, Method, NameAddr, Protocol, SessionId, Uri, UserAgent,
+    Flow, HeaderName, Host, Message, Method, NameAddr, Protocol, Uri, UserAgent,
 };
 
 /// The phone, registered or about to be.
@@ -83,7 +83,7 @@ impl Line {
             max_legs: 8,
             ..EngineConfig::default()
         };
-        let engine = Engine::start(config, Library::default(), clock.clone())?;
+        let engine = Engine::start(config, Library::built_in(), clock.clone())?;
         let notices = engine.notices(ShardId(0));
         let settings = Settings {
             user_agent: concat!("tsunagu-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -132,7 +132,7 @@ impl Line {
             let wait = next.map_or(Duration::from_secs(3600), |at| at.since(now));
             tokio::select! {
                 incoming = self.transport.recv() => self.receive(incoming),
-                notice = self.notices.recv() => self.notice(notice?)?,
+                notice = self.notices.recv() => self.notice(notice)?,
                 () = tokio::time::sleep(wait) => self.wake()?,
                 _ = tokio::signal::ctrl_c() => self.interrupt(),
             }
