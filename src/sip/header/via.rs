@@ -82,11 +82,12 @@ impl Via {
             .filter(|value| !value.is_empty())
     }
 
-    /// Whether the branch is unique across space and time (RFC 3261 §8.1.1.7).
+    /// Whether the branch is unique across space and time (RFC 3261 §8.1.1.7): the cookie and
+    /// something behind it.
     pub fn has_magic_cookie(&self) -> bool {
         self.branch()
-            .and_then(|branch| branch.get(..MAGIC_COOKIE.len()))
-            .is_some_and(|start| start.eq_ignore_ascii_case(MAGIC_COOKIE))
+            .and_then(|branch| branch.split_at_checked(MAGIC_COOKIE.len()))
+            .is_some_and(|(cookie, id)| cookie.eq_ignore_ascii_case(MAGIC_COOKIE) && !id.is_empty())
     }
 
     /// The address the next hop saw.

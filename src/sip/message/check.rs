@@ -3,7 +3,7 @@
 use super::index::Start;
 use super::{Message, Method, ParseError};
 use crate::sip::header::scan;
-use crate::sip::{HeaderName, NameAddr, Scheme, Uri};
+use crate::sip::{HeaderName, NameAddr, Scheme};
 
 /// The final response a request deserves at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,8 @@ impl Message {
     /// Whether a request may be acted upon; for a response use [`Message::validate_response`].
     ///
     /// Refuses with 505 (version), 400 (structure, mandatory headers, addresses), 416 (scheme of
-    /// the Request-URI) and 483 (no hops left, for requests we would pass on). A missing Contact
+    /// the Request-URI), 483 (no hops left, for requests we would pass on) and, for a method no
+    /// one knows whose CSeq names another, 501. A missing Contact
     /// or tag is not refused: RFC 2543 peers send neither.
     pub fn validate_request(&self) -> Result<(), Refusal> {
         if let Start::Request {
@@ -43,7 +44,11 @@ impl Message {
         self.check_identity()?;
         let method = self.method();
         if self.cseq().map(|cseq| cseq.method) != Ok(method.clone()) {
-            return Err(bad("CSeq method differs from the request's"));
+            // RFC 4475 §3.1.2.18: an unknown method is better told so.
+            return Err(match method {
+                Method::Other(_) => Refusal::new(501, "Not Implemented"),
+                _ => bad("CSeq method differs from the request's"),
+            });
         }
         let uri = match self.request_uri() {
             Some(Ok(uri)) => uri,
@@ -52,6 +57,9 @@ impl Message {
         };
         if matches!(uri.scheme, Scheme::Other(_)) {
             return Err(Refusal::new(416, "Unsupported URI Scheme"));
+        }
+        if uri.headers.is_some() {
+            return Err(bad("headers in the Request-URI"));
         }
         for name in [HeaderName::Route, HeaderName::RecordRoute] {
             for value in self.values(name.clone()) {
@@ -128,13 +136,6 @@ fn in_header(name: &HeaderName, error: ParseError) -> Refusal {
     match error {
         ParseError::Missing(_) => bad(error),
         error => bad(format_args!("{name}: {error}")),
-    }
-}
-
-impl Uri {
-    /// Whether a request may be addressed to it; others are refused with 416.
-    pub fn is_callable(&self) -> bool {
-        !matches!(self.scheme, Scheme::Other(_))
     }
 }
 
