@@ -272,4 +272,29 @@ mod tests {
             assert!(Some(seam.abs()) <= largest, "{name}");
         }
     }
+
+    #[test]
+    fn the_sounds_that_come_with_the_switch_are_there_and_the_music_loops() {
+        let library = Library::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("sounds")).unwrap();
+        let positions = (1..=10).map(|position| format!("position-{position}"));
+        let others = "greeting menu no-input no-match connecting position-many nobody-available \
+                      goodbye invalid beep music";
+        for name in others
+            .split_whitespace()
+            .map(str::to_owned)
+            .chain(positions)
+        {
+            let sound = library.sound(&name).expect(&name);
+            let loudest = sound
+                .samples
+                .iter()
+                .map(|sample| sample.unsigned_abs())
+                .max();
+            assert!((6000..25_000).contains(&loudest.unwrap()), "{name}");
+        }
+        let music = library.sound("music").unwrap().samples.clone();
+        assert_eq!(music.len(), 16 * 8000);
+        let seam = i32::from(music[0]) - i32::from(*music.last().unwrap());
+        assert!(seam.abs() < 1000, "{seam}");
+    }
 }

@@ -368,13 +368,13 @@ mod tests {
     fn a_pause_of_the_sender_keeps_its_length() {
         let mut buffer = Buffer::new();
         for i in 0..100 {
-            if i < 10 || i >= 60 {
+            if !(10..60).contains(&i) {
                 WRAPPING.insert(&mut buffer, i);
             }
             let played = pop(&mut buffer);
             if i >= 3 {
                 let due = i - 3;
-                assert_eq!(played, (due < 10 || due >= 60).then_some(due));
+                assert_eq!(played, (!(10..60).contains(&due)).then_some(due));
             }
         }
     }

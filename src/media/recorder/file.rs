@@ -56,6 +56,8 @@ pub(super) struct PartFile {
     pub(super) file: Option<File>,
     /// Sample pairs the header tells of.
     pairs: u64,
+    /// Sample pairs the file holds, told of or not.
+    held: u64,
     coverage: [Coverage; 2],
     pub(super) failure: Option<String>,
 }
@@ -83,6 +85,7 @@ impl PartFile {
             paths,
             file,
             pairs: 0,
+            held: 0,
             coverage: [Coverage::new(Channel::Left), Coverage::new(Channel::Right)],
             failure,
         }
@@ -193,6 +196,7 @@ impl PartFile {
             }
         }
         file.write_all_at(scratch, offset)?;
+        self.held = self.held.max(high);
         self.extend(high)
     }
 
@@ -204,9 +208,9 @@ impl PartFile {
         if pairs <= self.pairs {
             return Ok(());
         }
-        let length = HEADER_BYTES + pairs * PAIR_BYTES;
-        if file.metadata()?.len() < length {
-            file.set_len(length)?;
+        if self.held < pairs {
+            file.set_len(HEADER_BYTES + pairs * PAIR_BYTES)?;
+            self.held = pairs;
         }
         file.write_all_at(&wav::header(pairs), 0)?;
         self.pairs = pairs;
@@ -295,4 +299,55 @@ fn create(stem: &Path) -> io::Result<(Paths, File)> {
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+
+    use super::super::block::Shared;
+    use super::*;
+    use crate::base::{RecordingId, Timestamp};
+
+    #[test]
+    fn a_full_disk_is_noted_once_and_tried_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let opening = Opening {
+            recording: RecordingId::new("r"),
+            stem: "call".to_owned(),
+            started: Timestamp::ZERO,
+            channels: Default::default(),
+            labels: Map::new(),
+        };
+        let mut part = PartFile::create(directory.path(), Box::new(opening));
+        let shared = Shared::new(1);
+        shared.enter().unwrap();
+        let mut block = shared.take().unwrap();
+        let mut apply = |part: &mut PartFile, at: u64| {
+            block.clear(1);
+            assert!(block.push(Channel::Left, at, 0, &[7; 160]));
+            part.apply(&block, &mut Vec::new(), &shared.stats);
+        };
+        apply(&mut part, 0);
+        let full = File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let good = part.file.replace(full);
+        apply(&mut part, 160);
+        apply(&mut part, 320);
+        part.file = good;
+        apply(&mut part, 480);
+        assert_eq!(shared.stats.failed_writes.load(Ordering::Relaxed), 2);
+        assert!(part.failure.as_ref().unwrap().contains("cannot write"));
+        assert_eq!(part.pairs(), 640);
+        let gaps = part.gaps(640);
+        assert_eq!(gaps[0].cause, GapCause::Disk);
+        assert_eq!((gaps[0].at_ms, gaps[0].length_ms), (20, 40));
+        let path = directory.path().join("call.wav.part");
+        let mut reader = hound::WavReader::open(path).unwrap();
+        let left: Vec<i16> = reader.samples().step_by(2).map(Result::unwrap).collect();
+        assert_eq!([left[0], left[160], left[479], left[480]], [7, 0, 0, 7]);
+    }
 }

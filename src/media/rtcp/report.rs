@@ -84,9 +84,8 @@ impl ReportBlock {
             .wrapping_sub(self.delay);
         // Half the range is a negative time in disguise.
         let units = i32::try_from(units).ok()?;
-        Some(std::time::Duration::from_micros(
-            units.unsigned_abs() as u64 * 1_000_000 >> 16,
-        ))
+        let micros = u64::from(units.unsigned_abs()) * 1_000_000;
+        Some(std::time::Duration::from_micros(micros >> 16))
     }
 
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
