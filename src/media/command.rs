@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{Codec, Sound};
 use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
@@ -83,8 +84,8 @@ pub enum Command {
         /// Begin again at the end, until replaced or stopped.
         looped: bool,
     },
-    /// Records what members of a room say: `left` on the left channel, all of `right` on the
-    /// right one.
+    /// Records what members of a room say: `left` on the left channel, everybody else on the
+    /// right one, also those who join later.
     Record {
         /// Recording.
         recording: RecordingId,
@@ -92,7 +93,7 @@ pub enum Command {
         room: RoomId,
         /// Who is on the left channel: the customer.
         left: LegId,
-        /// Who is on the right channel: agents and everybody else.
+        /// Who is on the right channel: the agent. May be empty.
         right: Vec<LegId>,
         /// When the first sample was spoken.
         at: Timestamp,
@@ -166,6 +167,8 @@ pub struct Tape {
     pub stem: String,
     /// Names of the left and the right channel, such as `caller` and `agent`.
     pub channels: [String; 2],
+    /// Whatever else the sidecar is to tell.
+    pub labels: Map<String, Value>,
 }
 
 /// What offer and answer have settled for one leg's audio, from our side.

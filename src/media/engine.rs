@@ -1,6 +1,5 @@
 //! Signalling's handle on media.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -13,10 +12,14 @@ use super::directory::{Addressed, Directory};
 use super::io::{Kernel, Network, PacketIo, Socket, VirtualIo, VirtualNet};
 use super::notices::{NoticeReceiver, NoticeRing, NoticeSender};
 use super::ports::{Lease, Ports};
+use super::recorder::{DiskConfig, recover};
+use super::recordings::{Pace, Recordings};
 use super::ring::Bell;
-use super::worker::{Inbox, Leg, Order, Outbound, Parts, Seed, Slot, Worker, spawn};
+use super::worker::{
+    Inbox, Leg, LegTape, Order, Outbound, Parts, RoomTape, Seed, Slot, Worker, spawn,
+};
 use super::{EngineConfig, Library, Stats};
-use crate::base::{Clock, Entropy, LegId, RecordingId, ShardId, Timestamp};
+use crate::base::{Clock, Entropy, LegId, ShardId, Timestamp};
 
 /// All media of the node. Cheap to clone; the last clone dropped stops the workers.
 #[derive(Clone)]
@@ -29,6 +32,7 @@ struct Inner {
     time: Time,
     ports: Arc<Ports>,
     stats: Arc<Stats>,
+    recordings: Recordings,
     inboxes: Arc<[Arc<Inbox>]>,
     notices: Vec<Arc<NoticeRing>>,
     control: Mutex<Control>,
@@ -57,7 +61,8 @@ const STALLED: Duration = Duration::from_millis(500);
 const BIND_ATTEMPTS: usize = 64;
 
 impl Engine {
-    /// Starts the workers.
+    /// Starts the workers. Recordings that a dead process left unfinished are repaired, and told
+    /// to the first shard like others.
     ///
     /// # Errors
     ///
@@ -80,6 +85,8 @@ impl Engine {
             ios.push(Box::new(Kernel::new(Arc::clone(bell))?));
         }
         let entropy = Entropy::from_os();
+        // What a dead process left behind, before anything new is written beside it.
+        let recovered = recover(&config.recordings);
         let (engine, workers) = Self::build(
             Plan {
                 config,
@@ -91,9 +98,13 @@ impl Engine {
             },
             ios,
         );
+        if let Some(failure) = engine.0.recordings.failure() {
+            return Err(failure);
+        }
         for inbox in engine.0.inboxes.iter() {
             inbox.seen.store(now.as_micros(), Ordering::Relaxed);
         }
+        engine.0.recordings.tell_recovered(recovered);
         let mut threads = Vec::new();
         for worker in workers {
             threads.push(spawn(worker, Arc::clone(&clock))?);
@@ -154,9 +165,18 @@ impl Engine {
             };
             Worker::new(parts, now)
         };
+        let disk = DiskConfig {
+            directory: config.recordings.clone(),
+            max_recordings: config.max_legs,
+        };
+        let pace = match time {
+            Time::Real(_) => Pace::Threads,
+            Time::Virtual(_) => Pace::Pumped,
+        };
         let workers = ios.into_iter().enumerate().map(worker).collect();
         let inner = Inner {
             ports: Arc::new(Ports::new(config.ports.clone(), config.quarantine)),
+            recordings: Recordings::start(disk, pace, notices.clone()),
             library,
             network,
             time,
@@ -252,10 +272,37 @@ impl Engine {
                 return Err(Full);
             }
         }
-        match command {
-            Command::Record { .. } | Command::RecordLeg { .. } => Ok(()),
-            command => self.deliver(directory.route(command)),
-        }
+        let order = match command {
+            Command::Record {
+                recording,
+                room,
+                left,
+                right,
+                at,
+                tape,
+            } => {
+                let shard = directory.shard(left).unwrap_or(ShardId(0));
+                let tap = self.0.recordings.open(recording.clone(), shard, at, tape);
+                let Some(tap) = tap else { return Ok(()) };
+                let tape = RoomTape::new(recording, tap, left, &right);
+                let tape = directory.tape_room(room, Box::new(tape));
+                tape.map_err(|tape| tape.close(at)).ok()
+            }
+            Command::RecordLeg {
+                recording,
+                leg,
+                at,
+                tape,
+            } => {
+                let shard = directory.shard(leg).unwrap_or(ShardId(0));
+                let tap = self.0.recordings.open(recording.clone(), shard, at, tape);
+                let Some(tap) = tap else { return Ok(()) };
+                let tape = directory.tape_leg(leg, Box::new(LegTape::new(recording, tap)));
+                tape.map_err(|tape| tape.close(at)).ok()
+            }
+            command => return self.deliver(directory.route(command)),
+        };
+        self.deliver(order.into_iter().collect())
     }
 
     /// Whether new calls should be let in: every worker keeps up.
@@ -284,6 +331,7 @@ impl Engine {
         stats
             .ports_quarantined
             .store(resting as u64, Ordering::Relaxed);
+        self.0.recordings.gauge(stats);
         Arc::clone(stats)
     }
 
@@ -319,8 +367,10 @@ impl Engine {
                 worker.take_ticks(next);
             }
             settle(workers, net, next);
+            self.0.recordings.pump();
         }
         settle(workers, net, now);
+        self.0.recordings.pump();
     }
 
     /// Closes every leg and room, ends recordings, stops the workers and waits for them.
@@ -456,6 +506,7 @@ impl Inner {
                 }
             }
         }
+        self.recordings.stop();
     }
 }
 

@@ -29,6 +29,7 @@ mod latch;
 mod notice;
 mod notices;
 mod ports;
+mod recordings;
 mod ring;
 mod stats;
 mod worker;

@@ -2,6 +2,8 @@
 
 mod continuity;
 mod hearing;
+mod real;
+mod recording;
 mod sources;
 
 use std::net::SocketAddr;

@@ -34,6 +34,10 @@ impl Worker {
         for member in &room.members {
             self.members.push(self.legs[*member].member());
         }
+        for tape in &mut room.tapes {
+            let legs = &self.legs;
+            tape.follow(room.members.iter().map(|member| legs[*member].id));
+        }
         room.mixes = false;
         for (place, member) in room.members.iter().enumerate() {
             let heard = hears(&self.members, place);

@@ -51,6 +51,9 @@ impl Worker {
                     counts.rtcp_out += 1;
                 }
             }
+            if let Some(tape) = &mut leg.tape {
+                tape.tick(at);
+            }
             if let Some(since) = leg.fell_silent(at) {
                 let notice = Notice::Silent { leg: leg.id, since };
                 self.notices.tell(leg.shard, notice, &self.stats);
@@ -65,7 +68,10 @@ impl Worker {
     fn mix(&mut self, at: Timestamp) {
         let Wire { packet, counts, .. } = &mut *self.wire;
         let mixer = &mut self.mixer;
-        for (_, room) in &self.rooms {
+        for (_, room) in &mut self.rooms {
+            for tape in &mut room.tapes {
+                tape.tick(at);
+            }
             if !room.mixes {
                 continue;
             }
