@@ -33,7 +33,7 @@ proptest! {
     })]
 
     #[test]
-    fn invariants_hold_for_any_sequence(steps in prop::collection::vec(any::<Step>(), 1..32)) {
+    fn invariants_hold_for_any_sequence(steps in prop::collection::vec(any::<Step>(), 1..24)) {
         let mut world = OPENED.clone();
         let is_even = steps.len() % 2 == 0;
         for step in steps {
