@@ -216,7 +216,11 @@ impl Parser {
                 &format!("expected a value, found {sign}"),
                 None,
             )),
-            None => Err(error(span, "expected a value, found the end", None)),
+            None => Err(error(
+                span,
+                "expected a value, found the end",
+                Some("a comparison has two sides, such as skills HAS 'sales'"),
+            )),
         }
     }
 

@@ -107,6 +107,19 @@ impl NobodyWhy {
 }
 
 impl NotChosen {
+    pub(super) const ALL: [NotChosen; 10] = [
+        NotChosen::IdleLessLong,
+        NotChosen::OfferedBefore,
+        NotChosen::Paused,
+        NotChosen::WrapUp,
+        NotChosen::Reserved,
+        NotChosen::Talking,
+        NotChosen::Unavailable,
+        NotChosen::Unreachable,
+        NotChosen::NotInQueue,
+        NotChosen::Removed,
+    ];
+
     /// A few words for people.
     pub fn words(self) -> &'static str {
         match self {

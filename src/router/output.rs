@@ -179,6 +179,9 @@ pub enum WorkerState {
 /// Why a command changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// The offer was accepted before; nothing is wrong when this repeats an accept.
+    #[error("the offer was accepted before")]
+    AlreadyAccepted,
     /// The task's attributes exceed 64 KiB.
     #[error("task attributes exceed 64 KiB")]
     AttributesTooLarge,

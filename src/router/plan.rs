@@ -187,7 +187,15 @@ impl Plan {
             }
             if queue.ring_timeout < Duration::from_secs(1) {
                 let help = "give phones at least a second to ring";
-                wrong(subject, "ring timeout is below 1 s".to_owned(), help);
+                wrong(
+                    subject.clone(),
+                    "ring timeout is below 1 s".to_owned(),
+                    help,
+                );
+            }
+            if queue.retry_after < Duration::from_secs(1) {
+                let help = "leave a worker alone for at least a second";
+                wrong(subject, "retry after is below 1 s".to_owned(), help);
             }
         }
         for queue in &self.queues {

@@ -1,9 +1,12 @@
 //! What windows see of the router: queues with their lines, workers with their states.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::machine::Router;
+use super::state::{Engagement, State};
 use super::{WorkerSpec, WorkerState};
 use crate::base::{CallId, ReservationId, TaskId, Timestamp};
 
@@ -108,5 +111,103 @@ impl RouterView {
     /// The task of a call.
     pub fn task_of(&self, call: &CallId) -> Option<&TaskView> {
         self.tasks.iter().find(|task| task.call == *call)
+    }
+}
+
+impl Router {
+    /// The router as windows see it.
+    pub fn view(&self) -> RouterView {
+        let State {
+            sequence,
+            clock,
+            generation,
+            ref plan,
+            ..
+        } = self.state;
+        RouterView {
+            sequence,
+            at: clock,
+            generation,
+            plan: plan.clone(),
+            queues: self.queue_views(),
+            workers: self.worker_views(),
+            tasks: self.task_views(),
+        }
+    }
+
+    fn queue_views(&self) -> Vec<QueueView> {
+        let known = self.state.queues.iter().zip(&self.index.queues);
+        known
+            .filter(|((_, queue), lane)| {
+                !queue.draining || lane.assigned > 0 || !lane.line.is_empty()
+            })
+            .map(|((name, queue), lane)| {
+                let tasks = lane.line.values().filter_map(|n| self.state.tasks.get(n));
+                QueueView {
+                    name: name.clone(),
+                    waiting: lane.line.len(),
+                    offered: lane.line.len() - lane.pending.len(),
+                    oldest_since: tasks.map(|task| task.entered).min(),
+                    assigned: lane.assigned,
+                    members: lane.members.count(),
+                    on_duty: lane.members.count_shared(&self.index.on_duty),
+                    free: lane.free.len(),
+                    draining: queue.draining,
+                }
+            })
+            .collect()
+    }
+
+    fn worker_views(&self) -> Vec<WorkerView> {
+        let known = self.state.workers.values().zip(&self.index.workers);
+        known
+            .filter(|(worker, _)| !worker.removed || worker.state() != WorkerState::Away)
+            .map(|(worker, slot)| {
+                let task = worker.task().and_then(|n| self.state.tasks.get(&n));
+                let wrap = match &worker.engagement {
+                    Engagement::WrapUp { task, .. } => Some(task),
+                    _ => None,
+                };
+                let queues = slot.queues.iter();
+                WorkerView {
+                    spec: worker.spec.clone(),
+                    activity: worker.activity.clone(),
+                    reason: worker.reason.clone(),
+                    available: worker.available,
+                    reachable: worker.reachable,
+                    state: worker.state(),
+                    since: worker.since,
+                    task: task.map(|task| &task.id).or(wrap).cloned(),
+                    queues: queues
+                        .filter_map(|place| self.state.queues.get_index(*place))
+                        .map(|(name, _)| name.clone())
+                        .collect(),
+                    removed: worker.removed,
+                }
+            })
+            .collect()
+    }
+
+    fn task_views(&self) -> Vec<TaskView> {
+        let mut positions = HashMap::new();
+        for lane in &self.index.queues {
+            let places = lane.line.values().enumerate();
+            positions.extend(places.map(|(place, number)| (*number, place + 1)));
+        }
+        let tasks = self.state.tasks.iter().take(RouterView::MAX_TASKS);
+        tasks
+            .map(|(number, task)| TaskView {
+                task: task.id.clone(),
+                call: task.call.clone(),
+                queue: task.queue.clone(),
+                priority: task.priority,
+                entered: task.entered,
+                position: positions.get(number).copied(),
+                reservation: task.holder().map(|(_, reservation)| reservation.clone()),
+                worker: task.holder().map(|(worker, _)| worker.clone()),
+                assigned: task.is_assigned(),
+                offers: task.offers,
+            })
+            .collect()
     }
 }
