@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// Which switch to ask, and how to show what it says.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Connection {
+pub(super) struct Connection {
     /// Where the switch's API listens
     #[arg(long, env = "TSUNAGU_URL", default_value = "http://127.0.0.1:9090")]
     url: String,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use owo_colors::Style;
 
 use super::api::{Connection, encode, parse};
-use super::call::find_id;
+use super::call::{find_id, reason};
 use super::text::{clock, faint, length, local, pad, paint, print, strong, width};
 use crate::events::record::{OfferRecord, QueueVisit};
 use crate::http::view::Why;
@@ -92,7 +92,7 @@ fn offer(number: usize, offer: &OfferRecord, visit: &QueueVisit, names: usize) -
         paint(outcome.replace('_', " "), style(outcome)),
         rang.unwrap_or_default(),
         faint("because"),
-        offer.why,
+        reason(offer),
     )
 }
 

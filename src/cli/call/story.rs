@@ -4,7 +4,7 @@ use owo_colors::Style;
 
 use super::super::text::{faint, paint, strong};
 use crate::base::{Party, Timestamp};
-use crate::events::record::{AgentPart, CallRecord, CallerPart, Digit};
+use crate::events::record::{AgentPart, CallRecord, CallerPart, Digit, OfferRecord};
 use crate::events::{AgentStretch, Role, Stretch};
 
 /// What happened, ready to be drawn.
@@ -192,7 +192,7 @@ impl Teller<'_> {
         }
         for offer in &self.record.offers {
             let who = strong(&offer.agent);
-            let why = faint(&offer.why);
+            let why = faint(reason(offer));
             self.say(offer.offered, 5, format!("offered to {who}: {why}"));
             let outcome = offer.outcome.as_deref().filter(|one| *one != "accepted");
             if let (Some(at), Some(outcome)) = (offer.ended, outcome) {
@@ -282,6 +282,13 @@ impl Teller<'_> {
         self.change(at, 0, None);
         self.say(at, 6, format!("{}: {cause}", strong(who)));
     }
+}
+
+/// Why this agent, without the name that stands before it.
+pub(in super::super) fn reason(offer: &OfferRecord) -> &str {
+    let rest = offer.why.strip_prefix(offer.agent.as_str());
+    rest.and_then(|rest| rest.strip_prefix(": "))
+        .unwrap_or(&offer.why)
 }
 
 fn close(group: &[&Digit], next: &Digit) -> bool {

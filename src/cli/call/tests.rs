@@ -104,7 +104,11 @@ pub(in super::super) fn events() -> Vec<Event> {
     at(9_022, caller(Stretch::Queue, "sales"));
     at(
         9_023,
-        offered(1, "佐藤花子", "idle longest (312 s) of 2 free; 1 talking"),
+        offered(
+            1,
+            "佐藤花子",
+            "佐藤花子: idle longest (312 s) of 2 free; 1 talking",
+        ),
     );
     at(9_023, agent("佐藤花子", Some(AgentStretch::Offer)));
     at(9_024, leg(2, Role::Agent, "1001", Some("佐藤花子"), None));
@@ -117,7 +121,7 @@ pub(in super::super) fn events() -> Vec<Event> {
         offered(
             2,
             "suzuki",
-            "idle longest (41 s) of 1 free; 1 not available",
+            "suzuki: idle longest (41 s) of 1 free; 1 not available",
         ),
     );
     at(24_024, agent("suzuki", Some(AgentStretch::Offer)));

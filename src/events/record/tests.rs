@@ -257,6 +257,30 @@ fn a_filter_knows_agents_queues_and_times() {
     }));
 }
 
+#[test]
+fn every_field_of_the_written_form_is_documented() {
+    fn keys(value: &Value, found: &mut std::collections::BTreeSet<String>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| keys(item, found)),
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+                found.insert(name.clone());
+                keys(value, found);
+            }),
+            _ => {}
+        }
+    }
+    let docs = include_str!("../../../docs/call-record.md");
+    let mut found = std::collections::BTreeSet::new();
+    keys(&CallRecord::fold(&story()).to_json(), &mut found);
+    assert!(found.len() > 60, "{found:?}");
+    for name in found {
+        assert!(
+            docs.contains(&format!("| `{name}` |")),
+            "{name} is not in docs/call-record.md"
+        );
+    }
+}
+
 /// What holds for every record, whatever events made it.
 fn check(record: &CallRecord) {
     if record.is_empty() {
