@@ -154,6 +154,54 @@ fn the_demo_office_is_dialled_as_the_issue_says() {
 }
 
 #[test]
+fn every_setting_the_reference_shows_as_a_comment_exists() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    fs::create_dir(directory.path().join("flows")).expect("made");
+    let mut shown = 0;
+    for name in [
+        "node.toml",
+        "trunks.toml",
+        "phones.toml",
+        "agents.toml",
+        "queues.toml",
+        "numbers.toml",
+        "flows/main.toml",
+    ] {
+        let text = fs::read_to_string(below("config").join(name)).expect("readable");
+        let live: Vec<&str> = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(setting) if is_setting(setting) => {
+                    shown += 1;
+                    setting
+                }
+                _ => line,
+            })
+            .collect();
+        fs::write(directory.path().join(name), live.join("\n")).expect("written");
+    }
+    assert!(shown > 30, "{shown}");
+    let office = load_with(directory.path(), &[("DEMO_TRUNK", "secret")]);
+    let office = office.unwrap_or_else(|report| panic!("{report}"));
+    assert!(office.trunks[0].credentials.is_some());
+    let reference = fs::read_to_string(below("config/node.toml")).expect("readable");
+    for setting in node::SETTINGS {
+        let key = setting.rsplit('.').next().unwrap_or(setting);
+        assert!(
+            reference.contains(&format!("{key} = ")),
+            "{setting} is not in the reference"
+        );
+    }
+}
+
+/// `key = value` or `[section]`, as opposed to prose.
+fn is_setting(line: &str) -> bool {
+    let key = line.split(" = ").next().unwrap_or_default();
+    let is_key = key.bytes().all(|c| c.is_ascii_lowercase() || c == b'_');
+    (line.contains(" = ") && is_key) || (line.starts_with('[') && line.contains(']'))
+}
+
+#[test]
 fn every_broken_office_is_told_where_and_what_to_do() {
     let mut cases: Vec<PathBuf> = fs::read_dir(below("tests/data/broken"))
         .expect("the broken offices")
