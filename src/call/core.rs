@@ -12,6 +12,7 @@ use crate::events::{
     AgentStretch, CallRecord, Direction, Event, Fact, MediaSummary, Role, Stretch,
 };
 use crate::media::{Command, PlayId, Tape};
+use crate::recording::stem;
 use crate::sdp::{self, Description, LocalMedia};
 use crate::sip::ua::Body;
 
@@ -227,13 +228,18 @@ impl Core {
             })
         };
         let channels = [label(Some(self.caller())), label(self.leg(right))];
+        let labels = Map::from_iter([
+            ("call".to_owned(), Value::from(self.id.as_str())),
+            ("from".to_owned(), Value::from(self.from.as_str())),
+            ("to".to_owned(), Value::from(self.to.as_str())),
+        ]);
         hands.tell(Command::Record {
             recording: recording.clone(),
             room,
             left: self.caller().id,
             right: vec![right],
             at: hands.now,
-            tape: Tape { stem: self.id.to_string(), channels },
+            tape: Tape { stem: stem(&recording, hands.now), channels, labels },
         });
         hands.index.recordings.insert(recording.clone(), self.key);
         self.recordings.push(recording.clone());

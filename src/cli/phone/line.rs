@@ -418,7 +418,7 @@ impl Line {
         self.tell(Command::SetLeg { leg, flow: flow_of(agreed) });
         if let Some(recording) = recording {
             let channels = ["heard".to_owned(), "said".to_owned()];
-            let tape = Tape { stem: recording.to_string(), channels };
+            let tape = Tape { stem: recording.to_string(), channels, labels: Default::default() };
             self.tell(Command::RecordLeg { recording, leg, at: now, tape });
         }
         if let Some(sound) = self.sound.clone() {
