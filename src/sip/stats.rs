@@ -98,12 +98,20 @@ fn cell(counters: &[AtomicU64], status: u16) -> Option<&AtomicU64> {
 
 fn by_method(counters: &[AtomicU64]) -> impl Iterator<Item = (&'static str, u64)> {
     let names = METHODS.iter().map(|(_, name)| *name).chain(["other"]);
-    names.zip(counters.iter().map(|counter| counter.load(Ordering::Relaxed)))
+    names.zip(
+        counters
+            .iter()
+            .map(|counter| counter.load(Ordering::Relaxed)),
+    )
 }
 
 fn by_status(counters: &[AtomicU64]) -> impl Iterator<Item = (u16, u64)> {
     (FIRST_STATUS..)
-        .zip(counters.iter().map(|counter| counter.load(Ordering::Relaxed)))
+        .zip(
+            counters
+                .iter()
+                .map(|counter| counter.load(Ordering::Relaxed)),
+        )
         .filter(|(_, count)| *count > 0)
 }
 

@@ -83,11 +83,23 @@ mod tests {
     #[test]
     fn the_target_is_reached_directly_unless_a_nat_hides_it() {
         let public = heard("198.51.100.9:40000");
-        assert_eq!(hop("sip:a@203.0.113.5:5070", &[], public), "UDP 203.0.113.5:5070");
-        assert_eq!(hop("sip:a@192.168.1.5:5070", &[], public), "UDP 198.51.100.9:40000");
-        assert_eq!(hop("sip:a@phone.example", &[], public), "UDP 198.51.100.9:40000");
+        assert_eq!(
+            hop("sip:a@203.0.113.5:5070", &[], public),
+            "UDP 203.0.113.5:5070"
+        );
+        assert_eq!(
+            hop("sip:a@192.168.1.5:5070", &[], public),
+            "UDP 198.51.100.9:40000"
+        );
+        assert_eq!(
+            hop("sip:a@phone.example", &[], public),
+            "UDP 198.51.100.9:40000"
+        );
         let inside = heard("10.0.0.9:5060");
-        assert_eq!(hop("sip:a@10.0.0.7;transport=tcp", &[], inside), "TCP 10.0.0.7:5060");
+        assert_eq!(
+            hop("sip:a@10.0.0.7;transport=tcp", &[], inside),
+            "TCP 10.0.0.7:5060"
+        );
         assert_eq!(
             hop("sip:a@10.0.0.7", &["<sip:10.0.0.1:5061;lr>"], inside),
             "UDP 10.0.0.1:5061"

@@ -41,12 +41,7 @@ impl Client {
         }
     }
 
-    pub(crate) fn handle_response(
-        &mut self,
-        now: Timestamp,
-        timing: &Timing,
-        status: u16,
-    ) -> Step {
+    pub(crate) fn handle_response(&mut self, now: Timestamp, timing: &Timing, status: u16) -> Step {
         match (self.state, status) {
             (State::Trying | State::Proceeding, 100..=199) => {
                 if self.state == State::Trying && !self.reliable {

@@ -45,12 +45,7 @@ impl InviteClient {
         }
     }
 
-    pub(crate) fn handle_response(
-        &mut self,
-        now: Timestamp,
-        timing: &Timing,
-        status: u16,
-    ) -> Step {
+    pub(crate) fn handle_response(&mut self, now: Timestamp, timing: &Timing, status: u16) -> Step {
         match (self.state, status) {
             (State::Calling | State::Proceeding, 100..=199) => {
                 self.state = State::Proceeding;
@@ -70,7 +65,8 @@ impl InviteClient {
                     self.state = State::Terminated;
                 } else {
                     self.state = State::Completed;
-                    self.running.end(now, Timer::D, WAIT_D.max(timing.patience()));
+                    self.running
+                        .end(now, Timer::D, WAIT_D.max(timing.patience()));
                 }
                 Step {
                     acknowledge: true,

@@ -154,7 +154,13 @@ mod tests {
         let keys = Keys::new(&mut Entropy::from_seed(1));
         let one = request("SIP/2.0/UDP h", "sip:b@b");
         let two = request("SIP/2.0/UDP h", "sip:c@b");
-        assert_ne!(id(&keys, &one, Method::Invite), id(&keys, &two, Method::Invite));
-        assert_eq!(id(&keys, &one, Method::Invite), id(&keys, &one, Method::Ack));
+        assert_ne!(
+            id(&keys, &one, Method::Invite),
+            id(&keys, &two, Method::Invite)
+        );
+        assert_eq!(
+            id(&keys, &one, Method::Invite),
+            id(&keys, &one, Method::Ack)
+        );
     }
 }

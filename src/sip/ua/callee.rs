@@ -58,8 +58,7 @@ impl UserAgent {
             ..Reply::with_headers(status.clamp(101, 199), headers)
         };
         self.reply_with_contact(now, session, (id, &request), reply);
-        self.timers
-            .set((session, Deadline::Refresh), now + REFRESH);
+        self.timers.set((session, Deadline::Refresh), now + REFRESH);
     }
 
     /// Accepts their INVITE; the 2xx is repeated until its ACK comes.

@@ -93,7 +93,12 @@ impl UserAgent {
         };
         if let (Ok(via), Some(cancel)) = (invite.top_via(), cancellation(&invite)) {
             let branch = via.branch().unwrap_or_default();
-            self.start(now, (&Method::Cancel, branch), (flow, cancel), Owner::Nobody);
+            self.start(
+                now,
+                (&Method::Cancel, branch),
+                (flow, cancel),
+                Owner::Nobody,
+            );
         }
     }
 
@@ -247,7 +252,10 @@ impl UserAgent {
 
     /// Answers a repeated 2xx with the ACK it must have missed.
     pub(super) fn repeat_ack(&mut self, id: SessionId, transaction: TransactionId) {
-        let ack = self.sessions.get(&id).and_then(|session| session.ack.as_ref());
+        let ack = self
+            .sessions
+            .get(&id)
+            .and_then(|session| session.ack.as_ref());
         if let Some(ack) = ack
             && ack.transaction == transaction
             && let Some((flow, bytes)) = &ack.sent

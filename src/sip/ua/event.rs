@@ -10,9 +10,7 @@ use crate::sip::{Failure, Flow, Message};
 
 /// One INVITE usage, from the INVITE to the end of its dialog; unique in its user agent, the
 /// shard in the upper 16 bits.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(pub u64);
 

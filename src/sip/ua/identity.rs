@@ -173,9 +173,6 @@ mod tests {
             "[::2]:5060".parse().unwrap(),
             None,
         );
-        assert_eq!(
-            identity.contact("", &v6),
-            "<sip:[::1]:5060;transport=tcp>"
-        );
+        assert_eq!(identity.contact("", &v6), "<sip:[::1]:5060;transport=tcp>");
     }
 }

@@ -19,11 +19,7 @@ pub(super) struct Pending {
 
 impl UserAgent {
     /// Sends a request outside any dialog; [`Event::Response`] follows.
-    pub fn request(
-        &mut self,
-        now: Timestamp,
-        request: OutOfDialog,
-    ) -> Result<RequestId, Overload> {
+    pub fn request(&mut self, now: Timestamp, request: OutOfDialog) -> Result<RequestId, Overload> {
         if self.transactions.len() >= self.identity.settings.limits.transactions {
             return Err(Overload);
         }
@@ -74,8 +70,7 @@ impl UserAgent {
 
     pub(super) fn handle_outside(&mut self, now: Timestamp, arrived: Arrived, merge: u128) {
         self.serve(now, &arrived, Some(merge), Owner::TheirRequest);
-        self.unanswered
-            .insert(arrived.id, arrived.request.clone());
+        self.unanswered.insert(arrived.id, arrived.request.clone());
         self.tell(Event::Request {
             transaction: ServerTransactionId(arrived.id),
             flow: arrived.flow,

@@ -26,8 +26,8 @@ pub(super) struct Reply<'a> {
 
 impl Reply<'_> {
     fn build(&self, identity: &Identity, flow: &Flow, request: &Message) -> Bytes {
-        let mut builder = ResponseBuilder::response(request, self.status, self.words)
-            .received_from(flow.remote);
+        let mut builder =
+            ResponseBuilder::response(request, self.status, self.words).received_from(flow.remote);
         if !self.tag.is_empty() {
             builder = builder.to_tag(self.tag);
         }

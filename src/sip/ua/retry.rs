@@ -31,8 +31,7 @@ impl UserAgent {
         let uri = request.request_uri()?.ok()?;
         let credentials = self.credentials(reaction.owner)?.clone();
         let entropy = &mut self.identity.entropy;
-        let (name, value) =
-            auth::answer(response, &method, &uri, &credentials, entropy, 1).ok()?;
+        let (name, value) = auth::answer(response, &method, &uri, &credentials, entropy, 1).ok()?;
         let cseq = self.next_cseq(reaction.owner, &request)?;
         let via = self.identity.via(&reaction.flow);
         let again = authorised(&request, &via, cseq, (name, value))?;

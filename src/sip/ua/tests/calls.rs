@@ -13,7 +13,13 @@ fn an_ordinary_call_takes_the_messages_of_rfc_3665() {
     assert_eq!(world.agents[A].state(session), Some(State::Calling));
     world.run_out();
     let messages = [
-        "INVITE", "100 INVITE", "180 INVITE", "200 INVITE", "ACK", "BYE", "200 BYE",
+        "INVITE",
+        "100 INVITE",
+        "180 INVITE",
+        "200 INVITE",
+        "ACK",
+        "BYE",
+        "200 BYE",
     ];
     assert_eq!(world.kinds(), messages, "{:#?}", world.trace());
     assert_eq!(world.names(A), ["progress", "answered", "ended: local bye"]);
@@ -32,7 +38,11 @@ fn the_same_seed_gives_the_same_call() {
         world.reflex(usual_manners(500, 700));
         world.invite(A);
         world.run_out();
-        world.sent.iter().map(|sent| sent.bytes.clone()).collect::<Vec<_>>()
+        world
+            .sent
+            .iter()
+            .map(|sent| sent.bytes.clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(run(), run());
 }
@@ -72,7 +82,9 @@ fn calls_survive_a_bad_link() {
         let names = world.names(A);
         assert!(names.contains(&"answered"), "{seed}: {:#?}", world.trace());
         assert_eq!(names.last(), Some(&"ended: local bye"), "{seed}");
-        let ends = world.events[B].iter().filter(|event| matches!(event, Event::Ended { .. }));
+        let ends = world.events[B]
+            .iter()
+            .filter(|event| matches!(event, Event::Ended { .. }));
         assert_eq!(ends.count(), 1, "{seed}");
     }
 }
@@ -86,7 +98,11 @@ fn an_invite_to_nobody_times_out_after_seven_tries() {
     assert_eq!(world.count("INVITE"), 7);
     assert!(matches!(
         world.events[A][..],
-        [Event::Failed { status: 408, response: None, .. }]
+        [Event::Failed {
+            status: 408,
+            response: None,
+            ..
+        }]
     ));
 }
 
@@ -131,9 +147,19 @@ fn a_hang_up_before_the_ack_waits_for_it() {
     });
     world.invite(A);
     world.run_out();
-    let messages = ["INVITE", "100 INVITE", "200 INVITE", "ACK", "BYE", "200 BYE"];
+    let messages = [
+        "INVITE",
+        "100 INVITE",
+        "200 INVITE",
+        "ACK",
+        "BYE",
+        "200 BYE",
+    ];
     assert_eq!(world.kinds(), messages);
-    assert_eq!(world.names(B), ["incoming", "acknowledged", "ended: local bye"]);
+    assert_eq!(
+        world.names(B),
+        ["incoming", "acknowledged", "ended: local bye"]
+    );
 }
 
 #[test]
@@ -161,7 +187,11 @@ fn a_refusal_is_acknowledged_and_tells_its_status() {
     assert_eq!(world.kinds(), ["INVITE", "100 INVITE", "486 INVITE", "ACK"]);
     assert!(matches!(
         world.events[A][..],
-        [Event::Failed { status: 486, response: Some(_), .. }]
+        [Event::Failed {
+            status: 486,
+            response: Some(_),
+            ..
+        }]
     ));
 }
 
@@ -169,7 +199,9 @@ fn a_refusal_is_acknowledged_and_tells_its_status() {
 fn a_delayed_offer_is_answered_in_the_ack() {
     let mut world = World::new(9);
     world.reflex(|world, agent, event| match event {
-        Event::Incoming { session, request, .. } => {
+        Event::Incoming {
+            session, request, ..
+        } => {
             assert!(request.body().is_empty());
             let session = *session;
             let offer = Body::sdp("their offer");
@@ -246,7 +278,10 @@ fn many_calls_at_once_leave_nothing_behind() {
     world.run_out();
     let ends = |agent: usize| {
         let names = world.names(agent);
-        names.iter().filter(|name| name.starts_with("ended")).count()
+        names
+            .iter()
+            .filter(|name| name.starts_with("ended"))
+            .count()
     };
     assert_eq!((ends(A), ends(B)), (200, 200));
 }
@@ -259,7 +294,11 @@ fn headers_given_are_sent_and_the_contact_names_us() {
     let contact = invite.contacts().unwrap();
     let contact = contact.first().unwrap().to_string();
     assert_eq!(contact, "<sip:alice@127.0.0.1:5060>");
-    let ok = world.sent.iter().find(|sent| sent.what == "200 INVITE").unwrap();
+    let ok = world
+        .sent
+        .iter()
+        .find(|sent| sent.what == "200 INVITE")
+        .unwrap();
     let ok = Message::parse(ok.bytes.clone()).unwrap();
     let contact = ok.contacts().unwrap().first().unwrap().to_string();
     assert_eq!(contact, "<sip:bob@127.0.0.2:5060>");

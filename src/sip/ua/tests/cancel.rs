@@ -72,7 +72,11 @@ fn an_answer_that_crosses_the_cancel_is_acknowledged_and_hung_up() {
     world.run_out();
     assert!(matches!(
         world.events[A].last(),
-        Some(Event::Failed { status: 487, response: None, .. })
+        Some(Event::Failed {
+            status: 487,
+            response: None,
+            ..
+        })
     ));
     assert_eq!(
         world.names(B),
@@ -80,7 +84,10 @@ fn an_answer_that_crosses_the_cancel_is_acknowledged_and_hung_up() {
     );
     assert_eq!((world.count("ACK"), world.count("BYE")), (1, 1));
     // The CANCEL came too late: it is answered and does nothing.
-    assert_eq!((world.count("200 CANCEL"), world.count("487 INVITE")), (1, 0));
+    assert_eq!(
+        (world.count("200 CANCEL"), world.count("487 INVITE")),
+        (1, 0)
+    );
 }
 
 #[test]

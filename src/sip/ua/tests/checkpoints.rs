@@ -22,7 +22,9 @@ fn course(prelude: Prelude, act: Act, actor: usize, restored: Option<usize>) -> 
         Event::Reoffer { session, request } => {
             let session = *session;
             let body = Body::sdp(if request.body().is_empty() { "o" } else { "a" });
-            world.with(agent, |ua, now| ua.answer_reoffer(now, session, Some(&body)));
+            world.with(agent, |ua, now| {
+                ua.answer_reoffer(now, session, Some(&body))
+            });
         }
         Event::Reanswered { session, .. } => {
             let session = *session;
@@ -37,7 +39,9 @@ fn course(prelude: Prelude, act: Act, actor: usize, restored: Option<usize>) -> 
     prelude(&mut world, ours, theirs);
     world.run_for(40_000);
     if let Some(restored) = restored {
-        let checkpoint = world.agents[restored].checkpoint(sessions[restored]).unwrap();
+        let checkpoint = world.agents[restored]
+            .checkpoint(sessions[restored])
+            .unwrap();
         let json = serde_json::to_string(&checkpoint).unwrap();
         let checkpoint: SessionCheckpoint = serde_json::from_str(&json).unwrap();
         world.agents[restored] = agent(restored, 4711);
@@ -65,7 +69,9 @@ fn without_chance(sent: &super::world::Sent) -> String {
     let Some(start) = text.find("z9hG4bK") else {
         return text;
     };
-    let end = text[start..].find([';', '\r']).map_or(text.len(), |end| start + end);
+    let end = text[start..]
+        .find([';', '\r'])
+        .map_or(text.len(), |end| start + end);
     format!("{} {}{}", sent.from, &text[..start], &text[end..])
 }
 
@@ -79,7 +85,9 @@ const PRELUDES: [Prelude; 4] = [
 const ACTS: [Act; 4] = [
     |world, actor, session| world.with(actor, |ua, now| ua.bye(now, session, Vec::new())),
     |world, actor, session| {
-        world.with(actor, |ua, now| ua.reinvite(now, session, Some(Body::sdp("y"))));
+        world.with(actor, |ua, now| {
+            ua.reinvite(now, session, Some(Body::sdp("y")))
+        });
     },
     |world, actor, session| world.with(actor, |ua, now| ua.reinvite(now, session, None)),
     |_, _, _| {},
@@ -110,7 +118,9 @@ fn there_is_no_checkpoint_while_something_is_under_way() {
     world.run_for(50);
     let theirs = world.session_of(B);
     world.filter = Box::new(|sent| sent.what != "ACK");
-    world.with(B, |ua, now| ua.accept(now, theirs, &[], Some(&Body::sdp("a"))));
+    world.with(B, |ua, now| {
+        ua.accept(now, theirs, &[], Some(&Body::sdp("a")))
+    });
     world.run_for(10);
     assert!(world.agents[A].checkpoint(ours).is_some());
     assert_eq!(world.agents[B].checkpoint(theirs), None);

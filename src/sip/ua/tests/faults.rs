@@ -45,7 +45,11 @@ fn requests_are_refused_with_the_status_of_their_fault() {
         ("SUBSCRIBE", to.to_owned(), 405),
         ("DANCE", to.to_owned(), 501),
     ] {
-        let body = if headers.contains("Content-Length: 2") { "hi" } else { "" };
+        let body = if headers.contains("Content-Length: 2") {
+            "hi"
+        } else {
+            ""
+        };
         let text = request(method, &headers) + body;
         let answer = answer(&text).unwrap_or_else(|| panic!("{text}"));
         assert_eq!(answer.status(), Some(status), "{text}");

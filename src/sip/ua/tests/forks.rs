@@ -6,7 +6,11 @@ use crate::sip::{Message, ResponseBuilder};
 
 /// A 2xx to A's INVITE as another fork would send it.
 fn answer_of_fork(world: &World, status: u16, tag: &str) -> bytes::Bytes {
-    let invite = world.sent.iter().find(|sent| sent.what == "INVITE").unwrap();
+    let invite = world
+        .sent
+        .iter()
+        .find(|sent| sent.what == "INVITE")
+        .unwrap();
     let invite = Message::parse(invite.bytes.clone()).unwrap();
     ResponseBuilder::response(&invite, status, None)
         .to_tag(tag)

@@ -26,7 +26,10 @@ fn demanding(status: u16) -> impl Fn(&mut World, usize, &Event) {
     move |world, agent, event| {
         let (name, header) = match status {
             401 => (HeaderName::WwwAuthenticate, HeaderName::Authorization),
-            _ => (HeaderName::ProxyAuthenticate, HeaderName::ProxyAuthorization),
+            _ => (
+                HeaderName::ProxyAuthenticate,
+                HeaderName::ProxyAuthorization,
+            ),
         };
         let challenge = [(name, CHALLENGE.to_owned())];
         match event {
@@ -79,7 +82,9 @@ fn requests_are_answered_by_the_call_room() {
             assert_eq!(request.method(), Method::Options);
             assert!(request.header(HeaderName::Subject).is_some());
             let transaction = *transaction;
-            world.with(agent, |ua, now| ua.respond(now, transaction, 200, &[], None));
+            world.with(agent, |ua, now| {
+                ua.respond(now, transaction, 200, &[], None)
+            });
         }
     });
     let request = options(&world, Method::Options);
@@ -145,7 +150,12 @@ fn a_challenged_invite_goes_on_as_one_session() {
         assert_eq!(first.from(), last.from());
         assert_eq!(first.body(), last.body());
         assert_eq!(last.cseq().unwrap().number, 2);
-        let ack = world.sent.iter().rev().find(|sent| sent.what == "ACK").unwrap();
+        let ack = world
+            .sent
+            .iter()
+            .rev()
+            .find(|sent| sent.what == "ACK")
+            .unwrap();
         let ack = Message::parse(ack.bytes.clone()).unwrap();
         assert_eq!(ack.cseq().unwrap().number, 2);
         world.with(A, |ua, now| ua.bye(now, session, Vec::new()));

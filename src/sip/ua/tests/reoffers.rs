@@ -35,7 +35,11 @@ fn either_side_may_offer_anew() {
         let messages = ["INVITE", "100 INVITE", "200 INVITE", "ACK"];
         assert_eq!(world.kinds()[before..], messages);
         assert_eq!(world.names(offerer).last(), Some(&"reanswered"));
-        assert!(world.names(1 - offerer).ends_with(&["reoffer", "acknowledged"]));
+        assert!(
+            world
+                .names(1 - offerer)
+                .ends_with(&["reoffer", "acknowledged"])
+        );
         hang_up(&mut world, sessions[A]);
     }
 }
@@ -48,7 +52,9 @@ fn an_offer_may_be_asked_for() {
             assert!(request.body().is_empty());
             let session = *session;
             let offer = Body::sdp("their new offer");
-            world.with(agent, |ua, now| ua.answer_reoffer(now, session, Some(&offer)));
+            world.with(agent, |ua, now| {
+                ua.answer_reoffer(now, session, Some(&offer))
+            });
         }
         Event::Reanswered { session, response } => {
             assert_eq!(response.body(), b"their new offer");
@@ -102,7 +108,10 @@ fn offers_on_a_bad_link_settle_at_last() {
         world.run_for(120_000);
         for (agent, session) in [(A, ours), (B, theirs)] {
             let trace = world.trace();
-            assert!(world.names(agent).contains(&"reanswered"), "{seed} {trace:#?}");
+            assert!(
+                world.names(agent).contains(&"reanswered"),
+                "{seed} {trace:#?}"
+            );
             assert_eq!(world.agents[agent].state(session), Some(State::Confirmed));
             assert!(world.agents[agent].checkpoint(session).is_some(), "{seed}");
         }
@@ -186,7 +195,9 @@ fn update_without_body_is_answered_and_with_body_is_an_offer() {
         let (head, _) = invite.split_once("\r\n\r\n").unwrap();
         let mut text = String::new();
         for line in head.lines() {
-            let line = line.replace("INVITE", "UPDATE").replace("z9hG4bK", "z9hG4bKu");
+            let line = line
+                .replace("INVITE", "UPDATE")
+                .replace("z9hG4bK", "z9hG4bKu");
             if line.starts_with("To:") {
                 text += &format!("{line};tag={to_tag}\r\n");
             } else if line.starts_with("CSeq") {
@@ -228,6 +239,9 @@ fn a_dialog_the_other_side_has_forgotten_is_ended() {
     world.with(A, |ua, now| ua.reinvite(now, ours, Some(Body::sdp("a"))));
     world.run_out();
     let names = world.names(A);
-    assert!(names.ends_with(&["reoffer failed", "ended: timeout"]), "{names:?}");
+    assert!(
+        names.ends_with(&["reoffer failed", "ended: timeout"]),
+        "{names:?}"
+    );
     assert_eq!(world.count("481 BYE"), 1);
 }
