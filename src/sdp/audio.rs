@@ -44,6 +44,16 @@ impl AudioMedia {
         }
     }
 
+    /// The payload types as the `m=` line lists them; the grammar wants one at least.
+    pub(super) fn numbers(&self) -> String {
+        let numbers = self.formats.iter().map(|f| f.payload_type.to_string());
+        let numbers: Vec<String> = numbers.collect();
+        match numbers.is_empty() {
+            true => "0".to_owned(),
+            false => numbers.join(" "),
+        }
+    }
+
     /// Whether the address says hold, in the manner of RFC 2543 (RFC 3264 §8.4).
     pub fn is_held_by_address(&self) -> bool {
         self.address.is_some_and(|address| address.is_unspecified())

@@ -188,11 +188,12 @@ impl Lines {
     }
 
     fn audio(&mut self, audio: &AudioMedia) {
-        let mut line = format!("m=audio {} {}", audio.port, audio.protocol);
-        for format in &audio.formats {
-            let _ = write!(line, " {}", format.payload_type);
-        }
-        self.line(format_args!("{line}"));
+        self.line(format_args!(
+            "m=audio {} {} {}",
+            audio.port,
+            audio.protocol,
+            audio.numbers()
+        ));
         if let Some(address) = audio.address {
             let family = if address.is_ipv6() { "IP6" } else { "IP4" };
             self.line(format_args!("c=IN {family} {address}"));

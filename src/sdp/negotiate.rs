@@ -205,20 +205,12 @@ fn refused(media: &Media) -> Media {
             port: 0,
             ..other.clone()
         },
-        Media::Audio(audio) => {
-            let numbers = audio.formats.iter().map(|f| f.payload_type.to_string());
-            let numbers: Vec<String> = numbers.collect();
-            OtherMedia {
-                kind: "audio".to_owned(),
-                port: 0,
-                protocol: audio.protocol.clone(),
-                // The grammar wants one format at least.
-                formats: match numbers.is_empty() {
-                    true => "0".to_owned(),
-                    false => numbers.join(" "),
-                },
-            }
-        }
+        Media::Audio(audio) => OtherMedia {
+            kind: "audio".to_owned(),
+            port: 0,
+            protocol: audio.protocol.clone(),
+            formats: audio.numbers(),
+        },
     })
 }
 
@@ -384,5 +376,40 @@ mod tests {
         assert_eq!(at_caller.remote, Some(local().address));
         assert_eq!(at_callee.remote, Some(caller.address));
         assert_eq!(at_caller.remote_rtcp, local().rtcp);
+    }
+
+    #[test]
+    fn no_mutation_of_an_offer_panics_and_answers_stay_well_formed() {
+        let seed = "v=0\r\no=- 1 1 IN IP4 a\r\ns=-\r\nc=IN IP4 192.0.2.1/127\r\nt=0 0\r\n\
+            a=sendonly\r\nm=audio 65535 RTP/AVP 0 8 101 97\r\na=rtpmap:101 telephone-event/8000\r\n\
+            a=rtpmap:97 opus/48000/2\r\na=rtcp:4001 IN IP6 ::1\r\na=ptime:20\r\na=rtcp-mux\r\n\
+            m=video 5 RTP/AVP 31\r\nm=audio 7/2 RTP/AVP 8\r\na=inactive\r\n";
+        let mut entropy = crate::base::Entropy::from_seed(3264);
+        let mut agreed = 0;
+        for _ in 0..5000 {
+            let mut octets = seed.as_bytes().to_vec();
+            for _ in 0..=entropy.below(3) {
+                let at = entropy.below(octets.len() as u64) as usize;
+                match entropy.below(4) {
+                    0 => octets.truncate(at.max(9)),
+                    1 => drop(octets.remove(at)),
+                    2 => octets.insert(at, b"\r\n 0:/=a9\0\xff"[entropy.below(11) as usize]),
+                    _ => octets[at] ^= 1 << entropy.below(8),
+                }
+            }
+            let Ok(offer) = Description::parse(&octets) else {
+                continue;
+            };
+            let again = Description::parse(&offer.to_bytes()).unwrap();
+            assert_eq!(again.media.len(), offer.media.len());
+            if let Ok((answer, _)) = answer(&local(), &offer) {
+                let read = Description::parse(&answer.to_bytes()).unwrap();
+                assert_eq!(read.media.len(), offer.media.len());
+                assert!(accept_answer(&local(), &read).is_ok() || offer.audio().count() > 0);
+                agreed += 1;
+            }
+            let _ = accept_answer(&local(), &offer);
+        }
+        assert!(agreed > 500, "{agreed}");
     }
 }

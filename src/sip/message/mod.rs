@@ -9,6 +9,10 @@ mod check;
 mod error;
 mod index;
 mod method;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod torture;
 mod values;
 
 use std::borrow::Cow;

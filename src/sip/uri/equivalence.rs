@@ -4,13 +4,16 @@ use super::escape::decode;
 use super::{Scheme, Uri};
 
 pub(super) fn are_equivalent(a: &Uri, b: &Uri) -> bool {
+    if a == b {
+        return true;
+    }
     if a.scheme != b.scheme {
         return false;
     }
     match a.scheme {
         Scheme::Sip | Scheme::Sips => are_equivalent_sip(a, b),
         Scheme::Tel => tel_digits(a) == tel_digits(b) && are_params_equivalent(a, b),
-        Scheme::Other(_) => a == b,
+        Scheme::Other(_) => false,
     }
 }
 
