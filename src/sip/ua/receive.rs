@@ -126,11 +126,11 @@ impl UserAgent {
             return self.refuse_arrived(&arrived, Reply::status(481));
         }
         if !session.dialog.advance(cseq) {
-            return self.refuse_arrived(&arrived, Reply::status(500));
+            return self.refuse_in(now, id, &arrived, Reply::status(500));
         }
         if let Err(objection) = object(&arrived.request, &arrived.method) {
             let reply = Reply::with_headers(objection.status, &objection.headers);
-            return self.refuse_arrived(&arrived, reply);
+            return self.refuse_in(now, id, &arrived, reply);
         }
         match arrived.method {
             Method::Bye => self.handle_bye(now, id, arrived),
@@ -145,6 +145,19 @@ impl UserAgent {
         self.serve(now, arrived, None, Owner::Nobody);
         let request = (arrived.id, &arrived.request);
         self.reply_in(now, id, request, Reply::status(200));
+    }
+
+    /// Refuses a request of a dialog in a transaction of its own: its repeat would no longer be in
+    /// order and must have the same answer.
+    pub(super) fn refuse_in(
+        &mut self,
+        now: Timestamp,
+        id: SessionId,
+        arrived: &Arrived,
+        reply: Reply<'_>,
+    ) {
+        self.serve(now, arrived, None, Owner::Nobody);
+        self.reply_in(now, id, (arrived.id, &arrived.request), reply);
     }
 
     fn handle_info(&mut self, now: Timestamp, session: SessionId, arrived: Arrived) {

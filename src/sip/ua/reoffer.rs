@@ -61,7 +61,7 @@ impl UserAgent {
 
     pub(super) fn handle_reoffer(&mut self, now: Timestamp, id: SessionId, arrived: Arrived) {
         if let Some(status) = self.sessions.get(&id).and_then(collision) {
-            return self.refuse_collision(&arrived, status);
+            return self.refuse_collision(now, id, &arrived, status);
         }
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
@@ -89,13 +89,13 @@ impl UserAgent {
         });
     }
 
-    fn refuse_collision(&mut self, arrived: &Arrived, status: u16) {
-        if status != 500 {
-            return self.refuse_arrived(arrived, Reply::status(status));
+    fn refuse_collision(&mut self, now: Timestamp, id: SessionId, arrived: &Arrived, status: u16) {
+        let mut headers = Vec::new();
+        if status == 500 {
+            let seconds = self.identity.entropy.below(11);
+            headers.push((HeaderName::RetryAfter, seconds.to_string()));
         }
-        let seconds = self.identity.entropy.below(11);
-        let headers = [(HeaderName::RetryAfter, seconds.to_string())];
-        self.refuse_arrived(arrived, Reply::with_headers(500, &headers));
+        self.refuse_in(now, id, arrived, Reply::with_headers(status, &headers));
     }
 
     /// Does what had to wait, once nothing is under way: our BYE, our re-INVITE.

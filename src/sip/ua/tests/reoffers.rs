@@ -17,7 +17,11 @@ fn answering(world: &mut World) {
 }
 
 fn hang_up(world: &mut World, session: SessionId) {
-    world.with(A, |ua, now| ua.bye(now, session, Vec::new()));
+    hang_up_by(world, A, session);
+}
+
+fn hang_up_by(world: &mut World, agent: usize, session: SessionId) {
+    world.with(agent, |ua, now| ua.bye(now, session, Vec::new()));
     world.run_out();
 }
 
@@ -143,7 +147,7 @@ fn a_second_offer_before_the_answer_is_refused_with_500() {
         Some(Event::ReofferFailed { status: 488, .. })
     ));
     assert_eq!(world.agents[A].state(ours), Some(State::Confirmed));
-    hang_up(&mut world, ours);
+    hang_up_by(&mut world, B, theirs);
 }
 
 #[test]
@@ -184,7 +188,7 @@ fn a_bye_overtakes_an_offer_under_way() {
 fn update_without_body_is_answered_and_with_body_is_an_offer() {
     let mut world = World::new(7);
     answering(&mut world);
-    let (ours, _) = world.connect();
+    let (_, theirs) = world.connect();
     let invite = String::from_utf8(world.sent[0].bytes.to_vec()).unwrap();
     let to_tag = {
         let sent = world.sent.iter().find(|sent| sent.what == "200 INVITE");
@@ -227,8 +231,7 @@ fn update_without_body_is_answered_and_with_body_is_an_offer() {
     // Out of order now.
     world.inject(B, update(4, ""));
     assert_eq!(world.sent.last().unwrap().what, "500 UPDATE");
-    world.run_for(10);
-    hang_up(&mut world, ours);
+    hang_up_by(&mut world, B, theirs);
 }
 
 #[test]
