@@ -73,6 +73,8 @@ struct Stream {
     /// Which of the 64 sequence numbers up to the newest have come.
     seen: u64,
     window: Window,
+    /// Whether a packet was lost before one that was no audio.
+    is_broken: bool,
     /// How far the anchor is still to be moved.
     pending: i64,
 }
@@ -120,23 +122,34 @@ impl Placement {
         if !is_near || (delay.abs() > LEAP && !is_explained) {
             return self.anchor(header, length, arrival);
         }
-        stream.seen = stream
-            .seen
-            .checked_shl(u32::from(step.unsigned_abs()))
-            .unwrap_or(0)
-            | 1;
-        (stream.sequence, stream.timestamp) = (header.sequence, header.timestamp);
+        stream.advance(header.sequence, step);
+        let is_lost = std::mem::take(&mut stream.is_broken);
+        stream.timestamp = header.timestamp;
         (stream.length, stream.at) = (length, at);
         stream.watch(arrival, at);
         self.stream = Some(stream);
-        let is_lost = step > 1;
         self.write(at, length, is_lost)
+    }
+
+    /// Takes note of a packet of the stream that carries no audio (an event, comfort noise): its
+    /// sequence number is not lost, and the silence it leaves was not sent.
+    pub(super) fn pass(&mut self, header: &Header) {
+        let stream = self.stream.as_mut();
+        let Some(stream) = stream.filter(|stream| stream.ssrc == header.ssrc) else {
+            return;
+        };
+        let step = sequence_distance(header.sequence, stream.sequence);
+        match step {
+            1..MAX_DROPOUT => stream.advance(header.sequence, step),
+            -63..=0 => stream.seen |= 1 << step.unsigned_abs(),
+            _ => {}
+        }
     }
 
     /// Places a frame of our own making, which needs no timestamp: it follows the one before when
     /// that is within `slack` samples of now.
     pub(super) fn follow(&mut self, length: usize, now: i64, slack: i64) -> Option<Place> {
-        let is_near = (now - self.until).abs() <= slack;
+        let is_near = self.until > 0 && (now - self.until).abs() <= slack;
         let at = if is_near { self.until } else { now };
         self.write(at, length as i64, false)
     }
@@ -150,6 +163,7 @@ impl Placement {
             at: arrival,
             seen: 1,
             window: Window::new(arrival + FIRST_WINDOW),
+            is_broken: false,
             pending: 0,
         });
         self.write(arrival, length, false)
@@ -195,6 +209,17 @@ impl Placement {
 }
 
 impl Stream {
+    /// Takes in the sequence number of a new packet, `step` after the newest so far.
+    fn advance(&mut self, sequence: u16, step: i16) {
+        self.seen = self
+            .seen
+            .checked_shl(u32::from(step.unsigned_abs()))
+            .unwrap_or(0)
+            | 1;
+        self.sequence = sequence;
+        self.is_broken |= step > 1;
+    }
+
     /// Keeps the fastest packet of the window; at its end decides whether the anchor is to move.
     fn watch(&mut self, arrival: i64, at: i64) {
         if self.pending != 0 {
@@ -333,6 +358,24 @@ mod tests {
         let header = packet(1, nth(500).timestamp);
         let place = placement.place(&header, 160, 500 * 160 + 30).unwrap();
         assert_eq!((place.at, place.lost), (500 * 160, None));
+    }
+
+    #[test]
+    fn a_key_pressed_is_no_loss_but_a_packet_lost_before_it_is() {
+        for (missing, is_lost) in [(None, false), (Some(3), true)] {
+            let mut placement = Placement::default();
+            for i in (0..3u32).filter(|i| missing != Some(*i)) {
+                placement.place(&nth(i), 160, i64::from(i) * 160);
+            }
+            for i in (3..20u32).filter(|i| missing != Some(*i)) {
+                placement.pass(&Header {
+                    timestamp: nth(3).timestamp,
+                    ..nth(i)
+                });
+            }
+            let place = placement.place(&nth(20), 160, 20 * 160).unwrap();
+            assert_eq!((place.at, place.lost.is_some()), (20 * 160, is_lost));
+        }
     }
 
     #[test]

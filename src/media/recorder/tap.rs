@@ -93,6 +93,18 @@ impl Tap {
         inner.write(channel, place, samples, arrival);
     }
 
+    /// An RTP packet of a party that carries no audio (a telephone event, comfort noise): so that
+    /// its sequence number does not count as lost.
+    pub fn pass(&mut self, source: SourceId, header: &Header) {
+        let party = self
+            .0
+            .as_mut()
+            .and_then(|inner| inner.sources[usize::from(source.0)].as_mut());
+        if let Some(party) = party {
+            party.placement.pass(header);
+        }
+    }
+
     /// Sound of our own making that is played from `now` on: placed after what came before.
     pub fn frame(&mut self, source: SourceId, now: Timestamp, samples: &[i16]) {
         let Some(inner) = &mut self.0 else { return };

@@ -195,7 +195,7 @@ fn the_part_is_a_valid_file_at_any_time_and_misses_half_a_second_at_most() {
         tap.packet(caller, at(i * 20), &header(1, i), &[1000; FRAME_SAMPLES]);
         tap.tick(at(i * 20));
         studio.disk.pump();
-        if i > 0 {
+        if i % 17 == 1 {
             let [left, right] = channels(&studio.directory.path().join("call.wav.part"));
             assert!(left.len() as u64 + 4000 > i * 160, "{i}");
             assert!(left.iter().all(|sample| *sample == 1000));
@@ -449,6 +449,9 @@ fn hostile_timestamps_cost_no_more_than_their_packets() {
         tap.packet(caller, at(i * 5), &header, &[1; 2000]);
         tap.tick(at(i * 5));
         studio.disk.pump();
+        if i % 100 > 0 {
+            continue;
+        }
         let length = std::fs::metadata(studio.directory.path().join("call.wav.part"));
         assert!(length.unwrap().len() < 44 + (i * 5 + 2000) * 32);
     }
