@@ -75,7 +75,8 @@ pub enum Command {
         /// Who wants it, such as `phone 1001` or `supervisor`.
         by: String,
     },
-    /// A worker's phone was registered, or no longer is.
+    /// A worker's phone was registered, or no longer is. To be sent for every worker new to an
+    /// activated plan whose phone is registered already: he starts unreachable.
     SetReachable {
         /// Worker.
         worker: String,

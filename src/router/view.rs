@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::apply::wrap_of;
 use super::machine::Router;
-use super::state::State;
+use super::state::{Engagement, State};
 use super::{WorkerSpec, WorkerState};
 use crate::base::{CallId, ReservationId, TaskId, Timestamp};
 
@@ -165,7 +164,10 @@ impl Router {
             .filter(|(worker, _)| !worker.removed || worker.state() != WorkerState::Away)
             .map(|(worker, slot)| {
                 let task = worker.task().and_then(|n| self.state.tasks.get(&n));
-                let wrap = wrap_of(worker).map(|(task, _)| task);
+                let wrap = match &worker.engagement {
+                    Engagement::WrapUp { task, .. } => Some(task),
+                    _ => None,
+                };
                 let queues = slot.queues.iter();
                 WorkerView {
                     spec: worker.spec.clone(),
