@@ -30,6 +30,17 @@ const SOUNDS: [&str; 21] = [
     "position-many",
 ];
 
+/// The files of the demo office.
+const FILES: [&str; 7] = [
+    "node.toml",
+    "trunks.toml",
+    "phones.toml",
+    "agents.toml",
+    "queues.toml",
+    "numbers.toml",
+    "flows/main.toml",
+];
+
 /// A directory with an empty file for every sound of the demo office.
 fn sounds() -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -151,6 +162,46 @@ fn the_demo_office_is_dialled_as_the_issue_says() {
         assert_eq!(phone(text), Some(expected), "{text}");
         assert_eq!(trunk(text), None, "{text}");
     }
+}
+
+#[test]
+fn every_setting_the_reference_shows_as_a_comment_exists() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    fs::create_dir(directory.path().join("flows")).expect("made");
+    let mut shown = 0;
+    for name in FILES {
+        let text = fs::read_to_string(below("config").join(name)).expect("readable");
+        let live: Vec<&str> = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(setting) if is_setting(setting) => {
+                    shown += 1;
+                    setting
+                }
+                _ => line,
+            })
+            .collect();
+        fs::write(directory.path().join(name), live.join("\n")).expect("written");
+    }
+    assert!(shown > 30, "{shown}");
+    let office = load_with(directory.path(), &[("DEMO_TRUNK", "secret")]);
+    let office = office.unwrap_or_else(|report| panic!("{report}"));
+    assert!(office.trunks[0].credentials.is_some());
+    let reference = fs::read_to_string(below("config/node.toml")).expect("readable");
+    for setting in node::SETTINGS {
+        let key = setting.rsplit('.').next().unwrap_or(setting);
+        assert!(
+            reference.contains(&format!("{key} = ")),
+            "{setting} is not in the reference"
+        );
+    }
+}
+
+/// `key = value` or `[section]`, as opposed to prose.
+fn is_setting(line: &str) -> bool {
+    let key = line.split(" = ").next().unwrap_or_default();
+    let is_key = key.bytes().all(|c| c.is_ascii_lowercase() || c == b'_');
+    (line.contains(" = ") && is_key) || (line.starts_with('[') && line.contains(']'))
 }
 
 #[test]
@@ -290,4 +341,39 @@ fn a_reload_tells_what_changes_and_what_needs_a_restart() {
          after a restart only: media.workers"
     );
     assert_eq!(after.changes_to(&before).removed, ["number 11", "phone 11"]);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(100))]
+
+    /// Whatever a slip of the hand does to one file: a report that can be drawn, never a panic.
+    #[test]
+    fn any_damage_to_a_file_is_survived(
+        file in 0..FILES.len(),
+        from in 0..3000usize,
+        cut in 0..40usize,
+        put in "[a-z\\[\\]={}\"'#,.0-9é佐\\n-]{0,6}",
+    ) {
+        let sounds = sounds();
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        fs::create_dir(directory.path().join("flows")).expect("made");
+        for (index, name) in FILES.into_iter().enumerate() {
+            let text = fs::read_to_string(below("config").join(name)).expect("readable");
+            let mut letters: Vec<char> = text.chars().collect();
+            if index == file {
+                let from = from % letters.len();
+                let to = (from + cut).min(letters.len());
+                letters.splice(from..to, put.chars());
+            }
+            let text: String = letters.into_iter().collect();
+            fs::write(directory.path().join(name), text).expect("written");
+        }
+        if let Err(report) = load_hearing(directory.path(), &sounds, &[]) {
+            let drawn = report.render(Style::Plain);
+            for problem in &report.problems {
+                let place = format!("[{}]", problem.place);
+                proptest::prop_assert!(drawn.contains(&place), "{place} in\n{drawn}");
+            }
+        }
+    }
 }
