@@ -114,7 +114,7 @@ fn a_user_agent_forgets_everything_in_time() {
             respond(&mut ua, now, count);
         }
         // Now and then everybody goes home: five minutes without a message leave nothing.
-        if count % 256 == 0 {
+        if count.is_multiple_of(256) {
             for _ in 0..600 {
                 now = now + Duration::from_millis(500);
                 ua.handle_timeout(now);
