@@ -9,14 +9,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use serde_json::json;
+use tsunagu::base::{Entropy, Timestamp};
+use tsunagu::config::{self, Environment};
 use tsunagu::expr::{Expression, Scope};
 use tsunagu::media::dtmf;
 use tsunagu::media::rtcp;
 use tsunagu::media::rtp;
 use tsunagu::media::{FRAME_SAMPLES, jitter};
-use tsunagu::sip::{Frame, HeaderName, Message, NameAddr, StreamFramer, StreamLimits, Uri, Via};
+use tsunagu::sdp::{AudioCodec, Description, Direction, LocalMedia};
+use tsunagu::sip::auth::{Challenger, Ha1};
+use tsunagu::sip::ua::{Body, Event, Output, Settings, UserAgent};
+use tsunagu::sip::{
+    Flow, Frame, HeaderName, Message, NameAddr, StreamFramer, StreamLimits, Uri, Via,
+};
 
 #[test]
 fn sip_messages() {
@@ -67,6 +76,146 @@ fn sip_streams() {
         assert_eq!(whole, frames(&[&input[..cut], &input[cut..]]));
         let bytewise: Vec<&[u8]> = input.chunks(1).collect();
         assert_eq!(whole, frames(&bytewise));
+    });
+}
+
+#[test]
+fn digest_answers() {
+    let mut challenger = Challenger::new("tsunagu", &mut Entropy::from_seed(1));
+    let secret = Ha1::from_password("1001", "tsunagu", "tsunagu-1001");
+    fuzz("digest-answers", &MESSAGES[2..], |input| {
+        if let Ok(message) = Message::parse(Bytes::copy_from_slice(input)) {
+            let now = Timestamp::from_millis(input.len() as i64);
+            let _ = challenger.verify(now, &message, |_| Some(secret.clone()));
+        }
+    });
+}
+
+#[test]
+fn a_user_agent_forgets_everything_in_time() {
+    let agent = || UserAgent::new(Settings::default(), Entropy::from_seed(7));
+    let mut ua = agent();
+    let mut now = Timestamp::ZERO;
+    let mut count = 0u32;
+    let local: SocketAddr = "127.0.0.1:5060".parse().expect("an address");
+    let remote: SocketAddr = "127.0.0.2:5060".parse().expect("an address");
+    fuzz("user-agent", MESSAGES, |input| {
+        let flow = Flow::udp(local, remote);
+        let bytes = Bytes::copy_from_slice(input);
+        match Message::parse(bytes.clone()) {
+            Ok(message) => ua.handle_message(now, flow, message),
+            Err(error) => ua.handle_malformed(flow, &bytes, &error),
+        }
+        count += 1;
+        respond(&mut ua, now, count);
+        now = now + Duration::from_millis(u64::from(count % 7) * 40);
+        if ua.poll_timeout().is_some_and(|due| due <= now) {
+            ua.handle_timeout(now);
+            respond(&mut ua, now, count);
+        }
+        // Now and then everybody goes home: five minutes without a message leave nothing.
+        if count.is_multiple_of(256) {
+            for _ in 0..600 {
+                now = now + Duration::from_millis(500);
+                ua.handle_timeout(now);
+                respond(&mut ua, now, 1);
+            }
+            assert_eq!(ua.transaction_count(), 0, "transactions are left over");
+            assert_eq!(ua.session_count(), 0, "sessions are left over");
+        }
+    });
+}
+
+/// Rings, accepts, refuses or hangs up, by the number of the message.
+fn respond(ua: &mut UserAgent, now: Timestamp, count: u32) {
+    let body = Body::sdp(OFFER);
+    while let Some(output) = ua.poll_output() {
+        let Output::Event(event) = output else {
+            continue;
+        };
+        match event {
+            Event::Incoming { session, .. } => {
+                ua.ring(now, session, 180, &[], None);
+                match count % 3 {
+                    0 => ua.accept(now, session, &[], Some(&body)),
+                    1 => ua.reject(now, session, 486, &[]),
+                    _ => ua.accept(now, session, &[], None),
+                }
+            }
+            Event::Acknowledged { session, .. } => ua.bye(now, session, Vec::new()),
+            Event::Request { transaction, .. } => ua.respond(now, transaction, 200, &[], None),
+            Event::Reoffer { session, .. } => ua.answer_reoffer(now, session, Some(&body)),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn session_descriptions() {
+    let local = LocalMedia {
+        address: "127.0.0.1:20000".parse().expect("an address"),
+        rtcp: None,
+        codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
+        telephone_event: Some(101),
+        direction: Direction::SendRecv,
+        session_id: 1,
+        session_version: 1,
+    };
+    fuzz("session-descriptions", DESCRIPTIONS, |input| {
+        let Ok(description) = Description::parse(input) else {
+            return;
+        };
+        let printed = description.to_bytes();
+        let again = Description::parse(&printed);
+        let again = again.unwrap_or_else(|e| panic!("{}: {e}", String::from_utf8_lossy(&printed)));
+        assert_eq!(
+            String::from_utf8_lossy(&again.to_bytes()),
+            String::from_utf8_lossy(&printed)
+        );
+        if let Ok((answer, _)) = tsunagu::sdp::answer(&local, &description) {
+            // RFC 3264 §6: as many media lines as the offer, in its order.
+            assert_eq!(media_lines(&answer.to_bytes()), media_lines(&printed));
+        }
+        let _ = tsunagu::sdp::accept_answer(&local, &description);
+    });
+}
+
+fn media_lines(description: &[u8]) -> usize {
+    description
+        .split(|&b| b == b'\n')
+        .filter(|line| line.starts_with(b"m="))
+        .count()
+}
+
+#[test]
+fn configurations() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let demo = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config");
+    let names = [
+        "node.toml",
+        "trunks.toml",
+        "phones.toml",
+        "agents.toml",
+        "queues.toml",
+        "numbers.toml",
+        "flows/main.toml",
+    ];
+    std::fs::create_dir(folder.path().join("flows")).expect("a writable folder");
+    let corpus: Vec<Vec<u8>> = names
+        .iter()
+        .map(|name| std::fs::read(demo.join(name)).expect("a file of the demo office"))
+        .collect();
+    let corpus: Vec<&[u8]> = corpus.iter().map(Vec::as_slice).collect();
+    let environment: Environment = std::iter::empty::<(String, String)>().collect();
+    let mut count = 0;
+    fuzz("configurations", &corpus, |input| {
+        // One file after the other is mutated, until it has been each one's turn.
+        count += 1;
+        let file = folder.path().join(names[count % names.len()]);
+        std::fs::write(&file, input).expect("a writable folder");
+        if let Err(report) = config::load(folder.path(), &environment) {
+            assert!(!report.render(config::Style::Plain).is_empty());
+        }
     });
 }
 
@@ -257,7 +406,7 @@ fn object(value: serde_json::Value) -> serde_json::Map<String, serde_json::Value
 }
 
 /// How many tests share `FUZZ_SECONDS`.
-const TARGETS: u32 = 6;
+const TARGETS: u32 = 10;
 
 const TOKENS: [&[u8]; 24] = [
     b"\r\n",
@@ -306,6 +455,22 @@ const MESSAGES: &[&[u8]] = &[
       Contact: *\r\nExpires: 0\r\nAuthorization: Digest username=\"1001\", realm=\"tsunagu\", \
       nonce=\"n\", uri=\"sip:127.0.0.1\", response=\"00\", nc=00000001, cnonce=\"c\", qop=auth\r\n\
       Content-Length: 0\r\n\r\n\r\n\r\n",
+    b"CANCEL sip:+81312345678@127.0.0.1:5060;user=phone SIP/2.0\r\n\
+      Via: SIP/2.0/UDP 127.0.0.2:5060;branch=z9hG4bK-1;rport\r\n\
+      From: <sip:+819012345678@127.0.0.2>;tag=1\r\nTo: <sip:+81312345678@127.0.0.1>\r\n\
+      Call-ID: abc@127.0.0.2\r\nCSeq: 1 CANCEL\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+];
+
+const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+    m=audio 20000 RTP/AVP 0\r\n";
+
+const DESCRIPTIONS: &[&[u8]] = &[
+    OFFER.as_bytes(),
+    b"v=0\r\no=carrier 53655765 2353687637 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\n\
+      m=audio 6000 RTP/AVP 0 8 96\r\na=rtpmap:96 telephone-event/8000\r\na=fmtp:96 0-15\r\n\
+      a=ptime:20\r\na=sendrecv\r\nm=video 6002 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\n",
+    b"v=0\no=- 1 2 IN IP6 ::1\ns=-\nc=IN IP6 ::1\nt=0 0\na=sendonly\nm=audio 6000 RTP/AVP 8\n\
+      c=IN IP4 0.0.0.0\na=rtcp:6001\na=rtcp-mux\na=inactive\nm=image 0 udptl t38\n",
 ];
 
 const ADDRESSES: &[&[u8]] = &[

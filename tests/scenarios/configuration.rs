@@ -18,7 +18,11 @@ fn the_demo_office_is_sound() {
     let _turn = quiet::shared();
     let office = Office::prepare();
     let output = run(&mut office.command("check"));
-    assert!(output.status.success(), "{}", words(&output));
+    let words = words(&output);
+    assert!(
+        output.status.success() && words.contains("is correct"),
+        "{words}"
+    );
 }
 
 #[test]
