@@ -126,6 +126,19 @@ mod tests {
     }
 
     #[test]
+    fn arguments_of_every_command_are_well_formed() {
+        fn check<A: clap::Args>() {
+            A::augment_args(clap::Command::new("x")).debug_assert();
+        }
+        check::<crate::cli::agents::Args>();
+        check::<crate::cli::call::Args>();
+        check::<crate::cli::calls::Args>();
+        check::<crate::cli::queues::Args>();
+        check::<crate::cli::reload::Args>();
+        check::<crate::cli::why::Args>();
+    }
+
+    #[test]
     fn encodes_what_a_url_cannot_hold() {
         assert_eq!(encode("花 a/b+1"), "%E8%8A%B1%20a%2Fb%2B1");
     }

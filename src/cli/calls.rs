@@ -164,3 +164,42 @@ fn now_words(stretch: Stretch) -> &'static str {
         Stretch::Talk => "talking",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::call::tests::record;
+
+    #[test]
+    fn a_row_tells_a_call_at_a_glance() {
+        let text = anstream::adapter::strip_str(&show(&[record()])).to_string();
+        for words in [
+            "in ",
+            "+819012345678",
+            "sales",
+            "suzuki",
+            "2 min 04 s",
+            "answered",
+        ] {
+            assert!(text.contains(words), "{words} in\n{text}");
+        }
+        assert_eq!(show(&[]), "no calls\n");
+    }
+
+    #[test]
+    fn asks_for_what_was_wished() {
+        #[derive(clap::Parser)]
+        struct Command {
+            #[command(flatten)]
+            args: Args,
+        }
+        let words = [
+            "calls", "-n", "5", "--from", "+8190", "--agent", "花", "--live",
+        ];
+        let command = <Command as clap::Parser>::parse_from(words);
+        assert_eq!(
+            path(&command.args),
+            "/v1/calls?limit=5&from=%2B8190&agent=%E8%8A%B1&state=live"
+        );
+    }
+}

@@ -27,6 +27,16 @@ pub struct SqliteJournal {
     database: Connection,
     path: PathBuf,
     last: HashMap<u16, u64>,
+    trims: HashMap<u16, Trim>,
+}
+
+/// Entries of a shard that may go; a few go with each append, so that no append takes long.
+#[derive(Clone, Copy, Debug)]
+struct Trim {
+    /// The first that may still be there.
+    next: u64,
+    /// The first that stays.
+    keep: u64,
 }
 
 impl SqliteJournal {
@@ -42,6 +52,7 @@ impl SqliteJournal {
             database,
             path: path.into(),
             last: HashMap::new(),
+            trims: HashMap::new(),
         })
     }
 
@@ -99,7 +110,29 @@ impl SqliteJournal {
                 ])?;
             }
         }
-        transaction.commit()
+        let mut trims = self.trims.clone();
+        for (shard, trim) in &mut trims {
+            let until = trim.keep.min(trim.next.saturating_add(TRIMMED_AT_ONCE));
+            transaction
+                .prepare_cached(
+                    "DELETE FROM facts WHERE shard = ?1 AND sequence >= ?2 AND sequence < ?3",
+                )?
+                .execute(params![shard, sql(trim.next), sql(until)])?;
+            trim.next = until;
+        }
+        transaction.commit()?;
+        trims.retain(|_, trim| trim.next < trim.keep);
+        self.trims = trims;
+        Ok(())
+    }
+
+    /// The first entry of a shard in the file, whether it may go or not.
+    fn first(&self, shard: u16) -> rusqlite::Result<Option<u64>> {
+        let first: Option<i64> = self
+            .database
+            .prepare_cached("SELECT min(sequence) FROM facts WHERE shard = ?1")?
+            .query_row([shard], |row| row.get(0))?;
+        Ok(first.and_then(|first| u64::try_from(first).ok()))
     }
 
     fn storage(&self, source: rusqlite::Error) -> journal::Error {
@@ -154,6 +187,8 @@ impl Journal for SqliteJournal {
         sequence: u64,
         limit: usize,
     ) -> Result<Vec<Entry>, journal::Error> {
+        let kept = self.trims.get(&shard).map_or(0, |trim| trim.keep);
+        let sequence = sequence.max(kept);
         let read = || -> rusqlite::Result<Vec<Entry>> {
             self.database
                 .prepare_cached(
@@ -221,12 +256,16 @@ impl Journal for SqliteJournal {
     fn trim(&mut self, shard: u16, sequence: u64) -> Result<(), journal::Error> {
         // The number must not be given twice once its entry is gone.
         self.last(shard)?;
-        self.database
-            .execute(
-                "DELETE FROM facts WHERE shard = ?1 AND sequence < ?2",
-                params![shard, sql(sequence)],
-            )
-            .map_err(|source| self.storage(source))?;
+        let first = self.first(shard).map_err(|source| self.storage(source))?;
+        let next = match (self.trims.get(&shard), first) {
+            (Some(trim), _) => trim.next,
+            (None, Some(first)) => first,
+            (None, None) => return Ok(()),
+        };
+        if next < sequence {
+            let keep = sequence;
+            self.trims.insert(shard, Trim { next, keep });
+        }
         Ok(())
     }
 }
@@ -251,6 +290,9 @@ fn sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// Entries that go with one append: half a millisecond at most, and more than an append brings.
+const TRIMMED_AT_ONCE: u64 = 64;
+
 const LAYOUT: Layout = Layout {
     application_id: 0x7473_6e6a,
     migrations: &["
@@ -270,8 +312,8 @@ const LAYOUT: Layout = Layout {
             PRIMARY KEY (shard, sequence)
         ) STRICT, WITHOUT ROWID;
     "],
-    // Snapshots keep the journal short, and everything in it will be read anyway.
-    check_below: u64::MAX,
+    // About a second; a journal grows beyond it only when a million long facts are kept.
+    check_below: 256 << 20,
 };
 
 #[cfg(test)]

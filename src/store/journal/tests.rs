@@ -68,13 +68,63 @@ fn a_trimmed_journal_goes_on_after_its_snapshot() {
     open.save_snapshot(&snapshot(4)).unwrap();
     open.save_snapshot(&snapshot(10)).unwrap();
     open.trim(5, 11).unwrap();
+    assert_eq!(open.read_from(5, 1, 9).unwrap(), []);
     drop(open);
     let mut open = journal(dir.path());
     assert_eq!(open.latest_snapshot(5).unwrap(), Some(snapshot(10)));
     assert_eq!(open.latest_snapshot(6).unwrap(), None);
-    assert_eq!(open.read_from(5, 1, 9).unwrap(), []);
+    open.trim(5, 11).unwrap();
     assert!(open.append(&[entry(5, 1)]).is_err());
     open.append(&[entry(5, 11)]).unwrap();
+    drop(open);
+    assert_eq!(
+        journal(dir.path()).read_from(5, 1, 9).unwrap(),
+        [entry(5, 11)]
+    );
+}
+
+#[test]
+fn a_long_trim_goes_away_with_later_appends() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut open = journal(dir.path());
+    let entries: Vec<_> = (1..=1000).map(|n| entry(0, n)).collect();
+    open.append(&entries).unwrap();
+    open.trim(0, 901).unwrap();
+    for n in 1001..=1020 {
+        open.append(&[entry(0, n)]).unwrap();
+    }
+    assert_eq!(open.first(0).unwrap(), Some(901));
+    assert!(open.trims.is_empty());
+    assert_eq!(open.read_from(0, 1, 1).unwrap(), [entry(0, 901)]);
+}
+
+/// `cargo test --lib how_long_an_append_takes -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn how_long_an_append_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut open = journal(dir.path());
+    let mut took = Vec::new();
+    for n in 1..=20_000 {
+        if n == 10_000 {
+            open.trim(0, 9_000).unwrap();
+        }
+        let begin = Instant::now();
+        open.append(&[entry(0, n)]).unwrap();
+        took.push(begin.elapsed());
+        if n % 50 == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    took.sort();
+    let at = |share: usize| took[took.len() * share / 1000 - 1];
+    println!(
+        "p50 {:?} p99 {:?} p99.9 {:?} max {:?}",
+        at(500),
+        at(990),
+        at(999),
+        at(1000)
+    );
 }
 
 #[test]
