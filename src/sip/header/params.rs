@@ -6,24 +6,28 @@ use std::fmt;
 use super::scan;
 
 /// Parameters in the order written; names compare without regard to letter case.
+///
+/// Kept as one text without stray white space, each parameter behind a semicolon: most messages
+/// pass with one look at one parameter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Params(Vec<(String, Option<String>)>);
+pub struct Params(String);
 
 impl Params {
     /// Parses `;a;b=c`, white space allowed around every part (header parameters, not a URI's).
     pub(in crate::sip) fn parse(text: &str) -> Result<Self, &'static str> {
-        let mut params = Vec::new();
         let mut rest = text.trim_matches(SPACES);
+        let mut params = Self(String::with_capacity(rest.len()));
         while !rest.is_empty() {
             rest = rest
                 .strip_prefix(';')
                 .ok_or("something else than a parameter")?;
             let end = scan::find_outside(rest.as_bytes(), b';').unwrap_or(rest.len());
             let (param, after) = rest.split_at(end);
-            params.push(parse_param(param)?);
+            let (name, value) = parse_param(param)?;
+            params.push(name, value);
             rest = after;
         }
-        Ok(Self(params))
+        Ok(params)
     }
 
     /// The value as written, quotes included; `""` for a parameter without a value.
@@ -44,28 +48,52 @@ impl Params {
     }
 
     /// Sets a parameter in place, or appends it.
+    ///
+    /// The name is a token and the value a token, a host or a quoted string; what would end the
+    /// parameter early is left out.
     pub fn set(&mut self, name: &str, value: Option<&str>) {
-        let value = value.map(str::to_owned);
-        match self
-            .0
-            .iter_mut()
-            .find(|(ours, _)| ours.eq_ignore_ascii_case(name))
-        {
-            Some((_, old)) => *old = value,
-            None => self.0.push((name.to_owned(), value)),
+        let mut is_new = true;
+        let mut changed = Self(String::with_capacity(self.0.len() + name.len() + 16));
+        for (ours, old) in self.iter() {
+            if !ours.eq_ignore_ascii_case(name) {
+                changed.push(ours, old);
+            } else if is_new {
+                changed.push_clean(ours, value);
+                is_new = false;
+            }
         }
+        if is_new {
+            changed.push_clean(name, value);
+        }
+        *self = changed;
     }
 
     /// Removes every parameter of that name.
     pub fn remove(&mut self, name: &str) {
-        self.0.retain(|(ours, _)| !ours.eq_ignore_ascii_case(name));
+        if self.has(name) {
+            let mut changed = Self::default();
+            for (ours, value) in self.iter() {
+                if !ours.eq_ignore_ascii_case(name) {
+                    changed.push(ours, value);
+                }
+            }
+            *self = changed;
+        }
     }
 
     /// Names and values in the order written.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_deref()))
+        let mut rest = self.0.as_str();
+        std::iter::from_fn(move || {
+            let text = rest.strip_prefix(';')?;
+            let end = scan::find_outside(text.as_bytes(), b';').unwrap_or(text.len());
+            let (param, after) = text.split_at(end);
+            rest = after;
+            Some(match param.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (param, None),
+            })
+        })
     }
 
     /// Whether there is none.
@@ -75,15 +103,30 @@ impl Params {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.iter().count()
     }
 
+    /// Appends what the caller has found to be well formed.
     pub(in crate::sip) fn push(&mut self, name: &str, value: Option<&str>) {
-        self.0.push((name.to_owned(), value.map(str::to_owned)));
+        self.0.push(';');
+        self.0.push_str(name);
+        if let Some(value) = value {
+            self.0.push('=');
+            self.0.push_str(value);
+        }
+    }
+
+    fn push_clean(&mut self, name: &str, value: Option<&str>) {
+        let is_good = |value: &&str| {
+            scan::quoted_length(value) == Some(value.len()) || !value.contains(DELIMITERS)
+        };
+        if scan::is_token(name.as_bytes()) && value.as_ref().is_none_or(is_good) {
+            self.push(name, value);
+        }
     }
 }
 
-fn parse_param(text: &str) -> Result<(String, Option<String>), &'static str> {
+fn parse_param(text: &str) -> Result<(&str, Option<&str>), &'static str> {
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, Some(value.trim_matches(SPACES))),
         None => (text, None),
@@ -100,25 +143,20 @@ fn parse_param(text: &str) -> Result<(String, Option<String>), &'static str> {
             _ => return Err("bad quoted parameter value"),
         },
         // More than `token / host`: devices write `+sip.instance` values and URIs bare.
-        Some(plain) if plain.contains(SPACES) || plain.contains(['"', '<', '>', ',']) => {
-            return Err("bad parameter value");
-        }
+        Some(plain) if plain.contains(DELIMITERS) => return Err("bad parameter value"),
         Some(_) => {}
     }
-    Ok((name.to_owned(), value.map(str::to_owned)))
+    Ok((name, value))
 }
+
+/// What no unquoted value may hold.
+const DELIMITERS: [char; 7] = [' ', '\t', '"', '<', '>', ',', ';'];
 
 const SPACES: [char; 2] = [' ', '\t'];
 
 impl fmt::Display for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, value) in &self.0 {
-            match value {
-                Some(value) => write!(f, ";{name}={value}")?,
-                None => write!(f, ";{name}")?,
-            }
-        }
-        Ok(())
+        f.write_str(&self.0)
     }
 }
 
@@ -139,6 +177,19 @@ mod tests {
             params.to_string(),
             r#";tag=77;q="a;b\"";Flag;received=2001:db8::1"#
         );
+    }
+
+    #[test]
+    fn parameters_are_set_in_place_and_removed() {
+        let mut params = Params::parse(";a=1;B=\"x;b=2\";c").unwrap();
+        params.set("b", Some("3"));
+        params.set("d", None);
+        params.remove("A");
+        assert_eq!(params.to_string(), ";B=3;c;d");
+        assert_eq!(params.len(), 3);
+        params.set("evil", Some("x;y"));
+        params.set("e v", None);
+        assert_eq!(params.len(), 3);
     }
 
     #[test]

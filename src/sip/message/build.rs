@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use memchr::memchr3;
 
 use super::{Message, Method, values};
 use crate::base::reason;
@@ -218,10 +219,10 @@ impl Draft {
     }
 
     fn end_line(&mut self, start: usize) {
-        for octet in self.octets.iter_mut().skip(start) {
-            if matches!(octet, b'\r' | b'\n' | 0) {
-                *octet = b' ';
-            }
+        let mut at = start;
+        while let Some(found) = memchr3(b'\r', b'\n', 0, &self.octets[at..]) {
+            at += found;
+            self.octets[at] = b' ';
         }
         self.octets.extend_from_slice(b"\r\n");
     }
