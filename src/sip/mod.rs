@@ -22,5 +22,5 @@ pub use message::{
 pub use stats::Stats;
 pub use transaction::{Failure, Timing};
 pub use transport::{Transport, TransportLimits};
-pub use ua::{UserAgent, owner_shard};
+pub use ua::{UserAgent, owner_shard, shard_for};
 pub use uri::{Host, Scheme, Uri};

@@ -30,7 +30,9 @@ pub(super) fn next_hop(target: &Uri, routes: &[NameAddr], heard_on: Flow) -> Flo
     };
     let is_same_family = address.is_ipv4() == heard_on.local.is_ipv4();
     let is_hidden = is_private(address) && !is_private(heard_on.remote.ip());
-    if !is_same_family || is_hidden {
+    // A socket of the loopback interface reaches nothing else, and nothing else reaches it.
+    let is_elsewhere = address.is_loopback() != heard_on.remote.ip().is_loopback();
+    if !is_same_family || is_hidden || is_elsewhere {
         return heard_on;
     }
     let protocol = match uri.params.value("transport") {
@@ -95,6 +97,8 @@ mod tests {
             hop("sip:a@phone.example", &[], public),
             "UDP 198.51.100.9:40000"
         );
+        let local = heard("127.0.0.1:40000");
+        assert_eq!(hop("sip:a@10.0.0.7", &[], local), "UDP 127.0.0.1:40000");
         let inside = heard("10.0.0.9:5060");
         assert_eq!(
             hop("sip:a@10.0.0.7;transport=tcp", &[], inside),

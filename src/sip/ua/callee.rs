@@ -48,13 +48,13 @@ impl UserAgent {
         session: SessionId,
         status: u16,
         headers: &[(HeaderName, String)],
-        body: Option<&Body>,
+        body: Option<Body>,
     ) {
         let Some((id, request)) = self.ringing(session) else {
             return;
         };
         let reply = Reply {
-            body,
+            body: body.as_ref(),
             ..Reply::with_headers(status.clamp(101, 199), headers)
         };
         self.reply_with_contact(now, session, (id, &request), reply);
@@ -67,14 +67,14 @@ impl UserAgent {
         now: Timestamp,
         session: SessionId,
         headers: &[(HeaderName, String)],
-        body: Option<&Body>,
+        body: Option<Body>,
     ) {
         let Some((id, request)) = self.ringing(session) else {
             return;
         };
         self.timers.stop(&(session, Deadline::Refresh));
         let reply = Reply {
-            body,
+            body: body.as_ref(),
             ..Reply::with_headers(200, headers)
         };
         self.transactions.set_owner(id, Owner::Nobody);

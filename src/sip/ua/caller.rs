@@ -60,7 +60,7 @@ impl UserAgent {
         if self.calling(session).is_some() {
             self.give_up(now, session, 487);
         } else {
-            self.bye(now, session, Vec::new());
+            self.bye(now, session, &[]);
         }
     }
 
@@ -221,9 +221,9 @@ impl UserAgent {
 
     /// Gives the answer that the ACK of a 2xx with an offer must carry; nothing when no ACK is
     /// owed.
-    pub fn acknowledge(&mut self, now: Timestamp, session: SessionId, body: Option<&Body>) {
+    pub fn acknowledge(&mut self, now: Timestamp, session: SessionId, body: Option<Body>) {
         if self.sessions.get(&session).is_some_and(Session::owes_ack) {
-            self.send_ack(session, body);
+            self.send_ack(session, body.as_ref());
             self.settle(now, session);
         }
     }

@@ -7,28 +7,27 @@ use crate::sip::{HeaderName, Message, Method};
 use super::reply::Reply;
 use super::screen::Arrived;
 use super::session::{Phase, UnderWay};
-use super::settings::Headers;
 use super::{EndWhy, Event, Owner, SessionId, UserAgent};
 
 impl UserAgent {
     /// Ends a session whatever its state: an INVITE of ours is cancelled, one of theirs refused
     /// with 480, a dialog ended with BYE. The BYE of an INVITE we accepted waits for its ACK
     /// (RFC 3261 §15).
-    pub fn bye(&mut self, now: Timestamp, session: SessionId, headers: Headers) {
+    pub fn bye(&mut self, now: Timestamp, session: SessionId, headers: &[(HeaderName, String)]) {
         let Some(state) = self.sessions.get_mut(&session) else {
             return;
         };
         match &state.phase {
             Phase::Calling(_) => self.cancel(now, session),
             Phase::Ringing(_) => {
-                self.reject(now, session, 480, &headers);
+                self.reject(now, session, 480, headers);
                 let why = EndWhy::LocalBye;
                 self.tell(Event::Ended { session, why });
             }
             Phase::Confirmed if state.accepted.as_ref().is_some_and(|a| a.is_first) => {
-                state.hangup = Some(headers);
+                state.hangup = Some(headers.to_vec());
             }
-            Phase::Confirmed => self.send_bye(now, session, &headers, false),
+            Phase::Confirmed => self.send_bye(now, session, headers, false),
             Phase::Ending { .. } => {}
         }
     }

@@ -1,5 +1,6 @@
 //! What a user agent writes about itself: branches, tags, Call-IDs, addresses.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 
 use crate::base::{Entropy, ShardId};
@@ -17,6 +18,19 @@ pub fn owner_shard(message: &Message) -> Option<ShardId> {
     }
     let via = message.top_via().ok()?;
     shard_in(via.branch()?.strip_prefix(COOKIE)?)
+}
+
+/// The shard that is to have a message: its owner, or else one chosen by Call-ID, so that an INVITE
+/// and its CANCEL meet.
+pub fn shard_for(message: &Message, shards: u16) -> ShardId {
+    let is_there = |shard: &ShardId| shard.0 < shards;
+    if let Some(owner) = owner_shard(message).filter(is_there) {
+        return owner;
+    }
+    let mut hasher = DefaultHasher::new();
+    message.call_id().unwrap_or_default().hash(&mut hasher);
+    let shard = hasher.finish() % u64::from(shards.max(1));
+    ShardId(u16::try_from(shard).unwrap_or(0))
 }
 
 /// The shard written at the beginning of a tag, a Call-ID or what follows a branch's cookie.
@@ -155,7 +169,10 @@ mod tests {
             Some(ShardId(0xa3))
         );
         let invite = "INVITE sip:a SIP/2.0\r\nTo: <sip:a@b>\r\n\r\n";
-        assert_eq!(owner_shard(&Message::parse(invite.into()).unwrap()), None);
+        let invite = Message::parse(invite.into()).unwrap();
+        assert_eq!(owner_shard(&invite), None);
+        assert_eq!(shard_for(&invite, 4), shard_for(&invite, 4));
+        assert!(shard_for(&response, 4).0 < 4);
         assert_eq!(shard_in(&identity.call_id()), Some(ShardId(0xa3)));
     }
 

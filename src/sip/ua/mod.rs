@@ -39,7 +39,7 @@ use session::{Deadline, Session};
 
 pub use checkpoint::SessionCheckpoint;
 pub use event::{EndWhy, Event, Output, RequestId, ServerTransactionId, SessionId};
-pub use identity::owner_shard;
+pub use identity::{owner_shard, shard_for};
 pub use session::State;
 pub use settings::{Body, Headers, Invite, Limits, OutOfDialog, Overload, Settings};
 

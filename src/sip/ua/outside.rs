@@ -52,7 +52,7 @@ impl UserAgent {
         transaction: ServerTransactionId,
         status: u16,
         headers: &[(HeaderName, String)],
-        body: Option<&Body>,
+        body: Option<Body>,
     ) {
         let ServerTransactionId(id) = transaction;
         let Some(request) = self.unanswered.remove(&id) else {
@@ -61,7 +61,7 @@ impl UserAgent {
         let tag = self.identity.fixed_tag(self.keys.tag(id));
         let reply = Reply {
             tag: &tag,
-            body,
+            body: body.as_ref(),
             ..Reply::with_headers(status.clamp(200, 699), headers)
         };
         self.reply(now, id, &request, reply);

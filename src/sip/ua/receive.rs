@@ -24,7 +24,13 @@ impl UserAgent {
 
     /// What is not even a message: a request of which only the first line is bad is answered with
     /// 400, anything else counted.
-    pub fn handle_malformed(&mut self, flow: Flow, datagram: &Bytes, error: &ParseError) {
+    pub fn handle_malformed(
+        &mut self,
+        now: Timestamp,
+        flow: Flow,
+        datagram: &Bytes,
+        error: &ParseError,
+    ) {
         count(&self.stats.malformed);
         let answerable = matches!(error, ParseError::StartLine(_))
             && !datagram.starts_with(b"SIP/")
@@ -33,7 +39,7 @@ impl UserAgent {
             return;
         };
         if is_answerable(&request) {
-            self.refuse(&flow, &request, 400, &[]);
+            self.refuse(now, flow, &request, 400, &[]);
         }
     }
 

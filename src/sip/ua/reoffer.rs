@@ -28,12 +28,12 @@ impl UserAgent {
 
     /// Answers their re-INVITE or UPDATE with 200. To a re-INVITE without a body, `body` is an
     /// offer and the answer comes in [`Event::Acknowledged`].
-    pub fn answer_reoffer(&mut self, now: Timestamp, session: SessionId, body: Option<&Body>) {
+    pub fn answer_reoffer(&mut self, now: Timestamp, session: SessionId, body: Option<Body>) {
         let Some(theirs) = self.take_reoffer(session) else {
             return;
         };
         let reply = Reply {
-            body,
+            body: body.as_ref(),
             ..Reply::status(200)
         };
         let request = (theirs.transaction, &theirs.request);
@@ -105,7 +105,7 @@ impl UserAgent {
         };
         let may_hang_up = matches!(session.phase, Phase::Confirmed) && session.accepted.is_none();
         if may_hang_up && let Some(headers) = session.hangup.take() {
-            return self.bye(now, id, headers);
+            return self.bye(now, id, &headers);
         }
         if !session.is_stable() || session.reoffer.is_backing_off {
             return;

@@ -60,7 +60,8 @@ impl UserAgent {
     /// anew, with the same To tag.
     pub fn refuse(
         &mut self,
-        flow: &Flow,
+        _now: Timestamp,
+        flow: Flow,
         request: &Message,
         status: u16,
         headers: &[(HeaderName, String)],
@@ -78,7 +79,7 @@ impl UserAgent {
             headers,
             ..Reply::default()
         };
-        self.reply_at_once(id, &reply_flow(*flow, &via), request, reply);
+        self.reply_at_once(id, &reply_flow(flow, &via), request, reply);
     }
 
     pub(super) fn refuse_arrived(&mut self, arrived: &Arrived, reply: Reply<'_>) {

@@ -1,5 +1,6 @@
 //! What a user agent is told when it is made, and what is asked of it.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
     /// Such as `application/sdp`.
-    pub content_type: String,
+    pub content_type: Cow<'static, str>,
     /// The body.
     pub bytes: Bytes,
 }
@@ -70,7 +71,7 @@ impl Body {
     /// A session description.
     pub fn sdp(bytes: impl Into<Bytes>) -> Self {
         Self {
-            content_type: SDP.to_owned(),
+            content_type: Cow::Borrowed(SDP),
             bytes: bytes.into(),
         }
     }

@@ -29,6 +29,14 @@ impl UserAgent {
         for reaction in self.transactions.handle_transport_error(flow) {
             self.react(now, &reaction);
         }
+        if flow.connection.is_some() {
+            // What these sessions send next goes to the Contact over a connection of its own.
+            for session in self.sessions.values_mut() {
+                if session.flow.connection == flow.connection {
+                    session.flow.connection = None;
+                }
+            }
+        }
     }
 
     fn react(&mut self, now: Timestamp, reaction: &Reaction<Owner>) {

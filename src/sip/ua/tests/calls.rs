@@ -139,9 +139,9 @@ fn a_hang_up_before_the_ack_waits_for_it() {
         if let Event::Incoming { session, .. } = event {
             let session = *session;
             world.with(agent, |ua, now| {
-                ua.accept(now, session, &[], Some(&Body::sdp("answer")));
+                ua.accept(now, session, &[], Some(Body::sdp("answer")));
                 assert_eq!(ua.state(session), Some(State::AwaitingAck));
-                ua.bye(now, session, Vec::new());
+                ua.bye(now, session, &[]);
             });
         }
     });
@@ -166,8 +166,8 @@ fn a_hang_up_before_the_ack_waits_for_it() {
 fn both_sides_may_hang_up_at_once() {
     let mut world = World::new(7);
     let (ours, theirs) = world.connect();
-    world.with(A, |ua, now| ua.bye(now, ours, Vec::new()));
-    world.with(B, |ua, now| ua.bye(now, theirs, Vec::new()));
+    world.with(A, |ua, now| ua.bye(now, ours, &[]));
+    world.with(B, |ua, now| ua.bye(now, theirs, &[]));
     world.run_out();
     assert_eq!(world.names(A).last(), Some(&"ended: local bye"));
     assert_eq!(world.names(B).last(), Some(&"ended: local bye"));
@@ -205,15 +205,19 @@ fn a_delayed_offer_is_answered_in_the_ack() {
             assert!(request.body().is_empty());
             let session = *session;
             let offer = Body::sdp("their offer");
-            world.with(agent, |ua, now| ua.accept(now, session, &[], Some(&offer)));
+            world.with(agent, |ua, now| {
+                ua.accept(now, session, &[], Some(offer.clone()))
+            });
         }
         Event::Answered { session, response } => {
             assert_eq!(response.body(), b"their offer");
             let session = *session;
             let answer = Body::sdp("our answer");
-            world.with(agent, |ua, now| ua.acknowledge(now, session, Some(&answer)));
+            world.with(agent, |ua, now| {
+                ua.acknowledge(now, session, Some(answer.clone()))
+            });
             world.after(1000, move |world| {
-                world.with(agent, |ua, now| ua.bye(now, session, Vec::new()));
+                world.with(agent, |ua, now| ua.bye(now, session, &[]));
             });
         }
         Event::Acknowledged { body, .. } => assert_eq!(body.body(), b"our answer"),

@@ -23,13 +23,13 @@ fn course(prelude: Prelude, act: Act, actor: usize, restored: Option<usize>) -> 
             let session = *session;
             let body = Body::sdp(if request.body().is_empty() { "o" } else { "a" });
             world.with(agent, |ua, now| {
-                ua.answer_reoffer(now, session, Some(&body))
+                ua.answer_reoffer(now, session, Some(body.clone()))
             });
         }
         Event::Reanswered { session, .. } => {
             let session = *session;
             world.with(agent, |ua, now| {
-                ua.acknowledge(now, session, Some(&Body::sdp("late")));
+                ua.acknowledge(now, session, Some(Body::sdp("late")));
             });
         }
         _ => {}
@@ -53,7 +53,7 @@ fn course(prelude: Prelude, act: Act, actor: usize, restored: Option<usize>) -> 
     world.run_for(10_000);
     for agent in [A, B] {
         let session = sessions[agent];
-        world.with(agent, |ua, now| ua.bye(now, session, Vec::new()));
+        world.with(agent, |ua, now| ua.bye(now, session, &[]));
         world.run_for(1000);
     }
     world.run_out();
@@ -83,7 +83,7 @@ const PRELUDES: [Prelude; 4] = [
 ];
 
 const ACTS: [Act; 4] = [
-    |world, actor, session| world.with(actor, |ua, now| ua.bye(now, session, Vec::new())),
+    |world, actor, session| world.with(actor, |ua, now| ua.bye(now, session, &[])),
     |world, actor, session| {
         world.with(actor, |ua, now| {
             ua.reinvite(now, session, Some(Body::sdp("y")))
@@ -119,7 +119,7 @@ fn there_is_no_checkpoint_while_something_is_under_way() {
     let theirs = world.session_of(B);
     world.filter = Box::new(|sent| sent.what != "ACK");
     world.with(B, |ua, now| {
-        ua.accept(now, theirs, &[], Some(&Body::sdp("a")))
+        ua.accept(now, theirs, &[], Some(Body::sdp("a")))
     });
     world.run_for(10);
     assert!(world.agents[A].checkpoint(ours).is_some());
@@ -131,7 +131,7 @@ fn there_is_no_checkpoint_while_something_is_under_way() {
     assert_eq!(world.agents[A].checkpoint(ours), None);
     world.run_for(10);
     assert_eq!(world.agents[B].checkpoint(theirs), None);
-    world.with(A, |ua, now| ua.bye(now, ours, Vec::new()));
+    world.with(A, |ua, now| ua.bye(now, ours, &[]));
     assert_eq!(world.agents[A].checkpoint(ours), None);
     world.run_out();
 }

@@ -86,13 +86,13 @@ fn a_bad_start_line_is_answered_400_when_the_rest_is_readable() {
     let bad = good.replacen("INVITE sip:bob@127.0.0.2 SIP/2.0", "INVITE\tsip: SIP", 1);
     let bytes = bytes::Bytes::from(bad);
     let error = Message::parse(bytes.clone()).unwrap_err();
-    agent.handle_malformed(flow, &bytes, &error);
+    agent.handle_malformed(Timestamp::ZERO, flow, &bytes, &error);
     let Some(Output::Transmit { bytes, .. }) = agent.poll_output() else {
         panic!("no answer");
     };
     assert!(bytes.starts_with(b"SIP/2.0 400"));
     let noise = bytes::Bytes::from_static(b"\x00\x01\x02");
-    agent.handle_malformed(flow, &noise, &ParseError::StartLine("x"));
+    agent.handle_malformed(Timestamp::ZERO, flow, &noise, &ParseError::StartLine("x"));
     assert!(agent.poll_output().is_none());
 }
 
@@ -117,7 +117,7 @@ fn past_the_limit_new_requests_get_503_and_calls_go_on() {
     let refused = Message::parse(refused.unwrap().bytes.clone()).unwrap();
     let after = refused.header_text(HeaderName::RetryAfter);
     assert_eq!(after.as_deref(), Some("7"));
-    world.with(A, |ua, now| ua.bye(now, ours, Vec::new()));
+    world.with(A, |ua, now| ua.bye(now, ours, &[]));
     world.run_for(100);
     assert_eq!(world.count("200 BYE"), 1);
     for session in world.events[B].clone() {
@@ -175,7 +175,7 @@ fn noise_between_two_agents_never_breaks_them() {
         let flow = world.flow(to);
         match Message::parse(bytes.clone()) {
             Ok(message) => world.agents[to].handle_message(world.now, flow, message),
-            Err(error) => world.agents[to].handle_malformed(flow, &bytes, &error),
+            Err(error) => world.agents[to].handle_malformed(world.now, flow, &bytes, &error),
         }
         while world.agents[to].poll_output().is_some() {}
     }

@@ -45,7 +45,7 @@ fn the_first_answer_is_kept_and_others_are_hung_up() {
     assert_eq!(sent("BYE", &world), ["one"]);
     let state = world.agents[A].state(session);
     assert_eq!(state, Some(crate::sip::ua::State::Confirmed));
-    world.with(A, |ua, now| ua.bye(now, session, Vec::new()));
+    world.with(A, |ua, now| ua.bye(now, session, &[]));
     world.run_out();
 }
 
@@ -56,7 +56,7 @@ fn a_late_answer_to_a_call_that_is_over_is_hung_up_too() {
     let session = world.invite(A);
     let first = answer_of_fork(&world, 200, "one");
     world.inject(A, first);
-    world.with(A, |ua, now| ua.bye(now, session, Vec::new()));
+    world.with(A, |ua, now| ua.bye(now, session, &[]));
     let bye = world.sent.last().unwrap().bytes.clone();
     let bye = Message::parse(bye).unwrap();
     let ok = ResponseBuilder::response(&bye, 200, None).build();

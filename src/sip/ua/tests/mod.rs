@@ -4,10 +4,12 @@
 mod calls;
 mod cancel;
 mod checkpoints;
+mod cost;
 mod faults;
 mod forks;
 mod outside;
 mod reoffers;
+mod sockets;
 mod world;
 
 use world::{A, B, World};

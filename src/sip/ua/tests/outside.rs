@@ -51,7 +51,7 @@ fn demanding(status: u16) -> impl Fn(&mut World, usize, &Event) {
                 let session = *session;
                 let is_known = request.header(header).is_some();
                 world.with(agent, |ua, now| match is_known {
-                    true => ua.accept(now, session, &[], Some(&Body::sdp("answer"))),
+                    true => ua.accept(now, session, &[], Some(Body::sdp("answer"))),
                     false => ua.reject(now, session, status, &challenge),
                 });
             }
@@ -158,7 +158,7 @@ fn a_challenged_invite_goes_on_as_one_session() {
             .unwrap();
         let ack = Message::parse(ack.bytes.clone()).unwrap();
         assert_eq!(ack.cseq().unwrap().number, 2);
-        world.with(A, |ua, now| ua.bye(now, session, Vec::new()));
+        world.with(A, |ua, now| ua.bye(now, session, &[]));
         world.run_out();
         assert_eq!(world.names(A), ["answered", "ended: local bye"]);
     }

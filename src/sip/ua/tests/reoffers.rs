@@ -10,7 +10,7 @@ fn answering(world: &mut World) {
         if let Event::Reoffer { session, .. } = event {
             let session = *session;
             world.with(agent, |ua, now| {
-                ua.answer_reoffer(now, session, Some(&Body::sdp("new answer")));
+                ua.answer_reoffer(now, session, Some(Body::sdp("new answer")));
             });
         }
     });
@@ -21,7 +21,7 @@ fn hang_up(world: &mut World, session: SessionId) {
 }
 
 fn hang_up_by(world: &mut World, agent: usize, session: SessionId) {
-    world.with(agent, |ua, now| ua.bye(now, session, Vec::new()));
+    world.with(agent, |ua, now| ua.bye(now, session, &[]));
     world.run_out();
 }
 
@@ -57,14 +57,16 @@ fn an_offer_may_be_asked_for() {
             let session = *session;
             let offer = Body::sdp("their new offer");
             world.with(agent, |ua, now| {
-                ua.answer_reoffer(now, session, Some(&offer))
+                ua.answer_reoffer(now, session, Some(offer.clone()))
             });
         }
         Event::Reanswered { session, response } => {
             assert_eq!(response.body(), b"their new offer");
             let session = *session;
             let answer = Body::sdp("late answer");
-            world.with(agent, |ua, now| ua.acknowledge(now, session, Some(&answer)));
+            world.with(agent, |ua, now| {
+                ua.acknowledge(now, session, Some(answer.clone()))
+            });
         }
         _ => {}
     });
@@ -177,7 +179,7 @@ fn a_bye_overtakes_an_offer_under_way() {
     world.with(A, |ua, now| ua.reinvite(now, ours, Some(Body::sdp("a"))));
     world.run_for(20);
     assert_eq!(world.names(B).last(), Some(&"reoffer"));
-    world.with(B, |ua, now| ua.bye(now, theirs, Vec::new()));
+    world.with(B, |ua, now| ua.bye(now, theirs, &[]));
     world.run_out();
     assert_eq!(world.count("487 INVITE"), 1);
     assert_eq!(world.names(B).last(), Some(&"ended: local bye"));

@@ -300,7 +300,7 @@ impl World {
         let theirs = self.session_of(B);
         self.with(B, |b, now| {
             b.ring(now, theirs, 180, &[], None);
-            b.accept(now, theirs, &[], Some(&Body::sdp("answer")));
+            b.accept(now, theirs, &[], Some(Body::sdp("answer")));
         });
         self.run_for(50);
         (ours, theirs)
@@ -315,13 +315,15 @@ pub(super) fn usual_manners(answer_after: u64, talk: u64) -> impl Fn(&mut World,
             world.with(agent, |ua, now| ua.ring(now, session, 180, &[], None));
             world.after(answer_after, move |world| {
                 let answer = Body::sdp("answer");
-                world.with(agent, |ua, now| ua.accept(now, session, &[], Some(&answer)));
+                world.with(agent, |ua, now| {
+                    ua.accept(now, session, &[], Some(answer.clone()))
+                });
             });
         }
         Event::Answered { session, .. } => {
             let session = *session;
             world.after(talk, move |world| {
-                world.with(agent, |ua, now| ua.bye(now, session, Vec::new()));
+                world.with(agent, |ua, now| ua.bye(now, session, &[]));
             });
         }
         _ => {}
