@@ -41,11 +41,20 @@ impl Keeper {
         let registrar = Arc::new(Mutex::new(registrar));
         // One wish: a save that is wished for already need not be wished for again.
         let (wishes, wished) = sync_channel(1);
-        let thread = std::thread::Builder::new().name("bindings".to_owned()).spawn({
-            let registrar = registrar.clone();
-            move || keep(&registrar, &records, &wished)
-        })?;
-        Ok((Self { registrar: registrar.clone(), wishes, thread }, registrar))
+        let thread = std::thread::Builder::new()
+            .name("bindings".to_owned())
+            .spawn({
+                let registrar = registrar.clone();
+                move || keep(&registrar, &records, &wished)
+            })?;
+        Ok((
+            Self {
+                registrar: registrar.clone(),
+                wishes,
+                thread,
+            },
+            registrar,
+        ))
     }
 
     /// Where to wish for a save.
@@ -55,7 +64,12 @@ impl Keeper {
 
     /// Phones that are registered now.
     pub(super) fn registered(&self) -> Vec<String> {
-        self.registrar.lock().unwrap_or_else(PoisonError::into_inner).phones().map(str::to_owned).collect()
+        self.registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .phones()
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Saves what is wished for and ends. All other wishers must be gone.
@@ -69,7 +83,10 @@ impl Keeper {
 
 fn keep(registrar: &Mutex<Registrar>, records: &Records, wished: &Receiver<()>) {
     while wished.recv().is_ok() {
-        let snapshot = registrar.lock().unwrap_or_else(PoisonError::into_inner).snapshot();
+        let snapshot = registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .snapshot();
         match serde_json::to_value(snapshot) {
             Ok(snapshot) => {
                 if !records.save(BINDINGS, snapshot) {

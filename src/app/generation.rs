@@ -22,10 +22,19 @@ pub(super) fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Gene
         };
         (phone.number.clone(), known)
     });
-    let trunks =
-        office.trunks.iter().map(|trunk| (trunk.name.clone(), Arc::new(trunk.clone()))).collect();
+    let trunks = office
+        .trunks
+        .iter()
+        .map(|trunk| (trunk.name.clone(), Arc::new(trunk.clone())))
+        .collect();
     let queues = office.lines.iter().map(|(name, line)| {
-        (name.clone(), QueueCare { line: line.clone(), record: true })
+        (
+            name.clone(),
+            QueueCare {
+                line: line.clone(),
+                record: true,
+            },
+        )
     });
     let agents_by_phone: HashMap<String, String> = office
         .plan

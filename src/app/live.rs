@@ -48,7 +48,9 @@ pub(super) struct House {
 
 impl fmt::Debug for House {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("House").field("directory", &self.directory).finish_non_exhaustive()
+        f.debug_struct("House")
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
     }
 }
 
@@ -63,7 +65,10 @@ impl House {
                 orders.try_send(question(reply)).ok().map(|()| answer)
             })
             .collect();
-        asked.into_iter().filter_map(|answer| answer.blocking_recv().ok()).collect()
+        asked
+            .into_iter()
+            .filter_map(|answer| answer.blocking_recv().ok())
+            .collect()
     }
 
     fn queues_now(&self) -> Vec<QueueSnapshot> {
@@ -72,7 +77,9 @@ impl House {
         let queues = view.queues.iter().map(|queue| QueueSnapshot {
             queue: queue.name.clone(),
             waiting: queue.waiting as u64,
-            oldest_wait: queue.oldest_since.map_or(Duration::ZERO, |since| now.since(since)),
+            oldest_wait: queue
+                .oldest_since
+                .map_or(Duration::ZERO, |since| now.since(since)),
         });
         queues.collect()
     }
@@ -116,7 +123,9 @@ impl Live for House {
     }
 
     fn call(&self, id: &str) -> Option<CallRecord> {
-        self.calls().into_iter().find(|record| record.id.as_str() == id)
+        self.calls()
+            .into_iter()
+            .find(|record| record.id.as_str() == id)
     }
 
     fn why(&self, id: &str) -> Option<Explanation> {
@@ -162,10 +171,13 @@ impl Source for House {
         let media = self.engine.stats();
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let office = self.office.load();
-        let calls: Vec<(Direction, Stretch)> =
-            self.calls().iter().filter_map(present).collect();
-        let registered =
-            self.registrar.lock().unwrap_or_else(PoisonError::into_inner).phones().count();
+        let calls: Vec<(Direction, Stretch)> = self.calls().iter().filter_map(present).collect();
+        let registered = self
+            .registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .phones()
+            .count();
         Snapshot {
             region: office.node.region.clone(),
             node: office.node.name.clone(),
@@ -196,7 +208,10 @@ impl Source for House {
             },
             records_waiting: self.records.waiting() as u64,
             journal_facts: self.progress.written(),
-            journal_unsynced: self.progress.written().saturating_sub(self.progress.synced()),
+            journal_unsynced: self
+                .progress
+                .written()
+                .saturating_sub(self.progress.synced()),
             events_lost: self.bus.lost(),
             log_lines_dropped: self.logging.dropped(),
         }

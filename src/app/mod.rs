@@ -100,17 +100,26 @@ impl Switch {
             inboxes.push(receiver);
         }
         let router = RouterTask::start(
-            router::Settings { signalling_shards: node.shards.max(1), ..Default::default() },
+            router::Settings {
+                signalling_shards: node.shards.max(1),
+                ..Default::default()
+            },
             Box::new(journal),
             time.clone(),
-            Survivors { calls: Vec::new(), phones },
+            Survivors {
+                calls: Vec::new(),
+                phones,
+            },
             sink(orders.clone()),
         )?;
         let mut plan = office.plan.clone();
         plan.generation = 1;
-        router
-            .handle()
-            .send(ShardId(0), router::Command::ActivatePlan { plan: Box::new(plan) })?;
+        router.handle().send(
+            ShardId(0),
+            router::Command::ActivatePlan {
+                plan: Box::new(plan),
+            },
+        )?;
 
         let gate = Gate::new();
         let bus = Bus::new();
@@ -166,9 +175,11 @@ impl Switch {
         });
         let metrics = Arc::new(Metrics::new(house.clone()));
         metrics.listen(bus.subscribe(EVENTS))?;
-        let settings = http::Settings { api: node.http, metrics: node.metrics };
-        let server =
-            Server::start(settings, house.clone(), Arc::new(records.clone()), metrics)?;
+        let settings = http::Settings {
+            api: node.http,
+            metrics: node.metrics,
+        };
+        let server = Server::start(settings, house.clone(), Arc::new(records.clone()), metrics)?;
         Ok(Self {
             drain: node.drain,
             house,
@@ -281,7 +292,11 @@ fn media(office: &Office) -> EngineConfig {
 fn load_sounds(directory: &std::path::Path) -> anyhow::Result<Library> {
     Library::load(directory).map_err(|errors| {
         let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("sounds in {}:\n  {}", directory.display(), list.join("\n  "))
+        anyhow::anyhow!(
+            "sounds in {}:\n  {}",
+            directory.display(),
+            list.join("\n  ")
+        )
     })
 }
 
@@ -289,7 +304,10 @@ fn load_sounds(directory: &std::path::Path) -> anyhow::Result<Library> {
 /// not be lost, and a shard never waits for the router.
 fn sink(orders: Vec<mpsc::Sender<Order>>) -> router::Sink {
     Box::new(move |shard, output| {
-        let shard = output.call().and_then(crate::base::CallId::shard).unwrap_or(shard);
+        let shard = output
+            .call()
+            .and_then(crate::base::CallId::shard)
+            .unwrap_or(shard);
         if let Some(orders) = orders.get(usize::from(shard.0)) {
             // A shard that is gone has no calls that could miss it.
             let _ = orders.blocking_send(Order::Router(Box::new(output)));

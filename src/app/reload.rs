@@ -14,7 +14,10 @@ impl House {
     /// What changed, or everything that is wrong; then the running generation stays.
     pub(super) fn load_again(&self) -> Result<String, String> {
         // One at a time: two reloads at once would both believe theirs to be the next generation.
-        let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self
+            .reloading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let office = config::load(&self.directory, &self.environment)
             .map_err(|report| report.to_string())?;
         let old = self.office.load_full();
@@ -27,10 +30,18 @@ impl House {
 
         // From here on nothing can fail but a shard or router that is gone, and then all is over.
         self.router
-            .send(ShardId(0), Command::ActivatePlan { plan: Box::new(plan) })
+            .send(
+                ShardId(0),
+                Command::ActivatePlan {
+                    plan: Box::new(plan),
+                },
+            )
             .map_err(|full| full.to_string())?;
         for orders in &self.orders {
-            if orders.blocking_send(Order::Commit(prepared.clone())).is_err() {
+            if orders
+                .blocking_send(Order::Commit(prepared.clone()))
+                .is_err()
+            {
                 return Err("a signalling shard is gone; restart the switch".to_owned());
             }
         }
@@ -44,7 +55,10 @@ impl House {
 
     /// Agents who are new, or whose phone changed, may be on phones that are registered.
     fn tell_reachable(&self, office: &config::Office) {
-        let registrar = self.registrar.lock().unwrap_or_else(PoisonError::into_inner);
+        let registrar = self
+            .registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for worker in &office.plan.workers {
             let command = Command::SetReachable {
                 worker: worker.name.clone(),

@@ -50,28 +50,40 @@ pub(super) fn start(
     outlets: ShardOutlets,
 ) -> anyhow::Result<Running> {
     let (report, reported) = std::sync::mpsc::sync_channel(1);
-    let thread = std::thread::Builder::new().name(format!("shard-{}", own.0)).spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = match runtime {
-            Ok(runtime) => runtime,
-            Err(error) => return drop(report.send(Err(error))),
-        };
-        runtime.block_on(async move {
-            match open(shared, own, &listeners, orders, outlets).await {
-                Ok((shard, bound, stats)) => {
-                    // Whoever started us waits for this.
-                    let _ = report.send(Ok((bound, stats)));
-                    shard.run().await;
+    let thread = std::thread::Builder::new()
+        .name(format!("shard-{}", own.0))
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let runtime = match runtime {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(report.send(Err(error))),
+            };
+            runtime.block_on(async move {
+                match open(shared, own, &listeners, orders, outlets).await {
+                    Ok((shard, bound, stats)) => {
+                        // Whoever started us waits for this.
+                        let _ = report.send(Ok((bound, stats)));
+                        shard.run().await;
+                    }
+                    Err(error) => drop(report.send(Err(error))),
                 }
-                Err(error) => drop(report.send(Err(error))),
-            }
-        });
-    })?;
+            });
+        })?;
     let (listeners, stats) = reported.recv().context("the shard's thread ended")??;
-    Ok(Running { listeners, stats, thread })
+    Ok(Running {
+        listeners,
+        stats,
+        thread,
+    })
 }
 
-type Opened = (Shard<ShardOutlets>, Vec<(Protocol, SocketAddr)>, Arc<crate::sip::Stats>);
+type Opened = (
+    Shard<ShardOutlets>,
+    Vec<(Protocol, SocketAddr)>,
+    Arc<crate::sip::Stats>,
+);
 
 async fn open(
     shared: Shared,
@@ -86,9 +98,14 @@ async fn open(
         ..TransportLimits::default()
     };
     let transport = Transport::bind(listeners, limits).await.map_err(|error| {
-        let wanted: Vec<String> =
-            listeners.iter().map(|(protocol, at)| format!("{} {at}", protocol.as_str())).collect();
-        io::Error::new(error.kind(), format!("cannot listen on {}: {error}", wanted.join(", ")))
+        let wanted: Vec<String> = listeners
+            .iter()
+            .map(|(protocol, at)| format!("{} {at}", protocol.as_str()))
+            .collect();
+        io::Error::new(
+            error.kind(),
+            format!("cannot listen on {}: {error}", wanted.join(", ")),
+        )
     })?;
     let bound = transport.local_addrs();
     let advertised = bound

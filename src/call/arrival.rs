@@ -44,7 +44,10 @@ pub(super) struct Refusal {
 
 impl From<u16> for Refusal {
     fn from(status: u16) -> Self {
-        Self { status, headers: Vec::new() }
+        Self {
+            status,
+            headers: Vec::new(),
+        }
     }
 }
 
@@ -75,7 +78,10 @@ impl Exchange {
         let generation = self.generation().clone();
         if let Err(closed) = self.gate.check(generation.max_calls, self.media.ready()) {
             let retry = (HeaderName::RetryAfter, closed.retry_after().to_string());
-            return Err(Refusal { status: 503, headers: vec![retry] });
+            return Err(Refusal {
+                status: 503,
+                headers: vec![retry],
+            });
         }
         let caller = self.identify(now, &generation, flow, request)?;
         let dialled = request
@@ -83,14 +89,23 @@ impl Exchange {
             .and_then(Result::ok)
             .and_then(|uri| user_of(&uri))
             .ok_or(404_u16)?;
-        let destination = generation.numbers.dialled(caller.as_origin(), &dialled).ok_or(404_u16)?;
+        let destination = generation
+            .numbers
+            .dialled(caller.as_origin(), &dialled)
+            .ok_or(404_u16)?;
         let offer = match request.body() {
             [] => None,
             body => Some(Description::parse(body).map_err(|_| 400_u16)?),
         };
         if let Some(offer) = &offer {
             // Only to learn whether an answer exists; the real one is made when a port is open.
-            let probe = negotiate::local_media(LegPorts { rtp: flow.local, rtcp: flow.local }, 0);
+            let probe = negotiate::local_media(
+                LegPorts {
+                    rtp: flow.local,
+                    rtcp: flow.local,
+                },
+                0,
+            );
             sdp::answer(&probe, offer).map_err(|_| 488_u16)?;
         }
         let from = match &caller {
@@ -98,7 +113,14 @@ impl Exchange {
             Caller::Trunk(_) => caller_number(request),
         };
         let stage = self.first_stage(&generation, &caller, &from, &destination)?;
-        Ok(Arrival { caller, from, dialled, destination, offer, stage })
+        Ok(Arrival {
+            caller,
+            from,
+            dialled,
+            destination,
+            offer,
+            stage,
+        })
     }
 
     /// Who calls: a phone that proves it, or a trunk by its address. A From that names one of our
@@ -116,7 +138,10 @@ impl Exchange {
             .and_then(|from| user_of(&from.uri))
             .filter(|user| generation.phones.contains_key(user));
         let trunk = generation.trunks.values().find(|trunk| {
-            trunk.accept.iter().any(|network| network.contains(flow.remote.ip()))
+            trunk
+                .accept
+                .iter()
+                .any(|network| network.contains(flow.remote.ip()))
         });
         match (claimed, trunk) {
             (None, Some(trunk)) => Ok(Caller::Trunk(trunk.name.clone())),
@@ -156,7 +181,10 @@ impl Exchange {
         } else {
             challenger.challenge(now, &mut self.entropy)
         };
-        Err(Refusal { status: 401, headers: vec![(HeaderName::WwwAuthenticate, challenge)] })
+        Err(Refusal {
+            status: 401,
+            headers: vec![(HeaderName::WwwAuthenticate, challenge)],
+        })
     }
 
     fn first_stage(
@@ -168,8 +196,14 @@ impl Exchange {
     ) -> Result<Stage, Refusal> {
         let service = |kind| Ok(Stage::Service(Service::new(kind)));
         let activity = |available| {
-            let Caller::Phone(phone) = caller else { return Err(Refusal::from(404)) };
-            let agent = generation.agents_by_phone.get(phone).ok_or(404_u16)?.clone();
+            let Caller::Phone(phone) = caller else {
+                return Err(Refusal::from(404));
+            };
+            let agent = generation
+                .agents_by_phone
+                .get(phone)
+                .ok_or(404_u16)?
+                .clone();
             service(ServiceKind::Activity { agent, available })
         };
         match destination {
@@ -177,7 +211,11 @@ impl Exchange {
             Destination::AgentAway => activity(false),
             Destination::Conference(number) => service(ServiceKind::Conference(number.clone())),
             Destination::Echo => service(ServiceKind::Echo),
-            Destination::Flow { name, number, attributes } => {
+            Destination::Flow {
+                name,
+                number,
+                attributes,
+            } => {
                 let document = generation.flows.get(name).ok_or(500_u16)?.clone();
                 let context = Context {
                     from: from.to_owned(),
@@ -194,9 +232,10 @@ impl Exchange {
             Destination::HoldMusic => service(ServiceKind::Music),
             Destination::Phone(number) => Ok(Stage::Dial(Box::new(Dial::phone(number.clone())))),
             Destination::Tone => service(ServiceKind::Tone),
-            Destination::Trunk { trunk, number } => {
-                Ok(Stage::Dial(Box::new(Dial::trunk(trunk.clone(), number.clone()))))
-            }
+            Destination::Trunk { trunk, number } => Ok(Stage::Dial(Box::new(Dial::trunk(
+                trunk.clone(),
+                number.clone(),
+            )))),
         }
     }
 
@@ -264,7 +303,10 @@ impl Exchange {
         tracing::info!(
             call = %id, ?direction, from = %Pii(&arrival.from), to = %Pii(&to), "call"
         );
-        self.admit(Box::new(Call { core, stage: Stage::Over }));
+        self.admit(Box::new(Call {
+            core,
+            stage: Stage::Over,
+        }));
         let origin = self.ids.origin().clone();
         self.with_call(now, key, |call, hands| {
             let started = Fact::CallStarted {

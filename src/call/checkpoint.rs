@@ -34,7 +34,12 @@ impl Exchange {
     /// Asks media to report where its streams are; a checkpoint taken after the reports came in
     /// continues them without a seam.
     pub fn prepare_checkpoint(&mut self, call: &CallId) {
-        let Some(call) = self.index.calls.get(call).and_then(|key| self.calls.get(key)) else {
+        let Some(call) = self
+            .index
+            .calls
+            .get(call)
+            .and_then(|key| self.calls.get(key))
+        else {
             return;
         };
         for leg in call.core.legs.iter().filter(|leg| leg.is_answered()) {
@@ -55,8 +60,14 @@ impl Exchange {
             sessions.push(self.ua.checkpoint(leg.session)?);
             media.push(leg.media.as_deref().cloned());
         }
-        call.core.legs.retain(|leg| leg.is_answered() || !leg.is_live());
-        Some(CallCheckpoint { call, sessions, media })
+        call.core
+            .legs
+            .retain(|leg| leg.is_answered() || !leg.is_live());
+        Some(CallCheckpoint {
+            call,
+            sessions,
+            media,
+        })
     }
 
     /// Rebuilds a call. It must run under a generation that this exchange has; the newest one is
@@ -70,7 +81,11 @@ impl Exchange {
         now: Timestamp,
         checkpoint: CallCheckpoint,
     ) -> Result<(), MediaError> {
-        let CallCheckpoint { mut call, sessions, media } = checkpoint;
+        let CallCheckpoint {
+            mut call,
+            sessions,
+            media,
+        } = checkpoint;
         if !self.generations.contains_key(&call.core.generation) {
             call.core.generation = self.generation().number;
         }
@@ -84,7 +99,9 @@ impl Exchange {
                 leg.summary.get_or_insert_with(MediaSummary::default);
                 continue;
             }
-            let Some((session, state)) = frozen.next() else { break };
+            let Some((session, state)) = frozen.next() else {
+                break;
+            };
             if let Some(state) = state {
                 self.media.restore_leg(&state)?;
             }

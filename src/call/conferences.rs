@@ -40,10 +40,10 @@ impl Conferences {
         leg: LegId,
         new_room: impl FnOnce() -> RoomId,
     ) -> (RoomId, Vec<LegId>) {
-        let open = self
-            .open
-            .entry(name.to_owned())
-            .or_insert_with(|| Open { room: new_room(), members: Vec::new() });
+        let open = self.open.entry(name.to_owned()).or_insert_with(|| Open {
+            room: new_room(),
+            members: Vec::new(),
+        });
         open.members.push(leg);
         (open.room, open.members.clone())
     }
@@ -72,10 +72,18 @@ impl Hands<'_> {
         self.tell(Command::Join { room, leg });
         match members.as_slice() {
             [alone] => {
-                let music = self.generations.get(&generation).and_then(|now| now.sounds.sound("music"));
+                let music = self
+                    .generations
+                    .get(&generation)
+                    .and_then(|now| now.sounds.sound("music"));
                 if let Some(music) = music {
                     let (leg, play) = (*alone, WAITING_MUSIC);
-                    self.tell(Command::Play { leg, play, sounds: vec![music], looped: true });
+                    self.tell(Command::Play {
+                        leg,
+                        play,
+                        sounds: vec![music],
+                        looped: true,
+                    });
                 }
             }
             [first, _] => self.tell(Command::StopPlay { leg: *first }),
@@ -87,7 +95,9 @@ impl Hands<'_> {
     pub(crate) fn leave_conference(&mut self, name: &str, leg: LegId) {
         let conferences = self.conferences.clone();
         let mut conferences = conferences.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((room, empty)) = conferences.leave(name, leg) else { return };
+        let Some((room, empty)) = conferences.leave(name, leg) else {
+            return;
+        };
         self.tell(Command::Leave { room, leg });
         if empty {
             self.tell(Command::CloseRoom { room });

@@ -74,7 +74,10 @@ impl Exchange {
                     Err(ControlError::NotTalking)
                 }
                 Control::AddParty { number } => {
-                    let refused = |status| ControlError::Unreachable { number: number.clone(), status };
+                    let refused = |status| ControlError::Unreachable {
+                        number: number.clone(),
+                        status,
+                    };
                     let found = hands
                         .generations
                         .get(&call.core.generation)
@@ -85,9 +88,11 @@ impl Exchange {
                             .ring_phone(hands, &phone, Role::Callee, None)
                             .map(|legs| legs.first().copied())
                             .map_err(refused),
-                        Some(Destination::Trunk { trunk, number }) => {
-                            call.core.ring_trunk(hands, &trunk, &number).map(Some).map_err(refused)
-                        }
+                        Some(Destination::Trunk { trunk, number }) => call
+                            .core
+                            .ring_trunk(hands, &trunk, &number)
+                            .map(Some)
+                            .map_err(refused),
                         _ => Err(refused(404)),
                     }
                 }

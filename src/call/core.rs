@@ -57,9 +57,15 @@ impl Core {
     }
 
     fn emit_at(&mut self, hands: &mut Hands<'_>, at: Timestamp, fact: Fact) {
-        let event = Event { at, call: self.id.clone(), fact };
+        let event = Event {
+            at,
+            call: self.id.clone(),
+            fact,
+        };
         self.record.apply(&event);
-        hands.outbox.push_back(super::Output::Event(std::sync::Arc::new(event)));
+        hands
+            .outbox
+            .push_back(super::Output::Event(std::sync::Arc::new(event)));
     }
 
     /// The caller's leg.
@@ -79,7 +85,13 @@ impl Core {
 
     /// Says what the caller is in from now on.
     pub(crate) fn caller_enters(&mut self, hands: &mut Hands<'_>, stretch: Stretch, with: &str) {
-        self.emit(hands, Fact::CallerEntered { stretch, with: with.to_owned() });
+        self.emit(
+            hands,
+            Fact::CallerEntered {
+                stretch,
+                with: with.to_owned(),
+            },
+        );
     }
 
     /// Says what an agent is in from now on; `None` ends the agent's timeline.
@@ -90,7 +102,14 @@ impl Core {
         leg: Option<LegId>,
         stretch: Option<AgentStretch>,
     ) {
-        self.emit(hands, Fact::AgentEntered { agent: agent.to_owned(), leg, stretch });
+        self.emit(
+            hands,
+            Fact::AgentEntered {
+                agent: agent.to_owned(),
+                leg,
+                stretch,
+            },
+        );
     }
 
     /// Takes a leg into the call.
@@ -111,7 +130,9 @@ impl Core {
 
     /// Opens the media of a leg that has none yet. The status to refuse with when no port is left.
     pub(crate) fn open_media(&mut self, hands: &mut Hands<'_>, id: LegId) -> Result<(), u16> {
-        let Some(leg) = self.leg_mut(id) else { return Err(500) };
+        let Some(leg) = self.leg_mut(id) else {
+            return Err(500);
+        };
         if leg.local.is_some() {
             return Ok(());
         }
@@ -123,8 +144,12 @@ impl Core {
     /// Without an offer (delayed offer, RFC 3264 §5) the body is our own.
     pub(crate) fn answer_body(&mut self, hands: &mut Hands<'_>, id: LegId) -> Result<Body, u16> {
         self.open_media(hands, id)?;
-        let Some(leg) = self.leg_mut(id) else { return Err(500) };
-        let Some(local) = leg.local.clone() else { return Err(500) };
+        let Some(leg) = self.leg_mut(id) else {
+            return Err(500);
+        };
+        let Some(local) = leg.local.clone() else {
+            return Err(500);
+        };
         let Some(offer) = leg.remote_offer.as_ref() else {
             leg.offer_pending = true;
             return Ok(sdp_body(&sdp::offer(&local)));
@@ -146,21 +171,32 @@ impl Core {
             return Ok(());
         }
         let body = self.answer_body(hands, id)?;
-        hands.ua.accept(hands.now, session, &[], Some(&body));
+        hands.ua.accept(hands.now, session, &[], Some(body));
         self.legs[0].progress = Progress::Answered;
-        let codec = self.caller().negotiated.as_ref().map_or("", negotiate::codec_name).to_owned();
+        let codec = self
+            .caller()
+            .negotiated
+            .as_ref()
+            .map_or("", negotiate::codec_name)
+            .to_owned();
         self.emit(hands, Fact::LegAnswered { leg: id, codec });
         Ok(())
     }
 
     /// Takes the far end's answer to our offer. False when there is nothing to agree on.
     pub(crate) fn take_answer(&mut self, hands: &mut Hands<'_>, id: LegId, body: &[u8]) -> bool {
-        let Some(leg) = self.leg_mut(id) else { return false };
-        let Some(local) = leg.local.as_ref() else { return false };
-        let agreed = Description::parse(body).ok().and_then(|answer| {
-            sdp::accept_answer(local, &answer).ok()
-        });
-        let Some(agreed) = agreed else { return leg.negotiated.is_some() };
+        let Some(leg) = self.leg_mut(id) else {
+            return false;
+        };
+        let Some(local) = leg.local.as_ref() else {
+            return false;
+        };
+        let agreed = Description::parse(body)
+            .ok()
+            .and_then(|answer| sdp::accept_answer(local, &answer).ok());
+        let Some(agreed) = agreed else {
+            return leg.negotiated.is_some();
+        };
         leg.offer_pending = false;
         let flow = negotiate::leg_flow(&agreed);
         leg.negotiated = Some(agreed);
@@ -180,7 +216,12 @@ impl Core {
         self.plays += 1;
         let play = PlayId(self.plays);
         let names = names.into_iter().map(str::to_owned).collect();
-        let playing = Playing { leg, play, names, looped };
+        let playing = Playing {
+            leg,
+            play,
+            names,
+            looped,
+        };
         self.start_play(hands, &playing);
         self.playing = Some(playing);
         play
@@ -195,7 +236,12 @@ impl Core {
             .filter_map(|name| generation.and_then(|now| now.sounds.sound(name)))
             .collect();
         let (leg, play, looped) = (playing.leg, playing.play, playing.looped == Looped::Forever);
-        hands.tell(Command::Play { leg, play, sounds, looped });
+        hands.tell(Command::Play {
+            leg,
+            play,
+            sounds,
+            looped,
+        });
     }
 
     /// Stops whatever is played to a leg.
@@ -239,7 +285,11 @@ impl Core {
             left: self.caller().id,
             right: vec![right],
             at: hands.now,
-            tape: Tape { stem: stem(&recording, hands.now), channels, labels },
+            tape: Tape {
+                stem: stem(&recording, hands.now),
+                channels,
+                labels,
+            },
         });
         hands.index.recordings.insert(recording.clone(), self.key);
         self.recordings.push(recording.clone());
@@ -255,7 +305,7 @@ impl Core {
                 let status = if cause.sip >= 300 { cause.sip } else { 480 };
                 hands.ua.reject(hands.now, session, status, &[]);
             }
-            Progress::Answered => hands.ua.bye(hands.now, session, reason_header(&cause)),
+            Progress::Answered => hands.ua.bye(hands.now, session, &reason_header(&cause)),
             Progress::Calling | Progress::Ringing => hands.ua.cancel(hands.now, session),
             Progress::Over => return,
         }
@@ -264,7 +314,9 @@ impl Core {
 
     /// Notes that a leg's SIP is over and closes its media.
     pub(crate) fn leg_over(&mut self, hands: &mut Hands<'_>, id: LegId, by: Party, cause: Cause) {
-        let Some(leg) = self.legs.iter_mut().find(|leg| leg.id == id) else { return };
+        let Some(leg) = self.legs.iter_mut().find(|leg| leg.id == id) else {
+            return;
+        };
         if leg.progress == Progress::Over {
             return;
         }
@@ -292,10 +344,20 @@ impl Core {
             return;
         }
         leg.summary = Some(summary.clone());
-        let (at, by, cause) = leg.over.clone().unwrap_or_else(|| {
-            (hands.now, Party::Switch, Cause::from_status(500))
-        });
-        self.emit_at(hands, at, Fact::LegEnded { leg: id, by, cause, media: summary });
+        let (at, by, cause) = leg
+            .over
+            .clone()
+            .unwrap_or_else(|| (hands.now, Party::Switch, Cause::from_status(500)));
+        self.emit_at(
+            hands,
+            at,
+            Fact::LegEnded {
+                leg: id,
+                by,
+                cause,
+                media: summary,
+            },
+        );
     }
 
     /// Ends the call: every leg, the room, the recordings. Publishing follows when all is counted.
@@ -305,11 +367,24 @@ impl Core {
         }
         self.ended = Some(hands.now);
         for recording in self.recordings.clone() {
-            hands.tell(Command::StopRecord { recording, at: hands.now });
+            hands.tell(Command::StopRecord {
+                recording,
+                at: hands.now,
+            });
         }
-        self.emit(hands, Fact::CallEnded { by, cause: cause.clone() });
-        let live: Vec<LegId> =
-            self.legs.iter().filter(|leg| leg.is_live()).map(|leg| leg.id).collect();
+        self.emit(
+            hands,
+            Fact::CallEnded {
+                by,
+                cause: cause.clone(),
+            },
+        );
+        let live: Vec<LegId> = self
+            .legs
+            .iter()
+            .filter(|leg| leg.is_live())
+            .map(|leg| leg.id)
+            .collect();
         for leg in live {
             self.hang_up(hands, leg, by, cause.clone());
         }
@@ -319,7 +394,10 @@ impl Core {
     /// Ends the call's conference with its recordings; the legs stay.
     pub(crate) fn close_room(&mut self, hands: &mut Hands<'_>) {
         for recording in self.recordings.clone() {
-            hands.tell(Command::StopRecord { recording, at: hands.now });
+            hands.tell(Command::StopRecord {
+                recording,
+                at: hands.now,
+            });
         }
         if let Some(room) = self.room.take() {
             hands.tell(Command::CloseRoom { room });
@@ -387,10 +465,13 @@ pub(crate) enum Looped {
 
 /// Opens ports for a leg and describes our side of it.
 pub(crate) fn open_local(hands: &mut Hands<'_>, id: LegId) -> Result<LocalMedia, u16> {
-    let ports = hands.media.open_leg(id, hands.ids.origin().shard).map_err(|error| {
-        tracing::warn!(%error, "no media port for a leg");
-        503_u16
-    })?;
+    let ports = hands
+        .media
+        .open_leg(id, hands.ids.origin().shard)
+        .map_err(|error| {
+            tracing::warn!(%error, "no media port for a leg");
+            503_u16
+        })?;
     // RFC 8866 §5.2: the session id is a number; 31 bits keep it readable for every peer.
     let session_id = u64::from(hands.entropy.u32() >> 1);
     Ok(negotiate::local_media(ports, session_id))
@@ -404,5 +485,8 @@ pub(crate) fn sdp_body(description: &Description) -> Body {
 /// RFC 3326: why a BYE or CANCEL was sent.
 fn reason_header(cause: &Cause) -> Vec<(crate::sip::HeaderName, String)> {
     let text = cause.words.replace('"', "'");
-    vec![(crate::sip::HeaderName::Reason, format!("Q.850;cause={};text=\"{text}\"", cause.q850))]
+    vec![(
+        crate::sip::HeaderName::Reason,
+        format!("Q.850;cause={};text=\"{text}\"", cause.q850),
+    )]
 }

@@ -128,7 +128,10 @@ impl Exchange {
 
     /// The generation new calls start with.
     pub fn generation(&self) -> &Arc<Generation> {
-        self.generations.last_key_value().map(|(_, newest)| newest).expect("one is always there")
+        self.generations
+            .last_key_value()
+            .map(|(_, newest)| newest)
+            .expect("one is always there")
     }
 
     /// Takes a message from the network.
@@ -139,7 +142,7 @@ impl Exchange {
 
     /// Takes bytes that are no SIP message.
     pub fn handle_malformed(&mut self, now: Timestamp, flow: Flow, bytes: Bytes, why: ParseError) {
-        self.ua.handle_malformed(flow, &bytes, &why);
+        self.ua.handle_malformed(now, flow, &bytes, &why);
         self.pump(now);
     }
 
@@ -202,7 +205,14 @@ impl Exchange {
 
     /// When to be woken.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        [self.timers.next(), self.ua.poll_timeout(), self.next_expiry()].into_iter().flatten().min()
+        [
+            self.timers.next(),
+            self.ua.poll_timeout(),
+            self.next_expiry(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// What is to be done, in order.
@@ -215,7 +225,9 @@ impl Exchange {
         let cause = Cause::from_status(503).with_words("the switch stops");
         let keys: Vec<CallKey> = self.calls.keys().copied().collect();
         for key in keys {
-            self.with_call(now, key, |call, hands| call.end(hands, Party::Switch, &cause));
+            self.with_call(now, key, |call, hands| {
+                call.end(hands, Party::Switch, &cause)
+            });
         }
         self.pump(now);
     }
@@ -227,7 +239,10 @@ impl Exchange {
 
     /// The records, so far, of all calls here.
     pub fn records(&self) -> Vec<CallRecord> {
-        self.calls.values().map(|call| call.core.record.clone()).collect()
+        self.calls
+            .values()
+            .map(|call| call.core.record.clone())
+            .collect()
     }
 
     /// What is open, for tests that look for leaks: calls, sessions, transactions, media legs,
@@ -238,7 +253,10 @@ impl Exchange {
             self.ua.session_count(),
             self.ua.transaction_count(),
             self.index.legs.len(),
-            self.conferences.lock().unwrap_or_else(PoisonError::into_inner).len(),
+            self.conferences
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .len(),
         ]
     }
 
@@ -256,10 +274,18 @@ impl Exchange {
 
     fn on_event(&mut self, now: Timestamp, event: ua::Event) {
         match event {
-            ua::Event::Incoming { session, flow, request } => {
+            ua::Event::Incoming {
+                session,
+                flow,
+                request,
+            } => {
                 self.on_incoming(now, session, flow, &request);
             }
-            ua::Event::Request { transaction, flow, request } => {
+            ua::Event::Request {
+                transaction,
+                flow,
+                request,
+            } => {
                 self.on_request(now, transaction, &flow, &request);
             }
             ua::Event::Response { .. } => {}
@@ -279,7 +305,9 @@ impl Exchange {
         key: CallKey,
         act: impl FnOnce(&mut Call, &mut Hands<'_>),
     ) {
-        let Some(mut call) = self.calls.remove(&key) else { return };
+        let Some(mut call) = self.calls.remove(&key) else {
+            return;
+        };
         let mut hands = Hands {
             now,
             ua: &mut self.ua,
@@ -320,7 +348,9 @@ impl Exchange {
 
     /// The call is over and counted: its record goes out, the call goes.
     fn publish(&mut self, key: CallKey) {
-        let Some(call) = self.calls.remove(&key) else { return };
+        let Some(call) = self.calls.remove(&key) else {
+            return;
+        };
         self.timers.stop(&Alarm::Stage(key));
         self.timers.stop(&Alarm::Publish(key));
         self.index.calls.remove(&call.core.id);
@@ -332,7 +362,8 @@ impl Exchange {
             self.index.recordings.remove(recording);
         }
         self.gate.exit();
-        self.outbox.push_back(Output::Record(Box::new(call.core.record)));
+        self.outbox
+            .push_back(Output::Record(Box::new(call.core.record)));
         self.forget_generations();
     }
 

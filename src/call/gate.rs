@@ -63,7 +63,11 @@ impl Gate {
         if !media_ready || self.state.late.load(Ordering::Relaxed) {
             return Err(Closed::Late);
         }
-        if self.calls() >= most { Err(Closed::Full) } else { Ok(()) }
+        if self.calls() >= most {
+            Err(Closed::Full)
+        } else {
+            Ok(())
+        }
     }
 
     /// A call came in.

@@ -53,12 +53,17 @@ impl Hands<'_> {
 
     /// Our own address for a transport; `None` when we do not listen on it.
     pub(crate) fn listener(&self, protocol: Protocol) -> Option<SocketAddr> {
-        let mine = self.listeners.iter().find(|(offered, _)| *offered == protocol);
+        let mine = self
+            .listeners
+            .iter()
+            .find(|(offered, _)| *offered == protocol);
         mine.map(|(_, address)| *address)
     }
 
     /// Where phones are.
     pub(crate) fn registrar(&self) -> MutexGuard<'_, Registrar> {
-        self.registrar.lock().unwrap_or_else(PoisonError::into_inner)
+        self.registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -73,7 +73,9 @@ impl Leg {
 
     /// Whether the far end has put us on hold.
     pub(crate) fn holds_us(&self) -> bool {
-        self.negotiated.as_ref().is_some_and(|agreed| agreed.held_by_remote)
+        self.negotiated
+            .as_ref()
+            .is_some_and(|agreed| agreed.held_by_remote)
     }
 
     /// Who hangs up when this leg does.

@@ -70,8 +70,14 @@ impl Call {
                 }
             }
             Notice::LegClosed { leg, summary } => self.core.leg_closed(hands, leg, summary),
-            Notice::PlayDone { play, finished: true, .. } => {
-                self.with_stage(hands, |stage, core, hands| stage.on_play_done(core, hands, play));
+            Notice::PlayDone {
+                play,
+                finished: true,
+                ..
+            } => {
+                self.with_stage(hands, |stage, core, hands| {
+                    stage.on_play_done(core, hands, play)
+                });
             }
             Notice::FirstPacket { .. }
             | Notice::Overloaded { .. }
@@ -83,7 +89,9 @@ impl Call {
 
     /// Takes a finished recording into the record.
     pub(crate) fn on_recording(&mut self, hands: &mut Hands<'_>, closed: &Closed) {
-        self.core.recordings.retain(|open| *open != closed.recording);
+        self.core
+            .recordings
+            .retain(|open| *open != closed.recording);
         let facts = RecordingFacts {
             recording: closed.recording.clone(),
             started: closed.started,
@@ -94,17 +102,22 @@ impl Call {
             channels: closed.channels.to_vec(),
             defect: closed.defect.clone(),
         };
-        self.core.emit(hands, Fact::RecordingPublished { recording: facts });
+        self.core
+            .emit(hands, Fact::RecordingPublished { recording: facts });
     }
 
     /// Takes what the router says about the call.
     pub(crate) fn on_router(&mut self, hands: &mut Hands<'_>, output: &router::Output) {
-        self.with_stage(hands, |stage, core, hands| stage.on_router(core, hands, output));
+        self.with_stage(hands, |stage, core, hands| {
+            stage.on_router(core, hands, output)
+        });
     }
 
     /// The stage's deadline came.
     pub(crate) fn handle_timeout(&mut self, hands: &mut Hands<'_>) {
-        self.with_stage(hands, |stage, core, hands| stage.handle_timeout(core, hands));
+        self.with_stage(hands, |stage, core, hands| {
+            stage.handle_timeout(core, hands)
+        });
     }
 
     /// When the call wants to be woken.
@@ -136,31 +149,49 @@ impl Call {
         if let Some(stage) = self.stage.feature() {
             stage.restored(&mut self.core, hands);
         }
-        let holder = self.core.legs.iter().find(|leg| leg.is_answered() && leg.holds_us());
+        let holder = self
+            .core
+            .legs
+            .iter()
+            .find(|leg| leg.is_answered() && leg.holds_us());
         if let Some(holder) = holder.map(|leg| leg.id) {
             self.play_hold_music(hands, holder, true);
         }
     }
 
     fn on_progress(&mut self, hands: &mut Hands<'_>, leg: LegId, response: &Message) {
-        let early = !response.body().is_empty() && self.core.take_answer(hands, leg, response.body());
-        let Some(state) = self.core.leg_mut(leg) else { return };
+        let early =
+            !response.body().is_empty() && self.core.take_answer(hands, leg, response.body());
+        let Some(state) = self.core.leg_mut(leg) else {
+            return;
+        };
         state.progress = Progress::Ringing;
         if !std::mem::replace(&mut state.rang, true) {
             self.core.emit(hands, Fact::LegRinging { leg });
-            let how = if early { Ringing::EarlyMedia } else { Ringing::Tone };
+            let how = if early {
+                Ringing::EarlyMedia
+            } else {
+                Ringing::Tone
+            };
             self.on_leg(hands, leg, LegEvent::Progress(how));
         }
     }
 
     fn on_answer(&mut self, hands: &mut Hands<'_>, leg: LegId, response: &Message) {
         let agreed = self.core.take_answer(hands, leg, response.body());
-        let Some(state) = self.core.leg_mut(leg) else { return };
+        let Some(state) = self.core.leg_mut(leg) else {
+            return;
+        };
         state.progress = Progress::Answered;
-        let codec = state.negotiated.as_ref().map_or("", negotiate::codec_name).to_owned();
+        let codec = state
+            .negotiated
+            .as_ref()
+            .map_or("", negotiate::codec_name)
+            .to_owned();
         if !agreed {
             // RFC 3261 §13.2.2.4: a 2xx whose answer is unusable is ACKed, then ended.
-            self.core.hang_up(hands, leg, Party::Switch, Cause::from_status(488));
+            self.core
+                .hang_up(hands, leg, Party::Switch, Cause::from_status(488));
             self.on_leg(hands, leg, LegEvent::Failed(488));
             return;
         }
@@ -169,13 +200,19 @@ impl Call {
     }
 
     fn on_failed(&mut self, hands: &mut Hands<'_>, leg: LegId, status: u16) {
-        let by = self.core.leg(leg).map_or(Party::Switch, |leg| leg.as_party());
-        self.core.leg_over(hands, leg, by, Cause::from_status(status));
+        let by = self
+            .core
+            .leg(leg)
+            .map_or(Party::Switch, |leg| leg.as_party());
+        self.core
+            .leg_over(hands, leg, by, Cause::from_status(status));
         self.on_leg(hands, leg, LegEvent::Failed(status));
     }
 
     fn on_ended(&mut self, hands: &mut Hands<'_>, leg: LegId, why: EndWhy) {
-        let Some(state) = self.core.leg(leg) else { return };
+        let Some(state) = self.core.leg(leg) else {
+            return;
+        };
         let (mut by, is_caller) = (state.as_party(), state.role == Role::Caller);
         let cause = match why {
             EndWhy::LocalBye | EndWhy::RemoteBye { .. } => Cause::normal(),
@@ -198,7 +235,8 @@ impl Call {
     fn on_ack(&mut self, hands: &mut Hands<'_>, leg: LegId, ack: &Message) {
         let pending = self.core.leg(leg).is_some_and(|leg| leg.offer_pending);
         if pending && !self.core.take_answer(hands, leg, ack.body()) {
-            self.core.hang_up(hands, leg, Party::Switch, Cause::from_status(488));
+            self.core
+                .hang_up(hands, leg, Party::Switch, Cause::from_status(488));
             self.on_leg(hands, leg, LegEvent::Ended);
         }
     }
@@ -206,7 +244,9 @@ impl Call {
     /// A re-INVITE: media is anchored here, so it is answered here and the other side hears only
     /// its effect (music while held).
     fn on_reoffer(&mut self, hands: &mut Hands<'_>, leg: LegId, request: &Message) {
-        let Some(state) = self.core.leg_mut(leg) else { return };
+        let Some(state) = self.core.leg_mut(leg) else {
+            return;
+        };
         let session = state.session;
         let held_before = state.holds_us();
         let Some(local) = state.local.as_mut() else {
@@ -217,7 +257,7 @@ impl Call {
         if request.body().is_empty() {
             state.offer_pending = true;
             let body = sdp_body(&sdp::offer(local));
-            hands.ua.answer_reoffer(hands.now, session, Some(&body));
+            hands.ua.answer_reoffer(hands.now, session, Some(body));
             return;
         }
         let answer = Description::parse(request.body())
@@ -235,7 +275,9 @@ impl Call {
         state.negotiated = Some(agreed);
         let held = state.holds_us();
         hands.tell(Command::SetLeg { leg, flow });
-        hands.ua.answer_reoffer(hands.now, session, Some(&sdp_body(&answer)));
+        hands
+            .ua
+            .answer_reoffer(hands.now, session, Some(sdp_body(&answer)));
         if held != held_before {
             self.on_hold(hands, leg, held);
         }
@@ -257,13 +299,24 @@ impl Call {
             .get(&self.core.generation)
             .filter(|_| held)
             .and_then(|now| now.sounds.sound("music"));
-        for leg in self.core.legs.iter().filter(|leg| leg.is_answered() && leg.id != holder) {
-            hands.tell(Command::HoldMusic { room, leg: leg.id, sound: music.clone() });
+        for leg in self
+            .core
+            .legs
+            .iter()
+            .filter(|leg| leg.is_answered() && leg.id != holder)
+        {
+            hands.tell(Command::HoldMusic {
+                room,
+                leg: leg.id,
+                sound: music.clone(),
+            });
         }
     }
 
     fn on_leg(&mut self, hands: &mut Hands<'_>, leg: LegId, event: LegEvent) {
-        self.with_stage(hands, |stage, core, hands| stage.on_leg(core, hands, leg, event));
+        self.with_stage(hands, |stage, core, hands| {
+            stage.on_leg(core, hands, leg, event)
+        });
     }
 
     fn with_stage(
@@ -271,7 +324,9 @@ impl Call {
         hands: &mut Hands<'_>,
         act: impl FnOnce(&mut dyn Feature, &mut Core, &mut Hands<'_>) -> Next,
     ) {
-        let Some(stage) = self.stage.feature() else { return };
+        let Some(stage) = self.stage.feature() else {
+            return;
+        };
         let next = act(stage, &mut self.core, hands);
         self.follow(hands, next);
     }
@@ -286,7 +341,9 @@ impl Call {
                         call = %self.core.id, from = self.stage.name(), to = stage.name(), "stage"
                     );
                     self.stage = stage;
-                    let Some(stage) = self.stage.feature() else { return };
+                    let Some(stage) = self.stage.feature() else {
+                        return;
+                    };
                     next = stage.enter(&mut self.core, hands);
                 }
             }

@@ -31,8 +31,6 @@ pub use generation::{Generation, Phone, QueueCare};
 use serde::{Deserialize, Serialize};
 
 /// A call's number within its shard, for look-ups; never reused by a process.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct CallKey(pub(crate) u64);

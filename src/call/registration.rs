@@ -49,23 +49,30 @@ impl Exchange {
             // RFC 3261 §10.3 step 4: authenticated, but not for this address-of-record.
             return Err(Refusal::from(403));
         }
-        let reply = self.registrar.lock().unwrap_or_else(PoisonError::into_inner).register(
-            now, request, flow, &phone,
-        );
+        let reply = self
+            .registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .register(now, request, flow, &phone);
         self.tell_changes(&reply.changes);
         Ok((reply.status, reply.headers))
     }
 
     /// Bindings ran out: agents on those phones can no longer be reached.
     pub(super) fn expire_bindings(&mut self, now: Timestamp) {
-        let changes =
-            self.registrar.lock().unwrap_or_else(PoisonError::into_inner).handle_timeout(now);
+        let changes = self
+            .registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .handle_timeout(now);
         self.tell_changes(&changes);
     }
 
     /// A connection is gone, and with it what was registered over it.
     pub(super) fn drop_connection(&mut self, flow: &Flow) {
-        let Some(connection) = flow.connection else { return };
+        let Some(connection) = flow.connection else {
+            return;
+        };
         let changes = self
             .registrar
             .lock()
@@ -75,7 +82,10 @@ impl Exchange {
     }
 
     pub(super) fn next_expiry(&self) -> Option<Timestamp> {
-        self.registrar.lock().unwrap_or_else(PoisonError::into_inner).poll_timeout()
+        self.registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .poll_timeout()
     }
 
     fn tell_changes(&mut self, changes: &[Change]) {
@@ -90,10 +100,11 @@ impl Exchange {
             };
             tracing::info!(phone = %Pii(phone), reachable, "phone");
             if let Some(worker) = generation.agents_by_phone.get(phone) {
-                self.outbox.push_back(Output::Router(router::Command::SetReachable {
-                    worker: worker.clone(),
-                    reachable,
-                }));
+                self.outbox
+                    .push_back(Output::Router(router::Command::SetReachable {
+                        worker: worker.clone(),
+                        reachable,
+                    }));
             }
         }
         self.outbox.push_back(Output::Bindings);

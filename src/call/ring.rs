@@ -24,7 +24,10 @@ impl Core {
         if !generation.phones.contains_key(phone) {
             return Err(404);
         }
-        let display = generation.phones.get(&self.from).map(|caller| caller.display_name.clone());
+        let display = generation
+            .phones
+            .get(&self.from)
+            .map(|caller| caller.display_name.clone());
         let bindings = hands.registrar().bindings(phone).to_vec();
         let mut legs = Vec::with_capacity(bindings.len());
         let mut refusal = 480;
@@ -45,7 +48,11 @@ impl Core {
                 Err(status) => refusal = status,
             }
         }
-        if legs.is_empty() { Err(refusal) } else { Ok(legs) }
+        if legs.is_empty() {
+            Err(refusal)
+        } else {
+            Ok(legs)
+        }
     }
 
     /// Sends a call out by a trunk to a number as the trunk wants it dialled.
@@ -58,8 +65,7 @@ impl Core {
         let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
         let trunk = generation.trunks.get(name).cloned().ok_or(404_u16)?;
         let local = hands.listener(trunk.target.protocol).ok_or(503_u16)?;
-        let flow =
-            Flow {
+        let flow = Flow {
             protocol: trunk.target.protocol,
             local,
             remote: trunk.target.address,
@@ -84,7 +90,10 @@ impl Core {
         let local = open_local(hands, id)?;
         let body = sdp_body(&sdp::offer(&local));
         let here = target.flow.local;
-        let mut from = NameAddr::new(sip_uri(target.caller.as_deref().unwrap_or(&self.from), here));
+        let mut from = NameAddr::new(sip_uri(
+            target.caller.as_deref().unwrap_or(&self.from),
+            here,
+        ));
         if let Some(display) = &target.display {
             from = from.with_display(display);
         }
@@ -110,8 +119,7 @@ impl Core {
                 return Err(503);
             }
         };
-        let mut leg =
-            self.outgoing(id, session, target.role, target.party, target.flow, local);
+        let mut leg = self.outgoing(id, session, target.role, target.party, target.flow, local);
         leg.agent = target.agent;
         leg.trunk = target.trunk;
         self.add_leg(hands, leg);

@@ -23,7 +23,11 @@ pub enum Order {
     /// A connection that another shard holds is gone.
     ConnectionLost(Flow),
     /// Do something to a call.
-    Control(CallId, Control, oneshot::Sender<Result<Option<LegId>, ControlError>>),
+    Control(
+        CallId,
+        Control,
+        oneshot::Sender<Result<Option<LegId>, ControlError>>,
+    ),
     /// End all calls; the switch stops.
     EndCalls,
     /// What is open: calls, sessions, transactions, media legs, conferences.
@@ -154,7 +158,10 @@ impl<O: Outlets> Shard<O> {
         match Message::parse(bytes.clone()) {
             Ok(message) => {
                 if let Some(owner) = owner_shard(&message).filter(|owner| *owner != self.peers.own)
-                    && self.peers.hand_over(owner, Order::Receive(flow, bytes)).is_ok()
+                    && self
+                        .peers
+                        .hand_over(owner, Order::Receive(flow, bytes))
+                        .is_ok()
                 {
                     return;
                 }
@@ -166,7 +173,10 @@ impl<O: Outlets> Shard<O> {
 
     fn wake(&mut self) {
         let now = self.clock.now();
-        let overdue = self.exchange.poll_timeout().map_or(Duration::ZERO, |at| now.since(at));
+        let overdue = self
+            .exchange
+            .poll_timeout()
+            .map_or(Duration::ZERO, |at| now.since(at));
         self.gate.set_late(overdue > LATE);
         self.exchange.handle_timeout(now);
     }
@@ -202,7 +212,10 @@ impl<O: Outlets> Shard<O> {
     /// something new can be.
     fn route(&mut self, command: router::Command) {
         if let Err(command) = self.outlets.route(command) {
-            let refused = router::Output::Refused { command, why: router::Refusal::QueueFull };
+            let refused = router::Output::Refused {
+                command,
+                why: router::Refusal::QueueFull,
+            };
             self.exchange.handle_router(self.clock.now(), &refused);
         }
     }

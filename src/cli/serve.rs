@@ -30,7 +30,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(office) => office,
         Err(report) => {
             let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            eprint!("{}", report.render(if colour { Style::Colour } else { Style::Plain }));
+            eprint!(
+                "{}",
+                report.render(if colour { Style::Colour } else { Style::Plain })
+            );
             eprintln!("{}", report.summary());
             return Ok(ExitCode::FAILURE);
         }
@@ -40,7 +43,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let switch = Switch::start(office, directory, environment, logging)?;
     println!("{}", welcome(&switch));
     service.ready("taking calls");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let switch = Arc::new(switch);
     let code = runtime.block_on(watch(&switch, &service))?;
     drop(runtime);
@@ -54,7 +59,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// Minds signals and the watchdog until the switch is to stop.
 async fn watch(switch: &Arc<Switch>, service: &Service) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
-    let beat = service.watchdog_interval().unwrap_or(Duration::from_secs(3600));
+    let beat = service
+        .watchdog_interval()
+        .unwrap_or(Duration::from_secs(3600));
     let mut beats = tokio::time::interval(beat);
     loop {
         tokio::select! {
@@ -94,7 +101,10 @@ async fn drain(
 ) -> anyhow::Result<ExitCode> {
     let patience = switch.drain_time();
     let until = Instant::now() + patience;
-    service.stopping("waiting for calls to end", patience + Duration::from_secs(10));
+    service.stopping(
+        "waiting for calls to end",
+        patience + Duration::from_secs(10),
+    );
     if switch.drain() {
         return Ok(ExitCode::SUCCESS);
     }
@@ -127,16 +137,26 @@ fn welcome(switch: &Switch) -> String {
     let api = switch.api();
     let mut lines = vec![
         format!("tsunagu {} is taking calls", env!("CARGO_PKG_VERSION")),
-        format!("  node       {} in region {}", office.node.name, office.node.region),
+        format!(
+            "  node       {} in region {}",
+            office.node.name, office.node.region
+        ),
         format!("  SIP        {}", sip.join(", ")),
         format!("  phones     {}", phones(&office)),
         format!("  dial       {}", numbers(&office)),
         format!("  API        http://{api}/v1/calls"),
-        format!("  metrics    http://{}/metrics", switch.metrics().unwrap_or(api)),
+        format!(
+            "  metrics    http://{}/metrics",
+            switch.metrics().unwrap_or(api)
+        ),
         format!("  recordings {}", office.node.recordings.display()),
     ];
     if let Some(first) = office.phones.first().filter(|phone| published(phone)) {
-        let server = switch.listeners().first().map(|(_, at)| at.to_string()).unwrap_or_default();
+        let server = switch
+            .listeners()
+            .first()
+            .map(|(_, at)| at.to_string())
+            .unwrap_or_default();
         lines.push(format!(
             "  try        tsunagu phone --server {server} --user {} --call 600 --play tone:440 \
              --hang-up 5",
@@ -152,7 +172,11 @@ fn published(phone: &config::Phone) -> bool {
 }
 
 fn phones(office: &Office) -> String {
-    let numbers: Vec<&str> = office.phones.iter().map(|phone| phone.number.as_str()).collect();
+    let numbers: Vec<&str> = office
+        .phones
+        .iter()
+        .map(|phone| phone.number.as_str())
+        .collect();
     let list = match numbers.as_slice() {
         [] => "none".to_owned(),
         [only] => (*only).to_owned(),
@@ -160,7 +184,10 @@ fn phones(office: &Office) -> String {
     };
     match office.phones.first() {
         Some(phone) if published(phone) => {
-            format!("{list}, password {}", config::published_password("<number>"))
+            format!(
+                "{list}, password {}",
+                config::published_password("<number>")
+            )
         }
         _ => list,
     }
@@ -168,7 +195,12 @@ fn phones(office: &Office) -> String {
 
 fn numbers(office: &Office) -> String {
     let mut seen = Vec::new();
-    for entry in office.numbers.entries().iter().filter(|entry| entry.reach.phones) {
+    for entry in office
+        .numbers
+        .entries()
+        .iter()
+        .filter(|entry| entry.reach.phones)
+    {
         let text = entry.pattern.to_string();
         if !seen.contains(&text) {
             seen.push(text);

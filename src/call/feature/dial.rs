@@ -59,14 +59,25 @@ impl Dial {
     }
 
     fn new(target: Target, run: Option<Run>) -> Self {
-        Self { target, legs: Vec::new(), refused: None, ring_timeout: None, deadline: None, run, tone: false }
+        Self {
+            target,
+            legs: Vec::new(),
+            refused: None,
+            ring_timeout: None,
+            deadline: None,
+            run,
+            tone: false,
+        }
     }
 
     fn ring(&self, core: &mut Core, hands: &mut Hands<'_>) -> Result<Vec<LegId>, u16> {
         let target = match &self.target {
             Target::Number(number) => {
                 let generation = hands.generations.get(&core.generation).ok_or(500_u16)?;
-                let found = generation.numbers.dialled(Origin::Flow, number).ok_or(404_u16)?;
+                let found = generation
+                    .numbers
+                    .dialled(Origin::Flow, number)
+                    .ok_or(404_u16)?;
                 match found {
                     Destination::Phone(number) => Target::Phone(number),
                     Destination::Trunk { trunk, number } => Target::Trunk { trunk, number },
@@ -105,7 +116,9 @@ impl Dial {
     fn pass_early_media(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
         let caller = core.caller().id;
         if let Ok(body) = core.answer_body(hands, caller) {
-            hands.ua.ring(hands.now, core.caller().session, 183, &[], Some(&body));
+            hands
+                .ua
+                .ring(hands.now, core.caller().session, 183, &[], Some(body));
             core.join(hands, caller);
             core.join(hands, leg);
         }
@@ -123,7 +136,10 @@ impl Feature for Dial {
             Ok(legs) => self.legs = legs,
             Err(status) => return self.give_up(core, hands, status),
         }
-        let office = hands.generations.get(&core.generation).map(|now| now.ring_timeout);
+        let office = hands
+            .generations
+            .get(&core.generation)
+            .map(|now| now.ring_timeout);
         let timeout = self.ring_timeout.or(office);
         self.deadline = timeout.map(|timeout| hands.now + timeout);
         if core.caller().progress == Progress::Answered {
@@ -185,13 +201,9 @@ impl Feature for Dial {
                     match how {
                         Ringing::EarlyMedia => self.pass_early_media(core, hands, leg),
                         Ringing::Tone => {
-                            hands.ua.ring(
-                                hands.now,
-                                core.caller().session,
-                                180,
-                                &[],
-                                None,
-                            );
+                            hands
+                                .ua
+                                .ring(hands.now, core.caller().session, 180, &[], None);
                         }
                     }
                 }

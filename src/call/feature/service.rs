@@ -35,13 +35,20 @@ pub(crate) enum ServiceKind {
 
 impl Service {
     pub(crate) fn new(kind: ServiceKind) -> Self {
-        Self { kind, last_play: None }
+        Self {
+            kind,
+            last_play: None,
+        }
     }
 
     fn name(&self) -> String {
         match &self.kind {
-            ServiceKind::Activity { available: true, .. } => "agent available".to_owned(),
-            ServiceKind::Activity { available: false, .. } => "agent away".to_owned(),
+            ServiceKind::Activity {
+                available: true, ..
+            } => "agent available".to_owned(),
+            ServiceKind::Activity {
+                available: false, ..
+            } => "agent away".to_owned(),
             ServiceKind::Conference(number) => format!("conference {number}"),
             ServiceKind::Echo => "echo".to_owned(),
             ServiceKind::Music => "music".to_owned(),
@@ -72,7 +79,11 @@ impl Feature for Service {
                     activity,
                     by: format!("phone {}", core.from),
                 });
-                let sound = if *available { "agent-available" } else { "agent-away" };
+                let sound = if *available {
+                    "agent-available"
+                } else {
+                    "agent-away"
+                };
                 self.last_play = Some(core.play(hands, leg, [sound], Looped::Once));
             }
             ServiceKind::Conference(number) => {

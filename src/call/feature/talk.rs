@@ -37,24 +37,40 @@ impl Talk {
         record: bool,
         run: Run,
     ) -> Self {
-        Self { peer, agent: Some(Agent { name, task }), record, run: Some(run) }
+        Self {
+            peer,
+            agent: Some(Agent { name, task }),
+            record,
+            run: Some(run),
+        }
     }
 
     /// With whoever was called.
     pub(crate) fn with_callee(peer: LegId, run: Option<Run>) -> Self {
-        Self { peer, agent: None, record: false, run }
+        Self {
+            peer,
+            agent: None,
+            record: false,
+            run,
+        }
     }
 
     fn peer_name(&self, core: &Core) -> String {
         self.agent.as_ref().map_or_else(
-            || core.leg(self.peer).map_or_else(String::new, |leg| leg.party.clone()),
+            || {
+                core.leg(self.peer)
+                    .map_or_else(String::new, |leg| leg.party.clone())
+            },
             |agent| agent.name.clone(),
         )
     }
 
     /// The timelines follow who holds whom.
     pub(crate) fn on_hold(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
-        let held = core.legs.iter().any(|leg| leg.is_answered() && leg.holds_us());
+        let held = core
+            .legs
+            .iter()
+            .any(|leg| leg.is_answered() && leg.holds_us());
         let name = self.peer_name(core);
         let (caller, agent) = if held {
             (Stretch::Hold, AgentStretch::Hold)
@@ -76,7 +92,12 @@ impl Feature for Talk {
         let name = self.peer_name(core);
         core.caller_enters(hands, Stretch::Talk, &name);
         if let Some(agent) = &self.agent {
-            core.agent_enters(hands, &agent.name, Some(self.peer), Some(AgentStretch::Talk));
+            core.agent_enters(
+                hands,
+                &agent.name,
+                Some(self.peer),
+                Some(AgentStretch::Talk),
+            );
         }
         if self.record {
             core.record(hands, self.peer);
@@ -98,12 +119,18 @@ impl Feature for Talk {
             }
             LegEvent::Ended if core.others().next().is_none() => {
                 let role = core.leg(leg).map_or(Role::Callee, |leg| leg.role);
-                let by = if role == Role::Agent { Party::Agent } else { Party::Callee };
+                let by = if role == Role::Agent {
+                    Party::Agent
+                } else {
+                    Party::Callee
+                };
                 let cause = core
                     .leg(leg)
                     .and_then(|leg| leg.over.clone())
                     .map_or_else(Cause::normal, |(_, _, cause)| cause);
-                let Some(run) = self.run.take() else { return Next::End(by, cause) };
+                let Some(run) = self.run.take() else {
+                    return Next::End(by, cause);
+                };
                 self.leave(core, hands);
                 core.close_room(hands);
                 Next::Become(Stage::Treatment(Box::new(Treatment::after_talk(run, by))))

@@ -25,17 +25,32 @@ pub(crate) struct Treatment {
 impl Treatment {
     /// A flow at its start.
     pub(crate) fn new(run: Run) -> Self {
-        Self { run, resume: None, play: None, because: None }
+        Self {
+            run,
+            resume: None,
+            play: None,
+            because: None,
+        }
     }
 
     /// A flow that goes on with what became of its last request.
     pub(crate) fn resume(run: Run, input: Input) -> Self {
-        Self { run, resume: Some(input), play: None, because: None }
+        Self {
+            run,
+            resume: Some(input),
+            play: None,
+            because: None,
+        }
     }
 
     /// A flow that goes on because the caller's conversation ended.
     pub(crate) fn after_talk(run: Run, by: Party) -> Self {
-        Self { run, resume: Some(Input::TalkEnded), play: None, because: Some(by) }
+        Self {
+            run,
+            resume: Some(Input::TalkEnded),
+            play: None,
+            because: Some(by),
+        }
     }
 
     fn carry_out(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
@@ -47,11 +62,18 @@ impl Treatment {
                         return Next::End(Party::Switch, Cause::from_status(status));
                     }
                 }
-                Action::Dial { number, ring_timeout } => {
+                Action::Dial {
+                    number,
+                    ring_timeout,
+                } => {
                     let dial = Dial::from_flow(self.run.clone(), number, ring_timeout);
                     return Next::Become(Stage::Dial(Box::new(dial)));
                 }
-                Action::Enqueue { queue, attributes, priority } => {
+                Action::Enqueue {
+                    queue,
+                    attributes,
+                    priority,
+                } => {
                     note_attributes(core, hands, attributes);
                     let waiting = Waiting::new(self.run.clone(), queue, priority);
                     return Next::Become(Stage::Waiting(Box::new(waiting)));

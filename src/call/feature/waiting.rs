@@ -41,7 +41,15 @@ struct Offer {
 
 impl Waiting {
     pub(crate) fn new(run: Run, queue: String, priority: i64) -> Self {
-        Self { run, queue, priority, task: None, line: None, play: None, offer: None }
+        Self {
+            run,
+            queue,
+            priority,
+            task: None,
+            line: None,
+            play: None,
+            offer: None,
+        }
     }
 
     /// Does what the line machine asks for.
@@ -71,23 +79,34 @@ impl Waiting {
         };
         self.drop_offer(core, hands, outcome);
         if let Some(task) = self.task.take() {
-            hands.route(router::Command::CancelTask { task, why: outcome.to_owned() });
+            hands.route(router::Command::CancelTask {
+                task,
+                why: outcome.to_owned(),
+            });
         }
         core.stop_play(hands, core.caller().id);
         core.emit(
             hands,
-            Fact::Unqueued { queue: self.queue.clone(), outcome: outcome.to_owned() },
+            Fact::Unqueued {
+                queue: self.queue.clone(),
+                outcome: outcome.to_owned(),
+            },
         );
         let input = Input::QueueLeft(match why {
             LeaveWhy::MaxWait => QueueOutcome::TimedOut,
             LeaveWhy::Nobody => QueueOutcome::Nobody,
         });
-        Next::Become(Stage::Treatment(Box::new(Treatment::resume(self.run.clone(), input))))
+        Next::Become(Stage::Treatment(Box::new(Treatment::resume(
+            self.run.clone(),
+            input,
+        ))))
     }
 
     /// Stops ringing whoever is rung, and says how the offer ended.
     fn drop_offer(&mut self, core: &mut Core, hands: &mut Hands<'_>, outcome: &str) {
-        let Some(offer) = self.offer.take() else { return };
+        let Some(offer) = self.offer.take() else {
+            return;
+        };
         for leg in &offer.legs {
             let cause = Cause::from_status(487).with_words(outcome.replace('_', " "));
             core.hang_up(hands, *leg, Party::Switch, cause);
@@ -153,8 +172,10 @@ impl Feature for Waiting {
         if let Err(status) = core.answer_caller(hands) {
             return Next::End(Party::Switch, Cause::from_status(status));
         }
-        let Some(care) =
-            hands.generations.get(&core.generation).and_then(|now| now.queues.get(&self.queue))
+        let Some(care) = hands
+            .generations
+            .get(&core.generation)
+            .and_then(|now| now.queues.get(&self.queue))
         else {
             let cause = Cause::from_status(500).with_words("the queue does not exist");
             return Next::End(Party::Switch, cause);
@@ -163,7 +184,13 @@ impl Feature for Waiting {
         let task = hands.ids.task(hands.now);
         self.task = Some(task.clone());
         core.caller_enters(hands, Stretch::Queue, &self.queue);
-        core.emit(hands, Fact::Queued { queue: self.queue.clone(), task: task.clone() });
+        core.emit(
+            hands,
+            Fact::Queued {
+                queue: self.queue.clone(),
+                task: task.clone(),
+            },
+        );
         hands.route(router::Command::CreateTask {
             task,
             call: core.id.clone(),
@@ -183,7 +210,11 @@ impl Feature for Waiting {
         leg: LegId,
         event: LegEvent,
     ) -> Next {
-        let Some(offer) = self.offer.as_mut().filter(|offer| offer.legs.contains(&leg)) else {
+        let Some(offer) = self
+            .offer
+            .as_mut()
+            .filter(|offer| offer.legs.contains(&leg))
+        else {
             return Next::Stay;
         };
         let agent = offer.agent.clone();
@@ -237,7 +268,14 @@ impl Feature for Waiting {
         output: &router::Output,
     ) -> Next {
         match output {
-            router::Output::Offer { reservation, worker, phone, queue, explanation, .. } => {
+            router::Output::Offer {
+                reservation,
+                worker,
+                phone,
+                queue,
+                explanation,
+                ..
+            } => {
                 self.drop_offer(core, hands, "superseded");
                 core.emit(
                     hands,
@@ -251,13 +289,24 @@ impl Feature for Waiting {
                 self.begin_offer(core, hands, reservation, worker, phone);
                 Next::Stay
             }
-            router::Output::OfferRevoked { reservation, why, .. } => {
-                if self.offer.as_ref().is_some_and(|offer| offer.reservation == *reservation) {
+            router::Output::OfferRevoked {
+                reservation, why, ..
+            } => {
+                if self
+                    .offer
+                    .as_ref()
+                    .is_some_and(|offer| offer.reservation == *reservation)
+                {
                     self.drop_offer(core, hands, revoked(*why));
                 }
                 Next::Stay
             }
-            router::Output::Assigned { reservation, task, worker, .. } => {
+            router::Output::Assigned {
+                reservation,
+                task,
+                worker,
+                ..
+            } => {
                 let answered = self
                     .offer
                     .as_ref()
@@ -280,7 +329,10 @@ impl Feature for Waiting {
                 );
                 core.emit(
                     hands,
-                    Fact::Unqueued { queue: self.queue.clone(), outcome: "answered".to_owned() },
+                    Fact::Unqueued {
+                        queue: self.queue.clone(),
+                        outcome: "answered".to_owned(),
+                    },
                 );
                 let care = hands.generations.get(&core.generation);
                 let record = care
@@ -298,7 +350,9 @@ impl Feature for Waiting {
                 }
                 self.serve(core, hands)
             }
-            router::Output::Position { position, waiting, .. } => {
+            router::Output::Position {
+                position, waiting, ..
+            } => {
                 if let Some(line) = self.line.as_mut() {
                     line.position(hands.now, *position, *waiting);
                 }
@@ -322,7 +376,10 @@ impl Feature for Waiting {
 
     /// A phone that was ringing heard nothing of the restore: its offer is given back.
     fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
-        let lost = self.offer.as_ref().is_some_and(|offer| all_over(core, &offer.legs));
+        let lost = self
+            .offer
+            .as_ref()
+            .is_some_and(|offer| all_over(core, &offer.legs));
         if lost {
             self.refuse_offer(core, hands, 503);
         }
@@ -332,14 +389,24 @@ impl Feature for Waiting {
         self.drop_offer(core, hands, "caller_left");
         if let Some(task) = self.task.take() {
             let why = "abandoned".to_owned();
-            hands.route(router::Command::CancelTask { task, why: why.clone() });
-            core.emit(hands, Fact::Unqueued { queue: self.queue.clone(), outcome: why });
+            hands.route(router::Command::CancelTask {
+                task,
+                why: why.clone(),
+            });
+            core.emit(
+                hands,
+                Fact::Unqueued {
+                    queue: self.queue.clone(),
+                    outcome: why,
+                },
+            );
         }
     }
 }
 
 fn all_over(core: &Core, legs: &[LegId]) -> bool {
-    legs.iter().all(|leg| core.leg(*leg).is_none_or(|leg| !leg.is_live()))
+    legs.iter()
+        .all(|leg| core.leg(*leg).is_none_or(|leg| !leg.is_live()))
 }
 
 /// The outcome a withdrawn offer has in the record.

@@ -19,9 +19,7 @@ use crate::sdp::{self, AudioCodec, Description, Direction, LocalMedia, Negotiate
 use crate::sip::auth::Credentials;
 use crate::sip::transport::{Incoming, Transport, TransportLimits};
 use crate::sip::ua::{Body, EndWhy, Event, Invite, OutOfDialog, Output, SessionId, Settings};
-use crate::sip::{
-    Flow, HeaderName, Host, Message, Method, NameAddr, Protocol, Uri, UserAgent,
-};
+use crate::sip::{Flow, HeaderName, Host, Message, Method, NameAddr, Protocol, Uri, UserAgent};
 
 /// The phone, registered or about to be.
 pub(super) struct Line {
@@ -69,7 +67,11 @@ impl Line {
         let transport = Transport::bind(&listeners, TransportLimits::default())
             .await
             .with_context(|| format!("cannot listen on {}", args.bind))?;
-        let (_, local) = transport.local_addrs().first().copied().context("no socket")?;
+        let (_, local) = transport
+            .local_addrs()
+            .first()
+            .copied()
+            .context("no socket")?;
         let scratch = std::env::temp_dir().join(format!("tsunagu-phone-{}", entropy.token(8)));
         std::fs::create_dir_all(&scratch)?;
         // Phones on one machine begin at different ports, so that none waits for another's.
@@ -90,9 +92,17 @@ impl Line {
             advertised: vec![(args.protocol(), local)],
             ..Settings::default()
         };
-        let origin = Origin { region: "phone".into(), node: "phone".into(), shard: ShardId(0) };
-        let flow =
-            Flow { protocol: args.protocol(), local, remote: args.server, connection: None };
+        let origin = Origin {
+            region: "phone".into(),
+            node: "phone".into(),
+            shard: ShardId(0),
+        };
+        let flow = Flow {
+            protocol: args.protocol(),
+            local,
+            remote: args.server,
+            connection: None,
+        };
         Ok(Self {
             args: args.clone(),
             ids: IdSource::new(origin),
@@ -127,7 +137,10 @@ impl Line {
                 return Ok(outcome);
             }
             let now = self.clock.now();
-            let due = self.call.as_ref().and_then(|call| call.due.map(|(at, _)| at));
+            let due = self
+                .call
+                .as_ref()
+                .and_then(|call| call.due.map(|(at, _)| at));
             let next = [self.ua.poll_timeout(), due].into_iter().flatten().min();
             let wait = next.map_or(Duration::from_secs(3600), |at| at.since(now));
             tokio::select! {
@@ -186,7 +199,11 @@ impl Line {
         };
         let (leg, local) = self.open_leg()?;
         let to = self.address(&number);
-        let from = self.args.from.clone().unwrap_or_else(|| self.args.user.clone());
+        let from = self
+            .args
+            .from
+            .clone()
+            .unwrap_or_else(|| self.args.user.clone());
         let invite = Invite {
             flow: self.flow,
             uri: to.clone(),
@@ -229,7 +246,7 @@ impl Line {
             }
             Incoming::Datagram(flow, bytes) => match Message::parse(bytes.clone()) {
                 Ok(message) => self.ua.handle_message(now, flow, message),
-                Err(error) => self.ua.handle_malformed(flow, &bytes, &error),
+                Err(error) => self.ua.handle_malformed(self.clock.now(), flow, &bytes, &error),
             },
         }
     }
@@ -237,7 +254,11 @@ impl Line {
     fn wake(&mut self) -> anyhow::Result<()> {
         let now = self.clock.now();
         self.ua.handle_timeout(now);
-        let due = self.call.as_ref().and_then(|call| call.due).filter(|(at, _)| *at <= now);
+        let due = self
+            .call
+            .as_ref()
+            .and_then(|call| call.due)
+            .filter(|(at, _)| *at <= now);
         match due {
             Some((_, Due::Answer)) => self.answer(),
             Some((_, Due::HangUp)) => {
@@ -255,9 +276,11 @@ impl Line {
 
     fn hang_up(&mut self) {
         let now = self.clock.now();
-        let Some(call) = self.call.as_mut() else { return };
+        let Some(call) = self.call.as_mut() else {
+            return;
+        };
         call.due = None;
-        self.ua.bye(now, call.session, Vec::new());
+        self.ua.bye(now, call.session, &[]);
         self.ua.cancel(now, call.session);
         self.end_call();
     }
@@ -292,11 +315,15 @@ impl Line {
                 });
                 self.end_call();
             }
-            Event::Failed { session, status, .. } if self.is_mine(session) => {
+            Event::Failed {
+                session, status, ..
+            } if self.is_mine(session) => {
                 self.outcome.get_or_insert(Outcome::Refused(status));
                 self.end_call();
             }
-            Event::Incoming { session, request, .. } => self.incoming(session, &request)?,
+            Event::Incoming {
+                session, request, ..
+            } => self.incoming(session, &request)?,
             Event::Progress { response, .. } => {
                 self.say(&format!("progress {}", response.status().unwrap_or(0)));
             }
@@ -311,7 +338,9 @@ impl Line {
     }
 
     fn is_mine(&self, session: SessionId) -> bool {
-        self.call.as_ref().is_some_and(|call| call.session == session)
+        self.call
+            .as_ref()
+            .is_some_and(|call| call.session == session)
     }
 
     fn registered(&mut self, response: Option<&Message>) -> anyhow::Result<()> {
@@ -325,7 +354,11 @@ impl Line {
         }
         self.registered = true;
         self.say(&format!("registered as {}", self.args.user));
-        if self.args.call.is_some() { self.place_call() } else { Ok(()) }
+        if self.args.call.is_some() {
+            self.place_call()
+        } else {
+            Ok(())
+        }
     }
 
     fn incoming(&mut self, session: SessionId, request: &Message) -> anyhow::Result<()> {
@@ -340,7 +373,9 @@ impl Line {
             self.ua.reject(now, session, 486, &[]);
             return Ok(());
         }
-        let from = request.from().map(|from| from.uri.user_decoded().into_owned());
+        let from = request
+            .from()
+            .map(|from| from.uri.user_decoded().into_owned());
         self.say(&format!("ringing: {} calls", from.unwrap_or_default()));
         self.ua.ring(now, session, 180, &[], None);
         let (leg, local) = self.open_leg()?;
@@ -354,13 +389,19 @@ impl Line {
 
     fn answer(&mut self) -> anyhow::Result<()> {
         let now = self.clock.now();
-        let Some(call) = self.call.as_mut() else { return Ok(()) };
+        let Some(call) = self.call.as_mut() else {
+            return Ok(());
+        };
         call.due = None;
-        let answer = call.offer.take().and_then(|offer| sdp::answer(&call.local, &offer).ok());
+        let answer = call
+            .offer
+            .take()
+            .and_then(|offer| sdp::answer(&call.local, &offer).ok());
         let session = call.session;
         match answer {
             Some((answer, agreed)) => {
-                self.ua.accept(now, session, &[], Some(&Body::sdp(answer.to_bytes())));
+                self.ua
+                    .accept(now, session, &[], Some(Body::sdp(answer.to_bytes())));
                 self.say("answering");
                 self.begin(&agreed);
             }
@@ -374,7 +415,9 @@ impl Line {
 
     /// The far end's answer to our offer came.
     fn talk(&mut self, body: &[u8]) {
-        let Some(call) = self.call.as_ref() else { return };
+        let Some(call) = self.call.as_ref() else {
+            return;
+        };
         let agreed = Description::parse(body)
             .ok()
             .and_then(|answer| sdp::accept_answer(&call.local, &answer).ok());
@@ -386,14 +429,20 @@ impl Line {
 
     fn reoffer(&mut self, session: SessionId, request: &Message) {
         let now = self.clock.now();
-        let Some(call) = self.call.as_mut().filter(|call| call.session == session) else { return };
+        let Some(call) = self.call.as_mut().filter(|call| call.session == session) else {
+            return;
+        };
         call.local.session_version += 1;
         let offer = Description::parse(request.body()).ok();
         match offer.and_then(|offer| sdp::answer(&call.local, &offer).ok()) {
             Some((answer, agreed)) => {
                 let leg = call.leg;
-                self.tell(Command::SetLeg { leg, flow: flow_of(&agreed) });
-                self.ua.answer_reoffer(now, session, Some(&Body::sdp(answer.to_bytes())));
+                self.tell(Command::SetLeg {
+                    leg,
+                    flow: flow_of(&agreed),
+                });
+                self.ua
+                    .answer_reoffer(now, session, Some(Body::sdp(answer.to_bytes())));
             }
             None => self.ua.refuse_reoffer(now, session, 488),
         }
@@ -409,31 +458,58 @@ impl Line {
     fn begin(&mut self, agreed: &Negotiated) {
         let now = self.clock.now();
         self.answered += 1;
-        let hang_up = self.args.hang_up.and_then(|after| Duration::try_from_secs_f64(after).ok());
+        let hang_up = self
+            .args
+            .hang_up
+            .and_then(|after| Duration::try_from_secs_f64(after).ok());
         let recording = self.args.record.as_ref().map(|_| self.ids.recording(now));
-        let Some(call) = self.call.as_mut() else { return };
+        let Some(call) = self.call.as_mut() else {
+            return;
+        };
         call.due = hang_up.map(|after| (now + after, Due::HangUp));
         call.recording.clone_from(&recording);
         let leg = call.leg;
-        self.tell(Command::SetLeg { leg, flow: flow_of(agreed) });
+        self.tell(Command::SetLeg {
+            leg,
+            flow: flow_of(agreed),
+        });
         if let Some(recording) = recording {
             let channels = ["heard".to_owned(), "said".to_owned()];
-            let tape = Tape { stem: recording.to_string(), channels, labels: Default::default() };
-            self.tell(Command::RecordLeg { recording, leg, at: now, tape });
+            let tape = Tape {
+                stem: recording.to_string(),
+                channels,
+                labels: Default::default(),
+            };
+            self.tell(Command::RecordLeg {
+                recording,
+                leg,
+                at: now,
+                tape,
+            });
         }
         if let Some(sound) = self.sound.clone() {
             let (play, sounds, looped) = (PlayId(1), vec![sound], self.args.looped);
-            self.tell(Command::Play { leg, play, sounds, looped });
+            self.tell(Command::Play {
+                leg,
+                play,
+                sounds,
+                looped,
+            });
         }
         if !self.args.press.is_empty() {
-            self.tell(Command::SendDigits { leg, digits: self.args.press.clone() });
+            self.tell(Command::SendDigits {
+                leg,
+                digits: self.args.press.clone(),
+            });
         }
     }
 
     /// The call is over: media closes, then the phone may go.
     fn end_call(&mut self) {
         let now = self.clock.now();
-        let Some(call) = self.call.as_mut() else { return };
+        let Some(call) = self.call.as_mut() else {
+            return;
+        };
         if std::mem::replace(&mut call.over, true) {
             return;
         }

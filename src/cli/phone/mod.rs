@@ -17,8 +17,10 @@ use crate::sip::Protocol;
 
 /// A test phone: registers, calls or answers, presses keys, plays and records.
 #[derive(Clone, Debug, Parser)]
-#[command(after_help = "Exit codes: 0 the call was answered and ended; 1 wrong use or no sound \
-    file; 2 the call was refused; 3 registration failed; 4 nothing happened in time")]
+#[command(
+    after_help = "Exit codes: 0 the call was answered and ended; 1 wrong use or no sound \
+    file; 2 the call was refused; 3 registration failed; 4 nothing happened in time"
+)]
 pub struct Args {
     /// Switch to talk to.
     #[arg(long, default_value = "127.0.0.1:5060")]
@@ -89,7 +91,9 @@ impl Args {
     }
 
     fn password(&self) -> String {
-        self.password.clone().unwrap_or_else(|| format!("tsunagu-{}", self.user))
+        self.password
+            .clone()
+            .unwrap_or_else(|| format!("tsunagu-{}", self.user))
     }
 }
 
@@ -123,7 +127,9 @@ impl Outcome {
 ///
 /// Wrong arguments, an unreadable sound file, no socket.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let patience = Duration::try_from_secs_f64(args.patience)
         .map_err(|error| anyhow::anyhow!("--patience {}: {error}", args.patience))?;
     let outcome = runtime.block_on(async {
@@ -140,7 +146,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Outcome::TimedOut => eprintln!("nothing happened in {patience:?}"),
         Outcome::Unregistered(status) => {
-            eprintln!("not registered: {status} {}", crate::base::reason::phrase(status));
+            eprintln!(
+                "not registered: {status} {}",
+                crate::base::reason::phrase(status)
+            );
         }
     }
     Ok(outcome.exit_code())

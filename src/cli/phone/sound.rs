@@ -12,7 +12,10 @@ pub(super) fn load(source: &str) -> anyhow::Result<Arc<Sound>> {
     let samples = match source.strip_prefix("tone:") {
         Some(hertz) => {
             let hertz: f64 = hertz.parse().with_context(|| format!("--play {source}"))?;
-            anyhow::ensure!((1.0..4000.0).contains(&hertz), "--play {source}: 1 to 3999 Hz");
+            anyhow::ensure!(
+                (1.0..4000.0).contains(&hertz),
+                "--play {source}: 1 to 3999 Hz"
+            );
             tone(hertz)
         }
         None => read(Path::new(source))?,
