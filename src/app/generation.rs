@@ -32,7 +32,7 @@ pub(super) fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Gene
             name.clone(),
             QueueCare {
                 line: line.clone(),
-                record: true,
+                record: office.recorded.contains(name),
             },
         )
     });

@@ -39,7 +39,6 @@ pub(super) struct House {
     pub(super) progress: Arc<Progress>,
     pub(super) logging: Logging,
     pub(super) generation: AtomicU64,
-    pub(super) drain: Duration,
     pub(super) office: ArcSwap<Office>,
     pub(super) directory: PathBuf,
     pub(super) environment: Environment,

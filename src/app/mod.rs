@@ -51,11 +51,12 @@ pub struct Switch {
     server: Server,
     keeper: Keeper,
     records: Records,
-    drain: Duration,
     /// Keeps the data directory ours.
     _data: DataDir,
 }
 
+/// Depth of the jitter buffer: what most carriers' jitter fits into, and no ear minds.
+const JITTER: Duration = Duration::from_millis(60);
 /// Orders that may wait for a shard; the router waits when there are more, the network loses.
 const ORDERS: usize = 4096;
 /// Events that may wait for the metrics' fold; more are counted as lost.
@@ -167,7 +168,6 @@ impl Switch {
             progress,
             logging,
             generation: AtomicU64::new(1),
-            drain: node.drain,
             office: ArcSwap::from_pointee(office),
             directory,
             environment,
@@ -181,7 +181,6 @@ impl Switch {
         };
         let server = Server::start(settings, house.clone(), Arc::new(records.clone()), metrics)?;
         Ok(Self {
-            drain: node.drain,
             house,
             listeners,
             threads,
@@ -233,7 +232,7 @@ impl Switch {
 
     /// How long [`Switch::drain`] waits at the most.
     pub fn drain_time(&self) -> Duration {
-        self.drain
+        self.house.office.load().node.drain
     }
 
     /// Takes no more calls; returns whether all have ended.
@@ -285,7 +284,7 @@ fn media(office: &Office) -> EngineConfig {
         // Every call has two legs; a ringing phone with several contacts has more.
         max_legs: node.max_calls.saturating_mul(3),
         shards: usize::from(node.shards.max(1)),
-        ..EngineConfig::default()
+        jitter: JITTER,
     }
 }
 

@@ -124,6 +124,9 @@ impl Core {
             trunk: leg.trunk.clone(),
             sip_call_id: hands.ua.call_id(leg.session).unwrap_or_default().to_owned(),
         };
+        if let Some(trunk) = &leg.trunk {
+            hands.gate.enter_trunk(trunk);
+        }
         self.legs.push(leg);
         self.emit(hands, fact);
     }
@@ -344,6 +347,9 @@ impl Core {
             return;
         }
         leg.summary = Some(summary.clone());
+        if let Some(trunk) = &leg.trunk {
+            hands.gate.exit_trunk(trunk);
+        }
         let (at, by, cause) = leg
             .over
             .clone()

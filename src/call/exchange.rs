@@ -319,6 +319,7 @@ impl Exchange {
             generations: &self.generations,
             index: &mut self.index,
             outbox: &mut self.outbox,
+            gate: &self.gate,
             listeners: &self.listeners,
         };
         act(&mut call, &mut hands);

@@ -1,3 +1,5 @@
+//! The server through real sockets.
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
