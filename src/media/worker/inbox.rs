@@ -101,7 +101,7 @@ impl Inbox {
     /// Gives an order. Whoever gives one that may be refused asks [`Inbox::has_open_slot`] first;
     /// all may use the reserved slots then, and are refused only by a worker long dead.
     pub(crate) fn order(&self, order: Order) -> Result<(), Full> {
-        self.orders.push_reserved(order).map_err(|_| Full)?;
+        self.orders.push(order).map_err(|_| Full)?;
         self.bell.ring();
         Ok(())
     }
