@@ -1,1 +1,338 @@
-//! Where phones are: bindings (RFC 3261 §10).
+//! Where phones are: bindings (RFC 3261 §10.3, flows of RFC 5626 §6).
+//!
+//! A pure machine: whoever calls [`Registrar::register`] has authenticated the request and knows
+//! which phone it speaks for. Not here: GRUU, Path, service routes.
+
+mod binding;
+mod request;
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Timers, Timestamp};
+use crate::sip::{ConnectionId, Flow, HeaderName, Message, NameAddr};
+use request::{Asked, Request, Wish};
+
+pub use binding::Binding;
+
+/// What phones may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Contacts a phone may have; the one refreshed longest ago makes room for a new one.
+    pub max_contacts: usize,
+    /// Shortest time granted; shorter wishes are refused with 423.
+    pub min_expires: Duration,
+    /// Time granted when none is asked for.
+    pub default_expires: Duration,
+    /// Longest time granted; longer wishes are cut.
+    pub max_expires: Duration,
+}
+
+impl Default for Limits {
+    /// 10 contacts, 60 s, 3600 s, 7200 s.
+    fn default() -> Self {
+        Self {
+            max_contacts: 10,
+            min_expires: Duration::from_secs(60),
+            default_expires: Duration::from_secs(3600),
+            max_expires: Duration::from_secs(7200),
+        }
+    }
+}
+
+/// How a REGISTER is to be answered, and what it changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// 200, 400, 403, 423 or 500.
+    pub status: u16,
+    /// Headers of the response.
+    pub headers: Vec<(HeaderName, String)>,
+    /// What others should know.
+    pub changes: Vec<Change>,
+}
+
+/// A phone came or went. Refreshes are no change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The phone has its first binding.
+    Registered {
+        /// The phone.
+        phone: String,
+    },
+    /// The phone's last binding is gone.
+    Unregistered {
+        /// The phone.
+        phone: String,
+    },
+}
+
+/// All bindings, to be written down and read back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Bindings by phone.
+    pub phones: BTreeMap<String, Vec<Binding>>,
+}
+
+/// The table of bindings.
+#[derive(Clone, Debug)]
+pub struct Registrar {
+    limits: Limits,
+    /// Phones with at least one binding, most wanted and freshest first.
+    phones: HashMap<String, Vec<Binding>>,
+    /// When a phone's first binding ends.
+    expiries: Timers<String>,
+}
+
+impl Registrar {
+    /// An empty table.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            phones: HashMap::new(),
+            expiries: Timers::new(),
+        }
+    }
+
+    /// The table as it was written down; what has ended meanwhile goes with the next
+    /// [`Registrar::handle_timeout`]. Connections of an earlier process are forgotten.
+    pub fn restore(limits: Limits, snapshot: Snapshot) -> Self {
+        let mut registrar = Self::new(limits);
+        for (phone, mut bindings) in snapshot.phones {
+            for binding in &mut bindings {
+                binding.flow.connection = None;
+            }
+            registrar.set(&phone, bindings);
+        }
+        registrar
+    }
+
+    /// The table, to be written down.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            phones: self
+                .phones
+                .iter()
+                .map(|(phone, bindings)| (phone.clone(), bindings.clone()))
+                .collect(),
+        }
+    }
+
+    /// Carries out a REGISTER of `phone` that came from `source`, wholly or not at all.
+    pub fn register(
+        &mut self,
+        now: Timestamp,
+        message: &Message,
+        source: &Flow,
+        phone: &str,
+    ) -> Reply {
+        let was_registered = self.is_registered(phone);
+        match self.carry_out(now, message, source, phone) {
+            Ok(()) => Reply {
+                status: 200,
+                headers: self.contacts(now, phone),
+                changes: self.changes(phone, was_registered),
+            },
+            Err(refusal) => Reply {
+                status: refusal.status(),
+                headers: self.explain(refusal),
+                changes: Vec::new(),
+            },
+        }
+    }
+
+    /// Where `phone` is, most wanted (`q`) and freshest first.
+    pub fn bindings(&self, phone: &str) -> &[Binding] {
+        self.phones.get(phone).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether `phone` is anywhere.
+    pub fn is_registered(&self, phone: &str) -> bool {
+        self.phones.contains_key(phone)
+    }
+
+    /// Phones that are registered.
+    pub fn phones(&self) -> impl Iterator<Item = &str> {
+        self.phones.keys().map(String::as_str)
+    }
+
+    /// Forgets bindings whose connection is gone (RFC 5626 §4.2.2): nothing can reach them.
+    pub fn handle_closed(&mut self, connection: ConnectionId) -> Vec<Change> {
+        let on_it = |binding: &Binding| binding.flow.connection == Some(connection);
+        let touched: Vec<String> = self
+            .phones
+            .iter()
+            .filter(|(_, bindings)| bindings.iter().any(on_it))
+            .map(|(phone, _)| phone.clone())
+            .collect();
+        let keep = |binding: &Binding| !on_it(binding);
+        touched
+            .into_iter()
+            .flat_map(|phone| self.retain(&phone, keep))
+            .collect()
+    }
+
+    /// Ends what is due.
+    pub fn handle_timeout(&mut self, now: Timestamp) -> Vec<Change> {
+        let mut changes = Vec::new();
+        while let Some((_, phone)) = self.expiries.pop_due(now) {
+            changes.extend(self.retain(&phone, |binding| binding.expires_at > now));
+        }
+        changes
+    }
+
+    /// When [`Registrar::handle_timeout`] is to be called next.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.expiries.next()
+    }
+
+    fn carry_out(
+        &mut self,
+        now: Timestamp,
+        message: &Message,
+        source: &Flow,
+        phone: &str,
+    ) -> Result<(), Refusal> {
+        let request = Request::read(message, &self.limits).ok_or(Refusal::Malformed)?;
+        let mut bindings = self.bindings(phone).to_vec();
+        match &request.asked {
+            Asked::Nothing => return Ok(()),
+            Asked::RemoveAll => {
+                if bindings.iter().any(|binding| request.is_old_for(binding)) {
+                    return Err(Refusal::OutOfOrder);
+                }
+                bindings.clear();
+            }
+            Asked::Each(wishes) => {
+                if wishes.len() > self.limits.max_contacts {
+                    return Err(Refusal::TooMany);
+                }
+                for wish in wishes {
+                    self.grant(now, &request, wish, source, &mut bindings)?;
+                }
+            }
+        }
+        self.set(phone, bindings);
+        Ok(())
+    }
+
+    /// Adds, refreshes or removes one contact (RFC 3261 §10.3 step 7).
+    fn grant(
+        &self,
+        now: Timestamp,
+        request: &Request,
+        wish: &Wish,
+        source: &Flow,
+        bindings: &mut Vec<Binding>,
+    ) -> Result<(), Refusal> {
+        let existing = bindings.iter().position(|binding| wish.is_for(binding));
+        if let Some(existing) = existing.and_then(|at| bindings.get(at))
+            && request.is_old_for(existing)
+        {
+            return Err(Refusal::OutOfOrder);
+        }
+        if !wish.expires.is_zero() && wish.expires < self.limits.min_expires {
+            return Err(Refusal::TooBrief);
+        }
+        bindings.retain(|binding| !wish.is_for(binding));
+        if wish.expires.is_zero() {
+            return Ok(());
+        }
+        if bindings.len() >= self.limits.max_contacts {
+            let oldest = (0..bindings.len()).min_by_key(|at| bindings[*at].refreshed_at);
+            if let Some(oldest) = oldest {
+                bindings.remove(oldest);
+            }
+        }
+        bindings.push(Binding {
+            contact: wish.contact.clone(),
+            flow: *source,
+            expires_at: now + wish.expires.min(self.limits.max_expires),
+            refreshed_at: now,
+            user_agent: request.user_agent.clone(),
+            q_millis: wish.q_millis,
+            outbound: wish.outbound.clone(),
+            call_id: request.call_id.clone(),
+            cseq: request.cseq,
+        });
+        Ok(())
+    }
+
+    fn retain(&mut self, phone: &str, keep: impl Fn(&Binding) -> bool) -> Vec<Change> {
+        let mut bindings = self.bindings(phone).to_vec();
+        bindings.retain(keep);
+        self.set(phone, bindings);
+        self.changes(phone, true)
+    }
+
+    fn set(&mut self, phone: &str, mut bindings: Vec<Binding>) {
+        bindings.sort_by_key(|binding| std::cmp::Reverse((binding.q_millis, binding.refreshed_at)));
+        match bindings.iter().map(|binding| binding.expires_at).min() {
+            Some(first) => {
+                self.expiries.set(phone.to_owned(), first);
+                self.phones.insert(phone.to_owned(), bindings);
+            }
+            None => {
+                self.expiries.stop(&phone.to_owned());
+                self.phones.remove(phone);
+            }
+        }
+    }
+
+    fn changes(&self, phone: &str, was_registered: bool) -> Vec<Change> {
+        let phone = phone.to_owned();
+        match (was_registered, self.is_registered(&phone)) {
+            (false, true) => vec![Change::Registered { phone }],
+            (true, false) => vec![Change::Unregistered { phone }],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Every binding with the seconds it has left (RFC 3261 §10.3 step 8).
+    fn contacts(&self, now: Timestamp, phone: &str) -> Vec<(HeaderName, String)> {
+        let line = |binding: &Binding| {
+            let left = binding.expires_at.since(now).as_secs();
+            let mut contact = NameAddr::new(binding.contact.clone());
+            contact.params.set("expires", Some(&left.to_string()));
+            (HeaderName::Contact, contact.to_string())
+        };
+        self.bindings(phone).iter().map(line).collect()
+    }
+
+    fn explain(&self, refusal: Refusal) -> Vec<(HeaderName, String)> {
+        match refusal {
+            Refusal::TooBrief => {
+                let seconds = self.limits.min_expires.as_secs();
+                vec![(HeaderName::MinExpires, seconds.to_string())]
+            }
+            Refusal::Malformed | Refusal::OutOfOrder | Refusal::TooMany => Vec::new(),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Refusal {
+    /// Unreadable, a scheme we cannot call, or `*` with something else than `Expires: 0`.
+    Malformed,
+    /// A CSeq at or below one that was carried out (RFC 3261 §10.3 steps 6 and 7).
+    OutOfOrder,
+    /// Shorter than the shortest time granted.
+    TooBrief,
+    /// More contacts at once than a phone may have.
+    TooMany,
+}
+
+impl Refusal {
+    const fn status(self) -> u16 {
+        match self {
+            Refusal::Malformed => 400,
+            Refusal::OutOfOrder => 500,
+            Refusal::TooBrief => 423,
+            Refusal::TooMany => 403,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

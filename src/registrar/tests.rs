@@ -1,0 +1,262 @@
+//! The rules of RFC 3261 §10.3 as facts.
+
+use super::*;
+use crate::base::Entropy;
+
+const PHONE: &str = "1001";
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds * 1000)
+}
+
+fn source() -> Flow {
+    Flow::udp(
+        "192.0.2.1:5060".parse().unwrap(),
+        "198.51.100.7:40000".parse().unwrap(),
+    )
+}
+
+fn message(call_id: &str, cseq: u32, more: &str) -> Message {
+    let text = format!(
+        "REGISTER sip:office SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\n\
+        From: <sip:1001@office>;tag=1\r\nTo: <sip:1001@office>\r\nUser-Agent: test\r\n\
+        Call-ID: {call_id}\r\nCSeq: {cseq} REGISTER\r\n{more}\r\n"
+    );
+    Message::parse(text.into()).unwrap()
+}
+
+/// A registrar and the requests of one phone.
+struct Office {
+    registrar: Registrar,
+    cseq: u32,
+}
+
+impl Office {
+    fn new() -> Self {
+        Self {
+            registrar: Registrar::new(Limits::default()),
+            cseq: 0,
+        }
+    }
+
+    fn register(&mut self, seconds: i64, more: &str) -> Reply {
+        self.cseq += 1;
+        let message = message("call-1", self.cseq, more);
+        self.registrar
+            .register(at(seconds), &message, &source(), PHONE)
+    }
+
+    fn contacts(&self) -> Vec<String> {
+        let bindings = self.registrar.bindings(PHONE);
+        bindings.iter().map(|b| b.contact.to_string()).collect()
+    }
+}
+
+fn registered() -> Vec<Change> {
+    vec![Change::Registered {
+        phone: PHONE.to_owned(),
+    }]
+}
+
+fn unregistered() -> Vec<Change> {
+    vec![Change::Unregistered {
+        phone: PHONE.to_owned(),
+    }]
+}
+
+#[test]
+fn a_phone_comes_is_refreshed_and_goes() {
+    let mut office = Office::new();
+    let reply = office.register(0, "Contact: <sip:1001@10.0.0.1>;expires=600\r\n");
+    assert_eq!((reply.status, reply.changes), (200, registered()));
+    assert_eq!(
+        reply.headers,
+        [(
+            HeaderName::Contact,
+            "<sip:1001@10.0.0.1>;expires=600".to_owned()
+        )]
+    );
+    let binding = &office.registrar.bindings(PHONE)[0];
+    assert_eq!(binding.flow, source());
+    assert_eq!(binding.user_agent.as_deref(), Some("test"));
+
+    let reply = office.register(100, "Contact: <sip:1001@10.0.0.1>\r\nExpires: 300\r\n");
+    assert_eq!((reply.status, reply.changes), (200, Vec::new()));
+    assert_eq!(office.registrar.poll_timeout(), Some(at(400)));
+
+    let reply = office.register(150, "");
+    assert_eq!(reply.headers[0].1, "<sip:1001@10.0.0.1>;expires=250");
+
+    let reply = office.register(200, "Contact: <sip:1001@10.0.0.1>;expires=0\r\n");
+    assert_eq!((reply.status, reply.changes), (200, unregistered()));
+    assert!(reply.headers.is_empty());
+    assert_eq!(office.registrar.poll_timeout(), None);
+}
+
+#[test]
+fn bindings_end_each_in_its_time() {
+    let mut office = Office::new();
+    office.register(0, "Contact: <sip:a@h>;expires=60, <sip:b@h>;expires=90\r\n");
+    assert!(office.registrar.handle_timeout(at(59)).is_empty());
+    assert!(office.registrar.handle_timeout(at(60)).is_empty());
+    assert_eq!(office.contacts(), ["sip:b@h"]);
+    assert_eq!(office.registrar.handle_timeout(at(90)), unregistered());
+    assert!(!office.registrar.is_registered(PHONE));
+}
+
+#[test]
+fn times_are_defaulted_cut_and_refused() {
+    let mut office = Office::new();
+    office.register(0, "Contact: <sip:a@h>\r\n");
+    assert_eq!(office.registrar.poll_timeout(), Some(at(3600)));
+    office.register(0, "Contact: <sip:a@h>;expires=99999\r\n");
+    assert_eq!(office.registrar.poll_timeout(), Some(at(7200)));
+    office.register(0, "Contact: <sip:a@h>;expires=280297596632815\r\n");
+    assert_eq!(office.registrar.poll_timeout(), Some(at(3600)));
+    let reply = office.register(0, "Contact: <sip:a@h>;expires=59\r\n");
+    assert_eq!(reply.status, 423);
+    assert_eq!(reply.headers, [(HeaderName::MinExpires, "60".to_owned())]);
+    assert_eq!(office.registrar.poll_timeout(), Some(at(3600)));
+}
+
+#[test]
+fn a_star_removes_all_and_needs_expires_zero() {
+    let mut office = Office::new();
+    office.register(0, "Contact: <sip:a@h>, <sip:b@h>\r\n");
+    assert_eq!(office.register(1, "Contact: *\r\n").status, 400);
+    assert_eq!(
+        office.register(1, "Contact: *\r\nExpires: 60\r\n").status,
+        400
+    );
+    let mixed = "Contact: *\r\nContact: <sip:a@h>\r\nExpires: 0\r\n";
+    assert_eq!(office.register(1, mixed).status, 400);
+    assert_eq!(office.contacts().len(), 2);
+    let reply = office.register(1, "Contact: *\r\nExpires: 0\r\n");
+    assert_eq!((reply.status, reply.changes), (200, unregistered()));
+}
+
+#[test]
+fn requests_out_of_order_change_nothing() {
+    let mut office = Office::new();
+    office.cseq = 10;
+    office.register(0, "Contact: <sip:a@h>\r\n");
+    let mut register = |call_id, cseq, more| {
+        let message = message(call_id, cseq, more);
+        let reply = office.registrar.register(at(1), &message, &source(), PHONE);
+        (reply.status, office.registrar.bindings(PHONE).len())
+    };
+    let remove = "Contact: <sip:a@h>;expires=0\r\n";
+    let star = "Contact: *\r\nExpires: 0\r\n";
+    assert_eq!(register("call-1", 11, remove), (500, 1));
+    assert_eq!(register("call-1", 10, star), (500, 1));
+    // One part out of order undoes the whole.
+    let both = "Contact: <sip:new@h>, <sip:a@h>\r\n";
+    assert_eq!(register("call-1", 9, both), (500, 1));
+    // Another Call-ID is another life of the phone.
+    assert_eq!(register("call-2", 1, remove), (200, 0));
+}
+
+#[test]
+fn a_phone_that_keeps_flows_replaces_its_contact() {
+    let mut office = Office::new();
+    let with = |port: u16, id: u8| {
+        format!(
+            "Contact: <sip:1001@10.0.0.1:{port}>;+sip.instance=\"<urn:uuid:1>\";reg-id={id}\r\n"
+        )
+    };
+    office.register(0, &with(1000, 1));
+    office.register(1, &with(2000, 1));
+    office.register(2, &with(3000, 2));
+    assert_eq!(
+        office.contacts(),
+        ["sip:1001@10.0.0.1:3000", "sip:1001@10.0.0.1:2000"]
+    );
+}
+
+#[test]
+fn equal_contacts_are_one_and_preference_orders_them() {
+    let mut office = Office::new();
+    office.register(0, "Contact: <sip:%61@HOST;x=1>;q=0.5, <sip:b@h>;q=0.7\r\n");
+    office.register(1, "Contact: <sip:a@host>;q=0.6\r\n");
+    assert_eq!(office.contacts(), ["sip:b@h", "sip:a@host"]);
+}
+
+#[test]
+fn contacts_are_bounded_and_only_callable_ones_kept() {
+    let mut office = Office::new();
+    for number in 0..12 {
+        let contact = format!("Contact: <sip:{number}@h>\r\n");
+        assert_eq!(office.register(number, &contact).status, 200);
+    }
+    let contacts = office.contacts();
+    assert_eq!(contacts.len(), 10);
+    assert_eq!(contacts.last().map(String::as_str), Some("sip:2@h"));
+    let many: Vec<String> = (0..11).map(|n| format!("<sip:{n}@x>")).collect();
+    let many = format!("Contact: {}\r\n", many.join(","));
+    assert_eq!(office.register(20, &many).status, 403);
+    assert_eq!(office.register(20, "Contact: <name:x>\r\n").status, 400);
+    assert_eq!(office.register(20, "Contact: <sip:a@h\r\n").status, 400);
+    let hidden = "Contact: <sip:z@h?Route=%3Csip:evil%3E>\r\n";
+    office.register(21, hidden);
+    assert_eq!(office.contacts()[0], "sip:z@h");
+}
+
+#[test]
+fn a_closed_connection_takes_its_bindings_along() {
+    let mut registrar = Registrar::new(Limits::default());
+    let tcp = Flow::tcp(source().local, source().remote, Some(ConnectionId(7)));
+    let message = message("c", 1, "Contact: <sip:a@h>\r\n");
+    registrar.register(at(0), &message, &tcp, PHONE);
+    assert!(registrar.handle_closed(ConnectionId(8)).is_empty());
+    assert_eq!(registrar.handle_closed(ConnectionId(7)), unregistered());
+}
+
+#[test]
+fn a_restored_table_is_the_same_but_for_connections() {
+    let mut registrar = Registrar::new(Limits::default());
+    let tcp = Flow::tcp(source().local, source().remote, Some(ConnectionId(7)));
+    for (phone, flow) in [("1001", source()), ("1002", tcp)] {
+        let message = message("c", 1, "Contact: <sip:a@h>;q=0.2, <sip:b@h>\r\n");
+        registrar.register(at(0), &message, &flow, phone);
+    }
+    let json = serde_json::to_string(&registrar.snapshot()).unwrap();
+    let snapshot = serde_json::from_str(&json).unwrap();
+    let mut restored = Registrar::restore(Limits::default(), snapshot);
+    assert_eq!(restored.bindings("1001"), registrar.bindings("1001"));
+    assert_eq!(restored.bindings("1002")[0].flow.connection, None);
+    assert_eq!(restored.poll_timeout(), registrar.poll_timeout());
+    assert_eq!(restored.handle_timeout(at(3600)).len(), 2);
+}
+
+#[test]
+fn whatever_is_registered_the_table_stays_sound() {
+    let mut entropy = Entropy::from_seed(4);
+    let mut registrar = Registrar::new(Limits::default());
+    for step in 0..3000 {
+        let now = at(step);
+        let phone = entropy.below(4).to_string();
+        let expires = [0, 30, 60, 61, 5000, 9000][entropy.below(6) as usize];
+        let contact = format!(
+            "Contact: <sip:{}@h>;expires={expires}\r\n",
+            entropy.below(14)
+        );
+        let more = match entropy.below(20) {
+            0 => "Contact: *\r\nExpires: 0\r\n",
+            1 => "",
+            _ => contact.as_str(),
+        };
+        let message = message("c", entropy.below(4000) as u32, more);
+        let before = registrar.is_registered(&phone);
+        let reply = registrar.register(now, &message, &source(), &phone);
+        let after = registrar.is_registered(&phone);
+        assert_eq!(reply.changes.len(), usize::from(before != after));
+        registrar.handle_timeout(now);
+        for phone in ["0", "1", "2", "3"] {
+            let bindings = registrar.bindings(phone);
+            assert!(bindings.len() <= 10);
+            assert!(bindings.iter().all(|binding| binding.expires_at > now));
+            assert_eq!(registrar.is_registered(phone), !bindings.is_empty());
+        }
+        assert!(registrar.poll_timeout().is_none_or(|next| next > now));
+    }
+}

@@ -1,0 +1,166 @@
+//! One `m=audio` line with what belongs to it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::codec::static_encoding;
+use super::{AudioCodec, Direction};
+
+/// An audio stream as one side describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AudioMedia {
+    /// Where its media is to go; `0.0.0.0` (or `::`) means hold, `None` that it is no address.
+    pub address: Option<IpAddr>,
+    /// RTP port; 0 means the stream is switched off.
+    pub port: u16,
+    /// Transport, `RTP/AVP` or `RTP/AVPF`.
+    pub protocol: String,
+    /// Where RTCP is to go when it says so (RFC 3605); the next port otherwise.
+    pub rtcp: Option<SocketAddr>,
+    /// Whether RTCP may share the RTP port (RFC 5761).
+    pub rtcp_mux: bool,
+    /// Direction, seen from the describing side.
+    pub direction: Direction,
+    /// Payload types, most wanted first.
+    pub formats: Vec<Format>,
+    /// Packet length wished for, milliseconds.
+    pub ptime_ms: Option<u32>,
+    /// Longest packet wanted, milliseconds.
+    pub max_ptime_ms: Option<u32>,
+}
+
+impl AudioMedia {
+    /// Where to send RTP; `None` on hold by address, switched off, or to no single host.
+    pub fn remote(&self) -> Option<SocketAddr> {
+        let address = self.address.filter(|address| is_single_host(*address))?;
+        (self.port != 0).then(|| SocketAddr::new(address, self.port))
+    }
+
+    /// Where to send RTCP: as said, or the port after RTP's (RFC 3550 §11).
+    pub fn remote_rtcp(&self) -> Option<SocketAddr> {
+        let rtp = self.remote()?;
+        match self.rtcp {
+            Some(rtcp) => Some(rtcp).filter(|rtcp| is_single_host(rtcp.ip()) && rtcp.port() != 0),
+            None => Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?)),
+        }
+    }
+
+    /// The payload types as the `m=` line lists them; the grammar wants one at least.
+    pub(super) fn numbers(&self) -> String {
+        let numbers = self.formats.iter().map(|f| f.payload_type.to_string());
+        let numbers: Vec<String> = numbers.collect();
+        match numbers.is_empty() {
+            true => "0".to_owned(),
+            false => numbers.join(" "),
+        }
+    }
+
+    /// Whether the address says hold, in the manner of RFC 2543 (RFC 3264 §8.4).
+    pub fn is_held_by_address(&self) -> bool {
+        self.address.is_some_and(|address| address.is_unspecified())
+    }
+
+    /// The first payload type of a codec.
+    pub fn format_of(&self, codec: AudioCodec) -> Option<&Format> {
+        self.formats.iter().find(|format| format.is(codec))
+    }
+
+    /// The payload type of telephone events on the 8 kHz clock (RFC 4733).
+    pub fn telephone_event(&self) -> Option<u8> {
+        self.formats
+            .iter()
+            .find(|format| {
+                format.clock_rate == 8000 && format.encoding.eq_ignore_ascii_case("telephone-event")
+            })
+            .map(|format| format.payload_type)
+    }
+}
+
+/// Multicast and broadcast would make a reflector of us.
+fn is_single_host(address: IpAddr) -> bool {
+    let is_broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+    !address.is_unspecified() && !address.is_multicast() && !is_broadcast
+}
+
+/// One payload type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// Payload type, 0 to 127.
+    pub payload_type: u8,
+    /// Encoding name, such as `PCMU`.
+    pub encoding: String,
+    /// RTP clock, Hz.
+    pub clock_rate: u32,
+    /// Channels, usually 1.
+    pub channels: u8,
+    /// Parameters, as written.
+    pub fmtp: Option<String>,
+}
+
+impl Format {
+    /// One of our codecs on its static payload type.
+    pub fn of(codec: AudioCodec) -> Self {
+        Self {
+            payload_type: codec.payload_type(),
+            encoding: codec.as_str().to_owned(),
+            clock_rate: codec.clock_rate(),
+            channels: 1,
+            fmtp: None,
+        }
+    }
+
+    /// Telephone events 0 to 15: the digits, `*`, `#` and A to D.
+    pub fn telephone_event(payload_type: u8) -> Self {
+        Self {
+            payload_type,
+            encoding: "telephone-event".to_owned(),
+            clock_rate: 8000,
+            channels: 1,
+            fmtp: Some("0-15".to_owned()),
+        }
+    }
+
+    /// Whether it is this codec.
+    pub fn is(&self, codec: AudioCodec) -> bool {
+        self.channels == 1
+            && self.clock_rate == codec.clock_rate()
+            && self.encoding.eq_ignore_ascii_case(codec.as_str())
+    }
+
+    /// From a number of the `m=` line and the attributes of the stream; `None` when it is no
+    /// payload type, or one that nothing explains.
+    pub(super) fn read(number: &str, media: &sdp_types::Media) -> Option<Self> {
+        let payload_type: u8 = number.parse().ok().filter(|number| *number < 128)?;
+        let attribute = |name: &'static str| {
+            media.get_attribute_values(name).flatten().find_map(|text| {
+                let (number, rest) = text.trim().split_once([' ', '\t'])?;
+                (number.parse() == Ok(payload_type)).then(|| rest.trim().to_owned())
+            })
+        };
+        let (encoding, clock_rate, channels) = match attribute("rtpmap") {
+            Some(map) => read_rtpmap(&map)?,
+            None => {
+                let (encoding, clock_rate) = static_encoding(payload_type)?;
+                (encoding.to_owned(), clock_rate, 1)
+            }
+        };
+        Some(Self {
+            payload_type,
+            encoding,
+            clock_rate,
+            channels,
+            fmtp: attribute("fmtp"),
+        })
+    }
+}
+
+/// `PCMU/8000` or `opus/48000/2`.
+fn read_rtpmap(text: &str) -> Option<(String, u32, u8)> {
+    let mut parts = text.split('/');
+    let encoding = parts.next().filter(|name| !name.is_empty())?;
+    let clock_rate = parts.next()?.trim().parse().ok()?;
+    let channels = match parts.next() {
+        Some(channels) => channels.trim().parse().ok()?,
+        None => 1,
+    };
+    Some((encoding.to_owned(), clock_rate, channels))
+}

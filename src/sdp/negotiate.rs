@@ -1,0 +1,415 @@
+//! Offer and answer (RFC 3264): one audio stream, one codec at a time.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::OtherMedia;
+use super::{AudioCodec, AudioMedia, Description, Direction, Error, Format, Media, Origin};
+
+/// Our side of a stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalMedia {
+    /// Where we receive RTP, as others see it.
+    pub address: SocketAddr,
+    /// Where we receive RTCP when it is not the next port.
+    pub rtcp: Option<SocketAddr>,
+    /// Codecs we take; an offer lists them in this order.
+    pub codecs: Vec<AudioCodec>,
+    /// Payload type we offer for telephone events; `None` to do without.
+    pub telephone_event: Option<u8>,
+    /// What we are willing to do.
+    pub direction: Direction,
+    /// Session id of our descriptions, the same for the life of the dialog.
+    pub session_id: u64,
+    /// Version, one more for each description that differs from the last.
+    pub session_version: u64,
+}
+
+/// What both sides agreed upon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Negotiated {
+    /// Codec, both ways.
+    pub codec: AudioCodec,
+    /// Payload type to send it with.
+    pub payload_type: u8,
+    /// Payload type to expect it with.
+    pub receive_payload_type: u8,
+    /// Payload type to send telephone events with.
+    pub telephone_event: Option<u8>,
+    /// Payload type to expect telephone events with.
+    pub receive_telephone_event: Option<u8>,
+    /// Where to send RTP; `None` when there is nowhere, such as on hold by address.
+    pub remote: Option<SocketAddr>,
+    /// Where to send RTCP; the same as `remote` when multiplexed.
+    pub remote_rtcp: Option<SocketAddr>,
+    /// Whether RTCP shares the RTP port.
+    pub rtcp_mux: bool,
+    /// Length of the packets to send, milliseconds; a multiple of 20.
+    pub ptime_ms: u32,
+    /// What we may send and will receive.
+    pub direction: Direction,
+    /// Whether the other side put us on hold.
+    pub held_by_remote: bool,
+}
+
+/// Our offer: one audio stream.
+pub fn offer(local: &LocalMedia) -> Description {
+    let mut formats: Vec<Format> = local.codecs.iter().copied().map(Format::of).collect();
+    formats.extend(local.telephone_event.map(Format::telephone_event));
+    let audio = describe(local, "RTP/AVP", formats, local.direction);
+    Description {
+        origin: origin(local),
+        time: (0, 0),
+        media: vec![Media::Audio(audio)],
+    }
+}
+
+/// Our answer to an offer: the first audio stream with a codec of ours, everything else refused
+/// in place.
+///
+/// Among codecs of ours the offerer's order decides (RFC 3264 §6.1), and its payload types are
+/// used both ways.
+pub fn answer(local: &LocalMedia, offer: &Description) -> Result<(Description, Negotiated), Error> {
+    let mut error = Error::NoAudio;
+    let chosen = offer.media.iter().enumerate().find_map(|(line, media)| {
+        let Media::Audio(audio) = media else {
+            return None;
+        };
+        if audio.port == 0 {
+            return None;
+        }
+        let choice = choose(local, audio);
+        if choice.is_none() {
+            error = Error::NoCommonCodec;
+        }
+        choice.map(|(codec, format)| (line, audio, codec, format))
+    });
+    let (chosen, theirs, codec, format) = chosen.ok_or(error)?;
+    let telephone_event = local.telephone_event.and(theirs.telephone_event());
+    let negotiated = Negotiated {
+        telephone_event,
+        receive_telephone_event: telephone_event,
+        rtcp_mux: theirs.rtcp_mux,
+        ..agree(local, theirs, codec, format)
+    };
+    let mut formats = vec![format.clone()];
+    formats.extend(telephone_event.map(Format::telephone_event));
+    let mut ours = describe(local, &theirs.protocol, formats, negotiated.direction);
+    ours.rtcp_mux = negotiated.rtcp_mux;
+    let mut ours = Some(ours);
+    let media = offer.media.iter().enumerate().map(|(line, media)| {
+        let taken = ours.take_if(|_| line == chosen);
+        taken.map_or_else(|| refused(media), Media::Audio)
+    });
+    let description = Description {
+        origin: origin(local),
+        time: offer.time,
+        media: media.collect(),
+    };
+    Ok((description, negotiated))
+}
+
+/// What an answer to our offer means.
+///
+/// RTCP is never multiplexed, for we do not offer it; telephone events and codec may come back on
+/// payload types of the answerer's own.
+pub fn accept_answer(local: &LocalMedia, answer: &Description) -> Result<Negotiated, Error> {
+    let Some(Media::Audio(theirs)) = answer.media.first() else {
+        return Err(Error::NoAudio);
+    };
+    if theirs.port == 0 {
+        return Err(Error::NoAudio);
+    }
+    let (codec, format) = choose(local, theirs).ok_or(Error::NoCommonCodec)?;
+    let send = theirs.telephone_event();
+    Ok(Negotiated {
+        receive_payload_type: codec.payload_type(),
+        telephone_event: local.telephone_event.and(send),
+        receive_telephone_event: local.telephone_event.filter(|_| send.is_some()),
+        ..agree(local, theirs, codec, format)
+    })
+}
+
+/// The first of their formats that is a codec of ours.
+fn choose<'a>(local: &LocalMedia, theirs: &'a AudioMedia) -> Option<(AudioCodec, &'a Format)> {
+    theirs.formats.iter().find_map(|format| {
+        let codec = local.codecs.iter().find(|codec| format.is(**codec))?;
+        Some((*codec, format))
+    })
+}
+
+/// What follows from their description alone, whoever offered.
+fn agree(
+    local: &LocalMedia,
+    theirs: &AudioMedia,
+    codec: AudioCodec,
+    format: &Format,
+) -> Negotiated {
+    let is_held = theirs.is_held_by_address() || !theirs.direction.receives();
+    let mut direction = local.direction.and(theirs.direction.reversed());
+    if theirs.is_held_by_address() {
+        direction = direction.and(Direction::RecvOnly);
+    }
+    let remote = theirs.remote();
+    Negotiated {
+        codec,
+        payload_type: format.payload_type,
+        receive_payload_type: format.payload_type,
+        telephone_event: None,
+        receive_telephone_event: None,
+        remote,
+        remote_rtcp: theirs.remote_rtcp(),
+        rtcp_mux: false,
+        ptime_ms: packet_length(theirs),
+        direction,
+        held_by_remote: is_held,
+    }
+}
+
+/// Theirs, when it is a multiple of our frame that every receiver buffers; 20 otherwise.
+fn packet_length(theirs: &AudioMedia) -> u32 {
+    let longest = theirs.max_ptime_ms.unwrap_or(LONGEST_PACKET_MS);
+    match theirs.ptime_ms {
+        Some(wished @ (40 | 60)) if wished <= longest => wished,
+        _ => FRAME_MS,
+    }
+}
+
+fn describe(
+    local: &LocalMedia,
+    protocol: &str,
+    formats: Vec<Format>,
+    direction: Direction,
+) -> AudioMedia {
+    let next_port = local.address.port().checked_add(1);
+    let is_next =
+        |rtcp: &SocketAddr| rtcp.ip() == local.address.ip() && Some(rtcp.port()) == next_port;
+    AudioMedia {
+        address: Some(local.address.ip()),
+        port: local.address.port(),
+        protocol: protocol.to_owned(),
+        rtcp: local.rtcp.filter(|rtcp| !is_next(rtcp)),
+        rtcp_mux: false,
+        direction,
+        formats,
+        ptime_ms: Some(FRAME_MS),
+        max_ptime_ms: None,
+    }
+}
+
+/// A media line of the answer that takes no part (RFC 3264 §6).
+fn refused(media: &Media) -> Media {
+    Media::Other(match media {
+        Media::Other(other) => OtherMedia {
+            port: 0,
+            ..other.clone()
+        },
+        Media::Audio(audio) => OtherMedia {
+            kind: "audio".to_owned(),
+            port: 0,
+            protocol: audio.protocol.clone(),
+            formats: audio.numbers(),
+        },
+    })
+}
+
+fn origin(local: &LocalMedia) -> Origin {
+    Origin {
+        user: "-".to_owned(),
+        session_id: local.session_id.to_string(),
+        session_version: local.session_version,
+        address: local.address.ip().to_string(),
+    }
+}
+
+/// The frame of the media room, milliseconds.
+const FRAME_MS: u32 = 20;
+
+/// Longest packet we send: 480 octets of G.711.
+const LONGEST_PACKET_MS: u32 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local() -> LocalMedia {
+        LocalMedia {
+            address: "198.51.100.5:40000".parse().unwrap(),
+            rtcp: Some("198.51.100.5:40001".parse().unwrap()),
+            codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
+            telephone_event: Some(101),
+            direction: Direction::SendRecv,
+            session_id: 7,
+            session_version: 1,
+        }
+    }
+
+    fn parse(media: &str) -> Description {
+        let text =
+            format!("v=0\r\no=- 1 1 IN IP4 a\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n{media}");
+        Description::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_offerers_order_and_payload_types_decide() {
+        let offer = parse(
+            "m=audio 4000 RTP/AVP 18 8 0 96\r\na=rtpmap:96 telephone-event/8000\r\na=ptime:40\r\n",
+        );
+        let (answer, agreed) = answer(&local(), &offer).unwrap();
+        assert_eq!(agreed.codec, AudioCodec::Pcma);
+        assert_eq!((agreed.payload_type, agreed.receive_payload_type), (8, 8));
+        assert_eq!(agreed.telephone_event, Some(96));
+        assert_eq!(agreed.receive_telephone_event, Some(96));
+        assert_eq!(agreed.ptime_ms, 40);
+        assert_eq!(agreed.remote, Some("192.0.2.1:4000".parse().unwrap()));
+        assert_eq!(agreed.remote_rtcp, Some("192.0.2.1:4001".parse().unwrap()));
+        let text = String::from_utf8(answer.to_bytes()).unwrap();
+        assert_eq!(
+            text,
+            "v=0\r\no=- 7 1 IN IP4 198.51.100.5\r\ns=-\r\nt=0 0\r\n\
+            m=audio 40000 RTP/AVP 8 96\r\nc=IN IP4 198.51.100.5\r\n\
+            a=rtpmap:8 PCMA/8000\r\na=rtpmap:96 telephone-event/8000\r\na=fmtp:96 0-15\r\n\
+            a=ptime:20\r\na=sendrecv\r\n"
+        );
+    }
+
+    #[test]
+    fn other_media_are_refused_in_place() {
+        let offer = parse(
+            "m=video 9 RTP/AVP 31\r\nm=audio 5 RTP/SAVP 0\r\nm=audio 6 RTP/AVP 18\r\n\
+            m=audio 7 RTP/AVPF 0\r\na=rtcp-mux\r\nm=audio 8 RTP/AVP 0 8\r\nm=image 9 udptl t38\r\n",
+        );
+        let (answer, agreed) = answer(&local(), &offer).unwrap();
+        assert!(agreed.rtcp_mux);
+        let text = String::from_utf8(answer.to_bytes()).unwrap();
+        let lines: Vec<_> = text.lines().filter(|line| line.starts_with("m=")).collect();
+        assert_eq!(
+            lines,
+            [
+                "m=video 0 RTP/AVP 31",
+                "m=audio 0 RTP/SAVP 0",
+                "m=audio 0 RTP/AVP 18",
+                "m=audio 40000 RTP/AVPF 0",
+                "m=audio 0 RTP/AVP 0 8",
+                "m=image 0 udptl t38",
+            ]
+        );
+    }
+
+    #[test]
+    fn direction_is_mirrored_and_hold_is_seen() {
+        use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
+        for (theirs, ours, held) in [
+            ("sendrecv", SendRecv, false),
+            ("sendonly", RecvOnly, true),
+            ("recvonly", SendOnly, false),
+            ("inactive", Inactive, true),
+        ] {
+            let offer = parse(&format!("m=audio 4000 RTP/AVP 0\r\na={theirs}\r\n"));
+            let (answer, agreed) = answer(&local(), &offer).unwrap();
+            assert_eq!((agreed.direction, agreed.held_by_remote), (ours, held));
+            assert_eq!(answer.audio().next().unwrap().direction, ours);
+        }
+        let old = parse("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\n");
+        let (_, agreed) = answer(&local(), &old).unwrap();
+        assert_eq!((agreed.direction, agreed.remote), (RecvOnly, None));
+        assert!(agreed.held_by_remote);
+        let holding = LocalMedia {
+            direction: SendOnly,
+            ..local()
+        };
+        let offer = parse("m=audio 4000 RTP/AVP 0\r\n");
+        assert_eq!(answer(&holding, &offer).unwrap().1.direction, SendOnly);
+    }
+
+    #[test]
+    fn what_cannot_be_agreed_is_488() {
+        for (media, error) in [
+            ("m=video 9 RTP/AVP 31\r\n", Error::NoAudio),
+            ("m=audio 0 RTP/AVP 0\r\n", Error::NoAudio),
+            ("m=audio 9 RTP/AVP 18 9\r\n", Error::NoCommonCodec),
+            (
+                "m=audio 9 RTP/AVP 0\r\na=rtpmap:0 PCMU/16000\r\n",
+                Error::NoCommonCodec,
+            ),
+            ("", Error::NoAudio),
+        ] {
+            let refused = answer(&local(), &parse(media)).unwrap_err();
+            assert_eq!(refused, error);
+            assert_eq!(refused.status(), 488);
+        }
+    }
+
+    #[test]
+    fn an_answer_may_bring_its_own_payload_types() {
+        let offered = offer(&local());
+        let text = String::from_utf8(offered.to_bytes()).unwrap();
+        assert!(text.contains("m=audio 40000 RTP/AVP 0 8 101\r\n"));
+        let theirs = parse(
+            "m=audio 6000 RTP/AVP 96 97\r\na=rtpmap:96 PCMA/8000\r\n\
+            a=rtpmap:97 telephone-event/8000\r\na=recvonly\r\n",
+        );
+        let agreed = accept_answer(&local(), &theirs).unwrap();
+        assert_eq!((agreed.payload_type, agreed.receive_payload_type), (96, 8));
+        assert_eq!(agreed.telephone_event, Some(97));
+        assert_eq!(agreed.receive_telephone_event, Some(101));
+        assert_eq!(agreed.direction, Direction::SendOnly);
+        assert!(!agreed.held_by_remote);
+        let json = serde_json::to_string(&agreed).unwrap();
+        assert_eq!(serde_json::from_str::<Negotiated>(&json).unwrap(), agreed);
+    }
+
+    #[test]
+    fn both_ends_agree_on_what_was_agreed() {
+        let caller = LocalMedia {
+            address: "192.0.2.77:2000".parse().unwrap(),
+            rtcp: None,
+            codecs: vec![AudioCodec::Pcma],
+            ..local()
+        };
+        let offered = Description::parse(&offer(&caller).to_bytes()).unwrap();
+        let (answered, at_callee) = answer(&local(), &offered).unwrap();
+        let answered = Description::parse(&answered.to_bytes()).unwrap();
+        let at_caller = accept_answer(&caller, &answered).unwrap();
+        assert_eq!(at_caller.codec, at_callee.codec);
+        assert_eq!(at_caller.remote, Some(local().address));
+        assert_eq!(at_callee.remote, Some(caller.address));
+        assert_eq!(at_caller.remote_rtcp, local().rtcp);
+    }
+
+    #[test]
+    fn no_mutation_of_an_offer_panics_and_answers_stay_well_formed() {
+        let seed = "v=0\r\no=- 1 1 IN IP4 a\r\ns=-\r\nc=IN IP4 192.0.2.1/127\r\nt=0 0\r\n\
+            a=sendonly\r\nm=audio 65535 RTP/AVP 0 8 101 97\r\na=rtpmap:101 telephone-event/8000\r\n\
+            a=rtpmap:97 opus/48000/2\r\na=rtcp:4001 IN IP6 ::1\r\na=ptime:20\r\na=rtcp-mux\r\n\
+            m=video 5 RTP/AVP 31\r\nm=audio 7/2 RTP/AVP 8\r\na=inactive\r\n";
+        let mut entropy = crate::base::Entropy::from_seed(3264);
+        let mut agreed = 0;
+        for _ in 0..5000 {
+            let mut octets = seed.as_bytes().to_vec();
+            for _ in 0..=entropy.below(3) {
+                let at = entropy.below(octets.len() as u64) as usize;
+                match entropy.below(4) {
+                    0 => octets.truncate(at.max(9)),
+                    1 => drop(octets.remove(at)),
+                    2 => octets.insert(at, b"\r\n 0:/=a9\0\xff"[entropy.below(11) as usize]),
+                    _ => octets[at] ^= 1 << entropy.below(8),
+                }
+            }
+            let Ok(offer) = Description::parse(&octets) else {
+                continue;
+            };
+            let again = Description::parse(&offer.to_bytes()).unwrap();
+            assert_eq!(again.media.len(), offer.media.len());
+            if let Ok((answer, _)) = answer(&local(), &offer) {
+                let read = Description::parse(&answer.to_bytes()).unwrap();
+                assert_eq!(read.media.len(), offer.media.len());
+                assert!(accept_answer(&local(), &read).is_ok() || offer.audio().count() > 0);
+                agreed += 1;
+            }
+            let _ = accept_answer(&local(), &offer);
+        }
+        assert!(agreed > 500, "{agreed}");
+    }
+}
