@@ -4,10 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::command::{Command, Full, LegPorts, LegState, MediaError};
+use super::crew::{Crew, Time};
 use super::directory::{Addressed, Directory};
 use super::io::{Kernel, Network, PacketIo, Socket, VirtualIo, VirtualNet};
 use super::notices::{NoticeReceiver, NoticeRing, NoticeSender};
@@ -15,7 +15,7 @@ use super::ports::{Lease, Ports};
 use super::recorder::{DiskConfig, recover};
 use super::recordings::{Pace, Recordings};
 use super::ring::Bell;
-use super::worker::{Inbox, Leg, LegTape, Order, Outbound, Parts, RoomTape, Seed, Worker, spawn};
+use super::worker::{Inbox, Leg, LegTape, Order, Outbound, Parts, RoomTape, Seed, Worker};
 use super::{EngineConfig, Library, Stats};
 use crate::base::{Clock, Entropy, LegId, ShardId, Timestamp};
 
@@ -41,16 +41,6 @@ struct Inner {
 struct Control {
     directory: Directory,
     entropy: Entropy,
-}
-
-enum Time {
-    Real(Arc<dyn Clock>),
-    Virtual(VirtualNet),
-}
-
-enum Crew {
-    Inline(Vec<Worker>),
-    Threads(Vec<JoinHandle<()>>),
 }
 
 /// A worker that has not finished a tick for this long is not ready.
@@ -103,11 +93,7 @@ impl Engine {
             inbox.seen.store(now.as_micros(), Ordering::Relaxed);
         }
         engine.0.recordings.tell_recovered(recovered);
-        let mut threads = Vec::new();
-        for worker in workers {
-            threads.push(spawn(worker, Arc::clone(&clock))?);
-        }
-        *engine.crew() = Crew::Threads(threads);
+        engine.crew().start(workers, &clock)?;
         Ok(engine)
     }
 
@@ -129,7 +115,7 @@ impl Engine {
             },
             ios,
         );
-        *engine.crew() = Crew::Inline(workers);
+        *engine.crew() = Crew::inline(workers);
         engine
     }
 
@@ -185,7 +171,7 @@ impl Engine {
                 entropy,
             }),
             inboxes,
-            crew: Mutex::new(Crew::Threads(Vec::new())),
+            crew: Mutex::new(Crew::none()),
             config,
         };
         (Self(Arc::new(inner)), workers)
@@ -349,26 +335,7 @@ impl Engine {
         let Time::Virtual(net) = &self.0.time else {
             return;
         };
-        let mut crew = self.crew();
-        let Crew::Inline(workers) = &mut *crew else {
-            return;
-        };
-        settle(workers, net, net.now());
-        loop {
-            let ticks = workers.iter().map(Worker::next_tick);
-            let next = ticks.chain(net.next_arrival()).min();
-            let Some(next) = next.filter(|next| *next <= now) else {
-                break;
-            };
-            settle(workers, net, next);
-            for worker in workers.iter_mut() {
-                worker.take_ticks(next);
-            }
-            settle(workers, net, next);
-            self.0.recordings.pump();
-        }
-        settle(workers, net, now);
-        self.0.recordings.pump();
+        self.crew().run_until(net, now, || self.0.recordings.pump());
     }
 
     /// Closes every leg and room, ends recordings, stops the workers and waits for them.
@@ -473,37 +440,11 @@ struct Plan {
     bells: Vec<Arc<Bell>>,
 }
 
-impl Time {
-    fn now(&self) -> Timestamp {
-        match self {
-            Time::Real(clock) => clock.now(),
-            Time::Virtual(net) => net.now(),
-        }
-    }
-}
-
 impl Inner {
     fn shutdown(&self) {
         let now = self.time.now();
         let mut crew = self.crew.lock().unwrap_or_else(PoisonError::into_inner);
-        match std::mem::replace(&mut *crew, Crew::Threads(Vec::new())) {
-            Crew::Inline(mut workers) => {
-                for worker in &mut workers {
-                    worker.take_orders(now);
-                    worker.close_all(now);
-                }
-            }
-            Crew::Threads(threads) => {
-                for inbox in self.inboxes.iter() {
-                    inbox.shall_stop.store(true, Ordering::Release);
-                    inbox.wake();
-                }
-                for thread in threads {
-                    // A worker that panicked has said so itself.
-                    let _ = thread.join();
-                }
-            }
-        }
+        crew.stop(&self.inboxes, now);
         self.recordings.stop();
     }
 }
@@ -517,21 +458,6 @@ impl Drop for Inner {
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Engine({} workers)", self.0.inboxes.len())
-    }
-}
-
-/// Everything that can happen at one instant.
-fn settle(workers: &mut [Worker], net: &VirtualNet, now: Timestamp) {
-    loop {
-        net.advance(now);
-        let mut any = false;
-        for worker in workers.iter_mut() {
-            any |= worker.take_orders(now);
-            any |= worker.take_packets(|| now);
-        }
-        if !any {
-            return;
-        }
     }
 }
 

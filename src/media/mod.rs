@@ -21,6 +21,7 @@ mod tone;
 
 mod command;
 mod config;
+mod crew;
 mod directory;
 mod engine;
 mod graph;

@@ -34,7 +34,7 @@ impl NoticeRing {
         if notice.may_be_dropped() && !self.ring.has_open_slot() {
             return Err(notice);
         }
-        self.ring.push_reserved(notice)?;
+        self.ring.push(notice)?;
         self.wake.notify_one();
         Ok(())
     }

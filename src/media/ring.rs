@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::command::Full;
-
 /// Wakes a thread or task that sleeps in epoll; silent in a simulation.
 #[derive(Debug)]
 pub(crate) struct Bell {
@@ -75,16 +73,9 @@ impl<T> Ring<T> {
         }
     }
 
-    /// Puts in something that may be refused.
-    pub(crate) fn push(&self, item: T) -> Result<(), Full> {
-        if !self.has_open_slot() {
-            return Err(Full);
-        }
-        self.push_reserved(item).map_err(|_| Full)
-    }
-
-    /// Puts in something that has a reserved slot; gives it back when even those are full.
-    pub(crate) fn push_reserved(&self, item: T) -> Result<(), T> {
+    /// Puts something in; gives it back when even the reserved slots are full. What may be refused
+    /// asks [`Ring::has_open_slot`] first.
+    pub(crate) fn push(&self, item: T) -> Result<(), T> {
         self.queue.push(item)
     }
 
@@ -117,11 +108,11 @@ mod tests {
     fn reserved_slots_are_left_for_what_must_not_be_refused() {
         let ring = Ring::new(2, 1);
         assert_eq!(ring.push(1), Ok(()));
+        assert!(ring.has_open_slot());
         assert_eq!(ring.push(2), Ok(()));
-        assert_eq!(ring.push(3), Err(Full));
-        assert!(ring.is_strained());
-        assert_eq!(ring.push_reserved(4), Ok(()));
-        assert_eq!(ring.push_reserved(5), Err(5));
+        assert!(!ring.has_open_slot() && ring.is_strained());
+        assert_eq!(ring.push(4), Ok(()));
+        assert_eq!(ring.push(5), Err(5));
         assert_eq!(
             std::iter::from_fn(|| ring.pop()).collect::<Vec<_>>(),
             [1, 2, 4]

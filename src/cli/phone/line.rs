@@ -246,7 +246,9 @@ impl Line {
             }
             Incoming::Datagram(flow, bytes) => match Message::parse(bytes.clone()) {
                 Ok(message) => self.ua.handle_message(now, flow, message),
-                Err(error) => self.ua.handle_malformed(self.clock.now(), flow, &bytes, &error),
+                Err(error) => self
+                    .ua
+                    .handle_malformed(self.clock.now(), flow, &bytes, &error),
             },
         }
     }

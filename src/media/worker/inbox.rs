@@ -27,8 +27,9 @@ pub(crate) struct Inbox {
 pub(crate) enum Order {
     /// A new leg.
     Adopt(Box<Leg>),
-    /// Anything signalling asked for that a worker can do alone.
-    Command(Command),
+    /// Anything signalling asked for that a worker can do alone. Boxed, for there are thousands
+    /// of slots and commands are large.
+    Command(Box<Command>),
     /// Take in what another worker was told to send here; what follows about these waits for it.
     Expect {
         ticket: Ticket,
@@ -101,7 +102,7 @@ impl Inbox {
     /// Gives an order. Whoever gives one that may be refused asks [`Inbox::has_open_slot`] first;
     /// all may use the reserved slots then, and are refused only by a worker long dead.
     pub(crate) fn order(&self, order: Order) -> Result<(), Full> {
-        self.orders.push_reserved(order).map_err(|_| Full)?;
+        self.orders.push(order).map_err(|_| Full)?;
         self.bell.ring();
         Ok(())
     }
@@ -131,5 +132,15 @@ impl Inbox {
 
     pub(super) fn has_mail(&self) -> bool {
         !self.orders.is_empty() || !self.parcels.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_of_the_ring_is_small() {
+        assert!(size_of::<Order>() <= 72, "{}", size_of::<Order>());
     }
 }

@@ -23,7 +23,7 @@ impl Worker {
                 let key = self.adopt(leg);
                 self.replan(key);
             }
-            Order::Command(command) => self.command(command, now),
+            Order::Command(command) => self.command(*command, now),
             Order::Expect { ticket, .. } => self.expect(ticket),
             Order::SendLeg { leg, to, ticket } => self.send_leg(leg, to, ticket),
             Order::SendRoom {
