@@ -68,6 +68,13 @@ text_id!(
     /// One offer of a task to a worker: the task's id and the number of the attempt.
     ReservationId
 );
+impl CallId {
+    /// The shard that made the id and holds the call.
+    pub fn shard(&self) -> Option<ShardId> {
+        self.0.rsplit('-').nth(2)?.parse().ok().map(ShardId)
+    }
+}
+
 number_id!(
     /// One SIP leg and its media, unique on the node for the life of the process: the shard in
     /// the upper 16 bits, a counter below.
@@ -189,6 +196,7 @@ mod tests {
         let now = Timestamp::from_millis(1_795_136_523_456);
         let (a, b) = (ids.call(now), ids.call(now));
         assert!(a.as_str().starts_with("jp1-tokyo1-2-"));
+        assert_eq!(a.shard(), Some(ShardId(2)));
         assert_ne!(a, b);
         assert_eq!(ids.leg().0 >> 48, 2);
         assert_ne!(ids.leg(), ids.leg());

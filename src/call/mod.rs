@@ -1,1 +1,36 @@
 //! The call: legs, bridge, negotiation, machine, checkpoint.
+//!
+//! [`Exchange`] holds all calls of one signalling shard and is sans-IO: SIP messages, media
+//! notices and the router's words go in; datagrams, commands, events and records come out. A
+//! call dispatches to the stage it is in (`feature/`), and a stage is a small machine.
+
+mod arrival;
+mod checkpoint;
+mod conferences;
+mod control;
+mod core;
+mod exchange;
+mod feature;
+mod gate;
+mod generation;
+mod hands;
+mod leg;
+mod machine;
+mod negotiate;
+mod registration;
+mod ring;
+pub mod task;
+
+pub use checkpoint::CallCheckpoint;
+pub use conferences::Conferences;
+pub use control::{Control, ControlError};
+pub use exchange::{Exchange, Output, Settings};
+pub use gate::Gate;
+pub use generation::{Generation, Phone, QueueCare};
+
+use serde::{Deserialize, Serialize};
+
+/// A call's number within its shard, for look-ups; never reused by a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct CallKey(pub(crate) u64);

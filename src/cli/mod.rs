@@ -1,1 +1,69 @@
 //! The command line: one file per command.
+
+pub mod agents;
+pub mod call;
+pub mod calls;
+pub mod check;
+pub mod phone;
+pub mod queues;
+pub mod reload;
+pub mod serve;
+pub mod why;
+
+mod api;
+mod table;
+mod text;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A telephone switch with a contact centre inside.
+#[derive(Debug, Parser)]
+#[command(name = "tsunagu", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the switch.
+    Serve(serve::Args),
+    /// Say all that is wrong with a configuration, and touch nothing.
+    Check(check::Args),
+    /// Let the running switch load its configuration again.
+    Reload(reload::Args),
+    /// List calls, living and past.
+    Calls(calls::Args),
+    /// Tell the story of one call.
+    Call(call::Args),
+    /// Say why a call was offered to whom, or to nobody.
+    Why(why::Args),
+    /// List agents and what they are at.
+    Agents(agents::Args),
+    /// List queues and who waits.
+    Queues(queues::Args),
+    /// Be a telephone: register, call or answer, press keys, play and record.
+    Phone(Box<phone::Args>),
+}
+
+/// Runs the program with its arguments.
+///
+/// # Errors
+///
+/// What the command could not do, to be shown to the person who typed it.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode> {
+    match Cli::parse_from(arguments).command {
+        Command::Agents(args) => agents::run(args),
+        Command::Call(args) => call::run(args),
+        Command::Calls(args) => calls::run(args),
+        Command::Check(args) => Ok(check::run(&args)?),
+        Command::Phone(args) => phone::run(&args),
+        Command::Queues(args) => queues::run(args),
+        Command::Reload(args) => reload::run(args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Why(args) => why::run(args),
+    }
+}

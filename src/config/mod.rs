@@ -1,1 +1,131 @@
 //! The configuration directory: parse, check everything, report every error at once.
+//!
+//! [`load`] reads a directory of TOML files and the environment, and gives an [`Office`] or a
+//! [`Report`] of all that is wrong, each with `file:line:column` and a remedy. One file of this
+//! room reads one section; the types it fills belong to the rooms that use them.
+
+mod agents;
+mod duration;
+mod environment;
+mod files;
+mod flows;
+mod layers;
+mod names;
+mod node;
+mod numbers;
+mod office;
+mod phones;
+mod queues;
+mod report;
+mod secret;
+mod section;
+mod sounds;
+mod source;
+mod trunks;
+mod value;
+mod words;
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::router::Plan;
+use crate::trunk::Origin;
+
+use files::Files;
+use flows::Flows;
+use section::Notes;
+
+pub use environment::Environment;
+pub use node::{MediaSettings, NodeSettings, SipSettings};
+pub use office::{Changes, Office};
+pub use phones::{Phone, published_password};
+pub use queues::Placement;
+pub use report::{Level, Problem, Report, Style};
+pub use source::{Place, Source};
+
+/// Reads and checks a configuration directory.
+///
+/// Touches no socket and creates nothing. The error holds every problem found, warnings included.
+pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Report> {
+    let notes = Notes::default();
+    let files = Files::read(directory, &notes);
+    let (node, listeners) = node::read(directory, &files, environment, &notes);
+    let trunks = trunks::read(directory, &files, environment, &listeners, &notes);
+    let phones = phones::read(directory, &files, environment, &node.realm, &notes);
+    phones.check_listeners(&listeners, &notes);
+    let agents = agents::read(&files, &phones.names, &notes);
+    let queues = queues::read(&files, &agents, &listeners.region, &notes);
+    let flows = Flows::read(&files, &notes);
+    for queue in flows.named(|flow| flow.queues()) {
+        queues.names.refer(&notes, &queue);
+    }
+    let numbers = numbers::read(&files, &phones, &trunks.names, &flows.names, &notes);
+    check_dialled(&flows, &numbers, &notes);
+    let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
+    named.extend(queues.sounds);
+    sounds::check(&node.sounds, &named, &notes);
+
+    let report = Report::new(directory.display().to_string(), notes.into_problems());
+    if report.errors() > 0 {
+        return Err(report);
+    }
+    Ok(Office {
+        hash: hash(&files, &node),
+        node,
+        trunks: trunks.trunks,
+        phones: phones.phones,
+        plan: Plan {
+            generation: 0,
+            workers: agents.workers,
+            queues: queues.specs,
+            activities: agents.activities,
+        },
+        lines: queues.lines,
+        placements: queues.placements,
+        flows: flows.documents,
+        numbers,
+        warnings: report,
+    })
+}
+
+/// The directory to use: the one asked for, else `./config`, else `/etc/tsunagu`.
+pub fn directory(asked_for: Option<&Path>) -> PathBuf {
+    let here = Path::new("config");
+    match asked_for {
+        Some(directory) => directory.to_owned(),
+        None if here.is_dir() => here.to_owned(),
+        None => PathBuf::from("/etc/tsunagu"),
+    }
+}
+
+/// Numbers that flows dial must lead somewhere, as long as the plan itself could be read.
+fn check_dialled(flows: &Flows<'_>, numbers: &crate::trunk::Numbers, notes: &Notes) {
+    if numbers.entries().is_empty() {
+        return;
+    }
+    for number in flows.named(|flow| flow.numbers()) {
+        if numbers.dialled(Origin::Flow, &number.value).is_none() {
+            let message = format!("nothing answers \"{}\"", number.value);
+            let help = "write a phone's number, or one that numbers.toml knows";
+            notes.error(&number.place, message, help);
+        }
+    }
+}
+
+/// Digest of what was read, secrets left out.
+fn hash(files: &Files, node: &NodeSettings) -> String {
+    let mut digest = Sha256::new();
+    for file in files.iter() {
+        for part in [&file.source.name, &file.source.text] {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+    }
+    // Settings may come from the environment too.
+    digest.update(serde_json::to_vec(node).unwrap_or_default());
+    hex::encode(&digest.finalize()[..8])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The bounded bus: every subscriber gets every event, or the count of those it was too slow for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +10,7 @@ use super::Event;
 #[derive(Clone, Debug, Default)]
 pub struct Bus {
     subscribers: Arc<Mutex<Vec<SyncSender<Arc<Event>>>>>,
+    lost: Arc<AtomicU64>,
 }
 
 /// One subscriber's end.
@@ -48,7 +50,13 @@ impl Bus {
                 }
                 Err(TrySendError::Disconnected(_)) => false,
             });
+        self.lost.fetch_add(lagging as u64, Ordering::Relaxed);
         lagging
+    }
+
+    /// Events that some subscriber was too slow for, since the start.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 }
 

@@ -1,1 +1,18 @@
-//! Metrics, health and the API.
+//! Metrics, health and the API: the operator's window on the running switch.
+//!
+//! Two listeners: the API with everything, on loopback only until there are tokens; and, when
+//! wanted, one with nothing but `/metrics` and `/health/*`, which may bind anywhere. Both run on a
+//! thread of their own; what may wait for a shard or the disk runs on a few blocking threads.
+
+mod answer;
+mod api;
+mod guard;
+mod listener;
+mod live;
+pub mod metrics;
+mod query;
+mod server;
+pub mod view;
+
+pub use live::Live;
+pub use server::{Error, Server, Settings};

@@ -1,1 +1,8 @@
-//! Prompts and digits: collect, menu, say.
+//! Prompts and digits: ask a caller for keys, wait, ask again, give up.
+//!
+//! [`Collect`] is the one machine behind every question: a menu is a question whose answers are
+//! known beforehand ([`Accept::OneOf`]), a number is one whose length is ([`Accept::Digits`]).
+
+mod collect;
+
+pub use collect::{Accept, Answer, BargeIn, Collect, Failure, Output, Question, is_key};

@@ -1,1 +1,53 @@
 //! What is heard: RTP, codecs, jitter buffer, mixer, workers, ports, recorder taps.
+//!
+//! Everything inside is 8 kHz, 16-bit, in frames of 20 ms. What runs on a media worker allocates
+//! only in its constructors and never locks, logs or waits.
+//!
+//! Signalling talks to media through [`Engine`]: it opens legs, sends [`Command`]s and receives
+//! [`Notice`]s. Behind it, each worker is one thread that owns its legs and rooms whole. Media
+//! knows no SIP.
+
+pub mod dtmf;
+pub mod jitter;
+pub mod mixer;
+pub mod recorder;
+pub mod rtcp;
+pub mod rtp;
+
+mod codec;
+mod frame;
+mod sound;
+mod tone;
+
+mod command;
+mod config;
+mod directory;
+mod engine;
+mod graph;
+mod io;
+mod latch;
+mod notice;
+mod notices;
+mod ports;
+mod recordings;
+mod ring;
+mod stats;
+mod worker;
+
+pub use codec::Codec;
+pub use frame::{
+    CLOCK_HZ, FRAME_DURATION, FRAME_MS, FRAME_SAMPLES, Frame, MAX_PACKET_SAMPLES, SILENCE,
+};
+pub use sound::{Library, Sound, SoundError};
+pub use tone::Tone;
+
+pub use command::{Command, Full, LegFlow, LegPorts, LegState, MediaError, PlayId, Tape};
+pub use config::EngineConfig;
+pub use engine::Engine;
+pub use io::{VirtualEndpoint, VirtualNet};
+pub use notice::Notice;
+pub use notices::NoticeReceiver;
+pub use stats::Stats;
+
+#[cfg(test)]
+mod simulation;

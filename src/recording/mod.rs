@@ -1,1 +1,8 @@
-//! Recording files: naming, sidecar, publish, recovery.
+//! Files that stand as evidence: how recordings are named and checked.
+//!
+//! The recorder itself is in [`crate::media::recorder`], beside the workers it listens on.
+
+mod naming;
+
+pub use crate::media::recorder::{Closed, Gap, GapCause, Opening, Sidecar, SidecarError};
+pub use naming::stem;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use crate::base::ShardId;
 use serde::{Deserialize, Serialize};
 
 /// Transport protocols we listen on.
@@ -40,6 +41,18 @@ impl fmt::Display for Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ConnectionId(pub u64);
+
+impl ConnectionId {
+    /// The shard in the upper 16 bits, a counter below.
+    pub const fn new(shard: ShardId, count: u64) -> Self {
+        Self((shard.0 as u64) << 48 | count)
+    }
+
+    /// The shard that holds the connection.
+    pub const fn shard(self) -> ShardId {
+        ShardId((self.0 >> 48) as u16)
+    }
+}
 
 /// Two addresses and what runs between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,12 +1,17 @@
 //! SIP (RFC 3261): messages, transactions, dialogs, authentication, transports.
 
+mod dialog;
 mod flow;
 mod framing;
 mod header;
 mod message;
+mod stats;
+mod transaction;
 mod uri;
 
 pub mod auth;
+pub mod transport;
+pub mod ua;
 
 pub use flow::{ConnectionId, Flow, Protocol};
 pub use framing::{Frame, FrameError, StreamFramer, StreamLimits};
@@ -14,4 +19,8 @@ pub use header::{CSeq, Contacts, HeaderName, MediaType, NameAddr, Params, Via};
 pub use message::{
     MAX_HEADERS, MAX_MESSAGE, Message, Method, ParseError, Refusal, RequestBuilder, ResponseBuilder,
 };
+pub use stats::Stats;
+pub use transaction::{Failure, Timing};
+pub use transport::{Transport, TransportLimits};
+pub use ua::{UserAgent, owner_shard, shard_for};
 pub use uri::{Host, Scheme, Uri};

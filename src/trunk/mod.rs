@@ -1,1 +1,13 @@
-//! Carriers: trunks, choice, number plan.
+//! Carriers: trunks, and the number plan that says what a dialled number means.
+
+mod carrier;
+mod network;
+mod numbers;
+mod pattern;
+
+pub use carrier::{Target, Trunk, accepting};
+pub use network::{Network, NetworkError};
+pub use numbers::{
+    Destination, Entry, Meaning, Numbers, Origin, Overlap, Reach, Service, Strip, TrunkReach,
+};
+pub use pattern::{Pattern, PatternError, normalise};

@@ -1,0 +1,80 @@
+# What can be asked of this repository. `make run` and `make test` fetch what they need themselves.
+
+CARGO := cargo
+HEADING = @printf '\n\033[1m== %s\033[0m\n'
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+# Packet sockets and raw sockets for SIPp and the tap, without asking for root.
+OWN_LOOPBACK := CARGO_TARGET_$(HOST)_RUNNER=$(CURDIR)/scripts/own-loopback
+# Scenarios mostly wait for sound to be played; the measured ones take the machine for themselves.
+SCENARIOS_AT_ONCE := 4
+
+.NOTPARALLEL:
+.PHONY: help run test bench demo soak fuzz
+.PHONY: tools-to-build tools-to-test format lint unit house fuzz-short scenarios pages
+
+help:
+	@printf '%s\n' \
+	  'make run    build the switch and serve the demo office (config/)' \
+	  'make test   everything CI checks: format, lints, tests, scenarios, docs' \
+	  'make demo   watch one call go through, and listen to its recording' \
+	  'make bench  figures of a release build' \
+	  'make fuzz   ten minutes of mutated input for every parser, new seed' \
+	  'make soak   twenty rounds of the load scenario on a release build'
+
+run: tools-to-build
+	$(CARGO) run --locked -- serve
+
+test: tools-to-test format lint unit house fuzz-short scenarios pages
+	$(HEADING) 'all of it passed'
+
+demo: tools-to-build
+	$(CARGO) build --locked
+	scripts/demo target/debug/tsunagu
+
+bench: tools-to-test
+	$(CARGO) build --locked --release
+	$(OWN_LOOPBACK) $(CARGO) bench --locked --bench figures
+
+fuzz: tools-to-build
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} \
+	  $(CARGO) test --locked --release --test fuzz -- --nocapture --test-threads=1
+
+soak: tools-to-test
+	SCENARIO_ROUNDS=$${SCENARIO_ROUNDS:-20} $(OWN_LOOPBACK) \
+	  $(CARGO) test --locked --release --test scenarios load:: -- --nocapture
+
+tools-to-build:
+	@scripts/set-up build
+
+tools-to-test:
+	@scripts/set-up build test
+
+format:
+	$(HEADING) 'format'
+	$(CARGO) fmt --check
+
+lint:
+	$(HEADING) 'lints'
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+unit:
+	$(HEADING) 'units and simulations'
+	$(CARGO) test --locked --lib --bins
+
+house:
+	$(HEADING) 'the house'
+	$(CARGO) test --locked --test house
+
+fuzz-short:
+	$(HEADING) 'mutated input, fixed seed'
+	$(CARGO) test --locked --test fuzz
+
+scenarios:
+	$(HEADING) 'scenarios: the real binary, judged by SIPp and baresip'
+	$(OWN_LOOPBACK) $(CARGO) test --locked --test scenarios -- \
+	  --test-threads=$(SCENARIOS_AT_ONCE)
+
+pages:
+	$(HEADING) 'documentation'
+	$(CARGO) test --locked --doc
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Makes the placeholder prompts and the hold music of this directory: 8 kHz, mono, 16-bit WAV.
+# Needs espeak-ng, sox and python3. Run it in this directory; the results are committed, so
+# neither a build nor a running switch needs it.
+set -eu
+cd "$(dirname "$0")"
+
+# say NAME TEXT: speech limited to the telephone band, levelled, without silence at its ends.
+say() {
+    espeak-ng -v en-us+f3 -s 150 -p 45 -g 2 -w /tmp/say-$$.wav "$2"
+    sox /tmp/say-$$.wav -r 8000 -c 1 -b 16 "$1.wav" \
+        gain -3 highpass 200 lowpass 3300 \
+        silence 1 0.02 0.3% fade 0.005 reverse silence 1 0.02 0.3% fade 0.02 reverse \
+        compand 0.02,0.2 6:-60,-50,-24,-14,-10,-8,0,-6 norm -4 pad 0.06 0.2
+    rm -f /tmp/say-$$.wav
+}
+
+say greeting "Thank you for calling Tsoo-nah-goo."
+say menu "For sales, press 1. For support, press 2. To hear this again, press 9."
+say no-input "We did not hear a key."
+say no-match "That is not one of the choices."
+say invalid "The number you have dialled is not in service."
+say connecting "Please hold. We are connecting you."
+say nobody-available "We are sorry. Nobody can take your call now. Please call again later."
+say goodbye "Thank you for calling. Goodbye."
+for position in 1 2 3 4 5 6 7 8 9 10; do
+    say "position-$position" "You are number $position in line."
+done
+say position-many "There are more than ten callers before you. Please stay on the line."
+
+sox -n -r 8000 -c 1 -b 16 beep.wav synth 0.24 sine 1000 gain -12 fade q 0.008 -0 0.008
+python3 music.py music.wav

@@ -1,0 +1,59 @@
+//! From a checked configuration to what calls look up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::call::{Generation, Phone, QueueCare};
+use crate::config::Office;
+use crate::media::Library;
+
+/// How long a dialled phone or trunk rings when no flow says otherwise: as long as most carriers
+/// let it ring.
+const RING_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Prepares the generation of an office. Nothing is changed yet.
+pub(super) fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation> {
+    let phones = office.phones.iter().map(|phone| {
+        let known = Phone {
+            number: phone.number.clone(),
+            display_name: phone.display_name.clone(),
+            ha1: phone.ha1.clone(),
+        };
+        (phone.number.clone(), known)
+    });
+    let trunks = office
+        .trunks
+        .iter()
+        .map(|trunk| (trunk.name.clone(), Arc::new(trunk.clone())))
+        .collect();
+    let queues = office.lines.iter().map(|(name, line)| {
+        (
+            name.clone(),
+            QueueCare {
+                line: line.clone(),
+                record: true,
+            },
+        )
+    });
+    let agents_by_phone: HashMap<String, String> = office
+        .plan
+        .workers
+        .iter()
+        .map(|worker| (worker.phone.clone(), worker.name.clone()))
+        .collect();
+    Arc::new(Generation {
+        number,
+        phones: phones.collect(),
+        trunks,
+        numbers: office.numbers.clone(),
+        flows: office.flows.clone(),
+        queues: queues.collect(),
+        agents_by_phone,
+        available_activity: office.available_activity().to_owned(),
+        away_activity: office.away_activity().to_owned(),
+        sounds,
+        max_calls: office.node.max_calls,
+        ring_timeout: RING_TIMEOUT,
+    })
+}

@@ -1,0 +1,246 @@
+//! What HTTP sees of the running switch.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::base::{CallId, Clock, Timestamp};
+use crate::call::Gate;
+use crate::call::task::Order;
+use crate::config::{Environment, Office};
+use crate::events::{Bus, CallRecord, Direction, Stretch};
+use crate::http::Live;
+use crate::http::metrics::{
+    MediaSnapshot, QueueSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source,
+};
+use crate::media::Engine;
+use crate::registrar::Registrar;
+use crate::router::{Explanation, RouterHandle, RouterView, WorkerState};
+use crate::runtime::SystemClock;
+use crate::runtime::logging::Logging;
+use crate::store::{Progress, Records};
+
+/// Handles to every room, for those who look in from outside.
+pub(super) struct House {
+    pub(super) clock: Arc<SystemClock>,
+    pub(super) orders: Vec<mpsc::Sender<Order>>,
+    pub(super) router: RouterHandle,
+    pub(super) engine: Engine,
+    pub(super) registrar: Arc<Mutex<Registrar>>,
+    pub(super) records: Records,
+    pub(super) gate: Gate,
+    pub(super) bus: Bus,
+    pub(super) sip: Vec<Arc<crate::sip::Stats>>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) logging: Logging,
+    pub(super) generation: AtomicU64,
+    pub(super) drain: Duration,
+    pub(super) office: ArcSwap<Office>,
+    pub(super) directory: PathBuf,
+    pub(super) environment: Environment,
+    pub(super) reloading: Mutex<()>,
+}
+
+impl fmt::Debug for House {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("House")
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
+}
+
+impl House {
+    /// Asks every shard; those that do not take the question are left out.
+    fn ask<T>(&self, question: impl Fn(oneshot::Sender<T>) -> Order) -> Vec<T> {
+        let asked: Vec<_> = self
+            .orders
+            .iter()
+            .filter_map(|orders| {
+                let (reply, answer) = oneshot::channel();
+                orders.try_send(question(reply)).ok().map(|()| answer)
+            })
+            .collect();
+        asked
+            .into_iter()
+            .filter_map(|answer| answer.blocking_recv().ok())
+            .collect()
+    }
+
+    fn queues_now(&self) -> Vec<QueueSnapshot> {
+        let now = self.clock.now();
+        let view = self.router.view();
+        let queues = view.queues.iter().map(|queue| QueueSnapshot {
+            queue: queue.name.clone(),
+            waiting: queue.waiting as u64,
+            oldest_wait: queue
+                .oldest_since
+                .map_or(Duration::ZERO, |since| now.since(since)),
+        });
+        queues.collect()
+    }
+
+    fn agents_now(&self) -> Vec<(String, u64)> {
+        let mut states: std::collections::BTreeMap<String, u64> = Default::default();
+        for worker in &self.router.view().workers {
+            let state = match worker.state {
+                WorkerState::Away if !worker.reachable => "unreachable".to_owned(),
+                WorkerState::Away => worker.activity.clone(),
+                WorkerState::Free => "free".to_owned(),
+                WorkerState::Reserved => "ringing".to_owned(),
+                WorkerState::Talking => "talking".to_owned(),
+                WorkerState::WrapUp => "wrap_up".to_owned(),
+            };
+            *states.entry(state).or_default() += 1;
+        }
+        states.into_iter().collect()
+    }
+
+    fn sip_now(&self) -> SipSnapshot {
+        let mut sum = SipSnapshot::default();
+        for stats in &self.sip {
+            add(stats, &mut sum);
+        }
+        for [_, sessions, transactions, ..] in self.ask(Order::Inventory) {
+            sum.sessions += sessions as u64;
+            sum.transactions += transactions as u64;
+        }
+        sum
+    }
+}
+
+impl Live for House {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn calls(&self) -> Vec<CallRecord> {
+        self.ask(Order::Records).into_iter().flatten().collect()
+    }
+
+    fn call(&self, id: &str) -> Option<CallRecord> {
+        self.calls()
+            .into_iter()
+            .find(|record| record.id.as_str() == id)
+    }
+
+    fn why(&self, id: &str) -> Option<Explanation> {
+        self.router.explain_call(CallId::new(id))
+    }
+
+    fn router(&self) -> Arc<RouterView> {
+        self.router.view()
+    }
+
+    fn reload(&self) -> Result<String, String> {
+        self.load_again()
+    }
+
+    fn alive(&self) -> Result<(), String> {
+        let answered = self.ask(Order::Inventory).len();
+        if answered < self.orders.len() {
+            return Err(format!(
+                "{} of {} signalling shards do not answer",
+                self.orders.len() - answered,
+                self.orders.len()
+            ));
+        }
+        Ok(())
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.gate.is_draining() {
+            return Err("draining".to_owned());
+        }
+        if !self.engine.ready() {
+            return Err("a media worker is late".to_owned());
+        }
+        if !self.router.is_ready() {
+            return Err("the router's journal cannot be written".to_owned());
+        }
+        self.alive()
+    }
+}
+
+impl Source for House {
+    fn snapshot(&self) -> Snapshot {
+        let media = self.engine.stats();
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let office = self.office.load();
+        let calls: Vec<(Direction, Stretch)> = self.calls().iter().filter_map(present).collect();
+        let registered = self
+            .registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .phones()
+            .count();
+        Snapshot {
+            region: office.node.region.clone(),
+            node: office.node.name.clone(),
+            generation: self.generation.load(Ordering::Acquire),
+            ready: self.ready().is_ok(),
+            clock_error_seconds: self.clock.error() as f64 / 1e6,
+            calls,
+            registrations: registered as u64,
+            phones: office.phones.len() as u64,
+            queues: self.queues_now(),
+            agents: self.agents_now(),
+            sip: self.sip_now(),
+            media: MediaSnapshot {
+                packets_received: read(&media.packets_in),
+                packets_sent: read(&media.packets_out),
+                packets_lost: read(&media.lost),
+                packets_refused: read(&media.refused),
+                late_ticks: read(&media.late_ticks),
+                legs: read(&media.legs),
+                rooms: read(&media.rooms),
+                ports_in_use: read(&media.ports_in_use),
+                ports_quarantined: read(&media.ports_quarantined),
+            },
+            recorder: RecorderSnapshot {
+                active: read(&media.recordings),
+                backlog: read(&media.recorder_backlog),
+                gaps: 0,
+            },
+            records_waiting: self.records.waiting() as u64,
+            journal_facts: self.progress.written(),
+            journal_unsynced: self
+                .progress
+                .written()
+                .saturating_sub(self.progress.synced()),
+            events_lost: self.bus.lost(),
+            log_lines_dropped: self.logging.dropped(),
+        }
+    }
+}
+
+/// Which way a call goes and what its caller is in now.
+fn present(record: &CallRecord) -> Option<(Direction, Stretch)> {
+    let stretch = record.caller_timeline.last().map(|part| part.stretch)?;
+    Some((record.direction?, stretch))
+}
+
+/// Adds one shard's counters.
+fn add(stats: &crate::sip::Stats, sum: &mut SipSnapshot) {
+    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    for (method, count) in stats.requests_received() {
+        match sum.requests.iter_mut().find(|(known, _)| known == method) {
+            Some((_, total)) => *total += count,
+            None => sum.requests.push((method.to_owned(), count)),
+        }
+    }
+    for (status, count) in stats.responses_received().chain(stats.responses_sent()) {
+        match sum.responses.iter_mut().find(|(known, _)| *known == status) {
+            Some((_, total)) => *total += count,
+            None => sum.responses.push((status, count)),
+        }
+    }
+    sum.malformed += read(&stats.malformed);
+    sum.retransmissions += read(&stats.repeats_received) + read(&stats.repeats_sent);
+    sum.dropped += read(&stats.dropped);
+    sum.refused_by_gate += read(&stats.overloaded);
+}

@@ -1,0 +1,316 @@
+//! The composition root: builds every room and joins them.
+//!
+//! [`Switch::start`] opens the data directory, the media engine, the router, the shards and HTTP,
+//! in this order; [`Switch::stop`] takes them down in the opposite one.
+
+mod bindings;
+mod generation;
+mod live;
+mod outlets;
+mod reload;
+mod shards;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+
+use crate::base::{Clock, Entropy, ShardId};
+use crate::call::task::Order;
+use crate::call::{Conferences, Gate};
+use crate::config::{Environment, Office};
+use crate::events::Bus;
+use crate::http::metrics::Metrics;
+use crate::http::{self, Server};
+use crate::journal::Journal as _;
+use crate::media::{Engine, EngineConfig, Library};
+use crate::router::{self, RouterTask, Survivors};
+use crate::runtime::SystemClock;
+use crate::runtime::logging::Logging;
+use crate::sip::Protocol;
+use crate::sip::auth::Challenger;
+use crate::store::{DataDir, Records};
+
+use bindings::Keeper;
+use live::House;
+use outlets::ShardOutlets;
+
+/// A running switch.
+pub struct Switch {
+    house: Arc<House>,
+    /// Where it listens for SIP, with the real ports.
+    listeners: Vec<(Protocol, SocketAddr)>,
+    threads: Vec<JoinHandle<()>>,
+    router: RouterTask,
+    server: Server,
+    keeper: Keeper,
+    records: Records,
+    drain: Duration,
+    /// Keeps the data directory ours.
+    _data: DataDir,
+}
+
+/// Orders that may wait for a shard; the router waits when there are more, the network loses.
+const ORDERS: usize = 4096;
+/// Events that may wait for the metrics' fold; more are counted as lost.
+const EVENTS: usize = 16_384;
+/// Name of the bindings' snapshot in the store.
+const BINDINGS: &str = "bindings";
+
+impl Switch {
+    /// Starts a switch from a checked office. `directory` and `environment` are what a reload
+    /// reads again.
+    ///
+    /// # Errors
+    ///
+    /// An address that is taken, a data directory that is in use or damaged, sounds that cannot be
+    /// read: in the words of the room that found it.
+    pub fn start(
+        office: Office,
+        directory: PathBuf,
+        environment: Environment,
+        logging: Logging,
+    ) -> anyhow::Result<Self> {
+        let node = Arc::new(office.node.clone());
+        let data = DataDir::open(&node.data)?;
+        let records = data.records()?;
+        let mut journal = data.journal()?;
+        let progress = journal.progress();
+        let floor = journal.latest_snapshot(0)?.map(|snapshot| snapshot.at);
+        let clock: Arc<SystemClock> = Arc::new(SystemClock::start(floor));
+        let time: Arc<dyn Clock> = clock.clone();
+
+        let sounds = load_sounds(&node.sounds)?;
+        let engine = Engine::start(media(&office), sounds.clone(), time.clone())
+            .context("cannot start media")?;
+        let (keeper, registrar) = Keeper::start(records.clone(), time.now())?;
+        let phones = keeper.registered();
+
+        let mut orders = Vec::new();
+        let mut inboxes = Vec::new();
+        for _ in 0..node.shards.max(1) {
+            let (sender, receiver) = mpsc::channel(ORDERS);
+            orders.push(sender);
+            inboxes.push(receiver);
+        }
+        let router = RouterTask::start(
+            router::Settings {
+                signalling_shards: node.shards.max(1),
+                ..Default::default()
+            },
+            Box::new(journal),
+            time.clone(),
+            Survivors {
+                calls: Vec::new(),
+                phones,
+            },
+            sink(orders.clone()),
+        )?;
+        let mut plan = office.plan.clone();
+        plan.generation = 1;
+        router.handle().send(
+            ShardId(0),
+            router::Command::ActivatePlan {
+                plan: Box::new(plan),
+            },
+        )?;
+
+        let gate = Gate::new();
+        let bus = Bus::new();
+        let mut entropy = Entropy::from_os();
+        let challenger = Challenger::new(&node.realm, &mut entropy);
+        let shared = shards::Shared {
+            node: node.clone(),
+            clock: time.clone(),
+            engine: engine.clone(),
+            registrar: registrar.clone(),
+            conferences: Arc::new(Mutex::new(Conferences::default())),
+            challenger: Arc::new(Mutex::new(challenger)),
+            gate: gate.clone(),
+            bus: bus.clone(),
+            generation: generation::prepare(&office, 1, sounds),
+        };
+        let mut listeners = node.sip.listeners.clone();
+        let (mut threads, mut stats) = (Vec::new(), Vec::new());
+        for (number, inbox) in inboxes.into_iter().enumerate() {
+            let own = ShardId(u16::try_from(number).unwrap_or(u16::MAX));
+            let outlets = ShardOutlets {
+                shard: own,
+                router: router.handle(),
+                records: records.clone(),
+                bindings: keeper.wishes(),
+            };
+            let mail = (inbox, orders.clone());
+            let running = shards::start(shared.clone(), own, listeners, mail, outlets)?;
+            // Port 0 means "any" to the first shard only; the others share what it got.
+            listeners = running.listeners;
+            threads.push(running.thread);
+            stats.push(running.stats);
+        }
+
+        let house = Arc::new(House {
+            clock,
+            orders,
+            router: router.handle(),
+            engine,
+            registrar,
+            records: records.clone(),
+            gate,
+            bus: bus.clone(),
+            sip: stats,
+            progress,
+            logging,
+            generation: AtomicU64::new(1),
+            drain: node.drain,
+            office: ArcSwap::from_pointee(office),
+            directory,
+            environment,
+            reloading: Mutex::new(()),
+        });
+        let metrics = Arc::new(Metrics::new(house.clone()));
+        metrics.listen(bus.subscribe(EVENTS))?;
+        let settings = http::Settings {
+            api: node.http,
+            metrics: node.metrics,
+        };
+        let server = Server::start(settings, house.clone(), Arc::new(records.clone()), metrics)?;
+        Ok(Self {
+            drain: node.drain,
+            house,
+            listeners,
+            threads,
+            router,
+            server,
+            keeper,
+            records,
+            _data: data,
+        })
+    }
+
+    /// Where SIP is listened for.
+    pub fn listeners(&self) -> &[(Protocol, SocketAddr)] {
+        &self.listeners
+    }
+
+    /// Where the API is served.
+    pub fn api(&self) -> SocketAddr {
+        self.server.api()
+    }
+
+    /// Where metrics are served beside the API, when asked for.
+    pub fn metrics(&self) -> Option<SocketAddr> {
+        self.server.metrics()
+    }
+
+    /// The running configuration.
+    pub fn office(&self) -> Arc<Office> {
+        self.house.office.load_full()
+    }
+
+    /// Loads the configuration again: what changed, or everything that is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// The report, as text; the running generation stays.
+    pub fn reload(&self) -> Result<String, String> {
+        self.house.load_again()
+    }
+
+    /// Whether shards, workers and router keep time.
+    ///
+    /// # Errors
+    ///
+    /// Which of them does not.
+    pub fn is_alive(&self) -> Result<(), String> {
+        http::Live::alive(self.house.as_ref())
+    }
+
+    /// How long [`Switch::drain`] waits at the most.
+    pub fn drain_time(&self) -> Duration {
+        self.drain
+    }
+
+    /// Takes no more calls; returns whether all have ended.
+    pub fn drain(&self) -> bool {
+        self.house.gate.drain();
+        self.house.gate.calls() == 0
+    }
+
+    /// Ends every call that still lives, stores all records, and stops.
+    pub fn stop(self) {
+        for shard in &self.house.orders {
+            // A shard that is gone has no calls.
+            let _ = shard.blocking_send(Order::EndCalls);
+        }
+        let patience = std::time::Instant::now() + LAST_WORDS;
+        while self.house.gate.calls() > 0 && std::time::Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        for shard in &self.house.orders {
+            let _ = shard.blocking_send(Order::Stop);
+        }
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a shard ended by a panic");
+            }
+        }
+        self.server.stop();
+        self.house.engine.shutdown();
+        self.router.stop();
+        self.keeper.stop();
+        if !self.records.flush(LAST_WORDS) {
+            tracing::error!("call records could not all be stored");
+        }
+    }
+}
+
+/// How long ended calls may take to say BYE and close their recordings when the switch stops.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+fn media(office: &Office) -> EngineConfig {
+    let node = &office.node;
+    EngineConfig {
+        workers: node.media.workers,
+        bind: node.media.address,
+        advertised: node.media.advertised,
+        ports: node.media.ports.clone(),
+        quarantine: node.media.quarantine,
+        recordings: node.recordings.clone(),
+        // Every call has two legs; a ringing phone with several contacts has more.
+        max_legs: node.max_calls.saturating_mul(3),
+        shards: usize::from(node.shards.max(1)),
+        ..EngineConfig::default()
+    }
+}
+
+fn load_sounds(directory: &std::path::Path) -> anyhow::Result<Library> {
+    Library::load(directory).map_err(|errors| {
+        let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!(
+            "sounds in {}:\n  {}",
+            directory.display(),
+            list.join("\n  ")
+        )
+    })
+}
+
+/// The router speaks to the shard of the call. It waits when the shard is busy: its words must
+/// not be lost, and a shard never waits for the router.
+fn sink(orders: Vec<mpsc::Sender<Order>>) -> router::Sink {
+    Box::new(move |shard, output| {
+        let shard = output
+            .call()
+            .and_then(crate::base::CallId::shard)
+            .unwrap_or(shard);
+        if let Some(orders) = orders.get(usize::from(shard.0)) {
+            // A shard that is gone has no calls that could miss it.
+            let _ = orders.blocking_send(Order::Router(Box::new(output)));
+        }
+    })
+}

@@ -1,0 +1,40 @@
+//! Where a shard's outputs go: the router, the archive, the bindings' keeper.
+
+use std::sync::mpsc::SyncSender;
+
+use crate::base::ShardId;
+use crate::call::task::Outlets;
+use crate::events::CallRecord;
+use crate::router::{Command, RouterHandle};
+use crate::store::Records;
+
+/// One shard's outlets.
+pub(super) struct ShardOutlets {
+    pub(super) shard: ShardId,
+    pub(super) router: RouterHandle,
+    pub(super) records: Records,
+    /// Holds one wish: that bindings be saved again.
+    pub(super) bindings: SyncSender<()>,
+}
+
+impl Outlets for ShardOutlets {
+    fn bindings_changed(&mut self) {
+        // Full means that a save is wished for already.
+        let _ = self.bindings.try_send(());
+    }
+
+    fn publish(&mut self, record: Box<CallRecord>) {
+        if let Err(full) = self.records.publish(*record) {
+            // The last resort that loses nothing: the log is the record's paper copy.
+            let record = serde_json::to_string(&full.0).unwrap_or_default();
+            tracing::error!(%full, %record, "call record not stored");
+        }
+    }
+
+    fn route(&mut self, command: Command) -> Result<(), Box<Command>> {
+        self.router.send(self.shard, command).map_err(|full| {
+            tracing::error!("{full}");
+            full.0
+        })
+    }
+}

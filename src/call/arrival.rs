@@ -1,0 +1,351 @@
+//! A new INVITE: who calls, may they, and what does the number lead to.
+
+use std::sync::PoisonError;
+
+use super::exchange::Exchange;
+use super::feature::{Dial, Service, ServiceKind, Stage, Treatment};
+use super::leg::{Leg, Progress};
+use super::machine::Call;
+use super::negotiate;
+use super::{CallKey, Generation};
+use crate::base::{Pii, Timestamp};
+use crate::call::core::Core;
+use crate::events::{CallRecord, Direction, Fact, Role, Stretch};
+use crate::flow::{Context, Run};
+use crate::media::LegPorts;
+use crate::sdp::{self, Description};
+use crate::sip::auth::Verdict;
+use crate::sip::ua::SessionId;
+use crate::sip::{Flow, HeaderName, Message, Uri};
+use crate::trunk::{Destination, Origin};
+
+/// Who calls, once that is settled.
+enum Caller {
+    /// A phone that proved its password, by number.
+    Phone(String),
+    /// A trunk, by name.
+    Trunk(String),
+}
+
+impl Caller {
+    fn as_origin(&self) -> Origin<'_> {
+        match self {
+            Caller::Phone(number) => Origin::Phone(number),
+            Caller::Trunk(name) => Origin::Trunk(name),
+        }
+    }
+}
+
+/// Why an INVITE was refused: the status and the headers that go with it.
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(HeaderName, String)>,
+}
+
+impl From<u16> for Refusal {
+    fn from(status: u16) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+        }
+    }
+}
+
+impl Exchange {
+    pub(super) fn on_incoming(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        flow: Flow,
+        request: &Message,
+    ) {
+        match self.arrive(now, &flow, request) {
+            Ok(arrival) => self.open_call(now, session, flow, request, arrival),
+            Err(Refusal { status, headers }) => {
+                tracing::info!(status, from = %Pii(flow.remote), "call refused");
+                self.ua.reject(now, session, status, &headers);
+            }
+        }
+    }
+
+    /// Decides everything that can be decided before a call is made.
+    fn arrive(
+        &mut self,
+        now: Timestamp,
+        flow: &Flow,
+        request: &Message,
+    ) -> Result<Arrival, Refusal> {
+        let generation = self.generation().clone();
+        if let Err(closed) = self.gate.check(generation.max_calls, self.media.ready()) {
+            let retry = (HeaderName::RetryAfter, closed.retry_after().to_string());
+            return Err(Refusal {
+                status: 503,
+                headers: vec![retry],
+            });
+        }
+        let caller = self.identify(now, &generation, flow, request)?;
+        let dialled = request
+            .request_uri()
+            .and_then(Result::ok)
+            .and_then(|uri| user_of(&uri))
+            .ok_or(404_u16)?;
+        let destination = generation
+            .numbers
+            .dialled(caller.as_origin(), &dialled)
+            .ok_or(404_u16)?;
+        let offer = match request.body() {
+            [] => None,
+            body => Some(Description::parse(body).map_err(|_| 400_u16)?),
+        };
+        if let Some(offer) = &offer {
+            // Only to learn whether an answer exists; the real one is made when a port is open.
+            let probe = negotiate::local_media(
+                LegPorts {
+                    rtp: flow.local,
+                    rtcp: flow.local,
+                },
+                0,
+            );
+            sdp::answer(&probe, offer).map_err(|_| 488_u16)?;
+        }
+        let from = match &caller {
+            Caller::Phone(number) => number.clone(),
+            Caller::Trunk(_) => caller_number(request),
+        };
+        let stage = self.first_stage(&generation, &caller, &from, &destination)?;
+        Ok(Arrival {
+            caller,
+            from,
+            dialled,
+            destination,
+            offer,
+            stage,
+        })
+    }
+
+    /// Who calls: a phone that proves it, or a trunk by its address. A From that names one of our
+    /// phones is always challenged, wherever it comes from.
+    fn identify(
+        &mut self,
+        now: Timestamp,
+        generation: &Generation,
+        flow: &Flow,
+        request: &Message,
+    ) -> Result<Caller, Refusal> {
+        let claimed = request
+            .from()
+            .ok()
+            .and_then(|from| user_of(&from.uri))
+            .filter(|user| generation.phones.contains_key(user));
+        let trunk = generation.trunks.values().find(|trunk| {
+            trunk
+                .accept
+                .iter()
+                .any(|network| network.contains(flow.remote.ip()))
+        });
+        match (claimed, trunk) {
+            (None, Some(trunk)) => Ok(Caller::Trunk(trunk.name.clone())),
+            (claimed, _) => {
+                let user = self.authenticate(now, generation, request)?;
+                match claimed {
+                    Some(claimed) if claimed == user => Ok(Caller::Phone(user)),
+                    _ => Err(Refusal::from(403)),
+                }
+            }
+        }
+    }
+
+    /// The user whose password the request proves, or the challenge to send (RFC 3261 §22.2).
+    pub(super) fn authenticate(
+        &mut self,
+        now: Timestamp,
+        generation: &Generation,
+        request: &Message,
+    ) -> Result<String, Refusal> {
+        let challenger = self.challenger.clone();
+        let mut challenger = challenger.lock().unwrap_or_else(PoisonError::into_inner);
+        let verdict = challenger.verify(now, request, |user| {
+            generation.phones.get(user).map(|phone| phone.ha1.clone())
+        });
+        let stale = match verdict {
+            Verdict::Accepted { user } => return Ok(user),
+            Verdict::Missing => false,
+            Verdict::Refused { why } => {
+                tracing::info!(why = ?why, "credentials refused");
+                false
+            }
+            Verdict::Stale => true,
+        };
+        let challenge = if stale {
+            challenger.challenge_stale(now, &mut self.entropy)
+        } else {
+            challenger.challenge(now, &mut self.entropy)
+        };
+        Err(Refusal {
+            status: 401,
+            headers: vec![(HeaderName::WwwAuthenticate, challenge)],
+        })
+    }
+
+    fn first_stage(
+        &self,
+        generation: &Generation,
+        caller: &Caller,
+        from: &str,
+        destination: &Destination,
+    ) -> Result<Stage, Refusal> {
+        let service = |kind| Ok(Stage::Service(Service::new(kind)));
+        let activity = |available| {
+            let Caller::Phone(phone) = caller else {
+                return Err(Refusal::from(404));
+            };
+            let agent = generation
+                .agents_by_phone
+                .get(phone)
+                .ok_or(404_u16)?
+                .clone();
+            service(ServiceKind::Activity { agent, available })
+        };
+        match destination {
+            Destination::AgentAvailable => activity(true),
+            Destination::AgentAway => activity(false),
+            Destination::Conference(number) => service(ServiceKind::Conference(number.clone())),
+            Destination::Echo => service(ServiceKind::Echo),
+            Destination::Flow {
+                name,
+                number,
+                attributes,
+            } => {
+                let document = generation.flows.get(name).ok_or(500_u16)?.clone();
+                let context = Context {
+                    from: from.to_owned(),
+                    to: number.clone(),
+                    trunk: match caller {
+                        Caller::Trunk(name) => Some(name.clone()),
+                        Caller::Phone(_) => None,
+                    },
+                    attributes: attributes.clone(),
+                };
+                let run = Run::new(document, context);
+                Ok(Stage::Treatment(Box::new(Treatment::new(run))))
+            }
+            Destination::HoldMusic => service(ServiceKind::Music),
+            Destination::Phone(number) => Ok(Stage::Dial(Box::new(Dial::phone(number.clone())))),
+            Destination::Tone => service(ServiceKind::Tone),
+            Destination::Trunk { trunk, number } => Ok(Stage::Dial(Box::new(Dial::trunk(
+                trunk.clone(),
+                number.clone(),
+            )))),
+        }
+    }
+
+    fn open_call(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        flow: Flow,
+        request: &Message,
+        arrival: Arrival,
+    ) {
+        self.next_key += 1;
+        let key = CallKey(self.next_key);
+        let id = self.ids.call(now);
+        let generation = self.generation().number;
+        let trunk = match &arrival.caller {
+            Caller::Trunk(name) => Some(name.clone()),
+            Caller::Phone(_) => None,
+        };
+        let direction = match (&arrival.caller, &arrival.destination) {
+            (Caller::Trunk(_), _) => Direction::Inbound,
+            (_, Destination::Trunk { .. }) => Direction::Outbound,
+            _ => Direction::Internal,
+        };
+        let to = match &arrival.destination {
+            Destination::Flow { number, .. } | Destination::Phone(number) => number.clone(),
+            _ => arrival.dialled.clone(),
+        };
+        let leg = Leg {
+            id: self.ids.leg(),
+            session,
+            role: Role::Caller,
+            party: arrival.from.clone(),
+            agent: None,
+            trunk: trunk.clone(),
+            flow,
+            progress: Progress::Arriving,
+            local: None,
+            negotiated: None,
+            remote_offer: arrival.offer,
+            offer_pending: false,
+            media: None,
+            summary: None,
+            over: None,
+            rang: false,
+        };
+        let core = Core {
+            id: id.clone(),
+            key,
+            generation,
+            direction,
+            from: arrival.from.clone(),
+            to: to.clone(),
+            max_forwards: request.max_forwards().unwrap_or(70).saturating_sub(1),
+            legs: Vec::new(),
+            room: None,
+            conference: None,
+            recordings: Vec::new(),
+            attributes: serde_json::Map::new(),
+            plays: 0,
+            playing: None,
+            ended: None,
+            record: CallRecord::default(),
+        };
+        tracing::info!(
+            call = %id, ?direction, from = %Pii(&arrival.from), to = %Pii(&to), "call"
+        );
+        self.admit(Box::new(Call {
+            core,
+            stage: Stage::Over,
+        }));
+        let origin = self.ids.origin().clone();
+        self.with_call(now, key, |call, hands| {
+            let started = Fact::CallStarted {
+                region: origin.region,
+                node: origin.node,
+                direction,
+                from: arrival.from,
+                to,
+                trunk,
+                generation,
+            };
+            call.core.emit(hands, started);
+            call.core.add_leg(hands, leg);
+            call.core.caller_enters(hands, Stretch::SetUp, "");
+            call.start(hands, arrival.stage);
+        });
+    }
+}
+
+/// Everything known about a call that may come in.
+struct Arrival {
+    caller: Caller,
+    from: String,
+    dialled: String,
+    destination: Destination,
+    offer: Option<Description>,
+    stage: Stage,
+}
+
+/// The caller's number as the trunk presents it; `anonymous` when withheld (RFC 3323 §4.1).
+fn caller_number(request: &Message) -> String {
+    request
+        .from()
+        .ok()
+        .and_then(|from| user_of(&from.uri))
+        .unwrap_or_else(|| "anonymous".to_owned())
+}
+
+/// The user part of an address, or the number of a `tel:` one; `None` when empty.
+pub(super) fn user_of(uri: &Uri) -> Option<String> {
+    Some(uri.user_decoded().into_owned()).filter(|user| !user.is_empty())
+}

@@ -1,0 +1,124 @@
+//! What an operator may do to a living call from outside: add a party, drop one, end it, move its
+//! media to another worker.
+
+use serde::{Deserialize, Serialize};
+
+use super::exchange::Exchange;
+use super::feature::Stage;
+use crate::base::{CallId, Cause, LegId, Party, Timestamp};
+use crate::events::Role;
+use crate::media::Command;
+use crate::trunk::{Destination, Origin};
+
+/// One wish about one call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Control {
+    /// Ring a number and let it join the conversation.
+    AddParty {
+        /// Number as a flow would dial it.
+        number: String,
+    },
+    /// Hang up one leg; the others stay.
+    DropParty {
+        /// Leg, as the record names it.
+        leg: LegId,
+    },
+    /// End the call.
+    HangUp,
+    /// Move the call's conference to another media worker.
+    Migrate {
+        /// Number of the worker.
+        worker: usize,
+    },
+}
+
+/// Why a wish could not be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ControlError {
+    /// The call is over or never was.
+    #[error("no such call")]
+    NoCall,
+    /// The call has no such living leg (the caller's leg ends with the call).
+    #[error("no such party in the call")]
+    NoLeg,
+    /// The call is not in a conversation.
+    #[error("the call is not in a conversation")]
+    NotTalking,
+    /// The number leads nowhere, or nobody can be rung there.
+    #[error("cannot ring {number}: SIP status {status}")]
+    Unreachable {
+        /// Number.
+        number: String,
+        /// What ringing it would have been answered with.
+        status: u16,
+    },
+}
+
+impl Exchange {
+    /// Carries out a wish. The leg that was added, if one was.
+    pub fn control(
+        &mut self,
+        now: Timestamp,
+        call: &CallId,
+        wish: Control,
+    ) -> Result<Option<LegId>, ControlError> {
+        let key = *self.index.calls.get(call).ok_or(ControlError::NoCall)?;
+        let mut outcome = Err(ControlError::NoCall);
+        self.with_call(now, key, |call, hands| {
+            outcome = match wish {
+                _ if call.core.ended.is_some() => Err(ControlError::NoCall),
+                Control::AddParty { .. } | Control::Migrate { .. }
+                    if !matches!(call.stage, Stage::Talk(_)) =>
+                {
+                    Err(ControlError::NotTalking)
+                }
+                Control::AddParty { number } => {
+                    let refused = |status| ControlError::Unreachable {
+                        number: number.clone(),
+                        status,
+                    };
+                    let found = hands
+                        .generations
+                        .get(&call.core.generation)
+                        .and_then(|now| now.numbers.dialled(Origin::Flow, &number));
+                    match found {
+                        Some(Destination::Phone(phone)) => call
+                            .core
+                            .ring_phone(hands, &phone, Role::Callee, None)
+                            .map(|legs| legs.first().copied())
+                            .map_err(refused),
+                        Some(Destination::Trunk { trunk, number }) => call
+                            .core
+                            .ring_trunk(hands, &trunk, &number)
+                            .map(Some)
+                            .map_err(refused),
+                        _ => Err(refused(404)),
+                    }
+                }
+                Control::DropParty { leg } => {
+                    let living = call.core.others().any(|other| other.id == leg);
+                    if living {
+                        call.drop_leg(hands, leg);
+                        Ok(None)
+                    } else {
+                        Err(ControlError::NoLeg)
+                    }
+                }
+                Control::HangUp => {
+                    let cause = Cause::normal().with_words("ended by the operator");
+                    call.end(hands, Party::Switch, &cause);
+                    Ok(None)
+                }
+                Control::Migrate { worker } => {
+                    if let Some(room) = call.core.room {
+                        hands.tell(Command::Migrate { room, worker });
+                    }
+                    Ok(None)
+                }
+            };
+        });
+        self.pump(now);
+        outcome
+    }
+}

@@ -1,0 +1,492 @@
+//! What every stage of a call shares: its legs, its room, its record; and the few verbs on them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::CallKey;
+use super::hands::Hands;
+use super::leg::{Leg, Progress};
+use super::negotiate;
+use crate::base::{CallId, Cause, LegId, Party, RecordingId, RoomId, Timestamp};
+use crate::events::{
+    AgentStretch, CallRecord, Direction, Event, Fact, MediaSummary, Role, Stretch,
+};
+use crate::media::{Command, PlayId, Tape};
+use crate::recording::stem;
+use crate::sdp::{self, Description, LocalMedia};
+use crate::sip::ua::Body;
+
+/// The part of a call that outlives its stages. Serialisable: this is what a checkpoint keeps.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Core {
+    pub(crate) id: CallId,
+    pub(crate) key: CallKey,
+    /// Generation of configuration the call started with and keeps.
+    pub(crate) generation: u64,
+    pub(crate) direction: Direction,
+    /// Caller's number, normalised.
+    pub(crate) from: String,
+    /// Dialled number, normalised.
+    pub(crate) to: String,
+    /// Max-Forwards for legs we place: one less than the caller's (RFC 7332 would refuse loops).
+    pub(crate) max_forwards: u8,
+    /// All legs, living and dead; the caller's is the first.
+    pub(crate) legs: Vec<Leg>,
+    /// The conference that joins the parties, once there are two.
+    pub(crate) room: Option<RoomId>,
+    /// The shared conference the caller sits in, when the call is to one.
+    pub(crate) conference: Option<String>,
+    /// Recordings not yet published.
+    pub(crate) recordings: Vec<RecordingId>,
+    /// Attributes set by flows, handed to the router.
+    pub(crate) attributes: Map<String, Value>,
+    /// Counts plays, so that a late `PlayDone` is told from the present one.
+    pub(crate) plays: u64,
+    /// What the caller hears from us, to begin it again after a restore.
+    pub(crate) playing: Option<Playing>,
+    /// Set when the call ended; what is left is to gather counts and publish.
+    pub(crate) ended: Option<Timestamp>,
+    /// The record so far.
+    pub(crate) record: CallRecord,
+}
+
+impl Core {
+    /// Notes a fact: into the record, and out to whoever listens.
+    pub(crate) fn emit(&mut self, hands: &mut Hands<'_>, fact: Fact) {
+        self.emit_at(hands, hands.now, fact);
+    }
+
+    fn emit_at(&mut self, hands: &mut Hands<'_>, at: Timestamp, fact: Fact) {
+        let event = Event {
+            at,
+            call: self.id.clone(),
+            fact,
+        };
+        self.record.apply(&event);
+        hands
+            .outbox
+            .push_back(super::Output::Event(std::sync::Arc::new(event)));
+    }
+
+    /// The caller's leg.
+    pub(crate) fn caller(&self) -> &Leg {
+        &self.legs[0]
+    }
+
+    /// A leg by id.
+    pub(crate) fn leg(&self, id: LegId) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.id == id)
+    }
+
+    /// A leg by id, to change.
+    pub(crate) fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.id == id)
+    }
+
+    /// Says what the caller is in from now on.
+    pub(crate) fn caller_enters(&mut self, hands: &mut Hands<'_>, stretch: Stretch, with: &str) {
+        self.emit(
+            hands,
+            Fact::CallerEntered {
+                stretch,
+                with: with.to_owned(),
+            },
+        );
+    }
+
+    /// Says what an agent is in from now on; `None` ends the agent's timeline.
+    pub(crate) fn agent_enters(
+        &mut self,
+        hands: &mut Hands<'_>,
+        agent: &str,
+        leg: Option<LegId>,
+        stretch: Option<AgentStretch>,
+    ) {
+        self.emit(
+            hands,
+            Fact::AgentEntered {
+                agent: agent.to_owned(),
+                leg,
+                stretch,
+            },
+        );
+    }
+
+    /// Takes a leg into the call.
+    pub(crate) fn add_leg(&mut self, hands: &mut Hands<'_>, leg: Leg) {
+        hands.index.sessions.insert(leg.session, (self.key, leg.id));
+        hands.index.legs.insert(leg.id, self.key);
+        let fact = Fact::LegAdded {
+            leg: leg.id,
+            role: leg.role,
+            party: leg.party.clone(),
+            agent: leg.agent.clone(),
+            trunk: leg.trunk.clone(),
+            sip_call_id: hands.ua.call_id(leg.session).unwrap_or_default().to_owned(),
+        };
+        self.legs.push(leg);
+        self.emit(hands, fact);
+    }
+
+    /// Opens the media of a leg that has none yet. The status to refuse with when no port is left.
+    pub(crate) fn open_media(&mut self, hands: &mut Hands<'_>, id: LegId) -> Result<(), u16> {
+        let Some(leg) = self.leg_mut(id) else {
+            return Err(500);
+        };
+        if leg.local.is_some() {
+            return Ok(());
+        }
+        leg.local = Some(open_local(hands, id)?);
+        Ok(())
+    }
+
+    /// Answers the offer of a leg that called us, opening its media: the body for a 183 or 200.
+    /// Without an offer (delayed offer, RFC 3264 §5) the body is our own.
+    pub(crate) fn answer_body(&mut self, hands: &mut Hands<'_>, id: LegId) -> Result<Body, u16> {
+        self.open_media(hands, id)?;
+        let Some(leg) = self.leg_mut(id) else {
+            return Err(500);
+        };
+        let Some(local) = leg.local.clone() else {
+            return Err(500);
+        };
+        let Some(offer) = leg.remote_offer.as_ref() else {
+            leg.offer_pending = true;
+            return Ok(sdp_body(&sdp::offer(&local)));
+        };
+        let (answer, agreed) = sdp::answer(&local, offer).map_err(|refusal| {
+            tracing::info!(%refusal, "offer refused");
+            488_u16
+        })?;
+        let flow = negotiate::leg_flow(&agreed);
+        leg.negotiated = Some(agreed);
+        hands.tell(Command::SetLeg { leg: id, flow });
+        Ok(sdp_body(&answer))
+    }
+
+    /// Answers the caller (200), unless that was done before.
+    pub(crate) fn answer_caller(&mut self, hands: &mut Hands<'_>) -> Result<(), u16> {
+        let (id, session) = (self.caller().id, self.caller().session);
+        if self.caller().progress != Progress::Arriving {
+            return Ok(());
+        }
+        let body = self.answer_body(hands, id)?;
+        hands.ua.accept(hands.now, session, &[], Some(body));
+        self.legs[0].progress = Progress::Answered;
+        let codec = self
+            .caller()
+            .negotiated
+            .as_ref()
+            .map_or("", negotiate::codec_name)
+            .to_owned();
+        self.emit(hands, Fact::LegAnswered { leg: id, codec });
+        Ok(())
+    }
+
+    /// Takes the far end's answer to our offer. False when there is nothing to agree on.
+    pub(crate) fn take_answer(&mut self, hands: &mut Hands<'_>, id: LegId, body: &[u8]) -> bool {
+        let Some(leg) = self.leg_mut(id) else {
+            return false;
+        };
+        let Some(local) = leg.local.as_ref() else {
+            return false;
+        };
+        let agreed = Description::parse(body)
+            .ok()
+            .and_then(|answer| sdp::accept_answer(local, &answer).ok());
+        let Some(agreed) = agreed else {
+            return leg.negotiated.is_some();
+        };
+        leg.offer_pending = false;
+        let flow = negotiate::leg_flow(&agreed);
+        leg.negotiated = Some(agreed);
+        hands.tell(Command::SetLeg { leg: id, flow });
+        true
+    }
+
+    /// Plays sounds by name to a leg; unknown names are skipped (the configuration was checked, so
+    /// only a sound that a flow computes can be unknown).
+    pub(crate) fn play<'n>(
+        &mut self,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        names: impl IntoIterator<Item = &'n str>,
+        looped: Looped,
+    ) -> PlayId {
+        self.plays += 1;
+        let play = PlayId(self.plays);
+        let names = names.into_iter().map(str::to_owned).collect();
+        let playing = Playing {
+            leg,
+            play,
+            names,
+            looped,
+        };
+        self.start_play(hands, &playing);
+        self.playing = Some(playing);
+        play
+    }
+
+    /// Begins a play, or begins it again.
+    pub(crate) fn start_play(&self, hands: &mut Hands<'_>, playing: &Playing) {
+        let generation = hands.generations.get(&self.generation);
+        let sounds = playing
+            .names
+            .iter()
+            .filter_map(|name| generation.and_then(|now| now.sounds.sound(name)))
+            .collect();
+        let (leg, play, looped) = (playing.leg, playing.play, playing.looped == Looped::Forever);
+        hands.tell(Command::Play {
+            leg,
+            play,
+            sounds,
+            looped,
+        });
+    }
+
+    /// Stops whatever is played to a leg.
+    pub(crate) fn stop_play(&mut self, hands: &mut Hands<'_>, leg: LegId) {
+        self.playing = None;
+        hands.tell(Command::StopPlay { leg });
+    }
+
+    /// Joins a leg into the call's room, which is opened for the first.
+    pub(crate) fn join(&mut self, hands: &mut Hands<'_>, leg: LegId) {
+        let room = match self.room {
+            Some(room) => room,
+            None => {
+                let room = hands.ids.room();
+                self.room = Some(room);
+                hands.tell(Command::OpenRoom { room });
+                room
+            }
+        };
+        hands.tell(Command::Join { room, leg });
+    }
+
+    /// Records the caller (left) and another leg (right) of the call's room.
+    pub(crate) fn record(&mut self, hands: &mut Hands<'_>, right: LegId) {
+        let Some(room) = self.room else { return };
+        let recording = hands.ids.recording(hands.now);
+        let label = |leg: Option<&Leg>| {
+            leg.map_or_else(String::new, |leg| {
+                leg.agent.clone().unwrap_or_else(|| leg.party.clone())
+            })
+        };
+        let channels = [label(Some(self.caller())), label(self.leg(right))];
+        let labels = Map::from_iter([
+            ("call".to_owned(), Value::from(self.id.as_str())),
+            ("from".to_owned(), Value::from(self.from.as_str())),
+            ("to".to_owned(), Value::from(self.to.as_str())),
+        ]);
+        hands.tell(Command::Record {
+            recording: recording.clone(),
+            room,
+            left: self.caller().id,
+            right: vec![right],
+            at: hands.now,
+            tape: Tape {
+                stem: stem(&recording, hands.now),
+                channels,
+                labels,
+            },
+        });
+        hands.index.recordings.insert(recording.clone(), self.key);
+        self.recordings.push(recording.clone());
+        self.emit(hands, Fact::RecordingStarted { recording });
+    }
+
+    /// Ends one leg, whatever state its INVITE is in. Nothing happens to a leg already over.
+    pub(crate) fn hang_up(&mut self, hands: &mut Hands<'_>, id: LegId, by: Party, cause: Cause) {
+        let Some(leg) = self.leg(id) else { return };
+        let (session, progress) = (leg.session, leg.progress);
+        match progress {
+            Progress::Arriving => {
+                let status = if cause.sip >= 300 { cause.sip } else { 480 };
+                hands.ua.reject(hands.now, session, status, &[]);
+            }
+            Progress::Answered => hands.ua.bye(hands.now, session, &reason_header(&cause)),
+            Progress::Calling | Progress::Ringing => hands.ua.cancel(hands.now, session),
+            Progress::Over => return,
+        }
+        self.leg_over(hands, id, by, cause);
+    }
+
+    /// Notes that a leg's SIP is over and closes its media.
+    pub(crate) fn leg_over(&mut self, hands: &mut Hands<'_>, id: LegId, by: Party, cause: Cause) {
+        let Some(leg) = self.legs.iter_mut().find(|leg| leg.id == id) else {
+            return;
+        };
+        if leg.progress == Progress::Over {
+            return;
+        }
+        leg.progress = Progress::Over;
+        leg.over = Some((hands.now, by, cause));
+        hands.index.sessions.remove(&leg.session);
+        if leg.local.is_some() {
+            if let Some(name) = self.conference.take() {
+                hands.leave_conference(&name, id);
+            }
+            if let Some(room) = self.room {
+                hands.tell(Command::Leave { room, leg: id });
+            }
+            hands.tell(Command::CloseLeg { leg: id });
+        } else {
+            self.leg_closed(hands, id, MediaSummary::default());
+        }
+    }
+
+    /// Takes the counts of a leg whose media is closed, and says that the leg ended.
+    pub(crate) fn leg_closed(&mut self, hands: &mut Hands<'_>, id: LegId, summary: MediaSummary) {
+        hands.index.legs.remove(&id);
+        let Some(leg) = self.leg_mut(id) else { return };
+        if leg.summary.is_some() {
+            return;
+        }
+        leg.summary = Some(summary.clone());
+        let (at, by, cause) = leg
+            .over
+            .clone()
+            .unwrap_or_else(|| (hands.now, Party::Switch, Cause::from_status(500)));
+        self.emit_at(
+            hands,
+            at,
+            Fact::LegEnded {
+                leg: id,
+                by,
+                cause,
+                media: summary,
+            },
+        );
+    }
+
+    /// Ends the call: every leg, the room, the recordings. Publishing follows when all is counted.
+    pub(crate) fn end(&mut self, hands: &mut Hands<'_>, by: Party, cause: &Cause) {
+        if self.ended.is_some() {
+            return;
+        }
+        self.ended = Some(hands.now);
+        for recording in self.recordings.clone() {
+            hands.tell(Command::StopRecord {
+                recording,
+                at: hands.now,
+            });
+        }
+        self.emit(
+            hands,
+            Fact::CallEnded {
+                by,
+                cause: cause.clone(),
+            },
+        );
+        let live: Vec<LegId> = self
+            .legs
+            .iter()
+            .filter(|leg| leg.is_live())
+            .map(|leg| leg.id)
+            .collect();
+        for leg in live {
+            self.hang_up(hands, leg, by, cause.clone());
+        }
+        self.close_room(hands);
+    }
+
+    /// Ends the call's conference with its recordings; the legs stay.
+    pub(crate) fn close_room(&mut self, hands: &mut Hands<'_>) {
+        for recording in self.recordings.clone() {
+            hands.tell(Command::StopRecord {
+                recording,
+                at: hands.now,
+            });
+        }
+        if let Some(room) = self.room.take() {
+            hands.tell(Command::CloseRoom { room });
+        }
+    }
+
+    /// Whether everything about the call is known.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.ended.is_some()
+            && self.recordings.is_empty()
+            && self.legs.iter().all(|leg| leg.summary.is_some())
+    }
+
+    /// Living legs other than the caller's that talk or are rung.
+    pub(crate) fn others(&self) -> impl Iterator<Item = &Leg> {
+        self.legs.iter().skip(1).filter(|leg| leg.is_live())
+    }
+
+    /// A new leg towards someone, not yet in the call.
+    pub(crate) fn outgoing(
+        &self,
+        id: LegId,
+        session: crate::sip::ua::SessionId,
+        role: Role,
+        party: String,
+        flow: crate::sip::Flow,
+        local: LocalMedia,
+    ) -> Leg {
+        Leg {
+            id,
+            session,
+            role,
+            party,
+            agent: None,
+            trunk: None,
+            flow,
+            progress: Progress::Calling,
+            local: Some(local),
+            negotiated: None,
+            remote_offer: None,
+            offer_pending: true,
+            media: None,
+            summary: None,
+            over: None,
+            rang: false,
+        }
+    }
+}
+
+/// A play under way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Playing {
+    pub(crate) leg: LegId,
+    pub(crate) play: PlayId,
+    pub(crate) names: Vec<String>,
+    pub(crate) looped: Looped,
+}
+
+/// Whether a sound is played once or until stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Looped {
+    Forever,
+    Once,
+}
+
+/// Opens ports for a leg and describes our side of it.
+pub(crate) fn open_local(hands: &mut Hands<'_>, id: LegId) -> Result<LocalMedia, u16> {
+    let ports = hands
+        .media
+        .open_leg(id, hands.ids.origin().shard)
+        .map_err(|error| {
+            tracing::warn!(%error, "no media port for a leg");
+            503_u16
+        })?;
+    // RFC 8866 §5.2: the session id is a number; 31 bits keep it readable for every peer.
+    let session_id = u64::from(hands.entropy.u32() >> 1);
+    Ok(negotiate::local_media(ports, session_id))
+}
+
+/// A session description as a message body.
+pub(crate) fn sdp_body(description: &Description) -> Body {
+    Body::sdp(description.to_bytes())
+}
+
+/// RFC 3326: why a BYE or CANCEL was sent.
+fn reason_header(cause: &Cause) -> Vec<(crate::sip::HeaderName, String)> {
+    let text = cause.words.replace('"', "'");
+    vec![(
+        crate::sip::HeaderName::Reason,
+        format!("Q.850;cause={};text=\"{text}\"", cause.q850),
+    )]
+}

@@ -1,0 +1,397 @@
+//! All calls of one signalling shard. Sans-IO: everything it does is an `Output`.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use super::conferences::Conferences;
+use super::gate::Gate;
+use super::hands::{Hands, Index};
+use super::machine::Call;
+use super::{CallKey, Generation};
+use crate::base::{CallId, Cause, Entropy, IdSource, Party, Timers, Timestamp};
+use crate::events::{CallRecord, Event};
+use crate::media::{Engine, Notice};
+use crate::registrar::Registrar;
+use crate::router;
+use crate::sip::auth::Challenger;
+use crate::sip::ua::{self, SessionId};
+use crate::sip::{Flow, Message, ParseError, Protocol, UserAgent};
+
+/// What an exchange is given when it starts.
+pub struct Settings {
+    /// Makes ids; knows region, node and shard.
+    pub ids: IdSource,
+    /// Chance.
+    pub entropy: Entropy,
+    /// SIP transactions and dialogs.
+    pub user_agent: UserAgent,
+    /// Media workers.
+    pub media: Engine,
+    /// Where phones are; shared by all shards of the node.
+    pub registrar: Arc<Mutex<Registrar>>,
+    /// Conferences people dial into; shared by all shards of the node.
+    pub conferences: Arc<Mutex<Conferences>>,
+    /// Challenges phones; shared by all shards.
+    pub challenger: Arc<Mutex<Challenger>>,
+    /// Admission, shared by all shards.
+    pub gate: Gate,
+    /// Our own addresses.
+    pub listeners: Vec<(Protocol, SocketAddr)>,
+    /// First generation of configuration.
+    pub generation: Arc<Generation>,
+}
+
+/// What an exchange wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Something happened to a call.
+    Event(Arc<Event>),
+    /// A phone registered or unregistered: bindings are to be stored.
+    Bindings,
+    /// A call is over and all is known about it (again, when something was added).
+    Record(Box<CallRecord>),
+    /// The router is asked or told something.
+    Router(router::Command),
+    /// A message goes out.
+    Transmit {
+        /// Where.
+        flow: Flow,
+        /// What.
+        bytes: Bytes,
+    },
+}
+
+/// All calls of one signalling shard.
+pub struct Exchange {
+    pub(super) ids: IdSource,
+    pub(super) entropy: Entropy,
+    pub(super) ua: UserAgent,
+    pub(super) media: Engine,
+    pub(super) registrar: Arc<Mutex<Registrar>>,
+    pub(super) challenger: Arc<Mutex<Challenger>>,
+    pub(super) gate: Gate,
+    pub(super) listeners: Vec<(Protocol, SocketAddr)>,
+    /// The one new calls start with, and those that living calls still use.
+    pub(super) generations: BTreeMap<u64, Arc<Generation>>,
+    pub(super) calls: HashMap<CallKey, Box<Call>>,
+    pub(super) next_key: u64,
+    pub(super) index: Index,
+    pub(super) conferences: Arc<Mutex<Conferences>>,
+    pub(super) timers: Timers<Alarm>,
+    pub(super) outbox: VecDeque<Output>,
+}
+
+/// Why the exchange wants to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Alarm {
+    /// A call's stage has a deadline.
+    Stage(CallKey),
+    /// An ended call waited long enough for media to report; it is published as it is.
+    Publish(CallKey),
+}
+
+/// How long an ended call waits for its legs' counts and its recordings. Both normally come
+/// within a second; a slow disk is given this long before the record says "not published".
+const PUBLISH_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
+
+impl Exchange {
+    /// An exchange without calls.
+    pub fn new(settings: Settings) -> Self {
+        let generation = settings.generation;
+        Self {
+            ids: settings.ids,
+            entropy: settings.entropy,
+            ua: settings.user_agent,
+            media: settings.media,
+            registrar: settings.registrar,
+            challenger: settings.challenger,
+            gate: settings.gate,
+            listeners: settings.listeners,
+            generations: BTreeMap::from([(generation.number, generation)]),
+            calls: HashMap::new(),
+            next_key: 0,
+            index: Index::default(),
+            conferences: settings.conferences,
+            timers: Timers::new(),
+            outbox: VecDeque::new(),
+        }
+    }
+
+    /// New calls start with this generation from now on; living calls keep theirs.
+    pub fn commit(&mut self, generation: Arc<Generation>) {
+        self.generations.insert(generation.number, generation);
+        self.forget_generations();
+    }
+
+    /// The generation new calls start with.
+    pub fn generation(&self) -> &Arc<Generation> {
+        self.generations
+            .last_key_value()
+            .map(|(_, newest)| newest)
+            .expect("one is always there")
+    }
+
+    /// Takes a message from the network.
+    pub fn handle_message(&mut self, now: Timestamp, flow: Flow, message: Message) {
+        self.ua.handle_message(now, flow, message);
+        self.pump(now);
+    }
+
+    /// Takes bytes that are no SIP message.
+    pub fn handle_malformed(&mut self, now: Timestamp, flow: Flow, bytes: Bytes, why: ParseError) {
+        self.ua.handle_malformed(now, flow, &bytes, &why);
+        self.pump(now);
+    }
+
+    /// A connection is gone or could not be made.
+    pub fn handle_transport_error(&mut self, now: Timestamp, flow: &Flow) {
+        self.ua.handle_transport_error(now, flow);
+        self.drop_connection(flow);
+        self.pump(now);
+    }
+
+    /// Takes what a media worker says.
+    pub fn handle_notice(&mut self, now: Timestamp, notice: Notice) {
+        let key = match &notice {
+            Notice::Digit { leg, .. }
+            | Notice::FirstPacket { leg }
+            | Notice::LegCheckpoint { leg, .. }
+            | Notice::LegClosed { leg, .. }
+            | Notice::PlayDone { leg, .. }
+            | Notice::Silent { leg, .. } => self.index.legs.get(leg).copied(),
+            Notice::Overloaded { worker, late } => {
+                tracing::warn!(worker, late, "media worker");
+                None
+            }
+            Notice::RecordingClosed(closed) => {
+                if let Some(key) = self.index.recordings.remove(&closed.recording) {
+                    self.with_call(now, key, |call, hands| call.on_recording(hands, closed));
+                }
+                return self.pump(now);
+            }
+        };
+        if let Some(key) = key {
+            self.with_call(now, key, |call, hands| call.on_notice(hands, notice));
+        }
+        self.pump(now);
+    }
+
+    /// Takes what the router says.
+    pub fn handle_router(&mut self, now: Timestamp, output: &router::Output) {
+        let Some(call) = output.call() else { return };
+        if let Some(key) = self.index.calls.get(call).copied() {
+            self.with_call(now, key, |call, hands| call.on_router(hands, output));
+        }
+        self.pump(now);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.ua.handle_timeout(now);
+        self.expire_bindings(now);
+        while let Some((_, alarm)) = self.timers.pop_due(now) {
+            match alarm {
+                Alarm::Publish(key) => self.publish(key),
+                Alarm::Stage(key) => self.with_call(now, key, |call, hands| {
+                    call.handle_timeout(hands);
+                }),
+            }
+        }
+        self.pump(now);
+    }
+
+    /// When to be woken.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        [
+            self.timers.next(),
+            self.ua.poll_timeout(),
+            self.next_expiry(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// What is to be done, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outbox.pop_front()
+    }
+
+    /// Ends every call, with BYE, CANCEL or 503 as its state wants it.
+    pub fn end_all(&mut self, now: Timestamp) {
+        let cause = Cause::from_status(503).with_words("the switch stops");
+        let keys: Vec<CallKey> = self.calls.keys().copied().collect();
+        for key in keys {
+            self.with_call(now, key, |call, hands| {
+                call.end(hands, Party::Switch, &cause)
+            });
+        }
+        self.pump(now);
+    }
+
+    /// Calls that live, or are over and not yet published.
+    pub fn call_count(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// The records, so far, of all calls here.
+    pub fn records(&self) -> Vec<CallRecord> {
+        self.calls
+            .values()
+            .map(|call| call.core.record.clone())
+            .collect()
+    }
+
+    /// What is open, for tests that look for leaks: calls, sessions, transactions, media legs,
+    /// conferences.
+    pub fn inventory(&self) -> [usize; 5] {
+        [
+            self.calls.len(),
+            self.ua.session_count(),
+            self.ua.transaction_count(),
+            self.index.legs.len(),
+            self.conferences
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .len(),
+        ]
+    }
+
+    /// Lets the user agent's events and datagrams take effect until there are none.
+    pub(super) fn pump(&mut self, now: Timestamp) {
+        while let Some(output) = self.ua.poll_output() {
+            match output {
+                ua::Output::Transmit { flow, bytes } => {
+                    self.outbox.push_back(Output::Transmit { flow, bytes });
+                }
+                ua::Output::Event(event) => self.on_event(now, event),
+            }
+        }
+    }
+
+    fn on_event(&mut self, now: Timestamp, event: ua::Event) {
+        match event {
+            ua::Event::Incoming {
+                session,
+                flow,
+                request,
+            } => {
+                self.on_incoming(now, session, flow, &request);
+            }
+            ua::Event::Request {
+                transaction,
+                flow,
+                request,
+            } => {
+                self.on_request(now, transaction, &flow, &request);
+            }
+            ua::Event::Response { .. } => {}
+            event => {
+                let found = session_of(&event).and_then(|id| self.index.sessions.get(&id).copied());
+                if let Some((key, leg)) = found {
+                    self.with_call(now, key, |call, hands| call.on_session(hands, leg, event));
+                }
+            }
+        }
+    }
+
+    /// Lends a call the world for one event, then looks whether it is done.
+    pub(super) fn with_call(
+        &mut self,
+        now: Timestamp,
+        key: CallKey,
+        act: impl FnOnce(&mut Call, &mut Hands<'_>),
+    ) {
+        let Some(mut call) = self.calls.remove(&key) else {
+            return;
+        };
+        let mut hands = Hands {
+            now,
+            ua: &mut self.ua,
+            media: &self.media,
+            ids: &mut self.ids,
+            entropy: &mut self.entropy,
+            registrar: &self.registrar,
+            conferences: &self.conferences,
+            generations: &self.generations,
+            index: &mut self.index,
+            outbox: &mut self.outbox,
+            listeners: &self.listeners,
+        };
+        act(&mut call, &mut hands);
+        match call.poll_timeout() {
+            Some(at) => self.timers.set(Alarm::Stage(key), at),
+            None => {
+                self.timers.stop(&Alarm::Stage(key));
+            }
+        }
+        let ended = call.core.ended;
+        let complete = call.core.is_complete();
+        self.calls.insert(key, call);
+        if complete {
+            self.publish(key);
+        } else if let Some(ended) = ended {
+            self.timers.set(Alarm::Publish(key), ended + PUBLISH_WAIT);
+        }
+    }
+
+    /// Takes a call into the exchange.
+    pub(super) fn admit(&mut self, call: Box<Call>) {
+        let (key, id): (CallKey, CallId) = (call.core.key, call.core.id.clone());
+        self.index.calls.insert(id, key);
+        self.calls.insert(key, call);
+        self.gate.enter();
+    }
+
+    /// The call is over and counted: its record goes out, the call goes.
+    fn publish(&mut self, key: CallKey) {
+        let Some(call) = self.calls.remove(&key) else {
+            return;
+        };
+        self.timers.stop(&Alarm::Stage(key));
+        self.timers.stop(&Alarm::Publish(key));
+        self.index.calls.remove(&call.core.id);
+        for leg in &call.core.legs {
+            self.index.sessions.remove(&leg.session);
+            self.index.legs.remove(&leg.id);
+        }
+        for recording in &call.core.recordings {
+            self.index.recordings.remove(recording);
+        }
+        self.gate.exit();
+        self.outbox
+            .push_back(Output::Record(Box::new(call.core.record)));
+        self.forget_generations();
+    }
+
+    fn forget_generations(&mut self) {
+        if self.generations.len() < 2 {
+            return;
+        }
+        let newest = self.generation().number;
+        let calls = &self.calls;
+        self.generations.retain(|number, _| {
+            *number == newest || calls.values().any(|call| call.core.generation == *number)
+        });
+    }
+}
+
+/// The session an event is about, when it is about one that a call may hold.
+fn session_of(event: &ua::Event) -> Option<SessionId> {
+    match event {
+        ua::Event::Acknowledged { session, .. }
+        | ua::Event::Answered { session, .. }
+        | ua::Event::Cancelled { session }
+        | ua::Event::Ended { session, .. }
+        | ua::Event::Failed { session, .. }
+        | ua::Event::Info { session, .. }
+        | ua::Event::Progress { session, .. }
+        | ua::Event::Reanswered { session, .. }
+        | ua::Event::Reoffer { session, .. }
+        | ua::Event::ReofferFailed { session, .. } => Some(*session),
+        ua::Event::Incoming { .. } | ua::Event::Request { .. } | ua::Event::Response { .. } => None,
+    }
+}

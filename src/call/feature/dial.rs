@@ -1,0 +1,226 @@
+//! A call to a phone or out by a trunk: rings, passes on what is heard, joins on answer.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Feature, LegEvent, Next, Ringing, Stage, Talk, Treatment};
+use crate::base::{Cause, LegId, Party, Timestamp};
+use crate::call::core::{Core, Looped};
+use crate::call::hands::Hands;
+use crate::call::leg::Progress;
+use crate::events::{Role, Stretch};
+use crate::flow::{DialOutcome, Input, Run};
+use crate::trunk::{Destination, Origin};
+
+/// Ringing someone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Dial {
+    target: Target,
+    legs: Vec<LegId>,
+    /// The best refusal so far (RFC 3261 §16.7 step 6, in short: busy beats no answer).
+    refused: Option<u16>,
+    /// How long it may ring; `None` takes the office's.
+    ring_timeout: Option<Duration>,
+    deadline: Option<Timestamp>,
+    /// The flow that dialled, told when nobody answers.
+    run: Option<Run>,
+    /// The caller was answered before and hears our own ring-back tone.
+    tone: bool,
+}
+
+/// Whom to ring.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Target {
+    /// A number a flow dialled; looked up on entering.
+    Number(String),
+    /// A phone of ours.
+    Phone(String),
+    /// A number out by a trunk.
+    Trunk { trunk: String, number: String },
+}
+
+impl Dial {
+    /// To a phone.
+    pub(crate) fn phone(number: String) -> Self {
+        Self::new(Target::Phone(number), None)
+    }
+
+    /// Out by a trunk.
+    pub(crate) fn trunk(trunk: String, number: String) -> Self {
+        Self::new(Target::Trunk { trunk, number }, None)
+    }
+
+    /// On behalf of a flow.
+    pub(crate) fn from_flow(run: Run, number: String, ring_timeout: Duration) -> Self {
+        let mut dial = Self::new(Target::Number(number), Some(run));
+        dial.ring_timeout = Some(ring_timeout);
+        dial
+    }
+
+    fn new(target: Target, run: Option<Run>) -> Self {
+        Self {
+            target,
+            legs: Vec::new(),
+            refused: None,
+            ring_timeout: None,
+            deadline: None,
+            run,
+            tone: false,
+        }
+    }
+
+    fn ring(&self, core: &mut Core, hands: &mut Hands<'_>) -> Result<Vec<LegId>, u16> {
+        let target = match &self.target {
+            Target::Number(number) => {
+                let generation = hands.generations.get(&core.generation).ok_or(500_u16)?;
+                let found = generation
+                    .numbers
+                    .dialled(Origin::Flow, number)
+                    .ok_or(404_u16)?;
+                match found {
+                    Destination::Phone(number) => Target::Phone(number),
+                    Destination::Trunk { trunk, number } => Target::Trunk { trunk, number },
+                    _ => return Err(404),
+                }
+            }
+            target => target.clone(),
+        };
+        match target {
+            Target::Phone(number) => core.ring_phone(hands, &number, Role::Callee, None),
+            Target::Trunk { trunk, number } => {
+                core.ring_trunk(hands, &trunk, &number).map(|leg| vec![leg])
+            }
+            Target::Number(_) => Err(404),
+        }
+    }
+
+    /// Nobody answered: the flow goes on, or the caller is told why.
+    fn give_up(&mut self, core: &mut Core, hands: &mut Hands<'_>, status: u16) -> Next {
+        for leg in self.legs.drain(..) {
+            core.hang_up(hands, leg, Party::Switch, Cause::from_status(487));
+        }
+        if self.tone {
+            core.stop_play(hands, core.caller().id);
+        }
+        match self.run.take() {
+            Some(run) => {
+                let input = Input::DialEnded(DialOutcome::Failed);
+                Next::Become(Stage::Treatment(Box::new(Treatment::resume(run, input))))
+            }
+            None => Next::End(Party::Callee, Cause::from_status(status)),
+        }
+    }
+
+    /// Lets the caller hear what the far end sends before it answers.
+    fn pass_early_media(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
+        let caller = core.caller().id;
+        if let Ok(body) = core.answer_body(hands, caller) {
+            hands
+                .ua
+                .ring(hands.now, core.caller().session, 183, &[], Some(body));
+            core.join(hands, caller);
+            core.join(hands, leg);
+        }
+    }
+}
+
+impl Feature for Dial {
+    fn enter(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        let with = match &self.target {
+            Target::Number(number) | Target::Phone(number) => number.clone(),
+            Target::Trunk { number, .. } => number.clone(),
+        };
+        core.caller_enters(hands, Stretch::Ring, &with);
+        match self.ring(core, hands) {
+            Ok(legs) => self.legs = legs,
+            Err(status) => return self.give_up(core, hands, status),
+        }
+        let office = hands
+            .generations
+            .get(&core.generation)
+            .map(|now| now.ring_timeout);
+        let timeout = self.ring_timeout.or(office);
+        self.deadline = timeout.map(|timeout| hands.now + timeout);
+        if core.caller().progress == Progress::Answered {
+            self.tone = true;
+            core.play(hands, core.caller().id, ["ringback"], Looped::Forever);
+        }
+        Next::Stay
+    }
+
+    fn on_leg(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        event: LegEvent,
+    ) -> Next {
+        if !self.legs.contains(&leg) {
+            return Next::Stay;
+        }
+        match event {
+            LegEvent::Answered => {
+                for other in self.legs.clone().into_iter().filter(|other| *other != leg) {
+                    let cause = Cause::from_status(487).with_words("answered elsewhere");
+                    core.hang_up(hands, other, Party::Switch, cause);
+                }
+                if self.tone {
+                    core.stop_play(hands, core.caller().id);
+                }
+                if let Err(status) = core.answer_caller(hands) {
+                    return Next::End(Party::Switch, Cause::from_status(status));
+                }
+                let run = self.run.take().map(|mut run| {
+                    run.handle(hands.now, Input::DialEnded(DialOutcome::Answered));
+                    run
+                });
+                Next::Become(Stage::Talk(Box::new(Talk::with_callee(leg, run))))
+            }
+            LegEvent::Ended => Next::Stay,
+            LegEvent::Failed(status) => {
+                let busy = matches!(status, 486 | 600);
+                if self.refused.is_none() || busy {
+                    self.refused = Some(status);
+                }
+                let over = |id: &LegId| core.leg(*id).is_none_or(|leg| !leg.is_live());
+                if self.legs.iter().all(over) {
+                    let status = self.refused.unwrap_or(status);
+                    // RFC 3261 §16.7: 6xx and 503 are about one branch, not about the callee.
+                    let status = match status {
+                        408 | 503 => 480,
+                        401 | 407 => 500,
+                        status => status,
+                    };
+                    return self.give_up(core, hands, status);
+                }
+                Next::Stay
+            }
+            LegEvent::Progress(how) => {
+                if core.caller().progress == Progress::Arriving {
+                    match how {
+                        Ringing::EarlyMedia => self.pass_early_media(core, hands, leg),
+                        Ringing::Tone => {
+                            hands
+                                .ua
+                                .ring(hands.now, core.caller().session, 180, &[], None);
+                        }
+                    }
+                }
+                Next::Stay
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        if self.deadline.is_some_and(|deadline| deadline <= hands.now) {
+            self.deadline = None;
+            return self.give_up(core, hands, 480);
+        }
+        Next::Stay
+    }
+
+    fn poll_timeout(&self) -> Option<Timestamp> {
+        self.deadline
+    }
+}

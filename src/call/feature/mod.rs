@@ -1,0 +1,151 @@
+//! What a call can be doing: one small machine a file. The call dispatches, the feature decides.
+
+mod dial;
+mod service;
+mod talk;
+mod treatment;
+mod waiting;
+
+pub(crate) use dial::Dial;
+pub(crate) use service::{Service, ServiceKind};
+pub(crate) use talk::Talk;
+pub(crate) use treatment::Treatment;
+pub(crate) use waiting::Waiting;
+
+use serde::{Deserialize, Serialize};
+
+use super::core::Core;
+use super::hands::Hands;
+use crate::base::{Cause, LegId, Party, Timestamp};
+use crate::media::PlayId;
+use crate::router;
+
+/// The stage a call is in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Stage {
+    /// Ringing another phone or a trunk.
+    Dial(Box<Dial>),
+    /// Over: nothing more is decided.
+    Over,
+    /// In one of the switch's own services.
+    Service(Service),
+    /// With another party.
+    Talk(Box<Talk>),
+    /// In a flow.
+    Treatment(Box<Treatment>),
+    /// In a queue.
+    Waiting(Box<Waiting>),
+}
+
+/// What a feature wants next.
+pub(crate) enum Next {
+    /// Go over to another stage.
+    Become(Stage),
+    /// End the call.
+    End(Party, Cause),
+    /// Nothing changes.
+    Stay,
+}
+
+/// What a stage hears about a leg other than the caller's (whose end is the call's end).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LegEvent {
+    /// Answered; its media is agreed.
+    Answered,
+    /// Had been answered and hung up.
+    Ended,
+    /// Refused or never answered, with the SIP status.
+    Failed(u16),
+    /// Rings, or sends early media.
+    Progress(Ringing),
+}
+
+/// How a far end says that it rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ringing {
+    /// 183 or 180 with a description: what it sends is to be heard.
+    EarlyMedia,
+    /// Plain 180: the caller's side makes the tone.
+    Tone,
+}
+
+/// A stage's machine. Every method defaults to "not my concern".
+pub(crate) trait Feature {
+    /// The stage begins.
+    fn enter(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next;
+
+    /// Something happened to a leg that is not the caller's.
+    fn on_leg(&mut self, _: &mut Core, _: &mut Hands<'_>, _: LegId, _: LegEvent) -> Next {
+        Next::Stay
+    }
+
+    /// A leg pressed a key.
+    fn on_digit(&mut self, _: &mut Core, _: &mut Hands<'_>, _: LegId, _: char) -> Next {
+        Next::Stay
+    }
+
+    /// The call's present play came to its natural end.
+    fn on_play_done(&mut self, _: &mut Core, _: &mut Hands<'_>, _: PlayId) -> Next {
+        Next::Stay
+    }
+
+    /// The router said something about the call.
+    fn on_router(&mut self, _: &mut Core, _: &mut Hands<'_>, _: &router::Output) -> Next {
+        Next::Stay
+    }
+
+    /// The deadline came.
+    fn handle_timeout(&mut self, _: &mut Core, _: &mut Hands<'_>) -> Next {
+        Next::Stay
+    }
+
+    /// When to be woken.
+    fn poll_timeout(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// The call was rebuilt from a checkpoint in this stage: legs, room and plays are there
+    /// again, legs that were only ringing are not.
+    fn restored(&mut self, _: &mut Core, _: &mut Hands<'_>) {}
+
+    /// The call ends in this stage: give back what lies outside the call's own legs.
+    fn leave(&mut self, _: &mut Core, _: &mut Hands<'_>) {}
+}
+
+impl Stage {
+    /// The machine of the stage; `None` when the call is over.
+    pub(crate) fn feature(&mut self) -> Option<&mut dyn Feature> {
+        match self {
+            Stage::Dial(dial) => Some(dial.as_mut()),
+            Stage::Over => None,
+            Stage::Service(service) => Some(service),
+            Stage::Talk(talk) => Some(talk.as_mut()),
+            Stage::Treatment(treatment) => Some(treatment.as_mut()),
+            Stage::Waiting(waiting) => Some(waiting.as_mut()),
+        }
+    }
+
+    /// When the stage wants to be woken.
+    pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
+        match self {
+            Stage::Dial(dial) => dial.poll_timeout(),
+            Stage::Over => None,
+            Stage::Service(service) => service.poll_timeout(),
+            Stage::Talk(talk) => talk.poll_timeout(),
+            Stage::Treatment(treatment) => treatment.poll_timeout(),
+            Stage::Waiting(waiting) => waiting.poll_timeout(),
+        }
+    }
+
+    /// One word for logs and the live view.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Stage::Dial(_) => "dial",
+            Stage::Over => "over",
+            Stage::Service(_) => "service",
+            Stage::Talk(_) => "talk",
+            Stage::Treatment(_) => "flow",
+            Stage::Waiting(_) => "queue",
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The switch's own services: echo, hold music, test tone, conferences, agent activity.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Feature, Next};
+use crate::base::{Cause, Party};
+use crate::call::core::{Core, Looped};
+use crate::call::hands::Hands;
+use crate::events::Stretch;
+use crate::media::{Command, PlayId};
+use crate::router;
+
+/// One service a caller is in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Service {
+    kind: ServiceKind,
+    /// The play whose end is the end of the call.
+    last_play: Option<PlayId>,
+}
+
+/// Which service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ServiceKind {
+    /// The agent of the calling phone takes calls from now on, or does not.
+    Activity { agent: String, available: bool },
+    /// A conference by number.
+    Conference(String),
+    /// What is said comes back.
+    Echo,
+    /// Hold music.
+    Music,
+    /// A 1004 Hz tone.
+    Tone,
+}
+
+impl Service {
+    pub(crate) fn new(kind: ServiceKind) -> Self {
+        Self {
+            kind,
+            last_play: None,
+        }
+    }
+
+    fn name(&self) -> String {
+        match &self.kind {
+            ServiceKind::Activity {
+                available: true, ..
+            } => "agent available".to_owned(),
+            ServiceKind::Activity {
+                available: false, ..
+            } => "agent away".to_owned(),
+            ServiceKind::Conference(number) => format!("conference {number}"),
+            ServiceKind::Echo => "echo".to_owned(),
+            ServiceKind::Music => "music".to_owned(),
+            ServiceKind::Tone => "tone".to_owned(),
+        }
+    }
+}
+
+impl Feature for Service {
+    fn enter(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        if let Err(status) = core.answer_caller(hands) {
+            return Next::End(Party::Switch, Cause::from_status(status));
+        }
+        core.caller_enters(hands, Stretch::Service, &self.name());
+        let leg = core.caller().id;
+        match &self.kind {
+            ServiceKind::Activity { agent, available } => {
+                let Some(generation) = hands.generations.get(&core.generation) else {
+                    return Next::End(Party::Switch, Cause::from_status(500));
+                };
+                let activity = if *available {
+                    generation.available_activity.clone()
+                } else {
+                    generation.away_activity.clone()
+                };
+                hands.route(router::Command::SetActivity {
+                    worker: agent.clone(),
+                    activity,
+                    by: format!("phone {}", core.from),
+                });
+                let sound = if *available {
+                    "agent-available"
+                } else {
+                    "agent-away"
+                };
+                self.last_play = Some(core.play(hands, leg, [sound], Looped::Once));
+            }
+            ServiceKind::Conference(number) => {
+                core.conference = Some(number.clone());
+                hands.enter_conference(number, leg, core.generation);
+            }
+            ServiceKind::Echo => hands.tell(Command::Echo { leg, on: true }),
+            ServiceKind::Music => {
+                core.play(hands, leg, ["music"], Looped::Forever);
+            }
+            ServiceKind::Tone => {
+                core.play(hands, leg, ["tone-1004"], Looped::Forever);
+            }
+        }
+        Next::Stay
+    }
+
+    fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        let leg = core.caller().id;
+        match &self.kind {
+            ServiceKind::Conference(number) => {
+                hands.enter_conference(number, leg, core.generation);
+            }
+            ServiceKind::Echo => hands.tell(Command::Echo { leg, on: true }),
+            ServiceKind::Activity { .. } | ServiceKind::Music | ServiceKind::Tone => {}
+        }
+    }
+
+    fn on_play_done(&mut self, _: &mut Core, _: &mut Hands<'_>, play: PlayId) -> Next {
+        if self.last_play == Some(play) {
+            return Next::End(Party::Switch, Cause::normal());
+        }
+        Next::Stay
+    }
+}

@@ -1,0 +1,153 @@
+//! A call in a flow: carries out what the flow asks for, tells it what the caller did.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Dial, Feature, Next, Stage, Waiting};
+use crate::base::{Cause, LegId, Party, Timestamp};
+use crate::call::core::{Core, Looped};
+use crate::call::hands::Hands;
+use crate::events::{Fact, Stretch};
+use crate::flow::{Action, Input, Run};
+use crate::media::PlayId;
+
+/// A flow under way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Treatment {
+    run: Run,
+    /// What the flow hears when the stage begins again; `None` at its first start.
+    resume: Option<Input>,
+    /// The play under way: media's number and the flow's.
+    play: Option<(PlayId, u64)>,
+    /// Who hung up, when the flow goes on because a conversation ended and says no more.
+    because: Option<Party>,
+}
+
+impl Treatment {
+    /// A flow at its start.
+    pub(crate) fn new(run: Run) -> Self {
+        Self {
+            run,
+            resume: None,
+            play: None,
+            because: None,
+        }
+    }
+
+    /// A flow that goes on with what became of its last request.
+    pub(crate) fn resume(run: Run, input: Input) -> Self {
+        Self {
+            run,
+            resume: Some(input),
+            play: None,
+            because: None,
+        }
+    }
+
+    /// A flow that goes on because the caller's conversation ended.
+    pub(crate) fn after_talk(run: Run, by: Party) -> Self {
+        Self {
+            run,
+            resume: Some(Input::TalkEnded),
+            play: None,
+            because: Some(by),
+        }
+    }
+
+    fn carry_out(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        let caller = core.caller().id;
+        while let Some(action) = self.run.poll_action() {
+            match action {
+                Action::Answer => {
+                    if let Err(status) = core.answer_caller(hands) {
+                        return Next::End(Party::Switch, Cause::from_status(status));
+                    }
+                }
+                Action::Dial {
+                    number,
+                    ring_timeout,
+                } => {
+                    let dial = Dial::from_flow(self.run.clone(), number, ring_timeout);
+                    return Next::Become(Stage::Dial(Box::new(dial)));
+                }
+                Action::Enqueue {
+                    queue,
+                    attributes,
+                    priority,
+                } => {
+                    note_attributes(core, hands, attributes);
+                    let waiting = Waiting::new(self.run.clone(), queue, priority);
+                    return Next::Become(Stage::Waiting(Box::new(waiting)));
+                }
+                Action::HangUp { cause } => {
+                    return Next::End(self.because.unwrap_or(Party::Switch), cause);
+                }
+                Action::Play { play, sounds } => {
+                    self.because = None;
+                    let names = sounds.iter().map(String::as_str);
+                    self.play = Some((core.play(hands, caller, names, Looped::Once), play));
+                }
+                Action::SetAttributes(attributes) => note_attributes(core, hands, attributes),
+                Action::StopPlay => {
+                    if self.play.take().is_some() {
+                        core.stop_play(hands, caller);
+                    }
+                }
+            }
+        }
+        Next::Stay
+    }
+}
+
+fn note_attributes(
+    core: &mut Core,
+    hands: &mut Hands<'_>,
+    attributes: serde_json::Map<String, serde_json::Value>,
+) {
+    if attributes.is_empty() {
+        return;
+    }
+    core.attributes.extend(attributes.clone());
+    core.emit(hands, Fact::AttributesSet { attributes });
+}
+
+impl Feature for Treatment {
+    fn enter(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        core.caller_enters(hands, Stretch::Ivr, &self.run.document().name.clone());
+        match self.resume.take() {
+            None => self.run.start(hands.now),
+            Some(input) => self.run.handle(hands.now, input),
+        }
+        self.carry_out(core, hands)
+    }
+
+    fn on_digit(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        digit: char,
+    ) -> Next {
+        if leg == core.caller().id {
+            self.run.handle(hands.now, Input::Digit(digit));
+        }
+        self.carry_out(core, hands)
+    }
+
+    fn on_play_done(&mut self, core: &mut Core, hands: &mut Hands<'_>, play: PlayId) -> Next {
+        let Some((_, number)) = self.play.filter(|(mine, _)| *mine == play) else {
+            return Next::Stay;
+        };
+        self.play = None;
+        self.run.handle(hands.now, Input::PlayDone { play: number });
+        self.carry_out(core, hands)
+    }
+
+    fn handle_timeout(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        self.run.handle_timeout(hands.now);
+        self.carry_out(core, hands)
+    }
+
+    fn poll_timeout(&self) -> Option<Timestamp> {
+        self.run.poll_timeout()
+    }
+}

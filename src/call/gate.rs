@@ -1,0 +1,114 @@
+//! The admission gate: past a configured number of calls, or when the node cannot keep up, a new
+//! INVITE gets 503 with Retry-After before anything is spent on it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Shared by all shards of a node.
+#[derive(Clone, Debug, Default)]
+pub struct Gate {
+    state: Arc<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    calls: AtomicUsize,
+    late: AtomicBool,
+    draining: AtomicBool,
+}
+
+/// Why a call was not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closed {
+    /// The node shuts down.
+    Draining,
+    /// As many calls as configured.
+    Full,
+    /// A shard or media worker is late.
+    Late,
+}
+
+impl Gate {
+    /// An open gate.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Calls inside.
+    pub fn calls(&self) -> usize {
+        self.state.calls.load(Ordering::Relaxed)
+    }
+
+    /// A shard says whether it is behind its work.
+    pub fn set_late(&self, late: bool) {
+        self.state.late.store(late, Ordering::Relaxed);
+    }
+
+    /// From now on nobody is let in; those inside finish.
+    pub fn drain(&self) {
+        self.state.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the gate is shut for good.
+    pub fn is_draining(&self) -> bool {
+        self.state.draining.load(Ordering::Relaxed)
+    }
+
+    /// Whether a call may come in, or why not. `media_ready` is what the media engine says of
+    /// itself. Shards that ask at the same instant may pass the limit by one each.
+    pub(crate) fn check(&self, most: usize, media_ready: bool) -> Result<(), Closed> {
+        if self.is_draining() {
+            return Err(Closed::Draining);
+        }
+        if !media_ready || self.state.late.load(Ordering::Relaxed) {
+            return Err(Closed::Late);
+        }
+        if self.calls() >= most {
+            Err(Closed::Full)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// A call came in.
+    pub(crate) fn enter(&self) {
+        self.state.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call that was let in is over.
+    pub(crate) fn exit(&self) {
+        self.state.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Closed {
+    /// Seconds for Retry-After (RFC 3261 §20.33): short where the cause passes by itself.
+    pub(crate) fn retry_after(self) -> u32 {
+        match self {
+            Closed::Draining => 30,
+            Closed::Full => 5,
+            Closed::Late => 2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shuts_when_full_late_or_draining() {
+        let gate = Gate::new();
+        assert_eq!(gate.check(1, true), Ok(()));
+        gate.enter();
+        assert_eq!(gate.check(1, true), Err(Closed::Full));
+        gate.exit();
+        assert_eq!(gate.check(1, false), Err(Closed::Late));
+        gate.set_late(true);
+        assert_eq!(gate.check(1, true), Err(Closed::Late));
+        gate.set_late(false);
+        gate.drain();
+        assert_eq!(gate.check(1, true), Err(Closed::Draining));
+        assert_eq!(gate.calls(), 0);
+    }
+}

@@ -1,0 +1,60 @@
+//! One generation of configuration, as calls see it. A call keeps the one it started with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::flow::Document;
+use crate::media::Library;
+use crate::sip::auth::Ha1;
+use crate::trunk::{Numbers, Trunk};
+use crate::waiting::LineConfig;
+
+/// Everything a call may look up, immutable; replaced whole by a reload.
+#[derive(Debug)]
+pub struct Generation {
+    /// Counts activations since the process started, from 1.
+    pub number: u64,
+    /// Phones by number.
+    pub phones: HashMap<String, Phone>,
+    /// Trunks by name.
+    pub trunks: HashMap<String, Arc<Trunk>>,
+    /// What each number leads to.
+    pub numbers: Numbers,
+    /// Flows by name.
+    pub flows: HashMap<String, Arc<Document>>,
+    /// Queues by name: how callers are kept while they wait.
+    pub queues: HashMap<String, QueueCare>,
+    /// Agents by the number of their phone.
+    pub agents_by_phone: HashMap<String, String>,
+    /// The activity of an agent who reports available.
+    pub available_activity: String,
+    /// The activity of an agent who goes away.
+    pub away_activity: String,
+    /// Sounds by name.
+    pub sounds: Library,
+    /// Calls at once on this node; beyond it an INVITE gets 503.
+    pub max_calls: usize,
+    /// How long a dialled phone or trunk may ring before the caller gets 480.
+    pub ring_timeout: Duration,
+}
+
+/// A phone that may register and call.
+#[derive(Clone, Debug)]
+pub struct Phone {
+    /// Number; also its user name for SIP and digest.
+    pub number: String,
+    /// Name shown to whom it calls.
+    pub display_name: String,
+    /// H(user:realm:password).
+    pub ha1: Ha1,
+}
+
+/// How a queue treats its callers.
+#[derive(Clone, Debug)]
+pub struct QueueCare {
+    /// Music, announcements, limits.
+    pub line: LineConfig,
+    /// Whether conversations from this queue are recorded.
+    pub record: bool,
+}

@@ -1,0 +1,69 @@
+//! What a call may do to the world, lent to it for the length of one event.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::conferences::Conferences;
+use super::{CallKey, Generation, Output};
+use crate::base::{CallId, Entropy, IdSource, LegId, RecordingId, Timestamp};
+use crate::media::{Command, Engine};
+use crate::registrar::Registrar;
+use crate::router;
+use crate::sip::ua::SessionId;
+use crate::sip::{Protocol, UserAgent};
+
+/// The world as one call sees it while it handles one event.
+pub(crate) struct Hands<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) ua: &'a mut UserAgent,
+    pub(crate) media: &'a Engine,
+    pub(crate) ids: &'a mut IdSource,
+    pub(crate) entropy: &'a mut Entropy,
+    pub(crate) registrar: &'a Mutex<Registrar>,
+    pub(crate) conferences: &'a Arc<Mutex<Conferences>>,
+    pub(crate) generations: &'a BTreeMap<u64, Arc<Generation>>,
+    pub(crate) index: &'a mut Index,
+    pub(crate) outbox: &'a mut VecDeque<Output>,
+    pub(crate) listeners: &'a [(Protocol, SocketAddr)],
+}
+
+/// Which call a session, a media leg or a logical id belongs to.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    pub(crate) sessions: HashMap<SessionId, (CallKey, LegId)>,
+    pub(crate) legs: HashMap<LegId, CallKey>,
+    pub(crate) calls: HashMap<CallId, CallKey>,
+    pub(crate) recordings: HashMap<RecordingId, CallKey>,
+}
+
+impl Hands<'_> {
+    /// Asks the router.
+    pub(crate) fn route(&mut self, command: router::Command) {
+        self.outbox.push_back(Output::Router(command));
+    }
+
+    /// Tells the media workers. A full command ring is the worker's failure to keep up: the gate
+    /// sees it through `Engine::ready` and refuses new calls; the leg at hand goes on as it was.
+    pub(crate) fn tell(&self, command: Command) {
+        if let Err(full) = self.media.send(command) {
+            tracing::warn!(%full, "media command refused");
+        }
+    }
+
+    /// Our own address for a transport; `None` when we do not listen on it.
+    pub(crate) fn listener(&self, protocol: Protocol) -> Option<SocketAddr> {
+        let mine = self
+            .listeners
+            .iter()
+            .find(|(offered, _)| *offered == protocol);
+        mine.map(|(_, address)| *address)
+    }
+
+    /// Where phones are.
+    pub(crate) fn registrar(&self) -> MutexGuard<'_, Registrar> {
+        self.registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,89 @@
+//! One leg of a call: a SIP session on one side, a media leg on the other.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Cause, LegId, Party, Timestamp};
+use crate::events::{MediaSummary, Role};
+use crate::media::LegState;
+use crate::sdp::{Description, LocalMedia, Negotiated};
+use crate::sip::Flow;
+use crate::sip::ua::SessionId;
+
+/// One leg. Serialisable: its SIP and media states are checkpointed beside it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Leg {
+    pub(crate) id: LegId,
+    pub(crate) session: SessionId,
+    pub(crate) role: Role,
+    /// Number or address of the party, normalised.
+    pub(crate) party: String,
+    /// Agent that is rung or talks, when the leg is one.
+    pub(crate) agent: Option<String>,
+    /// Trunk the leg goes through.
+    pub(crate) trunk: Option<String>,
+    /// Where the leg's requests came from or go to.
+    pub(crate) flow: Flow,
+    pub(crate) progress: Progress,
+    /// What we say of our side in SDP; `None` until a port was opened.
+    pub(crate) local: Option<LocalMedia>,
+    /// What both sides agreed on.
+    pub(crate) negotiated: Option<Negotiated>,
+    /// The offer that came with the INVITE, until it is answered.
+    #[serde(skip)]
+    pub(crate) remote_offer: Option<Description>,
+    /// We made an offer in a 2xx or an INVITE and wait for its answer.
+    pub(crate) offer_pending: bool,
+    /// What media last said of itself, for a checkpoint.
+    #[serde(skip)]
+    pub(crate) media: Option<Box<LegState>>,
+    /// Set once the leg's media is closed: what it counted.
+    pub(crate) summary: Option<MediaSummary>,
+    /// Set once the leg's SIP is over: when, by whom and why.
+    pub(crate) over: Option<(Timestamp, Party, Cause)>,
+    /// Whether the far end was heard ringing.
+    pub(crate) rang: bool,
+}
+
+/// How far a leg's INVITE has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Progress {
+    /// INVITE from the far end, not answered by us yet.
+    Arriving,
+    /// INVITE sent, nothing but 100 heard.
+    Calling,
+    /// 180 or 183 heard.
+    Ringing,
+    /// 200 sent or heard.
+    Answered,
+    /// No dialog any more.
+    Over,
+}
+
+impl Leg {
+    /// Whether the leg may still be heard of by SIP.
+    pub(crate) fn is_live(&self) -> bool {
+        self.progress != Progress::Over
+    }
+
+    /// Whether the leg was answered and lives.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.progress == Progress::Answered
+    }
+
+    /// Whether the far end has put us on hold.
+    pub(crate) fn holds_us(&self) -> bool {
+        self.negotiated
+            .as_ref()
+            .is_some_and(|agreed| agreed.held_by_remote)
+    }
+
+    /// Who hangs up when this leg does.
+    pub(crate) fn as_party(&self) -> Party {
+        match self.role {
+            Role::Agent => Party::Agent,
+            Role::Callee => Party::Callee,
+            Role::Caller => Party::Caller,
+        }
+    }
+}

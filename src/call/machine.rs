@@ -1,0 +1,352 @@
+//! One call: dispatches what happens to its legs to the stage it is in. Decides nothing itself
+//! but what is true in every stage: the caller's end is the call's end, and hold is hold.
+
+use serde::{Deserialize, Serialize};
+
+use super::core::{Core, sdp_body};
+use super::feature::{Feature, LegEvent, Next, Ringing, Stage};
+use super::hands::Hands;
+use super::leg::Progress;
+use super::negotiate;
+use crate::base::{Cause, LegId, Party, Timestamp};
+use crate::events::{Fact, RecordingFacts, Role};
+use crate::media::recorder::Closed;
+use crate::media::{Command, Notice};
+use crate::router;
+use crate::sdp::{self, Description};
+use crate::sip::Message;
+use crate::sip::ua::{EndWhy, Event};
+
+/// One logical call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Call {
+    pub(crate) core: Core,
+    pub(crate) stage: Stage,
+}
+
+impl Call {
+    /// Begins the first stage.
+    pub(crate) fn start(&mut self, hands: &mut Hands<'_>, stage: Stage) {
+        self.follow(hands, Next::Become(stage));
+    }
+
+    /// Takes an event of one leg's SIP session.
+    pub(crate) fn on_session(&mut self, hands: &mut Hands<'_>, leg: LegId, event: Event) {
+        match event {
+            Event::Acknowledged { body, .. } => self.on_ack(hands, leg, &body),
+            Event::Answered { response, .. } => self.on_answer(hands, leg, &response),
+            Event::Cancelled { .. } => {
+                let cause = Cause::from_status(487);
+                self.core.leg_over(hands, leg, Party::Caller, cause.clone());
+                self.end(hands, Party::Caller, &cause);
+            }
+            Event::Ended { why, .. } => self.on_ended(hands, leg, why),
+            Event::Failed { status, .. } => self.on_failed(hands, leg, status),
+            Event::Progress { response, .. } => self.on_progress(hands, leg, &response),
+            Event::Reanswered { response, .. } => {
+                self.core.take_answer(hands, leg, response.body());
+            }
+            Event::Reoffer { request, .. } => self.on_reoffer(hands, leg, &request),
+            Event::Incoming { .. }
+            | Event::Info { .. }
+            | Event::ReofferFailed { .. }
+            | Event::Request { .. }
+            | Event::Response { .. } => {}
+        }
+    }
+
+    /// Takes a notice about one of the call's media legs or recordings.
+    pub(crate) fn on_notice(&mut self, hands: &mut Hands<'_>, notice: Notice) {
+        match notice {
+            Notice::Digit { leg, digit } => {
+                self.core.emit(hands, Fact::DigitPressed { leg, digit });
+                self.with_stage(hands, |stage, core, hands| {
+                    stage.on_digit(core, hands, leg, digit)
+                });
+            }
+            Notice::LegCheckpoint { leg, state } => {
+                if let Some(leg) = self.core.leg_mut(leg) {
+                    leg.media = Some(state);
+                }
+            }
+            Notice::LegClosed { leg, summary } => self.core.leg_closed(hands, leg, summary),
+            Notice::PlayDone {
+                play,
+                finished: true,
+                ..
+            } => {
+                self.with_stage(hands, |stage, core, hands| {
+                    stage.on_play_done(core, hands, play)
+                });
+            }
+            Notice::FirstPacket { .. }
+            | Notice::Overloaded { .. }
+            | Notice::PlayDone { .. }
+            | Notice::RecordingClosed(_)
+            | Notice::Silent { .. } => {}
+        }
+    }
+
+    /// Takes a finished recording into the record.
+    pub(crate) fn on_recording(&mut self, hands: &mut Hands<'_>, closed: &Closed) {
+        self.core
+            .recordings
+            .retain(|open| *open != closed.recording);
+        let facts = RecordingFacts {
+            recording: closed.recording.clone(),
+            started: closed.started,
+            duration_ms: closed.duration_ms,
+            path: closed.path.display().to_string(),
+            bytes: closed.bytes,
+            sha256: closed.sha256.clone(),
+            channels: closed.channels.to_vec(),
+            defect: closed.defect.clone(),
+        };
+        self.core
+            .emit(hands, Fact::RecordingPublished { recording: facts });
+    }
+
+    /// Takes what the router says about the call.
+    pub(crate) fn on_router(&mut self, hands: &mut Hands<'_>, output: &router::Output) {
+        self.with_stage(hands, |stage, core, hands| {
+            stage.on_router(core, hands, output)
+        });
+    }
+
+    /// The stage's deadline came.
+    pub(crate) fn handle_timeout(&mut self, hands: &mut Hands<'_>) {
+        self.with_stage(hands, |stage, core, hands| {
+            stage.handle_timeout(core, hands)
+        });
+    }
+
+    /// When the call wants to be woken.
+    pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
+        self.stage.poll_timeout()
+    }
+
+    /// Ends the call, whatever it is doing.
+    pub(crate) fn end(&mut self, hands: &mut Hands<'_>, by: Party, cause: &Cause) {
+        if self.core.ended.is_some() {
+            return;
+        }
+        if let Some(stage) = self.stage.feature() {
+            stage.leave(&mut self.core, hands);
+        }
+        self.stage = Stage::Over;
+        self.core.end(hands, by, cause);
+    }
+
+    /// Hangs up one leg of a conversation; the stage decides what that means for the others.
+    pub(crate) fn drop_leg(&mut self, hands: &mut Hands<'_>, leg: LegId) {
+        let cause = Cause::normal().with_words("dropped by the operator");
+        self.core.hang_up(hands, leg, Party::Switch, cause);
+        self.on_leg(hands, leg, LegEvent::Ended);
+    }
+
+    /// The call was rebuilt: whoever was on hold hears music again, and the stage goes on.
+    pub(crate) fn restored(&mut self, hands: &mut Hands<'_>) {
+        if let Some(stage) = self.stage.feature() {
+            stage.restored(&mut self.core, hands);
+        }
+        let holder = self
+            .core
+            .legs
+            .iter()
+            .find(|leg| leg.is_answered() && leg.holds_us());
+        if let Some(holder) = holder.map(|leg| leg.id) {
+            self.play_hold_music(hands, holder, true);
+        }
+    }
+
+    fn on_progress(&mut self, hands: &mut Hands<'_>, leg: LegId, response: &Message) {
+        let early =
+            !response.body().is_empty() && self.core.take_answer(hands, leg, response.body());
+        let Some(state) = self.core.leg_mut(leg) else {
+            return;
+        };
+        state.progress = Progress::Ringing;
+        if !std::mem::replace(&mut state.rang, true) {
+            self.core.emit(hands, Fact::LegRinging { leg });
+            let how = if early {
+                Ringing::EarlyMedia
+            } else {
+                Ringing::Tone
+            };
+            self.on_leg(hands, leg, LegEvent::Progress(how));
+        }
+    }
+
+    fn on_answer(&mut self, hands: &mut Hands<'_>, leg: LegId, response: &Message) {
+        let agreed = self.core.take_answer(hands, leg, response.body());
+        let Some(state) = self.core.leg_mut(leg) else {
+            return;
+        };
+        state.progress = Progress::Answered;
+        let codec = state
+            .negotiated
+            .as_ref()
+            .map_or("", negotiate::codec_name)
+            .to_owned();
+        if !agreed {
+            // RFC 3261 §13.2.2.4: a 2xx whose answer is unusable is ACKed, then ended.
+            self.core
+                .hang_up(hands, leg, Party::Switch, Cause::from_status(488));
+            self.on_leg(hands, leg, LegEvent::Failed(488));
+            return;
+        }
+        self.core.emit(hands, Fact::LegAnswered { leg, codec });
+        self.on_leg(hands, leg, LegEvent::Answered);
+    }
+
+    fn on_failed(&mut self, hands: &mut Hands<'_>, leg: LegId, status: u16) {
+        let by = self
+            .core
+            .leg(leg)
+            .map_or(Party::Switch, |leg| leg.as_party());
+        self.core
+            .leg_over(hands, leg, by, Cause::from_status(status));
+        self.on_leg(hands, leg, LegEvent::Failed(status));
+    }
+
+    fn on_ended(&mut self, hands: &mut Hands<'_>, leg: LegId, why: EndWhy) {
+        let Some(state) = self.core.leg(leg) else {
+            return;
+        };
+        let (mut by, is_caller) = (state.as_party(), state.role == Role::Caller);
+        let cause = match why {
+            EndWhy::LocalBye | EndWhy::RemoteBye { .. } => Cause::normal(),
+            EndWhy::NoAck => Cause::from_status(408).with_words("the answer was never ACKed"),
+            EndWhy::Timeout => Cause::from_status(408),
+            EndWhy::TransportFailed => Cause::from_status(503),
+        };
+        if cause.sip != 200 {
+            by = Party::Switch;
+        }
+        self.core.leg_over(hands, leg, by, cause.clone());
+        if is_caller {
+            self.end(hands, by, &cause);
+        } else {
+            self.on_leg(hands, leg, LegEvent::Ended);
+        }
+    }
+
+    /// The answer to an offer that we sent in a 2xx (RFC 3264 §5: delayed offer).
+    fn on_ack(&mut self, hands: &mut Hands<'_>, leg: LegId, ack: &Message) {
+        let pending = self.core.leg(leg).is_some_and(|leg| leg.offer_pending);
+        if pending && !self.core.take_answer(hands, leg, ack.body()) {
+            self.core
+                .hang_up(hands, leg, Party::Switch, Cause::from_status(488));
+            self.on_leg(hands, leg, LegEvent::Ended);
+        }
+    }
+
+    /// A re-INVITE: media is anchored here, so it is answered here and the other side hears only
+    /// its effect (music while held).
+    fn on_reoffer(&mut self, hands: &mut Hands<'_>, leg: LegId, request: &Message) {
+        let Some(state) = self.core.leg_mut(leg) else {
+            return;
+        };
+        let session = state.session;
+        let held_before = state.holds_us();
+        let Some(local) = state.local.as_mut() else {
+            hands.ua.refuse_reoffer(hands.now, session, 488);
+            return;
+        };
+        local.session_version += 1;
+        if request.body().is_empty() {
+            state.offer_pending = true;
+            let body = sdp_body(&sdp::offer(local));
+            hands.ua.answer_reoffer(hands.now, session, Some(body));
+            return;
+        }
+        let answer = Description::parse(request.body())
+            .map_err(|_| 400_u16)
+            .and_then(|offer| sdp::answer(local, &offer).map_err(|_| 488_u16));
+        let (answer, agreed) = match answer {
+            Ok(done) => done,
+            Err(status) => {
+                local.session_version -= 1;
+                hands.ua.refuse_reoffer(hands.now, session, status);
+                return;
+            }
+        };
+        let flow = negotiate::leg_flow(&agreed);
+        state.negotiated = Some(agreed);
+        let held = state.holds_us();
+        hands.tell(Command::SetLeg { leg, flow });
+        hands
+            .ua
+            .answer_reoffer(hands.now, session, Some(sdp_body(&answer)));
+        if held != held_before {
+            self.on_hold(hands, leg, held);
+        }
+    }
+
+    /// One member holds or resumes.
+    fn on_hold(&mut self, hands: &mut Hands<'_>, holder: LegId, held: bool) {
+        self.play_hold_music(hands, holder, held);
+        if let Stage::Talk(talk) = &mut self.stage {
+            talk.on_hold(&mut self.core, hands);
+        }
+    }
+
+    /// Everybody else in the room hears music while one member holds.
+    fn play_hold_music(&mut self, hands: &mut Hands<'_>, holder: LegId, held: bool) {
+        let Some(room) = self.core.room else { return };
+        let music = hands
+            .generations
+            .get(&self.core.generation)
+            .filter(|_| held)
+            .and_then(|now| now.sounds.sound("music"));
+        for leg in self
+            .core
+            .legs
+            .iter()
+            .filter(|leg| leg.is_answered() && leg.id != holder)
+        {
+            hands.tell(Command::HoldMusic {
+                room,
+                leg: leg.id,
+                sound: music.clone(),
+            });
+        }
+    }
+
+    fn on_leg(&mut self, hands: &mut Hands<'_>, leg: LegId, event: LegEvent) {
+        self.with_stage(hands, |stage, core, hands| {
+            stage.on_leg(core, hands, leg, event)
+        });
+    }
+
+    fn with_stage(
+        &mut self,
+        hands: &mut Hands<'_>,
+        act: impl FnOnce(&mut dyn Feature, &mut Core, &mut Hands<'_>) -> Next,
+    ) {
+        let Some(stage) = self.stage.feature() else {
+            return;
+        };
+        let next = act(stage, &mut self.core, hands);
+        self.follow(hands, next);
+    }
+
+    fn follow(&mut self, hands: &mut Hands<'_>, mut next: Next) {
+        loop {
+            match next {
+                Next::Stay => return,
+                Next::End(by, cause) => return self.end(hands, by, &cause),
+                Next::Become(stage) => {
+                    tracing::debug!(
+                        call = %self.core.id, from = self.stage.name(), to = stage.name(), "stage"
+                    );
+                    self.stage = stage;
+                    let Some(stage) = self.stage.feature() else {
+                        return;
+                    };
+                    next = stage.enter(&mut self.core, hands);
+                }
+            }
+        }
+    }
+}

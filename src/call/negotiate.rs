@@ -1,0 +1,49 @@
+//! Where SIP and media meet: what SDP agreed on becomes what a media leg does.
+
+use crate::media::{Codec, LegFlow, LegPorts};
+use crate::sdp::{AudioCodec, Direction, LocalMedia, Negotiated};
+
+/// Our side of a leg: both codecs, µ-law first, and telephone events.
+pub(crate) fn local_media(ports: LegPorts, session_id: u64) -> LocalMedia {
+    LocalMedia {
+        address: ports.rtp,
+        rtcp: Some(ports.rtcp),
+        codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
+        telephone_event: Some(TELEPHONE_EVENT),
+        direction: Direction::SendRecv,
+        session_id,
+        session_version: 1,
+    }
+}
+
+/// Payload type we offer for RFC 4733; 101 is what nearly every phone and trunk uses.
+const TELEPHONE_EVENT: u8 = 101;
+
+/// The media leg's orders for what was negotiated.
+pub(crate) fn leg_flow(agreed: &Negotiated) -> LegFlow {
+    LegFlow {
+        remote: agreed.remote,
+        remote_rtcp: agreed.remote_rtcp,
+        rtcp_mux: agreed.rtcp_mux,
+        codec: codec(agreed.codec),
+        send_payload_type: agreed.payload_type,
+        receive_payload_type: agreed.receive_payload_type,
+        send_telephone_event: agreed.telephone_event,
+        receive_telephone_event: agreed.receive_telephone_event,
+        ptime_ms: agreed.ptime_ms,
+        sending: agreed.direction.sends(),
+        receiving: agreed.direction.receives(),
+    }
+}
+
+/// The codec's name as records show it.
+pub(crate) fn codec_name(agreed: &Negotiated) -> &'static str {
+    agreed.codec.as_str()
+}
+
+fn codec(codec: AudioCodec) -> Codec {
+    match codec {
+        AudioCodec::Pcma => Codec::Pcma,
+        AudioCodec::Pcmu => Codec::Pcmu,
+    }
+}

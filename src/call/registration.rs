@@ -1,0 +1,119 @@
+//! Requests outside calls: phones register (RFC 3261 §10), peers ask with OPTIONS (§11).
+
+use std::sync::PoisonError;
+
+use super::arrival::{Refusal, user_of};
+use super::exchange::{Exchange, Output};
+use crate::base::{Pii, Timestamp};
+use crate::registrar::Change;
+use crate::router;
+use crate::sip::ua::ServerTransactionId;
+use crate::sip::{Flow, HeaderName, Message, Method};
+
+/// Methods we take (RFC 3261 §20.5).
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE";
+
+impl Exchange {
+    pub(super) fn on_request(
+        &mut self,
+        now: Timestamp,
+        transaction: ServerTransactionId,
+        flow: &Flow,
+        request: &Message,
+    ) {
+        let (status, headers) = match request.method() {
+            Method::Options => (200, options_headers()),
+            Method::Register => match self.register(now, flow, request) {
+                Ok(done) => done,
+                Err(Refusal { status, headers }) => (status, headers),
+            },
+            _ => (405, vec![(HeaderName::Allow, ALLOW.to_owned())]),
+        };
+        self.ua.respond(now, transaction, status, &headers, None);
+    }
+
+    fn register(
+        &mut self,
+        now: Timestamp,
+        flow: &Flow,
+        request: &Message,
+    ) -> Result<(u16, Vec<(HeaderName, String)>), Refusal> {
+        let generation = self.generation().clone();
+        let user = self.authenticate(now, &generation, request)?;
+        let phone = request
+            .to()
+            .ok()
+            .and_then(|to| user_of(&to.uri))
+            .ok_or(Refusal::from(400))?;
+        if phone != user {
+            // RFC 3261 §10.3 step 4: authenticated, but not for this address-of-record.
+            return Err(Refusal::from(403));
+        }
+        let reply = self
+            .registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .register(now, request, flow, &phone);
+        self.tell_changes(&reply.changes);
+        Ok((reply.status, reply.headers))
+    }
+
+    /// Bindings ran out: agents on those phones can no longer be reached.
+    pub(super) fn expire_bindings(&mut self, now: Timestamp) {
+        let changes = self
+            .registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .handle_timeout(now);
+        self.tell_changes(&changes);
+    }
+
+    /// A connection is gone, and with it what was registered over it.
+    pub(super) fn drop_connection(&mut self, flow: &Flow) {
+        let Some(connection) = flow.connection else {
+            return;
+        };
+        let changes = self
+            .registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .handle_closed(connection);
+        self.tell_changes(&changes);
+    }
+
+    pub(super) fn next_expiry(&self) -> Option<Timestamp> {
+        self.registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .poll_timeout()
+    }
+
+    fn tell_changes(&mut self, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        let generation = self.generation().clone();
+        for change in changes {
+            let (phone, reachable) = match change {
+                Change::Registered { phone } => (phone, true),
+                Change::Unregistered { phone } => (phone, false),
+            };
+            tracing::info!(phone = %Pii(phone), reachable, "phone");
+            if let Some(worker) = generation.agents_by_phone.get(phone) {
+                self.outbox
+                    .push_back(Output::Router(router::Command::SetReachable {
+                        worker: worker.clone(),
+                        reachable,
+                    }));
+            }
+        }
+        self.outbox.push_back(Output::Bindings);
+    }
+}
+
+fn options_headers() -> Vec<(HeaderName, String)> {
+    vec![
+        (HeaderName::Allow, ALLOW.to_owned()),
+        (HeaderName::Accept, "application/sdp".to_owned()),
+    ]
+}

@@ -1,0 +1,148 @@
+//! Placing legs: to every registered contact of a phone, or out by a trunk.
+
+use std::net::SocketAddr;
+
+use super::core::{Core, open_local, sdp_body};
+use super::hands::Hands;
+use crate::base::LegId;
+use crate::events::Role;
+use crate::sdp;
+use crate::sip::ua::Invite;
+use crate::sip::{Flow, Host, NameAddr, Uri};
+
+impl Core {
+    /// Rings all contacts a phone has registered; first answer wins. The status to tell the
+    /// caller when there is none: 404 for an unknown phone, 480 for one that is not registered.
+    pub(crate) fn ring_phone(
+        &mut self,
+        hands: &mut Hands<'_>,
+        phone: &str,
+        role: Role,
+        agent: Option<&str>,
+    ) -> Result<Vec<LegId>, u16> {
+        let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
+        if !generation.phones.contains_key(phone) {
+            return Err(404);
+        }
+        let display = generation
+            .phones
+            .get(&self.from)
+            .map(|caller| caller.display_name.clone());
+        let bindings = hands.registrar().bindings(phone).to_vec();
+        let mut legs = Vec::with_capacity(bindings.len());
+        let mut refusal = 480;
+        for binding in bindings {
+            let target = Placed {
+                uri: binding.contact,
+                flow: binding.flow,
+                role,
+                party: phone.to_owned(),
+                agent: agent.map(str::to_owned),
+                trunk: None,
+                display: display.clone(),
+                caller: None,
+                credentials: None,
+            };
+            match self.place(hands, target) {
+                Ok(leg) => legs.push(leg),
+                Err(status) => refusal = status,
+            }
+        }
+        if legs.is_empty() {
+            Err(refusal)
+        } else {
+            Ok(legs)
+        }
+    }
+
+    /// Sends a call out by a trunk to a number as the trunk wants it dialled.
+    pub(crate) fn ring_trunk(
+        &mut self,
+        hands: &mut Hands<'_>,
+        name: &str,
+        number: &str,
+    ) -> Result<LegId, u16> {
+        let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
+        let trunk = generation.trunks.get(name).cloned().ok_or(404_u16)?;
+        let local = hands.listener(trunk.target.protocol).ok_or(503_u16)?;
+        let flow = Flow {
+            protocol: trunk.target.protocol,
+            local,
+            remote: trunk.target.address,
+            connection: None,
+        };
+        let target = Placed {
+            uri: sip_uri(number, trunk.target.address),
+            flow,
+            role: Role::Callee,
+            party: number.to_owned(),
+            agent: None,
+            trunk: Some(name.to_owned()),
+            display: None,
+            caller: trunk.caller_id.clone(),
+            credentials: trunk.credentials.clone(),
+        };
+        self.place(hands, target)
+    }
+
+    fn place(&mut self, hands: &mut Hands<'_>, target: Placed) -> Result<LegId, u16> {
+        let id = hands.ids.leg();
+        let local = open_local(hands, id)?;
+        let body = sdp_body(&sdp::offer(&local));
+        let here = target.flow.local;
+        let mut from = NameAddr::new(sip_uri(
+            target.caller.as_deref().unwrap_or(&self.from),
+            here,
+        ));
+        if let Some(display) = &target.display {
+            from = from.with_display(display);
+        }
+        let to = NameAddr::new(target.uri.clone());
+        let invite = Invite {
+            flow: target.flow.clone(),
+            uri: target.uri,
+            from,
+            to,
+            contact_user: self.to.clone(),
+            routes: Vec::new(),
+            headers: Vec::new(),
+            body: Some(body),
+            credentials: target.credentials,
+            max_forwards: self.max_forwards,
+            timeout: None,
+        };
+        let session = match hands.ua.invite(hands.now, invite) {
+            Ok(session) => session,
+            Err(overload) => {
+                tracing::warn!(%overload, "leg not placed");
+                hands.tell(crate::media::Command::CloseLeg { leg: id });
+                return Err(503);
+            }
+        };
+        let mut leg = self.outgoing(id, session, target.role, target.party, target.flow, local);
+        leg.agent = target.agent;
+        leg.trunk = target.trunk;
+        self.add_leg(hands, leg);
+        Ok(id)
+    }
+}
+
+/// One leg about to be placed.
+struct Placed {
+    uri: Uri,
+    flow: Flow,
+    role: Role,
+    party: String,
+    agent: Option<String>,
+    trunk: Option<String>,
+    /// Number shown to the far end instead of the caller's own.
+    caller: Option<String>,
+    /// Name shown to the far end.
+    display: Option<String>,
+    credentials: Option<crate::sip::auth::Credentials>,
+}
+
+/// A SIP address at one of our own or a peer's sockets.
+fn sip_uri(user: &str, at: SocketAddr) -> Uri {
+    Uri::sip(user, Host::from(at.ip()), Some(at.port()))
+}

@@ -1,0 +1,257 @@
+//! The shard's pump: sockets, channels and the timer of one [`Exchange`]. No telephony here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::exchange::{Exchange, Output};
+use super::{Control, ControlError, Gate, Generation};
+use crate::base::{CallId, Clock, LegId, ShardId, Timestamp};
+use crate::events::{Bus, CallRecord};
+use crate::media::NoticeReceiver;
+use crate::router;
+use crate::sip::transport::{Incoming, Transport};
+use crate::sip::{ConnectionId, Flow, Message, owner_shard};
+
+/// What others ask of a shard.
+#[derive(Debug)]
+pub enum Order {
+    /// New calls start with this generation from now on.
+    Commit(Arc<Generation>),
+    /// A connection that another shard holds is gone.
+    ConnectionLost(Flow),
+    /// Do something to a call.
+    Control(
+        CallId,
+        Control,
+        oneshot::Sender<Result<Option<LegId>, ControlError>>,
+    ),
+    /// End all calls; the switch stops.
+    EndCalls,
+    /// What is open: calls, sessions, transactions, media legs, conferences.
+    Inventory(oneshot::Sender<[usize; 5]>),
+    /// A message that reached another shard's socket and belongs to a dialog of this one.
+    Receive(Flow, Bytes),
+    /// The records, so far, of all calls here.
+    Records(oneshot::Sender<Vec<CallRecord>>),
+    /// The router speaks.
+    Router(Box<router::Output>),
+    /// End the loop; calls that live are left as they are.
+    Stop,
+    /// A message for a connection that this shard holds.
+    Transmit(Flow, Bytes),
+}
+
+/// Where a shard's outputs go.
+pub trait Outlets: Send {
+    /// A phone registered or unregistered: bindings are to be stored.
+    fn bindings_changed(&mut self);
+    /// A call is over: its record is to be stored.
+    fn publish(&mut self, record: Box<CallRecord>);
+    /// The router is told something.
+    /// Gives the command back when the router takes no more.
+    fn route(&mut self, command: router::Command) -> Result<(), Box<router::Command>>;
+}
+
+/// One shard with everything it owns.
+pub struct Shard<O> {
+    /// Calls, dialogs, transactions.
+    pub exchange: Exchange,
+    /// Sockets.
+    pub transport: Transport,
+    /// What media says.
+    pub notices: NoticeReceiver,
+    /// What others ask.
+    pub orders: mpsc::Receiver<Order>,
+    /// Which shard this is, and where the others (itself included) take orders.
+    pub peers: Peers,
+    /// Where records, bindings and router commands go.
+    pub outlets: O,
+    /// Where events are heard.
+    pub bus: Bus,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Told when the shard is behind its work.
+    pub gate: Gate,
+}
+
+/// All shards of the node, by number.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    /// This shard.
+    pub own: ShardId,
+    /// Every shard's orders.
+    pub orders: Vec<mpsc::Sender<Order>>,
+}
+
+impl Peers {
+    /// Hands something to another shard; gives it back when it is our own, or no such shard
+    /// exists. A full queue loses the message as a network would, and SIP sends it again.
+    fn hand_over(&self, shard: ShardId, order: Order) -> Result<(), Order> {
+        match self.orders.get(usize::from(shard.0)) {
+            Some(peer) if shard != self.own => {
+                if peer.try_send(order).is_err() {
+                    tracing::warn!(shard = shard.0, "shard too busy, message lost");
+                }
+                Ok(())
+            }
+            _ => Err(order),
+        }
+    }
+}
+
+/// Messages handled before timers and channels get their turn again; a burst of this length takes
+/// a few milliseconds.
+const BURST: usize = 64;
+
+/// A timer this much overdue means that the shard cannot keep up.
+const LATE: Duration = Duration::from_millis(200);
+
+impl<O: Outlets> Shard<O> {
+    /// Runs until [`Order::Stop`] or until nobody can give orders any more.
+    pub async fn run(mut self) {
+        loop {
+            let now = self.clock.now();
+            let wait = self.exchange.poll_timeout().map(|at| at.since(now));
+            tokio::select! {
+                incoming = self.transport.recv() => {
+                    self.receive(incoming);
+                    for _ in 1..BURST {
+                        let Some(incoming) = self.transport.try_recv() else { break };
+                        self.receive(incoming);
+                    }
+                }
+                notice = self.notices.recv() => {
+                    self.exchange.handle_notice(self.clock.now(), notice);
+                    while let Some(notice) = self.notices.try_recv() {
+                        self.exchange.handle_notice(self.clock.now(), notice);
+                    }
+                }
+                order = self.orders.recv() => match order {
+                    None | Some(Order::Stop) => return,
+                    Some(order) => self.obey(order),
+                },
+                () = sleep(wait) => self.wake(),
+            }
+            self.flush();
+        }
+    }
+
+    fn receive(&mut self, incoming: Incoming) {
+        let now = self.clock.now();
+        match incoming {
+            Incoming::Closed(flow) | Incoming::Failed(flow) => {
+                self.exchange.handle_transport_error(now, &flow);
+                for shard in 0..self.peers.orders.len() {
+                    let shard = ShardId(u16::try_from(shard).unwrap_or(u16::MAX));
+                    let _ = self.peers.hand_over(shard, Order::ConnectionLost(flow));
+                }
+            }
+            Incoming::Datagram(flow, bytes) => self.parse(now, flow, bytes),
+        }
+        self.flush();
+    }
+
+    fn parse(&mut self, now: Timestamp, flow: Flow, bytes: Bytes) {
+        match Message::parse(bytes.clone()) {
+            Ok(message) => {
+                if let Some(owner) = owner_shard(&message).filter(|owner| *owner != self.peers.own)
+                    && self
+                        .peers
+                        .hand_over(owner, Order::Receive(flow, bytes))
+                        .is_ok()
+                {
+                    return;
+                }
+                self.exchange.handle_message(now, flow, message);
+            }
+            Err(why) => self.exchange.handle_malformed(now, flow, bytes, why),
+        }
+    }
+
+    fn wake(&mut self) {
+        let now = self.clock.now();
+        let overdue = self
+            .exchange
+            .poll_timeout()
+            .map_or(Duration::ZERO, |at| now.since(at));
+        self.gate.set_late(overdue > LATE);
+        self.exchange.handle_timeout(now);
+    }
+
+    fn obey(&mut self, order: Order) {
+        let now = self.clock.now();
+        match order {
+            Order::Commit(generation) => self.exchange.commit(generation),
+            Order::ConnectionLost(flow) => self.exchange.handle_transport_error(now, &flow),
+            // An asker that is gone does not need the answer.
+            Order::Control(call, wish, reply) => {
+                let _ = reply.send(self.exchange.control(now, &call, wish));
+            }
+            Order::EndCalls => self.exchange.end_all(now),
+            Order::Inventory(reply) => {
+                let _ = reply.send(self.exchange.inventory());
+            }
+            Order::Receive(flow, bytes) => {
+                if let Ok(message) = Message::parse(bytes) {
+                    self.exchange.handle_message(now, flow, message);
+                }
+            }
+            Order::Records(reply) => {
+                let _ = reply.send(self.exchange.records());
+            }
+            Order::Router(output) => self.exchange.handle_router(now, &output),
+            Order::Stop => {}
+            Order::Transmit(flow, bytes) => self.transport.send(&flow, bytes),
+        }
+    }
+
+    /// A command the router has no room for is refused in its name; only those that ask for
+    /// something new can be.
+    fn route(&mut self, command: router::Command) {
+        if let Err(command) = self.outlets.route(command) {
+            let refused = router::Output::Refused {
+                command,
+                why: router::Refusal::QueueFull,
+            };
+            self.exchange.handle_router(self.clock.now(), &refused);
+        }
+    }
+
+    fn flush(&mut self) {
+        while let Some(output) = self.exchange.poll_output() {
+            match output {
+                Output::Bindings => self.outlets.bindings_changed(),
+                Output::Event(event) => {
+                    self.bus.publish(&event);
+                }
+                Output::Record(record) => self.outlets.publish(record),
+                Output::Router(command) => self.route(command),
+                Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
+            }
+        }
+    }
+}
+
+impl<O> Shard<O> {
+    /// A connection is written to by the shard that accepted or opened it.
+    fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        let holder = flow.connection.map(ConnectionId::shard);
+        let order = match holder {
+            Some(holder) => self.peers.hand_over(holder, Order::Transmit(flow, bytes)),
+            None => return self.transport.send(&flow, bytes),
+        };
+        if let Err(Order::Transmit(flow, bytes)) = order {
+            self.transport.send(&flow, bytes);
+        }
+    }
+}
+
+async fn sleep(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}

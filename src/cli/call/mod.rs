@@ -1,0 +1,259 @@
+//! `tsunagu call ID`: one call as people tell it: who, when, what, and where the recording is.
+
+mod lanes;
+mod story;
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use owo_colors::Style;
+
+use super::api::{Connection, encode, parse};
+use super::calls::outcome;
+use super::text::{clock, faint, length, local, pad, paint, print, size, strong, width};
+use crate::events::record::{CallRecord, LegRecord, RecordingRecord};
+use crate::events::{Direction, MediaSummary, Role, Stretch};
+
+pub(super) use story::reason;
+
+/// Show one call: its timeline, legs, recordings and attributes
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// The call's id, or `last` for the newest
+    id: String,
+
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let id = find_id(&args.connection, &args.id)?;
+    let answer = args.connection.get(&format!("/v1/calls/{}", encode(&id)))?;
+    if args.connection.json {
+        print(&format!("{answer:#}\n"));
+    } else {
+        print(&show(&parse(answer)?));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The id meant: `last` is the newest call.
+pub(super) fn find_id(connection: &Connection, id: &str) -> anyhow::Result<String> {
+    if id != "last" {
+        return Ok(id.to_owned());
+    }
+    let answer = connection.get("/v1/calls?limit=1")?;
+    match answer["calls"][0]["id"].as_str() {
+        Some(id) => Ok(id.to_owned()),
+        None => bail!("there was no call yet"),
+    }
+}
+
+/// The whole page for one record, coloured; also what `make demo` prints at its end.
+pub fn show(record: &CallRecord) -> String {
+    let mut text = heading(record);
+    text.push_str(&bar(record));
+    text.push('\n');
+    text.push_str(&lanes::draw(&story::tell(record)));
+    text.push_str(&legs(record));
+    text.push_str(&recordings(record));
+    text.push_str(&attributes(record));
+    if record.truncated {
+        let note = "The record was full: later events are missing.";
+        text.push_str(&format!("\n{}\n", paint(note, Style::new().yellow())));
+    }
+    text
+}
+
+fn heading(record: &CallRecord) -> String {
+    let way = match (record.direction, &record.trunk) {
+        (Some(Direction::Inbound), Some(trunk)) => format!("inbound by trunk {trunk}"),
+        (Some(Direction::Inbound), None) => "inbound".to_owned(),
+        (Some(Direction::Outbound), _) => "outbound".to_owned(),
+        (Some(Direction::Internal), _) => "internal".to_owned(),
+        (None, _) => "of unknown direction".to_owned(),
+    };
+    let lasted = record.duration_ms.map_or_else(String::new, |ms| {
+        let so_far = if record.ended.is_none() {
+            " so far"
+        } else {
+            ""
+        };
+        format!(" · {}{so_far}", length(ms))
+    });
+    format!(
+        "{}  {}\n{} {} {}  {way}\n{}\n\n",
+        strong(&record.id),
+        outcome(record),
+        paint(&record.from, Style::new().cyan().bold()),
+        faint("→"),
+        paint(&record.to, Style::new().cyan().bold()),
+        faint(format!(
+            "{}{lasted} · node {} in {} · configuration {}",
+            local(record.started, "%Y-%m-%d %H:%M:%S%.3f %:z"),
+            record.node,
+            record.region,
+            record.generation,
+        )),
+    )
+}
+
+/// The caller's time as one bar, and how it adds up.
+fn bar(record: &CallRecord) -> String {
+    let total: u64 = record
+        .caller_timeline
+        .iter()
+        .filter_map(|p| p.duration_ms)
+        .sum();
+    if total == 0 {
+        return String::new();
+    }
+    let mut bar = String::new();
+    let (mut passed, mut drawn) = (0, 0);
+    for part in &record.caller_timeline {
+        passed += part.duration_ms.unwrap_or(0);
+        let until = usize::try_from(passed * BAR_COLUMNS as u64 / total).unwrap_or(drawn);
+        let cells = story::fill(part.stretch).repeat(until - drawn);
+        bar.push_str(&paint(cells, story::style(part.stretch)));
+        drawn = until;
+    }
+    let sums = ORDER.iter().filter_map(|stretch| {
+        let ms = record.total_ms(*stretch);
+        let share = paint(story::fill(*stretch), story::style(*stretch));
+        (ms > 0).then(|| format!("{share} {} {}", story::noun(*stretch), length(ms)))
+    });
+    format!("  {bar}\n  {}\n", sums.collect::<Vec<_>>().join("   "))
+}
+
+fn legs(record: &CallRecord) -> String {
+    if record.legs.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{}\n", strong("Legs"));
+    let names: Vec<String> = record.legs.iter().map(who).collect();
+    let widest = names.iter().map(|name| width(name)).max().unwrap_or(0);
+    for (leg, name) in record.legs.iter().zip(&names) {
+        let role = match leg.role {
+            Role::Agent => "agent",
+            Role::Callee => "callee",
+            Role::Caller => "caller",
+        };
+        let end = match &leg.cause {
+            Some(cause) if leg.answered.is_none() || cause.sip != 200 => {
+                paint(cause, Style::new().yellow())
+            }
+            Some(_) => leg.media.as_ref().map_or_else(String::new, media),
+            None => paint("still up", Style::new().cyan()),
+        };
+        let codec = leg.codec.as_deref().unwrap_or("-");
+        let (role, codec) = (pad(&faint(role), 6), pad(codec, 5));
+        text.push_str(&format!(
+            "  {role}  {}  {codec}  {end}\n",
+            pad(name, widest)
+        ));
+    }
+    text
+}
+
+fn who(leg: &LegRecord) -> String {
+    match (&leg.agent, &leg.trunk) {
+        (Some(agent), _) => format!("{agent} ({})", leg.party),
+        (None, Some(trunk)) => format!("{} by {trunk}", leg.party),
+        (None, None) => leg.party.clone(),
+    }
+}
+
+fn media(media: &MediaSummary) -> String {
+    let expected = media.received.saturating_add(media.lost).max(1);
+    let lost = 100.0 * media.lost as f64 / expected as f64;
+    let style = match lost {
+        ..1.0 => Style::new().dimmed(),
+        ..3.0 => Style::new().yellow(),
+        _ => Style::new().red(),
+    };
+    let refused = match media.refused {
+        0 => String::new(),
+        refused => format!(", {refused} refused"),
+    };
+    format!(
+        "{} received, {} sent{refused}, {}, jitter {:.1} ms",
+        media.received,
+        media.sent,
+        paint(format!("{lost:.1} % lost"), style),
+        media.jitter_ms,
+    )
+}
+
+fn recordings(record: &CallRecord) -> String {
+    if record.recordings.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{}\n", strong("Recordings"));
+    for one in &record.recordings {
+        text.push_str(&recording(one));
+    }
+    text
+}
+
+fn recording(one: &RecordingRecord) -> String {
+    let Some(path) = &one.path else {
+        let note = paint("not published yet", Style::new().cyan());
+        return format!("  {}  {note}\n", one.recording);
+    };
+    let sides = ["left", "right"];
+    let channels = one.channels.iter().enumerate().map(|(side, who)| {
+        let side = sides.get(side).copied().unwrap_or("further");
+        format!("{who} {}", faint(side))
+    });
+    let facts = [
+        one.duration_ms.map(clock).unwrap_or_default(),
+        one.bytes.map(size).unwrap_or_default(),
+        channels.collect::<Vec<_>>().join(", "),
+    ];
+    let sum = one.sha256.as_deref().unwrap_or_default();
+    let mut text = format!(
+        "  {}\n    {}\n    {}\n",
+        paint(path, Style::new().underline()),
+        facts.join("  "),
+        faint(format!("sha256 {sum}")),
+    );
+    if let Some(defect) = &one.defect {
+        let defect = paint(defect, Style::new().red());
+        text.push_str(&format!("    incomplete: {defect}\n"));
+    }
+    text
+}
+
+fn attributes(record: &CallRecord) -> String {
+    if record.attributes.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{}\n", strong("Attributes"));
+    let widest = record.attributes.keys().map(|name| width(name)).max();
+    for (name, value) in &record.attributes {
+        let value = match value.as_str() {
+            Some(words) => words.to_owned(),
+            None => value.to_string(),
+        };
+        let name = faint(pad(name, widest.unwrap_or(0)));
+        text.push_str(&format!("  {name}  {value}\n"));
+    }
+    text
+}
+
+/// Fits into 80 columns with its margin.
+const BAR_COLUMNS: usize = 72;
+
+const ORDER: [Stretch; 7] = [
+    Stretch::SetUp,
+    Stretch::Ivr,
+    Stretch::Queue,
+    Stretch::Ring,
+    Stretch::Talk,
+    Stretch::Hold,
+    Stretch::Service,
+];
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,37 @@
+//! `tsunagu reload`: the running switch reads its configuration again.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use owo_colors::Style;
+use serde_json::Value;
+
+use super::api::Connection;
+use super::text::{paint, print};
+
+/// Read the configuration again; calls go on, and the old one stays when the new one is wrong
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Runs the command; fails with everything that is wrong in the configuration.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let patience = Duration::from_secs(40);
+    let answer = args.connection.post("/v1/reload", patience)?;
+    if args.connection.json {
+        print(&format!("{answer:#}\n"));
+    } else {
+        print(&show(&answer));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(answer: &Value) -> String {
+    let words = answer["reloaded"].as_str().unwrap_or_default();
+    format!(
+        "{} {words}\n",
+        paint("reloaded", Style::new().green().bold())
+    )
+}

@@ -1,0 +1,121 @@
+//! `agents.toml`: agents with their phones and attributes, and the activities they can be in.
+
+use super::files::{Files, Kind};
+use super::names::Names;
+use super::report::Problem;
+use super::section::{At, Notes, Section};
+use crate::router::{ActivitySpec, NOT_ANSWERING, WorkerSpec};
+
+/// Agents and activities as read.
+#[derive(Debug)]
+pub(super) struct Agents {
+    /// Agents.
+    pub(super) workers: Vec<WorkerSpec>,
+    /// Activities; `available` and `away` when none is written.
+    pub(super) activities: Vec<ActivitySpec>,
+    /// Names of activities, with the built-in one.
+    pub(super) activity_names: Names,
+}
+
+/// Reads agents and activities; each agent's phone must be among `phones`.
+pub(super) fn read(files: &Files, phones: &Names, notes: &Notes) -> Agents {
+    let is_complete = files.is_complete(Kind::Agents);
+    let mut agents = Agents {
+        workers: Vec::new(),
+        activities: Vec::new(),
+        activity_names: Names::new("activity", is_complete),
+    };
+    let mut names = Names::new("agent", is_complete);
+    let mut rung: Vec<At<String>> = Vec::new();
+    let mut starts: Vec<At<String>> = Vec::new();
+    for file in files.of(Kind::Agents) {
+        let top = Section::new(notes, &file.table, "agents.toml");
+        for activity in top.sections("activity", "an activity") {
+            let name = activity.required("name", "lunch");
+            let available = activity.flag("available").is_some_and(|at| at.value);
+            activity.close();
+            if let Some(name) = name {
+                agents.activity_names.declare(notes, &name);
+                agents.activities.push(ActivitySpec {
+                    name: name.value,
+                    available,
+                });
+            }
+        }
+        for agent in top.sections("agent", "an agent") {
+            let name = agent.required("name", "sato");
+            let phone = agent.required("phone", "1001");
+            let display_name = agent.text("display_name");
+            let activity = agent.text("activity");
+            let attributes = agent.attributes("attributes");
+            agent.close();
+            if let Some(name) = &name {
+                names.declare(notes, name);
+            }
+            if let Some(phone) = phone.clone() {
+                phones.refer(notes, &phone);
+                if let Some(other) = rung.iter().find(|other| other.value == phone.value) {
+                    let message = format!("phone {} already has an agent", phone.value);
+                    let problem = Problem::error(&phone.place, message, "one agent, one phone");
+                    notes.push(problem.with(&other.place, "the other is at"));
+                }
+                rung.push(phone);
+            }
+            starts.extend(activity.clone());
+            let (Some(name), Some(phone)) = (name, phone) else {
+                continue;
+            };
+            agents.workers.push(WorkerSpec {
+                display_name: display_name.map_or_else(|| name.value.clone(), |at| at.value),
+                name: name.value,
+                phone: phone.value,
+                attributes,
+                activity: activity.map(|at| at.value),
+            });
+        }
+        top.close();
+    }
+    agents.finish_activities(notes, &starts);
+    agents
+}
+
+impl Agents {
+    fn finish_activities(&mut self, notes: &Notes, starts: &[At<String>]) {
+        let built_in = |name: &str| At {
+            value: name.to_owned(),
+            place: super::files::nowhere("agents.toml"),
+        };
+        if self.activities.is_empty() {
+            self.activities = vec![
+                ActivitySpec::available("available"),
+                ActivitySpec::unavailable("away"),
+            ];
+            for name in ["available", "away"] {
+                self.activity_names.declare(notes, &built_in(name));
+            }
+        }
+        if self.activity_names.place(NOT_ANSWERING).is_none() {
+            self.activity_names.declare(notes, &built_in(NOT_ANSWERING));
+        }
+        for start in starts {
+            self.activity_names.refer(notes, start);
+        }
+        for (wanted, available) in [("an available", true), ("an unavailable", false)] {
+            if !self
+                .activities
+                .iter()
+                .any(|activity| activity.available == available)
+            {
+                let first = self
+                    .activities
+                    .first()
+                    .map(|activity| activity.name.as_str());
+                let place = first.and_then(|name| self.activity_names.place(name));
+                let place = place.cloned().unwrap_or_else(|| built_in("").place);
+                let message = format!("agents have no way into {wanted} activity");
+                let help = format!("add [[activity]] with available = {available}");
+                notes.error(&place, message, help);
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The files of a configuration directory.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::report::Problem;
+use super::section::Notes;
+use super::source::{Place, Source};
+use super::value::{self, Table};
+use super::words::remedy;
+
+/// What a file is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Agents,
+    Flows,
+    Node,
+    Numbers,
+    Phones,
+    Queues,
+    Trunks,
+}
+
+const KINDS: [(&str, Kind); 7] = [
+    ("node", Kind::Node),
+    ("trunks", Kind::Trunks),
+    ("phones", Kind::Phones),
+    ("agents", Kind::Agents),
+    ("queues", Kind::Queues),
+    ("flows", Kind::Flows),
+    ("numbers", Kind::Numbers),
+];
+
+/// One file as read.
+#[derive(Debug)]
+pub(super) struct File {
+    /// Name without directory and ending.
+    pub(super) stem: String,
+    /// Its text.
+    pub(super) source: Arc<Source>,
+    /// What stands in it.
+    pub(super) table: Table,
+}
+
+/// Every file of a directory.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    files: BTreeMap<Kind, Vec<File>>,
+    /// Kinds of which a file could not be read whole.
+    incomplete: Vec<Kind>,
+}
+
+impl Files {
+    /// Reads `kind.toml` and `kind/*.toml` of every kind; notes whatever else ends in `.toml`.
+    pub(super) fn read(directory: &Path, notes: &Notes) -> Self {
+        let mut files = Self::default();
+        if !directory.is_dir() {
+            let message = format!("there is no directory {}", directory.display());
+            let help = "give one with --config; an example is config/ in the source";
+            notes.unreadable(Problem::error(&nowhere("node.toml"), message, help));
+            return files;
+        }
+        for name in toml_files(directory, "", notes) {
+            let stem = name.trim_end_matches(".toml");
+            match KINDS.iter().find(|(known, _)| *known == stem) {
+                Some((_, Kind::Flows)) => {
+                    let message = "every flow has a file of its own";
+                    notes.error(&nowhere(&name), message, "move it to flows/NAME.toml");
+                }
+                Some((_, kind)) => files.add(directory, &name, *kind, notes),
+                None => {
+                    let known: Vec<String> = KINDS
+                        .iter()
+                        .filter(|(_, kind)| *kind != Kind::Flows)
+                        .map(|(stem, _)| format!("{stem}.toml"))
+                        .collect();
+                    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                    let message = format!("{name} is not a file of the configuration");
+                    notes.error(
+                        &nowhere(&name),
+                        message,
+                        remedy(&name, &known, "the files are"),
+                    );
+                }
+            }
+        }
+        for (stem, kind) in KINDS {
+            if kind != Kind::Node {
+                for name in toml_files(&directory.join(stem), &format!("{stem}/"), notes) {
+                    files.add(directory, &name, kind, notes);
+                }
+            }
+        }
+        if files.of(Kind::Node).is_empty() && files.is_complete(Kind::Node) {
+            let message = "there is no node.toml";
+            let help = "write one; the least it needs is name = \"tokyo1\" and region = \"jp1\"";
+            notes.unreadable(Problem::error(&nowhere("node.toml"), message, help));
+        }
+        files
+    }
+
+    /// The files of a kind, in the order of their names.
+    pub(super) fn of(&self, kind: Kind) -> &[File] {
+        self.files.get(&kind).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether every file of a kind could be read whole.
+    pub(super) fn is_complete(&self, kind: Kind) -> bool {
+        !self.incomplete.contains(&kind)
+    }
+
+    /// Every file.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &File> {
+        self.files.values().flatten()
+    }
+
+    fn add(&mut self, directory: &Path, name: &str, kind: Kind, notes: &Notes) {
+        let text = match std::fs::read(directory.join(name)).map(String::from_utf8) {
+            Ok(Ok(text)) => text,
+            Ok(Err(error)) => {
+                let before = error.utf8_error().valid_up_to();
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                let source = source(name, text);
+                let place = Place::new(&source, before..before + 1);
+                let problem = Problem::error(&place, "not UTF-8", "save the file as UTF-8");
+                notes.unreadable(problem);
+                return self.incomplete.push(kind);
+            }
+            Err(error) => {
+                let message = format!("cannot read {name}: {error}");
+                let help = "let the user tsunagu runs as read it";
+                notes.unreadable(Problem::error(&nowhere(name), message, help));
+                return self.incomplete.push(kind);
+            }
+        };
+        let source = source(name, text);
+        let (table, problems) = value::parse(&source);
+        if !problems.is_empty() {
+            self.incomplete.push(kind);
+        }
+        for problem in problems {
+            notes.unreadable(problem);
+        }
+        let stem = Path::new(name).file_stem().unwrap_or_default();
+        self.files.entry(kind).or_default().push(File {
+            stem: stem.to_string_lossy().into_owned(),
+            source,
+            table,
+        });
+    }
+}
+
+/// A place for what is missing altogether.
+pub(super) fn nowhere(name: &str) -> Place {
+    Place::new(&source(name, String::new()), 0..0)
+}
+
+fn source(name: &str, text: String) -> Arc<Source> {
+    Arc::new(Source {
+        name: name.to_owned(),
+        text,
+    })
+}
+
+/// Names of the `.toml` files in a directory, sorted; none when it does not exist.
+fn toml_files(directory: &Path, prefix: &str, notes: &Notes) -> Vec<String> {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !prefix.is_empty() => {
+            return Vec::new();
+        }
+        Err(error) => {
+            let place = nowhere(&directory.display().to_string());
+            let message = format!("cannot read the directory: {error}");
+            let help = "let the user tsunagu runs as read it";
+            notes.push(Problem::error(&place, message, help));
+            return Vec::new();
+        }
+    };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".toml") && !name.starts_with('.'))
+        .map(|name| format!("{prefix}{name}"))
+        .collect();
+    names.sort();
+    names
+}

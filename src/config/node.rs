@@ -1,0 +1,374 @@
+//! `node.toml`: who this node is, where it listens, how much it takes.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::environment::Environment;
+use super::files::{Files, Kind, nowhere};
+use super::layers;
+use super::section::{At, Notes, Section};
+use super::value::Table;
+use crate::sip::Protocol;
+
+/// Settings of this node. All paths are complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeSettings {
+    /// Name of the node, such as `tokyo1`; in ids and records.
+    pub name: String,
+    /// Region of the node, such as `jp1`; in ids and records.
+    pub region: String,
+    /// Digest realm of phones; part of every HA1. Default `tsunagu`.
+    pub realm: String,
+    /// Signalling shards. Default 1.
+    pub shards: u16,
+    /// Calls at a time; beyond it 503 with Retry-After. Default 500.
+    pub max_calls: usize,
+    /// How long running calls may go on after a stop was asked for. Default 30 s.
+    pub drain: Duration,
+    /// Signalling.
+    pub sip: SipSettings,
+    /// Media.
+    pub media: MediaSettings,
+    /// Listener of the HTTP API, on loopback. Default `127.0.0.1:9090`.
+    pub http: SocketAddr,
+    /// Listener of `/metrics` and `/health` alone, anywhere.
+    pub metrics: Option<SocketAddr>,
+    /// Directory of the database. Default `../var`.
+    pub data: PathBuf,
+    /// Directory of sounds. Default `../sounds`.
+    pub sounds: PathBuf,
+    /// Directory of recordings. Default `recordings` in the data directory.
+    pub recordings: PathBuf,
+}
+
+/// Where SIP is spoken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SipSettings {
+    /// Listeners. Default UDP and TCP on `127.0.0.1:5060`.
+    pub listeners: Vec<(Protocol, SocketAddr)>,
+    /// Address given to peers; each listener's own when `None`.
+    pub advertised: Option<IpAddr>,
+}
+
+/// Where RTP flows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaSettings {
+    /// Address bound. Default `127.0.0.1`.
+    pub address: IpAddr,
+    /// Address given to peers. Default the one bound.
+    pub advertised: IpAddr,
+    /// Ports; even ones for RTP, the odd one after each for RTCP. Default 20000-29999.
+    pub ports: RangeInclusive<u16>,
+    /// Media threads, at least 2. Default 2.
+    pub workers: usize,
+    /// How long a port rests after a call. Default 5 s.
+    pub quarantine: Duration,
+}
+
+/// What is checked against other files.
+#[derive(Debug)]
+pub(super) struct Listeners {
+    /// Every SIP listener with its place.
+    pub(super) sip: Vec<At<(Protocol, SocketAddr)>>,
+    /// The region with its place.
+    pub(super) region: At<String>,
+}
+
+/// Every setting that an environment variable may give.
+pub(super) const SETTINGS: [&str; 18] = [
+    "name",
+    "region",
+    "realm",
+    "shards",
+    "max_calls",
+    "drain",
+    "data",
+    "sounds",
+    "recordings",
+    "sip.listen",
+    "sip.advertise",
+    "media.address",
+    "media.advertise",
+    "media.ports",
+    "media.workers",
+    "media.quarantine",
+    "http.listen",
+    "metrics.listen",
+];
+
+/// Reads the node's settings; what cannot be read has its default, and a note.
+pub(super) fn read(
+    directory: &Path,
+    files: &Files,
+    environment: &Environment,
+    notes: &Notes,
+) -> (NodeSettings, Listeners) {
+    let empty = Table {
+        place: nowhere("node.toml"),
+        entries: indexmap::IndexMap::new(),
+    };
+    let file = files
+        .of(Kind::Node)
+        .first()
+        .map_or(&empty, |file| &file.table);
+    let table = layers::lay(file, &SETTINGS, environment, notes);
+    let node = Section::new(notes, &table, "the node");
+    let nothing = Table {
+        place: table.place.clone(),
+        entries: indexmap::IndexMap::new(),
+    };
+    let section = |key, what| {
+        let section = node.section(key, what);
+        section.unwrap_or_else(|| Section::new(notes, &nothing, what))
+    };
+
+    let name = identifier(&node, "name", "tokyo1", notes);
+    let region = identifier(&node, "region", "jp1", notes);
+    let realm = node
+        .text("realm")
+        .map_or_else(|| "tsunagu".to_owned(), |at| at.value);
+    let path = |key, default: PathBuf| match node.text(key) {
+        Some(at) => directory.join(at.value),
+        None => default,
+    };
+    let data = path("data", directory.join("../var"));
+    let sip = section("sip", "[sip]");
+    let sip_listeners = read_listeners(&sip, notes);
+    let advertised = address(&sip, "advertise");
+    let media = read_media(section("media", "[media]"), notes);
+    let http_section = section("http", "[http]");
+    let http = http_section.parsed("listen", ADDRESS_HELP, parse_address);
+    let metrics_section = section("metrics", "[metrics]");
+    let metrics = metrics_section.parsed("listen", ADDRESS_HELP, parse_address);
+    if let Some(http) = http.as_ref().filter(|http| !http.value.ip().is_loopback()) {
+        let message = format!(
+            "the HTTP API has no tokens yet: it cannot listen on {}",
+            http.value
+        );
+        let help = "listen on 127.0.0.1; for metrics from afar set listen in [metrics]";
+        notes.error(&http.place, message, help);
+    }
+    if let (Some(http), Some(metrics)) = (&http, &metrics)
+        && http.value == metrics.value
+        && http.value.port() != 0
+    {
+        let help = "give [metrics] a port of its own, or delete it: [http] shows metrics too";
+        notes.error(
+            &metrics.place,
+            "metrics and the HTTP API listen at the same place",
+            help,
+        );
+    }
+    for listener in &sip_listeners {
+        let (protocol, address) = listener.value;
+        if address.ip().is_unspecified() && advertised.is_none() {
+            let message = format!("{address} means every address; peers cannot be told that one");
+            let help = "set advertise = \"...\" in [sip] to the address peers reach";
+            notes.error(&listener.place, message, help);
+        }
+        let same = |other: &At<SocketAddr>| other.value == address && address.port() != 0;
+        if protocol == Protocol::Tcp && http.as_ref().is_some_and(same) {
+            let message = format!("SIP and the HTTP API both listen on TCP {address}");
+            notes.error(&listener.place, message, "give one of them another port");
+        }
+        let in_media = protocol == Protocol::Udp
+            && media.ports.contains(&address.port())
+            && (address.ip() == media.address || address.ip().is_unspecified());
+        if in_media {
+            let message = format!("port {} is among the media ports", address.port());
+            notes.error(&listener.place, message, "move it, or `ports` in [media]");
+        }
+    }
+    let shards = node.integer("shards", 1..=256).map_or(1, |at| at.value);
+    let max_calls = node.integer("max_calls", 1..=100_000);
+    if let Some(max_calls) = &max_calls {
+        warn_of_few_ports(max_calls, &media, notes);
+    }
+    let settings = NodeSettings {
+        name: name.value,
+        region: region.value.clone(),
+        realm,
+        shards: u16::try_from(shards).unwrap_or(1),
+        max_calls: max_calls
+            .and_then(|at| usize::try_from(at.value).ok())
+            .unwrap_or(500),
+        drain: node
+            .duration("drain", Duration::ZERO..=Duration::from_secs(86_400))
+            .map_or(Duration::from_secs(30), |at| at.value),
+        sip: SipSettings {
+            listeners: sip_listeners.iter().map(|at| at.value).collect(),
+            advertised: advertised.map(|at| at.value),
+        },
+        media,
+        http: http.map_or(SocketAddr::from(([127, 0, 0, 1], 9090)), |at| at.value),
+        metrics: metrics.map(|at| at.value),
+        recordings: path("recordings", data.join("recordings")),
+        sounds: path("sounds", directory.join("../sounds")),
+        data,
+    };
+    for part in [sip, http_section, metrics_section] {
+        part.close();
+    }
+    node.close();
+    let listeners = Listeners {
+        sip: sip_listeners,
+        region,
+    };
+    (settings, listeners)
+}
+
+fn read_listeners(sip: &Section<'_>, notes: &Notes) -> Vec<At<(Protocol, SocketAddr)>> {
+    let Some(texts) = sip.texts("listen") else {
+        let default = SocketAddr::from(([127, 0, 0, 1], 5060));
+        return [Protocol::Udp, Protocol::Tcp]
+            .map(|protocol| At {
+                value: (protocol, default),
+                place: sip.place().clone(),
+            })
+            .into();
+    };
+    let mut listeners: Vec<At<(Protocol, SocketAddr)>> = Vec::new();
+    for text in texts {
+        match parse_listener(&text.value) {
+            Err(error) => notes.error(&text.place, error.to_string(), LISTEN_HELP),
+            Ok(value) if value.1.port() != 0 && listeners.iter().any(|at| at.value == value) => {
+                let message = format!("\"{}\" is listed twice", text.value);
+                notes.error(&text.place, message, "delete one of the two");
+            }
+            Ok(value) => listeners.push(At {
+                value,
+                place: text.place,
+            }),
+        }
+    }
+    listeners
+}
+
+fn read_media(media: Section<'_>, notes: &Notes) -> MediaSettings {
+    let loopback = IpAddr::from([127, 0, 0, 1]);
+    let bound = address(&media, "address");
+    let advertised = address(&media, "advertise");
+    if let (Some(bound), None) = (&bound, &advertised)
+        && bound.value.is_unspecified()
+    {
+        let message = format!(
+            "{} means every address; peers cannot be told that one",
+            bound.value
+        );
+        let help = "set advertise = \"...\" in [media] to the address peers reach";
+        notes.error(&bound.place, message, help);
+    }
+    if let Some(advertised) = advertised.as_ref().filter(|at| at.value.is_unspecified()) {
+        let message = format!("peers cannot send to {}", advertised.value);
+        notes.error(&advertised.place, message, "write the address peers reach");
+    }
+    let address = bound.map_or(loopback, |at| at.value);
+    let ports = media.parsed("ports", "write ports = \"20000-29999\"", parse_ports);
+    let workers = media.integer("workers", 2..=64).map_or(2, |at| at.value);
+    let settings = MediaSettings {
+        address,
+        advertised: advertised.map_or(address, |at| at.value),
+        ports: ports.map_or(20_000..=29_999, |at| at.value),
+        workers: usize::try_from(workers).unwrap_or(2),
+        quarantine: media
+            .duration("quarantine", Duration::ZERO..=Duration::from_secs(600))
+            .map_or(Duration::from_secs(5), |at| at.value),
+    };
+    media.close();
+    settings
+}
+
+/// Every leg takes an even and an odd port, every call two legs.
+fn warn_of_few_ports(max_calls: &At<i64>, media: &MediaSettings, notes: &Notes) {
+    let ports = i64::from(*media.ports.end()) - i64::from(*media.ports.start()) + 1;
+    if ports / 4 < max_calls.value {
+        let message = format!(
+            "{ports} media ports are enough for {} calls of two legs, not for {}",
+            ports / 4,
+            max_calls.value
+        );
+        notes.warning(
+            &max_calls.place,
+            message,
+            "widen `ports` in [media], or lower max_calls",
+        );
+    }
+}
+
+fn identifier(node: &Section<'_>, key: &'static str, example: &str, notes: &Notes) -> At<String> {
+    let Some(at) = node.required(key, example) else {
+        return At {
+            value: example.to_owned(),
+            place: node.place().clone(),
+        };
+    };
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if at.value.len() > 32 || !at.value.chars().all(good) {
+        let message = format!("`{key}` cannot be \"{}\"", at.value);
+        let help = "it is part of every call's id: small letters a-z, digits and -, at most 32";
+        notes.error(&at.place, message, help);
+    }
+    at
+}
+
+fn address(section: &Section<'_>, key: &'static str) -> Option<At<IpAddr>> {
+    section.parsed(key, "write an IP address, such as \"192.0.2.10\"", |text| {
+        text.parse::<IpAddr>()
+            .map_err(|_| NotAnAddress(text.to_owned()))
+    })
+}
+
+/// Parses `udp:127.0.0.1:5060`.
+pub(super) fn parse_listener(text: &str) -> Result<(Protocol, SocketAddr), NotAnAddress> {
+    let wrong = || NotAnAddress(text.to_owned());
+    let (protocol, address) = text.split_once(':').ok_or_else(wrong)?;
+    let protocol = match protocol {
+        "udp" => Protocol::Udp,
+        "tcp" => Protocol::Tcp,
+        _ => return Err(wrong()),
+    };
+    Ok((protocol, address.parse().map_err(|_| wrong())?))
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, NotAnAddress> {
+    text.parse().map_err(|_| NotAnAddress(text.to_owned()))
+}
+
+fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let (first, last) = text
+        .split_once('-')
+        .ok_or_else(|| format!("\"{text}\" is no range of ports"))?;
+    let port = |text: &str| {
+        text.trim()
+            .parse::<u16>()
+            .map_err(|_| format!("\"{text}\" is no port: they go from 1 to 65535"))
+    };
+    let (first, last) = (port(first)?, port(last)?);
+    if first == 0 || first >= last {
+        return Err(format!("the range {text} holds no pair of ports"));
+    }
+    Ok(first..=last)
+}
+
+/// A text that should have been an address.
+#[derive(Debug)]
+pub(super) struct NotAnAddress(String);
+
+impl fmt::Display for NotAnAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\" is no address", self.0)
+    }
+}
+
+const ADDRESS_HELP: &str = "write an IP address and a port, such as \"127.0.0.1:9090\"";
+const LISTEN_HELP: &str = "write protocol, IP address and port, such as \"udp:127.0.0.1:5060\"";
+
+/// Whether a place is one that peers beyond this machine reach.
+pub(super) fn is_public(listener: &At<(Protocol, SocketAddr)>) -> bool {
+    !listener.value.1.ip().to_canonical().is_loopback()
+}

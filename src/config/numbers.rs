@@ -1,0 +1,197 @@
+//! `numbers.toml`: inbound numbers, services, the way out; with the phones, the number plan.
+
+use super::files::{Files, Kind};
+use super::names::Names;
+use super::phones::Phones;
+use super::report::Problem;
+use super::section::{At, Notes, Section};
+use super::source::Place;
+use crate::trunk::{Entry, Meaning, Numbers, Pattern, Reach, Service, Strip, TrunkReach};
+
+/// The entries as they are read, each with its place.
+struct Plan<'n> {
+    notes: &'n Notes,
+    entries: Vec<Entry>,
+    places: Vec<Place>,
+}
+
+/// Reads the numbers and joins them with the phones' own; notes every overlap.
+pub(super) fn read(
+    files: &Files,
+    phones: &Phones,
+    trunks: &Names,
+    flows: &Names,
+    notes: &Notes,
+) -> Numbers {
+    let mut plan = Plan {
+        notes,
+        entries: Vec::new(),
+        places: Vec::new(),
+    };
+    for number in phones.names.iter() {
+        if let (Ok(pattern), Some(place)) = (Pattern::parse(number), phones.place(number)) {
+            plan.add(pattern, Reach::PHONES, Meaning::Phone, place);
+        }
+    }
+    for file in files.of(Kind::Numbers) {
+        let top = Section::new(notes, &file.table, "numbers.toml");
+        for inbound in top.sections("inbound", "an inbound number") {
+            plan.read_inbound(inbound, trunks, flows);
+        }
+        for service in top.sections("service", "a service") {
+            plan.read_service(service);
+        }
+        for outbound in top.sections("outbound", "a way out") {
+            plan.read_outbound(outbound, trunks);
+        }
+        top.close();
+    }
+    plan.finish()
+}
+
+impl Plan<'_> {
+    fn read_inbound(&mut self, inbound: Section<'_>, trunks: &Names, flows: &Names) {
+        let number = inbound.required("number", "+81312345678");
+        let also = inbound.texts("also").unwrap_or_default();
+        let from_phones = inbound.texts("from_phones").unwrap_or_default();
+        let named = inbound.texts("trunks");
+        let phones = inbound.flag("phones").is_none_or(|at| at.value);
+        let flow = inbound.required("flow", "main");
+        let attributes = inbound.attributes("attributes");
+        inbound.close();
+        for trunk in named.iter().flatten() {
+            trunks.refer(self.notes, trunk);
+        }
+        if let Some(flow) = &flow {
+            flows.refer(self.notes, flow);
+        }
+        let (Some(number), Some(flow)) = (number, flow) else {
+            return;
+        };
+        let meaning = Meaning::Flow {
+            name: flow.value,
+            number: number.value.clone(),
+            attributes,
+        };
+        let trunks = match named {
+            None => TrunkReach::All,
+            Some(named) => TrunkReach::Named(named.into_iter().map(|at| at.value).collect()),
+        };
+        let reach = Reach { phones, trunks };
+        for text in std::iter::once(&number).chain(&also) {
+            self.add_text(text, reach.clone(), meaning.clone());
+        }
+        for text in &from_phones {
+            self.add_text(text, Reach::PHONES, meaning.clone());
+        }
+    }
+
+    fn read_service(&mut self, service: Section<'_>) {
+        let number = service.required("number", "600");
+        service.demand("service", "\"echo\"");
+        let kind = service.one_of("service", &Service::WORDS);
+        service.close();
+        if let (Some(number), Some(kind)) = (number, kind) {
+            self.add_text(&number, Reach::PHONES, Meaning::Service(kind.value));
+        }
+    }
+
+    fn read_outbound(&mut self, outbound: Section<'_>, trunks: &Names) {
+        let prefix = outbound.required("prefix", "0");
+        let trunk = outbound.required("trunk", "demo");
+        let keeps = outbound.flag("keep_prefix").is_some_and(|at| at.value);
+        let prepend = outbound.text("prepend");
+        outbound.close();
+        if let Some(trunk) = &trunk {
+            trunks.refer(self.notes, trunk);
+        }
+        if let Some(prepend) = &prepend
+            && !prepend
+                .value
+                .bytes()
+                .all(|c| c.is_ascii_digit() || c == b'+')
+        {
+            let message = format!("\"{}\" is no beginning of a number", prepend.value);
+            self.notes.error(
+                &prepend.place,
+                message,
+                "write digits or +, such as \"+81\"",
+            );
+        }
+        let (Some(prefix), Some(trunk)) = (prefix, trunk) else {
+            return;
+        };
+        match Pattern::parse(&prefix.value) {
+            Ok(Pattern::Exact(text)) => {
+                let meaning = Meaning::Outbound {
+                    trunk: trunk.value,
+                    strip: if keeps { Strip::Keep } else { Strip::TakeOff },
+                    prepend: prepend.map(|at| at.value).unwrap_or_default(),
+                };
+                self.add(Pattern::Prefix(text), Reach::PHONES, meaning, &prefix.place);
+            }
+            _ => {
+                let message = format!("\"{}\" is no prefix", prefix.value);
+                self.notes
+                    .error(&prefix.place, message, "write the digits before the number");
+            }
+        }
+    }
+
+    fn add_text(&mut self, text: &At<String>, reach: Reach, meaning: Meaning) {
+        let is_service = matches!(meaning, Meaning::Service(_));
+        match Pattern::parse(&text.value) {
+            Ok(Pattern::Range { .. }) if !is_service => {
+                let message = format!("{} is a range; one number leads to a flow", text.value);
+                self.notes
+                    .error(&text.place, message, "write every number by itself");
+            }
+            Ok(pattern) => self.add(pattern, reach, meaning, &text.place),
+            Err(error) => self
+                .notes
+                .error(&text.place, error.to_string(), NUMBER_HELP),
+        }
+    }
+
+    fn add(&mut self, pattern: Pattern, reach: Reach, meaning: Meaning, place: &Place) {
+        self.entries.push(Entry {
+            pattern,
+            reach,
+            meaning,
+        });
+        self.places.push(place.clone());
+    }
+
+    fn finish(self) -> Numbers {
+        let what: Vec<String> = self.entries.iter().map(describe).collect();
+        match Numbers::new(self.entries) {
+            Ok(numbers) => numbers,
+            Err(overlaps) => {
+                for overlap in overlaps {
+                    let (first, second) = (overlap.first, overlap.second);
+                    let message = format!(
+                        "{} overlaps {}: both claim {}",
+                        what[second], what[first], overlap.number
+                    );
+                    let help = "give one of them another number";
+                    let problem = Problem::error(&self.places[second], message, help);
+                    self.notes
+                        .push(problem.with(&self.places[first], "the other is at"));
+                }
+                Numbers::default()
+            }
+        }
+    }
+}
+
+fn describe(entry: &Entry) -> String {
+    let pattern = &entry.pattern;
+    match &entry.meaning {
+        Meaning::Flow { .. } => format!("inbound number {pattern}"),
+        Meaning::Outbound { .. } => format!("outbound prefix {pattern}"),
+        Meaning::Phone => format!("phone {pattern}"),
+        Meaning::Service(_) => format!("service {pattern}"),
+    }
+}
+
+const NUMBER_HELP: &str = "write digits with + in front if need be, or a range such as 3000-3999";

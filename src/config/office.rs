@@ -1,0 +1,224 @@
+//! The whole configuration, checked; and what changes from one to the next.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use super::node::NodeSettings;
+use super::phones::Phone;
+use super::queues::Placement;
+use super::report::Report;
+use crate::flow::Document;
+use crate::router::Plan;
+use crate::trunk::{Numbers, Trunk};
+use crate::waiting::LineConfig;
+
+/// One generation of configuration: complete, checked, immutable.
+#[derive(Clone, Debug)]
+pub struct Office {
+    /// Settings of this node.
+    pub node: NodeSettings,
+    /// Carriers.
+    pub trunks: Vec<Trunk>,
+    /// Phones that may register.
+    pub phones: Vec<Phone>,
+    /// What the router is to know; its generation is the activator's to set.
+    pub plan: Plan,
+    /// What callers hear in each queue.
+    pub lines: HashMap<String, LineConfig>,
+    /// Where each queue's conferences are placed.
+    pub placements: HashMap<String, Placement>,
+    /// Flows by name.
+    pub flows: HashMap<String, Arc<Document>>,
+    /// What dialled numbers mean.
+    pub numbers: Numbers,
+    /// Digest of all files and settings, secrets left out: 16 hex digits.
+    pub hash: String,
+    /// What was doubtful but taken.
+    pub warnings: Report,
+}
+
+/// What differs between two generations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Things the newer one has and the older has not, such as `queue sales`.
+    pub added: Vec<String>,
+    /// Things that are different.
+    pub changed: Vec<String>,
+    /// Things the newer one no longer has.
+    pub removed: Vec<String>,
+    /// Settings that take effect only when the program starts anew.
+    pub need_restart: Vec<String>,
+}
+
+impl Office {
+    /// The phone with this number.
+    pub fn phone(&self, number: &str) -> Option<&Phone> {
+        self.phones.iter().find(|phone| phone.number == number)
+    }
+
+    /// The trunk with this name.
+    pub fn trunk(&self, name: &str) -> Option<&Trunk> {
+        self.trunks.iter().find(|trunk| trunk.name == name)
+    }
+
+    /// The activity of an agent who reports available: the plan's first available one.
+    pub fn available_activity(&self) -> &str {
+        self.activity(true).unwrap_or("available")
+    }
+
+    /// The activity of an agent who goes away: the plan's first that is not available.
+    pub fn away_activity(&self) -> &str {
+        self.activity(false).unwrap_or("away")
+    }
+
+    /// What becomes different when `newer` takes this office's place.
+    pub fn changes_to(&self, newer: &Office) -> Changes {
+        let mut changes = Changes::default();
+        let (old, new) = (self.things(), newer.things());
+        for (name, thing) in &new {
+            match old.get(name) {
+                None => changes.added.push(name.clone()),
+                Some(before) if before != thing => changes.changed.push(name.clone()),
+                Some(_) => {}
+            }
+        }
+        for phone in &newer.phones {
+            let before = self.phone(&phone.number);
+            if before.is_some_and(|before| before.ha1 != phone.ha1) {
+                changes
+                    .changed
+                    .push(format!("password of phone {}", phone.number));
+            }
+        }
+        for trunk in &newer.trunks {
+            let before = self.trunk(&trunk.name);
+            if before.is_some_and(|before| before.credentials != trunk.credentials) {
+                changes
+                    .changed
+                    .push(format!("credentials of trunk {}", trunk.name));
+            }
+        }
+        let gone = old.keys().filter(|name| !new.contains_key(*name));
+        changes.removed.extend(gone.cloned());
+        changes.settings(&self.node, &newer.node);
+        changes
+    }
+
+    fn activity(&self, available: bool) -> Option<&str> {
+        let mut activities = self.plan.activities.iter();
+        let found = activities.find(|activity| activity.available == available);
+        found.map(|activity| activity.name.as_str())
+    }
+
+    /// Everything with a name, without secrets, in a form that can be compared.
+    fn things(&self) -> BTreeMap<String, String> {
+        let mut things = BTreeMap::new();
+        let mut add = |kind: &str, name: &str, content: String| {
+            things.insert(format!("{kind} {name}"), content);
+        };
+        for trunk in &self.trunks {
+            let Trunk {
+                name,
+                accept,
+                target,
+                credentials: _,
+                caller_id,
+                max_calls,
+            } = trunk;
+            let content = format!("{accept:?} {target:?} {caller_id:?} {max_calls:?}");
+            add("trunk", name, content);
+        }
+        for phone in &self.phones {
+            add("phone", &phone.number, phone.display_name.clone());
+        }
+        for worker in &self.plan.workers {
+            add("agent", &worker.name, format!("{worker:?}"));
+        }
+        for activity in &self.plan.activities {
+            add("activity", &activity.name, activity.available.to_string());
+        }
+        for queue in &self.plan.queues {
+            let line = self.lines.get(&queue.name);
+            let placement = self.placements.get(&queue.name);
+            add(
+                "queue",
+                &queue.name,
+                format!("{queue:?} {line:?} {placement:?}"),
+            );
+        }
+        for (name, flow) in &self.flows {
+            add("flow", name, format!("{flow:?}"));
+        }
+        for entry in self.numbers.entries() {
+            let content = format!("{:?} {:?}", entry.meaning, entry.reach);
+            add("number", &entry.pattern.to_string(), content);
+        }
+        things
+    }
+}
+
+impl Changes {
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn settings(&mut self, old: &NodeSettings, new: &NodeSettings) {
+        let restart = [
+            ("name", old.name != new.name),
+            ("region", old.region != new.region),
+            ("realm", old.realm != new.realm),
+            ("shards", old.shards != new.shards),
+            ("sip.listen", old.sip.listeners != new.sip.listeners),
+            ("sip.advertise", old.sip.advertised != new.sip.advertised),
+            ("media.address", old.media.address != new.media.address),
+            (
+                "media.advertise",
+                old.media.advertised != new.media.advertised,
+            ),
+            ("media.ports", old.media.ports != new.media.ports),
+            ("media.workers", old.media.workers != new.media.workers),
+            (
+                "media.quarantine",
+                old.media.quarantine != new.media.quarantine,
+            ),
+            ("http.listen", old.http != new.http),
+            ("metrics.listen", old.metrics != new.metrics),
+            ("data", old.data != new.data),
+            ("sounds", old.sounds != new.sounds),
+            ("recordings", old.recordings != new.recordings),
+        ];
+        let live = [
+            ("max_calls", old.max_calls != new.max_calls),
+            ("drain", old.drain != new.drain),
+        ];
+        let names = |settings: &[(&str, bool)]| -> Vec<String> {
+            let differing = settings.iter().filter(|(_, differs)| *differs);
+            differing.map(|(name, _)| (*name).to_owned()).collect()
+        };
+        self.changed.extend(names(&live));
+        self.need_restart.extend(names(&restart));
+    }
+}
+
+/// One line a kind of change; `nothing changed` when there is none.
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("nothing changed");
+        }
+        let lines = [
+            ("added", &self.added),
+            ("changed", &self.changed),
+            ("removed", &self.removed),
+            ("after a restart only", &self.need_restart),
+        ];
+        let lines: Vec<String> = lines
+            .into_iter()
+            .filter(|(_, names)| !names.is_empty())
+            .map(|(what, names)| format!("{what}: {}", names.join(", ")))
+            .collect();
+        f.write_str(&lines.join("\n"))
+    }
+}

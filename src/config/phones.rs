@@ -1,0 +1,155 @@
+//! `phones.toml`: numbers, names and passwords.
+
+use std::path::Path;
+
+use md5::{Digest as _, Md5};
+
+use super::environment::Environment;
+use super::files::{Files, Kind};
+use super::names::Names;
+use super::node::{Listeners, is_public};
+use super::report::Problem;
+use super::secret::{self, Secret};
+use super::section::{At, Notes, Section};
+use super::source::Place;
+use crate::sip::auth::Ha1;
+use crate::trunk::Pattern;
+
+/// One phone that may register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phone {
+    /// Number, which is also its SIP user.
+    pub number: String,
+    /// Name for people; the number when none is written.
+    pub display_name: String,
+    /// What proves who registers; made with the node's realm.
+    pub ha1: Ha1,
+}
+
+/// Phones as read.
+#[derive(Debug)]
+pub(super) struct Phones {
+    /// The good ones.
+    pub(super) phones: Vec<Phone>,
+    /// Numbers of all, good or not.
+    pub(super) names: Names,
+    /// Those whose password everybody knows.
+    published: Vec<At<String>>,
+}
+
+/// The demo office's published password of a phone.
+pub fn published_password(number: &str) -> String {
+    format!("tsunagu-{number}")
+}
+
+/// Reads the phones.
+pub(super) fn read(
+    directory: &Path,
+    files: &Files,
+    environment: &Environment,
+    realm: &str,
+    notes: &Notes,
+) -> Phones {
+    let mut phones = Phones {
+        phones: Vec::new(),
+        names: Names::new("phone", files.is_complete(Kind::Phones)),
+        published: Vec::new(),
+    };
+    for file in files.of(Kind::Phones) {
+        let top = Section::new(notes, &file.table, "phones.toml");
+        for phone in top.sections("phone", "a phone") {
+            let number = phone.required("number", "1001");
+            let name = phone.text("name");
+            let password = secret::read(&phone, "password", directory, environment, notes);
+            phone.close();
+            let Some(number) = number else {
+                continue;
+            };
+            if !is_phone_number(&number.value) {
+                let message = format!("\"{}\" is no phone's number", number.value);
+                notes.error(
+                    &number.place,
+                    message,
+                    "write 2 to 15 digits, such as \"1001\"",
+                );
+            }
+            phones.names.declare(notes, &number);
+            let Some(password) = password else {
+                continue;
+            };
+            if is_published(&password.value, &number.value, realm) {
+                phones.published.push(At {
+                    value: number.value.clone(),
+                    place: password.place,
+                });
+            }
+            phones.phones.push(Phone {
+                ha1: ha1(&password.value, &number.value, realm),
+                display_name: name.map_or_else(|| number.value.clone(), |at| at.value),
+                number: number.value,
+            });
+        }
+        top.close();
+    }
+    phones
+}
+
+impl Phones {
+    /// A password that stands in a public repository must not be of use from outside.
+    pub(super) fn check_listeners(&self, listeners: &Listeners, notes: &Notes) {
+        let Some(first) = self.published.first() else {
+            return;
+        };
+        for listener in listeners.sip.iter().filter(|listener| is_public(listener)) {
+            let (protocol, address) = listener.value;
+            let phones = match self.published.len() {
+                1 => format!("phone {} has", first.value),
+                count => format!("{count} phones have"),
+            };
+            let message = format!(
+                "{phones} the demo's published password, so {protocol} {address} stays closed: \
+                 only loopback is allowed"
+            );
+            let help = "give every phone a password of its own, or listen on 127.0.0.1";
+            let problem = Problem::error(&listener.place, message, help);
+            notes.push(problem.with(&first.place, "the first published password is at"));
+        }
+    }
+
+    /// Where a phone's number is written.
+    pub(super) fn place(&self, number: &str) -> Option<&Place> {
+        self.names.place(number)
+    }
+}
+
+fn is_phone_number(text: &str) -> bool {
+    let digits = text.bytes().all(|c| c.is_ascii_digit());
+    digits
+        && (2..=15).contains(&text.len())
+        && matches!(Pattern::parse(text), Ok(Pattern::Exact(_)))
+}
+
+fn ha1(secret: &Secret, number: &str, realm: &str) -> Ha1 {
+    let password = match secret {
+        Secret::Demo => published_password(number),
+        Secret::Password(password) => password.clone(),
+        // Read as 32 hex digits, so it is an HA1; if not, nobody can register with it.
+        Secret::Ha1(hex) => match Ha1::from_hex(hex) {
+            Ok(ha1) => return ha1,
+            Err(_) => hex.clone(),
+        },
+    };
+    Ha1::from_password(number, realm, &password)
+}
+
+fn is_published(secret: &Secret, number: &str, realm: &str) -> bool {
+    let published = published_password(number);
+    match secret {
+        Secret::Demo => true,
+        Secret::Password(password) => *password == published,
+        Secret::Ha1(ha1) => {
+            let digest = Md5::digest(format!("{number}:{realm}:{published}"));
+            hex::encode(digest) == *ha1
+        }
+    }
+}

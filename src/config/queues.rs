@@ -1,0 +1,258 @@
+//! `queues.toml`: who serves each queue, how long phones ring, what callers hear meanwhile.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Map;
+
+use super::agents::Agents;
+use super::files::{Files, Kind};
+use super::names::Names;
+use super::report::Problem;
+use super::section::{At, Notes, Section};
+use super::source::Place;
+use super::words::{nearest, remedy};
+use crate::expr::{Expression, Scope};
+use crate::router::{QueueOrder, QueueSpec, WhenNobody, WorkerSpec};
+use crate::waiting::LineConfig;
+
+/// Where the conference of caller and agent is placed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Placement {
+    /// In the agent's region.
+    Agent,
+    /// In the caller's region.
+    #[default]
+    Caller,
+    /// In this region.
+    Region(String),
+}
+
+/// Queues as read.
+#[derive(Debug)]
+pub(super) struct Queues {
+    /// What the router is to know.
+    pub(super) specs: Vec<QueueSpec>,
+    /// What callers hear, by queue.
+    pub(super) lines: HashMap<String, LineConfig>,
+    /// Where conferences are placed, by queue.
+    pub(super) placements: HashMap<String, Placement>,
+    /// Names.
+    pub(super) names: Names,
+    /// Every sound named, with its place.
+    pub(super) sounds: Vec<At<String>>,
+}
+
+/// Reads the queues; `region` is the only one that has a node.
+pub(super) fn read(files: &Files, agents: &Agents, region: &At<String>, notes: &Notes) -> Queues {
+    let mut queues = Queues {
+        specs: Vec::new(),
+        lines: HashMap::new(),
+        placements: HashMap::new(),
+        names: Names::new("queue", files.is_complete(Kind::Queues)),
+        sounds: Vec::new(),
+    };
+    for file in files.of(Kind::Queues) {
+        let top = Section::new(notes, &file.table, "queues.toml");
+        for queue in top.sections("queue", "a queue") {
+            queues.read_queue(queue, agents, region, notes);
+        }
+        top.close();
+    }
+    queues
+}
+
+impl Queues {
+    fn read_queue(
+        &mut self,
+        queue: Section<'_>,
+        agents: &Agents,
+        region: &At<String>,
+        notes: &Notes,
+    ) {
+        let name = queue.required("name", "sales");
+        let target = read_target(&queue, agents, notes);
+        let default = QueueSpec::new("", "");
+        let time = |key, shortest, longest, default| {
+            let range = Duration::from_secs(shortest)..=Duration::from_secs(longest);
+            queue
+                .duration(key, range)
+                .map_or(default, |at: At<Duration>| at.value)
+        };
+        let activity = |key| {
+            let activity = queue.text(key)?;
+            agents
+                .activity_names
+                .refer(notes, &activity)
+                .then_some(activity)
+        };
+        let no_answer = activity("no_answer_activity");
+        if let Some(no_answer) = &no_answer
+            && agents
+                .activities
+                .iter()
+                .any(|it| it.name == no_answer.value && it.available)
+        {
+            let message = format!("\"{}\" is an available activity", no_answer.value);
+            let help = "name one that is not, or the same agent is rung again and again";
+            notes.error(&no_answer.place, message, help);
+        }
+        let spec = QueueSpec {
+            name: name.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
+            target,
+            ring_timeout: time("ring_timeout", 1, 300, default.ring_timeout),
+            order: queue
+                .one_of("order", &ORDERS)
+                .map_or(default.order, |at| at.value),
+            when_nobody: queue
+                .one_of("when_nobody", &WHEN_NOBODY)
+                .map_or(default.when_nobody, |at| at.value),
+            wrap_up: time("wrap_up", 0, 3600, default.wrap_up),
+            no_answer_activity: no_answer.map_or(default.no_answer_activity, |at| at.value),
+            declined_activity: activity("declined_activity").map(|at| at.value),
+            retry_after: time("retry_after", 0, 3600, default.retry_after),
+            max_waiting: queue
+                .integer("max_waiting", 1..=100_000)
+                .and_then(|at| usize::try_from(at.value).ok())
+                .unwrap_or(default.max_waiting),
+        };
+        let line = self.read_line(&queue);
+        let placement = read_placement(&queue, region, notes);
+        queue.close();
+        if let Some(name) = name {
+            self.names.declare(notes, &name);
+            self.lines.insert(name.value.clone(), line);
+            self.placements.insert(name.value, placement);
+            self.specs.push(spec);
+        }
+    }
+
+    fn read_line(&mut self, queue: &Section<'_>) -> LineConfig {
+        let time = |key, longest| {
+            let range = Duration::from_secs(1)..=Duration::from_secs(longest);
+            queue.duration(key, range).map(|at| at.value)
+        };
+        let music = queue.text("music");
+        let nobody_sound = queue.text("nobody_sound");
+        let announces = queue.flag("announce_position").is_none_or(|at| at.value);
+        let first = time("first_announcement", 3600).unwrap_or(Duration::from_secs(10));
+        let every = time("announce_every", 3600).unwrap_or(Duration::from_secs(30));
+        let mut line = LineConfig {
+            music: "music".to_owned(),
+            first_announce: announces.then_some(first),
+            announce_position_every: announces.then_some(every),
+            max_wait: time("longest_wait", 86_400),
+            language: queue.text("language").map(|at| at.value),
+            before_number: Vec::new(),
+            number_prefix: "position-".to_owned(),
+            after_number: Vec::new(),
+            largest_number: 10,
+            many: vec!["position-many".to_owned()],
+            nobody_sound: nobody_sound.as_ref().map(|at| at.value.clone()),
+        };
+        let mut place = queue.place();
+        if let Some(position) = queue.section("position", "[queue.position]") {
+            place = position.place();
+            read_position(&position, &mut line);
+            position.close();
+        }
+        if let Some(music) = &music {
+            line.music.clone_from(&music.value);
+        }
+        self.note_sounds(&line, &[music, nobody_sound], place);
+        line
+    }
+
+    /// Every sound of a line: at its own place when it is written, else at `place`.
+    fn note_sounds(&mut self, line: &LineConfig, written: &[Option<At<String>>], place: &Place) {
+        for sound in line.sounds() {
+            let own = written.iter().flatten().find(|at| at.value == sound);
+            self.sounds.push(At {
+                place: own.map_or(place, |at| &at.place).clone(),
+                value: sound,
+            });
+        }
+    }
+}
+
+fn read_position(position: &Section<'_>, line: &mut LineConfig) {
+    let texts = |key, default: &[String]| match position.texts(key) {
+        Some(texts) => texts.into_iter().map(|at| at.value).collect(),
+        None => default.to_vec(),
+    };
+    line.before_number = texts("before", &line.before_number);
+    line.after_number = texts("after", &line.after_number);
+    line.many = texts("beyond", &line.many);
+    if let Some(numbers) = position.text("numbers") {
+        line.number_prefix = numbers.value;
+    }
+    if let Some(largest) = position.integer("largest", 0..=1000) {
+        line.largest_number = usize::try_from(largest.value).unwrap_or(0);
+    }
+}
+
+/// The expression that says who serves the queue, checked to its last character.
+fn read_target(queue: &Section<'_>, agents: &Agents, notes: &Notes) -> String {
+    let Some(target) = queue.required("agents", "skills HAS 'sales'") else {
+        return String::new();
+    };
+    match Expression::parse(&target.value) {
+        Err(error) => {
+            let place = target.place.inside(&target.value, error.span.clone());
+            let word = target.value.get(error.span).unwrap_or_default();
+            let help = match (error.help, nearest(word, &OPERATORS)) {
+                (_, Some(operator)) if operator != word => format!("did you mean {operator}?"),
+                (Some(help), _) => help,
+                (None, _) => EXPRESSION_HELP.to_owned(),
+            };
+            notes.error(&place, error.message, help);
+        }
+        Ok(expression) => {
+            for lint in expression.lints() {
+                let place = target.place.inside(&target.value, lint.span.clone());
+                notes.warning(&place, lint.message.clone(), EXPRESSION_HELP);
+            }
+            let serves =
+                |worker: &WorkerSpec| expression.eval(&Scope::new(&worker.attributes, &Map::new()));
+            if !expression.uses_task() && !agents.workers.iter().any(serves) {
+                let help = "compare the keys and values with the attributes in agents.toml";
+                notes.warning(&target.place, "no agent serves this queue", help);
+            }
+        }
+    }
+    target.value
+}
+
+/// `caller`, `agent`, or a region that has a node.
+fn read_placement(queue: &Section<'_>, region: &At<String>, notes: &Notes) -> Placement {
+    let Some(wanted) = queue.text("conference") else {
+        return Placement::default();
+    };
+    match wanted.value.as_str() {
+        "agent" => Placement::Agent,
+        "caller" => Placement::Caller,
+        known if known == region.value => Placement::Region(known.to_owned()),
+        other => {
+            let message = format!("region \"{other}\" has no node");
+            let known = ["agent", "caller", region.value.as_str()];
+            let introduction = "a conference is placed by the region of";
+            let help = remedy(other, &known, introduction);
+            let problem = Problem::error(&wanted.place, message, help);
+            notes.push(problem.with(&region.place, "the only node's region is given at"));
+            Placement::default()
+        }
+    }
+}
+
+const ORDERS: [(&str, QueueOrder); 2] = [("fifo", QueueOrder::Fifo), ("lifo", QueueOrder::Lifo)];
+const WHEN_NOBODY: [(&str, WhenNobody); 3] = [
+    ("none_on_duty", WhenNobody::NoneOnDuty),
+    ("no_match", WhenNobody::NoMatch),
+    ("wait", WhenNobody::Wait),
+];
+/// Words of the language that may be misspelt.
+const OPERATORS: [&str; 6] = ["AND", "CONTAINS", "HAS", "IN", "NOT", "OR"];
+const EXPRESSION_HELP: &str =
+    "an example: skills HAS 'sales' AND task.language IN worker.languages";

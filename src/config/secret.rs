@@ -1,0 +1,119 @@
+//! Passwords: in the environment, in a file, or as a digest; never in plain text in a config file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::environment::Environment;
+use super::section::{At, Notes, Section};
+use super::source::{Place, Source};
+
+/// A password as far as the configuration knows it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Secret {
+    /// The published password of the demo office.
+    Demo,
+    /// MD5 of `user:realm:password` (RFC 2617 §3.2.2.2), 32 hex digits.
+    Ha1(String),
+    /// The password itself, from the environment or a file.
+    Password(String),
+}
+
+/// Longest password file; a longer one is surely something else.
+const MAX_FILE: u64 = 4096;
+const HELP: &str = "write \"env:NAME\", \"file:PATH\" or the HA1, which is what \
+                    `printf %s USER:REALM:PASSWORD | md5sum` prints";
+
+/// Reads `key`, which must be there.
+pub(super) fn read(
+    section: &Section<'_>,
+    key: &'static str,
+    directory: &Path,
+    environment: &Environment,
+    notes: &Notes,
+) -> Option<At<Secret>> {
+    let written = section.required(key, "env:NAME")?;
+    let place = &written.place;
+    let text = written.value.as_str();
+    let is_ha1 = |text: &str| text.len() == 32 && text.bytes().all(|c| c.is_ascii_hexdigit());
+    let secret = if text == "demo" {
+        Secret::Demo
+    } else if let Some(name) = text.strip_prefix("env:") {
+        Secret::Password(from_environment(name, place, environment, notes)?)
+    } else if let Some(path) = text.strip_prefix("file:") {
+        Secret::Password(from_file(&directory.join(path), place, notes)?)
+    } else if is_ha1(text.strip_prefix("ha1:").unwrap_or(text)) {
+        let hex = text.strip_prefix("ha1:").unwrap_or(text);
+        Secret::Ha1(hex.to_ascii_lowercase())
+    } else {
+        let message = match text.strip_prefix("ha1:") {
+            Some(_) => "an HA1 has 32 hex digits",
+            None => "a password cannot stand here in plain text",
+        };
+        notes.error(&masked(place), message, HELP);
+        return None;
+    };
+    Some(At {
+        value: secret,
+        place: written.place,
+    })
+}
+
+fn from_environment(
+    name: &str,
+    place: &Place,
+    environment: &Environment,
+    notes: &Notes,
+) -> Option<String> {
+    match environment.variable(name) {
+        Some(password) if !password.is_empty() => Some(password.to_owned()),
+        found => {
+            let what = if found.is_some() { "empty" } else { "not set" };
+            let message = format!("the environment variable {name} is {what}");
+            let help = format!("set {name} where tsunagu is started, or use file:PATH");
+            notes.error(place, message, help);
+            None
+        }
+    }
+}
+
+fn from_file(path: &Path, place: &Place, notes: &Notes) -> Option<String> {
+    let shown = path.display();
+    let size = std::fs::metadata(path).map(|about| about.len());
+    let read = match size {
+        Ok(size) if size > MAX_FILE => {
+            let message = format!("{shown} is too large for a password");
+            notes.error(place, message, "put the password alone into the file");
+            return None;
+        }
+        _ => std::fs::read_to_string(path),
+    };
+    match read.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()) {
+        Ok(password) if !password.is_empty() => Some(password),
+        Ok(_) => {
+            notes.error(
+                place,
+                format!("{shown} is empty"),
+                "write the password into it",
+            );
+            None
+        }
+        Err(error) => {
+            let help = "create it, readable for the user tsunagu runs as; a relative path begins \
+                        at the configuration directory";
+            notes.error(place, format!("cannot read {shown}: {error}"), help);
+            None
+        }
+    }
+}
+
+/// The same place in a copy of its source that does not show what stands there.
+fn masked(place: &Place) -> Place {
+    let mut text = place.source.text.clone();
+    let stars = "*".repeat(place.span.len());
+    text.replace_range(place.span.clone(), &stars);
+    let source = Arc::new(Source {
+        name: place.source.name.clone(),
+        text,
+    });
+    Place::new(&source, place.span.clone())
+}

@@ -1,0 +1,379 @@
+//! The demo office is correct, and says what the issue says; broken ones are told what to do.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::trunk::{Destination, Origin};
+
+const SOUNDS: [&str; 21] = [
+    "beep",
+    "connecting",
+    "goodbye",
+    "greeting",
+    "invalid",
+    "menu",
+    "music",
+    "no-input",
+    "no-match",
+    "nobody-available",
+    "position-1",
+    "position-2",
+    "position-3",
+    "position-4",
+    "position-5",
+    "position-6",
+    "position-7",
+    "position-8",
+    "position-9",
+    "position-10",
+    "position-many",
+];
+
+/// The files of the demo office.
+const FILES: [&str; 7] = [
+    "node.toml",
+    "trunks.toml",
+    "phones.toml",
+    "agents.toml",
+    "queues.toml",
+    "numbers.toml",
+    "flows/main.toml",
+];
+
+/// A directory with an empty file for every sound of the demo office.
+fn sounds() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for name in SOUNDS {
+        fs::write(directory.path().join(format!("{name}.wav")), "").expect("written");
+    }
+    directory
+}
+
+fn load_with(directory: &Path, variables: &[(&str, &str)]) -> Result<Office, Report> {
+    load_hearing(directory, &sounds(), variables)
+}
+
+fn load_hearing(
+    directory: &Path,
+    sounds: &tempfile::TempDir,
+    variables: &[(&str, &str)],
+) -> Result<Office, Report> {
+    let sounds = sounds.path().display().to_string();
+    let mut all = vec![("TSUNAGU_SOUNDS", sounds.as_str())];
+    all.extend(variables);
+    load(directory, &all.into_iter().collect())
+}
+
+fn below(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn demo() -> Office {
+    load_with(&below("config"), &[]).unwrap_or_else(|report| panic!("{report}"))
+}
+
+#[test]
+fn the_demo_office_is_correct_and_without_warnings() {
+    let office = demo();
+    assert_eq!(office.warnings.problems, []);
+    assert_eq!(
+        (office.node.name.as_str(), office.node.region.as_str()),
+        ("tokyo1", "jp1")
+    );
+    let sip: Vec<String> = office
+        .node
+        .sip
+        .listeners
+        .iter()
+        .map(|(protocol, address)| format!("{protocol} {address}"))
+        .collect();
+    assert_eq!(sip, ["UDP 127.0.0.1:5060", "TCP 127.0.0.1:5060"]);
+    assert_eq!(office.node.http.to_string(), "127.0.0.1:9090");
+    let phones: Vec<&str> = office
+        .phones
+        .iter()
+        .map(|phone| phone.number.as_str())
+        .collect();
+    let expected: Vec<String> = (1001..=1010).map(|number| number.to_string()).collect();
+    assert_eq!(phones, expected);
+    for phone in &office.phones {
+        let password = format!("tsunagu-{}", phone.number);
+        let ha1 = crate::sip::auth::Ha1::from_password(&phone.number, "tsunagu", &password);
+        assert_eq!(phone.ha1, ha1);
+    }
+    let agents: Vec<&str> = office
+        .plan
+        .workers
+        .iter()
+        .map(|it| it.phone.as_str())
+        .collect();
+    assert_eq!(agents, ["1001", "1002", "1003", "1004"]);
+    assert_eq!(office.plan.check(), []);
+    assert_eq!(
+        (office.available_activity(), office.away_activity()),
+        ("available", "away")
+    );
+    let trunk = office.trunk("demo").expect("the demo trunk");
+    assert_eq!(trunk.target.to_string(), "UDP 127.0.0.1:5080");
+    assert!(crate::trunk::accepting(&office.trunks, [127, 9, 9, 9].into()).is_some());
+}
+
+#[test]
+fn the_demo_office_is_dialled_as_the_issue_says() {
+    let office = demo();
+    let phone = |text| office.numbers.dialled(Origin::Phone("1002"), text);
+    let trunk = |text| office.numbers.dialled(Origin::Trunk("demo"), text);
+    for destination in [
+        trunk("+81312345678"),
+        trunk("0312345678"),
+        phone("+81312345678"),
+        phone("0312345678"),
+        phone("100"),
+    ] {
+        let Some(Destination::Flow {
+            name,
+            number,
+            attributes,
+        }) = destination
+        else {
+            panic!("{destination:?}")
+        };
+        assert_eq!((name.as_str(), number.as_str()), ("main", "+81312345678"));
+        assert_eq!(attributes["language"], "ja");
+    }
+    for (text, expected) in [
+        ("1001", Destination::Phone("1001".to_owned())),
+        ("600", Destination::Echo),
+        ("601", Destination::HoldMusic),
+        ("602", Destination::Tone),
+        ("3000", Destination::Conference("3000".to_owned())),
+        ("3999", Destination::Conference("3999".to_owned())),
+        ("*45", Destination::AgentAvailable),
+        ("*46", Destination::AgentAway),
+        (
+            "009012345678",
+            Destination::Trunk {
+                trunk: "demo".to_owned(),
+                number: "09012345678".to_owned(),
+            },
+        ),
+    ] {
+        assert_eq!(phone(text), Some(expected), "{text}");
+        assert_eq!(trunk(text), None, "{text}");
+    }
+}
+
+#[test]
+fn every_setting_the_reference_shows_as_a_comment_exists() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    fs::create_dir(directory.path().join("flows")).expect("made");
+    let mut shown = 0;
+    for name in FILES {
+        let text = fs::read_to_string(below("config").join(name)).expect("readable");
+        let live: Vec<&str> = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(setting) if is_setting(setting) => {
+                    shown += 1;
+                    setting
+                }
+                _ => line,
+            })
+            .collect();
+        fs::write(directory.path().join(name), live.join("\n")).expect("written");
+    }
+    assert!(shown > 30, "{shown}");
+    let office = load_with(directory.path(), &[("DEMO_TRUNK", "secret")]);
+    let office = office.unwrap_or_else(|report| panic!("{report}"));
+    assert!(office.trunks[0].credentials.is_some());
+    let reference = fs::read_to_string(below("config/node.toml")).expect("readable");
+    for setting in node::SETTINGS {
+        let key = setting.rsplit('.').next().unwrap_or(setting);
+        assert!(
+            reference.contains(&format!("{key} = ")),
+            "{setting} is not in the reference"
+        );
+    }
+}
+
+/// `key = value` or `[section]`, as opposed to prose.
+fn is_setting(line: &str) -> bool {
+    let key = line.split(" = ").next().unwrap_or_default();
+    let is_key = key.bytes().all(|c| c.is_ascii_lowercase() || c == b'_');
+    (line.contains(" = ") && is_key) || (line.starts_with('[') && line.contains(']'))
+}
+
+#[test]
+fn every_broken_office_is_told_where_and_what_to_do() {
+    let mut cases: Vec<PathBuf> = fs::read_dir(below("tests/data/broken"))
+        .expect("the broken offices")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_dir())
+        .collect();
+    cases.sort();
+    assert!(cases.len() >= 12, "{}", cases.len());
+    for case in cases {
+        let report = load_with(&case, &[]).expect_err("it is broken");
+        assert!(report.errors() > 0);
+        let found: String = report
+            .to_string()
+            .lines()
+            .filter(|line| *line != report.summary())
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+            .replace(&case.display().to_string(), "DIRECTORY");
+        let expected = case.join("expected.txt");
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&expected, &found).expect("written");
+        }
+        let expected = fs::read_to_string(&expected).unwrap_or_default();
+        assert_eq!(found, expected, "{} (BLESS=1 rewrites it)", case.display());
+        let drawn = report.render(Style::Plain);
+        for problem in &report.problems {
+            assert!(!problem.help.is_empty(), "no remedy: {problem}");
+            let place = format!("[{}]", problem.place);
+            assert!(drawn.contains(&place), "{place} in\n{drawn}");
+        }
+    }
+}
+
+#[test]
+fn a_password_in_plain_text_is_not_repeated_in_the_report() {
+    let report = load_with(&below("tests/data/broken/passwords"), &[]).expect_err("broken");
+    assert!(!report.render(Style::Plain).contains("himitsu"));
+    assert!(!report.to_string().contains("himitsu"));
+}
+
+#[test]
+fn the_environment_outranks_node_toml_and_its_errors_name_the_variable() {
+    let office = load_with(
+        &below("config"),
+        &[
+            ("TSUNAGU_MAX_CALLS", "7"),
+            ("TSUNAGU_SIP_LISTEN", "udp:127.0.0.1:0"),
+        ],
+    )
+    .unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(office.node.max_calls, 7);
+    assert_eq!(office.node.sip.listeners.len(), 1);
+    let report = load_with(
+        &below("config"),
+        &[
+            ("TSUNAGU_MAX_CALLS", "many"),
+            ("TSUNAGU_SIP_LISTEN", "udp:0.0.0.0:5060"),
+        ],
+    )
+    .expect_err("wrong");
+    let text = report.to_string();
+    assert!(
+        text.contains("TSUNAGU_MAX_CALLS:1:19: error: `max_calls` is a whole number"),
+        "{text}"
+    );
+    assert!(
+        text.contains("TSUNAGU_SIP_LISTEN:1:20: error: 10 phones have the demo's"),
+        "{text}"
+    );
+}
+
+#[test]
+fn passwords_come_from_the_environment_and_from_files() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let write = |name: &str, text: &str| {
+        fs::write(directory.path().join(name), text).expect("written");
+    };
+    write(
+        "node.toml",
+        "name = \"a\"\nregion = \"b\"\n[sip]\nlisten = \"udp:192.0.2.1:5060\"\n",
+    );
+    write("secret", "from a file\n");
+    write(
+        "phones.toml",
+        "[[phone]]\nnumber = \"10\"\npassword = \"env:TEN\"\n\
+         [[phone]]\nnumber = \"11\"\npassword = \"file:secret\"\n",
+    );
+    let office = load_with(directory.path(), &[("TEN", "of ten")]).expect("correct");
+    for (number, password) in [("10", "of ten"), ("11", "from a file")] {
+        let ha1 = crate::sip::auth::Ha1::from_password(number, "tsunagu", password);
+        assert_eq!(office.phone(number).expect("read").ha1, ha1);
+    }
+    let report = load_with(directory.path(), &[("TEN", "tsunagu-10")]).expect_err("published");
+    assert!(
+        report.to_string().contains("published password"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_reload_tells_what_changes_and_what_needs_a_restart() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let write = |name: &str, text: &str| {
+        fs::write(directory.path().join(name), text).expect("written");
+    };
+    let sounds = sounds();
+    let load = || {
+        let office = load_hearing(directory.path(), &sounds, &[]);
+        office.unwrap_or_else(|report| panic!("{report}"))
+    };
+    write("node.toml", "name = \"a\"\nregion = \"b\"\nmax_calls = 5\n");
+    write(
+        "phones.toml",
+        "[[phone]]\nnumber = \"10\"\npassword = \"demo\"\n",
+    );
+    let before = load();
+    assert!(before.changes_to(&load()).is_empty());
+    assert_eq!(before.hash, load().hash);
+    write(
+        "node.toml",
+        "name = \"a\"\nregion = \"b\"\nmax_calls = 6\n[media]\nworkers = 3\n",
+    );
+    write(
+        "phones.toml",
+        "[[phone]]\nnumber = \"11\"\npassword = \"demo\"\n[[phone]]\nnumber = \"10\"\n\
+         password = \"00112233445566778899aabbccddeeff\"\n",
+    );
+    let after = load();
+    assert_ne!(before.hash, after.hash);
+    assert_eq!(
+        before.changes_to(&after).to_string(),
+        "added: number 11, phone 11\n\
+         changed: password of phone 10, max_calls\n\
+         after a restart only: media.workers"
+    );
+    assert_eq!(after.changes_to(&before).removed, ["number 11", "phone 11"]);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(100))]
+
+    /// Whatever a slip of the hand does to one file: a report that can be drawn, never a panic.
+    #[test]
+    fn any_damage_to_a_file_is_survived(
+        file in 0..FILES.len(),
+        from in 0..3000usize,
+        cut in 0..40usize,
+        put in "[a-z\\[\\]={}\"'#,.0-9é佐\\n-]{0,6}",
+    ) {
+        let sounds = sounds();
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        fs::create_dir(directory.path().join("flows")).expect("made");
+        for (index, name) in FILES.into_iter().enumerate() {
+            let text = fs::read_to_string(below("config").join(name)).expect("readable");
+            let mut letters: Vec<char> = text.chars().collect();
+            if index == file {
+                let from = from % letters.len();
+                let to = (from + cut).min(letters.len());
+                letters.splice(from..to, put.chars());
+            }
+            let text: String = letters.into_iter().collect();
+            fs::write(directory.path().join(name), text).expect("written");
+        }
+        if let Err(report) = load_hearing(directory.path(), &sounds, &[]) {
+            let drawn = report.render(Style::Plain);
+            for problem in &report.problems {
+                let place = format!("[{}]", problem.place);
+                proptest::prop_assert!(drawn.contains(&place), "{place} in\n{drawn}");
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Text into tokens with their places.
+
+use std::ops::Range;
+
+use serde_json::{Number, Value};
+
+use super::Error;
+
+/// One token.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Token {
+    /// A key, or a word that the parser may take for an operator.
+    Word(String),
+    /// A string or a number.
+    Literal(Value),
+    /// Punctuation or an operator of signs.
+    Sign(&'static str),
+}
+
+/// A token and where it stands, in bytes.
+pub(super) type Placed = (Token, Range<usize>);
+
+/// Longest first, so that `==` is not read as `=` twice.
+const SIGNS: [&str; 13] = [
+    "==", "!=", "<=", ">=", "<", ">", "=", "(", ")", "[", "]", ",", ".",
+];
+
+/// Splits a text into tokens.
+pub(super) fn tokens(text: &str) -> Result<Vec<Placed>, Error> {
+    let mut tokens: Vec<Placed> = Vec::new();
+    let mut at = 0;
+    while let Some(first) = text[at..].chars().next() {
+        if first.is_whitespace() {
+            at += first.len_utf8();
+            continue;
+        }
+        let rest = &text[at..];
+        let (token, length) = if first == '"' || first == '\'' {
+            string(rest, at)?
+        } else if first.is_ascii_digit() || first == '-' {
+            number(rest, at)?
+        } else if let Some(sign) = SIGNS.into_iter().find(|sign| rest.starts_with(sign)) {
+            (Token::Sign(sign), sign.len())
+        } else if is_key(first) {
+            let length = rest.find(|c| !is_key(c)).unwrap_or(rest.len());
+            (Token::Word(rest[..length].to_owned()), length)
+        } else {
+            return Err(stray(first, at));
+        };
+        tokens.push((token, at..at + length));
+        at += length;
+    }
+    Ok(tokens)
+}
+
+/// Whether a key may hold `c`: letters and digits of any script, their marks, and `_`.
+fn is_key(c: char) -> bool {
+    match c {
+        '_' | '0'..='9' | 'a'..='z' | 'A'..='Z' => true,
+        _ if c.is_ascii() || c.is_whitespace() || c.is_control() => false,
+        _ => !is_full_width_sign(c),
+    }
+}
+
+/// `＝`, `（` and their kind: what a Japanese keyboard gives instead of the sign that was meant.
+fn is_full_width_sign(c: char) -> bool {
+    matches!(c, '\u{FF01}'..='\u{FF0F}' | '\u{FF1A}'..='\u{FF20}'
+        | '\u{FF3B}'..='\u{FF3E}' | '\u{FF5B}'..='\u{FF5E}' | '\u{201C}'..='\u{201D}'
+        | '\u{2018}'..='\u{2019}')
+}
+
+fn string(rest: &str, at: usize) -> Result<(Token, usize), Error> {
+    let mut content = String::new();
+    let mut chars = rest.char_indices();
+    let Some((_, quote)) = chars.next() else {
+        return Err(stray(' ', at));
+    };
+    while let Some((offset, c)) = chars.next() {
+        if c == quote {
+            return Ok((Token::Literal(Value::String(content)), offset + 1));
+        }
+        if c != '\\' {
+            content.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some((_, c @ ('\\' | '\'' | '"'))) => content.push(c),
+            Some((_, 'n')) => content.push('\n'),
+            Some((_, 't')) => content.push('\t'),
+            _ => {
+                return Err(Error {
+                    span: at + offset..at + offset + 1,
+                    message: "unknown escape in a string".to_owned(),
+                    help: Some(r"write a backslash as \\".to_owned()),
+                });
+            }
+        }
+    }
+    Err(Error {
+        span: at..at + rest.len(),
+        message: "string without end".to_owned(),
+        help: Some(format!("close it with {quote}")),
+    })
+}
+
+fn number(rest: &str, at: usize) -> Result<(Token, usize), Error> {
+    let digits = |from: usize| {
+        let tail = &rest[from..];
+        from + tail
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(tail.len())
+    };
+    let sign = usize::from(rest.starts_with('-'));
+    let mut end = digits(sign);
+    let wrong = |end: usize, message: &str| Error {
+        span: at..at + end.max(1),
+        message: message.to_owned(),
+        help: Some(
+            "numbers look like 5, -5 or 5.25; a key with a hyphen is written worker[\"a-b\"]"
+                .to_owned(),
+        ),
+    };
+    if end == sign {
+        return Err(wrong(end, "a sign without a number"));
+    }
+    let mut whole = true;
+    if rest[end..].starts_with('.') && digits(end + 1) > end + 1 {
+        end = digits(end + 1);
+        whole = false;
+    }
+    if rest[end..].starts_with(is_key) {
+        return Err(wrong(end + 1, "a number runs into a word"));
+    }
+    let text = &rest[..end];
+    let exact = match text.parse::<i64>() {
+        Ok(number) if whole => Some(Number::from(number)),
+        _ => text.parse::<f64>().ok().and_then(Number::from_f64),
+    };
+    match exact {
+        Some(number) => Ok((Token::Literal(Value::Number(number)), end)),
+        None => Err(wrong(end, "a number out of range")),
+    }
+}
+
+fn stray(c: char, at: usize) -> Error {
+    let help = match c {
+        '&' => Some("write AND".to_owned()),
+        '|' => Some("write OR".to_owned()),
+        '!' => Some("write NOT, or != between two values".to_owned()),
+        _ if is_full_width_sign(c) => Some("type it as a half-width sign".to_owned()),
+        _ => None,
+    };
+    Error {
+        span: at..at + c.len_utf8(),
+        message: format!("{c:?} has no meaning here"),
+        help,
+    }
+}

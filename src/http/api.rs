@@ -1,0 +1,213 @@
+//! The routes, each a few lines: ask, and shape the answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, Query as Pairs, State};
+use axum::http::{StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::answer::{Refusal, answer};
+use super::guard;
+use super::live::Live;
+use super::metrics::{CONTENT_TYPE, Metrics};
+use super::query::Query;
+use super::view::{self, Why};
+use crate::events::CallRecord;
+use crate::events::record::{Archive, ArchiveError};
+
+/// What the routes ask.
+#[derive(Clone)]
+pub(super) struct Sources {
+    pub(super) live: Arc<dyn Live>,
+    pub(super) archive: Arc<dyn Archive>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// Everything, for the loopback listener.
+pub(super) fn whole(sources: Sources) -> Router {
+    Router::new()
+        .route("/v1/calls", get(calls))
+        .route("/v1/calls/{id}", get(call))
+        .route("/v1/calls/{id}/why", get(why))
+        .route("/v1/queues", get(queues))
+        .route("/v1/agents", get(agents))
+        .route("/v1/reload", post(reload))
+        .with_state(sources.clone())
+        .merge(figures(sources))
+        .layer(middleware::from_fn(guard::loopback_only))
+}
+
+/// What may be seen from anywhere: figures and health.
+pub(super) fn figures(sources: Sources) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/health/live", get(alive))
+        .route("/health/ready", get(ready))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(sources)
+}
+
+async fn metrics(State(sources): State<Sources>) -> Result<Response, Refusal> {
+    let text = ask(move || sources.metrics.render()).await?;
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
+}
+
+async fn alive(State(sources): State<Sources>) -> Result<Response, Refusal> {
+    Ok(health("alive", ask(move || sources.live.alive()).await?))
+}
+
+async fn ready(State(sources): State<Sources>) -> Result<Response, Refusal> {
+    Ok(health("ready", ask(move || sources.live.ready()).await?))
+}
+
+fn health(what: &str, state: Result<(), String>) -> Response {
+    match state {
+        Ok(()) => answer(StatusCode::OK, &json!({"status": what})),
+        Err(why) => {
+            let body = json!({"status": format!("not {what}"), "why": why});
+            answer(StatusCode::SERVICE_UNAVAILABLE, &body)
+        }
+    }
+}
+
+async fn calls(
+    State(sources): State<Sources>,
+    Pairs(pairs): Pairs<Vec<(String, String)>>,
+) -> Result<Response, Refusal> {
+    let query = Query::parse(&pairs).map_err(Refusal::bad_request)?;
+    let calls = ask(move || list(&sources, &query)).await?.map_err(unread)?;
+    let calls: Vec<Value> = calls.iter().map(CallRecord::to_json).collect();
+    Ok(answer(StatusCode::OK, &json!({"calls": calls})))
+}
+
+/// Live calls and finished ones, the newest first, none twice.
+fn list(sources: &Sources, query: &Query) -> Result<Vec<CallRecord>, ArchiveError> {
+    let mut calls = Vec::new();
+    if query.live {
+        let now = sources.live.now();
+        calls = sources.live.calls();
+        calls.retain(|call| query.filter.matches(call) && (query.finished || call.ended.is_none()));
+        calls = calls.into_iter().map(|call| call.as_of(now)).collect();
+    }
+    if query.finished {
+        for call in sources.archive.list(&query.filter)? {
+            if !calls.iter().any(|known| known.id == call.id) {
+                calls.push(call);
+            }
+        }
+    }
+    calls.sort_by(|a, b| (b.started, &b.id).cmp(&(a.started, &a.id)));
+    calls.truncate(query.filter.limit);
+    Ok(calls)
+}
+
+async fn call(State(sources): State<Sources>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let record = ask(move || find(&sources, &id)).await??;
+    Ok(answer(StatusCode::OK, &record.to_json()))
+}
+
+fn find(sources: &Sources, id: &str) -> Result<CallRecord, Refusal> {
+    if let Some(live) = sources.live.call(id) {
+        return Ok(live.as_of(sources.live.now()));
+    }
+    let found = sources.archive.find(id).map_err(unread)?;
+    found.ok_or_else(|| Refusal::not_found(format!("no call {id}")))
+}
+
+async fn why(State(sources): State<Sources>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let why = ask(move || {
+        let record = find(&sources, &id)?;
+        let now = match record.ended {
+            Some(_) => None,
+            None => sources.live.why(&id),
+        };
+        Ok(Why {
+            id: record.id,
+            queues: record.queues,
+            offers: record.offers,
+            now,
+        })
+    });
+    shown(&why.await??)
+}
+
+async fn queues(State(sources): State<Sources>) -> Result<Response, Refusal> {
+    let live = sources.live;
+    shown(&ask(move || view::queues(&live.router(), live.now())).await?)
+}
+
+async fn agents(State(sources): State<Sources>) -> Result<Response, Refusal> {
+    let live = sources.live;
+    shown(&ask(move || view::agents(&live.router(), live.now())).await?)
+}
+
+fn shown(body: &impl Serialize) -> Result<Response, Refusal> {
+    match serde_json::to_value(body) {
+        Ok(body) => Ok(answer(StatusCode::OK, &body)),
+        Err(error) => {
+            let words = format!("the answer cannot be written: {error}");
+            Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, words))
+        }
+    }
+}
+
+async fn reload(State(sources): State<Sources>) -> Result<Response, Refusal> {
+    match ask_for(RELOAD_PATIENCE, move || sources.live.reload()).await? {
+        Ok(words) => Ok(answer(StatusCode::OK, &json!({"reloaded": words}))),
+        Err(words) => Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, words)),
+    }
+}
+
+async fn nothing_here() -> Refusal {
+    Refusal::not_found("nothing here; see docs/api.md")
+}
+
+async fn wrong_method() -> Refusal {
+    Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this path does not know that method; see docs/api.md",
+    )
+}
+
+fn unread(error: ArchiveError) -> Refusal {
+    tracing::error!(%error, "call archive");
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+}
+
+/// Runs a question that may wait on a blocking thread, five seconds at most.
+async fn ask<T: Send + 'static>(
+    question: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    ask_for(PATIENCE, question).await
+}
+
+async fn ask_for<T: Send + 'static>(
+    patience: Duration,
+    question: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let asked = tokio::task::spawn_blocking(question);
+    match tokio::time::timeout(patience, asked).await {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(_)) => Err(Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the question failed; the log says why",
+        )),
+        Err(_) => Err(Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the switch did not answer in time",
+        )),
+    }
+}
+
+/// A shard that takes longer is stuck.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A reload binds sockets and loads sounds.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,405 @@
+//! Snapshots and the process, encoded at each scrape.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
+use prometheus_client::metrics::MetricType;
+
+use super::process::{Process, wall_seconds};
+use super::snapshot::{Snapshot, Source};
+use crate::events::{Direction, Stretch};
+
+#[derive(Debug)]
+pub(super) struct Snapshots {
+    source: Arc<dyn Source>,
+    started: f64,
+}
+
+impl Snapshots {
+    pub(super) fn new(source: Arc<dyn Source>) -> Self {
+        Self {
+            source,
+            started: wall_seconds(),
+        }
+    }
+}
+
+impl Collector for Snapshots {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let snapshot = self.source.snapshot();
+        let mut page = Page(encoder);
+        node(&mut page, &snapshot)?;
+        calls(&mut page, &snapshot)?;
+        sip(&mut page, &snapshot)?;
+        media(&mut page, &snapshot)?;
+        disk(&mut page, &snapshot)?;
+        process(&mut page, self.started)
+    }
+}
+
+fn node(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
+    page.info(
+        "tsunagu",
+        "Which program this is, and where",
+        &[
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("node", &snapshot.node),
+            ("region", &snapshot.region),
+        ],
+    )?;
+    let ready = u64::from(snapshot.ready);
+    page.gauge("tsunagu_ready", "Whether new calls are accepted", ready)?;
+    page.gauge(
+        "tsunagu_config_generation",
+        "Configuration generation new calls run under",
+        snapshot.generation,
+    )?;
+    page.gauge(
+        "tsunagu_clock_error_seconds",
+        "How far the wall clock is ahead of switch time",
+        snapshot.clock_error_seconds,
+    )
+}
+
+fn calls(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let mut count: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for direction in DIRECTIONS {
+        for stretch in STRETCHES {
+            count.insert((direction_word(direction), stretch_word(stretch)), 0);
+        }
+    }
+    for (direction, stretch) in &snapshot.calls {
+        let key = (direction_word(*direction), stretch_word(*stretch));
+        *count.entry(key).or_default() += 1;
+    }
+    let rows = count
+        .into_iter()
+        .map(|((direction, state), calls)| ([("direction", direction), ("state", state)], calls));
+    page.gauges("tsunagu_calls", "Calls in progress", rows)?;
+    page.gauge(
+        "tsunagu_registrations",
+        "Phones with at least one binding",
+        snapshot.registrations,
+    )?;
+    page.gauge(
+        "tsunagu_phones",
+        "Phones the configuration knows",
+        snapshot.phones,
+    )?;
+    let queues = || snapshot.queues.iter().take(MOST_ROWS);
+    page.gauges(
+        "tsunagu_queue_waiting",
+        "Calls waiting in each queue",
+        queues().map(|one| ([("queue", one.queue.as_str())], one.waiting)),
+    )?;
+    page.gauges(
+        "tsunagu_queue_oldest_wait_seconds",
+        "How long the first call in each queue has waited",
+        queues().map(|one| {
+            (
+                [("queue", one.queue.as_str())],
+                one.oldest_wait.as_secs_f64(),
+            )
+        }),
+    )?;
+    let agents = snapshot.agents.iter().take(MOST_ROWS);
+    page.gauges(
+        "tsunagu_agents",
+        "Agents in each state",
+        agents.map(|(state, agents)| ([("state", state.as_str())], *agents)),
+    )
+}
+
+fn sip(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let sip = &snapshot.sip;
+    let mut requests: BTreeMap<&str, u64> = BTreeMap::new();
+    for (method, count) in &sip.requests {
+        let known = METHODS.iter().find(|known| **known == method.as_str());
+        *requests.entry(known.unwrap_or(&"other")).or_default() += count;
+    }
+    page.counters(
+        "tsunagu_sip_requests",
+        "SIP requests received",
+        requests
+            .into_iter()
+            .map(|(method, n)| ([("method", method)], n)),
+    )?;
+    let mut responses: BTreeMap<String, u64> = BTreeMap::new();
+    for (status, count) in &sip.responses {
+        let label = match status {
+            100..=699 => status.to_string(),
+            _ => "other".to_owned(),
+        };
+        *responses.entry(label).or_default() += count;
+    }
+    page.counters(
+        "tsunagu_sip_responses",
+        "SIP responses, sent and received",
+        responses
+            .iter()
+            .map(|(status, n)| ([("status", status.as_str())], *n)),
+    )?;
+    page.counter(
+        "tsunagu_sip_malformed",
+        "SIP messages that could not be read",
+        sip.malformed,
+    )?;
+    page.counter(
+        "tsunagu_sip_retransmissions",
+        "SIP messages sent again by us",
+        sip.retransmissions,
+    )?;
+    page.counter(
+        "tsunagu_sip_dropped",
+        "SIP messages that could not be sent",
+        sip.dropped,
+    )?;
+    page.counter(
+        "tsunagu_sip_gate_refusals",
+        "Calls refused with 503 because of load",
+        sip.refused_by_gate,
+    )?;
+    page.gauge(
+        "tsunagu_sip_transactions",
+        "SIP transactions alive",
+        sip.transactions,
+    )?;
+    page.gauge("tsunagu_sip_sessions", "SIP sessions alive", sip.sessions)
+}
+
+fn media(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let media = &snapshot.media;
+    page.counters(
+        "tsunagu_rtp_packets",
+        "RTP packets by what became of them",
+        [
+            ([("fate", "received")], media.packets_received),
+            ([("fate", "sent")], media.packets_sent),
+            ([("fate", "lost")], media.packets_lost),
+            ([("fate", "refused")], media.packets_refused),
+        ],
+    )?;
+    page.counter(
+        "tsunagu_media_late_ticks",
+        "Media ticks that began late",
+        media.late_ticks,
+    )?;
+    page.gauge("tsunagu_media_legs", "Media legs open", media.legs)?;
+    page.gauge("tsunagu_media_rooms", "Conferences open", media.rooms)?;
+    page.gauges(
+        "tsunagu_media_ports",
+        "RTP ports by state",
+        [
+            ([("state", "in_use")], media.ports_in_use),
+            ([("state", "quarantined")], media.ports_quarantined),
+        ],
+    )
+}
+
+fn disk(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let recorder = &snapshot.recorder;
+    page.gauge(
+        "tsunagu_recordings_active",
+        "Recordings in progress",
+        recorder.active,
+    )?;
+    page.gauge(
+        "tsunagu_recorder_backlog",
+        "Blocks of audio that wait for the disk",
+        recorder.backlog,
+    )?;
+    page.counter(
+        "tsunagu_recorder_gaps",
+        "Blocks of audio lost because the disk was too slow",
+        recorder.gaps,
+    )?;
+    page.gauge(
+        "tsunagu_records_waiting",
+        "Call records that wait for the disk",
+        snapshot.records_waiting,
+    )?;
+    page.counter(
+        "tsunagu_journal_facts",
+        "Facts appended to the router's journal",
+        snapshot.journal_facts,
+    )?;
+    page.gauge(
+        "tsunagu_journal_unsynced",
+        "Facts written but not yet synced",
+        snapshot.journal_unsynced,
+    )?;
+    page.counter(
+        "tsunagu_events_lost",
+        "Events a subscriber was too slow for",
+        snapshot.events_lost,
+    )?;
+    page.counter(
+        "tsunagu_log_lines_dropped",
+        "Log lines dropped because standard error was too slow",
+        snapshot.log_lines_dropped,
+    )
+}
+
+fn process(page: &mut Page<'_>, started: f64) -> fmt::Result {
+    let process = Process::read();
+    page.counter(
+        "process_cpu_seconds",
+        "User and system CPU time",
+        process.cpu_seconds,
+    )?;
+    page.gauge("process_max_fds", "Most descriptors", process.max_fds)?;
+    page.gauge("process_open_fds", "Open descriptors", process.open_fds)?;
+    page.gauge(
+        "process_resident_memory_bytes",
+        "Resident memory",
+        process.resident_bytes,
+    )?;
+    page.gauge(
+        "process_start_time_seconds",
+        "Start, seconds since the epoch",
+        started,
+    )?;
+    page.gauge("process_threads", "Threads", process.threads)
+}
+
+/// Writes one metric at a time.
+struct Page<'a>(DescriptorEncoder<'a>);
+
+type Labels<'l, const N: usize> = [(&'static str, &'l str); N];
+
+impl Page<'_> {
+    fn info(&mut self, name: &str, help: &str, labels: &[(&str, &str)]) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Info)?
+            .encode_info(&labels)
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl Into<Figure>) -> fmt::Result {
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        match value.into() {
+            Figure::Real(value) => metric.encode_gauge(&value),
+            Figure::Whole(value) => metric.encode_gauge(&value),
+        }
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: impl Into<Figure>) -> fmt::Result {
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        match value.into() {
+            Figure::Real(value) => metric.encode_counter::<Labels<'_, 0>, _, f64>(&value, None),
+            Figure::Whole(value) => metric.encode_counter::<Labels<'_, 0>, _, u64>(&value, None),
+        }
+    }
+
+    fn gauges<S: EncodeLabelSet, V: Into<Figure>>(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl IntoIterator<Item = (S, V)>,
+    ) -> fmt::Result {
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in rows {
+            let mut row = metric.encode_family(&labels)?;
+            match value.into() {
+                Figure::Real(value) => row.encode_gauge(&value)?,
+                Figure::Whole(value) => row.encode_gauge(&value)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn counters<S: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl IntoIterator<Item = (S, u64)>,
+    ) -> fmt::Result {
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in rows {
+            metric
+                .encode_family(&labels)?
+                .encode_counter::<Labels<'_, 0>, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+}
+
+enum Figure {
+    Real(f64),
+    Whole(u64),
+}
+
+impl From<f64> for Figure {
+    fn from(value: f64) -> Self {
+        Self::Real(value)
+    }
+}
+
+impl From<u64> for Figure {
+    fn from(value: u64) -> Self {
+        Self::Whole(value)
+    }
+}
+
+pub(super) fn direction_word(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Inbound => "inbound",
+        Direction::Internal => "internal",
+        Direction::Outbound => "outbound",
+    }
+}
+
+fn stretch_word(stretch: Stretch) -> &'static str {
+    match stretch {
+        Stretch::Hold => "hold",
+        Stretch::Ivr => "ivr",
+        Stretch::Queue => "queue",
+        Stretch::Ring => "ring",
+        Stretch::Service => "service",
+        Stretch::SetUp => "set_up",
+        Stretch::Talk => "talk",
+    }
+}
+
+/// Most queues or agent states shown; a configuration with more needs another view than this.
+const MOST_ROWS: usize = 512;
+
+const DIRECTIONS: [Direction; 3] = [Direction::Inbound, Direction::Internal, Direction::Outbound];
+
+const STRETCHES: [Stretch; 7] = [
+    Stretch::Hold,
+    Stretch::Ivr,
+    Stretch::Queue,
+    Stretch::Ring,
+    Stretch::Service,
+    Stretch::SetUp,
+    Stretch::Talk,
+];
+
+/// Methods with a row of their own (RFC 3261 and its extensions).
+const METHODS: [&str; 14] = [
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "INFO",
+    "INVITE",
+    "MESSAGE",
+    "NOTIFY",
+    "OPTIONS",
+    "PRACK",
+    "PUBLISH",
+    "REFER",
+    "REGISTER",
+    "SUBSCRIBE",
+    "UPDATE",
+];

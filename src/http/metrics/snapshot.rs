@@ -1,0 +1,118 @@
+//! Plain figures the rooms hand in at each scrape; all counters run from the process's start.
+
+use std::time::Duration;
+
+use crate::events::{Direction, Stretch};
+
+/// Where snapshots come from: the app, which knows every room.
+pub trait Source: std::fmt::Debug + Send + Sync {
+    /// The figures of this moment; called from a blocking thread at each scrape.
+    fn snapshot(&self) -> Snapshot;
+}
+
+/// The figures of one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Region of the node.
+    pub region: String,
+    /// Name of the node.
+    pub node: String,
+    /// Configuration generation new calls run under.
+    pub generation: u64,
+    /// Whether new calls are accepted.
+    pub ready: bool,
+    /// How far the wall clock is ahead of switch time, seconds.
+    pub clock_error_seconds: f64,
+    /// One entry for each call in progress: which way, and what the caller is in.
+    pub calls: Vec<(Direction, Stretch)>,
+    /// Phones with at least one binding.
+    pub registrations: u64,
+    /// Phones the configuration knows.
+    pub phones: u64,
+    /// One entry for each queue.
+    pub queues: Vec<QueueSnapshot>,
+    /// How many agents are in each state (an activity's name, or what they do for a call).
+    pub agents: Vec<(String, u64)>,
+    /// Signalling.
+    pub sip: SipSnapshot,
+    /// Media.
+    pub media: MediaSnapshot,
+    /// Recorder.
+    pub recorder: RecorderSnapshot,
+    /// Call records and snapshots that wait for the disk.
+    pub records_waiting: u64,
+    /// Facts appended to the router's journal.
+    pub journal_facts: u64,
+    /// Facts written but not yet synced.
+    pub journal_unsynced: u64,
+    /// Events a subscriber of the bus was too slow for.
+    pub events_lost: u64,
+    /// Log lines dropped because standard error was too slow.
+    pub log_lines_dropped: u64,
+}
+
+/// One queue.
+#[derive(Clone, Debug, Default)]
+pub struct QueueSnapshot {
+    /// Its name.
+    pub queue: String,
+    /// Calls waiting in it.
+    pub waiting: u64,
+    /// How long the first of them has waited.
+    pub oldest_wait: Duration,
+}
+
+/// Signalling, all shards together.
+#[derive(Clone, Debug, Default)]
+pub struct SipSnapshot {
+    /// Requests received, by method; unknown methods are shown as `other`.
+    pub requests: Vec<(String, u64)>,
+    /// Responses sent and received, by status.
+    pub responses: Vec<(u16, u64)>,
+    /// Messages that could not be read.
+    pub malformed: u64,
+    /// Retransmissions of requests and responses by us.
+    pub retransmissions: u64,
+    /// Datagrams we could not send.
+    pub dropped: u64,
+    /// Transactions alive.
+    pub transactions: u64,
+    /// Sessions (INVITE dialogs) alive.
+    pub sessions: u64,
+    /// Calls refused at the gate because of load.
+    pub refused_by_gate: u64,
+}
+
+/// Media, all workers together.
+#[derive(Clone, Debug, Default)]
+pub struct MediaSnapshot {
+    /// RTP packets received and accepted.
+    pub packets_received: u64,
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// RTP packets that never came.
+    pub packets_lost: u64,
+    /// Packets refused: wrong source, wrong payload type, not RTP.
+    pub packets_refused: u64,
+    /// Ticks that began late.
+    pub late_ticks: u64,
+    /// Legs open.
+    pub legs: u64,
+    /// Rooms open.
+    pub rooms: u64,
+    /// Ports in use.
+    pub ports_in_use: u64,
+    /// Ports that rest after a call.
+    pub ports_quarantined: u64,
+}
+
+/// The recorder.
+#[derive(Clone, Debug, Default)]
+pub struct RecorderSnapshot {
+    /// Recordings in progress.
+    pub active: u64,
+    /// Blocks of audio that wait for the disk.
+    pub backlog: u64,
+    /// Blocks that found the queue full and became a gap.
+    pub gaps: u64,
+}

@@ -1,0 +1,259 @@
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::base::{CallId, Cause, Party, TaskId, Timestamp};
+use crate::events::record::{ArchiveError, Filter};
+use crate::events::{CallRecord, Direction, Event, Fact};
+use crate::http::metrics::{Snapshot, Source};
+use crate::router::{Explanation, QueueView, RouterView};
+
+const START: i64 = 1_795_136_523_000;
+
+#[derive(Debug, Default)]
+struct Switch {
+    archive: BTreeMap<String, CallRecord>,
+    reloads: Mutex<Vec<Result<String, String>>>,
+}
+
+fn record(number: i64, ended: bool) -> CallRecord {
+    let event = |after: i64, fact| Event {
+        at: Timestamp::from_millis(START + number * 1000 + after),
+        call: CallId::new(format!("c{number}")),
+        fact,
+    };
+    let mut record = CallRecord::fold(&[event(
+        0,
+        Fact::CallStarted {
+            region: "jp1".into(),
+            node: "tokyo1".into(),
+            direction: Direction::Inbound,
+            from: "+8190".into(),
+            to: "+8131".into(),
+            trunk: None,
+            generation: 1,
+        },
+    )]);
+    if ended {
+        let (by, cause) = (Party::Caller, Cause::normal());
+        record.apply(&event(500, Fact::CallEnded { by, cause }));
+    }
+    record
+}
+
+impl Live for Switch {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(START + 60_000)
+    }
+
+    fn calls(&self) -> Vec<CallRecord> {
+        vec![record(3, false)]
+    }
+
+    fn call(&self, id: &str) -> Option<CallRecord> {
+        self.calls().into_iter().find(|call| call.id.as_str() == id)
+    }
+
+    fn router(&self) -> Arc<RouterView> {
+        Arc::new(RouterView {
+            queues: vec![QueueView {
+                name: "営業".into(),
+                waiting: 1,
+                offered: 0,
+                oldest_since: Some(Timestamp::from_millis(START)),
+                assigned: 0,
+                members: 2,
+                on_duty: 1,
+                free: 0,
+                draining: false,
+            }],
+            ..RouterView::default()
+        })
+    }
+
+    fn why(&self, _: &str) -> Option<Explanation> {
+        Some(Explanation {
+            plan: "abc".into(),
+            generation: 1,
+            sequence: 9,
+            at: self.now(),
+            task: TaskId::new("t"),
+            queue: "営業".into(),
+            target: "skill == \"sales\"".into(),
+            position: 1,
+            chosen: None,
+            considered: 0,
+            not_chosen: BTreeMap::new(),
+            nearest: Vec::new(),
+        })
+    }
+
+    fn reload(&self) -> Result<String, String> {
+        self.reloads.lock().unwrap().pop().unwrap()
+    }
+
+    fn alive(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        Err("draining".into())
+    }
+}
+
+impl Archive for Switch {
+    fn list(&self, filter: &Filter) -> Result<Vec<CallRecord>, ArchiveError> {
+        let all = self.archive.values().rev().cloned();
+        Ok(all
+            .filter(|call| filter.matches(call))
+            .take(filter.limit)
+            .collect())
+    }
+
+    fn find(&self, id: &str) -> Result<Option<CallRecord>, ArchiveError> {
+        Ok(self.archive.get(id).cloned())
+    }
+}
+
+impl Source for Switch {
+    fn snapshot(&self) -> Snapshot {
+        Snapshot::default()
+    }
+}
+
+fn server() -> Server {
+    let switch = Arc::new(Switch {
+        archive: (1..=3)
+            .map(|n| (format!("c{n}"), record(n, true)))
+            .collect(),
+        reloads: Mutex::new(vec![
+            Err("queues.toml:3:1: bad".into()),
+            Ok("generation 2".into()),
+        ]),
+    });
+    let settings = Settings {
+        api: "127.0.0.1:0".parse().unwrap(),
+        metrics: Some("127.0.0.1:0".parse().unwrap()),
+    };
+    let metrics = Arc::new(Metrics::new(switch.clone()));
+    Server::start(settings, switch.clone(), switch, metrics).unwrap()
+}
+
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder().http_status_as_error(false);
+    config.build().into()
+}
+
+fn get(address: SocketAddr, path: &str) -> (u16, Value) {
+    let mut reply = agent()
+        .get(format!("http://{address}{path}"))
+        .call()
+        .unwrap();
+    let text = reply.body_mut().read_to_string().unwrap();
+    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    (reply.status().as_u16(), body)
+}
+
+#[test]
+fn calls_live_and_finished_come_newest_first_and_once() {
+    let server = server();
+    let (status, body) = get(server.api(), "/v1/calls?from=%2B8190");
+    assert_eq!(status, 200);
+    let calls = body["calls"].as_array().unwrap();
+    let ids: Vec<_> = calls
+        .iter()
+        .map(|call| call["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["c3", "c2", "c1"]);
+    assert_eq!(calls[0]["ended"], Value::Null);
+    assert_eq!(calls[0]["duration_ms"], 57_000);
+    assert_eq!(calls[1]["duration_ms"], 500);
+    let (_, body) = get(server.api(), "/v1/calls?limit=1&state=finished");
+    assert_eq!(body["calls"].as_array().unwrap().len(), 1);
+    let (status, body) = get(server.api(), "/v1/calls?limit=many");
+    assert_eq!((status, &body["status"]), (400, &json!(400)));
+    assert!(body["error"].as_str().unwrap().contains("limit"));
+}
+
+#[test]
+fn one_call_and_why_are_found_or_refused_in_json() {
+    let server = server();
+    assert_eq!(get(server.api(), "/v1/calls/c1").1["id"], "c1");
+    let (status, body) = get(server.api(), "/v1/calls/c3/why");
+    assert_eq!((status, &body["now"]["position"]), (200, &json!(1)));
+    let (status, body) = get(server.api(), "/v1/calls/nobody");
+    assert_eq!((status, &body["error"]), (404, &json!("no call nobody")));
+    let (status, body) = get(server.api(), "/v2");
+    assert_eq!((status, &body["status"]), (404, &json!(404)));
+    assert_eq!(
+        get(server.api(), "/v1/queues").1["queues"][0]["name"],
+        "営業"
+    );
+    assert_eq!(get(server.api(), "/v1/reload").0, 405);
+}
+
+#[test]
+fn reload_says_what_changed_or_what_is_wrong() {
+    let server = server();
+    let reload = || {
+        let url = format!("http://{}/v1/reload", server.api());
+        let mut reply = agent().post(url).send_empty().unwrap();
+        let body: Value = reply.body_mut().read_json().unwrap();
+        (reply.status().as_u16(), body)
+    };
+    assert_eq!(reload(), (200, json!({"reloaded": "generation 2"})));
+    let (status, body) = reload();
+    assert_eq!(
+        (status, &body["error"]),
+        (422, &json!("queues.toml:3:1: bad"))
+    );
+}
+
+#[test]
+fn the_open_listener_shows_figures_and_health_alone() {
+    let server = server();
+    let open = server.metrics().unwrap();
+    let (status, text) = get(open, "/metrics");
+    assert_eq!(status, 200);
+    assert!(text.as_str().unwrap().contains("tsunagu_ready 0"));
+    assert_eq!(get(open, "/health/live"), (200, json!({"status": "alive"})));
+    let not_ready = json!({"status": "not ready", "why": "draining"});
+    assert_eq!(get(open, "/health/ready"), (503, not_ready));
+    for path in ["/v1/calls", "/v1/calls/c1", "/v1/agents", "/v1/queues"] {
+        assert_eq!(get(open, path).0, 404, "{path}");
+    }
+}
+
+#[test]
+fn another_host_name_is_not_answered() {
+    let server = server();
+    let url = format!("http://{}/v1/calls", server.api());
+    let reply = agent()
+        .get(url)
+        .header("Host", "evil.example")
+        .call()
+        .unwrap();
+    assert_eq!(reply.status().as_u16(), 403);
+}
+
+#[test]
+fn the_api_stays_on_loopback() {
+    let switch = Arc::new(Switch::default());
+    let settings = Settings {
+        api: "0.0.0.0:0".parse().unwrap(),
+        metrics: None,
+    };
+    let metrics = Arc::new(Metrics::new(switch.clone()));
+    let error = Server::start(settings, switch.clone(), switch, metrics).unwrap_err();
+    assert!(matches!(error, Error::NotLoopback(_)), "{error}");
+}
+
+#[test]
+fn a_stopped_server_frees_its_port() {
+    let server = server();
+    let address = server.api();
+    server.stop();
+    drop(TcpListener::bind(address).unwrap());
+}

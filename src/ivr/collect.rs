@@ -1,0 +1,437 @@
+//! One question to a caller: prompt, digits, timeouts, retries.
+//!
+//! The machine knows neither RTP nor SIP: it is told digits, the end of what it asked to be
+//! played and the time, and says what to play next and how it ended.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::Timestamp;
+
+/// What to ask and how patiently.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Sounds of the question; empty asks silently.
+    pub prompt: Vec<String>,
+    /// What a key during the prompt does.
+    pub barge_in: BargeIn,
+    /// Which answers are good.
+    pub accept: Accept,
+    /// Keys that end the answer without being part of it, unless an answer contains them.
+    pub terminators: BTreeSet<char>,
+    /// Silence allowed from the end of the prompt to the first key.
+    pub first_digit: Duration,
+    /// Silence allowed between keys.
+    pub inter_digit: Duration,
+    /// How often to ask in all; 0 counts as 1.
+    pub tries: u32,
+    /// Said before asking again when nothing was pressed.
+    pub no_input: Vec<String>,
+    /// Said before asking again when the answer was not among those accepted.
+    pub no_match: Vec<String>,
+}
+
+/// What a key pressed while the prompt plays does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BargeIn {
+    /// It stops the prompt and counts as the first key.
+    Interrupts,
+    /// It is thrown away: the prompt must be heard.
+    Ignored,
+}
+
+/// Which answers are good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Accept {
+    /// Any keys, from `min` to `max` of them.
+    Digits {
+        /// Fewest keys.
+        min: usize,
+        /// Most keys; the answer is taken as soon as it is this long.
+        max: usize,
+    },
+    /// One of these; taken as soon as no longer one could be meant.
+    OneOf(BTreeSet<String>),
+}
+
+/// How the question ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// A good answer.
+    Digits(String),
+    /// No good answer in all tries; why the last one failed.
+    Failed(Failure),
+}
+
+/// Why one try failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// Nothing was pressed in time.
+    NoInput,
+    /// What was pressed is not accepted.
+    NoMatch,
+}
+
+/// What the machine wants done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Output {
+    /// Play these sounds one after the other and report their end.
+    Play(Vec<String>),
+    /// Stop what plays; its end need not be reported.
+    StopPlay,
+    /// The question is over; nothing follows.
+    Done(Answer),
+}
+
+/// One question being asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Collect {
+    question: Question,
+    state: State,
+    digits: String,
+    tries_left: u32,
+    deadline: Option<Timestamp>,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum State {
+    Listening,
+    Over,
+    Prompting,
+}
+
+/// Longest a prompt may go on before its end is taken for lost. No prompt of ours is near it.
+const PROMPT_LIMIT: Duration = Duration::from_secs(600);
+
+/// Most keys kept of one answer, whatever the question allows; longer than any card number.
+const MAX_DIGITS: usize = 64;
+
+/// Whether `key` is one of the sixteen keys (RFC 4733 §3.2): `0`-`9`, `*`, `#`, `A`-`D`.
+pub fn is_key(key: char) -> bool {
+    matches!(key, '0'..='9' | '*' | '#' | 'A'..='D')
+}
+
+impl Collect {
+    /// Asks for the first time.
+    pub fn start(question: Question, now: Timestamp) -> Self {
+        let mut collect = Self {
+            tries_left: question.tries.max(1) - 1,
+            question,
+            state: State::Prompting,
+            digits: String::new(),
+            deadline: None,
+            outputs: VecDeque::new(),
+        };
+        collect.ask(now, None);
+        collect
+    }
+
+    /// The caller pressed a key. Anything that is not a key, or comes too late, is ignored.
+    pub fn handle_digit(&mut self, now: Timestamp, key: char) {
+        if self.state == State::Over || !is_key(key) {
+            return;
+        }
+        if self.state == State::Prompting {
+            if self.question.barge_in == BargeIn::Ignored {
+                return;
+            }
+            self.outputs.push_back(Output::StopPlay);
+            self.state = State::Listening;
+        }
+        if self.is_terminator(key) {
+            return self.judge(now);
+        }
+        self.digits.push(key);
+        if self.is_complete() {
+            return self.judge(now);
+        }
+        self.deadline = Some(now + self.question.inter_digit);
+    }
+
+    /// What was last asked to be played has ended.
+    pub fn handle_play_done(&mut self, now: Timestamp) {
+        if self.state == State::Prompting {
+            self.state = State::Listening;
+            self.deadline = Some(now + self.question.first_digit);
+        }
+    }
+
+    /// Time has passed; does nothing before [`Collect::poll_timeout`].
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        if self.deadline.is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        match self.state {
+            State::Over => self.deadline = None,
+            State::Prompting => self.handle_play_done(now),
+            State::Listening if self.digits.is_empty() => self.fail(now, Failure::NoInput),
+            State::Listening => self.judge(now),
+        }
+    }
+
+    /// When to call [`Collect::handle_timeout`].
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.deadline
+    }
+
+    /// The next thing wanted.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn is_terminator(&self, key: char) -> bool {
+        let part_of_an_answer = match &self.question.accept {
+            Accept::Digits { .. } => false,
+            Accept::OneOf(answers) => {
+                let longer = format!("{}{key}", self.digits);
+                answers.iter().any(|answer| answer.starts_with(&longer))
+            }
+        };
+        !part_of_an_answer && self.question.terminators.contains(&key)
+    }
+
+    /// Whether nothing the caller may still press can change the verdict.
+    fn is_complete(&self) -> bool {
+        match &self.question.accept {
+            Accept::Digits { max, .. } => self.digits.len() >= (*max).clamp(1, MAX_DIGITS),
+            Accept::OneOf(answers) => !answers
+                .iter()
+                .any(|answer| answer.len() > self.digits.len() && answer.starts_with(&self.digits)),
+        }
+    }
+
+    fn judge(&mut self, now: Timestamp) {
+        let good = match &self.question.accept {
+            Accept::Digits { min, .. } => self.digits.len() >= *min,
+            Accept::OneOf(answers) => answers.contains(&self.digits),
+        };
+        if good {
+            let digits = std::mem::take(&mut self.digits);
+            self.finish(Answer::Digits(digits));
+        } else {
+            self.fail(now, Failure::NoMatch);
+        }
+    }
+
+    fn fail(&mut self, now: Timestamp, why: Failure) {
+        if self.tries_left == 0 {
+            return self.finish(Answer::Failed(why));
+        }
+        self.tries_left -= 1;
+        self.ask(now, Some(why));
+    }
+
+    fn ask(&mut self, now: Timestamp, after: Option<Failure>) {
+        self.digits.clear();
+        let mut sounds = match after {
+            None => Vec::new(),
+            Some(Failure::NoInput) => self.question.no_input.clone(),
+            Some(Failure::NoMatch) => self.question.no_match.clone(),
+        };
+        sounds.extend(self.question.prompt.iter().cloned());
+        if sounds.is_empty() {
+            self.state = State::Listening;
+            self.deadline = Some(now + self.question.first_digit);
+        } else {
+            self.state = State::Prompting;
+            self.deadline = Some(now + PROMPT_LIMIT);
+            self.outputs.push_back(Output::Play(sounds));
+        }
+    }
+
+    fn finish(&mut self, answer: Answer) {
+        self.state = State::Over;
+        self.deadline = None;
+        self.outputs.push_back(Output::Done(answer));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::ZERO + Duration::from_secs(seconds)
+    }
+
+    fn texts(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.to_owned()).collect()
+    }
+
+    fn menu(answers: &[&str]) -> Question {
+        Question {
+            prompt: texts(&["menu"]),
+            barge_in: BargeIn::Interrupts,
+            accept: Accept::OneOf(answers.iter().map(|&answer| answer.to_owned()).collect()),
+            terminators: BTreeSet::new(),
+            first_digit: Duration::from_secs(5),
+            inter_digit: Duration::from_secs(3),
+            tries: 3,
+            no_input: texts(&["no-input"]),
+            no_match: texts(&["no-match"]),
+        }
+    }
+
+    fn number(min: usize, max: usize) -> Question {
+        Question {
+            accept: Accept::Digits { min, max },
+            terminators: BTreeSet::from(['#']),
+            ..menu(&[])
+        }
+    }
+
+    fn drain(collect: &mut Collect) -> Vec<Output> {
+        std::iter::from_fn(|| collect.poll_output()).collect()
+    }
+
+    fn press(collect: &mut Collect, now: Timestamp, keys: &str) {
+        for key in keys.chars() {
+            collect.handle_digit(now, key);
+        }
+    }
+
+    fn digits(text: &str) -> Output {
+        Output::Done(Answer::Digits(text.to_owned()))
+    }
+
+    #[test]
+    fn a_key_during_the_prompt_stops_it_and_counts() {
+        let mut collect = Collect::start(menu(&["1", "2"]), at(0));
+        assert_eq!(drain(&mut collect), [Output::Play(texts(&["menu"]))]);
+        collect.handle_digit(at(1), '2');
+        assert_eq!(drain(&mut collect), [Output::StopPlay, digits("2")]);
+        assert_eq!(collect.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_prompt_that_must_be_heard_ignores_keys() {
+        let question = Question {
+            barge_in: BargeIn::Ignored,
+            ..menu(&["1"])
+        };
+        let mut collect = Collect::start(question, at(0));
+        collect.handle_digit(at(1), '1');
+        assert_eq!(drain(&mut collect), [Output::Play(texts(&["menu"]))]);
+        collect.handle_play_done(at(2));
+        collect.handle_digit(at(3), '1');
+        assert_eq!(drain(&mut collect), [digits("1")]);
+    }
+
+    #[test]
+    fn silence_is_asked_about_three_times_then_fails() {
+        let mut collect = Collect::start(menu(&["1"]), at(0));
+        for begin in [0, 10] {
+            drain(&mut collect);
+            collect.handle_play_done(at(begin));
+            assert_eq!(collect.poll_timeout(), Some(at(begin + 5)));
+            collect.handle_timeout(at(begin + 4));
+            assert_eq!(drain(&mut collect), []);
+            collect.handle_timeout(at(begin + 5));
+            assert_eq!(
+                drain(&mut collect),
+                [Output::Play(texts(&["no-input", "menu"]))]
+            );
+        }
+        collect.handle_play_done(at(20));
+        collect.handle_timeout(at(25));
+        assert_eq!(
+            drain(&mut collect),
+            [Output::Done(Answer::Failed(Failure::NoInput))]
+        );
+    }
+
+    #[test]
+    fn a_wrong_key_is_told_at_once() {
+        let mut collect = Collect::start(menu(&["1"]), at(0));
+        drain(&mut collect);
+        collect.handle_digit(at(1), '7');
+        assert_eq!(
+            drain(&mut collect),
+            [Output::StopPlay, Output::Play(texts(&["no-match", "menu"]))]
+        );
+        collect.handle_digit(at(2), '1');
+        assert_eq!(drain(&mut collect), [Output::StopPlay, digits("1")]);
+    }
+
+    #[test]
+    fn a_short_answer_waits_while_a_longer_one_may_be_meant() {
+        let mut collect = Collect::start(menu(&["1", "12"]), at(0));
+        drain(&mut collect);
+        collect.handle_digit(at(1), '1');
+        assert_eq!(drain(&mut collect), [Output::StopPlay]);
+        assert_eq!(collect.poll_timeout(), Some(at(4)));
+        collect.handle_timeout(at(4));
+        assert_eq!(drain(&mut collect), [digits("1")]);
+    }
+
+    #[test]
+    fn a_number_ends_by_length_by_terminator_or_by_silence() {
+        for (keys, wait, expected) in [
+            ("1234", 0, Some("1234")),
+            ("12#", 0, Some("12")),
+            ("12", 3, Some("12")),
+            ("12", 2, None),
+        ] {
+            let mut collect = Collect::start(number(2, 4), at(0));
+            drain(&mut collect);
+            press(&mut collect, at(1), keys);
+            collect.handle_timeout(at(1 + wait));
+            let done = drain(&mut collect)
+                .into_iter()
+                .find(|output| *output != Output::StopPlay);
+            assert_eq!(done, expected.map(digits), "{keys} and {wait} s");
+        }
+    }
+
+    #[test]
+    fn too_few_digits_are_no_match() {
+        let mut collect = Collect::start(number(3, 4), at(0));
+        drain(&mut collect);
+        press(&mut collect, at(1), "12#");
+        assert_eq!(
+            drain(&mut collect),
+            [Output::StopPlay, Output::Play(texts(&["no-match", "menu"]))]
+        );
+    }
+
+    #[test]
+    fn a_terminator_that_is_an_answer_is_an_answer() {
+        let question = Question {
+            terminators: BTreeSet::from(['#']),
+            ..menu(&["#"])
+        };
+        let mut collect = Collect::start(question, at(0));
+        drain(&mut collect);
+        collect.handle_digit(at(1), '#');
+        assert_eq!(drain(&mut collect), [Output::StopPlay, digits("#")]);
+    }
+
+    #[test]
+    fn a_prompt_whose_end_is_lost_does_not_hold_the_caller_forever() {
+        let mut collect = Collect::start(menu(&["1"]), at(0));
+        drain(&mut collect);
+        collect.handle_timeout(at(600));
+        collect.handle_timeout(at(605));
+        assert_eq!(
+            drain(&mut collect),
+            [Output::Play(texts(&["no-input", "menu"]))]
+        );
+    }
+
+    #[test]
+    fn nothing_after_the_end_changes_it() {
+        let mut collect = Collect::start(menu(&["1"]), at(0));
+        drain(&mut collect);
+        press(&mut collect, at(1), "1x1122##");
+        collect.handle_play_done(at(2));
+        collect.handle_timeout(at(1000));
+        assert_eq!(drain(&mut collect), [Output::StopPlay, digits("1")]);
+    }
+}

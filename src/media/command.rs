@@ -1,0 +1,259 @@
+//! What signalling may ask of media.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Codec, Sound};
+use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
+
+/// One wish of the signalling side; `Engine::send` finds the worker.
+///
+/// A command that names a leg or room that does not exist (any more) does nothing.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Reports the leg's resumable state as [`Notice::LegCheckpoint`](super::Notice).
+    Checkpoint {
+        /// Leg.
+        leg: LegId,
+    },
+    /// Ends a leg; its last word is [`Notice::LegClosed`](super::Notice). Never refused.
+    CloseLeg {
+        /// Leg.
+        leg: LegId,
+    },
+    /// Ends a room; members stay, hearing nothing, and its recordings end. Never refused.
+    CloseRoom {
+        /// Room.
+        room: RoomId,
+    },
+    /// Sends the leg its own voice back, packet by packet.
+    Echo {
+        /// Leg.
+        leg: LegId,
+        /// Whether to.
+        on: bool,
+    },
+    /// Lets one member hear music instead of the room, from the sound's beginning; `None` gives
+    /// the room back.
+    HoldMusic {
+        /// Room.
+        room: RoomId,
+        /// The member who waits.
+        leg: LegId,
+        /// Music, looped.
+        sound: Option<Arc<Sound>>,
+    },
+    /// Puts a leg into a room, out of any other; the leg moves to the room's worker.
+    Join {
+        /// Room.
+        room: RoomId,
+        /// Leg.
+        leg: LegId,
+    },
+    /// Takes a leg out of a room. Never refused.
+    Leave {
+        /// Room.
+        room: RoomId,
+        /// Leg.
+        leg: LegId,
+    },
+    /// Moves a room with its legs and recordings to another worker, within a tick.
+    Migrate {
+        /// Room.
+        room: RoomId,
+        /// Number of the worker, below `EngineConfig::workers`.
+        worker: usize,
+    },
+    /// Makes an empty room.
+    OpenRoom {
+        /// Room.
+        room: RoomId,
+    },
+    /// Plays sounds to a leg, one after the other without a gap, instead of anything else it
+    /// would hear. Replaces a former `Play`.
+    Play {
+        /// Leg.
+        leg: LegId,
+        /// Comes back in [`Notice::PlayDone`](super::Notice).
+        play: PlayId,
+        /// What to play.
+        sounds: Vec<Arc<Sound>>,
+        /// Begin again at the end, until replaced or stopped.
+        looped: bool,
+    },
+    /// Records what members of a room say: `left` on the left channel, everybody else on the
+    /// right one, also those who join later.
+    Record {
+        /// Recording.
+        recording: RecordingId,
+        /// Room.
+        room: RoomId,
+        /// Who is on the left channel: the customer.
+        left: LegId,
+        /// Who is on the right channel: the agent. May be empty.
+        right: Vec<LegId>,
+        /// When the first sample was spoken.
+        at: Timestamp,
+        /// Where and under which names.
+        tape: Tape,
+    },
+    /// Records both directions of one leg: left what it says, right what it hears.
+    RecordLeg {
+        /// Recording.
+        recording: RecordingId,
+        /// Leg.
+        leg: LegId,
+        /// When the first sample was spoken.
+        at: Timestamp,
+        /// Where and under which names.
+        tape: Tape,
+    },
+    /// Sends digits as RFC 4733 events, one after the other.
+    SendDigits {
+        /// Leg.
+        leg: LegId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`; others are skipped. At most 64 wait at a time. Dropped
+        /// when the far end takes no telephone events.
+        digits: String,
+    },
+    /// Sets or changes what was negotiated for a leg.
+    SetLeg {
+        /// Leg.
+        leg: LegId,
+        /// What was negotiated.
+        flow: LegFlow,
+    },
+    /// Ends a play without [`Notice::PlayDone`](super::Notice). Never refused.
+    StopPlay {
+        /// Leg.
+        leg: LegId,
+    },
+    /// Ends a recording at an instant; [`Notice::RecordingClosed`](super::Notice) follows when
+    /// it is published. Never refused.
+    StopRecord {
+        /// Recording.
+        recording: RecordingId,
+        /// When the last sample was spoken.
+        at: Timestamp,
+    },
+}
+
+impl Command {
+    /// Whether the command gives something back; those have reserved slots in every ring.
+    pub(crate) fn is_teardown(&self) -> bool {
+        matches!(
+            self,
+            Command::CloseLeg { .. }
+                | Command::CloseRoom { .. }
+                | Command::Leave { .. }
+                | Command::StopPlay { .. }
+                | Command::StopRecord { .. }
+        )
+    }
+}
+
+/// One play command's number, chosen by whoever sends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PlayId(pub u64);
+
+/// Where a recording goes and how its channels are called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tape {
+    /// Path below the recordings directory, without ending; directories are made.
+    pub stem: String,
+    /// Names of the left and the right channel, such as `caller` and `agent`.
+    pub channels: [String; 2],
+    /// Whatever else the sidecar is to tell.
+    pub labels: Map<String, Value>,
+}
+
+/// What offer and answer have settled for one leg's audio, from our side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegFlow {
+    /// Where the far end said it receives RTP; `None` while it has none.
+    pub remote: Option<SocketAddr>,
+    /// Where it receives RTCP; `None` means the RTP port plus one (RFC 3605 §2.1).
+    pub remote_rtcp: Option<SocketAddr>,
+    /// RTP and RTCP share the RTP port (RFC 5761).
+    pub rtcp_mux: bool,
+    /// Codec of both directions.
+    pub codec: Codec,
+    /// Payload type we send.
+    pub send_payload_type: u8,
+    /// Payload type we receive.
+    pub receive_payload_type: u8,
+    /// Payload type of telephone events we send, if the far end takes them.
+    pub send_telephone_event: Option<u8>,
+    /// Payload type of telephone events we receive.
+    pub receive_telephone_event: Option<u8>,
+    /// Packet length the far end wants, in ms; ours is 20 whatever this says.
+    pub ptime_ms: u32,
+    /// Whether we may send.
+    pub sending: bool,
+    /// Whether we may receive: when not, packets are counted and not used.
+    pub receiving: bool,
+}
+
+/// A leg's own addresses, as they belong into SDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegPorts {
+    /// RTP: the advertised address and an even port.
+    pub rtp: SocketAddr,
+    /// RTCP: the odd port above.
+    pub rtcp: SocketAddr,
+}
+
+/// All that is needed to continue a leg's audio in another process: same ports, same SSRC,
+/// sequence and timestamps going on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegState {
+    /// Leg.
+    pub leg: LegId,
+    /// Shard that hears its notices.
+    pub shard: ShardId,
+    /// When this was true.
+    pub at: Timestamp,
+    /// Own addresses.
+    pub ports: LegPorts,
+    /// What was negotiated, if anything yet.
+    pub flow: Option<LegFlow>,
+    /// Source the leg was latched to.
+    pub latched: Option<SocketAddr>,
+    /// Own SSRC.
+    pub ssrc: u32,
+    /// Sequence number of the last packet sent.
+    pub sequence: u16,
+    /// RTP timestamp that belongs to `at` on the leg's own clock.
+    pub timestamp: u32,
+}
+
+/// The ring to a worker is full: the worker is not keeping up, the caller should refuse new work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the media worker's command ring is full")]
+pub struct Full;
+
+/// Why a leg could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MediaError {
+    /// A leg of that id is open already.
+    #[error("leg {0} is open already")]
+    Exists(LegId),
+    /// The range has no free pair of ports, or the legs reached `EngineConfig::max_legs`.
+    #[error("no free pair of media ports")]
+    NoPorts,
+    /// The ports of a checkpoint could not be taken again.
+    #[error("media port {port} cannot be taken again: {why}")]
+    PortTaken {
+        /// RTP port.
+        port: u16,
+        /// What the system said.
+        why: String,
+    },
+    /// Every worker is late or its ring is full.
+    #[error("every media worker is busy")]
+    WorkerBusy,
+}

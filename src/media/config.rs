@@ -1,0 +1,43 @@
+//! What an engine needs to know before it starts.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Settings of the `Engine`.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Worker threads, 2 or more.
+    pub workers: usize,
+    /// Address media sockets are bound to.
+    pub bind: IpAddr,
+    /// Address that goes into SDP; differs from `bind` behind a 1:1 NAT.
+    pub advertised: IpAddr,
+    /// Ports to use: pairs of an even RTP and the odd RTCP port above, both inside.
+    pub ports: RangeInclusive<u16>,
+    /// How long a pair rests after a leg before it is used again.
+    pub quarantine: Duration,
+    /// Where recordings are written.
+    pub recordings: PathBuf,
+    /// Legs open at once, on all workers.
+    pub max_legs: usize,
+    /// Signalling shards that receive notices.
+    pub shards: usize,
+}
+
+impl Default for EngineConfig {
+    /// Two workers on loopback, ports 16384-32767, 1000 legs, one shard.
+    fn default() -> Self {
+        Self {
+            workers: 2,
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            advertised: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ports: 16384..=32767,
+            quarantine: Duration::from_secs(5),
+            recordings: PathBuf::from("recordings"),
+            max_legs: 1000,
+            shards: 1,
+        }
+    }
+}

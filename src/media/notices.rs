@@ -1,0 +1,192 @@
+//! The way of notices: a bounded ring to every shard, and what waits when one is full.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tokio::sync::Notify;
+
+use super::ring::Ring;
+use super::{Notice, Stats};
+use crate::base::ShardId;
+
+/// One shard's ring.
+#[derive(Debug)]
+pub(crate) struct NoticeRing {
+    ring: Ring<Notice>,
+    /// A few notices a call: not worth a descriptor. Keeps one wake-up for a reader on his way.
+    wake: Notify,
+}
+
+impl NoticeRing {
+    /// Slots for `max_legs` legs.
+    pub(crate) fn new(max_legs: usize) -> Arc<Self> {
+        // A leg has at most one end and a few digits under way; the open half is for the rest.
+        let slots = max_legs * 4 + 64;
+        Arc::new(Self {
+            ring: Ring::new(slots, slots),
+            wake: Notify::new(),
+        })
+    }
+
+    /// Puts in a notice; gives it back when the ring is full for its kind.
+    pub(crate) fn push(&self, notice: Notice) -> Result<(), Notice> {
+        if notice.may_be_dropped() && !self.ring.has_open_slot() {
+            return Err(notice);
+        }
+        self.ring.push_reserved(notice)?;
+        self.wake.notify_one();
+        Ok(())
+    }
+}
+
+/// Where a worker puts its notices.
+#[derive(Debug)]
+pub(crate) struct NoticeSender {
+    shards: Vec<Arc<NoticeRing>>,
+    /// What must not be dropped and found its ring full; allocated once.
+    backlog: VecDeque<(ShardId, Notice)>,
+}
+
+impl NoticeSender {
+    /// A sender to all shards that can hold back `backlog` notices.
+    pub(crate) fn new(shards: Vec<Arc<NoticeRing>>, backlog: usize) -> Self {
+        Self {
+            shards,
+            backlog: VecDeque::with_capacity(backlog),
+        }
+    }
+
+    /// Tells one shard. Counts into `dropped` what finds no place at all.
+    pub(crate) fn tell(&mut self, shard: ShardId, notice: Notice, stats: &Stats) {
+        let Some(ring) = self.shards.get(usize::from(shard.0)) else {
+            return;
+        };
+        let waiting = !self.backlog.is_empty();
+        let rest = if waiting && !notice.may_be_dropped() {
+            Err(notice)
+        } else {
+            ring.push(notice)
+        };
+        if let Err(notice) = rest {
+            self.hold_back(shard, notice, &stats.notices_dropped);
+        }
+    }
+
+    /// Tells every shard.
+    pub(crate) fn tell_all(&mut self, notice: &Notice, stats: &Stats) {
+        for shard in 0..self.shards.len() {
+            self.tell(ShardId(shard as u16), notice.clone(), stats);
+        }
+    }
+
+    /// Tries again what was held back.
+    pub(crate) fn flush(&mut self) {
+        while let Some((shard, notice)) = self.backlog.pop_front() {
+            let Some(ring) = self.shards.get(usize::from(shard.0)) else {
+                continue;
+            };
+            if let Err(notice) = ring.push(notice) {
+                self.backlog.push_front((shard, notice));
+                return;
+            }
+        }
+    }
+
+    fn hold_back(&mut self, shard: ShardId, notice: Notice, dropped: &AtomicU64) {
+        let full = self.backlog.len() == self.backlog.capacity();
+        if full || notice.may_be_dropped() {
+            Stats::add(dropped, 1);
+        } else {
+            self.backlog.push_back((shard, notice));
+        }
+    }
+}
+
+/// A shard's end: to be read by its loop.
+#[derive(Debug)]
+pub struct NoticeReceiver(Arc<NoticeRing>);
+
+impl NoticeReceiver {
+    pub(crate) fn new(ring: Arc<NoticeRing>) -> Self {
+        Self(ring)
+    }
+
+    /// The oldest notice, if there is one.
+    pub fn try_recv(&mut self) -> Option<Notice> {
+        self.0.ring.pop()
+    }
+
+    /// Waits for the next notice. Cancel-safe; for ever once the engine is gone.
+    pub async fn recv(&mut self) -> Notice {
+        loop {
+            if let Some(notice) = self.try_recv() {
+                return notice;
+            }
+            self.0.wake.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{LegId, Timestamp};
+
+    fn digit(n: u64) -> Notice {
+        let leg = LegId(n);
+        Notice::Digit { leg, digit: '1' }
+    }
+
+    #[test]
+    fn digits_outlast_a_full_ring_and_keep_their_order() {
+        let stats = Stats::default();
+        let ring = NoticeRing::new(0);
+        let mut sender = NoticeSender::new(vec![Arc::clone(&ring)], 16);
+        let silent = Notice::Silent {
+            leg: LegId(0),
+            since: Timestamp::ZERO,
+        };
+        for _ in 0..100 {
+            sender.tell(ShardId(0), silent.clone(), &stats);
+        }
+        for n in 0..80 {
+            sender.tell(ShardId(0), digit(n), &stats);
+        }
+        let mut receiver = NoticeReceiver::new(ring);
+        let mut digits = Vec::new();
+        for _ in 0..2 {
+            while let Some(notice) = receiver.try_recv() {
+                if let Notice::Digit { leg, .. } = notice {
+                    digits.push(leg.0);
+                }
+            }
+            sender.flush();
+        }
+        assert_eq!(digits, (0..80).collect::<Vec<_>>());
+        let dropped = stats
+            .notices_dropped
+            .load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(dropped, 36);
+    }
+
+    #[tokio::test]
+    async fn a_waiting_shard_is_woken() {
+        let ring = NoticeRing::new(1);
+        let mut receiver = NoticeReceiver::new(Arc::clone(&ring));
+        let thread = std::thread::spawn(move || {
+            for n in 0..1000 {
+                while ring.push(digit(n)).is_err() {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        for n in 0..1000 {
+            match receiver.recv().await {
+                Notice::Digit { leg, .. } => assert_eq!(leg, LegId(n)),
+                other => panic!("{other:?}"),
+            }
+        }
+        thread.join().expect("sender");
+    }
+}

@@ -1,0 +1,223 @@
+//! What travels from the workers to the disk: blocks from a pool, over one bounded queue.
+//!
+//! The queue has room for every block there is and for the opening and closing of every recording,
+//! so a push never fails; what can run out is the pool, and then sound is counted as missing.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread::Thread;
+
+use crossbeam_queue::ArrayQueue;
+
+use super::tap::Ended;
+use super::{Channel, GapCause, Opening};
+
+/// Samples of both channels in a block: 256 ms of a call.
+pub(super) const BLOCK_SAMPLES: usize = 4096;
+
+/// Stretches in a block: the packets of 256 ms, and as many marks.
+pub(super) const BLOCK_SEGMENTS: usize = 64;
+
+/// Blocks for each open recording: two seconds in which the disk may stall.
+const BLOCKS_PER_RECORDING: usize = 8;
+
+/// Blocks there are even without a recording.
+const SPARE_BLOCKS: usize = 16;
+
+/// A stretch of a channel on the call clock, in samples.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Segment {
+    pub(super) channel: Channel,
+    pub(super) at: u64,
+    pub(super) length: u32,
+    pub(super) content: Content,
+}
+
+/// What a stretch holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Sound: where its samples begin in the block.
+    Audio(u16),
+    /// None, and why.
+    Nothing(GapCause),
+}
+
+/// Some sound of one recording.
+pub(super) struct Block {
+    /// Which recording.
+    pub(super) number: u64,
+    /// How far the call clock had run, in samples.
+    pub(super) until: u64,
+    pub(super) samples: [i16; BLOCK_SAMPLES],
+    pub(super) used: usize,
+    segments: [Segment; BLOCK_SEGMENTS],
+    count: usize,
+}
+
+impl Block {
+    fn new() -> Box<Self> {
+        const NONE: Segment = Segment {
+            channel: Channel::Left,
+            at: 0,
+            length: 0,
+            content: Content::Audio(0),
+        };
+        Box::new(Self {
+            number: 0,
+            until: 0,
+            samples: [0; BLOCK_SAMPLES],
+            used: 0,
+            segments: [NONE; BLOCK_SEGMENTS],
+            count: 0,
+        })
+    }
+
+    pub(super) fn clear(&mut self, number: u64) {
+        self.number = number;
+        (self.until, self.used, self.count) = (0, 0, 0);
+    }
+
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments[..self.count]
+    }
+
+    /// Adds a mark without samples; `false` when the block is full.
+    pub(super) fn mark(&mut self, segment: Segment) -> bool {
+        let is_free = self.count < BLOCK_SEGMENTS;
+        if is_free {
+            self.segments[self.count] = segment;
+            self.count += 1;
+        }
+        is_free
+    }
+
+    /// Adds `pad` times the first sample, then the samples; `false` when they do not fit.
+    pub(super) fn push(&mut self, channel: Channel, at: u64, pad: usize, samples: &[i16]) -> bool {
+        let length = pad + samples.len();
+        let Some(&first) = samples.first() else {
+            return true;
+        };
+        if self.count == BLOCK_SEGMENTS || self.used + length > BLOCK_SAMPLES {
+            return false;
+        }
+        let place = &mut self.samples[self.used..self.used + length];
+        place[..pad].fill(first);
+        place[pad..].copy_from_slice(samples);
+        let content = Content::Audio(self.used as u16);
+        self.used += length;
+        self.mark(Segment {
+            channel,
+            at,
+            length: length as u32,
+            content,
+        })
+    }
+}
+
+/// What the disk is told. In order for each recording: open, blocks, close.
+pub(super) enum Item {
+    Block(Box<Block>),
+    Close(Box<Ended>),
+    Open(u64, Box<Opening>),
+}
+
+/// Figures of the recorder; read by anyone, at any time.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// Recordings open or being published.
+    pub open: AtomicU64,
+    /// Recordings published whole.
+    pub published: AtomicU64,
+    /// Recordings with a defect.
+    pub defective: AtomicU64,
+    /// Samples that found no free block: the disk was too slow.
+    pub missed_samples: AtomicU64,
+    /// Writes that failed.
+    pub failed_writes: AtomicU64,
+    /// Blocks waiting for the disk when it last looked.
+    pub backlog: AtomicU64,
+}
+
+/// What taps and disk share.
+pub(super) struct Shared {
+    pub(super) queue: ArrayQueue<Item>,
+    free: ArrayQueue<Box<Block>>,
+    blocks: AtomicUsize,
+    max_recordings: u64,
+    next_number: AtomicU64,
+    pub(super) is_stopping: AtomicBool,
+    pub(super) disk: OnceLock<Thread>,
+    pub(super) stats: Stats,
+}
+
+impl Shared {
+    pub(super) fn new(max_recordings: usize) -> Self {
+        let max_recordings = max_recordings.max(1);
+        let blocks = SPARE_BLOCKS + BLOCKS_PER_RECORDING * max_recordings;
+        Self {
+            queue: ArrayQueue::new(blocks + 2 * max_recordings),
+            free: ArrayQueue::new(blocks),
+            blocks: AtomicUsize::new(0),
+            max_recordings: max_recordings as u64,
+            next_number: AtomicU64::new(1),
+            is_stopping: AtomicBool::new(false),
+            disk: OnceLock::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Counts a recording in and gives it a number, its blocks made; `None` when there are too
+    /// many. Allocates.
+    pub(super) fn enter(&self) -> Option<u64> {
+        let room = |open: u64| (open < self.max_recordings).then_some(open + 1);
+        let open = &self.stats.open;
+        open.fetch_update(Ordering::AcqRel, Ordering::Acquire, room)
+            .ok()?;
+        for _ in 0..BLOCKS_PER_RECORDING + SPARE_BLOCKS {
+            if self.blocks.fetch_add(1, Ordering::AcqRel) >= self.wanted_blocks() {
+                self.blocks.fetch_sub(1, Ordering::AcqRel);
+                break;
+            }
+            if self.free.push(Block::new()).is_err() {
+                self.blocks.fetch_sub(1, Ordering::AcqRel);
+                break;
+            }
+        }
+        Some(self.next_number.fetch_add(1, Ordering::AcqRel))
+    }
+
+    /// Counts a recording out.
+    pub(super) fn leave(&self) {
+        self.stats.open.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// A free block; on the worker.
+    pub(super) fn take(&self) -> Option<Box<Block>> {
+        self.free.pop()
+    }
+
+    /// Gives a block back; on the disk. Blocks of recordings that ended are freed.
+    pub(super) fn give(&self, block: Box<Block>) {
+        let too_many = self.blocks.load(Ordering::Acquire) > self.wanted_blocks();
+        if too_many || self.free.push(block).is_err() {
+            self.blocks.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Hands an item to the disk; on any thread. See the module on why it cannot fail.
+    pub(super) fn send(&self, item: Item) {
+        let unsent = self.queue.push(item).is_err();
+        debug_assert!(!unsent, "the queue has room for all there is");
+    }
+
+    /// Wakes the disk from a sleep without end; not for workers.
+    pub(super) fn wake(&self) {
+        if let Some(disk) = self.disk.get() {
+            disk.unpark();
+        }
+    }
+
+    fn wanted_blocks(&self) -> usize {
+        SPARE_BLOCKS + BLOCKS_PER_RECORDING * self.stats.open.load(Ordering::Acquire) as usize
+    }
+}

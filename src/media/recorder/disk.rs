@@ -1,0 +1,273 @@
+//! The disk thread: takes blocks off the queue into files; a second thread publishes, so that an
+//! fsync holds up no other recording.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::block::{Item, Shared};
+use super::file::PartFile;
+use super::publish::{Finished, publish};
+use super::tap::Ended;
+use super::wav::MAX_PAIRS;
+use super::{Closed, Opening, Refused, Stats, Tap};
+use crate::media::FRAME_SAMPLES;
+
+/// How often the queue is looked at while anything is recorded: workers never wake anyone.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Where and how much is recorded.
+#[derive(Clone, Debug)]
+pub struct DiskConfig {
+    /// Directory of the recordings; created when missing.
+    pub directory: PathBuf,
+    /// Recordings open or being published at once; more are refused.
+    pub max_recordings: usize,
+}
+
+/// The recorder's end at the disk. Dropping it ends and publishes what is still open.
+pub struct Disk {
+    shared: Arc<Shared>,
+    engine: Mutex<Engine>,
+}
+
+enum Engine {
+    Inline(Writer, Publisher),
+    Stopped,
+    Threads(Vec<JoinHandle<()>>),
+}
+
+impl Disk {
+    /// Starts the threads; `sink` is called with every recording that ends, on one of them.
+    pub fn start(config: DiskConfig, sink: impl Fn(Closed) + Send + 'static) -> io::Result<Disk> {
+        let max_recordings = config.max_recordings;
+        let (shared, mut writer, publisher) = parts(config, sink)?;
+        // Never full: a recording is counted until it is published.
+        let (sender, receiver) = sync_channel(max_recordings.max(1));
+        let publishing = thread::Builder::new()
+            .name("recorder-publish".to_owned())
+            .spawn(move || publisher.run(&receiver))?;
+        let writing = thread::Builder::new()
+            .name("recorder-disk".to_owned())
+            .spawn(move || writer.run(&sender))?;
+        let _ = shared.disk.set(writing.thread().clone());
+        Ok(Disk {
+            shared,
+            engine: Mutex::new(Engine::Threads(vec![writing, publishing])),
+        })
+    }
+
+    /// A disk without threads, for simulations: works when [`Disk::pump`] is called.
+    pub fn inline(config: DiskConfig, sink: impl Fn(Closed) + Send + 'static) -> io::Result<Disk> {
+        let (shared, writer, publisher) = parts(config, sink)?;
+        Ok(Disk {
+            shared,
+            engine: Mutex::new(Engine::Inline(writer, publisher)),
+        })
+    }
+
+    /// Begins a recording. Allocates what it will need, so not for a worker; the file itself is
+    /// made by the disk thread, and a failure to make it is told when the recording ends.
+    pub fn open(&self, opening: Opening) -> Result<Tap, Refused> {
+        let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+        let stem = Path::new(&opening.stem);
+        let has_name = stem.file_name().is_some() && !opening.stem.ends_with('/');
+        if !has_name || !stem.components().all(plain) || opening.stem.contains('\0') {
+            return Err(Refused::BadStem);
+        }
+        if self.shared.is_stopping.load(Ordering::Acquire) {
+            return Err(Refused::Stopped);
+        }
+        let number = self.shared.enter().ok_or(Refused::TooMany)?;
+        let tap = Tap::new(Arc::clone(&self.shared), number, opening.started);
+        self.shared.send(Item::Open(number, Box::new(opening)));
+        self.shared.wake();
+        Ok(tap)
+    }
+
+    /// Figures.
+    pub fn stats(&self) -> &Stats {
+        &self.shared.stats
+    }
+
+    /// Does all there is to do; only for [`Disk::inline`].
+    pub fn pump(&self) {
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Engine::Inline(writer, publisher) = &mut *engine {
+            writer.drain(|finished| publisher.publish(finished));
+        }
+    }
+
+    /// Ends and publishes what is still open, and waits for it. Taps that live on are deaf.
+    pub fn stop(&self) {
+        self.shared.is_stopping.store(true, Ordering::Release);
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *engine, Engine::Stopped) {
+            Engine::Inline(mut writer, publisher) => {
+                writer.drain(|finished| publisher.publish(finished));
+                writer.abandon(|finished| publisher.publish(finished));
+            }
+            Engine::Stopped => {}
+            Engine::Threads(threads) => {
+                self.shared.wake();
+                for thread in threads {
+                    if thread.join().is_err() {
+                        tracing::error!("recording.thread_panicked");
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl std::fmt::Debug for Disk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Disk").field("stats", self.stats()).finish()
+    }
+}
+
+fn parts(
+    config: DiskConfig,
+    sink: impl Fn(Closed) + Send + 'static,
+) -> io::Result<(Arc<Shared>, Writer, Publisher)> {
+    std::fs::create_dir_all(&config.directory)?;
+    let shared = Arc::new(Shared::new(config.max_recordings));
+    let writer = Writer {
+        shared: Arc::clone(&shared),
+        directory: config.directory,
+        files: HashMap::new(),
+        scratch: Vec::new(),
+    };
+    let publisher = Publisher {
+        shared: Arc::clone(&shared),
+        sink: Box::new(sink),
+    };
+    Ok((shared, writer, publisher))
+}
+
+/// Owns the files in progress.
+struct Writer {
+    shared: Arc<Shared>,
+    directory: PathBuf,
+    files: HashMap<u64, PartFile>,
+    scratch: Vec<u8>,
+}
+
+impl Writer {
+    fn run(&mut self, finished: &SyncSender<Finished>) {
+        // The publisher outlives us: it ends when this sender is dropped.
+        let send = |file| {
+            let _ = finished.send(file);
+        };
+        loop {
+            let is_stopping = self.shared.is_stopping.load(Ordering::Acquire);
+            self.drain(send);
+            if is_stopping {
+                return self.abandon(send);
+            }
+            if self.shared.stats.open.load(Ordering::Acquire) == 0 {
+                thread::park();
+            } else {
+                thread::park_timeout(LOOK);
+            }
+        }
+    }
+
+    /// Empties the queue.
+    fn drain(&mut self, finished: impl Fn(Finished)) {
+        let backlog = self.shared.queue.len() as u64;
+        let stats = &self.shared.stats;
+        stats.backlog.store(backlog, Ordering::Relaxed);
+        while let Some(item) = self.shared.queue.pop() {
+            match item {
+                Item::Open(number, opening) => {
+                    let file = PartFile::create(&self.directory, opening);
+                    self.files.insert(number, file);
+                }
+                Item::Block(block) => {
+                    if let Some(file) = self.files.get_mut(&block.number) {
+                        file.apply(&block, &mut self.scratch, &self.shared.stats);
+                    }
+                    self.shared.give(block);
+                }
+                Item::Close(ended) => {
+                    if let Some(part) = self.files.remove(&ended.number) {
+                        finished(close(part, &ended));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends everything as it is.
+    fn abandon(&mut self, finished: impl Fn(Finished)) {
+        for (_, part) in self.files.drain() {
+            let pairs = part.pairs();
+            finished(Finished {
+                part,
+                pairs,
+                defect: Some("the recorder stopped before the recording did".to_owned()),
+            });
+        }
+    }
+}
+
+/// The length of the file is that of the recording, rounded to a frame, whatever was heard.
+fn close(mut part: PartFile, ended: &Ended) -> Finished {
+    let missed = ended.missed();
+    part.missed(missed);
+    let samples = ended.length().min(MAX_PAIRS);
+    let frame = FRAME_SAMPLES as u64;
+    let pairs = ((samples + frame / 2) / frame * frame).min(MAX_PAIRS / frame * frame);
+    let defects = [
+        ended.at.is_none().then_some("the recording was cut off"),
+        (ended.missed_samples > 0).then_some("the disk was too slow for some of the sound"),
+        (samples == MAX_PAIRS).then_some("longer than a WAV file can be"),
+    ];
+    let defects: Vec<&str> = defects.into_iter().flatten().collect();
+    Finished {
+        part,
+        pairs,
+        defect: (!defects.is_empty()).then(|| defects.join("; ")),
+    }
+}
+
+struct Publisher {
+    shared: Arc<Shared>,
+    sink: Box<dyn Fn(Closed) + Send>,
+}
+
+impl Publisher {
+    fn run(&self, finished: &Receiver<Finished>) {
+        while let Ok(finished) = finished.recv() {
+            self.publish(finished);
+        }
+    }
+
+    fn publish(&self, finished: Finished) {
+        let closed = publish(finished);
+        let stats = &self.shared.stats;
+        let counter = match &closed.defect {
+            None => &stats.published,
+            Some(defect) => {
+                let path = closed.path.display();
+                tracing::warn!(%path, defect, "recording.defective");
+                &stats.defective
+            }
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        self.shared.leave();
+        (self.sink)(closed);
+    }
+}

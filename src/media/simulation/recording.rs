@@ -1,0 +1,227 @@
+//! What is recorded is what was said, when it was said.
+
+use super::*;
+use crate::base::RecordingId;
+use crate::media::Tape;
+use crate::media::recorder::{Closed, GapCause};
+
+fn tape(stem: &str) -> Tape {
+    Tape {
+        stem: stem.to_owned(),
+        channels: ["caller".to_owned(), "agent".to_owned()],
+        labels: Default::default(),
+    }
+}
+
+fn recording() -> RecordingId {
+    RecordingId::new("r1")
+}
+
+fn office(directory: &tempfile::TempDir) -> Office {
+    let path = directory.path().to_owned();
+    Office::with(|config| config.recordings = path)
+}
+
+fn record(office: &Office, left: &Phone, right: &Phone) {
+    office.send(Command::Record {
+        recording: recording(),
+        room: ROOM,
+        left: left.leg,
+        right: vec![right.leg],
+        at: at(office.now),
+        tape: tape("2026/r1"),
+    });
+}
+
+fn stop(office: &mut Office) -> Closed {
+    office.send(Command::StopRecord {
+        recording: recording(),
+        at: at(office.now),
+    });
+    office.run(0);
+    let closed = office
+        .notices()
+        .into_iter()
+        .find_map(|notice| match notice {
+            Notice::RecordingClosed(closed) => Some(*closed),
+            _ => None,
+        });
+    closed.expect("told")
+}
+
+/// Left and right.
+fn channels(closed: &Closed) -> [Vec<i16>; 2] {
+    let mut reader = hound::WavReader::open(&closed.path).expect("a WAV file");
+    let samples: Vec<i16> = reader
+        .samples()
+        .map(|sample| sample.expect("16 bit"))
+        .collect();
+    [0, 1].map(|side| samples.iter().skip(side).step_by(2).copied().collect())
+}
+
+#[test]
+fn each_party_is_on_its_own_channel_for_the_length_of_the_talk() {
+    let directory = tempfile::tempdir().expect("directory");
+    let mut office = office(&directory);
+    let (mut a, mut b) = office.pair();
+    office.talk(10, &mut [&mut a, &mut b]);
+    record(&office, &a, &b);
+    office.talk(500, &mut [&mut a, &mut b]);
+    let closed = stop(&mut office);
+    assert_eq!(closed.defect, None);
+    assert_eq!(closed.duration_ms, 10_000);
+    let [left, right] = channels(&closed);
+    assert_eq!(left.len(), 80_000);
+    for (side, own, other) in [(&left, 440.0, 880.0), (&right, 880.0, 440.0)] {
+        assert!(level(&side[800..], own) > -13.5);
+        assert!(level(&side[800..], other) < level(&side[800..], own) - 60.0);
+    }
+    // It is still a relay: nothing was delayed for the recording.
+    let got = b.got();
+    assert!(got.iter().all(|got| got.at.as_millis() % 20 == 3));
+}
+
+#[test]
+fn five_percent_loss_shifts_nothing() {
+    let directory = tempfile::tempdir().expect("directory");
+    let mut office = office(&directory);
+    let (mut a, mut b) = office.pair();
+    office.run(100);
+    record(&office, &a, &b);
+    // A minute in which every second begins with a click of 100 ms on both sides at once.
+    let mut lost = 0;
+    for frame in 0..3000 {
+        let loud = frame % 50 < 5;
+        for (phone, phase) in [(&mut a, 3), (&mut b, 11)] {
+            let mut samples = [0; FRAME_SAMPLES];
+            if loud {
+                phone.tone.fill(&mut samples);
+            }
+            let mut payload = [0; FRAME_SAMPLES];
+            phone.codec.encode(&samples, &mut payload);
+            let packet = phone.rtp(0, phone.timestamp, &payload);
+            phone.timestamp = phone.timestamp.wrapping_add(160);
+            // One in twenty is lost on the left side.
+            if phase == 3 && (frame * 7919) % 20 == 6 {
+                lost += 1;
+            } else {
+                phone
+                    .wire
+                    .send_at(at(office.now + phase), phone.switch, &packet);
+            }
+        }
+        office.run(20);
+    }
+    let closed = stop(&mut office);
+    assert_eq!(closed.duration_ms, 60_000);
+    let [left, right] = channels(&closed);
+    let start = |side: &[i16], second: usize| {
+        let from = (second * 8000).saturating_sub(2000);
+        let loud = side[from..].iter().position(|sample| sample.abs() > 200);
+        loud.map(|place| from + place).expect("a click")
+    };
+    for second in [1, 30, 58, 59] {
+        let apart = start(&left, second).abs_diff(start(&right, second));
+        // Their phases differ by 8 ms; one lost frame may be the first of the click.
+        assert!(apart <= 64 + 160, "second {second}: {apart} samples apart");
+    }
+    let gaps = closed.gaps.iter().filter(|gap| gap.cause == GapCause::Lost);
+    let gone: u64 = gaps.map(|gap| gap.length_ms).sum();
+    assert_eq!(gone, lost * 20);
+}
+
+#[test]
+fn a_recording_goes_on_over_a_third_member_and_another_worker() {
+    let directory = tempfile::tempdir().expect("directory");
+    let mut office = office(&directory);
+    let (mut a, mut b) = office.pair();
+    let mut c = office.phone(3, Codec::Pcma);
+    office.talk(10, &mut [&mut a, &mut b, &mut c]);
+    record(&office, &a, &b);
+    let (room, leg) = (ROOM, c.leg);
+    for round in 0..20 {
+        office.join(&c);
+        office.talk(5, &mut [&mut a, &mut b, &mut c]);
+        let worker = (round + 1) % 2;
+        office.send(Command::Migrate { room, worker });
+        office.talk(3, &mut [&mut a, &mut b, &mut c]);
+        office.send(Command::Leave { room, leg });
+        office.talk(2, &mut [&mut a, &mut b, &mut c]);
+    }
+    let closed = stop(&mut office);
+    assert_eq!((closed.defect.as_deref(), closed.duration_ms), (None, 4000));
+    let [left, right] = channels(&closed);
+    // Whole and in phase from end to end.
+    assert!(level(&left[160..], 440.0) > -13.5);
+    assert!(level(&right[160..], 880.0) > -13.5);
+    assert!(
+        level(&right[160..], 1320.0) > -20.0,
+        "the third is on the right"
+    );
+    assert!(level(&left[160..], 1320.0) < -60.0);
+}
+
+#[test]
+fn a_leg_is_recorded_both_ways() {
+    let directory = tempfile::tempdir().expect("directory");
+    let mut office = office(&directory);
+    let mut a = office.phone(1, Codec::Pcma);
+    let leg = a.leg;
+    let sound = office
+        .engine
+        .library()
+        .sound("tone-1004")
+        .expect("built in");
+    office.send(Command::RecordLeg {
+        recording: recording(),
+        leg,
+        at: at(0),
+        tape: tape("r1"),
+    });
+    office.send(Command::Play {
+        leg,
+        play: crate::media::PlayId(1),
+        sounds: vec![sound],
+        looped: true,
+    });
+    office.talk(100, &mut [&mut a]);
+    let closed = stop(&mut office);
+    let [left, right] = channels(&closed);
+    assert!(level(&left[800..], 440.0) > -13.6);
+    assert!(level(&right[800..], 1004.0) > -5.0);
+    assert!(level(&left[800..], 1004.0) < -60.0);
+}
+
+#[test]
+fn a_recording_ends_with_its_leg_or_room_and_a_bad_one_is_told() {
+    let directory = tempfile::tempdir().expect("directory");
+    let mut office = office(&directory);
+    let (mut a, mut b) = office.pair();
+    record(&office, &a, &b);
+    office.talk(50, &mut [&mut a, &mut b]);
+    office.send(Command::CloseLeg { leg: a.leg });
+    office.send(Command::CloseLeg { leg: b.leg });
+    office.send(Command::CloseRoom { room: ROOM });
+    office.run(20);
+    let closed = |office: &Office| {
+        office
+            .notices()
+            .into_iter()
+            .find_map(|notice| match notice {
+                Notice::RecordingClosed(closed) => Some(*closed),
+                _ => None,
+            })
+    };
+    assert_eq!(closed(&office).map(|closed| closed.duration_ms), Some(1000));
+    office.send(Command::RecordLeg {
+        recording: recording(),
+        leg: a.leg,
+        at: at(office.now),
+        tape: tape("../outside"),
+    });
+    office.run(20);
+    assert!(closed(&office).is_some_and(|closed| closed.defect.is_some()));
+    let stats = office.engine.stats();
+    let running = stats.recordings.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(running, 0);
+}

@@ -1,0 +1,72 @@
+//! What media counts: plain numbers for metrics; workers add to them once a tick.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! stats {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Counters and gauges of the whole engine. Counters only grow.
+        #[derive(Debug, Default)]
+        pub struct Stats {
+            $($(#[$doc])* pub $name: AtomicU64,)*
+        }
+
+        impl Stats {
+            /// Names and values, in declaration order.
+            pub fn snapshot(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name.load(Ordering::Relaxed)),)*]
+            }
+        }
+    };
+}
+
+stats! {
+    /// RTP packets received, refused ones included.
+    packets_in,
+    /// RTP packets sent.
+    packets_out,
+    /// Packets that never came, by sequence number; added when a leg closes.
+    lost,
+    /// Packets refused: wrong source, wrong payload type, not RTP.
+    refused,
+    /// Packets that could not be handed to the network.
+    send_failed,
+    /// RTCP packets received.
+    rtcp_in,
+    /// RTCP packets sent.
+    rtcp_out,
+    /// Ticks that began more than 5 ms after their time.
+    late_ticks,
+    /// Ticks that were not played at all, because a worker stood still for longer than it may
+    /// catch up.
+    skipped_ticks,
+    /// Ticks, on all workers.
+    ticks,
+    /// Notices dropped because a shard does not read them.
+    notices_dropped,
+    /// Legs whose sockets the system did not let us watch.
+    deaf_legs,
+    /// Legs that are open (gauge).
+    legs,
+    /// Rooms that are open (gauge).
+    rooms,
+    /// Recordings that run (gauge).
+    recordings,
+    /// Port pairs in use (gauge).
+    ports_in_use,
+    /// Port pairs resting after use (gauge).
+    ports_quarantined,
+    /// Recorder blocks waiting for the disk (gauge).
+    recorder_backlog,
+}
+
+impl Stats {
+    pub(crate) fn add(counter: &AtomicU64, more: u64) {
+        if more > 0 {
+            counter.fetch_add(more, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn take(gauge: &AtomicU64, less: u64) {
+        gauge.fetch_sub(less, Ordering::Relaxed);
+    }
+}

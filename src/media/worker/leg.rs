@@ -1,0 +1,235 @@
+//! One leg's media: sockets, belief, both streams, and what it is given to hear.
+//!
+//! A leg is a value: it moves to another worker whole, with its sockets. Everything it ever needs
+//! is allocated when it is made.
+
+use crate::base::{LegId, RoomId, ShardId, Timestamp};
+use crate::events::MediaSummary;
+use crate::media::Codec;
+use crate::media::command::{LegFlow, LegPorts, LegState};
+use crate::media::graph::{Hears, Member, Own};
+use crate::media::io::Socket;
+use crate::media::latch::Latch;
+use crate::media::mixer::Talker;
+use crate::media::ports::Lease;
+use crate::media::rtp::Reception;
+use crate::media::{Frame, SILENCE, dtmf, jitter};
+
+use super::outbound::Outbound;
+use super::player::Player;
+use super::reports::Reports;
+use super::tape::LegTape;
+
+/// One leg on its worker.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    pub(super) id: LegId,
+    pub(super) shard: ShardId,
+    pub(super) ports: LegPorts,
+    pub(super) lease: Lease,
+    pub(super) rtp: Socket,
+    pub(super) rtcp: Socket,
+    pub(super) flow: Option<LegFlow>,
+    pub(super) latch: Latch,
+    pub(super) inbound: Inbound,
+    pub(super) out: Outbound,
+    pub(super) reports: Reports,
+    /// Digits on their way to the far end.
+    pub(super) digits: dtmf::Sender,
+    pub(super) own: Given,
+    pub(super) route: Route,
+    /// Both directions of this leg, being recorded.
+    pub(super) tape: Option<Box<LegTape>>,
+}
+
+/// What comes in.
+#[derive(Debug)]
+pub(super) struct Inbound {
+    pub(super) reception: Reception,
+    pub(super) keys: dtmf::Receiver,
+    pub(super) jitter: jitter::Buffer,
+    /// The voice of this tick, when the leg feeds a mix.
+    pub(super) voice: Frame,
+    /// Whether anything of it came.
+    pub(super) has_voice: bool,
+    pub(super) talker: Talker,
+    /// Place among this tick's speakers.
+    pub(super) place: Option<usize>,
+    pub(super) refused: u64,
+    /// When the last packet came, or listening began.
+    pub(super) heard: Timestamp,
+    pub(super) told_first: bool,
+    pub(super) told_silent: bool,
+}
+
+/// What the leg is given to hear instead of a room.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    pub(super) play: Option<Player>,
+    pub(super) music: Option<Player>,
+    pub(super) echo: bool,
+}
+
+/// Where voices go, as the graph decided; keys are those of the worker's slab.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Route {
+    pub(super) room: Option<usize>,
+    pub(super) hears: Hears,
+    /// Who hears this leg's packets as they come.
+    pub(super) relay_to: Option<usize>,
+    /// Whether somebody hears this leg in a mix.
+    pub(super) feeds_mix: bool,
+    /// Whether a recording of the room takes this leg's voice.
+    pub(super) is_taped: bool,
+}
+
+/// What makes a leg.
+#[derive(Debug)]
+pub(crate) struct Seed {
+    pub(crate) id: LegId,
+    pub(crate) shard: ShardId,
+    pub(crate) ports: LegPorts,
+    pub(crate) lease: Lease,
+    pub(crate) rtp: Socket,
+    pub(crate) rtcp: Socket,
+    /// Where the outgoing stream begins.
+    pub(crate) out: Outbound,
+}
+
+impl Leg {
+    /// A leg that hears and says nothing yet.
+    pub(crate) fn new(seed: Seed, now: Timestamp) -> Self {
+        let traces = seed.lease.traces();
+        Self {
+            id: seed.id,
+            shard: seed.shard,
+            ports: seed.ports,
+            lease: seed.lease,
+            rtp: seed.rtp,
+            rtcp: seed.rtcp,
+            flow: None,
+            latch: Latch::new(traces),
+            inbound: Inbound {
+                reception: Reception::new(),
+                keys: dtmf::Receiver::new(),
+                jitter: jitter::Buffer::new(),
+                voice: SILENCE,
+                has_voice: false,
+                talker: Talker::new(),
+                place: None,
+                refused: 0,
+                heard: now,
+                told_first: false,
+                told_silent: false,
+            },
+            out: seed.out,
+            reports: Reports::new(now),
+            digits: dtmf::Sender::new(),
+            own: Given::default(),
+            route: Route::default(),
+            tape: None,
+        }
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> LegId {
+        self.id
+    }
+
+    /// Goes on with what a checkpoint knew of the far end.
+    pub(crate) fn resume(&mut self, state: &LegState, now: Timestamp) {
+        if let Some(flow) = &state.flow {
+            self.set_flow(flow.clone(), now);
+        }
+        if let Some(source) = state.latched {
+            self.latch.resume(source, now);
+        }
+    }
+
+    /// Takes over what was negotiated.
+    pub(super) fn set_flow(&mut self, flow: LegFlow, now: Timestamp) {
+        let was_receiving = self.flow.as_ref().is_some_and(|flow| flow.receiving);
+        if flow.receiving && !was_receiving {
+            self.inbound.heard = now;
+            self.inbound.told_silent = false;
+        }
+        self.latch.negotiate(flow.remote);
+        self.reports.negotiate(flow.remote, flow.remote_rtcp);
+        self.flow = Some(flow);
+    }
+
+    /// What the graph must know.
+    pub(super) fn member(&self) -> Member {
+        let own = if self.own.play.is_some() {
+            Some(Own::Play)
+        } else if self.own.music.is_some() {
+            Some(Own::Music)
+        } else {
+            self.own.echo.then_some(Own::Echo)
+        };
+        Member {
+            format: self.flow.as_ref().map(|flow| (flow.codec, flow.ptime_ms)),
+            own,
+        }
+    }
+
+    /// The codec and payload type to send with, when we may send and know where to.
+    pub(super) fn sending(&self) -> Option<(Codec, u8)> {
+        let flow = self.flow.as_ref().filter(|flow| flow.sending)?;
+        self.latch.destination()?;
+        Some((flow.codec, flow.send_payload_type))
+    }
+
+    /// Whether the tick's digits take the place of everything else.
+    pub(super) fn is_dialling(&self) -> bool {
+        self.digits.is_active()
+    }
+
+    /// The last word on the leg.
+    pub(super) fn summary(&self) -> MediaSummary {
+        MediaSummary {
+            received: self.inbound.reception.received(),
+            sent: self.out.sent().0,
+            lost: self.inbound.reception.lost(),
+            refused: self.inbound.refused,
+            jitter_ms: self.inbound.reception.jitter_ms(),
+        }
+    }
+
+    /// What another process needs to go on.
+    pub(super) fn checkpoint(&self, now: Timestamp) -> LegState {
+        LegState {
+            leg: self.id,
+            shard: self.shard,
+            at: now,
+            ports: self.ports,
+            flow: self.flow.clone(),
+            latched: self.latch.source(),
+            ssrc: self.out.ssrc(),
+            sequence: self.out.sequence(),
+            timestamp: self.out.sample_at(now),
+        }
+    }
+}
+
+/// A conference on its worker.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub(super) id: RoomId,
+    /// Keys of the worker's slab, in order of joining.
+    pub(super) members: Vec<usize>,
+    /// Whether anybody hears the mix.
+    pub(super) mixes: bool,
+    pub(super) tapes: Vec<super::tape::RoomTape>,
+}
+
+impl Room {
+    pub(super) fn new(id: RoomId) -> Self {
+        Self {
+            id,
+            members: Vec::with_capacity(8),
+            mixes: false,
+            tapes: Vec::with_capacity(2),
+        }
+    }
+}

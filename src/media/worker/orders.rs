@@ -1,0 +1,251 @@
+//! Carries out what signalling ordered.
+
+use super::inbox::Order;
+use super::leg::{Leg, Room};
+use super::player::Player;
+use super::routes::Finished;
+use super::tape::{LegTape, RoomTape};
+use super::{Wire, Worker};
+use crate::base::{LegId, RecordingId, RoomId, Timestamp};
+use crate::media::{Command, Notice, Stats};
+
+/// How long a digit is held.
+const DIGIT_MS: u32 = 100;
+
+impl Worker {
+    /// Carries out one order, now or when what it is about has come.
+    pub(super) fn order(&mut self, order: Order, now: Timestamp) {
+        let Some(order) = self.defer(order) else {
+            return;
+        };
+        match order {
+            Order::Adopt(leg) => {
+                let key = self.adopt(leg);
+                self.replan(key);
+            }
+            Order::Command(command) => self.command(command, now),
+            Order::Expect { ticket, .. } => self.expect(ticket),
+            Order::SendLeg { leg, to, ticket } => self.send_leg(leg, to, ticket),
+            Order::SendRoom {
+                room, to, ticket, ..
+            } => self.send_room(room, to, ticket),
+            Order::TapeLeg { leg, tape } => self.tape_leg(leg, tape, now),
+            Order::TapeRoom { room, tape } => self.tape_room(room, tape, now),
+            Order::Untape {
+                recording,
+                leg,
+                room,
+                at,
+            } => {
+                if let Some(key) = leg.and_then(|leg| self.by_leg.get(&leg)) {
+                    self.untape_leg(*key, &recording, at);
+                }
+                if let Some(key) = room.and_then(|room| self.by_room.get(&room)) {
+                    self.untape_room(*key, &recording, at);
+                }
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command, now: Timestamp) {
+        let (leg, room) = command.about();
+        let leg = leg.and_then(|leg| self.by_leg.get(leg)).copied();
+        let room_key = room.and_then(|room| self.by_room.get(&room)).copied();
+        match command {
+            Command::CloseRoom { .. } => {
+                if let Some(room) = room_key {
+                    self.close_room(room, now);
+                }
+            }
+            Command::OpenRoom { room } => self.open_room(room),
+            // Taken apart by the engine.
+            Command::Migrate { .. }
+            | Command::Record { .. }
+            | Command::RecordLeg { .. }
+            | Command::StopRecord { .. } => {}
+            command => {
+                if let Some(key) = leg {
+                    self.leg_command(command, key, room_key, now);
+                }
+            }
+        }
+    }
+
+    fn leg_command(&mut self, command: Command, key: usize, room: Option<usize>, now: Timestamp) {
+        let leg = &mut self.legs[key];
+        match command {
+            Command::Checkpoint { .. } => {
+                let notice = Notice::LegCheckpoint {
+                    leg: leg.id,
+                    state: Box::new(leg.checkpoint(now)),
+                };
+                return self.notices.tell(leg.shard, notice, &self.stats);
+            }
+            Command::CloseLeg { leg } => return self.close_leg(leg, now),
+            Command::Echo { on, .. } => leg.own.echo = on,
+            Command::HoldMusic { sound, .. } => {
+                if room.is_none() || leg.route.room != room {
+                    return;
+                }
+                leg.own.music = sound.map(|sound| Player::new(None, vec![sound], true));
+            }
+            Command::Join { .. } => match room {
+                Some(room) => return self.join(room, key),
+                None => return,
+            },
+            Command::Leave { .. } => {
+                if leg.route.room == room {
+                    self.leave(key);
+                }
+                return;
+            }
+            Command::Play {
+                play,
+                sounds,
+                looped,
+                ..
+            } => {
+                self.take_play(key, Finished::No);
+                let player = Player::new(Some(play), sounds, looped);
+                let is_over = player.is_over();
+                self.legs[key].own.play = Some(player);
+                if is_over {
+                    return self.end_play(key);
+                }
+            }
+            Command::SendDigits { digits, .. } => {
+                for digit in digits.chars() {
+                    leg.digits.push(digit, DIGIT_MS);
+                }
+                return;
+            }
+            Command::SetLeg { flow, .. } => leg.set_flow(flow, now),
+            Command::StopPlay { .. } => leg.own.play = None,
+            _ => return,
+        }
+        self.replan(key);
+    }
+
+    fn open_room(&mut self, id: RoomId) {
+        if !self.by_room.contains_key(&id) {
+            let key = self.rooms.insert(Box::new(Room::new(id)));
+            self.by_room.insert(id, key);
+            Stats::add(&self.stats.rooms, 1);
+        }
+    }
+
+    pub(super) fn close_room(&mut self, key: usize, now: Timestamp) {
+        while let Some(member) = self.rooms[key].members.first().copied() {
+            self.leave(member);
+        }
+        let room = self.rooms.remove(key);
+        self.by_room.remove(&room.id);
+        Stats::take(&self.stats.rooms, 1);
+        for tape in room.tapes {
+            self.finish(now, |at| tape.close(at));
+        }
+    }
+
+    fn join(&mut self, room: usize, key: usize) {
+        if self.legs[key].route.room == Some(room) {
+            return;
+        }
+        self.leave(key);
+        self.rooms[room].members.push(key);
+        self.legs[key].route.room = Some(room);
+        self.replan_room(room);
+    }
+
+    /// Takes a leg out of its room, if it is in one.
+    pub(super) fn leave(&mut self, key: usize) {
+        let Some(leg) = self.legs.get_mut(key) else {
+            return;
+        };
+        let Some(room) = leg.route.room.take() else {
+            return;
+        };
+        leg.own.music = None;
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.members.retain(|member| *member != key);
+        }
+        self.replan(key);
+        self.replan_room(room);
+    }
+
+    pub(super) fn close_leg(&mut self, id: LegId, now: Timestamp) {
+        let Some(leg) = self.detach(id) else {
+            return;
+        };
+        let Wire {
+            packet,
+            counts,
+            cname,
+            ..
+        } = &mut *self.wire;
+        let goodbye = leg.goodbye(cname, packet);
+        if goodbye.is_some_and(|length| leg.send_rtcp(&packet[..length])) {
+            counts.rtcp_out += 1;
+        }
+        self.bury(*leg, now);
+    }
+
+    /// The last word on a leg: its ports begin to rest, its shard is told.
+    fn bury(&mut self, leg: Leg, now: Timestamp) {
+        let summary = leg.summary();
+        Stats::add(&self.stats.lost, summary.lost);
+        let (shard, id) = (leg.shard, leg.id);
+        if let Some(tape) = leg.tape {
+            self.finish(now, |at| tape.close(at));
+        }
+        drop((leg.rtp, leg.rtcp));
+        leg.lease.release(now, leg.latch.traces());
+        Stats::take(&self.stats.legs, 1);
+        let notice = Notice::LegClosed { leg: id, summary };
+        self.notices.tell(shard, notice, &self.stats);
+    }
+
+    fn tape_leg(&mut self, leg: LegId, tape: Box<LegTape>, now: Timestamp) {
+        Stats::add(&self.stats.recordings, 1);
+        let Some(leg) = self
+            .by_leg
+            .get(&leg)
+            .and_then(|key| self.legs.get_mut(*key))
+        else {
+            return self.finish(now, |at| tape.close(at));
+        };
+        if let Some(before) = leg.tape.replace(tape) {
+            self.finish(now, |at| before.close(at));
+        }
+    }
+
+    fn tape_room(&mut self, room: RoomId, tape: Box<RoomTape>, now: Timestamp) {
+        Stats::add(&self.stats.recordings, 1);
+        let Some(key) = self.by_room.get(&room).copied() else {
+            return self.finish(now, |at| tape.close(at));
+        };
+        self.rooms[key].tapes.push(*tape);
+        self.replan_room(key);
+    }
+
+    fn untape_leg(&mut self, key: usize, recording: &RecordingId, at: Timestamp) {
+        let tape = &mut self.legs[key].tape;
+        if let Some(tape) = tape.take_if(|tape| tape.recording() == recording) {
+            self.finish(at, |at| tape.close(at));
+        }
+    }
+
+    fn untape_room(&mut self, key: usize, recording: &RecordingId, at: Timestamp) {
+        let tapes = &mut self.rooms[key].tapes;
+        let place = tapes.iter().position(|tape| tape.recording() == recording);
+        if let Some(place) = place {
+            let tape = tapes.swap_remove(place);
+            self.finish(at, |at| tape.close(at));
+            self.replan_room(key);
+        }
+    }
+
+    fn finish(&self, at: Timestamp, close: impl FnOnce(Timestamp)) {
+        Stats::take(&self.stats.recordings, 1);
+        close(at);
+    }
+}

@@ -1,0 +1,247 @@
+//! A packet comes in: judged, counted, and handed to whoever hears it.
+
+use std::net::SocketAddr;
+
+use crate::base::{LegId, Timestamp};
+use crate::media::graph::{Hears, Own};
+use crate::media::latch::Verdict;
+use crate::media::rtp::{self, Header, Packet, is_rtcp};
+use crate::media::{Codec, MAX_PACKET_SAMPLES, Notice};
+
+use super::leg::{Leg, Room};
+use super::{Counts, Wire, Worker};
+
+/// What a datagram turned out to be.
+enum Heard<'a> {
+    Audio(Packet<'a>, Codec),
+    /// A telephone event.
+    Event(Packet<'a>),
+    Refused,
+    /// RTCP on the RTP port.
+    Report,
+    /// Good, but nobody may hear it: the call is on hold.
+    Unused(Packet<'a>),
+}
+
+/// A talker's packet on its way to a listener.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    from: LegId,
+    packet: Packet<'a>,
+    is_event: bool,
+}
+
+impl Worker {
+    /// Takes one datagram from a leg's RTP socket.
+    pub(super) fn receive_rtp(&mut self, key: usize, now: Timestamp) {
+        let wire = &mut *self.wire;
+        let counts = &mut wire.counts;
+        let Some(leg) = self.legs.get_mut(key) else {
+            return;
+        };
+        // An error is "nothing there", or an ICMP message about something we sent.
+        let Ok((length, source)) = leg.rtp.receive(&mut wire.datagram) else {
+            return;
+        };
+        let datagram = &wire.datagram[..length];
+        counts.packets_in += 1;
+        let taped = leg.route.room.filter(|_| leg.route.is_taped);
+        let room = taped.and_then(|room| self.rooms.get_mut(room));
+        let (packet, is_event) = match leg.judge(now, source, datagram) {
+            Heard::Audio(packet, codec) => {
+                if leg.is_listened_to() {
+                    let length = codec.decode(packet.payload(), &mut wire.samples);
+                    let samples = &wire.samples[..length];
+                    leg.hand_out(now, packet.header(), samples, room);
+                }
+                (packet, false)
+            }
+            Heard::Event(packet) => {
+                leg.note(packet.header(), room);
+                let pressed = leg
+                    .inbound
+                    .keys
+                    .handle_packet(packet.header(), packet.payload());
+                if let Some(digit) = pressed {
+                    let notice = Notice::Digit { leg: leg.id, digit };
+                    self.notices.tell(leg.shard, notice, &self.stats);
+                }
+                (packet, true)
+            }
+            Heard::Refused => {
+                leg.inbound.refused += 1;
+                counts.refused += 1;
+                return;
+            }
+            Heard::Report => {
+                let believed = leg.handle_rtcp(now, source, datagram);
+                counts.rtcp(believed);
+                return;
+            }
+            Heard::Unused(packet) => return leg.note(packet.header(), room),
+        };
+        if !leg.inbound.told_first {
+            leg.inbound.told_first = true;
+            let notice = Notice::FirstPacket { leg: leg.id };
+            self.notices.tell(leg.shard, notice, &self.stats);
+        }
+        let said = Said {
+            from: leg.id,
+            packet,
+            is_event,
+        };
+        if leg.route.hears == Hears::Own(Own::Echo) {
+            leg.pass_on(now, said, &mut wire.packet, counts);
+        }
+        let listener = leg.route.relay_to;
+        if let Some(listener) = listener.and_then(|listener| self.legs.get_mut(listener)) {
+            listener.pass_on(now, said, &mut wire.packet, counts);
+        }
+    }
+
+    /// Takes one datagram from a leg's RTCP socket.
+    pub(super) fn receive_rtcp(&mut self, key: usize, now: Timestamp) {
+        let Wire {
+            datagram, counts, ..
+        } = &mut *self.wire;
+        let Some(leg) = self.legs.get_mut(key) else {
+            return;
+        };
+        let Ok((length, source)) = leg.rtcp.receive(datagram) else {
+            return;
+        };
+        counts.rtcp(leg.handle_rtcp(now, source, &datagram[..length]));
+    }
+}
+
+impl Leg {
+    fn judge<'a>(&mut self, now: Timestamp, source: SocketAddr, datagram: &'a [u8]) -> Heard<'a> {
+        let Some(flow) = &self.flow else {
+            return Heard::Refused;
+        };
+        if flow.rtcp_mux && is_rtcp(datagram) {
+            return Heard::Report;
+        }
+        let Ok(packet) = Packet::parse(datagram) else {
+            return Heard::Refused;
+        };
+        let header = packet.header();
+        let is_audio = header.payload_type == flow.receive_payload_type;
+        let is_event = flow.receive_telephone_event == Some(header.payload_type);
+        if !is_audio && !is_event {
+            return Heard::Refused;
+        }
+        let (ssrc, sequence) = (header.ssrc, header.sequence);
+        if self.latch.judge(now, source, ssrc, sequence) == Verdict::Refuse {
+            return Heard::Refused;
+        }
+        let inbound = &mut self.inbound;
+        inbound.reception.handle_packet(header, now);
+        inbound.heard = now;
+        inbound.told_silent = false;
+        match (flow.receiving, is_audio) {
+            (false, _) => Heard::Unused(packet),
+            (true, true) => Heard::Audio(packet, flow.codec),
+            (true, false) => Heard::Event(packet),
+        }
+    }
+
+    /// Whether anything needs this leg's samples.
+    fn is_listened_to(&self) -> bool {
+        self.route.feeds_mix || self.route.is_taped || self.tape.is_some()
+    }
+
+    /// Gives a packet's samples to the mix and to the recordings.
+    fn hand_out(
+        &mut self,
+        now: Timestamp,
+        header: &Header,
+        samples: &[i16],
+        room: Option<&mut Box<Room>>,
+    ) {
+        if self.route.feeds_mix {
+            self.inbound.jitter.insert(header, samples);
+        }
+        if let Some(tape) = &mut self.tape {
+            tape.said(now, header, samples);
+        }
+        for tape in room.into_iter().flat_map(|room| &mut room.tapes) {
+            tape.voice(self.id, now, header, samples);
+        }
+    }
+
+    /// Tells the recordings of a packet they do not get.
+    fn note(&mut self, header: &Header, room: Option<&mut Box<Room>>) {
+        if let Some(tape) = &mut self.tape {
+            tape.pass_said(header);
+        }
+        for tape in room.into_iter().flat_map(|room| &mut room.tapes) {
+            tape.pass(self.id, header);
+        }
+    }
+
+    /// Sends a talker's packet on, in this leg's own stream.
+    fn pass_on(&mut self, now: Timestamp, said: Said<'_>, buffer: &mut [u8], counts: &mut Counts) {
+        let (header, payload) = (said.packet.header(), said.packet.payload());
+        if self.is_dialling() || payload.len() > MAX_PACKET_SAMPLES {
+            return;
+        }
+        let Some((_, audio)) = self.sending() else {
+            return;
+        };
+        let event = self
+            .flow
+            .as_ref()
+            .and_then(|flow| flow.send_telephone_event);
+        let payload_type = match (said.is_event, event) {
+            (false, _) => audio,
+            (true, Some(event)) => event,
+            // The far end takes no events: the digit is told to signalling, which may tell it.
+            (true, None) => return,
+        };
+        let Some(place) = self.out.relay(now, said.from, header, said.is_event) else {
+            return;
+        };
+        let header = Header {
+            marker: header.marker || place.after_pause,
+            payload_type,
+            sequence: place.sequence,
+            timestamp: place.timestamp,
+            ssrc: self.out.ssrc(),
+        };
+        self.transmit(now, header, payload, buffer, counts);
+    }
+
+    /// Hands a packet to the network.
+    pub(super) fn transmit(
+        &mut self,
+        now: Timestamp,
+        header: Header,
+        payload: &[u8],
+        buffer: &mut [u8],
+        counts: &mut Counts,
+    ) {
+        let Some(to) = self.latch.destination() else {
+            return;
+        };
+        let Some(length) = rtp::write(buffer, header, payload) else {
+            return;
+        };
+        match self.rtp.send(&buffer[..length], to) {
+            Ok(()) => counts.packets_out += 1,
+            Err(_) => counts.send_failed += 1,
+        }
+        // The numbers are used up either way; to the far end a failure is a loss.
+        self.out.count(payload.len());
+        let (Some(tape), Some(flow)) = (&mut self.tape, &self.flow) else {
+            return;
+        };
+        if header.payload_type == flow.send_payload_type {
+            let mut samples = [0; MAX_PACKET_SAMPLES];
+            let length = flow.codec.decode(payload, &mut samples);
+            tape.sent(now, &header, &samples[..length]);
+        } else {
+            tape.pass_sent(&header);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The tick: every 20 ms what is mixed, played or dialled goes out, and what is due is done.
+
+use std::time::Duration;
+
+use crate::base::Timestamp;
+use crate::media::graph::{Hears, Own};
+use crate::media::jitter::Popped;
+use crate::media::rtp::Header;
+use crate::media::{FRAME_SAMPLES, Notice, SILENCE, dtmf};
+
+use super::leg::{Inbound, Leg};
+use super::{Counts, Wire, Worker};
+
+/// A leg from which nothing came for this long is told as silent.
+const SILENT_AFTER: Duration = Duration::from_secs(30);
+
+impl Worker {
+    /// Plays the tick of time `at`.
+    pub(super) fn tick(&mut self, at: Timestamp) {
+        self.notices.flush();
+        self.play(at);
+        self.mix(at);
+        self.wire.counts.ticks += 1;
+    }
+
+    /// All that concerns one leg alone.
+    fn play(&mut self, at: Timestamp) {
+        let Wire {
+            packet,
+            counts,
+            cname,
+            ..
+        } = &mut *self.wire;
+        for (key, leg) in &mut self.legs {
+            if leg.route.feeds_mix {
+                leg.inbound.pop_voice();
+            }
+            match leg.route.hears {
+                Hears::Mix => {}
+                Hears::Own(Own::Play | Own::Music) => {
+                    let is_over = leg.play_frame(at, packet, counts);
+                    self.finished.extend(is_over.then_some(key));
+                }
+                _ if leg.is_dialling() => leg.send_frame(at, None, packet, counts),
+                _ => {}
+            }
+            if at >= leg.reports.next {
+                let report = leg.report(at, cname, packet);
+                if report.is_some_and(|length| leg.send_rtcp(&packet[..length])) {
+                    counts.rtcp_out += 1;
+                }
+            }
+            if let Some(tape) = &mut leg.tape {
+                tape.tick(at);
+            }
+            if let Some(since) = leg.fell_silent(at) {
+                let notice = Notice::Silent { leg: leg.id, since };
+                self.notices.tell(leg.shard, notice, &self.stats);
+            }
+        }
+        while let Some(key) = self.finished.pop() {
+            self.end_play(key);
+        }
+    }
+
+    /// All rooms in which somebody hears the mix.
+    fn mix(&mut self, at: Timestamp) {
+        let Wire { packet, counts, .. } = &mut *self.wire;
+        let mixer = &mut self.mixer;
+        for (_, room) in &mut self.rooms {
+            for tape in &mut room.tapes {
+                tape.tick(at);
+            }
+            if !room.mixes {
+                continue;
+            }
+            mixer.begin();
+            for key in &room.members {
+                if let Some(leg) = self.legs.get_mut(*key) {
+                    let Inbound {
+                        talker,
+                        voice,
+                        place,
+                        has_voice,
+                        ..
+                    } = &mut leg.inbound;
+                    *place = mixer.speak(talker, has_voice.then_some(&*voice));
+                }
+            }
+            mixer.mix();
+            for key in &room.members {
+                let Some(leg) = self.legs.get_mut(*key) else {
+                    continue;
+                };
+                if let Some(place) = leg.inbound.place {
+                    mixer.settle(place, &mut leg.inbound.talker);
+                }
+                if leg.route.hears != Hears::Mix {
+                    continue;
+                }
+                let Some((codec, _)) = leg.sending() else {
+                    continue;
+                };
+                let mut own = SILENCE;
+                let alone = leg.inbound.place;
+                if alone.is_some_and(|place| mixer.without(place, &mut own)) {
+                    let mut payload = [0; FRAME_SAMPLES];
+                    codec.encode(&own, &mut payload);
+                    leg.send_frame(at, Some(&payload), packet, counts);
+                } else {
+                    let payload = mixer.common_encoded(codec);
+                    leg.send_frame(at, Some(payload), packet, counts);
+                }
+            }
+        }
+    }
+}
+
+impl Inbound {
+    fn pop_voice(&mut self) {
+        self.has_voice = self.jitter.pop(&mut self.voice) != Popped::Empty;
+    }
+}
+
+impl Leg {
+    /// Sends the next frame of what is played; says whether that was the last.
+    fn play_frame(&mut self, at: Timestamp, packet: &mut [u8], counts: &mut Counts) -> bool {
+        let Some(codec) = self.flow.as_ref().map(|flow| flow.codec) else {
+            return false;
+        };
+        let may_send = self.sending().is_some();
+        if may_send && (self.is_dialling() || self.out.next_tick(at).is_none()) {
+            // A digit, or a seam: what is played waits, nothing of it is lost.
+            self.send_frame(at, None, packet, counts);
+            return false;
+        }
+        let player = match &mut self.own.play {
+            Some(play) => play,
+            None => match &mut self.own.music {
+                Some(music) => music,
+                None => return false,
+            },
+        };
+        let frame = player.next_frame(codec);
+        let is_over = player.is_over();
+        if let Some(frame) = frame {
+            self.send_frame(at, Some(&frame), packet, counts);
+        }
+        is_over
+    }
+
+    /// Sends a digit's packet when one is due, else the frame.
+    fn send_frame(
+        &mut self,
+        at: Timestamp,
+        payload: Option<&[u8; FRAME_SAMPLES]>,
+        buffer: &mut [u8],
+        counts: &mut Counts,
+    ) {
+        let Some((_, audio)) = self.sending() else {
+            return;
+        };
+        let Some(place) = self.out.next_tick(at) else {
+            return;
+        };
+        let event_type = self
+            .flow
+            .as_ref()
+            .and_then(|flow| flow.send_telephone_event);
+        if event_type.is_none() && self.is_dialling() {
+            self.digits = dtmf::Sender::new();
+        }
+        let mut header = Header {
+            marker: place.after_pause,
+            payload_type: audio,
+            sequence: place.sequence,
+            timestamp: place.timestamp,
+            ssrc: self.out.ssrc(),
+        };
+        if let Some(payload_type) = event_type
+            && let Some(event) = self.digits.next(place.timestamp)
+        {
+            header.marker = event.marker;
+            header.payload_type = payload_type;
+            header.timestamp = event.timestamp;
+            self.out.take(at, place);
+            self.transmit(at, header, &event.payload, buffer, counts);
+        } else if let Some(payload) = payload {
+            self.out.take(at, place);
+            self.transmit(at, header, payload, buffer, counts);
+        }
+    }
+
+    /// When the last packet came, once that is too long ago.
+    fn fell_silent(&mut self, at: Timestamp) -> Option<Timestamp> {
+        let inbound = &mut self.inbound;
+        let listening = self.flow.as_ref().is_some_and(|flow| flow.receiving);
+        if !listening || inbound.told_silent || at.since(inbound.heard) < SILENT_AFTER {
+            return None;
+        }
+        inbound.told_silent = true;
+        Some(inbound.heard)
+    }
+}

@@ -1,0 +1,145 @@
+//! Facts: the only things that change the router's state, and how they are written down.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Command, Explanation, NobodyWhy};
+use crate::base::{ReservationId, TaskId, Timestamp};
+use crate::journal::{Entry, FactClass};
+
+/// One fact of the router.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// It was told something.
+    Input(Command),
+    /// A deadline passed.
+    Timer(Timer),
+    /// It chose something.
+    Decision(Decision),
+}
+
+/// A deadline that passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "timer", rename_all = "snake_case")]
+pub enum Timer {
+    /// A worker may be offered this task again.
+    CoolDownOver {
+        /// Task.
+        task: TaskId,
+        /// Worker.
+        worker: String,
+    },
+    /// A worker whose phone failed may be offered tasks again.
+    PauseOver {
+        /// Worker.
+        worker: String,
+    },
+    /// An offer rang for as long as it may.
+    RingTimeout {
+        /// Offer.
+        reservation: ReservationId,
+    },
+    /// After-call work is over.
+    WrapOver {
+        /// Worker.
+        worker: String,
+    },
+}
+
+/// Something the router chose.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "snake_case")]
+pub enum Decision {
+    /// A task was found that nobody can take.
+    NobodyCanTake {
+        /// Task.
+        task: TaskId,
+        /// Why.
+        why: NobodyWhy,
+        /// Who was looked at.
+        explanation: Box<Explanation>,
+    },
+    /// A task was offered to a worker.
+    Offered {
+        /// The offer.
+        reservation: ReservationId,
+        /// Task.
+        task: TaskId,
+        /// Worker.
+        worker: String,
+        /// When the offer is withdrawn.
+        expires_at: Timestamp,
+        /// Why this worker.
+        explanation: Box<Explanation>,
+    },
+    /// A task was offered too often and given up.
+    TaskDropped {
+        /// Task.
+        task: TaskId,
+    },
+}
+
+/// Why entries do not fold into a state.
+#[derive(Debug, thiserror::Error)]
+pub enum FoldError {
+    /// An entry is missing, repeated or of another shard.
+    #[error("fact {found} of shard {shard} does not follow fact {last}")]
+    Gap {
+        /// Shard of the entry.
+        shard: u16,
+        /// Last fact folded.
+        last: u64,
+        /// Fact that came.
+        found: u64,
+    },
+    /// A fact or a snapshot cannot be read.
+    #[error("fact {sequence} cannot be read: {source}")]
+    Unreadable {
+        /// Its sequence.
+        sequence: u64,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+impl Fact {
+    /// What kind of fact it is.
+    pub fn class(&self) -> FactClass {
+        match self {
+            Fact::Input(_) => FactClass::Input,
+            Fact::Timer(_) => FactClass::Timer,
+            Fact::Decision(_) => FactClass::Decision,
+        }
+    }
+
+    /// The entry that keeps it.
+    pub fn encode(&self, shard: u16, sequence: u64, at: Timestamp) -> Entry {
+        let body = match self {
+            Fact::Input(command) => serde_json::to_string(command),
+            Fact::Timer(timer) => serde_json::to_string(timer),
+            Fact::Decision(decision) => serde_json::to_string(decision),
+        };
+        Entry {
+            shard,
+            sequence,
+            at,
+            class: self.class(),
+            body: body.expect("facts have string keys only, so they always serialise"),
+        }
+    }
+
+    /// The fact kept in an entry.
+    pub fn decode(entry: &Entry) -> Result<Self, FoldError> {
+        fn read<T: DeserializeOwned>(entry: &Entry) -> Result<T, FoldError> {
+            serde_json::from_str(&entry.body).map_err(|source| FoldError::Unreadable {
+                sequence: entry.sequence,
+                source,
+            })
+        }
+        Ok(match entry.class {
+            FactClass::Input => Fact::Input(read(entry)?),
+            FactClass::Timer => Fact::Timer(read(entry)?),
+            FactClass::Decision => Fact::Decision(read(entry)?),
+        })
+    }
+}

@@ -1,0 +1,239 @@
+//! What the router tells others; released by its pump when the facts behind it are written.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Command, Explanation, NobodyWhy, PlanError};
+use crate::base::{CallId, ReservationId, TaskId, Timestamp};
+
+/// What the router tells others.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// An accept won: the task is the worker's.
+    Assigned {
+        /// Task.
+        task: TaskId,
+        /// Its call.
+        call: CallId,
+        /// Offer that was accepted.
+        reservation: ReservationId,
+        /// Worker.
+        worker: String,
+    },
+    /// Nobody can take the task (said at most once a task); it stays in line until cancelled.
+    NobodyCanTake {
+        /// Task.
+        task: TaskId,
+        /// Its call.
+        call: CallId,
+        /// Its queue.
+        queue: String,
+        /// Why.
+        why: NobodyWhy,
+        /// Who was looked at.
+        explanation: Box<Explanation>,
+    },
+    /// Ring this worker's phone. Answer with `Accept` or `Reject`.
+    Offer {
+        /// The offer.
+        reservation: ReservationId,
+        /// Task.
+        task: TaskId,
+        /// Its call.
+        call: CallId,
+        /// Worker.
+        worker: String,
+        /// Number of the worker's phone.
+        phone: String,
+        /// Queue.
+        queue: String,
+        /// When the router itself withdraws the offer.
+        expires_at: Timestamp,
+        /// Why this worker.
+        explanation: Box<Explanation>,
+    },
+    /// The offer is over without `Reject` having been sent: stop ringing.
+    OfferRevoked {
+        /// The offer.
+        reservation: ReservationId,
+        /// Task.
+        task: TaskId,
+        /// Its call.
+        call: CallId,
+        /// Worker.
+        worker: String,
+        /// Why.
+        why: RevokedWhy,
+    },
+    /// The place in line has changed.
+    Position {
+        /// Task.
+        task: TaskId,
+        /// Its call.
+        call: CallId,
+        /// Place; 1 is next.
+        position: usize,
+        /// How many are in the line, the task included.
+        waiting: usize,
+    },
+    /// A command changed nothing.
+    Refused {
+        /// The command.
+        command: Box<Command>,
+        /// Why.
+        why: Refusal,
+    },
+    /// The task is gone; nothing follows but `WrapEnded`.
+    TaskEnded {
+        /// Task.
+        task: TaskId,
+        /// Its call.
+        call: CallId,
+        /// Its queue.
+        queue: String,
+        /// Worker it was assigned to.
+        worker: Option<String>,
+        /// How it ended.
+        outcome: TaskOutcome,
+        /// When the worker's after-call work ends at the latest, when there is any.
+        wrap_until: Option<Timestamp>,
+    },
+    /// Something about a worker has changed.
+    WorkerChanged {
+        /// Worker.
+        worker: String,
+        /// Activity.
+        activity: String,
+        /// Whether the activity is an available one.
+        available: bool,
+        /// Whether the phone is registered.
+        reachable: bool,
+        /// What he is at.
+        state: WorkerState,
+        /// Why he is in this activity.
+        reason: String,
+    },
+    /// A worker's after-call work is over.
+    WrapEnded {
+        /// Task it followed.
+        task: TaskId,
+        /// Its call.
+        call: CallId,
+        /// Worker.
+        worker: String,
+    },
+}
+
+/// An output with the fact that must be written before it is released.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Released {
+    /// Sequence of the last fact behind it.
+    pub sequence: u64,
+    /// The output.
+    pub output: Output,
+}
+
+/// Why the router withdrew an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevokedWhy {
+    /// The process was restarted.
+    Recovered,
+    /// It rang for as long as it may; the worker is moved to the no-answer activity.
+    RingTimeout,
+    /// The task was cancelled: the caller left.
+    TaskCancelled,
+    /// The worker was removed from the plan.
+    WorkerRemoved,
+}
+
+/// How a task ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskOutcome {
+    /// Cancelled before anyone took it, and why.
+    Cancelled(String),
+    /// Its conversation is over.
+    Completed,
+    /// Its call died with the process.
+    Recovered,
+    /// It was offered a thousand times and nobody took it.
+    TooManyOffers,
+}
+
+/// What a worker is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkerState {
+    /// Can be offered a task right now.
+    Free,
+    /// Free, but not now: not available, not reachable, or paused.
+    Away,
+    /// Has an offer.
+    Reserved,
+    /// In conversation.
+    Talking,
+    /// In after-call work.
+    WrapUp,
+}
+
+/// Why a command changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The offer was accepted before; nothing is wrong when this repeats an accept.
+    #[error("the offer was accepted before")]
+    AlreadyAccepted,
+    /// The task's attributes exceed 64 KiB.
+    #[error("task attributes exceed 64 KiB")]
+    AttributesTooLarge,
+    /// The task id is in use.
+    #[error("a task of this id exists")]
+    DuplicateTask,
+    /// The plan has errors.
+    #[error("the plan has {} errors, the first: {}", .0.len(), first(.0))]
+    InvalidPlan(Vec<PlanError>),
+    /// The worker is not in after-call work.
+    #[error("the worker is not in after-call work")]
+    NotInWrapUp,
+    /// The task is not assigned.
+    #[error("the task is not assigned")]
+    NotAssigned,
+    /// The queue is full.
+    #[error("the queue is full")]
+    QueueFull,
+    /// The offer is over, or never was.
+    #[error("the offer is over")]
+    ReservationOver,
+    /// The plan has no such activity.
+    #[error("no such activity")]
+    UnknownActivity,
+    /// The plan has no such queue, or it only drains.
+    #[error("no such queue")]
+    UnknownQueue,
+    /// No such task.
+    #[error("no such task")]
+    UnknownTask,
+    /// No such worker.
+    #[error("no such worker")]
+    UnknownWorker,
+}
+
+impl Output {
+    /// The call that should hear it; `None` when every shard should.
+    pub fn call(&self) -> Option<&CallId> {
+        match self {
+            Output::Assigned { call, .. }
+            | Output::NobodyCanTake { call, .. }
+            | Output::Offer { call, .. }
+            | Output::OfferRevoked { call, .. }
+            | Output::Position { call, .. }
+            | Output::TaskEnded { call, .. }
+            | Output::WrapEnded { call, .. } => Some(call),
+            Output::Refused { command, .. } => command.call(),
+            Output::WorkerChanged { .. } => None,
+        }
+    }
+}
+
+fn first(errors: &[PlanError]) -> String {
+    errors.first().map(PlanError::to_string).unwrap_or_default()
+}

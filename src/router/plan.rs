@@ -1,0 +1,326 @@
+//! The plan: workers, queues and activities as the configuration wishes them, checked whole.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::expr::Expression;
+
+/// The activity a worker is moved to who misses an offer, unless the queue names another.
+pub const NOT_ANSWERING: &str = "not_answering";
+
+/// Everything the router is to know, one generation of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Configuration generation it came with.
+    pub generation: u64,
+    /// Workers; their order breaks ties between equally long idle ones.
+    pub workers: Vec<WorkerSpec>,
+    /// Queues.
+    pub queues: Vec<QueueSpec>,
+    /// Activities. [`NOT_ANSWERING`] need not be listed: it is always there, not available.
+    pub activities: Vec<ActivitySpec>,
+}
+
+/// One worker (an agent).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WorkerSpec {
+    /// Unique name, any Unicode.
+    pub name: String,
+    /// Name for people.
+    pub display_name: String,
+    /// Number of the phone that rings.
+    pub phone: String,
+    /// What expressions see as `worker.`; `name` and `phone` are added when it has none.
+    pub attributes: Map<String, Value>,
+    /// Activity when first seen; the plan's first available one when `None`.
+    #[serde(default)]
+    pub activity: Option<String>,
+}
+
+/// One queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueueSpec {
+    /// Unique name, any Unicode.
+    pub name: String,
+    /// Expression that says who serves it; bare keys are the worker's. Empty: nobody.
+    pub target: String,
+    /// How long one worker's phone may ring. Default 20 s.
+    pub ring_timeout: Duration,
+    /// Which task is next.
+    pub order: QueueOrder,
+    /// When a task is told that nobody can take it.
+    pub when_nobody: WhenNobody,
+    /// After-call work; zero for none (the default).
+    pub wrap_up: Duration,
+    /// Activity of a worker who missed an offer.
+    pub no_answer_activity: String,
+    /// Activity of a worker who declined an offer; unchanged when `None` (the default).
+    pub declined_activity: Option<String>,
+    /// How long a worker is left alone after an offer that failed without being missed.
+    /// Default 5 s.
+    pub retry_after: Duration,
+    /// Most tasks that may wait; one more is refused. Default 1000.
+    pub max_waiting: usize,
+}
+
+/// One activity of workers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActivitySpec {
+    /// Unique name, any Unicode.
+    pub name: String,
+    /// Whether workers in it get offers.
+    pub available: bool,
+}
+
+/// Which task of a queue is next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueOrder {
+    /// Higher priority first, then the one that waits longer.
+    #[default]
+    Fifo,
+    /// The newest first, whatever its priority.
+    Lifo,
+}
+
+/// When a waiting task is told that nobody can take it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenNobody {
+    /// As soon as no matching worker is on duty: reachable and in an available activity, be he
+    /// free or not.
+    #[default]
+    NoneOnDuty,
+    /// Only when no worker of the plan matches.
+    NoMatch,
+    /// Never: it waits.
+    Wait,
+}
+
+/// What is wrong with a plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{subject}: {message}")]
+pub struct PlanError {
+    /// What is wrong, such as `queue "sales"`.
+    pub subject: String,
+    /// Why.
+    pub message: String,
+    /// Where in the queue's target expression, in bytes, when it is in one.
+    pub span: Option<Range<usize>>,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Plan {
+    /// Digest of the content, the generation left out: equal plans have equal hashes.
+    pub fn hash(&self) -> String {
+        let content = serde_json::to_vec(&(&self.workers, &self.queues, &self.activities));
+        // Serialising these types into memory cannot fail: string keys, no foreign code.
+        let digest = Sha256::digest(content.unwrap_or_default());
+        hex::encode(&digest[..8])
+    }
+
+    /// Everything that is wrong with it; empty when it may be activated.
+    pub fn check(&self) -> Vec<PlanError> {
+        let mut errors = Vec::new();
+        let mut wrong = |subject: String, message: String, help: &str| {
+            errors.push(PlanError {
+                subject,
+                message,
+                span: None,
+                help: Some(help.to_owned()),
+            });
+        };
+        let (mut names, mut phones) = (HashSet::new(), HashSet::new());
+        for worker in &self.workers {
+            let subject = format!("worker {:?}", worker.name);
+            if worker.name.is_empty() || !names.insert(worker.name.as_str()) {
+                let help = "give every worker a name of its own";
+                wrong(subject.clone(), "name is empty or taken".to_owned(), help);
+            }
+            if worker.phone.is_empty() || !phones.insert(worker.phone.as_str()) {
+                let help = "give every worker a phone of its own";
+                wrong(subject.clone(), "phone is empty or taken".to_owned(), help);
+            }
+            if let Some(activity) = &worker.activity
+                && !self.knows_activity(activity)
+            {
+                let message = format!("unknown activity {activity:?}");
+                wrong(subject, message, "list it among the activities");
+            }
+        }
+        let mut activities = HashSet::new();
+        for activity in &self.activities {
+            if activity.name.is_empty() || !activities.insert(activity.name.as_str()) {
+                let subject = format!("activity {:?}", activity.name);
+                let help = "give every activity a name of its own";
+                wrong(subject, "name is empty or taken".to_owned(), help);
+            }
+        }
+        let mut queues = HashSet::new();
+        for queue in &self.queues {
+            let subject = format!("queue {:?}", queue.name);
+            if queue.name.is_empty() || !queues.insert(queue.name.as_str()) {
+                let help = "give every queue a name of its own";
+                wrong(subject.clone(), "name is empty or taken".to_owned(), help);
+            }
+            if self.is_available(&queue.no_answer_activity) {
+                let message = format!("{:?} is an available activity", queue.no_answer_activity);
+                let help = "name one that is not available, or missed offers repeat for ever";
+                wrong(subject.clone(), message, help);
+            }
+            for activity in [
+                Some(&queue.no_answer_activity),
+                queue.declined_activity.as_ref(),
+            ] {
+                if let Some(activity) = activity
+                    && !self.knows_activity(activity)
+                {
+                    let message = format!("unknown activity {activity:?}");
+                    wrong(subject.clone(), message, "list it among the activities");
+                }
+            }
+            if queue.ring_timeout < Duration::from_secs(1) {
+                let help = "give phones at least a second to ring";
+                wrong(
+                    subject.clone(),
+                    "ring timeout is below 1 s".to_owned(),
+                    help,
+                );
+            }
+            if queue.retry_after < Duration::from_secs(1) {
+                let help = "leave a worker alone for at least a second";
+                wrong(subject, "retry after is below 1 s".to_owned(), help);
+            }
+        }
+        for queue in &self.queues {
+            if let Err(error) = Expression::parse(&queue.target) {
+                errors.push(PlanError {
+                    subject: format!("queue {:?}", queue.name),
+                    message: error.message,
+                    span: Some(error.span),
+                    help: error.help,
+                });
+            }
+        }
+        errors
+    }
+
+    /// Whether workers in `activity` get offers; an unknown activity is not available.
+    pub fn is_available(&self, activity: &str) -> bool {
+        self.activities
+            .iter()
+            .any(|spec| spec.name == activity && spec.available)
+    }
+
+    /// Whether `activity` is listed or built in.
+    pub fn knows_activity(&self, activity: &str) -> bool {
+        activity == NOT_ANSWERING || self.activities.iter().any(|spec| spec.name == activity)
+    }
+
+    /// The worker whose phone has this number.
+    pub fn worker_of_phone(&self, phone: &str) -> Option<&WorkerSpec> {
+        self.workers.iter().find(|worker| worker.phone == phone)
+    }
+
+    /// The activity a worker starts in.
+    pub fn first_activity(&self, worker: &WorkerSpec) -> String {
+        let first = || self.activities.iter().find(|spec| spec.available);
+        let name = worker.activity.clone();
+        name.or_else(|| first().map(|spec| spec.name.clone()))
+            .unwrap_or_else(|| NOT_ANSWERING.to_owned())
+    }
+}
+
+impl WorkerSpec {
+    /// A worker without attributes, shown by its name.
+    pub fn new(name: impl Into<String>, phone: impl Into<String>) -> Self {
+        let name = name.into();
+        Self {
+            display_name: name.clone(),
+            name,
+            phone: phone.into(),
+            attributes: Map::new(),
+            activity: None,
+        }
+    }
+}
+
+impl QueueSpec {
+    /// A queue with the defaults.
+    pub fn new(name: impl Into<String>, target: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            target: target.into(),
+            ring_timeout: Duration::from_secs(20),
+            order: QueueOrder::default(),
+            when_nobody: WhenNobody::default(),
+            wrap_up: Duration::ZERO,
+            no_answer_activity: NOT_ANSWERING.to_owned(),
+            declined_activity: None,
+            retry_after: Duration::from_secs(5),
+            max_waiting: 1000,
+        }
+    }
+}
+
+impl ActivitySpec {
+    /// An activity in which workers get offers.
+    pub fn available(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            available: true,
+        }
+    }
+
+    /// An activity in which workers get none.
+    pub fn unavailable(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            available: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn check_names_every_error_with_a_remedy() {
+        let mut queue = QueueSpec::new("sales", "skills HAS");
+        queue.no_answer_activity = "ready".to_owned();
+        queue.ring_timeout = Duration::ZERO;
+        let plan = Plan {
+            generation: 1,
+            workers: vec![
+                WorkerSpec::new("花子", "1001"),
+                WorkerSpec::new("花子", "1001"),
+            ],
+            queues: vec![queue],
+            activities: vec![ActivitySpec::available("ready")],
+        };
+        let errors = plan.check();
+        assert_eq!(errors.len(), 5, "{errors:#?}");
+        assert!(errors.iter().all(|error| error.help.is_some()));
+        assert!(errors.iter().any(|error| error.span.is_some()));
+    }
+
+    #[test]
+    fn the_hash_ignores_the_generation_alone() {
+        let mut plan = Plan {
+            queues: vec![QueueSpec::new("sales", "1==1")],
+            ..Plan::default()
+        };
+        let before = plan.hash();
+        plan.generation = 9;
+        assert_eq!(plan.hash(), before);
+        plan.queues[0].wrap_up = Duration::from_secs(1);
+        assert_ne!(plan.hash(), before);
+    }
+}

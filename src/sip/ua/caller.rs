@@ -1,0 +1,277 @@
+//! Our INVITE: placing it, what comes back, taking it back.
+
+use crate::base::Timestamp;
+use crate::sip::dialog::{Dialog, MAX_FORWARDS};
+use crate::sip::transaction::{Reaction, TransactionId, cancellation};
+use crate::sip::{Failure, HeaderName, Message, Method, Via};
+
+use super::reply::ALLOW;
+use super::session::{Ack, Calling, Deadline, Phase, Session, Side};
+use super::settings::{Body, Invite, Overload};
+use super::{Event, Owner, SessionId, UserAgent};
+
+impl UserAgent {
+    /// Places a call.
+    pub fn invite(&mut self, now: Timestamp, invite: Invite) -> Result<SessionId, Overload> {
+        if self.transactions.len() >= self.identity.settings.limits.transactions {
+            return Err(Overload);
+        }
+        let (flow, has_offer) = (invite.flow, invite.body.is_some());
+        let from = (invite.from, self.identity.tag());
+        let way = (invite.uri.without_headers(), invite.routes);
+        let mut dialog = Dialog::calling(self.identity.call_id(), from, invite.to, way);
+        dialog.local_cseq = 1;
+        let via = self.identity.via(&flow);
+        let contact = self.identity.contact(&invite.contact_user, &flow);
+        let mut builder = dialog
+            .numbered(Method::Invite, 1, &via, invite.max_forwards)
+            .header(HeaderName::Contact, &contact)
+            .header(HeaderName::Allow, ALLOW);
+        builder = self.identity.name(builder);
+        for (name, value) in invite.headers {
+            builder = builder.header(name, value);
+        }
+        if let Some(body) = invite.body {
+            builder = builder.body(&body.content_type, body.bytes);
+        }
+        let mut session = Session::new(dialog, flow, contact, Side::Caller);
+        let branch = via.branch().unwrap_or_default();
+        let transaction = self.keys.client(branch, &Method::Invite);
+        session.phase = Phase::Calling(Calling {
+            transaction,
+            has_offer,
+            is_heard: false,
+            given_up: None,
+            is_cancelled: false,
+        });
+        session.credentials = invite.credentials.map(Box::new);
+        let id = self.add_session(session);
+        let request = (flow, builder.build());
+        self.start(now, (&Method::Invite, branch), request, Owner::Invite(id));
+        if let Some(timeout) = invite.timeout {
+            self.timers.set((id, Deadline::Answer), now + timeout);
+        }
+        Ok(id)
+    }
+
+    /// Takes our INVITE back; [`Event::Failed`] with 487 follows. A call that has been answered
+    /// meanwhile is hung up.
+    pub fn cancel(&mut self, now: Timestamp, session: SessionId) {
+        if self.calling(session).is_some() {
+            self.give_up(now, session, 487);
+        } else {
+            self.bye(now, session, &[]);
+        }
+    }
+
+    pub(super) fn give_up(&mut self, now: Timestamp, id: SessionId, status: u16) {
+        let Some(calling) = self.calling(id) else {
+            return;
+        };
+        calling.given_up.get_or_insert(status);
+        self.timers.stop(&(id, Deadline::Answer));
+        self.send_cancel(now, id);
+    }
+
+    /// RFC 3261 §9.1: not before a provisional response, and once.
+    fn send_cancel(&mut self, now: Timestamp, id: SessionId) {
+        let Some(calling) = self.calling(id) else {
+            return;
+        };
+        if calling.given_up.is_none() || !calling.is_heard || calling.is_cancelled {
+            return;
+        }
+        calling.is_cancelled = true;
+        let transaction = calling.transaction;
+        self.transactions.limit(now, transaction);
+        let Some((flow, invite)) = self.transactions.kept(transaction) else {
+            return;
+        };
+        let Ok(invite) = Message::parse(invite) else {
+            return;
+        };
+        if let (Ok(via), Some(cancel)) = (invite.top_via(), cancellation(&invite)) {
+            let branch = via.branch().unwrap_or_default();
+            self.start(
+                now,
+                (&Method::Cancel, branch),
+                (flow, cancel),
+                Owner::Nobody,
+            );
+        }
+    }
+
+    pub(super) fn invite_answered(
+        &mut self,
+        now: Timestamp,
+        id: SessionId,
+        reaction: &Reaction<Owner>,
+        response: &Message,
+    ) {
+        let status = response.status().unwrap_or(500);
+        let Some(calling) = self.calling(id) else {
+            if (200..300).contains(&status) {
+                self.answered_again(now, id, reaction, response);
+            }
+            return;
+        };
+        if calling.transaction != reaction.id {
+            return;
+        }
+        match status {
+            100..=199 => {
+                calling.is_heard = true;
+                let is_wanted = calling.given_up.is_none();
+                if is_wanted && status > 100 {
+                    self.tell(Event::Progress {
+                        session: id,
+                        response: response.clone(),
+                    });
+                } else {
+                    self.send_cancel(now, id);
+                }
+            }
+            200..=299 if calling.given_up.is_some() => {
+                // The answer crossed our CANCEL.
+                self.dismiss(now, reaction, response);
+                self.call_failed(id, 487, None);
+            }
+            200..=299 => self.call_answered(now, id, reaction.id, response),
+            _ => {
+                let is_wanted = calling.given_up.is_none();
+                if is_wanted && let Some(again) = self.try_again(now, reaction, response) {
+                    if let Some(calling) = self.calling(id) {
+                        calling.transaction = again;
+                        calling.is_heard = false;
+                    }
+                    return;
+                }
+                self.call_failed(id, status, Some(response.clone()));
+            }
+        }
+    }
+
+    pub(super) fn invite_failed(&mut self, id: SessionId, failure: Failure) {
+        if self.calling(id).is_some() {
+            let status = match failure {
+                Failure::Timeout => 408,
+                Failure::Transport => 503,
+            };
+            self.call_failed(id, status, None);
+        }
+    }
+
+    fn call_answered(
+        &mut self,
+        now: Timestamp,
+        id: SessionId,
+        transaction: TransactionId,
+        response: &Message,
+    ) {
+        self.timers.stop(&(id, Deadline::Answer));
+        let cseq = response.cseq().map_or(0, |cseq| cseq.number);
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let has_offer = matches!(&session.phase, Phase::Calling(calling) if calling.has_offer);
+        session.phase = Phase::Confirmed;
+        session.dialog.establish(response);
+        session.ack = Some(Box::new(Ack {
+            transaction,
+            cseq,
+            sent: None,
+        }));
+        if has_offer {
+            self.send_ack(id, None);
+        }
+        self.tell(Event::Answered {
+            session: id,
+            response: response.clone(),
+        });
+        self.settle(now, id);
+    }
+
+    /// A 2xx after the first: the same once more, or from another fork.
+    fn answered_again(
+        &mut self,
+        now: Timestamp,
+        id: SessionId,
+        reaction: &Reaction<Owner>,
+        response: &Message,
+    ) {
+        let to = response.to();
+        let tag = to.as_ref().ok().and_then(|to| to.tag()).unwrap_or("");
+        match self.sessions.get(&id) {
+            Some(session) if session.dialog.remote_tag == tag => {
+                self.repeat_ack(id, reaction.id);
+            }
+            _ => self.dismiss(now, reaction, response),
+        }
+    }
+
+    /// Gives the answer that the ACK of a 2xx with an offer must carry; nothing when no ACK is
+    /// owed.
+    pub fn acknowledge(&mut self, now: Timestamp, session: SessionId, body: Option<Body>) {
+        if self.sessions.get(&session).is_some_and(Session::owes_ack) {
+            self.send_ack(session, body.as_ref());
+            self.settle(now, session);
+        }
+    }
+
+    /// Sends the ACK that is owed.
+    pub(super) fn send_ack(&mut self, id: SessionId, body: Option<&Body>) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let Some(ack) = session.ack.as_mut() else {
+            return;
+        };
+        let flow = session.dialog.next_hop(session.flow);
+        let via: Via = self.identity.via(&flow);
+        let mut builder = session
+            .dialog
+            .numbered(Method::Ack, ack.cseq, &via, MAX_FORWARDS);
+        if let Some(body) = body {
+            builder = builder.body(&body.content_type, body.bytes.clone());
+        }
+        let bytes = builder.build();
+        ack.sent = Some((flow, bytes.clone()));
+        self.stats.request_sent(&Method::Ack);
+        self.transmit(flow, bytes);
+    }
+
+    /// Answers a repeated 2xx with the ACK it must have missed.
+    pub(super) fn repeat_ack(&mut self, id: SessionId, transaction: TransactionId) {
+        let ack = self
+            .sessions
+            .get(&id)
+            .and_then(|session| session.ack.as_ref());
+        if let Some(ack) = ack
+            && ack.transaction == transaction
+            && let Some((flow, bytes)) = &ack.sent
+        {
+            let (flow, bytes) = (*flow, bytes.clone());
+            self.transmit(flow, bytes);
+        }
+    }
+
+    fn calling(&mut self, id: SessionId) -> Option<&mut Calling> {
+        match &mut self.sessions.get_mut(&id)?.phase {
+            Phase::Calling(calling) => Some(calling),
+            _ => None,
+        }
+    }
+
+    fn call_failed(&mut self, id: SessionId, status: u16, response: Option<Message>) {
+        let status = self
+            .calling(id)
+            .and_then(|calling| calling.given_up)
+            .unwrap_or(status);
+        self.remove_session(id);
+        self.tell(Event::Failed {
+            session: id,
+            status,
+            response,
+        });
+    }
+}

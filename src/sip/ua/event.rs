@@ -1,0 +1,167 @@
+//! What a user agent says: messages for the network and events for the call.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::sip::transaction::TransactionId;
+use crate::sip::{Failure, Flow, Message};
+
+/// One INVITE usage, from the INVITE to the end of its dialog; unique in its user agent, the
+/// shard in the upper 16 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionId(pub u64);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A request of ours outside any dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// A request outside any dialog that waits for our answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServerTransactionId(pub(in crate::sip) TransactionId);
+
+/// What a user agent wants done.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Something the call must know.
+    Event(Event),
+    /// A message to be sent.
+    Transmit {
+        /// Where.
+        flow: Flow,
+        /// What.
+        bytes: Bytes,
+    },
+}
+
+/// What happened to sessions and requests.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The ACK of our 2xx, to the INVITE or to a re-INVITE.
+    Acknowledged {
+        /// Session.
+        session: SessionId,
+        /// The ACK; its body is the answer when our 2xx carried the offer.
+        body: Message,
+    },
+    /// Our INVITE was accepted. When it carried no offer, the response does, and
+    /// [`super::UserAgent::acknowledge`] must carry the answer.
+    Answered {
+        /// Session.
+        session: SessionId,
+        /// The 2xx.
+        response: Message,
+    },
+    /// The caller took an INVITE back before our final answer; the session is over.
+    Cancelled {
+        /// Session.
+        session: SessionId,
+    },
+    /// The dialog is over; the last event of its session.
+    Ended {
+        /// Session.
+        session: SessionId,
+        /// Why.
+        why: EndWhy,
+    },
+    /// Our INVITE came to nothing; the session is over.
+    Failed {
+        /// Session.
+        session: SessionId,
+        /// The final status; 408 after silence, 503 when the transport failed, 487 after
+        /// [`super::UserAgent::cancel`] whatever the other side said.
+        status: u16,
+        /// The refusal, when there was one.
+        response: Option<Message>,
+    },
+    /// A new INVITE; 100 has been sent.
+    Incoming {
+        /// The session made for it.
+        session: SessionId,
+        /// Where it came from.
+        flow: Flow,
+        /// The INVITE.
+        request: Message,
+    },
+    /// An INFO in the dialog; 200 has been sent.
+    Info {
+        /// Session.
+        session: SessionId,
+        /// The INFO.
+        request: Message,
+    },
+    /// A provisional response other than 100.
+    Progress {
+        /// Session.
+        session: SessionId,
+        /// The response.
+        response: Message,
+    },
+    /// Our re-INVITE was accepted. When it carried no offer, the response does, and
+    /// [`super::UserAgent::acknowledge`] must carry the answer.
+    Reanswered {
+        /// Session.
+        session: SessionId,
+        /// The 2xx.
+        response: Message,
+    },
+    /// A re-INVITE, or an UPDATE with a body; to be answered by
+    /// [`super::UserAgent::answer_reoffer`] or [`super::UserAgent::refuse_reoffer`].
+    Reoffer {
+        /// Session.
+        session: SessionId,
+        /// The request; a re-INVITE without a body asks us for an offer.
+        request: Message,
+    },
+    /// Our re-INVITE was refused; the session goes on as it was unless [`Event::Ended`] follows.
+    ReofferFailed {
+        /// Session.
+        session: SessionId,
+        /// Why.
+        status: u16,
+    },
+    /// A request outside any dialog, to be answered by [`super::UserAgent::respond`].
+    Request {
+        /// What to answer.
+        transaction: ServerTransactionId,
+        /// Where it came from.
+        flow: Flow,
+        /// The request.
+        request: Message,
+    },
+    /// The final response to our own request outside any dialog.
+    Response {
+        /// Which request.
+        request: RequestId,
+        /// The response, or why there is none.
+        response: Result<Message, Failure>,
+    },
+}
+
+/// Why a dialog ended.
+#[derive(Clone, Debug)]
+pub enum EndWhy {
+    /// We sent BYE and that is settled.
+    LocalBye,
+    /// Our 2xx was never acknowledged; we sent BYE.
+    NoAck,
+    /// The other side sent BYE.
+    RemoteBye {
+        /// The value of its Reason header (RFC 3326).
+        reason: Option<String>,
+        /// The BYE.
+        request: Message,
+    },
+    /// The other side no longer answers, or no longer knows the dialog; we sent BYE.
+    Timeout,
+    /// The transport to the other side failed for good.
+    TransportFailed,
+}

@@ -1,0 +1,141 @@
+//! BYE from either side, and how a session ends.
+
+use crate::base::Timestamp;
+use crate::sip::transaction::Reaction;
+use crate::sip::{HeaderName, Message, Method};
+
+use super::reply::Reply;
+use super::screen::Arrived;
+use super::session::{Phase, UnderWay};
+use super::{EndWhy, Event, Owner, SessionId, UserAgent};
+
+impl UserAgent {
+    /// Ends a session whatever its state: an INVITE of ours is cancelled, one of theirs refused
+    /// with 480, a dialog ended with BYE. The BYE of an INVITE we accepted waits for its ACK
+    /// (RFC 3261 §15).
+    pub fn bye(&mut self, now: Timestamp, session: SessionId, headers: &[(HeaderName, String)]) {
+        let Some(state) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        match &state.phase {
+            Phase::Calling(_) => self.cancel(now, session),
+            Phase::Ringing(_) => {
+                self.reject(now, session, 480, headers);
+                let why = EndWhy::LocalBye;
+                self.tell(Event::Ended { session, why });
+            }
+            Phase::Confirmed if state.accepted.as_ref().is_some_and(|a| a.is_first) => {
+                state.hangup = Some(headers.to_vec());
+            }
+            Phase::Confirmed => self.send_bye(now, session, headers, false),
+            Phase::Ending { .. } => {}
+        }
+    }
+
+    /// Ends a dialog that has failed: the call is told now, the BYE is sent all the same.
+    pub(super) fn end_failed(&mut self, now: Timestamp, session: SessionId, why: EndWhy) {
+        let headers = self
+            .sessions
+            .get_mut(&session)
+            .and_then(|state| state.hangup.take())
+            .unwrap_or_default();
+        self.send_bye(now, session, &headers, true);
+        self.tell(Event::Ended { session, why });
+    }
+
+    fn send_bye(
+        &mut self,
+        now: Timestamp,
+        id: SessionId,
+        headers: &[(HeaderName, String)],
+        is_told: bool,
+    ) {
+        self.drop_offers(now, id);
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        session.phase = Phase::Ending { is_told };
+        let flow = session.dialog.next_hop(session.flow);
+        let via = self.identity.via(&flow);
+        let mut builder = session.dialog.request(Method::Bye, &via);
+        builder = self.identity.name(builder);
+        for (name, value) in headers {
+            builder = builder.header(name.clone(), value);
+        }
+        let branch = via.branch().unwrap_or_default();
+        let request = (flow, builder.build());
+        self.start(now, (&Method::Bye, branch), request, Owner::Bye(id));
+    }
+
+    pub(super) fn bye_answered(
+        &mut self,
+        now: Timestamp,
+        id: SessionId,
+        reaction: &Reaction<Owner>,
+        response: &Message,
+    ) {
+        let is_final = response.status().is_some_and(|status| status >= 200);
+        if is_final && self.try_again(now, reaction, response).is_none() {
+            self.ended(id, EndWhy::LocalBye);
+        }
+    }
+
+    pub(super) fn bye_failed(&mut self, id: SessionId) {
+        self.ended(id, EndWhy::LocalBye);
+    }
+
+    pub(super) fn handle_bye(&mut self, now: Timestamp, session: SessionId, arrived: Arrived) {
+        self.confirm(now, session, &arrived);
+        let Some(state) = self.sessions.get(&session) else {
+            return;
+        };
+        match state.phase {
+            // Both hang up at once: our BYE's own end reports it.
+            Phase::Ending { .. } | Phase::Calling(_) => {}
+            Phase::Ringing(_) => {
+                self.reject(now, session, 487, &[]);
+                self.tell(Event::Cancelled { session });
+            }
+            Phase::Confirmed => {
+                self.drop_offers(now, session);
+                let reason = arrived.request.header_text(HeaderName::Reason);
+                let reason = reason.map(|reason| reason.into_owned());
+                let request = arrived.request;
+                self.ended(session, EndWhy::RemoteBye { reason, request });
+            }
+        }
+    }
+
+    /// Settles what is under way before a dialog ends: their INVITE is refused with 487
+    /// (RFC 3261 §15.1.2), the ACK we owe is sent.
+    fn drop_offers(&mut self, now: Timestamp, id: SessionId) {
+        if let Some(theirs) = self.take_reoffer(id) {
+            let request = (theirs.transaction, &theirs.request);
+            self.reply_in(now, id, request, Reply::status(487));
+            self.transactions
+                .set_owner(theirs.transaction, Owner::Nobody);
+        }
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        session.accepted = None;
+        session.reoffer.wanted = None;
+        if let UnderWay::Ours { transaction, .. } = session.reoffer.under_way {
+            self.transactions.limit(now, transaction);
+            session.reoffer.under_way = UnderWay::Nothing;
+        }
+        if session.owes_ack() {
+            self.send_ack(id, None);
+        }
+        self.stop_session_timers(id);
+    }
+
+    fn ended(&mut self, session: SessionId, why: EndWhy) {
+        let Some(state) = self.remove_session(session) else {
+            return;
+        };
+        if !matches!(state.phase, Phase::Ending { is_told: true }) {
+            self.tell(Event::Ended { session, why });
+        }
+    }
+}

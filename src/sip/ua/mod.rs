@@ -1,0 +1,197 @@
+//! The user agent of one shard: transactions, dialogs and the INVITE usage, without I/O.
+//!
+//! Messages and the time go in; messages to send and [`Event`]s for the call come out of
+//! [`UserAgent::poll_output`]. What RFC 3261 fixes happens inside (repeats, ACK, CANCEL crossing
+//! an answer, forks, glare, digest); what a person would decide is asked of the call.
+
+mod callee;
+mod caller;
+mod checkpoint;
+mod event;
+mod fork;
+mod hangup;
+mod identity;
+mod outside;
+mod receive;
+mod reoffer;
+mod reply;
+mod retry;
+mod screen;
+mod session;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod timeout;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::base::{Entropy, Timers, Timestamp};
+
+use super::stats::Stats;
+use super::transaction::{Keys, Table, TransactionId};
+use super::{Flow, Message, Method};
+
+use identity::Identity;
+use session::{Deadline, Session};
+
+pub use checkpoint::SessionCheckpoint;
+pub use event::{EndWhy, Event, Output, RequestId, ServerTransactionId, SessionId};
+pub use identity::{owner_shard, shard_for};
+pub use session::State;
+pub use settings::{Body, Headers, Invite, Limits, OutOfDialog, Overload, Settings};
+
+/// Whose a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// Our BYE.
+    Bye(SessionId),
+    /// Their first INVITE.
+    Incoming(SessionId),
+    /// Our first INVITE.
+    Invite(SessionId),
+    /// Nobody waits for its end.
+    Nobody,
+    /// Our request outside any dialog.
+    OurRequest(RequestId),
+    /// Our re-INVITE.
+    Reinvite(SessionId),
+    /// Their re-INVITE or UPDATE.
+    TheirReoffer(SessionId),
+    /// Their request outside any dialog, until it is answered.
+    TheirRequest,
+}
+
+/// The user agent of one shard.
+#[derive(Debug)]
+pub struct UserAgent {
+    identity: Identity,
+    keys: Keys,
+    transactions: Table<Owner>,
+    sessions: HashMap<SessionId, Session>,
+    by_tag: HashMap<Box<str>, SessionId>,
+    timers: Timers<(SessionId, Deadline)>,
+    /// Requests outside dialogs that the call has not answered yet.
+    unanswered: HashMap<TransactionId, Message>,
+    /// Our requests outside dialogs, with what to answer a challenge with.
+    requests: HashMap<RequestId, outside::Pending>,
+    outputs: VecDeque<Output>,
+    stats: Arc<Stats>,
+    last_session: u64,
+    last_request: u64,
+}
+
+impl UserAgent {
+    /// A user agent without sessions.
+    pub fn new(settings: Settings, mut entropy: Entropy) -> Self {
+        let keys = Keys::new(&mut entropy);
+        let first = u64::from(settings.shard.0) << 48;
+        Self {
+            keys,
+            transactions: Table::new(settings.timing),
+            identity: Identity::new(settings, entropy),
+            sessions: HashMap::new(),
+            by_tag: HashMap::new(),
+            timers: Timers::new(),
+            unanswered: HashMap::new(),
+            requests: HashMap::new(),
+            outputs: VecDeque::new(),
+            stats: Arc::default(),
+            last_session: first,
+            last_request: first,
+        }
+    }
+
+    /// What to do next; to be asked until it says nothing.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`UserAgent::handle_timeout`] has something to do.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        match (self.transactions.next_timeout(), self.timers.next()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// How far a session has come; `None` once it is over.
+    pub fn state(&self, session: SessionId) -> Option<State> {
+        self.sessions.get(&session).map(Session::state)
+    }
+
+    /// Call-ID of a session's dialog.
+    pub fn call_id(&self, session: SessionId) -> Option<&str> {
+        let session = self.sessions.get(&session)?;
+        Some(&session.dialog.call_id)
+    }
+
+    /// Sessions not over, those whose BYE is on its way included.
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Transactions not over, those that only wait for repeats included.
+    pub fn transaction_count(&self) -> usize {
+        self.transactions.len()
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.stats)
+    }
+
+    fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        self.outputs.push_back(Output::Transmit { flow, bytes });
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Sends a request in a transaction of its own.
+    fn start(
+        &mut self,
+        now: Timestamp,
+        (method, branch): (&Method, &str),
+        (flow, request): (Flow, Bytes),
+        owner: Owner,
+    ) -> TransactionId {
+        let id = self.keys.client(branch, method);
+        self.stats.request_sent(method);
+        let is_invite = *method == Method::Invite;
+        let sent = (flow, request.clone());
+        self.transactions
+            .start_client(now, id, is_invite, sent, owner);
+        self.transmit(flow, request);
+        id
+    }
+
+    fn add_session(&mut self, session: Session) -> SessionId {
+        self.last_session += 1;
+        let id = SessionId(self.last_session);
+        let tag = session.dialog.local_tag.as_str().into();
+        self.by_tag.insert(tag, id);
+        self.sessions.insert(id, session);
+        id
+    }
+
+    fn remove_session(&mut self, id: SessionId) -> Option<Session> {
+        let session = self.sessions.remove(&id)?;
+        self.by_tag.remove(session.dialog.local_tag.as_str());
+        for deadline in Deadline::ALL {
+            self.timers.stop(&(id, deadline));
+        }
+        Some(session)
+    }
+}
+
+#[cfg(test)]
+impl UserAgent {
+    /// Whatever is kept beyond sessions and transactions.
+    fn leftovers(&self) -> usize {
+        self.by_tag.len() + self.timers.len() + self.unanswered.len() + self.requests.len()
+    }
+}

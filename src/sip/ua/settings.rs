@@ -1,0 +1,136 @@
+//! What a user agent is told when it is made, and what is asked of it.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::base::ShardId;
+use crate::sip::auth::Credentials;
+use crate::sip::{Flow, HeaderName, Method, NameAddr, Protocol, Timing, Uri};
+
+/// A user agent's own facts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The shard; it is written into every branch, tag and Call-ID of ours.
+    pub shard: ShardId,
+    /// T1, T2, T4.
+    pub timing: Timing,
+    /// For User-Agent and Server headers; empty for none.
+    pub user_agent: String,
+    /// What to write into Via and Contact, by protocol and address family; the flow's own local
+    /// address is used when nothing fits.
+    pub advertised: Vec<(Protocol, SocketAddr)>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            shard: ShardId(0),
+            timing: Timing::default(),
+            user_agent: String::new(),
+            advertised: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Bounds of a user agent.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Transactions held before new INVITEs and requests are refused with 503; what belongs to a
+    /// dialog is served up to twice as many.
+    pub transactions: usize,
+    /// Seconds in the Retry-After of that 503.
+    pub retry_after: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // 500 set-ups a second, 8 transactions each, 32 s.
+            transactions: 131_072,
+            retry_after: 5,
+        }
+    }
+}
+
+/// A message body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// Such as `application/sdp`.
+    pub content_type: Cow<'static, str>,
+    /// The body.
+    pub bytes: Bytes,
+}
+
+impl Body {
+    /// A session description.
+    pub fn sdp(bytes: impl Into<Bytes>) -> Self {
+        Self {
+            content_type: Cow::Borrowed(SDP),
+            bytes: bytes.into(),
+        }
+    }
+}
+
+/// Header lines to be added to a message.
+pub type Headers = Vec<(HeaderName, String)>;
+
+/// A call to be placed.
+#[derive(Clone, Debug)]
+pub struct Invite {
+    /// Where to send it.
+    pub flow: Flow,
+    /// Request-URI.
+    pub uri: Uri,
+    /// From; its tag is ours to choose.
+    pub from: NameAddr,
+    /// To.
+    pub to: NameAddr,
+    /// User part of our Contact.
+    pub contact_user: String,
+    /// Route headers, in order.
+    pub routes: Vec<NameAddr>,
+    /// Further headers.
+    pub headers: Headers,
+    /// The offer; without it the other side makes one.
+    pub body: Option<Body>,
+    /// For the one 401 or 407 that is answered.
+    pub credentials: Option<Credentials>,
+    /// Max-Forwards.
+    pub max_forwards: u8,
+    /// Cancels the call and reports 408 when nothing final came in this time.
+    pub timeout: Option<Duration>,
+}
+
+/// A request outside any dialog to be sent.
+#[derive(Clone, Debug)]
+pub struct OutOfDialog {
+    /// Method; neither INVITE nor ACK nor CANCEL.
+    pub method: Method,
+    /// Where to send it.
+    pub flow: Flow,
+    /// Request-URI.
+    pub uri: Uri,
+    /// From; its tag is ours to choose.
+    pub from: NameAddr,
+    /// To.
+    pub to: NameAddr,
+    /// Further headers, Contact among them when wanted.
+    pub headers: Headers,
+    /// Body.
+    pub body: Option<Body>,
+    /// For the one 401 or 407 that is answered.
+    pub credentials: Option<Credentials>,
+}
+
+/// Too many transactions are open; nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many transactions are open")]
+pub struct Overload;
+
+pub(super) const SDP: &str = "application/sdp";

@@ -1,0 +1,16 @@
+//! Two user agents, a link that loses and reorders, a clock that is turned: all of SIP's awkward
+//! moments, again and again, without a socket or a sleep.
+
+mod calls;
+mod cancel;
+mod chaos;
+mod checkpoints;
+mod cost;
+mod faults;
+mod forks;
+mod outside;
+mod reoffers;
+mod sockets;
+mod world;
+
+use world::{A, B, World};

@@ -1,0 +1,110 @@
+//! Time passing, and transports failing.
+
+use crate::base::Timestamp;
+use crate::sip::Flow;
+use crate::sip::transaction::Reaction;
+
+use super::session::{Deadline, Phase};
+use super::{EndWhy, Owner, SessionId, UserAgent};
+
+impl UserAgent {
+    /// Fires all timers due at `now`.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        while self
+            .transactions
+            .next_timeout()
+            .is_some_and(|next| next <= now)
+        {
+            if let Some(reaction) = self.transactions.handle_timeout(now) {
+                self.react(now, &reaction);
+            }
+        }
+        while let Some((_, (session, deadline))) = self.timers.pop_due(now) {
+            self.expire(now, session, deadline);
+        }
+    }
+
+    /// A stream broke or could not be opened.
+    pub fn handle_transport_error(&mut self, now: Timestamp, flow: &Flow) {
+        for reaction in self.transactions.handle_transport_error(flow) {
+            self.react(now, &reaction);
+        }
+        if flow.connection.is_some() {
+            // What these sessions send next goes to the Contact over a connection of its own.
+            for session in self.sessions.values_mut() {
+                if session.flow.connection == flow.connection {
+                    session.flow.connection = None;
+                }
+            }
+        }
+    }
+
+    fn react(&mut self, now: Timestamp, reaction: &Reaction<Owner>) {
+        self.send_again(reaction);
+        if let Some(failure) = reaction.step.failure {
+            match reaction.owner {
+                Owner::Bye(session) => self.bye_failed(session),
+                Owner::Invite(session) => self.invite_failed(session, failure),
+                Owner::OurRequest(request) => self.request_failed(request, failure),
+                Owner::Reinvite(session) => self.reinvite_failed(now, session, failure),
+                Owner::Incoming(_)
+                | Owner::Nobody
+                | Owner::TheirReoffer(_)
+                | Owner::TheirRequest => {}
+            }
+        }
+        if reaction.over {
+            self.forget(now, reaction);
+        }
+    }
+
+    /// What was kept for the sake of a transaction goes with it.
+    fn forget(&mut self, now: Timestamp, reaction: &Reaction<Owner>) {
+        match reaction.owner {
+            Owner::Invite(id) | Owner::Reinvite(id) => {
+                if let Some(session) = self.sessions.get_mut(&id)
+                    && let Some(ack) = &session.ack
+                    && ack.transaction == reaction.id
+                    && ack.sent.is_some()
+                {
+                    session.ack = None;
+                }
+            }
+            Owner::TheirRequest => {
+                self.unanswered.remove(&reaction.id);
+            }
+            // An UPDATE the call never answered: its sender has given up by now.
+            Owner::TheirReoffer(id) => {
+                self.take_reoffer(id);
+                self.settle(now, id);
+            }
+            Owner::Bye(_) | Owner::Incoming(_) | Owner::Nobody | Owner::OurRequest(_) => {}
+        }
+    }
+
+    fn expire(&mut self, now: Timestamp, id: SessionId, deadline: Deadline) {
+        match deadline {
+            Deadline::Answer => self.give_up(now, id, 408),
+            Deadline::NoAck => self.never_acknowledged(now, id),
+            Deadline::Refresh => self.refresh_ringing(now, id),
+            Deadline::Repeat => self.repeat_accept(now, id),
+            Deadline::Retry => self.retry_reinvite(now, id),
+        }
+    }
+
+    /// RFC 3261 §13.3.1.4.
+    fn never_acknowledged(&mut self, now: Timestamp, id: SessionId) {
+        if let Some(session) = self.sessions.get_mut(&id)
+            && matches!(session.phase, Phase::Confirmed)
+            && session.accepted.take().is_some()
+        {
+            self.end_failed(now, id, EndWhy::NoAck);
+        }
+    }
+
+    pub(super) fn stop_session_timers(&mut self, id: SessionId) {
+        for deadline in Deadline::ALL {
+            self.timers.stop(&(id, deadline));
+        }
+    }
+}

@@ -1,0 +1,236 @@
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::*;
+
+fn journal(dir: &Path) -> SqliteJournal {
+    SqliteJournal::open(&dir.join("journal.db")).unwrap()
+}
+
+fn entry(shard: u16, sequence: u64) -> Entry {
+    Entry {
+        shard,
+        sequence,
+        at: Timestamp::from_millis(1_795_136_523_456 + sequence as i64),
+        class: FactClass::Decision,
+        body: format!("{{\"fact\":\"offered\",\"agent\":\"花子\",\"n\":{sequence}}}"),
+    }
+}
+
+#[test]
+fn reads_back_in_order_after_a_clean_close() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut open = journal(dir.path());
+    open.append(&[entry(0, 1), entry(1, 1), entry(0, 2)])
+        .unwrap();
+    open.append(&[entry(0, 3)]).unwrap();
+    drop(open);
+    let mut open = journal(dir.path());
+    let all = open.read_from(0, 1, 100).unwrap();
+    assert_eq!(all, [entry(0, 1), entry(0, 2), entry(0, 3)]);
+    assert_eq!(open.read_from(0, 2, 1).unwrap(), [entry(0, 2)]);
+    assert_eq!(open.read_from(1, 2, 9).unwrap(), []);
+    assert_eq!(open.latest_time().unwrap(), Some(entry(0, 3).at));
+    open.append(&[entry(0, 4)]).unwrap();
+}
+
+#[test]
+fn entries_follow_each_other_or_nothing_is_appended() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut open = journal(dir.path());
+    let error = open.append(&[entry(0, 1), entry(0, 3)]).unwrap_err();
+    assert!(matches!(
+        error,
+        journal::Error::OutOfOrder {
+            expected: 2,
+            found: 3,
+            ..
+        }
+    ));
+    assert_eq!(open.read_from(0, 1, 9).unwrap(), []);
+    open.append(&[entry(0, 1)]).unwrap();
+}
+
+#[test]
+fn a_trimmed_journal_goes_on_after_its_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut open = journal(dir.path());
+    let entries: Vec<_> = (1..=10).map(|n| entry(5, n)).collect();
+    open.append(&entries).unwrap();
+    let snapshot = |sequence| Snapshot {
+        shard: 5,
+        sequence,
+        at: entry(5, sequence).at,
+        body: "{}".into(),
+    };
+    open.save_snapshot(&snapshot(4)).unwrap();
+    open.save_snapshot(&snapshot(10)).unwrap();
+    open.trim(5, 11).unwrap();
+    assert_eq!(open.read_from(5, 1, 9).unwrap(), []);
+    drop(open);
+    let mut open = journal(dir.path());
+    assert_eq!(open.latest_snapshot(5).unwrap(), Some(snapshot(10)));
+    assert_eq!(open.latest_snapshot(6).unwrap(), None);
+    open.trim(5, 11).unwrap();
+    assert!(open.append(&[entry(5, 1)]).is_err());
+    open.append(&[entry(5, 11)]).unwrap();
+    drop(open);
+    assert_eq!(
+        journal(dir.path()).read_from(5, 1, 9).unwrap(),
+        [entry(5, 11)]
+    );
+}
+
+#[test]
+fn a_long_trim_goes_away_with_later_appends() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut open = journal(dir.path());
+    let entries: Vec<_> = (1..=1000).map(|n| entry(0, n)).collect();
+    open.append(&entries).unwrap();
+    open.trim(0, 901).unwrap();
+    for n in 1001..=1020 {
+        open.append(&[entry(0, n)]).unwrap();
+    }
+    assert_eq!(open.first(0).unwrap(), Some(901));
+    assert!(open.trims.is_empty());
+    assert_eq!(open.read_from(0, 1, 1).unwrap(), [entry(0, 901)]);
+}
+
+/// `cargo test --lib how_long_an_append_takes -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn how_long_an_append_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut open = journal(dir.path());
+    let mut took = Vec::new();
+    for n in 1..=20_000 {
+        if n == 10_000 {
+            open.trim(0, 9_000).unwrap();
+        }
+        let begin = Instant::now();
+        open.append(&[entry(0, n)]).unwrap();
+        took.push(begin.elapsed());
+        if n % 50 == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    took.sort();
+    let at = |share: usize| took[took.len() * share / 1000 - 1];
+    println!(
+        "p50 {:?} p99 {:?} p99.9 {:?} max {:?}",
+        at(500),
+        at(990),
+        at(999),
+        at(1000)
+    );
+}
+
+#[test]
+fn what_is_written_is_synced_by_itself_and_in_groups() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut open = journal(dir.path());
+    let progress = open.progress();
+    for n in 1..=200 {
+        open.append(&[entry(0, n)]).unwrap();
+    }
+    open.sync().unwrap();
+    assert_eq!((progress.written(), progress.synced()), (200, 200));
+    assert!(progress.syncs() < 200, "{}", progress.syncs());
+    open.append(&[entry(0, 201)]).unwrap();
+    let patience = Instant::now() + Duration::from_secs(10);
+    while progress.synced() < 201 {
+        assert!(Instant::now() < patience, "nobody synced");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_log_does_not_grow_without_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut open = journal(dir.path());
+    let mut fat = entry(0, 0);
+    fat.body = "x".repeat(100_000);
+    for n in 1..=800 {
+        fat.sequence = n;
+        open.append(std::slice::from_ref(&fat)).unwrap();
+        if n % 20 == 0 {
+            open.sync().unwrap();
+        }
+    }
+    let log = fs::metadata(dir.path().join("journal.db-wal")).unwrap();
+    assert!(log.len() < 48 << 20, "{} bytes", log.len());
+    assert_eq!(open.read_from(0, 800, 9).unwrap().len(), 1);
+}
+
+#[test]
+fn a_gap_and_a_damaged_file_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let mut open = journal(dir.path());
+    let entries: Vec<_> = (1..=500).map(|n| entry(0, n)).collect();
+    open.append(&entries).unwrap();
+    drop(open);
+    let whole = fs::read(&path).unwrap();
+
+    let knife = Connection::open(&path).unwrap();
+    knife
+        .execute("DELETE FROM facts WHERE sequence BETWEEN 7 AND 9", [])
+        .unwrap();
+    drop(knife);
+    let error = journal(dir.path()).read_from(0, 1, 100).unwrap_err();
+    assert_eq!(error.to_string(), "entries 7 to 9 of shard 0 are missing");
+
+    fs::write(&path, &whole[..whole.len() - 4096 * 3]).unwrap();
+    let error = SqliteJournal::open(&path).unwrap_err().to_string();
+    assert!(error.contains("is damaged"), "{error}");
+}
+
+/// Runs this test binary once more as a process that appends until it is killed.
+#[test]
+fn every_append_that_returned_survives_kill_9() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "--nocapture"])
+        .arg("store::journal::tests::appends_until_it_is_killed")
+        .env(CHILD, dir.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let written = |line: std::io::Result<String>| -> Option<u64> {
+        let line = line.unwrap_or_default();
+        line.strip_prefix("written ").and_then(|n| n.parse().ok())
+    };
+    let mut last = 0;
+    while last < 300 {
+        let line = lines.next().expect("the child writes until it is killed");
+        last = written(line).unwrap_or(last);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    last = lines.filter_map(written).max().unwrap_or(last).max(last);
+
+    let mut open = journal(dir.path());
+    let kept = open.read_from(0, 1, 1_000_000).unwrap();
+    assert!(kept.len() as u64 >= last, "{} of {last}", kept.len());
+    for (index, one) in kept.iter().enumerate() {
+        assert_eq!(*one, entry(0, index as u64 + 1));
+    }
+}
+
+const CHILD: &str = "TSUNAGU_TEST_JOURNAL_CHILD";
+
+#[test]
+#[ignore = "the child of every_append_that_returned_survives_kill_9"]
+fn appends_until_it_is_killed() {
+    let Some(dir) = std::env::var_os(CHILD) else {
+        return;
+    };
+    let mut open = journal(Path::new(&dir));
+    for n in 1.. {
+        open.append(&[entry(0, n)]).unwrap();
+        println!("written {n}");
+    }
+}

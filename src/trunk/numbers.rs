@@ -1,0 +1,537 @@
+//! The number plan: what a dialled number means, to a phone and to a trunk.
+//!
+//! Numbers are dialled whole (RFC 3261 has no overlap dialling here), so a number never hides a
+//! longer one. An exact number outranks a range or an outbound prefix it lies in only where the
+//! plan says so: exact numbers and ranges must not meet, and both outrank prefixes; among
+//! prefixes the longest wins.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::pattern::{Pattern, normalise};
+
+/// Who dials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin<'a> {
+    /// A flow's `dial` step: what phones may dial, but for agents' own services.
+    Flow,
+    /// A registered phone, by number.
+    Phone(&'a str),
+    /// A trunk, by name.
+    Trunk(&'a str),
+}
+
+/// Where a dialled number leads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Destination {
+    /// The agent on the dialling phone becomes available.
+    AgentAvailable,
+    /// The agent on the dialling phone goes away.
+    AgentAway,
+    /// A conference room, by its number.
+    Conference(String),
+    /// What is said comes back.
+    Echo,
+    /// A flow.
+    Flow {
+        /// Name of the flow.
+        name: String,
+        /// The number that leads to it, in its first form.
+        number: String,
+        /// Attributes the number gives to its calls.
+        attributes: Map<String, Value>,
+    },
+    /// Hold music.
+    HoldMusic,
+    /// A phone, by number.
+    Phone(String),
+    /// A steady tone of 1004 Hz.
+    Tone,
+    /// Out by a trunk.
+    Trunk {
+        /// Name of the trunk.
+        trunk: String,
+        /// Number as the trunk shall get it.
+        number: String,
+    },
+}
+
+/// Who reaches an entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// Whether phones (and flows) do.
+    pub phones: bool,
+    /// Which trunks do.
+    pub trunks: TrunkReach,
+}
+
+/// Which trunks reach an entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrunkReach {
+    /// Every trunk.
+    All,
+    /// These, by name.
+    Named(Vec<String>),
+    /// None.
+    None,
+}
+
+/// What an entry means.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Meaning {
+    /// A flow.
+    Flow {
+        /// Name of the flow.
+        name: String,
+        /// The number in its first form.
+        number: String,
+        /// Attributes the number gives to its calls.
+        attributes: Map<String, Value>,
+    },
+    /// Out by a trunk.
+    Outbound {
+        /// Name of the trunk.
+        trunk: String,
+        /// Whether the prefix is taken off.
+        strip: Strip,
+        /// Put in front of what is left.
+        prepend: String,
+    },
+    /// The phone of that number.
+    Phone,
+    /// Something the switch does itself.
+    Service(Service),
+}
+
+/// What becomes of an outbound prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strip {
+    /// The trunk gets it too.
+    Keep,
+    /// It is taken off.
+    TakeOff,
+}
+
+/// Something the switch does itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Service {
+    /// The dialling agent becomes available.
+    AgentAvailable,
+    /// The dialling agent goes away.
+    AgentAway,
+    /// A conference room of the dialled number.
+    Conference,
+    /// What is said comes back.
+    Echo,
+    /// Hold music.
+    HoldMusic,
+    /// A steady tone of 1004 Hz.
+    Tone,
+}
+
+impl Service {
+    /// Every word a plan may use, with its meaning.
+    pub const WORDS: [(&'static str, Service); 6] = [
+        ("agent_available", Service::AgentAvailable),
+        ("agent_away", Service::AgentAway),
+        ("conference", Service::Conference),
+        ("echo", Service::Echo),
+        ("hold_music", Service::HoldMusic),
+        ("tone", Service::Tone),
+    ];
+}
+
+/// One line of the plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Which numbers.
+    pub pattern: Pattern,
+    /// Who reaches it.
+    pub reach: Reach,
+    /// What it means.
+    pub meaning: Meaning,
+}
+
+/// Two entries of the plan that claim the same number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overlap {
+    /// Index of the earlier entry.
+    pub first: usize,
+    /// Index of the later entry.
+    pub second: usize,
+    /// One number both claim.
+    pub number: String,
+}
+
+/// The whole plan, ready for look-ups.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Numbers {
+    entries: Vec<Entry>,
+    exact: HashMap<String, Vec<usize>>,
+    ranges: Vec<usize>,
+    /// Longest first.
+    prefixes: Vec<usize>,
+}
+
+/// Shortest number sent to a trunk: emergency and service numbers have three digits.
+const MIN_OUTBOUND: usize = 3;
+
+impl Reach {
+    /// Phones and flows, no trunk.
+    pub const PHONES: Reach = Reach {
+        phones: true,
+        trunks: TrunkReach::None,
+    };
+
+    fn includes(&self, origin: Origin<'_>) -> bool {
+        match (origin, &self.trunks) {
+            (Origin::Flow | Origin::Phone(_), _) => self.phones,
+            (Origin::Trunk(_), TrunkReach::All) => true,
+            (Origin::Trunk(name), TrunkReach::Named(names)) => {
+                names.iter().any(|named| named == name)
+            }
+            (Origin::Trunk(_), TrunkReach::None) => false,
+        }
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        let trunks = match (&self.trunks, &other.trunks) {
+            (TrunkReach::None, _) | (_, TrunkReach::None) => false,
+            (TrunkReach::All, _) | (_, TrunkReach::All) => true,
+            (TrunkReach::Named(ours), TrunkReach::Named(theirs)) => {
+                ours.iter().any(|name| theirs.contains(name))
+            }
+        };
+        trunks || (self.phones && other.phones)
+    }
+}
+
+impl Numbers {
+    /// The plan of these entries; every pair that claims the same number for the same dialler.
+    pub fn new(entries: Vec<Entry>) -> Result<Self, Vec<Overlap>> {
+        let overlaps = overlaps(&entries);
+        if !overlaps.is_empty() {
+            return Err(overlaps);
+        }
+        let mut plan = Self::default();
+        for (index, entry) in entries.iter().enumerate() {
+            match &entry.pattern {
+                Pattern::Exact(number) => {
+                    plan.exact.entry(number.clone()).or_default().push(index);
+                }
+                Pattern::Prefix(_) => plan.prefixes.push(index),
+                Pattern::Range { .. } => plan.ranges.push(index),
+            }
+        }
+        plan.prefixes
+            .sort_by_key(|&index| match &entries[index].pattern {
+                Pattern::Prefix(prefix) => std::cmp::Reverse(prefix.len()),
+                _ => std::cmp::Reverse(0),
+            });
+        plan.entries = entries;
+        Ok(plan)
+    }
+
+    /// Where `text`, dialled by `origin`, leads; `None` when the number is not assigned.
+    pub fn dialled(&self, origin: Origin<'_>, text: &str) -> Option<Destination> {
+        let number = normalise(text)?;
+        let exact = self.exact.get(&number).into_iter().flatten();
+        exact
+            .chain(&self.ranges)
+            .chain(&self.prefixes)
+            .filter_map(|&index| self.entries.get(index))
+            .filter(|entry| entry.reach.includes(origin) && entry.pattern.covers(&number))
+            .find_map(|entry| entry.destination(origin, &number))
+    }
+
+    /// Every entry, in the order given.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+}
+
+/// Every pair that meets. Exact numbers, of which there may be thousands, are found by hash.
+fn overlaps(entries: &[Entry]) -> Vec<Overlap> {
+    let mut exact: HashMap<&str, Vec<usize>> = HashMap::new();
+    let mut others: Vec<usize> = Vec::new();
+    let mut overlaps = Vec::new();
+    for (second, entry) in entries.iter().enumerate() {
+        let mut earlier: Vec<usize> = match &entry.pattern {
+            Pattern::Exact(number) => {
+                let same = exact.entry(number).or_default();
+                let candidates = same.iter().chain(&others).copied().collect();
+                same.push(second);
+                candidates
+            }
+            _ => {
+                others.push(second);
+                (0..second).collect()
+            }
+        };
+        earlier.sort_unstable();
+        for first in earlier {
+            let other = &entries[first];
+            let number = other.pattern.meets(&entry.pattern);
+            if let Some(number) = number.filter(|_| other.reach.meets(&entry.reach)) {
+                overlaps.push(Overlap {
+                    first,
+                    second,
+                    number,
+                });
+            }
+        }
+    }
+    overlaps
+}
+
+impl Entry {
+    fn destination(&self, origin: Origin<'_>, number: &str) -> Option<Destination> {
+        match &self.meaning {
+            Meaning::Flow {
+                name,
+                number,
+                attributes,
+            } => Some(Destination::Flow {
+                name: name.clone(),
+                number: number.clone(),
+                attributes: attributes.clone(),
+            }),
+            Meaning::Outbound {
+                trunk,
+                strip,
+                prepend,
+            } => {
+                let dialled = match (&self.pattern, strip) {
+                    (Pattern::Prefix(prefix), Strip::TakeOff) => number.strip_prefix(prefix)?,
+                    _ => number,
+                };
+                let digits = dialled.strip_prefix('+').unwrap_or(dialled);
+                let dialable = digits.len() >= MIN_OUTBOUND
+                    && digits.bytes().all(|c| c.is_ascii_digit())
+                    && (prepend.is_empty() || digits.len() == dialled.len());
+                dialable.then(|| Destination::Trunk {
+                    trunk: trunk.clone(),
+                    number: format!("{prepend}{dialled}"),
+                })
+            }
+            Meaning::Phone => Some(Destination::Phone(number.to_owned())),
+            Meaning::Service(service) => match (service, origin) {
+                (Service::AgentAvailable, Origin::Phone(_)) => Some(Destination::AgentAvailable),
+                (Service::AgentAway, Origin::Phone(_)) => Some(Destination::AgentAway),
+                (Service::AgentAvailable | Service::AgentAway, _) => None,
+                (Service::Conference, _) => Some(Destination::Conference(number.to_owned())),
+                (Service::Echo, _) => Some(Destination::Echo),
+                (Service::HoldMusic, _) => Some(Destination::HoldMusic),
+                (Service::Tone, _) => Some(Destination::Tone),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn inbound(number: &str, from: &str) -> Entry {
+        Entry {
+            pattern: Pattern::parse(number).expect("a number"),
+            reach: Reach {
+                phones: true,
+                trunks: TrunkReach::Named(vec![from.to_owned()]),
+            },
+            meaning: Meaning::Flow {
+                name: "main".to_owned(),
+                number: "+81312345678".to_owned(),
+                attributes: Map::new(),
+            },
+        }
+    }
+
+    fn service(number: &str, service: Service) -> Entry {
+        Entry {
+            pattern: Pattern::parse(number).expect("a number"),
+            reach: Reach::PHONES,
+            meaning: Meaning::Service(service),
+        }
+    }
+
+    fn phone(number: &str) -> Entry {
+        Entry {
+            pattern: Pattern::Exact(number.to_owned()),
+            reach: Reach::PHONES,
+            meaning: Meaning::Phone,
+        }
+    }
+
+    fn outbound(prefix: &str, strip: Strip, prepend: &str) -> Entry {
+        Entry {
+            pattern: Pattern::Prefix(prefix.to_owned()),
+            reach: Reach::PHONES,
+            meaning: Meaning::Outbound {
+                trunk: "demo".to_owned(),
+                strip,
+                prepend: prepend.to_owned(),
+            },
+        }
+    }
+
+    fn office() -> Numbers {
+        Numbers::new(vec![
+            phone("1001"),
+            inbound("+81312345678", "demo"),
+            inbound("0312345678", "demo"),
+            Entry {
+                reach: Reach::PHONES,
+                ..inbound("100", "demo")
+            },
+            service("600", Service::Echo),
+            service("3000-3999", Service::Conference),
+            service("*45", Service::AgentAvailable),
+            outbound("0", Strip::TakeOff, ""),
+            outbound("00", Strip::TakeOff, "+"),
+        ])
+        .expect("a plan without overlaps")
+    }
+
+    fn out(number: &str) -> Option<Destination> {
+        Some(Destination::Trunk {
+            trunk: "demo".to_owned(),
+            number: number.to_owned(),
+        })
+    }
+
+    fn is_main(destination: Option<Destination>) -> bool {
+        matches!(destination, Some(Destination::Flow { number, .. }) if number == "+81312345678")
+    }
+
+    #[test]
+    fn every_way_to_dial_the_main_number_leads_to_its_flow() {
+        let numbers = office();
+        for text in [
+            "+81312345678",
+            "0312345678",
+            "+81-3-1234-5678",
+            "03(1234)5678",
+        ] {
+            assert!(
+                is_main(numbers.dialled(Origin::Trunk("demo"), text)),
+                "{text}"
+            );
+            assert!(
+                is_main(numbers.dialled(Origin::Phone("1001"), text)),
+                "{text}"
+            );
+        }
+        assert!(is_main(numbers.dialled(Origin::Phone("1001"), "100")));
+    }
+
+    #[test]
+    fn a_trunk_reaches_inbound_numbers_only() {
+        let numbers = office();
+        for text in ["100", "1001", "600", "3000", "*45", "0901234567", "nobody"] {
+            assert_eq!(numbers.dialled(Origin::Trunk("demo"), text), None, "{text}");
+        }
+        assert_eq!(
+            numbers.dialled(Origin::Trunk("other"), "+81312345678"),
+            None
+        );
+    }
+
+    #[test]
+    fn a_phone_dials_phones_services_rooms_and_out() {
+        let numbers = office();
+        let dial = |text| numbers.dialled(Origin::Phone("1002"), text);
+        assert_eq!(dial("1001"), Some(Destination::Phone("1001".to_owned())));
+        assert_eq!(dial("600"), Some(Destination::Echo));
+        assert_eq!(
+            dial("3042"),
+            Some(Destination::Conference("3042".to_owned()))
+        );
+        assert_eq!(dial("*45"), Some(Destination::AgentAvailable));
+        assert_eq!(dial("0110"), out("110"));
+        assert_eq!(
+            dial("009012345678"),
+            out("+9012345678"),
+            "the longest prefix wins"
+        );
+        for text in [
+            "4000",
+            "30001",
+            "0",
+            "012",
+            "0*45",
+            "alice",
+            "",
+            "9999999999999999999999999999999999",
+        ] {
+            assert_eq!(dial(text), None, "{text}");
+        }
+        assert_eq!(
+            numbers.dialled(Origin::Flow, "*45"),
+            None,
+            "a flow is no agent"
+        );
+        assert_eq!(numbers.dialled(Origin::Flow, "1001"), dial("1001"));
+    }
+
+    #[test]
+    fn overlaps_are_all_found_and_exact_numbers_may_lie_in_a_prefix() {
+        let overlaps = Numbers::new(vec![
+            phone("3001"),
+            service("3000-3999", Service::Conference),
+            service("3999-4001", Service::Echo),
+            phone("3001"),
+            outbound("0", Strip::TakeOff, ""),
+            outbound("0", Strip::Keep, ""),
+            phone("0110"),
+        ])
+        .expect_err("overlaps");
+        let found: Vec<(usize, usize, &str)> = overlaps
+            .iter()
+            .map(|overlap| (overlap.first, overlap.second, overlap.number.as_str()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (0, 1, "3001"),
+                (1, 2, "3999"),
+                (0, 3, "3001"),
+                (1, 3, "3001"),
+                (4, 5, "0")
+            ]
+        );
+    }
+
+    #[test]
+    fn two_trunks_may_have_the_same_number_for_different_flows() {
+        let from_trunks_only = |trunk| {
+            let mut entry = inbound("0312345678", trunk);
+            entry.reach.phones = false;
+            entry
+        };
+        assert!(Numbers::new(vec![from_trunks_only("a"), from_trunks_only("b")]).is_ok());
+        assert!(Numbers::new(vec![from_trunks_only("a"), from_trunks_only("a")]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_dialled_is_harmless(text in ".{0,40}") {
+            let numbers = office();
+            numbers.dialled(Origin::Trunk("demo"), &text);
+            if let Some(Destination::Trunk { number, .. }) =
+                numbers.dialled(Origin::Phone("1001"), &text)
+            {
+                prop_assert!(number.bytes().all(|c| c.is_ascii_digit() || c == b'+'));
+            }
+        }
+    }
+}

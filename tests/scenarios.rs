@@ -1,0 +1,48 @@
+//! Scenarios: the real `tsunagu` binary on loopback, judged by tools that are not ours.
+//!
+//! SIPp plays the carrier (INVITEs, RTP from capture files, RFC 4733 digits), baresip is the
+//! agent's phone, and a tap on the loopback interface hears what each of them is sent.
+//! How the pieces fit, how to run one scenario and where its traces are: `scenarios/README.md`.
+
+#[path = "scenarios/address.rs"]
+mod address;
+#[path = "scenarios/api.rs"]
+mod api;
+#[path = "scenarios/capture_file.rs"]
+mod capture_file;
+#[path = "scenarios/office.rs"]
+mod office;
+#[path = "scenarios/phone.rs"]
+mod phone;
+#[path = "scenarios/quiet.rs"]
+mod quiet;
+#[path = "scenarios/record.rs"]
+mod record;
+#[path = "scenarios/sipp.rs"]
+mod sipp;
+#[path = "scenarios/sound.rs"]
+mod sound;
+#[path = "scenarios/tap.rs"]
+mod tap;
+#[path = "scenarios/wait.rs"]
+mod wait;
+
+#[path = "scenarios/judges.rs"]
+mod judges;
+
+#[path = "scenarios/abandon.rs"]
+mod abandon;
+#[path = "scenarios/agents.rs"]
+mod agents;
+#[path = "scenarios/configuration.rs"]
+mod configuration;
+#[path = "scenarios/load.rs"]
+mod load;
+#[path = "scenarios/ports.rs"]
+mod ports;
+#[path = "scenarios/recording.rs"]
+mod recording;
+#[path = "scenarios/services.rs"]
+mod services;
+#[path = "scenarios/story.rs"]
+mod story;

@@ -1,0 +1,347 @@
+//! A demo office of its own for each scenario: the real binary, the real `config/`, other addresses.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::address::{Block, CARRIER, PHONES, SWITCH};
+use super::api::Api;
+use super::phone::{Answering, Phone};
+use super::sipp::Sipp;
+use super::wait;
+
+/// A running switch with its folder, its stretch of loopback and its API.
+pub(crate) struct Office {
+    /// Where it is on loopback.
+    pub(crate) block: Block,
+    /// Its window.
+    pub(crate) api: Api,
+    folder: Option<TempDir>,
+    environment: Vec<(String, String)>,
+    child: Option<Child>,
+}
+
+impl Office {
+    /// The demo office as it stands in `config/`, ready for calls.
+    pub(crate) fn open() -> Self {
+        let mut office = Self::prepare();
+        office.start();
+        office
+    }
+
+    /// The same, not yet started: for scenarios that edit the configuration first.
+    pub(crate) fn prepare() -> Self {
+        let block = Block::take();
+        let folder = tempfile::Builder::new()
+            .prefix("tsunagu-scenario-")
+            .tempdir()
+            .expect("a temporary folder");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+        copy(&source, &folder.path().join("config"));
+        let switch = block.host(SWITCH);
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let environment = [
+            (
+                "TSUNAGU_SIP_LISTEN",
+                format!("udp:{switch}:5060,tcp:{switch}:5060"),
+            ),
+            ("TSUNAGU_HTTP_LISTEN", format!("{switch}:9090")),
+            ("TSUNAGU_MEDIA_ADDRESS", switch.to_string()),
+            (
+                "TSUNAGU_DATA",
+                folder.path().join("var").display().to_string(),
+            ),
+            ("TSUNAGU_SOUNDS", root.join("sounds").display().to_string()),
+        ];
+        Self {
+            block,
+            api: Api::at(block.at(SWITCH, 9_090)),
+            folder: Some(folder),
+            environment: environment.map(|(k, v)| (k.to_owned(), v)).into(),
+            child: None,
+        }
+    }
+
+    /// The scenario's folder: configuration, data, traces of the tools.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.as_ref().expect("kept until the end").path()
+    }
+
+    /// Where recordings are published.
+    pub(crate) fn recordings(&self) -> PathBuf {
+        self.folder().join("var/recordings")
+    }
+
+    /// The switch's SIP address.
+    pub(crate) fn sip(&self) -> SocketAddr {
+        self.block.at(SWITCH, 5_060)
+    }
+
+    /// Changes one configuration file.
+    #[track_caller]
+    pub(crate) fn rewrite(&self, file: &str, change: impl FnOnce(&str) -> String) {
+        let path = self.folder().join("config").join(file);
+        let text = std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        std::fs::write(&path, change(&text)).expect("a writable folder");
+    }
+
+    /// Sets one environment variable for the switch.
+    pub(crate) fn set(&mut self, name: &str, value: impl ToString) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_string()));
+    }
+
+    /// Starts the switch and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn start(&mut self) {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .expect("a writable folder");
+        let child = self
+            .command("serve")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a file descriptor"))
+            .stderr(log)
+            .spawn()
+            .expect("the binary under test");
+        self.child = Some(child);
+        wait::until_true("the switch to be ready", wait::PATIENCE, || {
+            let child = self.child.as_mut().expect("just started");
+            if let Some(status) = child.try_wait().expect("a child of ours") {
+                panic!("the switch ended with {status}");
+            }
+            self.api.is_ready()
+        });
+    }
+
+    /// `tsunagu COMMAND --config <this office's>`, with this office's environment.
+    pub(crate) fn command(&self, command: &str) -> Command {
+        let mut tsunagu = Command::new(env!("CARGO_BIN_EXE_tsunagu"));
+        tsunagu
+            .arg(command)
+            .arg("--config")
+            .arg(self.folder().join("config"))
+            .current_dir(self.folder())
+            .env("RUST_LOG", "info")
+            .env("NO_COLOR", "1")
+            .envs(self.environment.iter().map(|(k, v)| (k, v)));
+        tsunagu
+    }
+
+    /// What `tsunagu ARGUMENTS` prints about this office; it must succeed.
+    #[track_caller]
+    pub(crate) fn ask(&self, arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_tsunagu"))
+            .args(arguments)
+            .args(["--url", &self.api.base])
+            .env("NO_COLOR", "1")
+            .output()
+            .expect("the binary under test");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {text}{errors}");
+        text
+    }
+
+    /// Ends the switch as a power cut would, and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Asks the switch to end (SIGTERM) and returns how it did.
+    #[track_caller]
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        let mut child = self.child.take().expect("a running switch");
+        wait::until("the end of the switch", wait::PATIENCE, || {
+            child.try_wait().expect("a child of ours")
+        })
+    }
+
+    /// Sends a signal to the switch.
+    #[track_caller]
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("a child of ours");
+    }
+
+    /// What the switch holds of the machine.
+    pub(crate) fn holdings(&self) -> Holdings {
+        Holdings::of(self.pid().as_raw_nonzero().get())
+    }
+
+    /// A phone of the office, registered; speaking `voice`. Phone 1001 is on host `PHONES`.
+    pub(crate) fn phone(&self, number: u16, answering: Answering, voice: &[i16]) -> Phone {
+        let mut phone = Phone::start(
+            &number.to_string(),
+            self.phone_address(number),
+            Some(self.sip()),
+            answering,
+            voice,
+            self.folder(),
+        );
+        phone.registered();
+        phone
+    }
+
+    /// Where the phone of this number lives.
+    pub(crate) fn phone_address(&self, number: u16) -> SocketAddr {
+        self.block.at(PHONES + (number - 1_001) as u8, 5_060)
+    }
+
+    /// Registers `number` by SIPp, for a phone that SIPp will play.
+    #[track_caller]
+    pub(crate) fn register(&self, number: u16) {
+        self.sipp("register", self.phone_address(number))
+            .set("phone", number)
+            .set("password", format!("tsunagu-{number}"))
+            .set("expires", 600)
+            .run(wait::PATIENCE);
+    }
+
+    /// A SIPp scenario from the carrier's address.
+    pub(crate) fn carrier(&self, scenario: &str) -> Sipp {
+        self.sipp(scenario, self.block.at(CARRIER, 5_060))
+    }
+
+    /// A SIPp scenario from any address of the block.
+    pub(crate) fn sipp(&self, scenario: &str, from: SocketAddr) -> Sipp {
+        Sipp::new(scenario, self.folder(), from, self.sip())
+    }
+
+    /// Waits until no call goes on, and returns all records, newest first.
+    #[track_caller]
+    pub(crate) fn records(&self, count: usize) -> Vec<serde_json::Value> {
+        wait::until(&format!("{count} finished records"), wait::PATIENCE, || {
+            let calls = self.api.calls();
+            let done = calls.len() >= count && calls.iter().all(is_finished);
+            done.then_some(calls)
+        })
+    }
+
+    /// The switch's own output so far.
+    pub(crate) fn log(&self) -> String {
+        let bytes = std::fs::read(self.log_path()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder().join("switch.log")
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(self.child.as_ref().expect("a running switch"))
+    }
+}
+
+impl Drop for Office {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail: Vec<&str> = log.lines().rev().take(60).collect();
+            eprintln!("--- the switch's last words");
+            for line in tail.into_iter().rev() {
+                eprintln!("{line}");
+            }
+            if let Some(folder) = self.folder.take() {
+                eprintln!("--- everything is kept in {}", folder.keep().display());
+            }
+        }
+    }
+}
+
+/// Descriptors, threads and memory of a process, from /proc.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Holdings {
+    /// Open file descriptors.
+    pub(crate) descriptors: usize,
+    /// Open sockets among them.
+    pub(crate) sockets: usize,
+    /// Threads.
+    pub(crate) threads: usize,
+    /// Resident memory in kB.
+    pub(crate) memory_kb: u64,
+    /// CPU time spent so far, of user and system.
+    pub(crate) cpu_seconds: f64,
+}
+
+impl Holdings {
+    fn of(pid: i32) -> Self {
+        let folder = PathBuf::from(format!("/proc/{pid}"));
+        let links: Vec<PathBuf> = std::fs::read_dir(folder.join("fd"))
+            .expect("a process of ours")
+            .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+            .collect();
+        let status = std::fs::read_to_string(folder.join("status")).expect("a process of ours");
+        let number = |name: &str| -> u64 {
+            status
+                .lines()
+                .find_map(|line| {
+                    line.strip_prefix(name)?
+                        .split_whitespace()
+                        .next()?
+                        .parse()
+                        .ok()
+                })
+                .unwrap_or_else(|| panic!("no {name} in /proc/{pid}/status"))
+        };
+        Self {
+            descriptors: links.len(),
+            sockets: links
+                .iter()
+                .filter(|link| link.to_string_lossy().starts_with("socket:"))
+                .count(),
+            threads: number("Threads:") as usize,
+            memory_kb: number("VmRSS:"),
+            cpu_seconds: cpu_seconds(&folder),
+        }
+    }
+}
+
+/// utime and stime, fields 14 and 15 of proc(5), in ticks of 10 ms.
+fn cpu_seconds(folder: &Path) -> f64 {
+    let stat = std::fs::read_to_string(folder.join("stat")).expect("a process of ours");
+    let (_, fields) = stat.rsplit_once(") ").expect("a name in brackets");
+    let ticks = |field: usize| fields.split(' ').nth(field - 3)?.parse::<f64>().ok();
+    let spent = ticks(14).zip(ticks(15)).map(|(user, system)| user + system);
+    spent.expect("two numbers") / 100.0
+}
+
+/// Ended, and every recording published or given up.
+fn is_finished(call: &serde_json::Value) -> bool {
+    let recordings = call["recordings"].as_array();
+    !call["ended"].is_null()
+        && recordings.is_none_or(|all| all.iter().all(|one| !one["sha256"].is_null()))
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a writable folder");
+    let entries =
+        std::fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+    for entry in entries {
+        let entry = entry.expect("a readable folder");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a readable folder").is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a writable folder");
+        }
+    }
+}
+
+/// How long a finished call's ports may be kept from new calls, and then some.
+pub(crate) const QUARANTINE: Duration = Duration::from_secs(8);
+/// The demo office's inbound number.
+pub(crate) const MAIN_NUMBER: &str = "+81312345678";
+/// Who calls.
+pub(crate) const CALLER: &str = "+819012345678";

@@ -1,0 +1,231 @@
+//! baresip as an agent's phone: registers, rings, answers, speaks from a WAV file and keeps what it
+//! hears in another.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::wait;
+
+/// A running baresip with one account.
+pub(crate) struct Phone {
+    /// Its number.
+    pub(crate) number: String,
+    /// Where its SIP is.
+    pub(crate) address: SocketAddr,
+    folder: PathBuf,
+    child: Child,
+    control: TcpStream,
+    unread: Vec<u8>,
+    events: Vec<Value>,
+}
+
+/// Whether the phone answers by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answering {
+    /// At once.
+    Auto,
+    /// When told to by [`Phone::answer`].
+    Manual,
+}
+
+impl Phone {
+    /// Starts phone `number` at `address`, to register at `switch` (or, with `None`, only to wait
+    /// for calls), speaking `voice`.
+    pub(crate) fn start(
+        number: &str,
+        address: SocketAddr,
+        switch: Option<SocketAddr>,
+        answering: Answering,
+        voice: &[i16],
+        parent: &Path,
+    ) -> Self {
+        let folder = parent.join(format!("phone-{number}"));
+        std::fs::create_dir_all(&folder).expect("a writable folder");
+        super::sound::write_wav(&folder.join("voice.wav"), voice);
+        let control = SocketAddr::new(address.ip(), 4_444);
+        let path = folder.display();
+        let ip = address.ip();
+        // `aubridge` is a player without a sound card; `sndfile` keeps what is decoded.
+        let config = format!(
+            "poll_method epoll\nsip_listen {address}\nnet_interface {ip}\n\
+             call_local_timeout 120\ncall_max_calls 4\n\
+             audio_player aubridge,none\naudio_source aufile,{path}/voice.wav\n\
+             audio_alert aubridge,alert\naudio_txmode thread\naudio_buffer 20-160\n\
+             ausrc_format s16\nauplay_format s16\nauenc_format s16\naudec_format s16\n\
+             jitter_buffer_delay 1-2\nrtp_ports 20000-20100\nrtcp_mux no\n\
+             snd_path {path}\nctrl_tcp_listen {control}\n\
+             module_path {MODULES}\nmodule g711.so\nmodule sndfile.so\nmodule aufile.so\n\
+             module aubridge.so\nmodule_tmp account.so\nmodule_app menu.so\n\
+             module_app ctrl_tcp.so\n"
+        );
+        let (registrar, interval) = match switch {
+            Some(switch) => (switch, 60),
+            None => (address, 0),
+        };
+        let answer = match answering {
+            Answering::Auto => "auto",
+            Answering::Manual => "manual",
+        };
+        let account = format!(
+            "<sip:{number}@{registrar};transport=udp>;auth_pass=tsunagu-{number};\
+             regint={interval};answermode={answer};audio_codecs=PCMU/8000/1,PCMA/8000/1\n"
+        );
+        std::fs::write(folder.join("config"), config).expect("a writable folder");
+        std::fs::write(folder.join("accounts"), account).expect("a writable folder");
+        std::fs::write(folder.join("contacts"), "").expect("a writable folder");
+        let log = std::fs::File::create(folder.join("log")).expect("a writable folder");
+        let mut child = Command::new("baresip")
+            .args(["-v", "-s", "-f"])
+            .arg(&folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a file descriptor"))
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("baresip (Debian package baresip-core): {error}"));
+        let control = wait::until("baresip's control port", wait::PATIENCE, || {
+            if let Some(status) = child.try_wait().expect("a child of ours") {
+                let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+                panic!("baresip ended with {status}:\n{log}");
+            }
+            TcpStream::connect(control).ok()
+        });
+        control
+            .set_read_timeout(Some(Duration::from_millis(20)))
+            .expect("a socket option");
+        Self {
+            number: number.to_owned(),
+            address,
+            folder,
+            child,
+            control,
+            unread: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Waits until the switch has accepted the registration.
+    #[track_caller]
+    pub(crate) fn registered(&mut self) {
+        self.event("REGISTER_OK");
+    }
+
+    /// Waits for the next event of this type (`CALL_INCOMING`, `CALL_ESTABLISHED`,
+    /// `CALL_CLOSED`, ...), and takes it.
+    #[track_caller]
+    pub(crate) fn event(&mut self, kind: &str) -> Value {
+        let what = format!("{kind} at phone {}", self.number);
+        wait::until(&what, wait::PATIENCE, || self.take_event(kind))
+    }
+
+    /// Takes an event of this type, if there is one.
+    pub(crate) fn take_event(&mut self, kind: &str) -> Option<Value> {
+        self.read();
+        let at = self.events.iter().position(|event| event["type"] == kind)?;
+        Some(self.events.remove(at))
+    }
+
+    /// Answers the call that rings.
+    pub(crate) fn answer(&mut self) {
+        self.command("accept", "");
+    }
+
+    /// Hangs up, or declines what rings.
+    pub(crate) fn hang_up(&mut self) {
+        self.command("hangup", "");
+    }
+
+    /// Calls a number.
+    pub(crate) fn dial(&mut self, number: &str) {
+        self.command("dial", number);
+    }
+
+    /// Puts the call on hold by re-INVITE.
+    pub(crate) fn hold(&mut self) {
+        self.command("hold", "");
+    }
+
+    /// Takes the call back from hold.
+    pub(crate) fn resume(&mut self) {
+        self.command("resume", "");
+    }
+
+    /// What the phone has decoded: one file a call, in order.
+    pub(crate) fn heard(&self) -> Vec<Vec<i16>> {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(&self.folder)
+            .expect("the phone's folder")
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.to_string_lossy().ends_with("-dec.wav"))
+            .collect();
+        files.sort();
+        files.iter().map(|path| wav_so_far(path)).collect()
+    }
+
+    /// baresip's own log: SIP messages, digits received, warnings.
+    pub(crate) fn log(&self) -> String {
+        let bytes = std::fs::read(self.folder.join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn command(&mut self, command: &str, params: &str) {
+        let json = serde_json::json!({"command": command, "params": params, "token": command});
+        let json = json.to_string();
+        let netstring = format!("{}:{json},", json.len());
+        self.control
+            .write_all(netstring.as_bytes())
+            .unwrap_or_else(|error| panic!("baresip {}: {error}", self.number));
+    }
+
+    /// Reads netstrings; responses are passed over, events are kept.
+    fn read(&mut self) {
+        let mut buffer = [0u8; 4_096];
+        while let Ok(length @ 1..) = self.control.read(&mut buffer) {
+            self.unread.extend(&buffer[..length]);
+        }
+        while let Some(colon) = self.unread.iter().position(|&byte| byte == b':') {
+            let length: usize = std::str::from_utf8(&self.unread[..colon])
+                .ok()
+                .and_then(|digits| digits.parse().ok())
+                .expect("a netstring");
+            if self.unread.len() < colon + 1 + length + 1 {
+                break;
+            }
+            let text = &self.unread[colon + 1..colon + 1 + length];
+            if let Ok(value) = serde_json::from_slice::<Value>(text)
+                && value["event"] == true
+            {
+                self.events.push(value);
+            }
+            self.unread.drain(..colon + 1 + length + 1);
+        }
+    }
+}
+
+impl Drop for Phone {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Samples of a WAV file that may still be growing: the header's length is not believed.
+fn wav_so_far(path: &Path) -> Vec<i16> {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let start = bytes
+        .windows(4)
+        .position(|window| window == b"data")
+        .map_or(bytes.len(), |at| at + 8);
+    bytes
+        .get(start..)
+        .unwrap_or_default()
+        .chunks_exact(2)
+        .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+        .collect()
+}
+
+/// Where Debian keeps baresip's modules.
+const MODULES: &str = "/usr/lib/baresip/modules";

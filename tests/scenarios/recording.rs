@@ -1,0 +1,246 @@
+//! Recordings as evidence: channels apart, aligned to one frame under loss, valid after `kill -9`.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::address::CARRIER;
+use super::capture_file::Stream;
+use super::office::Office;
+use super::phone::{Answering, Phone};
+use super::record::{assert_whole, stretch};
+use super::sipp::{Running, Step};
+use super::sound::{find, level_db, read_wav, seconds_of, tone};
+use super::tap::{Heard, Tap};
+use super::{quiet, wait};
+
+#[test]
+fn each_party_is_on_its_own_channel_and_both_are_aligned() {
+    let _turn = quiet::shared();
+    let talk = Talk::begin(None);
+    talk.run(Duration::from_secs(8)).judge();
+}
+
+#[test]
+fn channels_stay_aligned_when_one_side_loses_one_packet_in_twenty() {
+    let _turn = quiet::shared();
+    let talk = Talk::begin(Some(20));
+    talk.run(Duration::from_secs(14)).judge();
+}
+
+#[test]
+fn a_recording_survives_kill_9_but_for_its_last_second() {
+    let _turn = quiet::shared();
+    let mut talk = Talk::begin(None);
+    let began = talk.connect();
+    wait::until_true("six seconds of talk", wait::PATIENCE, || {
+        began
+            .elapsed()
+            .is_ok_and(|talked| talked > Duration::from_secs(6))
+    });
+    talk.office.kill();
+    let talked = began.elapsed().expect("a clock that runs forwards");
+    let file = the_only_recording(&talk.office);
+    let judge = |file: &PathBuf, when: &str| {
+        let channels = read_wav(file);
+        assert_eq!(channels.len(), 2, "{when}");
+        let kept = channels[0].len() as f64 / 8_000.0;
+        let missing = talked.as_secs_f64() - kept;
+        assert!(
+            missing < 1.0,
+            "{when}: {missing:.2} s of {talked:?} are missing"
+        );
+        assert!(
+            seconds_of(&channels[0], 440.0) > 0.3 * kept,
+            "{when}: the caller"
+        );
+        assert!(
+            seconds_of(&channels[1], 880.0) > 0.3 * kept,
+            "{when}: the agent"
+        );
+    };
+    judge(&file, "as the dead process left it");
+    drop(talk.caller);
+    talk.office.start();
+    let found = wait::until("the recovered recording", wait::PATIENCE, || {
+        let files = wav_files(&talk.office);
+        files
+            .into_iter()
+            .find(|path| path.extension().is_some_and(|e| e == "wav"))
+    });
+    judge(&found, "as the next process published it");
+}
+
+/// A caller on 440 Hz and agent 1001 on 880 Hz, each keyed in a pattern of its own.
+struct Talk {
+    office: Office,
+    tap: Tap,
+    phone: Phone,
+    caller: Option<Running>,
+}
+
+impl Talk {
+    fn begin(losing_one_in: Option<usize>) -> Self {
+        let office = Office::open();
+        let tap = Tap::on(office.block);
+        let phone = office.phone(1001, Answering::Auto, &keyed(880.0, 120.0, 1));
+        let voice = office.folder().join("keyed.pcap");
+        let stream = Stream::new(3).speak(&keyed(440.0, 90.0, 2));
+        match losing_one_in {
+            Some(every) => stream.losing_one_in(every).write(&voice),
+            None => stream.write(&voice),
+        }
+        let caller = office
+            .carrier("caller")
+            .steps(&[
+                Step::Pause(500),
+                Step::Press("1"),
+                Step::Pause(1_000),
+                Step::Play(&voice),
+            ])
+            .set("patience_ms", 90_000)
+            .start();
+        Self {
+            office,
+            tap,
+            phone,
+            caller: Some(caller),
+        }
+    }
+
+    /// Waits until both speak; returns since when.
+    #[track_caller]
+    fn connect(&mut self) -> SystemTime {
+        self.phone.event("CALL_ESTABLISHED");
+        wait::until_true("440 Hz at the phone", wait::PATIENCE, || {
+            let heard = self.phone.heard().pop().unwrap_or_default();
+            seconds_of(&heard, 440.0) > 0.2
+        });
+        let agent = self.spoken_by_agent();
+        agent.began.expect("the agent speaks")
+    }
+
+    /// Talks for so long, then lets the agent hang up.
+    #[track_caller]
+    fn run(mut self, length: Duration) -> Self {
+        let began = self.connect();
+        wait::until_true("the talk", length + wait::PATIENCE, || {
+            began.elapsed().is_ok_and(|talked| talked > length)
+        });
+        self.phone.hang_up();
+        let caller = self.caller.take().expect("begun");
+        caller.succeed(wait::PATIENCE);
+        self
+    }
+
+    fn spoken_by_agent(&self) -> Heard {
+        let ip = self.phone.address.ip();
+        let packets = |p: &super::tap::Packet| p.from.ip() == ip && p.from.port() >= 20_000;
+        self.tap.heard(packets)
+    }
+
+    #[track_caller]
+    fn judge(&self) {
+        let record = self.office.records(1).remove(0);
+        assert_whole(&record, &self.office.recordings());
+        let recording = &record["recordings"][0];
+        let path = self
+            .office
+            .recordings()
+            .join(recording["path"].as_str().expect("a path"));
+        let channels = read_wav(&path);
+        let [left, right] = &channels[..] else {
+            panic!("{} channels", channels.len());
+        };
+
+        let talk = stretch(&record, "talk")["duration_ms"]
+            .as_f64()
+            .expect("ms");
+        let length = left.len() as f64 / 8.0;
+        assert!(
+            (length - talk).abs() <= 20.0,
+            "{length} ms recorded of {talk} ms of talk"
+        );
+
+        for (channel, own, other) in [(left, 440.0, 880.0), (right, 880.0, 440.0)] {
+            let (own_db, other_db) = (level_db(channel, own), level_db(channel, other));
+            println!("{own} Hz at {own_db:.1} dB, {other} Hz at {other_db:.1} dB");
+            assert!(own_db > -16.0);
+            assert!(
+                other_db < own_db - 60.0,
+                "cross-talk of {other} Hz at {other_db:.1} dB"
+            );
+        }
+
+        let carrier = self.office.block.at(CARRIER, 6_000);
+        let caller = self.tap.heard(|packet| packet.from == carrier);
+        let agent = self.spoken_by_agent();
+        for part in [0.25, 0.9] {
+            let by_caller = origin(&caller, left, part);
+            let by_agent = origin(&agent, right, part);
+            let apart = (by_caller - by_agent).abs() * 1_000.0;
+            println!(
+                "at {:.0} % of the file the channels are {apart:.1} ms apart",
+                part * 100.0
+            );
+            assert!(apart <= 20.0);
+        }
+    }
+}
+
+/// When, on the wall clock, the file's first sample was spoken, judged by what stands at `part`
+/// of the file and when the same sound was on the wire.
+#[track_caller]
+fn origin(spoken: &Heard, channel: &[i16], part: f64) -> f64 {
+    let at = ((channel.len() as f64 * part) as usize).min(channel.len() - 8_000);
+    let piece = &channel[at..at + 8_000];
+    let (offset, score) = find(piece, &spoken.samples).expect("more than a second was spoken");
+    assert!(score > 0.95, "the recording is what was spoken: {score:.3}");
+    let began = spoken.began.expect("spoken");
+    let began = began
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .expect("after 1970");
+    began.as_secs_f64() + (offset as f64 - at as f64) / 8_000.0
+}
+
+/// A tone keyed on and off in a pattern that does not repeat, so that it fits in one place only.
+fn keyed(hz: f64, seconds: f64, seed: u32) -> Vec<i16> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
+    let mut samples = tone(hz, seconds);
+    for stretch in samples.chunks_mut(800) {
+        // xorshift32
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        if state % 5 < 2 {
+            stretch.fill(0);
+        }
+    }
+    samples
+}
+
+#[track_caller]
+fn the_only_recording(office: &Office) -> PathBuf {
+    let files = wav_files(office);
+    let [file] = &files[..] else {
+        panic!("one recording expected: {files:?}");
+    };
+    file.clone()
+}
+
+/// Published recordings and unfinished ones (`.part`), wherever below the recordings folder.
+pub(crate) fn wav_files(office: &Office) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![office.recordings()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let name = path.to_string_lossy().into_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.ends_with(".wav") || name.ends_with(".part") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,190 @@
+//! Measuring ears: G.711 decoding, tones by Goertzel, prompts by correlation. All our own here,
+//! and none of it shared with the switch.
+
+use std::path::Path;
+
+/// Samples a second of everything these scenarios hear.
+pub(crate) const RATE: f64 = 8_000.0;
+
+/// G.711 μ-law (ITU-T G.711 table 2) to linear.
+pub(crate) fn from_pcmu(byte: u8) -> i16 {
+    let byte = !byte;
+    let magnitude = (((i32::from(byte) & 0x0f) << 3) + 0x84) << ((byte & 0x70) >> 4);
+    let value = magnitude - 0x84;
+    (if byte & 0x80 != 0 { -value } else { value }) as i16
+}
+
+/// Linear to G.711 μ-law, by searching the decoder: slow and certain.
+pub(crate) fn to_pcmu(sample: i16) -> u8 {
+    (0..=255u8)
+        .min_by_key(|&byte| (i32::from(from_pcmu(byte)) - i32::from(sample)).abs())
+        .expect("256 candidates")
+}
+
+/// G.711 A-law (ITU-T G.711 table 1) to linear.
+pub(crate) fn from_pcma(byte: u8) -> i16 {
+    let byte = byte ^ 0x55;
+    let segment = (byte & 0x70) >> 4;
+    let mantissa = (i32::from(byte) & 0x0f) << 4;
+    let value = match segment {
+        0 => mantissa + 8,
+        _ => (mantissa + 0x108) << (segment - 1),
+    };
+    (if byte & 0x80 != 0 { value } else { -value }) as i16
+}
+
+/// A sine of `hz`, half of full scale.
+pub(crate) fn tone(hz: f64, seconds: f64) -> Vec<i16> {
+    (0..(seconds * RATE) as usize)
+        .map(|n| (16_000.0 * (std::f64::consts::TAU * hz * n as f64 / RATE).sin()) as i16)
+        .collect()
+}
+
+/// Level of `hz` in dB below a full-scale sine, by Goertzel under a Hann window; -200 for none.
+pub(crate) fn level_db(samples: &[i16], hz: f64) -> f64 {
+    if samples.len() < 160 {
+        return -200.0;
+    }
+    let count = samples.len() as f64;
+    let step = std::f64::consts::TAU * hz / RATE;
+    let (mut one, mut two) = (0.0f64, 0.0f64);
+    for (n, &sample) in samples.iter().enumerate() {
+        let window = 0.5 - 0.5 * (std::f64::consts::TAU * n as f64 / count).cos();
+        let next = f64::from(sample) * window + 2.0 * step.cos() * one - two;
+        two = one;
+        one = next;
+    }
+    let power = one * one + two * two - 2.0 * step.cos() * one * two;
+    // A full-scale sine under a Hann window has the magnitude 32768 * count / 4.
+    let ratio = power.max(0.0).sqrt() / (32_768.0 * count / 4.0);
+    (20.0 * ratio.max(1e-10).log10()).max(-200.0)
+}
+
+/// Root mean square in dB below full scale; -200 for silence.
+pub(crate) fn loudness_db(samples: &[i16]) -> f64 {
+    if samples.is_empty() {
+        return -200.0;
+    }
+    let sum: f64 = samples.iter().map(|&s| f64::from(s) * f64::from(s)).sum();
+    let rms = (sum / samples.len() as f64).sqrt() / 32_768.0;
+    (20.0 * rms.max(1e-10).log10()).max(-200.0)
+}
+
+/// Seconds of `samples` in which `hz` is heard at -40 dB or more, in steps of 20 ms.
+pub(crate) fn seconds_of(samples: &[i16], hz: f64) -> f64 {
+    let heard = samples
+        .chunks_exact(FRAME)
+        .filter(|frame| level_db(frame, hz) > -40.0)
+        .count();
+    heard as f64 * 0.02
+}
+
+/// Where `piece` is found in `whole`: sample offset and correlation, 1 for identical.
+pub(crate) fn find(piece: &[i16], whole: &[i16]) -> Option<(usize, f64)> {
+    if piece.is_empty() || whole.len() < piece.len() {
+        return None;
+    }
+    let piece: Vec<f32> = piece.iter().map(|&s| f32::from(s)).collect();
+    let whole: Vec<f32> = whole.iter().map(|&s| f32::from(s)).collect();
+    let own: f32 = piece.iter().map(|s| s * s).sum();
+    let mut energy: f64 = whole[..piece.len()].iter().map(|s| f64::from(s * s)).sum();
+    let mut best = (0, -1.0f64);
+    for offset in 0..=whole.len() - piece.len() {
+        if offset > 0 {
+            energy -= f64::from(whole[offset - 1] * whole[offset - 1]);
+            energy += f64::from(whole[offset + piece.len() - 1] * whole[offset + piece.len() - 1]);
+        }
+        let dot: f32 = piece.iter().zip(&whole[offset..]).map(|(a, b)| a * b).sum();
+        let score = f64::from(dot) / (f64::from(own) * energy.max(1.0)).sqrt().max(1.0);
+        if score > best.1 {
+            best = (offset, score);
+        }
+    }
+    Some(best)
+}
+
+/// The loudest stretch of `length` samples: what a correlation should look for.
+pub(crate) fn loudest(samples: &[i16], length: usize) -> (usize, &[i16]) {
+    let length = length.min(samples.len());
+    let (at, _) = (0..=samples.len() - length)
+        .step_by(FRAME)
+        .map(|at| (at, loudness_db(&samples[at..at + length])))
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .expect("at least one stretch");
+    (at, &samples[at..at + length])
+}
+
+/// All channels of a WAV file of 16 bits.
+pub(crate) fn read_wav(path: &Path) -> Vec<Vec<i16>> {
+    let mut reader =
+        hound::WavReader::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let spec = reader.spec();
+    assert_eq!(spec.sample_rate, 8_000, "{}", path.display());
+    let mut channels = vec![Vec::new(); usize::from(spec.channels)];
+    for (n, sample) in reader.samples::<i16>().enumerate() {
+        let Ok(sample) = sample else { break };
+        channels[n % usize::from(spec.channels)].push(sample);
+    }
+    channels
+}
+
+/// Writes one channel as 16 bits at 8 kHz.
+pub(crate) fn write_wav(path: &Path, samples: &[i16]) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    for &sample in samples {
+        writer.write_sample(sample).expect("room on the disk");
+    }
+    writer.finalize().expect("room on the disk");
+}
+
+/// Samples in 20 ms.
+pub(crate) const FRAME: usize = 160;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g711_decodes_as_the_tables_say() {
+        assert_eq!(from_pcmu(0xff), 0);
+        assert_eq!(from_pcmu(0x80), 32_124);
+        assert_eq!(from_pcmu(0x00), -32_124);
+        assert_eq!(from_pcma(0xd5), 8);
+        assert_eq!(from_pcma(0xaa), 32_256);
+        assert_eq!(from_pcma(0x2a), -32_256);
+        for sample in [-30_000i16, -400, -3, 0, 5, 700, 29_000] {
+            let error = i32::from(from_pcmu(to_pcmu(sample))) - i32::from(sample);
+            assert!(
+                error.abs() <= 4 + i32::from(sample).abs() / 25,
+                "{sample}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn ears_tell_tones_apart() {
+        let low = tone(440.0, 1.0);
+        assert!((level_db(&low, 440.0) + 6.2).abs() < 0.3);
+        assert!(level_db(&low, 880.0) < -80.0);
+        assert!((seconds_of(&low, 440.0) - 1.0).abs() < 0.001);
+        let coded: Vec<i16> = low.iter().map(|&s| from_pcmu(to_pcmu(s))).collect();
+        assert!(level_db(&coded, 880.0) < -60.0);
+    }
+
+    #[test]
+    fn a_piece_is_found_where_it_was_cut() {
+        let whole: Vec<i16> = (0..16_000i64)
+            .map(|n| ((n * n * 7919) % 20_011 - 10_005) as i16)
+            .collect();
+        let (at, score) = find(&whole[5_000..6_000], &whole).expect("longer than the piece");
+        assert_eq!(at, 5_000);
+        assert!(score > 0.999);
+    }
+}

@@ -1,0 +1,201 @@
+//! The whole story: trunk call, greeting, digit, music, the agent's phone, two-way audio, BYE.
+//! SIPp is the trunk with its own digits, baresip the agent's phone.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::address::CARRIER;
+use super::capture_file::Stream;
+use super::office::Office;
+use super::phone::{Answering, Phone};
+use super::record::{assert_whole, digits, list, stretch, stretches, time};
+use super::sipp::{Running, Step};
+use super::sound::{self, find, level_db, loudest, loudness_db, seconds_of, tone};
+use super::tap::{Heard, Tap};
+use super::{quiet, wait};
+
+#[test]
+fn a_caller_is_greeted_chooses_waits_talks_and_hangs_up() {
+    let _turn = quiet::shared();
+    let mut story = Story::begin(Duration::from_secs(12));
+    story.ring_and_talk();
+    story.caller.take().expect("begun").succeed(wait::PATIENCE);
+    story.phone.event("CALL_CLOSED");
+    story.judge("caller");
+}
+
+#[test]
+fn an_agent_hangs_up_and_the_caller_hears_of_it() {
+    let _turn = quiet::shared();
+    let mut story = Story::begin(Duration::from_secs(60));
+    story.ring_and_talk();
+    story.phone.hang_up();
+    story.caller.take().expect("begun").succeed(wait::PATIENCE);
+    story.judge("agent");
+}
+
+/// One call with everything that listens to it.
+struct Story {
+    office: Office,
+    tap: Tap,
+    phone: Phone,
+    caller: Option<Running>,
+}
+
+impl Story {
+    /// An office, agent 1001 at the phone, and a caller who will hang up `patience` after the
+    /// last of its steps.
+    fn begin(patience: Duration) -> Self {
+        let office = Office::open();
+        let tap = Tap::on(office.block);
+        let phone = office.phone(1001, Answering::Manual, &tone(880.0, 120.0));
+        let voice = voice(office.folder(), 440.0, 60.0);
+        let caller = office
+            .carrier("caller")
+            .steps(&[
+                Step::Pause(LISTENING_MS),
+                Step::Press("1"),
+                Step::Pause(1_500),
+                Step::Play(&voice),
+            ])
+            .set("patience_ms", patience.as_millis())
+            .start();
+        Self {
+            office,
+            tap,
+            phone,
+            caller: Some(caller),
+        }
+    }
+
+    /// Lets the phone ring for two seconds of music, then answers and listens both ways.
+    #[track_caller]
+    fn ring_and_talk(&mut self) {
+        self.phone.event("CALL_INCOMING");
+        let before = self.heard().samples.len();
+        wait::until_true("two seconds of music", wait::PATIENCE, || {
+            self.heard().samples.len() > before + 16_000
+        });
+        self.phone.answer();
+        self.phone.event("CALL_ESTABLISHED");
+        wait::until_true("tones both ways", wait::PATIENCE, || {
+            let agent = self.phone.heard().pop().unwrap_or_default();
+            seconds_of(&agent, 440.0) > 3.0 && seconds_of(&self.heard().samples, 880.0) > 3.0
+        });
+    }
+
+    fn heard(&self) -> Heard {
+        self.tap.heard_at(self.office.block.at(CARRIER, 6_000))
+    }
+
+    /// Everything the record says, beside what was heard.
+    #[track_caller]
+    fn judge(&self, hung_up_by: &str) {
+        let record = self.office.records(1).remove(0);
+        assert_whole(&record, &self.office.recordings());
+        assert_eq!(record["hung_up_by"], hung_up_by, "{record:#}");
+        assert_eq!(
+            (&record["region"], &record["node"], &record["direction"]),
+            (&"jp1".into(), &"tokyo1".into(), &"inbound".into())
+        );
+        assert_eq!(digits(&record), "1");
+        let order: Vec<&str> = stretches(&record)
+            .into_iter()
+            .filter(|name| ["ivr", "queue", "talk"].contains(name))
+            .collect();
+        assert_eq!(order, ["ivr", "queue", "talk"], "{record:#}");
+        assert_eq!(list(&record["offers"]).len(), 1);
+        assert_eq!(list(&record["recordings"]).len(), 1);
+        let heard = self.heard();
+        assert_eq!(heard.ssrcs.len(), 1, "one stream from answer to end");
+        assert_eq!(heard.sequence_breaks, 0);
+        Self::judge_greeting(&heard, &record);
+        Self::judge_music(&heard, &record);
+        self.judge_ring(&record);
+        self.judge_talk(&heard, &record);
+    }
+
+    #[track_caller]
+    fn judge_greeting(heard: &Heard, record: &Value) {
+        let prompt = sounds("greeting").swap_remove(0);
+        let (_, piece) = loudest(&prompt, 4_000);
+        let ivr = stretch(record, "ivr");
+        let listened = heard.between(time(&ivr["from"]), time(&ivr["until"]));
+        let (_, score) = find(piece, listened).expect("a second of greeting at least");
+        assert!(
+            score > 0.9,
+            "the greeting was heard with correlation {score:.3}"
+        );
+    }
+
+    #[track_caller]
+    fn judge_music(heard: &Heard, record: &Value) {
+        let queue = stretch(record, "queue");
+        assert_music(heard.between(time(&queue["from"]), time(&queue["until"])));
+    }
+
+    #[track_caller]
+    fn judge_ring(&self, record: &Value) {
+        let decided = time(&record["offers"][0]["offered"]);
+        let invites = self.tap.sip_to(self.phone.address, "INVITE sip:");
+        let rung = invites.first().expect("an INVITE on the wire").at;
+        let took = rung.duration_since(decided).unwrap_or_default();
+        println!("decision to INVITE on the agent's wire: {took:?}");
+        assert!(
+            took <= Duration::from_millis(200),
+            "the agent rang after {took:?}"
+        );
+    }
+
+    #[track_caller]
+    fn judge_talk(&self, heard: &Heard, record: &Value) {
+        let talk = stretch(record, "talk");
+        let listened = heard.between(time(&talk["from"]), time(&talk["until"]));
+        let last = &listened[listened.len().saturating_sub(8_000)..];
+        assert!(level_db(last, 880.0) > -12.0, "the caller hears the agent");
+        assert!(level_db(last, 440.0) < -40.0, "nobody hears himself");
+        let agent = self.phone.heard().pop().expect("one call");
+        let last = &agent[agent.len().saturating_sub(8_000)..];
+        assert!(level_db(last, 440.0) > -12.0, "the agent hears the caller");
+        assert!(level_db(last, 880.0) < -40.0, "nobody hears himself");
+        let before = self.office.api.agents();
+        assert!(!before.is_empty(), "agents are shown");
+    }
+}
+
+/// Wherever no announcement is speaking, a piece of the demo office's music is heard.
+#[track_caller]
+pub(crate) fn assert_music(listened: &[i16]) {
+    assert!(loudness_db(listened) > -60.0, "silence instead of music");
+    let music = sounds(MUSIC).swap_remove(0);
+    let looped: Vec<i16> = music.iter().chain(&music).copied().collect();
+    let best = listened
+        .chunks_exact(3_200)
+        .filter(|piece| loudness_db(piece) > -60.0)
+        .filter_map(|piece| find(piece, &looped))
+        .map(|(_, score)| score)
+        .fold(0.0, f64::max);
+    assert!(best > 0.9, "music was heard with correlation {best:.3}");
+}
+
+/// A capture file of one tone.
+pub(crate) fn voice(folder: &Path, hz: f64, seconds: f64) -> PathBuf {
+    let path = folder.join(format!("voice-{hz}.pcap"));
+    Stream::new(hz as u32)
+        .speak(&tone(hz, seconds))
+        .write(&path);
+    path
+}
+
+/// The channels of one of the demo office's sounds.
+fn sounds(name: &str) -> Vec<Vec<i16>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sounds");
+    sound::read_wav(&folder.join(format!("{name}.wav")))
+}
+
+/// How long the caller listens before pressing a key.
+const LISTENING_MS: u32 = 3_500;
+/// The demo office's music on hold.
+const MUSIC: &str = "music";
