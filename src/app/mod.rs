@@ -55,8 +55,6 @@ pub struct Switch {
     _data: DataDir,
 }
 
-/// Depth of the jitter buffer: what most carriers' jitter fits into, and no ear minds.
-const JITTER: Duration = Duration::from_millis(60);
 /// Orders that may wait for a shard; the router waits when there are more, the network loses.
 const ORDERS: usize = 4096;
 /// Events that may wait for the metrics' fold; more are counted as lost.
@@ -284,7 +282,6 @@ fn media(office: &Office) -> EngineConfig {
         // Every call has two legs; a ringing phone with several contacts has more.
         max_legs: node.max_calls.saturating_mul(3),
         shards: usize::from(node.shards.max(1)),
-        jitter: JITTER,
     }
 }
 

@@ -137,7 +137,10 @@ impl Exchange {
             .ok()
             .and_then(|from| user_of(&from.uri))
             .filter(|user| generation.phones.contains_key(user));
-        let trunk = accepting(generation.trunks.values().map(Arc::as_ref), flow.remote.ip());
+        let trunk = accepting(
+            generation.trunks.values().map(Arc::as_ref),
+            flow.remote.ip(),
+        );
         match (claimed, trunk) {
             (None, Some(trunk)) => {
                 if self.gate.is_trunk_full(trunk) {

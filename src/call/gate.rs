@@ -82,20 +82,32 @@ impl Gate {
 
     /// Whether a trunk carries as many legs as it may.
     pub(crate) fn is_trunk_full(&self, trunk: &Trunk) -> bool {
-        let legs = self.state.trunks.lock().unwrap_or_else(PoisonError::into_inner);
+        let legs = self
+            .state
+            .trunks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let now = legs.get(&trunk.name).copied().unwrap_or(0);
         trunk.max_calls.is_some_and(|most| now >= most)
     }
 
     /// A leg goes through a trunk.
     pub(crate) fn enter_trunk(&self, name: &str) {
-        let mut legs = self.state.trunks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut legs = self
+            .state
+            .trunks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *legs.entry(name.to_owned()).or_default() += 1;
     }
 
     /// A leg through a trunk is over.
     pub(crate) fn exit_trunk(&self, name: &str) {
-        let mut legs = self.state.trunks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut legs = self
+            .state
+            .trunks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(now) = legs.get_mut(name) {
             *now = now.saturating_sub(1);
         }
