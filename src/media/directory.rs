@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::command::Command;
-use super::worker::{LegTape, Order, RoomTape};
+use super::worker::{LegTape, Order, RoomTape, Ticket};
 use crate::base::{LegId, RecordingId, RoomId, ShardId};
 
 /// Where everything is.
@@ -17,6 +17,8 @@ pub(crate) struct Directory {
     recordings: HashMap<RecordingId, Target>,
     /// Legs by worker.
     loads: Vec<usize>,
+    /// Moves so far.
+    moves: Ticket,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +52,7 @@ impl Directory {
             rooms: HashMap::new(),
             recordings: HashMap::new(),
             loads: vec![0; workers],
+            moves: 0,
         }
     }
 
@@ -94,15 +97,15 @@ impl Directory {
     /// The worker that will have to do with a command: its ring decides whether it is accepted.
     pub(crate) fn worker_of(&self, command: &Command) -> Option<usize> {
         let (leg, room) = match command {
-            Command::Record { left, room, .. } => (Some(*left), Some(*room)),
+            Command::Record { left, room, .. } => (Some(left), Some(*room)),
             Command::StopRecord { recording, .. } => match self.recordings.get(recording)? {
-                Target::Leg(leg) => (Some(*leg), None),
+                Target::Leg(leg) => (Some(leg), None),
                 Target::Room(room) => (None, Some(*room)),
             },
             command => command.about(),
         };
         let room = room.and_then(|room| self.rooms.get(&room)?.worker);
-        room.or_else(|| Some(self.legs.get(&leg?)?.worker))
+        room.or_else(|| Some(self.legs.get(leg?)?.worker))
     }
 
     /// Turns a command into orders, and notes what it changes.
@@ -177,9 +180,15 @@ impl Directory {
             from
         });
         if from != to {
-            let legs = vec![leg];
-            orders.push((to, Order::Expect { room: None, legs }));
-            orders.push((from, Order::SendLeg { leg, to }));
+            self.moves += 1;
+            let ticket = self.moves;
+            let expect = Order::Expect {
+                ticket,
+                room: None,
+                legs: vec![leg],
+            };
+            orders.push((to, expect));
+            orders.push((from, Order::SendLeg { leg, to, ticket }));
             place.worker = to;
             self.loads[from] -= 1;
             self.loads[to] += 1;
@@ -252,11 +261,20 @@ impl Directory {
                 self.loads[to] += 1;
             }
         }
+        self.moves += 1;
+        let ticket = self.moves;
         let expect = Order::Expect {
+            ticket,
             room: Some(room),
-            legs,
+            legs: legs.clone(),
         };
-        vec![(to, expect), (from, Order::SendRoom { room, to })]
+        let send = Order::SendRoom {
+            room,
+            legs,
+            to,
+            ticket,
+        };
+        vec![(to, expect), (from, send)]
     }
 }
 

@@ -15,9 +15,7 @@ use super::ports::{Lease, Ports};
 use super::recorder::{DiskConfig, recover};
 use super::recordings::{Pace, Recordings};
 use super::ring::Bell;
-use super::worker::{
-    Inbox, Leg, LegTape, Order, Outbound, Parts, RoomTape, Seed, Slot, Worker, spawn,
-};
+use super::worker::{Inbox, Leg, LegTape, Order, Outbound, Parts, RoomTape, Seed, Worker, spawn};
 use super::{EngineConfig, Library, Stats};
 use crate::base::{Clock, Entropy, LegId, ShardId, Timestamp};
 
@@ -400,7 +398,7 @@ impl Engine {
         let id = leg.id();
         let order = Order::Adopt(Box::new(leg));
         self.0.inboxes[worker]
-            .order(order, Slot::Reserved)
+            .order(order)
             .map_err(|Full| MediaError::WorkerBusy)?;
         control.directory.add_leg(id, shard, worker);
         Stats::add(&self.0.stats.legs, 1);
@@ -445,7 +443,7 @@ impl Engine {
     /// The ring was asked before; what it does not take now is a worker long dead.
     fn deliver(&self, orders: Vec<Addressed>) -> Result<(), Full> {
         for (worker, order) in orders {
-            self.0.inboxes[worker].order(order, Slot::Reserved)?;
+            self.0.inboxes[worker].order(order)?;
         }
         Ok(())
     }

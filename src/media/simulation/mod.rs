@@ -2,9 +2,11 @@
 
 mod continuity;
 mod hearing;
+mod load;
 mod real;
 mod recording;
 mod sources;
+mod storm;
 
 use std::net::SocketAddr;
 

@@ -1,6 +1,6 @@
 //! What reaches a worker: orders from signalling, and parcels from other workers.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 
@@ -19,8 +19,6 @@ pub(crate) struct Inbox {
     pub(crate) seen: AtomicI64,
     /// Whether it has too much to do.
     pub(crate) is_late: AtomicBool,
-    /// Legs it has.
-    pub(crate) legs: AtomicUsize,
     pub(crate) shall_stop: AtomicBool,
 }
 
@@ -31,15 +29,25 @@ pub(crate) enum Order {
     Adopt(Box<Leg>),
     /// Anything signalling asked for that a worker can do alone.
     Command(Command),
-    /// Another worker was told to send these here.
+    /// Take in what another worker was told to send here; what follows about these waits for it.
     Expect {
+        ticket: Ticket,
         room: Option<RoomId>,
         legs: Vec<LegId>,
     },
     /// Hand a leg to another worker.
-    SendLeg { leg: LegId, to: usize },
+    SendLeg {
+        leg: LegId,
+        to: usize,
+        ticket: Ticket,
+    },
     /// Hand a room with its legs to another worker.
-    SendRoom { room: RoomId, to: usize },
+    SendRoom {
+        room: RoomId,
+        legs: Vec<LegId>,
+        to: usize,
+        ticket: Ticket,
+    },
     /// Begin to record a leg.
     TapeLeg { leg: LegId, tape: Box<LegTape> },
     /// Begin to record a room.
@@ -53,14 +61,22 @@ pub(crate) enum Order {
     },
 }
 
+/// One move from worker to worker; never used twice.
+pub(crate) type Ticket = u64;
+
 /// What one worker hands to another.
 #[derive(Debug)]
-pub(crate) enum Parcel {
+pub(crate) struct Parcel {
+    pub(super) ticket: Ticket,
+    pub(super) content: Content,
+}
+
+/// What is in a parcel.
+#[derive(Debug)]
+pub(super) enum Content {
     Leg(Box<Leg>),
-    /// There is no such leg any more.
-    NoLeg(LegId),
-    /// There is no such room any more.
-    NoRoom(RoomId),
+    /// There was no such leg or room.
+    Nothing,
     Room(Box<Room>, Vec<Box<Leg>>),
 }
 
@@ -78,17 +94,14 @@ impl Inbox {
             bell,
             seen: AtomicI64::new(0),
             is_late: AtomicBool::new(false),
-            legs: AtomicUsize::new(0),
             shall_stop: AtomicBool::new(false),
         }
     }
 
-    /// Gives an order; `reserved` ones are refused only when all is lost.
-    pub(crate) fn order(&self, order: Order, slot: Slot) -> Result<(), Full> {
-        match slot {
-            Slot::Open => self.orders.push(order)?,
-            Slot::Reserved => self.orders.push_reserved(order).map_err(|_| Full)?,
-        }
+    /// Gives an order. Whoever gives one that may be refused asks [`Inbox::has_open_slot`] first;
+    /// all may use the reserved slots then, and are refused only by a worker long dead.
+    pub(crate) fn order(&self, order: Order) -> Result<(), Full> {
+        self.orders.push_reserved(order).map_err(|_| Full)?;
         self.bell.ring();
         Ok(())
     }
@@ -119,11 +132,4 @@ impl Inbox {
     pub(super) fn has_mail(&self) -> bool {
         !self.orders.is_empty() || !self.parcels.is_empty()
     }
-}
-
-/// Which slots an order may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Slot {
-    Open,
-    Reserved,
 }

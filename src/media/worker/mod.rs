@@ -16,7 +16,7 @@ mod task;
 mod tick;
 mod transfer;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -30,12 +30,13 @@ use super::notices::NoticeSender;
 use super::{FRAME_DURATION, MAX_PACKET_SAMPLES, Notice, Stats};
 use crate::base::{LegId, RoomId, Timestamp};
 
-pub(crate) use inbox::{Inbox, Order, Slot};
+pub(crate) use inbox::{Inbox, Order, Ticket};
 pub(crate) use leg::{Leg, Seed};
 pub(crate) use outbound::Outbound;
 pub(crate) use tape::{LegTape, RoomTape};
 pub(crate) use task::spawn;
 
+use inbox::Content;
 use leg::Room;
 
 /// One worker.
@@ -50,10 +51,9 @@ pub(crate) struct Worker {
     by_leg: HashMap<LegId, usize>,
     rooms: Slab<Box<Room>>,
     by_room: HashMap<RoomId, usize>,
-    /// What other workers were told to send here and has not come yet.
-    expected_legs: HashSet<LegId>,
-    expected_rooms: HashSet<RoomId>,
-    /// Orders about those, in order.
+    /// Parcels that came before their `Expect` could be carried out.
+    arrived: HashMap<Ticket, Content>,
+    /// Orders that wait for a parcel, and those that must not overtake them, in order.
     deferred: VecDeque<Order>,
     mixer: Mixer,
     wire: Box<Wire>,
@@ -155,8 +155,7 @@ impl Worker {
             by_leg: HashMap::with_capacity(max_legs),
             rooms: Slab::with_capacity(max_legs),
             by_room: HashMap::with_capacity(max_legs),
-            expected_legs: HashSet::new(),
-            expected_rooms: HashSet::new(),
+            arrived: HashMap::new(),
             deferred: VecDeque::new(),
             mixer: Mixer::new(SPEAKERS),
             wire: Box::new(Wire {
@@ -181,15 +180,14 @@ impl Worker {
 
     /// Orders and parcels that have come; says whether there were any.
     pub(crate) fn take_orders(&mut self, now: Timestamp) -> bool {
-        let inboxes = Arc::clone(&self.inboxes);
-        let inbox = &inboxes[self.number];
+        let number = self.number;
         let mut any = false;
-        while let Some(parcel) = inbox.parcels.pop() {
-            self.unpack(parcel, now);
+        while let Some(parcel) = self.inboxes[number].parcels.pop() {
+            self.accept(parcel, now);
             any = true;
         }
         for _ in 0..ORDERS_A_TURN {
-            let Some(order) = inbox.orders.pop() else {
+            let Some(order) = self.inboxes[number].orders.pop() else {
                 break;
             };
             self.order(order, now);
@@ -245,7 +243,6 @@ impl Worker {
         self.wire.counts.flush(&self.stats);
         let inbox = &self.inboxes[self.number];
         inbox.seen.store(now.as_micros(), Ordering::Relaxed);
-        inbox.legs.store(self.legs.len(), Ordering::Relaxed);
     }
 
     /// Ends everything: the engine stops.

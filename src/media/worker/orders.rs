@@ -24,9 +24,11 @@ impl Worker {
                 self.replan(key);
             }
             Order::Command(command) => self.command(command, now),
-            Order::Expect { room, legs } => self.expect(room, legs),
-            Order::SendLeg { leg, to } => self.send_leg(leg, to, now),
-            Order::SendRoom { room, to } => self.send_room(room, to, now),
+            Order::Expect { ticket, .. } => self.expect(ticket),
+            Order::SendLeg { leg, to, ticket } => self.send_leg(leg, to, ticket),
+            Order::SendRoom {
+                room, to, ticket, ..
+            } => self.send_room(room, to, ticket),
             Order::TapeLeg { leg, tape } => self.tape_leg(leg, tape, now),
             Order::TapeRoom { room, tape } => self.tape_room(room, tape, now),
             Order::Untape {
@@ -47,7 +49,7 @@ impl Worker {
 
     fn command(&mut self, command: Command, now: Timestamp) {
         let (leg, room) = command.about();
-        let leg = leg.and_then(|leg| self.by_leg.get(&leg)).copied();
+        let leg = leg.and_then(|leg| self.by_leg.get(leg)).copied();
         let room_key = room.and_then(|room| self.by_room.get(&room)).copied();
         match command {
             Command::CloseRoom { .. } => {

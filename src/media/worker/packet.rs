@@ -20,7 +20,7 @@ enum Heard<'a> {
     /// RTCP on the RTP port.
     Report,
     /// Good, but nobody may hear it: the call is on hold.
-    Unused,
+    Unused(Packet<'a>),
 }
 
 /// A talker's packet on its way to a listener.
@@ -45,18 +45,19 @@ impl Worker {
         };
         let datagram = &wire.datagram[..length];
         counts.packets_in += 1;
+        let taped = leg.route.room.filter(|_| leg.route.is_taped);
+        let room = taped.and_then(|room| self.rooms.get_mut(room));
         let (packet, is_event) = match leg.judge(now, source, datagram) {
             Heard::Audio(packet, codec) => {
                 if leg.is_listened_to() {
                     let length = codec.decode(packet.payload(), &mut wire.samples);
-                    let room = leg.route.room.filter(|_| leg.route.is_taped);
-                    let room = room.and_then(|room| self.rooms.get_mut(room));
                     let samples = &wire.samples[..length];
                     leg.hand_out(now, packet.header(), samples, room);
                 }
                 (packet, false)
             }
             Heard::Event(packet) => {
+                leg.note(packet.header(), room);
                 let pressed = leg
                     .inbound
                     .keys
@@ -77,7 +78,7 @@ impl Worker {
                 counts.rtcp(believed);
                 return;
             }
-            Heard::Unused => return,
+            Heard::Unused(packet) => return leg.note(packet.header(), room),
         };
         if !leg.inbound.told_first {
             leg.inbound.told_first = true;
@@ -139,7 +140,7 @@ impl Leg {
         inbound.heard = now;
         inbound.told_silent = false;
         match (flow.receiving, is_audio) {
-            (false, _) => Heard::Unused,
+            (false, _) => Heard::Unused(packet),
             (true, true) => Heard::Audio(packet, flow.codec),
             (true, false) => Heard::Event(packet),
         }
@@ -166,6 +167,16 @@ impl Leg {
         }
         for tape in room.into_iter().flat_map(|room| &mut room.tapes) {
             tape.voice(self.id, now, header, samples);
+        }
+    }
+
+    /// Tells the recordings of a packet they do not get.
+    fn note(&mut self, header: &Header, room: Option<&mut Box<Room>>) {
+        if let Some(tape) = &mut self.tape {
+            tape.pass_said(header);
+        }
+        for tape in room.into_iter().flat_map(|room| &mut room.tapes) {
+            tape.pass(self.id, header);
         }
     }
 
@@ -222,12 +233,15 @@ impl Leg {
         }
         // The numbers are used up either way; to the far end a failure is a loss.
         self.out.count(payload.len());
-        if let (Some(tape), Some(flow)) = (&mut self.tape, &self.flow)
-            && header.payload_type == flow.send_payload_type
-        {
+        let (Some(tape), Some(flow)) = (&mut self.tape, &self.flow) else {
+            return;
+        };
+        if header.payload_type == flow.send_payload_type {
             let mut samples = [0; MAX_PACKET_SAMPLES];
             let length = flow.codec.decode(payload, &mut samples);
             tape.sent(now, &header, &samples[..length]);
+        } else {
+            tape.pass_sent(&header);
         }
     }
 }

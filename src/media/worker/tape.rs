@@ -79,6 +79,13 @@ impl RoomTape {
         }
     }
 
+    /// Takes note of a packet without audio, so that its number is not thought lost.
+    pub(super) fn pass(&mut self, leg: LegId, header: &Header) {
+        if let Some(source) = self.source(leg) {
+            self.tap.pass(source, header);
+        }
+    }
+
     /// Lets time pass.
     pub(super) fn tick(&mut self, now: Timestamp) {
         self.tap.tick(now);
@@ -117,6 +124,20 @@ impl LegTape {
     pub(super) fn said(&mut self, now: Timestamp, header: &Header, samples: &[i16]) {
         if let Some(source) = self.said {
             self.tap.packet(source, now, header, samples);
+        }
+    }
+
+    /// Takes note of a packet of the far end without audio.
+    pub(super) fn pass_said(&mut self, header: &Header) {
+        if let Some(source) = self.said {
+            self.tap.pass(source, header);
+        }
+    }
+
+    /// Takes note of a packet without audio that the far end was sent.
+    pub(super) fn pass_sent(&mut self, header: &Header) {
+        if let Some(source) = self.sent {
+            self.tap.pass(source, header);
         }
     }
 

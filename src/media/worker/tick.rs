@@ -38,9 +38,8 @@ impl Worker {
             match leg.route.hears {
                 Hears::Mix => {}
                 Hears::Own(Own::Play | Own::Music) => {
-                    if leg.play_frame(at, packet, counts) {
-                        self.finished.push(key);
-                    }
+                    let is_over = leg.play_frame(at, packet, counts);
+                    self.finished.extend(is_over.then_some(key));
                 }
                 _ if leg.is_dialling() => leg.send_frame(at, None, packet, counts),
                 _ => {}

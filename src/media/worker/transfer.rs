@@ -1,11 +1,13 @@
 //! Legs and rooms move between workers, with sockets, streams and recordings.
 //!
-//! Signalling's handle tells the receiving worker to expect them before it tells the sending one
-//! to send, and from then on sends orders about them to the receiver, who keeps those until the
-//! parcel is there. Every order waits only for orders given earlier, so nobody waits for ever.
-//! Packets that arrive in between wait in the sockets.
+//! Signalling's handle gives a move a ticket, tells the receiving worker to expect it and then the
+//! sending one to send, and from then on sends orders about what moves to the receiver. There the
+//! parcel is unpacked at the place of `Expect` in the order of orders; until it has come, `Expect`
+//! and whatever comes after it about the same legs and rooms is kept back. Every order waits only
+//! for orders given earlier, so nobody waits for ever. Packets that arrive in between wait in the
+//! sockets.
 
-use super::inbox::{Order, Parcel};
+use super::inbox::{Content, Order, Parcel, Ticket};
 use super::leg::{Leg, Room};
 use super::{Token, Worker};
 use crate::base::{LegId, RoomId, Timestamp};
@@ -46,57 +48,56 @@ impl Worker {
         Some(leg)
     }
 
-    pub(super) fn send_leg(&mut self, leg: LegId, to: usize, now: Timestamp) {
-        let parcel = self.detach(leg).map_or(Parcel::NoLeg(leg), Parcel::Leg);
-        self.hand_over(parcel, to, now);
+    pub(super) fn send_leg(&mut self, leg: LegId, to: usize, ticket: Ticket) {
+        let content = self.detach(leg).map_or(Content::Nothing, Content::Leg);
+        self.hand_over(Parcel { ticket, content }, to);
     }
 
-    pub(super) fn send_room(&mut self, id: RoomId, to: usize, now: Timestamp) {
-        let Some(key) = self.by_room.remove(&id) else {
-            return self.hand_over(Parcel::NoRoom(id), to, now);
+    pub(super) fn send_room(&mut self, id: RoomId, to: usize, ticket: Ticket) {
+        let content = match self.by_room.remove(&id) {
+            None => Content::Nothing,
+            Some(key) => {
+                let mut room = self.rooms.remove(key);
+                let members = std::mem::take(&mut room.members);
+                let legs = members.into_iter().filter_map(|key| self.take_out(key));
+                Content::Room(room, legs.collect())
+            }
         };
-        let mut room = self.rooms.remove(key);
-        let members = std::mem::take(&mut room.members);
-        let legs = members.into_iter().filter_map(|key| self.take_out(key));
-        let parcel = Parcel::Room(room, legs.collect());
-        self.hand_over(parcel, to, now);
+        self.hand_over(Parcel { ticket, content }, to);
     }
 
-    fn hand_over(&mut self, parcel: Parcel, to: usize, now: Timestamp) {
+    fn hand_over(&mut self, parcel: Parcel, to: usize) {
         let back = match self.inboxes.get(to) {
             Some(inbox) => inbox.hand_over(parcel).err(),
             None => Some(parcel),
         };
+        // Cannot be, but if it is: better here than nowhere.
         if let Some(parcel) = back {
-            self.unpack(parcel, now);
+            self.unpack(parcel.content);
         }
     }
 
-    /// Takes in what another worker handed over, and does what was waiting for it.
-    pub(super) fn unpack(&mut self, parcel: Parcel, now: Timestamp) {
-        match parcel {
-            Parcel::Leg(leg) => {
-                self.expected_legs.remove(&leg.id);
-                let key = self.adopt(leg);
-                self.replan(key);
-            }
-            Parcel::NoLeg(leg) => {
-                self.expected_legs.remove(&leg);
-            }
-            Parcel::NoRoom(room) => {
-                self.expected_rooms.remove(&room);
-            }
-            Parcel::Room(room, legs) => self.unpack_room(room, legs),
-        }
+    /// A parcel has come: does what waited for it.
+    pub(super) fn accept(&mut self, parcel: Parcel, now: Timestamp) {
+        self.arrived.insert(parcel.ticket, parcel.content);
         for order in std::mem::take(&mut self.deferred) {
             self.order(order, now);
         }
     }
 
+    fn unpack(&mut self, content: Content) {
+        match content {
+            Content::Leg(leg) => {
+                let key = self.adopt(leg);
+                self.replan(key);
+            }
+            Content::Nothing => {}
+            Content::Room(room, legs) => self.unpack_room(room, legs),
+        }
+    }
+
     fn unpack_room(&mut self, mut room: Box<Room>, legs: Vec<Box<Leg>>) {
-        self.expected_rooms.remove(&room.id);
         for leg in legs {
-            self.expected_legs.remove(&leg.id);
             let was_feeding = leg.route.feeds_mix;
             let key = self.adopt(leg);
             room.members.push(key);
@@ -112,58 +113,57 @@ impl Worker {
         self.replan_room(key);
     }
 
-    /// Keeps an order back when it is about something on its way here, or must not overtake an
-    /// order that is kept back.
+    /// Gives an order back when it can be carried out now; else keeps it, in order.
     pub(super) fn defer(&mut self, order: Order) -> Option<Order> {
-        if self.expected_legs.is_empty() && self.expected_rooms.is_empty() {
-            return Some(order);
-        }
-        let (leg, room) = order.about();
-        let waits = leg.is_some_and(|leg| self.expected_legs.contains(&leg))
-            || room.is_some_and(|room| self.expected_rooms.contains(&room))
-            || self.deferred.iter().any(|earlier| {
-                let (its_leg, its_room) = earlier.about();
-                leg.is_some() && leg == its_leg || room.is_some() && room == its_room
-            });
-        if waits {
+        let overtakes = self.deferred.iter().any(|earlier| earlier.shares(&order));
+        let is_early = match &order {
+            Order::Expect { ticket, .. } => !self.arrived.contains_key(ticket),
+            _ => false,
+        };
+        if overtakes || is_early {
             self.deferred.push_back(order);
             return None;
         }
         Some(order)
     }
 
-    /// Notes what is on its way here.
-    pub(super) fn expect(&mut self, room: Option<RoomId>, legs: Vec<LegId>) {
-        // The parcel may have been quicker than the word of it.
-        let rooms = room
-            .into_iter()
-            .filter(|room| !self.by_room.contains_key(room));
-        self.expected_rooms.extend(rooms);
-        let legs = legs
-            .into_iter()
-            .filter(|leg| !self.by_leg.contains_key(leg));
-        self.expected_legs.extend(legs);
+    /// Takes in the parcel of a ticket, which has come.
+    pub(super) fn expect(&mut self, ticket: Ticket) {
+        if let Some(content) = self.arrived.remove(&ticket) {
+            self.unpack(content);
+        }
     }
 }
 
 impl Order {
-    /// The leg and the room an order is about.
-    fn about(&self) -> (Option<LegId>, Option<RoomId>) {
+    /// Whether both are about one leg or one room, so that their order counts.
+    fn shares(&self, other: &Order) -> bool {
+        let (legs, room) = self.about();
+        let (its_legs, its_room) = other.about();
+        room.is_some() && room == its_room || legs.iter().any(|leg| its_legs.contains(leg))
+    }
+
+    /// The legs and the room an order is about.
+    fn about(&self) -> (&[LegId], Option<RoomId>) {
+        let one = std::slice::from_ref;
         match self {
-            Order::Adopt(leg) => (Some(leg.id), None),
-            Order::Command(command) => command.about(),
-            // Must not be kept back: others wait for it.
-            Order::Expect { .. } => (None, None),
-            Order::SendLeg { leg, .. } | Order::TapeLeg { leg, .. } => (Some(*leg), None),
-            Order::SendRoom { room, .. } | Order::TapeRoom { room, .. } => (None, Some(*room)),
-            Order::Untape { leg, room, .. } => (*leg, *room),
+            Order::Adopt(leg) => (one(&leg.id), None),
+            Order::Command(command) => {
+                let (leg, room) = command.about();
+                (leg.map_or(&[], one), room)
+            }
+            Order::Expect { room, legs, .. } => (legs, *room),
+            Order::SendLeg { leg, .. } | Order::TapeLeg { leg, .. } => (one(leg), None),
+            Order::SendRoom { room, legs, .. } => (legs, Some(*room)),
+            Order::TapeRoom { room, .. } => (&[], Some(*room)),
+            Order::Untape { leg, room, .. } => (leg.as_slice(), *room),
         }
     }
 }
 
 impl Command {
     /// The leg and the room a command is about; neither for one about a recording.
-    pub(crate) fn about(&self) -> (Option<LegId>, Option<RoomId>) {
+    pub(crate) fn about(&self) -> (Option<&LegId>, Option<RoomId>) {
         match self {
             Command::Checkpoint { leg }
             | Command::CloseLeg { leg }
@@ -172,14 +172,14 @@ impl Command {
             | Command::RecordLeg { leg, .. }
             | Command::SendDigits { leg, .. }
             | Command::SetLeg { leg, .. }
-            | Command::StopPlay { leg } => (Some(*leg), None),
+            | Command::StopPlay { leg } => (Some(leg), None),
             Command::CloseRoom { room }
             | Command::Migrate { room, .. }
             | Command::OpenRoom { room }
             | Command::Record { room, .. } => (None, Some(*room)),
             Command::HoldMusic { room, leg, .. }
             | Command::Join { room, leg }
-            | Command::Leave { room, leg } => (Some(*leg), Some(*room)),
+            | Command::Leave { room, leg } => (Some(leg), Some(*room)),
             Command::StopRecord { .. } => (None, None),
         }
     }
