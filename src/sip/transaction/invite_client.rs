@@ -28,6 +28,8 @@ pub(crate) struct InviteClient {
     pub(crate) state: State,
     pub(crate) running: Running,
     reliable: bool,
+    /// Nobody waits any more; see [`Self::limit`].
+    is_limited: bool,
 }
 
 impl InviteClient {
@@ -42,6 +44,16 @@ impl InviteClient {
             state: State::Calling,
             running,
             reliable,
+            is_limited: false,
+        }
+    }
+
+    /// The INVITE was cancelled, or its dialog ended: whatever provisional responses say, it ends
+    /// after 64 × T1 (RFC 3261 §9.1).
+    pub(crate) fn limit(&mut self, now: Timestamp, timing: &Timing) {
+        if matches!(self.state, State::Calling | State::Proceeding) && !self.is_limited {
+            self.is_limited = true;
+            self.running.end(now, Timer::B, timing.patience());
         }
     }
 
@@ -49,7 +61,11 @@ impl InviteClient {
         match (self.state, status) {
             (State::Calling | State::Proceeding, 100..=199) => {
                 self.state = State::Proceeding;
-                self.running.stop();
+                if self.is_limited {
+                    self.running.stop_repeating();
+                } else {
+                    self.running.stop();
+                }
                 Step::DELIVER
             }
             (State::Calling | State::Proceeding, 200..=299) => {
@@ -155,6 +171,17 @@ mod tests {
         assert!(invite.handle_response(at(100), &timing, 180).deliver);
         assert_eq!(invite.state, State::Proceeding);
         assert_eq!(invite.running.next(), None);
+    }
+
+    #[test]
+    fn a_limited_invite_ends_whatever_rings() {
+        let (mut invite, timing) = start(false);
+        invite.handle_response(at(100), &timing, 180);
+        invite.limit(at(1000), &timing);
+        invite.handle_response(at(2000), &timing, 180);
+        assert_eq!(invite.running.next(), Some(at(33_000)));
+        let step = invite.handle_timeout(at(33_000));
+        assert_eq!(step.failure, Some(Failure::Timeout));
     }
 
     #[test]

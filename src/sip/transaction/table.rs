@@ -243,9 +243,15 @@ impl<O: Clone> Table<O> {
         })
     }
 
-    /// Ends a client transaction nobody waits for any more.
-    pub(crate) fn forget(&mut self, id: TransactionId) {
-        self.remove(id);
+    /// Gives one of our INVITEs 64 × T1 to end.
+    pub(crate) fn limit(&mut self, now: Timestamp, id: TransactionId) {
+        let timing = self.timing;
+        self.react(id, |machine| {
+            if let Machine::InviteClient(invite) = machine {
+                invite.limit(now, &timing);
+            }
+            Step::NOTHING
+        });
     }
 
     /// Fires one timer that is due.

@@ -92,6 +92,10 @@ impl Running {
         *self = Self::default();
     }
 
+    pub(crate) fn stop_repeating(&mut self) {
+        self.repeat = None;
+    }
+
     pub(crate) fn next(&self) -> Option<Timestamp> {
         let repeat = self.repeat.map(|repeat| repeat.at);
         let end = self.end.map(|(_, at)| at);

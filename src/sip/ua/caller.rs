@@ -83,8 +83,7 @@ impl UserAgent {
         }
         calling.is_cancelled = true;
         let transaction = calling.transaction;
-        let patience = self.transactions.timing().patience();
-        self.timers.set((id, Deadline::Cancel), now + patience);
+        self.transactions.limit(now, transaction);
         let Some((flow, invite)) = self.transactions.kept(transaction) else {
             return;
         };
@@ -99,15 +98,6 @@ impl UserAgent {
                 (flow, cancel),
                 Owner::Nobody,
             );
-        }
-    }
-
-    /// Nothing final came after our CANCEL.
-    pub(super) fn abandon(&mut self, id: SessionId) {
-        if let Some(calling) = self.calling(id) {
-            let transaction = calling.transaction;
-            self.transactions.forget(transaction);
-            self.call_failed(id, 408, None);
         }
     }
 

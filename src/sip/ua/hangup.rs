@@ -120,7 +120,8 @@ impl UserAgent {
         };
         session.accepted = None;
         session.reoffer.wanted = None;
-        if let UnderWay::Ours { .. } = session.reoffer.under_way {
+        if let UnderWay::Ours { transaction, .. } = session.reoffer.under_way {
+            self.transactions.limit(now, transaction);
             session.reoffer.under_way = UnderWay::Nothing;
         }
         if session.owes_ack() {

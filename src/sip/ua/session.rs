@@ -40,8 +40,6 @@ pub(super) enum Side {
 pub(super) enum Deadline {
     /// Our INVITE has rung long enough.
     Answer,
-    /// Nothing final came after our CANCEL (RFC 3261 §9.1).
-    Cancel,
     /// Our 2xx was not acknowledged.
     NoAck,
     /// A provisional response is due again (RFC 3261 §13.3.1.1).
@@ -53,9 +51,8 @@ pub(super) enum Deadline {
 }
 
 impl Deadline {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 5] = [
         Self::Answer,
-        Self::Cancel,
         Self::NoAck,
         Self::Refresh,
         Self::Repeat,
@@ -196,5 +193,16 @@ impl Session {
 
     pub(super) fn owes_ack(&self) -> bool {
         self.ack.as_ref().is_some_and(|ack| ack.sent.is_none())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_small() {
+        // What a quiet call keeps, without the text of its dialog (some 600 bytes).
+        assert!(size_of::<Session>() <= 1024, "{}", size_of::<Session>());
     }
 }

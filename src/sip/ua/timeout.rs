@@ -85,7 +85,6 @@ impl UserAgent {
     fn expire(&mut self, now: Timestamp, id: SessionId, deadline: Deadline) {
         match deadline {
             Deadline::Answer => self.give_up(now, id, 408),
-            Deadline::Cancel => self.abandon(id),
             Deadline::NoAck => self.never_acknowledged(now, id),
             Deadline::Refresh => self.refresh_ringing(now, id),
             Deadline::Repeat => self.repeat_accept(now, id),

@@ -3,6 +3,7 @@
 
 mod calls;
 mod cancel;
+mod chaos;
 mod checkpoints;
 mod cost;
 mod faults;
