@@ -27,12 +27,17 @@ pub(super) fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Gene
         .iter()
         .map(|trunk| (trunk.name.clone(), Arc::new(trunk.clone())))
         .collect();
+    let wraps_up = |name: &String| {
+        let spec = office.plan.queues.iter().find(|spec| spec.name == *name);
+        spec.is_some_and(|spec| !spec.wrap_up.is_zero())
+    };
     let queues = office.lines.iter().map(|(name, line)| {
         (
             name.clone(),
             QueueCare {
                 line: line.clone(),
                 record: office.recorded.contains(name),
+                wraps_up: wraps_up(name),
             },
         )
     });
