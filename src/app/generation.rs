@@ -13,7 +13,7 @@ use crate::media::Library;
 const RING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Prepares the generation of an office. Nothing is changed yet.
-pub(super) fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation> {
+pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation> {
     let phones = office.phones.iter().map(|phone| {
         let known = Phone {
             number: phone.number.clone(),
