@@ -91,7 +91,11 @@ fn hang_up_everywhere(who: Who, weather: Weather) {
     }
 }
 
-const CALM: Weather = Weather { seed: 11, hallway: 100, jitter: 0 };
+const CALM: Weather = Weather {
+    seed: 11,
+    hallway: 100,
+    jitter: 0,
+};
 
 #[test]
 fn a_caller_may_leave_before_anything_that_happens() {
@@ -106,13 +110,27 @@ fn an_agent_may_leave_before_anything_that_happens() {
 #[test]
 fn a_caller_may_leave_whatever_is_late_between_the_rooms() {
     for seed in [21, 22] {
-        hang_up_everywhere(Who::Caller, Weather { seed, hallway: 40_000, jitter: 10_000 });
+        hang_up_everywhere(
+            Who::Caller,
+            Weather {
+                seed,
+                hallway: 40_000,
+                jitter: 10_000,
+            },
+        );
     }
 }
 
 #[test]
 fn an_agent_may_leave_whatever_is_late_between_the_rooms() {
     for seed in [31, 32] {
-        hang_up_everywhere(Who::Agent, Weather { seed, hallway: 40_000, jitter: 10_000 });
+        hang_up_everywhere(
+            Who::Agent,
+            Weather {
+                seed,
+                hallway: 40_000,
+                jitter: 10_000,
+            },
+        );
     }
 }

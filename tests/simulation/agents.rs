@@ -52,7 +52,11 @@ fn one_thing_at_a_time(world: &World) {
                 let before = busy.insert(agent.clone(), event.call.to_string());
                 assert_eq!(before, None, "{agent} at {}\n{}", event.at, world.tell());
             }
-            Fact::AgentEntered { agent, stretch: None, .. } => {
+            Fact::AgentEntered {
+                agent,
+                stretch: None,
+                ..
+            } => {
                 busy.remove(agent);
             }
             _ => {}
@@ -68,7 +72,11 @@ fn answered(world: &World) -> Vec<&CallRecord> {
         .filter(|record| record.total_ms(Stretch::Talk) > 0)
         .collect();
     let talk = |record: &CallRecord| {
-        record.caller_timeline.iter().find(|part| part.stretch == Stretch::Talk).map(|p| p.from)
+        record
+            .caller_timeline
+            .iter()
+            .find(|part| part.stretch == Stretch::Talk)
+            .map(|p| p.from)
     };
     served.sort_by_key(|record| talk(record));
     served
@@ -85,7 +93,8 @@ fn outcomes(record: &CallRecord) -> Vec<(&str, &str)> {
         (agent, offer.outcome.clone().expect("ended"))
     };
     let list = record.offers.iter().map(outcome);
-    list.map(|(agent, outcome)| (agent, &*outcome.leak())).collect()
+    list.map(|(agent, outcome)| (agent, &*outcome.leak()))
+        .collect()
 }
 
 #[test]
@@ -120,12 +129,24 @@ fn who_does_not_answer_gets_no_more_calls_and_the_caller_the_next_agent() {
     serve(&mut world, &[second], 60);
     world.finish();
     one_thing_at_a_time(&world);
-    let [first, again] = &world.records[..] else { panic!("two calls\n{}", world.tell()) };
-    assert_eq!(outcomes(first), [("sato", "no_answer"), ("suzuki", "accepted")]);
+    let [first, again] = &world.records[..] else {
+        panic!("two calls\n{}", world.tell())
+    };
+    assert_eq!(
+        outcomes(first),
+        [("sato", "no_answer"), ("suzuki", "accepted")]
+    );
     assert_eq!(outcomes(again), [("suzuki", "accepted")]);
     let view = world.switch.pump.view();
-    let sato = view.workers.iter().find(|worker| worker.spec.name == "sato").expect("there");
-    assert_eq!((sato.activity.as_str(), sato.state), ("not_answering", WorkerState::Away));
+    let sato = view
+        .workers
+        .iter()
+        .find(|worker| worker.spec.name == "sato")
+        .expect("there");
+    assert_eq!(
+        (sato.activity.as_str(), sato.state),
+        ("not_answering", WorkerState::Away)
+    );
     assert!(sato.reason.starts_with("missed offer"), "{}", sato.reason);
 }
 
@@ -136,7 +157,13 @@ fn who_missed_a_call_is_back_after_dialling_star_45() {
     let agent = world.phone("1001", Manners::Rings);
     rush(&mut world, carrier, 1);
     world.run_to("missed", 30_000, |world| {
-        world.switch.pump.view().workers.iter().any(|worker| worker.activity == "not_answering")
+        world
+            .switch
+            .pump
+            .view()
+            .workers
+            .iter()
+            .any(|worker| worker.activity == "not_answering")
     });
     world.peers[agent].manners = Manners::Answers(500);
     let activity = world.with_peer(agent, |peer, now| peer.call(now, "*45", "1001"));
@@ -151,9 +178,12 @@ fn who_missed_a_call_is_back_after_dialling_star_45() {
 
 #[test]
 fn refusals_of_phones_lead_to_the_next_agent_at_once() {
-    for (seed, status, outcome) in
-        [(44, 486, "busy"), (45, 603, "declined"), (46, 480, "unreachable"), (47, 500, "failed")]
-    {
+    for (seed, status, outcome) in [
+        (44, 486, "busy"),
+        (45, 603, "declined"),
+        (46, 480, "unreachable"),
+        (47, 500, "failed"),
+    ] {
         let mut world = World::new(seed);
         let carrier = world.carrier();
         world.phone("1001", Manners::Refuses(status));
@@ -162,11 +192,18 @@ fn refusals_of_phones_lead_to_the_next_agent_at_once() {
         serve(&mut world, &[second], 30);
         world.finish();
         let record = world.record();
-        assert_eq!(outcomes(record), [("sato", outcome), ("suzuki", "accepted")]);
+        assert_eq!(
+            outcomes(record),
+            [("sato", outcome), ("suzuki", "accepted")]
+        );
         let gap = record.offers[1].offered.since(record.offers[0].offered);
         assert!(gap.as_millis() < 50, "{gap:?} to the next agent");
         let view = world.switch.pump.view();
-        let sato = view.workers.iter().find(|worker| worker.spec.name == "sato").expect("there");
+        let sato = view
+            .workers
+            .iter()
+            .find(|worker| worker.spec.name == "sato")
+            .expect("there");
         assert_eq!(sato.activity, "available", "{status} is no missed call");
     }
 }
@@ -200,7 +237,12 @@ fn an_unregistered_agent_is_not_rung() {
     serve(&mut world, &[second], 60);
     world.finish();
     for record in &world.records {
-        assert_eq!(outcomes(record), [("suzuki", "accepted")], "{}", world.tell());
+        assert_eq!(
+            outcomes(record),
+            [("suzuki", "accepted")],
+            "{}",
+            world.tell()
+        );
     }
     assert!(world.peers[first].talks.is_empty());
 }
@@ -214,7 +256,11 @@ fn a_registration_that_runs_out_makes_an_agent_unreachable() {
     world.run_for(1000);
     let reachable = |world: &World| {
         let view = world.switch.pump.view();
-        view.workers.iter().find(|worker| worker.spec.name == "sato").expect("there").reachable
+        view.workers
+            .iter()
+            .find(|worker| worker.spec.name == "sato")
+            .expect("there")
+            .reachable
     };
     assert!(reachable(&world));
     world.run_for(60_000);
@@ -228,11 +274,18 @@ fn with_nobody_on_duty_the_caller_hears_so_and_goes() {
     world.customer(carrier);
     world.finish();
     let record = world.record();
-    assert_eq!(record.queues[0].outcome.as_deref(), Some("nobody_available"));
+    assert_eq!(
+        record.queues[0].outcome.as_deref(),
+        Some("nobody_available")
+    );
     assert_eq!(record.hung_up_by, Some(tsunagu::base::Party::Switch));
     let heard = crate::ear::listen(&world.peers[carrier].talks[0].voice.got);
-    let sorry = crate::office::sounds().sound("nobody-available").expect("there");
-    assert!(crate::ear::likeness(&sorry.samples[4000..7000], &heard[heard.len() - 60_000..]) > 0.95);
+    let sorry = crate::office::sounds()
+        .sound("nobody-available")
+        .expect("there");
+    assert!(
+        crate::ear::likeness(&sorry.samples[4000..7000], &heard[heard.len() - 60_000..]) > 0.95
+    );
 }
 
 #[test]
@@ -242,7 +295,12 @@ fn the_only_agent_being_busy_keeps_the_caller_in_line_until_he_is_tried_again() 
     let agent = world.phone("1001", Manners::Refuses(486));
     rush(&mut world, carrier, 1);
     world.run_to("offered twice", 30_000, |world| {
-        world.switch.exchange.records().iter().any(|record| record.offers.len() == 2)
+        world
+            .switch
+            .exchange
+            .records()
+            .iter()
+            .any(|record| record.offers.len() == 2)
     });
     world.peers[agent].manners = Manners::Answers(500);
     serve(&mut world, &[agent], 30);
@@ -267,10 +325,17 @@ fn an_agent_who_hangs_up_before_the_router_knows_does_not_cost_the_caller_his_pl
     world.peers[carrier].talks[0].voice.press("1");
     world.run_to("the first agent answers", 30_000, |world| {
         [first, second].iter().any(|agent| {
-            world.peers[*agent].talks.first().is_some_and(|talk| talk.is_answered)
+            world.peers[*agent]
+                .talks
+                .first()
+                .is_some_and(|talk| talk.is_answered)
         })
     });
-    let eager = if world.peers[first].talks.is_empty() { second } else { first };
+    let eager = if world.peers[first].talks.is_empty() {
+        second
+    } else {
+        first
+    };
     world.run_for(3);
     world.hang_up(eager, 0);
     serve(&mut world, &[first, second], 60);

@@ -26,7 +26,9 @@ pub(crate) fn listen(got: &[Got]) -> Vec<i16> {
     let mut heard = Vec::new();
     let mut first = None;
     for packet in got {
-        let Some(codec) = packet.codec() else { continue };
+        let Some(codec) = packet.codec() else {
+            continue;
+        };
         let first = *first.get_or_insert(packet.header.timestamp);
         let place = rtp::distance(packet.header.timestamp, first);
         let place = usize::try_from(place).expect("no packet is older than the first");
@@ -58,7 +60,10 @@ pub(crate) fn level(samples: &[i16], hz: f64) -> f64 {
 
 /// Loudness in dB below full scale.
 pub(crate) fn loudness(samples: &[i16]) -> f64 {
-    let sum: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+    let sum: f64 = samples
+        .iter()
+        .map(|sample| f64::from(*sample).powi(2))
+        .sum();
     let mean = (sum / samples.len().max(1) as f64).sqrt() / 32_768.0;
     20.0 * mean.max(1e-9).log10()
 }
@@ -76,7 +81,9 @@ pub(crate) fn likeness(piece: &[i16], whole: &[i16]) -> f64 {
         }
         dot / (own * its).sqrt().max(1.0)
     };
-    let Some(last) = whole.len().checked_sub(piece.len()) else { return 0.0 };
+    let Some(last) = whole.len().checked_sub(piece.len()) else {
+        return 0.0;
+    };
     (0..=last).map(score).fold(0.0, f64::max)
 }
 
@@ -91,7 +98,10 @@ pub(crate) fn irregularities(got: &[Got]) -> Result<usize, String> {
             return Err(format!("another SSRC at {}", pair[1].at));
         }
         if b.sequence != a.sequence.wrapping_add(1) {
-            return Err(format!("{} after {} at {}", b.sequence, a.sequence, pair[1].at));
+            return Err(format!(
+                "{} after {} at {}",
+                b.sequence, a.sequence, pair[1].at
+            ));
         }
         let step = rtp::distance(b.timestamp, a.timestamp);
         let frame = FRAME_SAMPLES as i32;

@@ -42,7 +42,11 @@ impl World {
         assert_eq!(self.switch.engine.open_ports(), 0, "{}", story());
         let stats = self.switch.engine.stats();
         let left = |gauge: &AtomicU64| gauge.load(Ordering::Relaxed);
-        let media = [left(&stats.legs), left(&stats.rooms), left(&stats.recordings)];
+        let media = [
+            left(&stats.legs),
+            left(&stats.rooms),
+            left(&stats.recordings),
+        ];
         assert_eq!(media, [0; 3], "legs, rooms, recordings\n{}", story());
         let view = self.switch.pump.view();
         assert!(view.tasks.is_empty(), "{:?}\n{}", view.tasks, story());
@@ -59,11 +63,19 @@ impl World {
     fn records_are_right(&self) {
         let mut calls: HashMap<&str, Vec<_>> = HashMap::new();
         for event in &self.events {
-            calls.entry(event.call.as_str()).or_default().push(event.as_ref());
+            calls
+                .entry(event.call.as_str())
+                .or_default()
+                .push(event.as_ref());
         }
         for (call, events) in &calls {
-            let mut records = self.records.iter().filter(|record| record.id.as_str() == *call);
-            let record = records.next().unwrap_or_else(|| panic!("no record\n{}", self.tell()));
+            let mut records = self
+                .records
+                .iter()
+                .filter(|record| record.id.as_str() == *call);
+            let record = records
+                .next()
+                .unwrap_or_else(|| panic!("no record\n{}", self.tell()));
             assert!(records.next().is_none(), "published twice\n{}", self.tell());
             let folded = CallRecord::fold(events.iter().copied());
             assert_eq!(*record, folded, "{}", self.tell());
@@ -85,7 +97,10 @@ impl World {
 
     /// Facts of one kind, in order.
     pub(crate) fn facts<T>(&self, pick: impl Fn(&Fact) -> Option<T>) -> Vec<T> {
-        self.events.iter().filter_map(|event| pick(&event.fact)).collect()
+        self.events
+            .iter()
+            .filter_map(|event| pick(&event.fact))
+            .collect()
     }
 }
 
@@ -138,7 +153,10 @@ fn is_right(record: &CallRecord) -> Result<(), String> {
         }
     }
     for recording in &record.recordings {
-        let path = recording.path.as_ref().ok_or("a recording without a file")?;
+        let path = recording
+            .path
+            .as_ref()
+            .ok_or("a recording without a file")?;
         let bytes = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
         let sum = hex(&sha2::Sha256::digest(&bytes));
         if Some(bytes.len() as u64) != recording.bytes || Some(sum) != recording.sha256 {
@@ -153,7 +171,11 @@ fn is_right(record: &CallRecord) -> Result<(), String> {
 
 /// The stretches of the caller's time.
 pub(crate) fn stretches(record: &CallRecord) -> Vec<Stretch> {
-    record.caller_timeline.iter().map(|part| part.stretch).collect()
+    record
+        .caller_timeline
+        .iter()
+        .map(|part| part.stretch)
+        .collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

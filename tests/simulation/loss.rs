@@ -25,16 +25,17 @@ fn weather(seed: u64, loss: u64) {
         });
     }
     let ends = seed % 3;
-    world.after(std::time::Duration::from_millis(9000 + seed % 7 * 2000), move |world| {
-        match ends {
+    world.after(
+        std::time::Duration::from_millis(9000 + seed % 7 * 2000),
+        move |world| match ends {
             0 => world.hang_up(carrier, 0),
             _ => {
                 for agent in agents {
                     world.hang_up(agent, 0);
                 }
             }
-        }
-    });
+        },
+    );
     world.after(std::time::Duration::from_millis(40_000), move |world| {
         world.hang_up(carrier, 0);
         for agent in agents {

@@ -97,7 +97,13 @@ impl Peer {
 
     /// The demo office's carrier.
     pub(crate) fn carrier(net: &VirtualNet, seed: u64) -> Self {
-        Self::new("carrier", SocketAddr::from(([127, 0, 0, 1], 5080)), None, net, seed)
+        Self::new(
+            "carrier",
+            SocketAddr::from(([127, 0, 0, 1], 5080)),
+            None,
+            net,
+            seed,
+        )
     }
 
     fn new(
@@ -133,7 +139,12 @@ impl Peer {
     }
 
     pub(crate) fn flow(&self) -> Flow {
-        Flow { protocol: Protocol::Udp, local: self.address, remote: SWITCH, connection: None }
+        Flow {
+            protocol: Protocol::Udp,
+            local: self.address,
+            remote: SWITCH,
+            connection: None,
+        }
     }
 
     /// Registers for so many seconds; 0 unregisters.
@@ -147,13 +158,18 @@ impl Peer {
             from: aor.clone(),
             to: aor,
             headers: vec![
-                (HeaderName::Contact, format!("<sip:{}@{}>", self.name, self.address)),
+                (
+                    HeaderName::Contact,
+                    format!("<sip:{}@{}>", self.name, self.address),
+                ),
                 (HeaderName::Expires, seconds.to_string()),
             ],
             body: None,
             credentials: self.credentials(),
         };
-        self.ua.request(now, request).expect("a phone is never overloaded");
+        self.ua
+            .request(now, request)
+            .expect("a phone is never overloaded");
     }
 
     /// Calls a number; a carrier's caller says who he is. The place of the talk.
@@ -184,14 +200,19 @@ impl Peer {
             max_forwards: 70,
             timeout: None,
         };
-        let session = self.ua.invite(now, invite).expect("a phone is never overloaded");
+        let session = self
+            .ua
+            .invite(now, invite)
+            .expect("a phone is never overloaded");
         self.talks.push(Talk::new(session, voice, local, None));
         self.talks.len() - 1
     }
 
     /// Hangs up, or takes its INVITE back, or refuses: whatever fits.
     pub(crate) fn hang_up(&mut self, now: Timestamp, talk: usize) {
-        let Some(talk) = self.talks.get(talk) else { return };
+        let Some(talk) = self.talks.get(talk) else {
+            return;
+        };
         self.ua.bye(now, talk.session, &[]);
     }
 
@@ -207,13 +228,16 @@ impl Peer {
         talk.local.direction = direction;
         talk.local.session_version += 1;
         let body = Body::sdp(sdp::offer(&talk.local).to_bytes());
-        self.ua.reinvite(now, talk.session, (offer == Offer::Early).then_some(body));
+        self.ua
+            .reinvite(now, talk.session, (offer == Offer::Early).then_some(body));
     }
 
     /// Takes in what its user agent says.
     pub(crate) fn handle(&mut self, now: Timestamp, event: Event) -> Option<(Duration, Wish)> {
         match event {
-            Event::Incoming { session, request, .. } => {
+            Event::Incoming {
+                session, request, ..
+            } => {
                 return self.incoming(now, session, request.body());
             }
             Event::Request { transaction, .. } => {
@@ -244,11 +268,17 @@ impl Peer {
             Event::ReofferFailed { session, status } => {
                 self.talk(session)?.reoffers_failed.push(status);
             }
-            Event::Failed { session, status, response } => {
+            Event::Failed {
+                session,
+                status,
+                response,
+            } => {
                 let talk = self.talk(session)?;
                 talk.heard.push(status);
                 let retry = response.and_then(|refusal| {
-                    refusal.header_text(HeaderName::RetryAfter).map(|text| text.into_owned())
+                    refusal
+                        .header_text(HeaderName::RetryAfter)
+                        .map(|text| text.into_owned())
                 });
                 talk.retry_after = retry;
                 talk.end();
@@ -279,7 +309,9 @@ impl Peer {
     pub(crate) fn fulfil(&mut self, now: Timestamp, wish: Wish) {
         match wish {
             Wish::Answer(session) => {
-                let Some(talk) = self.talk(session).filter(|talk| !talk.is_over) else { return };
+                let Some(talk) = self.talk(session).filter(|talk| !talk.is_over) else {
+                    return;
+                };
                 let answer = talk.take_offer().expect("the switch always offers");
                 talk.is_answered = true;
                 self.ua.accept(now, session, &[], Some(answer));

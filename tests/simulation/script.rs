@@ -30,7 +30,9 @@ impl World {
         self.peers.push(peer);
         let peer = self.peers.len() - 1;
         self.with_peer(peer, |peer, now| peer.register(now, 3600));
-        self.run_to("registered", 40_000, |world| world.peers[peer].registered == Some(200));
+        self.run_to("registered", 40_000, |world| {
+            world.peers[peer].registered == Some(200)
+        });
         peer
     }
 
@@ -55,7 +57,10 @@ impl World {
     /// Runs until a talk of a far end is answered.
     pub(crate) fn until_answered(&mut self, peer: usize, talk: usize) {
         self.run_to("answered", 60_000, |world| {
-            world.peers[peer].talks.get(talk).is_some_and(|talk| talk.is_answered)
+            world.peers[peer]
+                .talks
+                .get(talk)
+                .is_some_and(|talk| talk.is_answered)
         });
     }
 
@@ -67,7 +72,9 @@ impl World {
     /// Whether the call's last word is that caller and agent talk.
     pub(crate) fn is_talking(&self) -> bool {
         let records = self.switch.exchange.records();
-        records.iter().any(|record| record.stretch() == Some(tsunagu::events::Stretch::Talk))
+        records
+            .iter()
+            .any(|record| record.stretch() == Some(tsunagu::events::Stretch::Talk))
     }
 
     /// Hangs up the first talk of a far end.

@@ -31,7 +31,11 @@ fn a_caller_hears_greeting_and_music_and_talks_with_an_agent() {
 
     let got = &world.peers[carrier].talks[0].voice.got;
     let heard = listen(got);
-    assert!(irregularities(got).expect("one stream") <= 6, "{}", world.tell());
+    assert!(
+        irregularities(got).expect("one stream") <= 6,
+        "{}",
+        world.tell()
+    );
     let greeting = sounds().sound("greeting").expect("there");
     assert!(likeness(&greeting.samples[800..4000], &heard[..8000]) > 0.95);
     // Ringing took three seconds in which music was to be heard.
@@ -62,21 +66,46 @@ fn the_record_tells_it_all() {
         "{}",
         world.tell()
     );
-    assert_eq!((record.from.as_str(), record.to.as_str()), (CUSTOMER, OFFICE));
+    assert_eq!(
+        (record.from.as_str(), record.to.as_str()),
+        (CUSTOMER, OFFICE)
+    );
     assert_eq!(record.direction, Some(Direction::Inbound));
     assert_eq!(record.trunk.as_deref(), Some("demo"));
-    assert_eq!((record.region.as_ref(), record.node.as_ref()), ("jp1", "tokyo1"));
+    assert_eq!(
+        (record.region.as_ref(), record.node.as_ref()),
+        ("jp1", "tokyo1")
+    );
     assert_eq!(record.hung_up_by, Some(Party::Agent));
     assert_eq!((record.sip, record.q850), (Some(200), Some(16)));
-    assert_eq!(record.digits.iter().map(|digit| digit.digit).collect::<String>(), "1");
+    assert_eq!(
+        record
+            .digits
+            .iter()
+            .map(|digit| digit.digit)
+            .collect::<String>(),
+        "1"
+    );
     assert_eq!(record.attributes["topic"], "sales");
     assert_eq!(record.queues[0].outcome.as_deref(), Some("answered"));
     assert_eq!(record.offers[0].outcome.as_deref(), Some("accepted"));
     assert!(!record.offers[0].why.is_empty());
-    let parts: Vec<_> = record.agents[0].timeline.iter().map(|part| part.stretch).collect();
-    assert_eq!(parts, [AgentStretch::Offer, AgentStretch::Ring, AgentStretch::Talk]);
+    let parts: Vec<_> = record.agents[0]
+        .timeline
+        .iter()
+        .map(|part| part.stretch)
+        .collect();
+    assert_eq!(
+        parts,
+        [AgentStretch::Offer, AgentStretch::Ring, AgentStretch::Talk]
+    );
     assert_eq!(record.legs.len(), 2);
-    assert!(record.legs.iter().all(|leg| leg.codec.as_deref() == Some("PCMU")));
+    assert!(
+        record
+            .legs
+            .iter()
+            .all(|leg| leg.codec.as_deref() == Some("PCMU"))
+    );
     let media = record.legs[0].media.as_ref().expect("counted");
     assert_eq!((media.lost, media.refused), (0, 0));
 }
@@ -88,7 +117,12 @@ fn the_caller_may_hang_up_first() {
     world.hang_up(carrier, 0);
     world.finish();
     assert_eq!(world.record().hung_up_by, Some(Party::Caller));
-    assert!(world.peers[agent].talks[0].reason.as_deref().is_some_and(|why| why.contains("16")));
+    assert!(
+        world.peers[agent].talks[0]
+            .reason
+            .as_deref()
+            .is_some_and(|why| why.contains("16"))
+    );
 }
 
 #[test]
@@ -106,7 +140,10 @@ fn left_is_the_caller_and_right_the_agent_for_the_length_of_the_talk() {
     }
     let talk = record.total_ms(Stretch::Talk);
     let recorded = record.recordings[0].duration_ms.expect("published");
-    assert!(talk.abs_diff(recorded) <= 20, "{talk} ms of talk, {recorded} ms recorded");
+    assert!(
+        talk.abs_diff(recorded) <= 20,
+        "{talk} ms of talk, {recorded} ms recorded"
+    );
     assert_eq!(record.recordings[0].channels, [CUSTOMER, "sato"]);
 }
 
@@ -122,9 +159,17 @@ fn five_percent_loss_on_one_side_shifts_nothing() {
     // Both tones are still in phase with their beginning at the end: nothing was shifted.
     for (side, hz) in [(&left, 440.0), (&right, 880.0)] {
         let whole = level(&side[1600..], hz);
-        assert!(whole > -15.0, "{hz} Hz at {whole} dB over the whole recording");
+        assert!(
+            whole > -15.0,
+            "{hz} Hz at {whole} dB over the whole recording"
+        );
     }
-    assert!(record.legs[0].media.as_ref().is_some_and(|media| media.lost > 30));
+    assert!(
+        record.legs[0]
+            .media
+            .as_ref()
+            .is_some_and(|media| media.lost > 30)
+    );
 }
 
 #[test]
@@ -144,6 +189,9 @@ pub(crate) fn channels(record: &CallRecord) -> [Vec<i16>; 2] {
     assert_eq!(record.recordings.len(), 1);
     let path = record.recordings[0].path.as_ref().expect("published");
     let mut reader = hound::WavReader::open(path).expect("a WAV file");
-    let samples: Vec<i16> = reader.samples().map(|sample| sample.expect("16 bit")).collect();
+    let samples: Vec<i16> = reader
+        .samples()
+        .map(|sample| sample.expect("16 bit"))
+        .collect();
     [0, 1].map(|side| samples.iter().skip(side).step_by(2).copied().collect())
 }

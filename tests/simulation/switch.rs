@@ -46,8 +46,16 @@ pub(crate) struct Ground<'a> {
 impl Switch {
     /// Starts a process.
     pub(crate) fn start(now: Timestamp, ground: Ground<'_>) -> Self {
-        let Ground { office, generation, journal, net, recordings, registrar, survivors, seed } =
-            ground;
+        let Ground {
+            office,
+            generation,
+            journal,
+            net,
+            recordings,
+            registrar,
+            survivors,
+            seed,
+        } = ground;
         let node = &office.node;
         let config = EngineConfig {
             workers: node.media.workers,
@@ -70,15 +78,26 @@ impl Switch {
             router::Settings::default(),
             Box::new(journal.clone()),
             now,
-            Survivors { calls: survivors, phones },
+            Survivors {
+                calls: survivors,
+                phones,
+            },
             Box::new(move |_, output| {
-                ear.lock().unwrap_or_else(PoisonError::into_inner).push(output);
+                ear.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(output);
             }),
         )
         .expect("the journal folds");
         let mut plan = office.plan.clone();
         plan.generation = generation;
-        pump.handle(now, ShardId(0), Command::ActivatePlan { plan: Box::new(plan) });
+        pump.handle(
+            now,
+            ShardId(0),
+            Command::ActivatePlan {
+                plan: Box::new(plan),
+            },
+        );
         pump.commit().expect("written");
 
         let mut entropy = Entropy::from_seed(seed);
@@ -107,25 +126,44 @@ impl Switch {
             entropy,
         });
         let notices = engine.notices(ShardId(0));
-        Self { exchange, engine, notices, pump, gate, registrar, said }
+        Self {
+            exchange,
+            engine,
+            notices,
+            pump,
+            gate,
+            registrar,
+            said,
+        }
     }
 
     /// Takes a changed configuration over, as `tsunagu reload` does.
     pub(crate) fn reload(&mut self, now: Timestamp, office: &Office, number: u64) {
         let mut plan = office.plan.clone();
         plan.generation = number;
-        self.pump.handle(now, ShardId(0), Command::ActivatePlan { plan: Box::new(plan) });
-        self.exchange.commit(generation::prepare(office, number, sounds()));
+        self.pump.handle(
+            now,
+            ShardId(0),
+            Command::ActivatePlan {
+                plan: Box::new(plan),
+            },
+        );
+        self.exchange
+            .commit(generation::prepare(office, number, sounds()));
         for worker in &office.plan.workers {
             let reachable = self.is_registered(&worker.phone);
             let worker = worker.name.clone();
-            self.pump.handle(now, ShardId(0), Command::SetReachable { worker, reachable });
+            self.pump
+                .handle(now, ShardId(0), Command::SetReachable { worker, reachable });
         }
         self.pump.commit().expect("written");
     }
 
     pub(crate) fn is_registered(&self, phone: &str) -> bool {
-        self.registrar.lock().unwrap_or_else(PoisonError::into_inner).is_registered(phone)
+        self.registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_registered(phone)
     }
 
     /// Freezes calls, through the written form.

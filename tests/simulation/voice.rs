@@ -61,9 +61,13 @@ impl Voice {
         let timestamp = self.timestamp;
         self.timestamp = timestamp.wrapping_add(FRAME_SAMPLES as u32);
         self.frames += 1;
-        let (Some(to), true) = (agreed.remote, agreed.direction.sends()) else { return };
+        let (Some(to), true) = (agreed.remote, agreed.direction.sends()) else {
+            return;
+        };
         if let Some(event) = self.keys.next(timestamp) {
-            let Some(payload_type) = agreed.telephone_event else { return };
+            let Some(payload_type) = agreed.telephone_event else {
+                return;
+            };
             let header = Header {
                 marker: event.marker,
                 payload_type,
@@ -96,7 +100,11 @@ impl Voice {
         while let Some((at, _, bytes)) = self.wire.receive() {
             let packet = Packet::parse(&bytes).expect("the switch sends RTP to an RTP port");
             let (header, payload) = (*packet.header(), packet.payload().to_vec());
-            self.got.push(Got { at, header, payload });
+            self.got.push(Got {
+                at,
+                header,
+                payload,
+            });
         }
     }
 
@@ -124,12 +132,15 @@ fn one_second(hz: u32, codec: Codec) -> Arc<[u8]> {
     type Tones = HashMap<(u32, &'static str), Arc<[u8]>>;
     static TONES: Mutex<Option<Tones>> = Mutex::new(None);
     let mut tones = TONES.lock().unwrap_or_else(PoisonError::into_inner);
-    let tone = tones.get_or_insert_default().entry((hz, codec.name())).or_insert_with(|| {
-        let mut samples = vec![0; 8000];
-        Tone::new(f64::from(hz), -10.0).fill(&mut samples);
-        let mut payload = vec![0; 8000];
-        codec.encode(&samples, &mut payload);
-        payload.into()
-    });
+    let tone = tones
+        .get_or_insert_default()
+        .entry((hz, codec.name()))
+        .or_insert_with(|| {
+            let mut samples = vec![0; 8000];
+            Tone::new(f64::from(hz), -10.0).fill(&mut samples);
+            let mut payload = vec![0; 8000];
+            codec.encode(&samples, &mut payload);
+            payload.into()
+        });
     tone.clone()
 }

@@ -176,7 +176,11 @@ impl World {
         }
         let was = std::mem::replace(&mut self.now, next);
         self.standing = if was < next { 0 } else { self.standing + 1 };
-        assert!(self.standing < 100_000, "time stands still\n{}", self.tell());
+        assert!(
+            self.standing < 100_000,
+            "time stands still\n{}",
+            self.tell()
+        );
         self.live(was);
         if item.is_some_and(|item| item <= next) {
             let (_, item) = self.items.pop_first().expect("looked at");
@@ -238,7 +242,10 @@ impl World {
     }
 
     fn before_happening(&mut self) {
-        if self.interruption.as_ref().is_some_and(|(number, _)| *number == self.happened)
+        if self
+            .interruption
+            .as_ref()
+            .is_some_and(|(number, _)| *number == self.happened)
             && let Some((_, act)) = self.interruption.take()
         {
             self.is_express = true;
@@ -325,7 +332,11 @@ impl World {
             return;
         }
         let out = self.peers[peer].flow();
-        let flow = Flow { local: out.remote, remote: out.local, ..out };
+        let flow = Flow {
+            local: out.remote,
+            remote: out.local,
+            ..out
+        };
         if self.is_express {
             return self.reach_switch(flow, bytes);
         }
@@ -336,7 +347,11 @@ impl World {
 
     fn send_to(&mut self, flow: Flow, bytes: Bytes) {
         assert_eq!(flow.local, SWITCH, "it sends from where it listens");
-        let Some(peer) = self.peers.iter().position(|peer| peer.address == flow.remote) else {
+        let Some(peer) = self
+            .peers
+            .iter()
+            .position(|peer| peer.address == flow.remote)
+        else {
             return;
         };
         self.note(peer, "<-", &bytes);
@@ -344,15 +359,22 @@ impl World {
             return;
         }
         for at in self.link.arrivals(self.now) {
-            self.put(at, Item::ToPeer(peer, self.peers[peer].flow(), bytes.clone()));
+            self.put(
+                at,
+                Item::ToPeer(peer, self.peers[peer].flow(), bytes.clone()),
+            );
         }
     }
 
     fn note(&mut self, peer: usize, arrow: &str, bytes: &Bytes) {
         let message = Message::parse(bytes.clone()).expect("everybody writes what we can read");
         let valid = match message.is_request() {
-            true => message.validate_request().map_err(|refusal| refusal.words.to_string()),
-            false => message.validate_response().map_err(|error| error.to_string()),
+            true => message
+                .validate_request()
+                .map_err(|refusal| refusal.words.to_string()),
+            false => message
+                .validate_response()
+                .map_err(|error| error.to_string()),
         };
         assert_eq!(valid, Ok(()), "{message:?}");
         let what = match message.status() {
@@ -374,10 +396,17 @@ impl World {
     /// The process dies and another one takes its calls up from checkpoints. What was under way
     /// inside it is lost; what is on the network is not.
     pub(crate) fn restart(&mut self) {
-        let calls: Vec<CallId> =
-            self.switch.exchange.records().into_iter().map(|record| record.id).collect();
-        let checkpoints: Vec<_> =
-            calls.iter().filter_map(|call| self.switch.checkpoint(self.now, call)).collect();
+        let calls: Vec<CallId> = self
+            .switch
+            .exchange
+            .records()
+            .into_iter()
+            .map(|record| record.id)
+            .collect();
+        let checkpoints: Vec<_> = calls
+            .iter()
+            .filter_map(|call| self.switch.checkpoint(self.now, call))
+            .collect();
         self.collect();
         self.items.retain(|_, item| {
             !matches!(item, Item::Command(_) | Item::Notice(_) | Item::Router(_))
@@ -401,10 +430,16 @@ impl World {
             registrar: ground.registrar.clone(),
             ..ground
         };
-        drop(std::mem::replace(&mut self.switch, Switch::start(self.now, nowhere)));
+        drop(std::mem::replace(
+            &mut self.switch,
+            Switch::start(self.now, nowhere),
+        ));
         self.switch = Switch::start(self.now, ground);
         for checkpoint in checkpoints {
-            self.switch.exchange.restore(self.now, checkpoint).expect("its ports are free");
+            self.switch
+                .exchange
+                .restore(self.now, checkpoint)
+                .expect("its ports are free");
         }
         self.collect();
     }
@@ -419,9 +454,15 @@ impl World {
 
     /// The story so far, for whoever reads a failure.
     pub(crate) fn tell(&self) -> String {
-        let mut lines: Vec<(Timestamp, String)> =
-            self.sent.iter().map(|sent| (sent.at, sent.what.clone())).collect();
-        let facts = self.events.iter().map(|event| (event.at, format!("  {:?}", event.fact)));
+        let mut lines: Vec<(Timestamp, String)> = self
+            .sent
+            .iter()
+            .map(|sent| (sent.at, sent.what.clone()))
+            .collect();
+        let facts = self
+            .events
+            .iter()
+            .map(|event| (event.at, format!("  {:?}", event.fact)));
         lines.extend(facts);
         lines.sort_by_key(|(at, _)| *at);
         let line = |(at, what): &(Timestamp, String)| {
@@ -429,7 +470,10 @@ impl World {
             format!("{:>9.3} {what}\n", at.as_micros() as f64 / 1e6)
         };
         let mut text: String = lines.iter().map(line).collect();
-        text.push_str(&format!("seed {}, {} things happened", self.seed, self.happened));
+        text.push_str(&format!(
+            "seed {}, {} things happened",
+            self.seed, self.happened
+        ));
         text
     }
 }
