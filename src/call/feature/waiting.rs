@@ -165,6 +165,17 @@ impl Waiting {
         hands.route(router::Command::Reject { reservation, why });
         self.drop_offer(core, hands, outcome);
     }
+
+    /// Whoever answered is gone before the router's word came: the task goes back into its place
+    /// in the line. A refusal means that the router had withdrawn the offer itself.
+    fn give_back(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        if let Some(offer) = &self.offer {
+            let reservation = offer.reservation.clone();
+            let why = Rejection::Declined;
+            hands.route(router::Command::GiveBack { reservation, why });
+        }
+        self.drop_offer(core, hands, "declined");
+    }
 }
 
 impl Feature for Waiting {
@@ -240,7 +251,7 @@ impl Feature for Waiting {
             }
             LegEvent::Ended if offer.answered == Some(leg) => {
                 // Hung up between the answer and the router's word: as if declined.
-                self.refuse_offer(core, hands, 603);
+                self.give_back(core, hands);
             }
             LegEvent::Ended => {}
             LegEvent::Progress(_) => {
@@ -267,6 +278,10 @@ impl Feature for Waiting {
         hands: &mut Hands<'_>,
         output: &router::Output,
     ) -> Next {
+        if task_of(output).is_some_and(|task| self.task.as_ref() != Some(task)) {
+            // About an earlier stay in a queue.
+            return Next::Stay;
+        }
         match output {
             router::Output::Offer {
                 reservation,
@@ -312,11 +327,8 @@ impl Feature for Waiting {
                     .as_ref()
                     .filter(|offer| offer.reservation == *reservation)
                     .and_then(|offer| offer.answered);
-                let Some(leg) = answered else {
-                    // The agent is gone meanwhile: the task is given back to be offered anew.
-                    hands.route(router::Command::Complete { task: task.clone() });
-                    return Next::Stay;
-                };
+                // The agent may be gone meanwhile; then the task was given back.
+                let Some(leg) = answered else { return Next::Stay };
                 self.offer = None;
                 self.task = None;
                 core.emit(
@@ -358,8 +370,12 @@ impl Feature for Waiting {
                 }
                 self.serve(core, hands)
             }
-            router::Output::Refused { .. } => self.give_up(core, hands, LeaveWhy::Nobody),
-            _ => Next::Stay,
+            router::Output::Refused { .. } | router::Output::TaskEnded { .. } => {
+                // The router wants no more of it: nobody else will ever speak to this caller.
+                self.task = None;
+                self.give_up(core, hands, LeaveWhy::Nobody)
+            }
+            router::Output::WorkerChanged { .. } | router::Output::WrapEnded { .. } => Next::Stay,
         }
     }
 
@@ -376,11 +392,11 @@ impl Feature for Waiting {
 
     /// A phone that was ringing heard nothing of the restore: its offer is given back.
     fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
-        let lost = self
-            .offer
-            .as_ref()
-            .is_some_and(|offer| all_over(core, &offer.legs));
-        if lost {
+        let Some(offer) = &self.offer else { return };
+        if offer.answered.is_some() {
+            // The router's word may have died with the process.
+            self.give_back(core, hands);
+        } else if all_over(core, &offer.legs) {
             self.refuse_offer(core, hands, 503);
         }
     }
@@ -401,6 +417,24 @@ impl Feature for Waiting {
                 },
             );
         }
+    }
+}
+
+/// The task an output is about.
+fn task_of(output: &router::Output) -> Option<&TaskId> {
+    match output {
+        router::Output::Assigned { task, .. }
+        | router::Output::NobodyCanTake { task, .. }
+        | router::Output::Offer { task, .. }
+        | router::Output::OfferRevoked { task, .. }
+        | router::Output::Position { task, .. }
+        | router::Output::TaskEnded { task, .. }
+        | router::Output::WrapEnded { task, .. } => Some(task),
+        router::Output::Refused { command, .. } => match command.as_ref() {
+            router::Command::CreateTask { task, .. } => Some(task),
+            _ => None,
+        },
+        router::Output::WorkerChanged { .. } => None,
     }
 }
 
