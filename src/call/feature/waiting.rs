@@ -7,6 +7,7 @@ use super::{Feature, LegEvent, Next, Stage, Talk, Treatment};
 use crate::base::{Cause, LegId, Party, ReservationId, TaskId, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
+use crate::call::leg::Leg;
 use crate::events::{AgentStretch, Fact, Role, Stretch};
 use crate::flow::{Input, QueueOutcome, Run};
 use crate::media::PlayId;
@@ -50,6 +51,78 @@ impl Waiting {
             play: None,
             offer: None,
         }
+    }
+
+    /// Makes the task that the router finds an agent for.
+    fn stand_in_line(&mut self, core: &mut Core, hands: &mut Hands<'_>, priority: i64) {
+        let task = hands.ids.task(hands.now);
+        self.task = Some(task.clone());
+        let (queue, call) = (self.queue.clone(), core.id.clone());
+        core.emit(
+            hands,
+            Fact::Queued {
+                queue: queue.clone(),
+                task: task.clone(),
+            },
+        );
+        let attributes = core.attributes.clone();
+        hands.route(router::Command::CreateTask {
+            task,
+            call,
+            queue,
+            attributes,
+            priority,
+        });
+    }
+
+    /// The router gave the call to the agent who answered: they talk. If the agent hung up in
+    /// between, the caller, who was first, goes back to the head of the line.
+    fn on_assigned(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        (reservation, task, worker): (&ReservationId, &TaskId, &String),
+    ) -> Next {
+        let answered = self
+            .offer
+            .as_ref()
+            .filter(|offer| offer.reservation == *reservation)
+            .and_then(|offer| offer.answered)
+            .filter(|leg| core.leg(*leg).is_some_and(Leg::is_answered));
+        let Some(leg) = answered else {
+            self.drop_offer(core, hands, "agent_left");
+            hands.route(router::Command::Complete { task: task.clone() });
+            self.stand_in_line(core, hands, self.priority.saturating_add(1));
+            return Next::Stay;
+        };
+        self.offer = None;
+        self.task = None;
+        let (reservation, agent) = (reservation.clone(), worker.clone());
+        core.emit(
+            hands,
+            Fact::OfferEnded {
+                reservation,
+                agent,
+                outcome: "accepted".to_owned(),
+            },
+        );
+        let queue = self.queue.clone();
+        core.emit(
+            hands,
+            Fact::Unqueued {
+                queue,
+                outcome: "answered".to_owned(),
+            },
+        );
+        core.stop_play(hands, core.caller().id);
+        let mut run = self.run.clone();
+        run.handle(hands.now, Input::QueueLeft(QueueOutcome::Answered));
+        let care = hands
+            .generations
+            .get(&core.generation)
+            .and_then(|now| now.queues.get(&self.queue));
+        let talk = Talk::with_agent(leg, worker.clone(), task.clone(), care, run);
+        Next::Become(Stage::Talk(Box::new(talk)))
     }
 
     /// Does what the line machine asks for.
@@ -181,23 +254,8 @@ impl Feature for Waiting {
             return Next::End(Party::Switch, cause);
         };
         let mut line = Line::new(care.line.clone());
-        let task = hands.ids.task(hands.now);
-        self.task = Some(task.clone());
         core.caller_enters(hands, Stretch::Queue, &self.queue);
-        core.emit(
-            hands,
-            Fact::Queued {
-                queue: self.queue.clone(),
-                task: task.clone(),
-            },
-        );
-        hands.route(router::Command::CreateTask {
-            task,
-            call: core.id.clone(),
-            queue: self.queue.clone(),
-            attributes: core.attributes.clone(),
-            priority: self.priority,
-        });
+        self.stand_in_line(core, hands, self.priority);
         line.entered(hands.now);
         self.line = Some(line);
         self.serve(core, hands)
@@ -238,10 +296,7 @@ impl Feature for Waiting {
                     self.refuse_offer(core, hands, status);
                 }
             }
-            LegEvent::Ended if offer.answered == Some(leg) => {
-                // Hung up between the answer and the router's word: as if declined.
-                self.refuse_offer(core, hands, 603);
-            }
+            // Hung up between the answer and the router's word: `Assigned` will find it gone.
             LegEvent::Ended => {}
             LegEvent::Progress(_) => {
                 core.agent_enters(hands, &agent, Some(leg), Some(AgentStretch::Ring));
@@ -306,44 +361,7 @@ impl Feature for Waiting {
                 task,
                 worker,
                 ..
-            } => {
-                let answered = self
-                    .offer
-                    .as_ref()
-                    .filter(|offer| offer.reservation == *reservation)
-                    .and_then(|offer| offer.answered);
-                let Some(leg) = answered else {
-                    // The agent is gone meanwhile: the task is given back to be offered anew.
-                    hands.route(router::Command::Complete { task: task.clone() });
-                    return Next::Stay;
-                };
-                self.offer = None;
-                self.task = None;
-                core.emit(
-                    hands,
-                    Fact::OfferEnded {
-                        reservation: reservation.clone(),
-                        agent: worker.clone(),
-                        outcome: "accepted".to_owned(),
-                    },
-                );
-                core.emit(
-                    hands,
-                    Fact::Unqueued {
-                        queue: self.queue.clone(),
-                        outcome: "answered".to_owned(),
-                    },
-                );
-                let care = hands.generations.get(&core.generation);
-                let record = care
-                    .and_then(|now| now.queues.get(&self.queue))
-                    .is_some_and(|care| care.record);
-                core.stop_play(hands, core.caller().id);
-                let mut run = self.run.clone();
-                run.handle(hands.now, Input::QueueLeft(QueueOutcome::Answered));
-                let talk = Talk::with_agent(leg, worker.clone(), task.clone(), record, run);
-                Next::Become(Stage::Talk(Box::new(talk)))
-            }
+            } => self.on_assigned(core, hands, (reservation, task, worker)),
             router::Output::NobodyCanTake { .. } => {
                 if let Some(line) = self.line.as_mut() {
                     line.nobody(hands.now);
@@ -358,8 +376,15 @@ impl Feature for Waiting {
                 }
                 self.serve(core, hands)
             }
+            // The queue is full or gone, or the router gave the task up.
             router::Output::Refused { .. } => self.give_up(core, hands, LeaveWhy::Nobody),
-            _ => Next::Stay,
+            router::Output::TaskEnded { task, .. } if self.task.as_ref() == Some(task) => {
+                self.task = None;
+                self.give_up(core, hands, LeaveWhy::Nobody)
+            }
+            router::Output::TaskEnded { .. }
+            | router::Output::WorkerChanged { .. }
+            | router::Output::WrapEnded { .. } => Next::Stay,
         }
     }
 
