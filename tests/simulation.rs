@@ -26,6 +26,8 @@ mod world;
 mod abandon;
 #[path = "simulation/agents.rs"]
 mod agents;
+#[path = "simulation/dial.rs"]
+mod dial;
 #[path = "simulation/fuzz.rs"]
 mod fuzz;
 #[path = "simulation/loss.rs"]

@@ -285,6 +285,28 @@ impl Core {
         hands.tell(Command::Join { room, leg });
     }
 
+    /// Whoever has nobody left to talk with hears music: all others of the room hold.
+    pub(crate) fn refresh_music(&mut self, hands: &mut Hands<'_>) {
+        let Some(room) = self.room else { return };
+        let music = hands.generations.get(&self.generation);
+        let music = music.and_then(|now| now.sounds.sound("music"));
+        for place in 0..self.legs.len() {
+            let leg = &self.legs[place];
+            let mut others = self.legs.iter().filter(|other| other.is_answered());
+            let (mut any, mut all) = (false, true);
+            for other in others.by_ref().filter(|other| other.id != leg.id) {
+                (any, all) = (true, all && other.holds_us());
+            }
+            let is_lonely = leg.is_answered() && any && all;
+            if leg.hears_music != is_lonely {
+                let sound = music.clone().filter(|_| is_lonely);
+                let leg = leg.id;
+                hands.tell(Command::HoldMusic { room, leg, sound });
+                self.legs[place].hears_music = is_lonely;
+            }
+        }
+    }
+
     /// Records the caller (left) and another leg (right) of the call's room.
     pub(crate) fn record(&mut self, hands: &mut Hands<'_>, right: LegId) {
         let Some(room) = self.room else { return };
@@ -467,6 +489,7 @@ impl Core {
             summary: None,
             over: None,
             rang: false,
+            hears_music: false,
         }
     }
 }

@@ -62,6 +62,8 @@ pub(crate) struct World {
     /// Messages of peers arrive at once and for certain.
     is_express: bool,
     pub(crate) seed: u64,
+    /// How often the process died.
+    pub(crate) restarts: u32,
     /// Steps without time passing: a world that stands still is a bug.
     standing: u32,
     journal: MemoryJournal,
@@ -107,6 +109,7 @@ impl World {
             interruption: None,
             is_express: false,
             seed,
+            restarts: 0,
             standing: 0,
             journal,
             directory,
@@ -421,6 +424,7 @@ impl World {
             survivors: checkpoints.iter().map(|one| one.call().clone()).collect(),
             seed: self.seed + 1_000_000,
         };
+        self.restarts += 1;
         let (paper, air) = (MemoryJournal::new(), VirtualNet::new());
         // The old one's sockets are closed before the new one's are opened.
         let nowhere = Ground {
@@ -430,16 +434,12 @@ impl World {
             registrar: ground.registrar.clone(),
             ..ground
         };
-        drop(std::mem::replace(
-            &mut self.switch,
-            Switch::start(self.now, nowhere),
-        ));
+        let before = std::mem::replace(&mut self.switch, Switch::start(self.now, nowhere));
+        let recovered = before.die();
         self.switch = Switch::start(self.now, ground);
-        for checkpoint in checkpoints {
-            self.switch
-                .exchange
-                .restore(self.now, checkpoint)
-                .expect("its ports are free");
+        self.switch.exchange.restore(self.now, checkpoints);
+        for notice in recovered {
+            self.switch.exchange.handle_notice(self.now, notice);
         }
         self.collect();
     }
