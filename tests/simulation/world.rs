@@ -1,6 +1,6 @@
 //! The world: one clock, one switch, its far ends, and everything under way between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -39,7 +39,20 @@ pub(crate) struct Sent {
     pub(crate) at: Timestamp,
     /// `carrier -> INVITE`, `1001 <- 180 INVITE`, ...
     pub(crate) what: String,
-    pub(crate) body: String,
+    pub(crate) call_id: String,
+    text: String,
+}
+
+impl Sent {
+    /// The message without what chance alone decided, when it belongs to a known dialog.
+    pub(crate) fn within(&self, known: &HashSet<String>) -> Option<String> {
+        if !known.contains(&self.call_id) || self.what.contains("REGISTER") {
+            return None;
+        }
+        let lines = self.text.lines().filter(|line| !line.starts_with("Via:"));
+        let lines: Vec<&str> = lines.collect();
+        Some(format!("{}\n{}", self.what, lines.join("\n")))
+    }
 }
 
 pub(crate) struct World {
@@ -387,7 +400,8 @@ impl World {
         self.sent.push(Sent {
             at: self.now,
             what: format!("{} {arrow} {what}", self.peers[peer].name),
-            body: String::from_utf8_lossy(message.body()).into_owned(),
+            call_id: message.call_id().unwrap_or_default().to_owned(),
+            text: String::from_utf8_lossy(bytes).into_owned(),
         });
     }
 
@@ -399,6 +413,11 @@ impl World {
     /// The process dies and another one takes its calls up from checkpoints. What was under way
     /// inside it is lost; what is on the network is not.
     pub(crate) fn restart(&mut self) {
+        self.restart_after(|_| {});
+    }
+
+    /// The same, with something happening to the network while nobody is there.
+    pub(crate) fn restart_after(&mut self, meanwhile: impl FnOnce(&VirtualNet)) {
         let calls: Vec<CallId> = self
             .switch
             .exchange
@@ -436,6 +455,7 @@ impl World {
         };
         let before = std::mem::replace(&mut self.switch, Switch::start(self.now, nowhere));
         let recovered = before.die();
+        meanwhile(&self.net);
         self.switch = Switch::start(self.now, ground);
         self.switch.exchange.restore(self.now, checkpoints);
         for notice in recovered {
