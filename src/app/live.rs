@@ -9,9 +9,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::base::{CallId, Clock, Timestamp};
-use crate::call::Gate;
+use crate::base::{CallId, Clock, LegId, Timestamp};
 use crate::call::task::Order;
+use crate::call::{Control, ControlError, Gate};
 use crate::config::{Environment, Office};
 use crate::events::{Bus, CallRecord, Direction, Stretch};
 use crate::http::Live;
@@ -39,7 +39,6 @@ pub(super) struct House {
     pub(super) progress: Arc<Progress>,
     pub(super) logging: Logging,
     pub(super) generation: AtomicU64,
-    pub(super) drain: Duration,
     pub(super) office: ArcSwap<Office>,
     pub(super) directory: PathBuf,
     pub(super) environment: Environment,
@@ -134,6 +133,20 @@ impl Live for House {
 
     fn router(&self) -> Arc<RouterView> {
         self.router.view()
+    }
+
+    fn control(&self, id: &str, wish: Control) -> Result<Option<LegId>, ControlError> {
+        let call = CallId::new(id);
+        let shard = call.shard().ok_or(ControlError::NoCall)?;
+        let orders = self
+            .orders
+            .get(usize::from(shard.0))
+            .ok_or(ControlError::NoCall)?;
+        let (reply, answer) = oneshot::channel();
+        orders
+            .blocking_send(Order::Control(call, wish, reply))
+            .map_err(|_| ControlError::NoCall)?;
+        answer.blocking_recv().unwrap_or(Err(ControlError::NoCall))
     }
 
     fn reload(&self) -> Result<String, String> {

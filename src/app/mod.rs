@@ -4,7 +4,7 @@
 //! in this order; [`Switch::stop`] takes them down in the opposite one.
 
 mod bindings;
-mod generation;
+pub mod generation;
 mod live;
 mod outlets;
 mod reload;
@@ -51,7 +51,6 @@ pub struct Switch {
     server: Server,
     keeper: Keeper,
     records: Records,
-    drain: Duration,
     /// Keeps the data directory ours.
     _data: DataDir,
 }
@@ -167,7 +166,6 @@ impl Switch {
             progress,
             logging,
             generation: AtomicU64::new(1),
-            drain: node.drain,
             office: ArcSwap::from_pointee(office),
             directory,
             environment,
@@ -181,7 +179,6 @@ impl Switch {
         };
         let server = Server::start(settings, house.clone(), Arc::new(records.clone()), metrics)?;
         Ok(Self {
-            drain: node.drain,
             house,
             listeners,
             threads,
@@ -233,7 +230,7 @@ impl Switch {
 
     /// How long [`Switch::drain`] waits at the most.
     pub fn drain_time(&self) -> Duration {
-        self.drain
+        self.house.office.load().node.drain
     }
 
     /// Takes no more calls; returns whether all have ended.
@@ -285,7 +282,6 @@ fn media(office: &Office) -> EngineConfig {
         // Every call has two legs; a ringing phone with several contacts has more.
         max_legs: node.max_calls.saturating_mul(3),
         shards: usize::from(node.shards.max(1)),
-        ..EngineConfig::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! A new INVITE: who calls, may they, and what does the number lead to.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use super::exchange::Exchange;
 use super::feature::{Dial, Service, ServiceKind, Stage, Treatment};
@@ -17,7 +17,7 @@ use crate::sdp::{self, Description};
 use crate::sip::auth::Verdict;
 use crate::sip::ua::SessionId;
 use crate::sip::{Flow, HeaderName, Message, Uri};
-use crate::trunk::{Destination, Origin};
+use crate::trunk::{Destination, Origin, accepting};
 
 /// Who calls, once that is settled.
 enum Caller {
@@ -137,14 +137,22 @@ impl Exchange {
             .ok()
             .and_then(|from| user_of(&from.uri))
             .filter(|user| generation.phones.contains_key(user));
-        let trunk = generation.trunks.values().find(|trunk| {
-            trunk
-                .accept
-                .iter()
-                .any(|network| network.contains(flow.remote.ip()))
-        });
+        let trunk = accepting(
+            generation.trunks.values().map(Arc::as_ref),
+            flow.remote.ip(),
+        );
         match (claimed, trunk) {
-            (None, Some(trunk)) => Ok(Caller::Trunk(trunk.name.clone())),
+            (None, Some(trunk)) => {
+                if self.gate.is_trunk_full(trunk) {
+                    // RFC 3261 §21.5.4: this trunk's share of us is used up for now.
+                    let retry = (HeaderName::RetryAfter, TRUNK_RETRY.to_owned());
+                    return Err(Refusal {
+                        status: 503,
+                        headers: vec![retry],
+                    });
+                }
+                Ok(Caller::Trunk(trunk.name.clone()))
+            }
             (claimed, _) => {
                 let user = self.authenticate(now, generation, request)?;
                 match claimed {
@@ -297,6 +305,8 @@ impl Exchange {
             attributes: serde_json::Map::new(),
             plays: 0,
             playing: None,
+            wrapping: None,
+            published: false,
             ended: None,
             record: CallRecord::default(),
         };
@@ -325,6 +335,9 @@ impl Exchange {
         });
     }
 }
+
+/// Seconds after which a trunk that was full may try again.
+const TRUNK_RETRY: &str = "5";
 
 /// Everything known about a call that may come in.
 struct Arrival {

@@ -1,8 +1,11 @@
 //! The admission gate: past a configured number of calls, or when the node cannot keep up, a new
 //! INVITE gets 503 with Retry-After before anything is spent on it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::trunk::Trunk;
 
 /// Shared by all shards of a node.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +18,8 @@ struct State {
     calls: AtomicUsize,
     late: AtomicBool,
     draining: AtomicBool,
+    /// Legs by trunk.
+    trunks: Mutex<HashMap<String, usize>>,
 }
 
 /// Why a call was not let in.
@@ -73,6 +78,39 @@ impl Gate {
     /// A call came in.
     pub(crate) fn enter(&self) {
         self.state.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether a trunk carries as many legs as it may.
+    pub(crate) fn is_trunk_full(&self, trunk: &Trunk) -> bool {
+        let legs = self
+            .state
+            .trunks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let now = legs.get(&trunk.name).copied().unwrap_or(0);
+        trunk.max_calls.is_some_and(|most| now >= most)
+    }
+
+    /// A leg goes through a trunk.
+    pub(crate) fn enter_trunk(&self, name: &str) {
+        let mut legs = self
+            .state
+            .trunks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *legs.entry(name.to_owned()).or_default() += 1;
+    }
+
+    /// A leg through a trunk is over.
+    pub(crate) fn exit_trunk(&self, name: &str) {
+        let mut legs = self
+            .state
+            .trunks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(now) = legs.get_mut(name) {
+            *now = now.saturating_sub(1);
+        }
     }
 
     /// A call that was let in is over.

@@ -1,6 +1,6 @@
 //! One generation of configuration, as calls see it. A call keeps the one it started with.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub struct Generation {
     /// Phones by number.
     pub phones: HashMap<String, Phone>,
     /// Trunks by name.
-    pub trunks: HashMap<String, Arc<Trunk>>,
+    pub trunks: BTreeMap<String, Arc<Trunk>>,
     /// What each number leads to.
     pub numbers: Numbers,
     /// Flows by name.
@@ -57,4 +57,6 @@ pub struct QueueCare {
     pub line: LineConfig,
     /// Whether conversations from this queue are recorded.
     pub record: bool,
+    /// Whether agents have after-call work.
+    pub wraps_up: bool,
 }

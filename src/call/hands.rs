@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::conferences::Conferences;
+use super::gate::Gate;
 use super::{CallKey, Generation, Output};
 use crate::base::{CallId, Entropy, IdSource, LegId, RecordingId, Timestamp};
 use crate::media::{Command, Engine};
@@ -25,6 +26,7 @@ pub(crate) struct Hands<'a> {
     pub(crate) generations: &'a BTreeMap<u64, Arc<Generation>>,
     pub(crate) index: &'a mut Index,
     pub(crate) outbox: &'a mut VecDeque<Output>,
+    pub(crate) gate: &'a Gate,
     pub(crate) listeners: &'a [(Protocol, SocketAddr)],
 }
 

@@ -64,6 +64,9 @@ impl Core {
     ) -> Result<LegId, u16> {
         let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
         let trunk = generation.trunks.get(name).cloned().ok_or(404_u16)?;
+        if hands.gate.is_trunk_full(&trunk) {
+            return Err(503);
+        }
         let local = hands.listener(trunk.target.protocol).ok_or(503_u16)?;
         let flow = Flow {
             protocol: trunk.target.protocol,
@@ -99,7 +102,7 @@ impl Core {
         }
         let to = NameAddr::new(target.uri.clone());
         let invite = Invite {
-            flow: target.flow.clone(),
+            flow: target.flow,
             uri: target.uri,
             from,
             to,

@@ -83,6 +83,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
         },
         lines: queues.lines,
         placements: queues.placements,
+        recorded: queues.recorded,
         flows: flows.documents,
         numbers,
         warnings: report,

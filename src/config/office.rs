@@ -1,6 +1,6 @@
 //! The whole configuration, checked; and what changes from one to the next.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,6 +28,8 @@ pub struct Office {
     pub lines: HashMap<String, LineConfig>,
     /// Where each queue's conferences are placed.
     pub placements: HashMap<String, Placement>,
+    /// Queues whose conversations are recorded.
+    pub recorded: HashSet<String>,
     /// Flows by name.
     pub flows: HashMap<String, Arc<Document>>,
     /// What dialled numbers mean.
@@ -141,10 +143,11 @@ impl Office {
         for queue in &self.plan.queues {
             let line = self.lines.get(&queue.name);
             let placement = self.placements.get(&queue.name);
+            let record = self.recorded.contains(&queue.name);
             add(
                 "queue",
                 &queue.name,
-                format!("{queue:?} {line:?} {placement:?}"),
+                format!("{queue:?} {line:?} {placement:?} {record}"),
             );
         }
         for (name, flow) in &self.flows {

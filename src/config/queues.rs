@@ -1,6 +1,6 @@
 //! `queues.toml`: who serves each queue, how long phones ring, what callers hear meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,8 @@ pub(super) struct Queues {
     pub(super) lines: HashMap<String, LineConfig>,
     /// Where conferences are placed, by queue.
     pub(super) placements: HashMap<String, Placement>,
+    /// Queues whose conversations are recorded.
+    pub(super) recorded: HashSet<String>,
     /// Names.
     pub(super) names: Names,
     /// Every sound named, with its place.
@@ -51,6 +53,7 @@ pub(super) fn read(files: &Files, agents: &Agents, region: &At<String>, notes: &
         specs: Vec::new(),
         lines: HashMap::new(),
         placements: HashMap::new(),
+        recorded: HashSet::new(),
         names: Names::new("queue", files.is_complete(Kind::Queues)),
         sounds: Vec::new(),
     };
@@ -120,10 +123,14 @@ impl Queues {
         };
         let line = self.read_line(&queue);
         let placement = read_placement(&queue, region, notes);
+        let record = queue.flag("record").is_none_or(|at| at.value);
         queue.close();
         if let Some(name) = name {
             self.names.declare(notes, &name);
             self.lines.insert(name.value.clone(), line);
+            if record {
+                self.recorded.insert(name.value.clone());
+            }
             self.placements.insert(name.value, placement);
             self.specs.push(spec);
         }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query as Pairs, State};
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -18,6 +19,7 @@ use super::live::Live;
 use super::metrics::{CONTENT_TYPE, Metrics};
 use super::query::Query;
 use super::view::{self, Why};
+use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
 use crate::events::record::{Archive, ArchiveError};
 
@@ -33,7 +35,7 @@ pub(super) struct Sources {
 pub(super) fn whole(sources: Sources) -> Router {
     Router::new()
         .route("/v1/calls", get(calls))
-        .route("/v1/calls/{id}", get(call))
+        .route("/v1/calls/{id}", get(call).post(control))
         .route("/v1/calls/{id}/why", get(why))
         .route("/v1/queues", get(queues))
         .route("/v1/agents", get(agents))
@@ -119,6 +121,24 @@ fn find(sources: &Sources, id: &str) -> Result<CallRecord, Refusal> {
     }
     let found = sources.archive.find(id).map_err(unread)?;
     found.ok_or_else(|| Refusal::not_found(format!("no call {id}")))
+}
+
+/// Does something to a living call: the body is a [`Control`].
+async fn control(
+    State(sources): State<Sources>,
+    Path(id): Path<String>,
+    body: Result<Json<Control>, JsonRejection>,
+) -> Result<Response, Refusal> {
+    let Json(wish) = body.map_err(|error| Refusal::bad_request(error.body_text()))?;
+    let done = ask(move || sources.live.control(&id, wish)).await?;
+    let leg = done.map_err(|error| {
+        let status = match error {
+            ControlError::NoCall | ControlError::NoLeg => StatusCode::NOT_FOUND,
+            ControlError::NotTalking | ControlError::Unreachable { .. } => StatusCode::CONFLICT,
+        };
+        Refusal::new(status, error.to_string())
+    })?;
+    Ok(answer(StatusCode::OK, &json!({"leg": leg})))
 }
 
 async fn why(State(sources): State<Sources>, Path(id): Path<String>) -> Result<Response, Refusal> {

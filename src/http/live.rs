@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::base::Timestamp;
+use crate::base::{LegId, Timestamp};
+use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
 use crate::router::{Explanation, RouterView};
 
@@ -23,6 +24,9 @@ pub trait Live: Send + Sync {
 
     /// Why a call that waits is where it is; `None` when the router has no task for it.
     fn why(&self, id: &str) -> Option<Explanation>;
+
+    /// Does something to a living call; the leg that was added, if one was.
+    fn control(&self, id: &str, wish: Control) -> Result<Option<LegId>, ControlError>;
 
     /// Loads the configuration again: what changed, or everything that is wrong.
     fn reload(&self) -> Result<String, String>;

@@ -18,9 +18,8 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// From what may be sent and received.
-    pub const fn of(sends: Sends, receives: Receives) -> Self {
-        match (sends.0, receives.0) {
+    const fn of(sends: bool, receives: bool) -> Self {
+        match (sends, receives) {
             (false, false) => Direction::Inactive,
             (false, true) => Direction::RecvOnly,
             (true, false) => Direction::SendOnly,
@@ -62,25 +61,17 @@ impl Direction {
 
     /// The same seen from the other side.
     pub const fn reversed(self) -> Self {
-        Direction::of(Sends(self.receives()), Receives(self.sends()))
+        Direction::of(self.receives(), self.sends())
     }
 
     /// What both allow.
     pub const fn and(self, other: Direction) -> Self {
         Direction::of(
-            Sends(self.sends() && other.sends()),
-            Receives(self.receives() && other.receives()),
+            self.sends() && other.sends(),
+            self.receives() && other.receives(),
         )
     }
 }
-
-/// Whether one sends; see [`Direction::of`].
-#[derive(Clone, Copy, Debug)]
-pub struct Sends(pub bool);
-
-/// Whether one receives; see [`Direction::of`].
-#[derive(Clone, Copy, Debug)]
-pub struct Receives(pub bool);
 
 #[cfg(test)]
 mod tests {

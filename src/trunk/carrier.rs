@@ -36,9 +36,12 @@ pub struct Target {
 }
 
 /// The trunk an INVITE from `source` belongs to: the one that accepts the narrowest network.
-pub fn accepting(trunks: &[Trunk], source: IpAddr) -> Option<&Trunk> {
+pub fn accepting<'t>(
+    trunks: impl IntoIterator<Item = &'t Trunk>,
+    source: IpAddr,
+) -> Option<&'t Trunk> {
     trunks
-        .iter()
+        .into_iter()
         .flat_map(|trunk| trunk.accept.iter().map(move |network| (network, trunk)))
         .filter(|(network, _)| network.contains(source))
         .max_by_key(|(network, _)| network.bits())

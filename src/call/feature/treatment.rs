@@ -132,6 +132,10 @@ impl Feature for Treatment {
             None => self.run.start(hands.now),
             Some(input) => self.run.handle(hands.now, input),
         }
+        // A flow that only hangs up after a conversation is no stretch of the caller's time.
+        if self.because.is_none() || !self.run.is_over() {
+            core.caller_enters(hands, Stretch::Ivr, &self.run.document().name.clone());
+        }
         self.carry_out(core, hands)
     }
 

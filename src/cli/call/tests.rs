@@ -1,3 +1,5 @@
+//! The page of one call, line by line.
+
 use anstream::adapter::strip_str;
 use serde_json::json;
 
@@ -273,12 +275,4 @@ fn a_live_call_says_so() {
 #[test]
 fn an_empty_record_is_shown_and_nothing_breaks() {
     assert!(show(&CallRecord::default()).contains("of unknown direction"));
-}
-
-/// `cargo test --lib look_at_it -- --ignored --nocapture` shows the sample in colour.
-#[test]
-#[ignore = "for the eye"]
-fn look_at_it() {
-    println!("{}", show(&record()));
-    println!("{}", serde_json::to_string_pretty(&record()).unwrap());
 }

@@ -1,3 +1,5 @@
+//! The fold, with events in every order.
+
 use std::time::Duration;
 
 use proptest::prelude::*;

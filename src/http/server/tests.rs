@@ -1,10 +1,13 @@
+//! The server through real sockets.
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
 use super::*;
-use crate::base::{CallId, Cause, Party, TaskId, Timestamp};
+use crate::base::{CallId, Cause, LegId, Party, TaskId, Timestamp};
+use crate::call::{Control, ControlError};
 use crate::events::record::{ArchiveError, Filter};
 use crate::events::{CallRecord, Direction, Event, Fact};
 use crate::http::metrics::{Snapshot, Source};
@@ -88,6 +91,15 @@ impl Live for Switch {
             not_chosen: BTreeMap::new(),
             nearest: Vec::new(),
         })
+    }
+
+    fn control(&self, id: &str, wish: Control) -> Result<Option<LegId>, ControlError> {
+        match (id, wish) {
+            ("c3", Control::AddParty { .. }) => Ok(Some(LegId(9))),
+            ("c3", Control::DropParty { .. }) => Err(ControlError::NoLeg),
+            ("c3", _) => Err(ControlError::NotTalking),
+            _ => Err(ControlError::NoCall),
+        }
     }
 
     fn reload(&self) -> Result<String, String> {
@@ -209,6 +221,25 @@ fn reload_says_what_changed_or_what_is_wrong() {
         (status, &body["error"]),
         (422, &json!("queues.toml:3:1: bad"))
     );
+}
+
+#[test]
+fn a_living_call_is_changed_by_a_post_to_it() {
+    let server = server();
+    let post = |id: &str, body: Value| {
+        let url = format!("http://{}/v1/calls/{id}", server.api());
+        let mut reply = agent().post(url).send_json(body).unwrap();
+        let body: Value = reply.body_mut().read_json().unwrap();
+        (reply.status().as_u16(), body)
+    };
+    let add = json!({"do": "add_party", "number": "1003"});
+    assert_eq!(post("c3", add.clone()), (200, json!({"leg": 9})));
+    assert_eq!(post("c4", add).0, 404);
+    assert_eq!(post("c3", json!({"do": "drop_party", "leg": 1})).0, 404);
+    assert_eq!(post("c3", json!({"do": "hang_up"})).0, 409);
+    let (status, body) = post("c3", json!({"do": "dance"}));
+    assert_eq!(status, 400);
+    assert!(body["error"].as_str().unwrap().contains("dance"), "{body}");
 }
 
 #[test]

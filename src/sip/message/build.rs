@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use memchr::memchr3;
 
-use super::{Message, Method, values};
+use super::{Message, Method};
 use crate::base::reason;
 use crate::sip::header::scan;
 use crate::sip::{HeaderName, Uri, Via};
@@ -153,15 +153,18 @@ impl ResponseBuilder {
                 continue;
             }
             is_topmost = false;
-            for (position, value) in values::split(line).enumerate() {
-                let marked = match position {
-                    0 => marked(&value, source),
-                    _ => None,
-                };
-                match marked {
-                    Some(via) => draft.header(&HeaderName::Via, via),
-                    None => draft.raw_header(b"Via", &value),
-                }
+            // The rest of a list stays one line: a response never has more lines than its
+            // request, but for this one.
+            let (first, rest) = match scan::find_outside(&line, b',') {
+                Some(comma) => (&line[..comma], line.get(comma + 1..)),
+                None => (&*line, None),
+            };
+            match marked(first, source) {
+                Some(via) => draft.header(&HeaderName::Via, via),
+                None => draft.raw_header(b"Via", scan::trim(first)),
+            }
+            if let Some(rest) = rest {
+                draft.raw_header(b"Via", scan::trim(rest));
             }
         }
     }
@@ -294,6 +297,20 @@ mod tests {
         let response = Message::parse(bytes).unwrap();
         assert_eq!(response.to().unwrap().tag(), Some("xyz"));
         assert_eq!(response.validate_response(), Ok(()));
+    }
+
+    #[test]
+    fn a_long_list_of_hops_stays_one_line() {
+        let hops = ",SIP/2.0/UDP x".repeat(400);
+        let text = format!("BYE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP y;rport{hops}\r\n\r\n");
+        let request = Message::parse(text.into()).unwrap();
+        let bytes = ResponseBuilder::response(&request, 400, None)
+            .received_from(([127, 0, 0, 1], 9).into())
+            .build();
+        let response = Message::parse(bytes).unwrap();
+        assert_eq!(response.headers(HeaderName::Via).count(), 2);
+        assert_eq!(response.vias().unwrap().len(), 401);
+        assert_eq!(response.top_via().unwrap().rport(), Some(9));
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! The journal on a real disk, through clean and unclean ends.
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -96,35 +98,6 @@ fn a_long_trim_goes_away_with_later_appends() {
     assert_eq!(open.first(0).unwrap(), Some(901));
     assert!(open.trims.is_empty());
     assert_eq!(open.read_from(0, 1, 1).unwrap(), [entry(0, 901)]);
-}
-
-/// `cargo test --lib how_long_an_append_takes -- --ignored --nocapture`
-#[test]
-#[ignore = "a measurement"]
-fn how_long_an_append_takes() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut open = journal(dir.path());
-    let mut took = Vec::new();
-    for n in 1..=20_000 {
-        if n == 10_000 {
-            open.trim(0, 9_000).unwrap();
-        }
-        let begin = Instant::now();
-        open.append(&[entry(0, n)]).unwrap();
-        took.push(begin.elapsed());
-        if n % 50 == 0 {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-    took.sort();
-    let at = |share: usize| took[took.len() * share / 1000 - 1];
-    println!(
-        "p50 {:?} p99 {:?} p99.9 {:?} max {:?}",
-        at(500),
-        at(990),
-        at(999),
-        at(1000)
-    );
 }
 
 #[test]

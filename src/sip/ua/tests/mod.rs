@@ -5,7 +5,6 @@ mod calls;
 mod cancel;
 mod chaos;
 mod checkpoints;
-mod cost;
 mod faults;
 mod forks;
 mod outside;

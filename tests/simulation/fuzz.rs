@@ -104,7 +104,7 @@ fn a_user_agent_forgets_everything_in_time() {
         let bytes = Bytes::copy_from_slice(input);
         match Message::parse(bytes.clone()) {
             Ok(message) => ua.handle_message(now, flow, message),
-            Err(error) => ua.handle_malformed(flow, &bytes, &error),
+            Err(error) => ua.handle_malformed(now, flow, &bytes, &error),
         }
         count += 1;
         respond(&mut ua, now, count);
@@ -137,14 +137,14 @@ fn respond(ua: &mut UserAgent, now: Timestamp, count: u32) {
             Event::Incoming { session, .. } => {
                 ua.ring(now, session, 180, &[], None);
                 match count % 3 {
-                    0 => ua.accept(now, session, &[], Some(&body)),
+                    0 => ua.accept(now, session, &[], Some(body.clone())),
                     1 => ua.reject(now, session, 486, &[]),
                     _ => ua.accept(now, session, &[], None),
                 }
             }
-            Event::Acknowledged { session, .. } => ua.bye(now, session, Vec::new()),
+            Event::Acknowledged { session, .. } => ua.bye(now, session, &[]),
             Event::Request { transaction, .. } => ua.respond(now, transaction, 200, &[], None),
-            Event::Reoffer { session, .. } => ua.answer_reoffer(now, session, Some(&body)),
+            Event::Reoffer { session, .. } => ua.answer_reoffer(now, session, Some(body.clone())),
             _ => {}
         }
     }
