@@ -31,9 +31,9 @@ demo: tools-to-build
 	$(CARGO) build --locked
 	scripts/demo target/debug/tsunagu
 
-bench: tools-to-test
+bench: tools-to-build
 	$(CARGO) build --locked --release
-	$(OWN_LOOPBACK) $(CARGO) bench --locked --bench figures
+	$(CARGO) bench --locked --bench bench
 
 fuzz: tools-to-build
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} \

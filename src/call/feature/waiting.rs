@@ -7,7 +7,6 @@ use super::{Feature, LegEvent, Next, Stage, Talk, Treatment};
 use crate::base::{Cause, LegId, Party, ReservationId, TaskId, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
-use crate::call::leg::Leg;
 use crate::events::{AgentStretch, Fact, Role, Stretch};
 use crate::flow::{Input, QueueOutcome, Run};
 use crate::media::PlayId;
@@ -54,7 +53,7 @@ impl Waiting {
     }
 
     /// Makes the task that the router finds an agent for.
-    fn stand_in_line(&mut self, core: &mut Core, hands: &mut Hands<'_>, priority: i64) {
+    fn stand_in_line(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         let task = hands.ids.task(hands.now);
         self.task = Some(task.clone());
         let (queue, call) = (self.queue.clone(), core.id.clone());
@@ -71,12 +70,11 @@ impl Waiting {
             call,
             queue,
             attributes,
-            priority,
+            priority: self.priority,
         });
     }
 
-    /// The router gave the call to the agent who answered: they talk. If the agent hung up in
-    /// between, the caller, who was first, goes back to the head of the line.
+    /// The router gave the call to the agent who answered: they talk.
     fn on_assigned(
         &mut self,
         core: &mut Core,
@@ -87,12 +85,9 @@ impl Waiting {
             .offer
             .as_ref()
             .filter(|offer| offer.reservation == *reservation)
-            .and_then(|offer| offer.answered)
-            .filter(|leg| core.leg(*leg).is_some_and(Leg::is_answered));
+            .and_then(|offer| offer.answered);
+        // The agent may be gone meanwhile; then the task was given back.
         let Some(leg) = answered else {
-            self.drop_offer(core, hands, "agent_left");
-            hands.route(router::Command::Complete { task: task.clone() });
-            self.stand_in_line(core, hands, self.priority.saturating_add(1));
             return Next::Stay;
         };
         self.offer = None;
@@ -238,6 +233,17 @@ impl Waiting {
         hands.route(router::Command::Reject { reservation, why });
         self.drop_offer(core, hands, outcome);
     }
+
+    /// Whoever answered is gone before the router's word came: the task goes back into its place
+    /// in the line. A refusal means that the router had withdrawn the offer itself.
+    fn give_back(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        if let Some(offer) = &self.offer {
+            let reservation = offer.reservation.clone();
+            let why = Rejection::Declined;
+            hands.route(router::Command::GiveBack { reservation, why });
+        }
+        self.drop_offer(core, hands, "declined");
+    }
 }
 
 impl Feature for Waiting {
@@ -255,7 +261,7 @@ impl Feature for Waiting {
         };
         let mut line = Line::new(care.line.clone());
         core.caller_enters(hands, Stretch::Queue, &self.queue);
-        self.stand_in_line(core, hands, self.priority);
+        self.stand_in_line(core, hands);
         line.entered(hands.now);
         self.line = Some(line);
         self.serve(core, hands)
@@ -296,7 +302,10 @@ impl Feature for Waiting {
                     self.refuse_offer(core, hands, status);
                 }
             }
-            // Hung up between the answer and the router's word: `Assigned` will find it gone.
+            LegEvent::Ended if offer.answered == Some(leg) => {
+                // Hung up between the answer and the router's word: as if declined.
+                self.give_back(core, hands);
+            }
             LegEvent::Ended => {}
             LegEvent::Progress(_) => {
                 core.agent_enters(hands, &agent, Some(leg), Some(AgentStretch::Ring));
@@ -322,6 +331,10 @@ impl Feature for Waiting {
         hands: &mut Hands<'_>,
         output: &router::Output,
     ) -> Next {
+        if task_of(output).is_some_and(|task| self.task.as_ref() != Some(task)) {
+            // About an earlier stay in a queue.
+            return Next::Stay;
+        }
         match output {
             router::Output::Offer {
                 reservation,
@@ -376,15 +389,12 @@ impl Feature for Waiting {
                 }
                 self.serve(core, hands)
             }
-            // The queue is full or gone, or the router gave the task up.
-            router::Output::Refused { .. } => self.give_up(core, hands, LeaveWhy::Nobody),
-            router::Output::TaskEnded { task, .. } if self.task.as_ref() == Some(task) => {
+            router::Output::Refused { .. } | router::Output::TaskEnded { .. } => {
+                // The router wants no more of it: nobody else will ever speak to this caller.
                 self.task = None;
                 self.give_up(core, hands, LeaveWhy::Nobody)
             }
-            router::Output::TaskEnded { .. }
-            | router::Output::WorkerChanged { .. }
-            | router::Output::WrapEnded { .. } => Next::Stay,
+            router::Output::WorkerChanged { .. } | router::Output::WrapEnded { .. } => Next::Stay,
         }
     }
 
@@ -401,11 +411,11 @@ impl Feature for Waiting {
 
     /// A phone that was ringing heard nothing of the restore: its offer is given back.
     fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
-        let lost = self
-            .offer
-            .as_ref()
-            .is_some_and(|offer| all_over(core, &offer.legs));
-        if lost {
+        let Some(offer) = &self.offer else { return };
+        if offer.answered.is_some() {
+            // The router's word may have died with the process.
+            self.give_back(core, hands);
+        } else if all_over(core, &offer.legs) {
             self.refuse_offer(core, hands, 503);
         }
     }
@@ -426,6 +436,24 @@ impl Feature for Waiting {
                 },
             );
         }
+    }
+}
+
+/// The task an output is about.
+fn task_of(output: &router::Output) -> Option<&TaskId> {
+    match output {
+        router::Output::Assigned { task, .. }
+        | router::Output::NobodyCanTake { task, .. }
+        | router::Output::Offer { task, .. }
+        | router::Output::OfferRevoked { task, .. }
+        | router::Output::Position { task, .. }
+        | router::Output::TaskEnded { task, .. }
+        | router::Output::WrapEnded { task, .. } => Some(task),
+        router::Output::Refused { command, .. } => match command.as_ref() {
+            router::Command::CreateTask { task, .. } => Some(task),
+            _ => None,
+        },
+        router::Output::WorkerChanged { .. } => None,
     }
 }
 
