@@ -13,9 +13,10 @@ use super::talk::{Past, Talk};
 use super::tape::Scratch;
 use super::{Args, Outcome, sound};
 use crate::base::reason::phrase;
-use crate::base::{Clock, Entropy, IdSource, Origin, ShardId, Timestamp};
+use crate::base::{Clock, Entropy, IdSource, LegId, Origin, ShardId, Timestamp};
 use crate::media::{Command, Engine, EngineConfig, Library, NoticeReceiver, Sound};
 use crate::runtime::{Signals, SystemClock};
+use crate::sdp::LocalMedia;
 use crate::sip::auth::Credentials;
 use crate::sip::transport::{Incoming, Transport, TransportLimits};
 use crate::sip::ua::{Event, OutOfDialog, Output, RequestId, Settings};
@@ -38,6 +39,8 @@ pub(super) struct Line {
     /// Where the engine records; files are moved to their place at the end.
     pub(super) scratch: Scratch,
     registration: Registration,
+    /// Media ready for the next call.
+    pub(super) spare: Option<(LegId, LocalMedia)>,
     pub(super) call: Option<Talk>,
     /// Calls whose media is not closed yet.
     pub(super) past: Vec<Past>,
@@ -128,6 +131,7 @@ impl Line {
             sound,
             scratch,
             registration: Registration::new(args.expires),
+            spare: None,
             call: None,
             past: Vec::new(),
             tally: Tally::default(),
@@ -143,6 +147,7 @@ impl Line {
     pub(super) async fn run(mut self) -> anyhow::Result<Outcome> {
         let mut signals = Signals::listen()?;
         let mut orders = self.args.commands.then(order::listen);
+        self.keep_ready();
         if self.args.from.is_some() {
             self.place_call();
         } else {

@@ -83,7 +83,7 @@ impl Line {
         let Some(number) = self.args.call.clone() else {
             return;
         };
-        let (leg, local) = match self.open_leg() {
+        let (leg, local) = match self.take_leg() {
             Ok(opened) => opened,
             Err(error) => {
                 self.trouble(error.to_string());
@@ -122,10 +122,26 @@ impl Line {
         }
     }
 
+    /// Media for one call: the leg kept ready, or a new one.
+    fn take_leg(&mut self) -> Result<(LegId, LocalMedia), MediaError> {
+        match self.spare.take() {
+            Some(ready) => Ok(ready),
+            None => self.open_leg(),
+        }
+    }
+
     fn open_leg(&mut self) -> Result<(LegId, LocalMedia), MediaError> {
         let leg = self.ids.leg();
         let ports = self.engine.open_leg(leg, ShardId(0))?;
         Ok((leg, local_media(ports, leg.0)))
+    }
+
+    /// Opens a leg for the next call while media has time: a busy machine must not cost a call.
+    pub(super) fn keep_ready(&mut self) {
+        if self.spare.is_none() && self.outcome.is_none() {
+            // Tried again when it is needed, and then said why not.
+            self.spare = self.open_leg().ok();
+        }
     }
 
     pub(super) fn call_event(&mut self, event: Event) {
@@ -188,9 +204,16 @@ impl Line {
             [] => Ok(None),
             body => Description::parse(body).map(Some),
         };
-        let (Ok(offer), Ok((leg, local))) = (offer, self.open_leg()) else {
-            self.trouble("the call cannot be taken: a bad offer, or no free media port");
+        let Ok(offer) = offer else {
+            self.trouble("their offer makes no sense");
             return self.ua.reject(now, session, 488, &[]);
+        };
+        let (leg, local) = match self.take_leg() {
+            Ok(taken) => taken,
+            Err(error) => {
+                self.trouble(error.to_string());
+                return self.ua.reject(now, session, 480, &[]);
+            }
         };
         self.ua.ring(now, session, 180, &[], None);
         let mut call = Talk::new(session, leg, local, Side::Them);
@@ -563,6 +586,7 @@ impl Line {
         if is_last && self.call.is_none() {
             self.finish(outcome);
         }
+        self.keep_ready();
     }
 }
 
