@@ -10,7 +10,7 @@ SCENARIOS_AT_ONCE := 4
 
 .NOTPARALLEL:
 .PHONY: help run test bench demo soak fuzz
-.PHONY: tools-to-build tools-to-test format lint unit house fuzz-short scenarios pages
+.PHONY: tools-to-build tools-to-test format lint unit house scenarios pages
 
 help:
 	@printf '%s\n' \
@@ -24,20 +24,20 @@ help:
 run: tools-to-build
 	$(CARGO) run --locked -- serve
 
-test: tools-to-test format lint unit house fuzz-short scenarios pages
+test: tools-to-test format lint unit house scenarios pages
 	$(HEADING) 'all of it passed'
 
 demo: tools-to-build
 	$(CARGO) build --locked
 	scripts/demo target/debug/tsunagu
 
-bench: tools-to-test
+bench: tools-to-build
 	$(CARGO) build --locked --release
-	$(OWN_LOOPBACK) $(CARGO) bench --locked --bench figures
+	$(CARGO) bench --locked --bench bench
 
 fuzz: tools-to-build
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} \
-	  $(CARGO) test --locked --release --test fuzz -- --nocapture --test-threads=1
+	  $(CARGO) test --locked --release --test simulation fuzz:: -- --nocapture --test-threads=1
 
 soak: tools-to-test
 	SCENARIO_ROUNDS=$${SCENARIO_ROUNDS:-20} $(OWN_LOOPBACK) \
@@ -58,16 +58,14 @@ lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
 unit:
-	$(HEADING) 'units and simulations'
+	$(HEADING) 'units'
 	$(CARGO) test --locked --lib --bins
+	$(HEADING) 'the whole switch on a virtual clock; mutated input, fixed seed'
+	$(CARGO) test --locked --test simulation
 
 house:
 	$(HEADING) 'the house'
 	$(CARGO) test --locked --test house
-
-fuzz-short:
-	$(HEADING) 'mutated input, fixed seed'
-	$(CARGO) test --locked --test fuzz
 
 scenarios:
 	$(HEADING) 'scenarios: the real binary, judged by SIPp and baresip'

@@ -13,7 +13,7 @@ use crate::media::Library;
 const RING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Prepares the generation of an office. Nothing is changed yet.
-pub(super) fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation> {
+pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation> {
     let phones = office.phones.iter().map(|phone| {
         let known = Phone {
             number: phone.number.clone(),
@@ -27,12 +27,17 @@ pub(super) fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Gene
         .iter()
         .map(|trunk| (trunk.name.clone(), Arc::new(trunk.clone())))
         .collect();
+    let wraps_up = |name: &String| {
+        let spec = office.plan.queues.iter().find(|spec| spec.name == *name);
+        spec.is_some_and(|spec| !spec.wrap_up.is_zero())
+    };
     let queues = office.lines.iter().map(|(name, line)| {
         (
             name.clone(),
             QueueCare {
                 line: line.clone(),
                 record: office.recorded.contains(name),
+                wraps_up: wraps_up(name),
             },
         )
     });

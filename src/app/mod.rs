@@ -4,7 +4,7 @@
 //! in this order; [`Switch::stop`] takes them down in the opposite one.
 
 mod bindings;
-mod generation;
+pub mod generation;
 mod live;
 mod outlets;
 mod reload;

@@ -310,6 +310,8 @@ impl Exchange {
             attributes: serde_json::Map::new(),
             plays: 0,
             playing: None,
+            wrapping: None,
+            published: false,
             ended: None,
             record: CallRecord::default(),
         };

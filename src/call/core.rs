@@ -38,6 +38,10 @@ pub(crate) struct Core {
     pub(crate) conference: Option<String>,
     /// Recordings not yet published.
     pub(crate) recordings: Vec<RecordingId>,
+    /// The agent in after-call work, until the router says that it is over.
+    pub(crate) wrapping: Option<String>,
+    /// Whether the record went out once.
+    pub(crate) published: bool,
     /// Attributes set by flows, handed to the router.
     pub(crate) attributes: Map<String, Value>,
     /// Counts plays, so that a late `PlayDone` is told from the present one.
@@ -110,6 +114,20 @@ impl Core {
                 stretch,
             },
         );
+    }
+
+    /// An agent's part in the conversation is over; after-call work may follow.
+    pub(crate) fn agent_done(&mut self, hands: &mut Hands<'_>, agent: String, wraps_up: bool) {
+        let stretch = wraps_up.then_some(AgentStretch::Wrap);
+        self.agent_enters(hands, &agent, None, stretch);
+        self.wrapping = wraps_up.then_some(agent);
+    }
+
+    /// After-call work is over.
+    pub(crate) fn wrap_ended(&mut self, hands: &mut Hands<'_>) {
+        if let Some(agent) = self.wrapping.take() {
+            self.agent_enters(hands, &agent, None, None);
+        }
     }
 
     /// Takes a leg into the call.
@@ -410,7 +428,7 @@ impl Core {
         }
     }
 
-    /// Whether everything about the call is known.
+    /// Whether everything is known but when after-call work ends.
     pub(crate) fn is_complete(&self) -> bool {
         self.ended.is_some()
             && self.recordings.is_empty()

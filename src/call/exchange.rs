@@ -97,6 +97,9 @@ pub(super) enum Alarm {
 /// within a second; a slow disk is given this long before the record says "not published".
 const PUBLISH_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
 
+/// Longest after-call work a queue may have.
+const LONGEST_WRAP: std::time::Duration = std::time::Duration::from_secs(3600);
+
 impl Exchange {
     /// An exchange without calls.
     pub fn new(settings: Settings) -> Self {
@@ -194,7 +197,11 @@ impl Exchange {
         self.expire_bindings(now);
         while let Some((_, alarm)) = self.timers.pop_due(now) {
             match alarm {
-                Alarm::Publish(key) => self.publish(key),
+                Alarm::Publish(key) => {
+                    if let Some(call) = self.calls.remove(&key) {
+                        self.publish(call);
+                    }
+                }
                 Alarm::Stage(key) => self.with_call(now, key, |call, hands| {
                     call.handle_timeout(hands);
                 }),
@@ -329,14 +336,34 @@ impl Exchange {
                 self.timers.stop(&Alarm::Stage(key));
             }
         }
-        let ended = call.core.ended;
-        let complete = call.core.is_complete();
-        self.calls.insert(key, call);
-        if complete {
-            self.publish(key);
-        } else if let Some(ended) = ended {
+        self.settle(call);
+    }
+
+    /// Looks whether an event was a call's last: publishes what is known, keeps what is not over.
+    fn settle(&mut self, mut call: Box<Call>) {
+        let key = call.core.key;
+        let Some(ended) = call.core.ended else {
+            self.calls.insert(key, call);
+            return;
+        };
+        if !call.core.is_complete() {
             self.timers.set(Alarm::Publish(key), ended + PUBLISH_WAIT);
+            self.calls.insert(key, call);
+            return;
         }
+        self.timers.stop(&Alarm::Publish(key));
+        if call.core.wrapping.is_none() {
+            return self.publish(call);
+        }
+        self.timers
+            .set(Alarm::Publish(key), ended + LONGEST_WRAP + PUBLISH_WAIT);
+        // After-call work may take minutes; nobody should wait for the record so long. It goes
+        // out again, with the agent's timeline whole, when the router ends the work.
+        if !std::mem::replace(&mut call.core.published, true) {
+            let record = Box::new(call.core.record.clone());
+            self.outbox.push_back(Output::Record(record));
+        }
+        self.calls.insert(key, call);
     }
 
     /// Takes a call into the exchange.
@@ -348,10 +375,8 @@ impl Exchange {
     }
 
     /// The call is over and counted: its record goes out, the call goes.
-    fn publish(&mut self, key: CallKey) {
-        let Some(call) = self.calls.remove(&key) else {
-            return;
-        };
+    fn publish(&mut self, call: Box<Call>) {
+        let key = call.core.key;
         self.timers.stop(&Alarm::Stage(key));
         self.timers.stop(&Alarm::Publish(key));
         self.index.calls.remove(&call.core.id);

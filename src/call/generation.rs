@@ -57,4 +57,6 @@ pub struct QueueCare {
     pub line: LineConfig,
     /// Whether conversations from this queue are recorded.
     pub record: bool,
+    /// Whether agents have after-call work.
+    pub wraps_up: bool,
 }

@@ -108,6 +108,15 @@ impl Call {
 
     /// Takes what the router says about the call.
     pub(crate) fn on_router(&mut self, hands: &mut Hands<'_>, output: &router::Output) {
+        // `wrap_until: None`: the queue has no after-call work any more, whatever it had when the
+        // call came in.
+        if let router::Output::WrapEnded { .. }
+        | router::Output::TaskEnded {
+            wrap_until: None, ..
+        } = output
+        {
+            self.core.wrap_ended(hands);
+        }
         self.with_stage(hands, |stage, core, hands| {
             stage.on_router(core, hands, output)
         });

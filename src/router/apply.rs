@@ -55,6 +55,7 @@ impl Router {
                 nobody_told: false,
             }),
             Command::EndWrap { worker } => self.end_wrap(&worker, self.state.clock),
+            Command::GiveBack { reservation, why } => self.give_back(&reservation, why),
             Command::Recover { calls, phones } => self.recover(&calls, &phones),
             Command::Reject { reservation, why } => self.reject(&reservation, why),
             Command::SetActivity {

@@ -52,6 +52,14 @@ pub enum Command {
         /// Worker.
         worker: String,
     },
+    /// The agent who accepted was gone before the conversation began: the task is pending again,
+    /// in the place it had in the line.
+    GiveBack {
+        /// Offer that was accepted.
+        reservation: ReservationId,
+        /// Why.
+        why: Rejection,
+    },
     /// The process has restarted: tasks of calls that died with it end, offers are withdrawn.
     Recover {
         /// Calls that live on.
@@ -131,6 +139,7 @@ impl Command {
             Command::Accept { .. }
                 | Command::CancelTask { .. }
                 | Command::Complete { .. }
+                | Command::GiveBack { .. }
                 | Command::Reject { .. }
         )
     }

@@ -273,6 +273,15 @@ impl Router {
                     _ => Err(Refusal::NotInWrapUp),
                 }
             }
+            Command::GiveBack { reservation, .. } => {
+                let task = self.index.reservations.get(reservation);
+                let task = task.and_then(|number| self.state.tasks.get(number));
+                match task.map(|task| &task.status) {
+                    Some(Status::Assigned { .. }) => Ok(Effect::Some),
+                    Some(Status::Reserved { .. }) => Err(Refusal::NotAssigned),
+                    Some(Status::Pending) | None => Err(Refusal::ReservationOver),
+                }
+            }
             Command::Recover { .. } => Ok(Effect::Some),
             Command::SetActivity {
                 worker, activity, ..

@@ -52,16 +52,56 @@ impl Router {
     }
 
     pub(super) fn reject(&mut self, reservation: &ReservationId, why: Rejection) {
-        let Some(offer) = self.take_back(reservation) else {
+        if let Some(offer) = self.take_back(reservation) {
+            self.not_taken(&offer, why);
+        }
+    }
+
+    /// An accept that came to nothing: as if the offer had been rejected.
+    pub(super) fn give_back(&mut self, reservation: &ReservationId, why: Rejection) {
+        let Some(number) = self.index.reservations.get(reservation).copied() else {
             return;
         };
+        let Some(place) = self.queue_of(number) else {
+            return self.finish(number);
+        };
+        let Some(task) = self.state.tasks.get_mut(&number) else {
+            return;
+        };
+        let Status::Assigned { worker, .. } = &task.status else {
+            return;
+        };
+        let worker = worker.clone();
+        task.status = Status::Pending;
+        let key = task.order_key(number, self.state.queues[place].spec.order);
+        self.index.reservations.remove(reservation);
+        let queue = &mut self.index.queues[place];
+        queue.assigned -= 1;
+        queue.line.insert(key, number);
+        queue.pending.insert(key, number);
+        self.dirty.lines.insert(place);
+        self.dirty.tasks.insert(number);
+        let Some(worker) = self.state.workers.get_index_of(&worker) else {
+            return;
+        };
+        self.engage(worker, Engagement::None);
+        let offer = Offer {
+            task: number,
+            worker,
+            reservation: reservation.clone(),
+        };
+        self.not_taken(&offer, why);
+    }
+
+    /// What an offer that was not taken means for its worker.
+    fn not_taken(&mut self, offer: &Offer, why: Rejection) {
         let Some(queue) = self.queue_of(offer.task) else {
             return;
         };
         let spec = self.state.queues[queue].spec.clone();
         let until = self.state.clock + spec.retry_after;
         match why {
-            Rejection::NoAnswer => self.missed(&offer),
+            Rejection::NoAnswer => self.missed(offer),
             Rejection::Declined => {
                 self.cool_down(offer.task, offer.worker, until);
                 if let Some(activity) = &spec.declined_activity {

@@ -114,6 +114,10 @@ impl World {
             10..=13 => Command::Accept {
                 reservation: reservation(),
             },
+            28..=29 => Command::GiveBack {
+                reservation: reservation(),
+                why: [Rejection::Declined, Rejection::Unreachable][usize::from(how) % 2],
+            },
             14..=16 => Command::Reject {
                 reservation: reservation(),
                 why: [

@@ -96,7 +96,7 @@ impl Dial {
     }
 
     /// Nobody answered: the flow goes on, or the caller is told why.
-    fn give_up(&mut self, core: &mut Core, hands: &mut Hands<'_>, status: u16) -> Next {
+    fn give_up(&mut self, core: &mut Core, hands: &mut Hands<'_>, by: Party, status: u16) -> Next {
         for leg in self.legs.drain(..) {
             core.hang_up(hands, leg, Party::Switch, Cause::from_status(487));
         }
@@ -108,7 +108,7 @@ impl Dial {
                 let input = Input::DialEnded(DialOutcome::Failed);
                 Next::Become(Stage::Treatment(Box::new(Treatment::resume(run, input))))
             }
-            None => Next::End(Party::Callee, Cause::from_status(status)),
+            None => Next::End(by, Cause::from_status(status)),
         }
     }
 
@@ -134,7 +134,10 @@ impl Feature for Dial {
         core.caller_enters(hands, Stretch::Ring, &with);
         match self.ring(core, hands) {
             Ok(legs) => self.legs = legs,
-            Err(status) => return self.give_up(core, hands, status),
+            Err(status) => {
+                // Nobody was rung: it is the switch that says no.
+                return self.give_up(core, hands, Party::Switch, status);
+            }
         }
         let office = hands
             .generations
@@ -192,7 +195,7 @@ impl Feature for Dial {
                         401 | 407 => 500,
                         status => status,
                     };
-                    return self.give_up(core, hands, status);
+                    return self.give_up(core, hands, Party::Callee, status);
                 }
                 Next::Stay
             }
@@ -215,7 +218,7 @@ impl Feature for Dial {
     fn handle_timeout(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         if self.deadline.is_some_and(|deadline| deadline <= hands.now) {
             self.deadline = None;
-            return self.give_up(core, hands, 480);
+            return self.give_up(core, hands, Party::Switch, 480);
         }
         Next::Stay
     }

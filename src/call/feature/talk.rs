@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Feature, LegEvent, Next, Stage, Treatment};
 use crate::base::{Cause, LegId, Party, TaskId};
+use crate::call::QueueCare;
 use crate::call::core::Core;
 use crate::call::hands::Hands;
 use crate::events::{AgentStretch, Role, Stretch};
@@ -26,6 +27,8 @@ pub(crate) struct Talk {
 struct Agent {
     name: String,
     task: TaskId,
+    /// Whether after-call work follows, which the router ends.
+    wraps_up: bool,
 }
 
 impl Talk {
@@ -34,13 +37,17 @@ impl Talk {
         peer: LegId,
         name: String,
         task: TaskId,
-        record: bool,
+        care: Option<&QueueCare>,
         run: Run,
     ) -> Self {
         Self {
             peer,
-            agent: Some(Agent { name, task }),
-            record,
+            agent: Some(Agent {
+                name,
+                task,
+                wraps_up: care.is_some_and(|care| care.wraps_up),
+            }),
+            record: care.is_some_and(|care| care.record),
             run: Some(run),
         }
     }
@@ -155,7 +162,7 @@ impl Feature for Talk {
     fn leave(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         if let Some(agent) = self.agent.take() {
             hands.route(router::Command::Complete { task: agent.task });
-            core.agent_enters(hands, &agent.name, None, None);
+            core.agent_done(hands, agent.name, agent.wraps_up);
         }
     }
 }

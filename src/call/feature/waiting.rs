@@ -52,6 +52,74 @@ impl Waiting {
         }
     }
 
+    /// Makes the task that the router finds an agent for.
+    fn stand_in_line(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        let task = hands.ids.task(hands.now);
+        self.task = Some(task.clone());
+        let (queue, call) = (self.queue.clone(), core.id.clone());
+        core.emit(
+            hands,
+            Fact::Queued {
+                queue: queue.clone(),
+                task: task.clone(),
+            },
+        );
+        let attributes = core.attributes.clone();
+        hands.route(router::Command::CreateTask {
+            task,
+            call,
+            queue,
+            attributes,
+            priority: self.priority,
+        });
+    }
+
+    /// The router gave the call to the agent who answered: they talk.
+    fn on_assigned(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        (reservation, task, worker): (&ReservationId, &TaskId, &String),
+    ) -> Next {
+        let answered = self
+            .offer
+            .as_ref()
+            .filter(|offer| offer.reservation == *reservation)
+            .and_then(|offer| offer.answered);
+        // The agent may be gone meanwhile; then the task was given back.
+        let Some(leg) = answered else {
+            return Next::Stay;
+        };
+        self.offer = None;
+        self.task = None;
+        let (reservation, agent) = (reservation.clone(), worker.clone());
+        core.emit(
+            hands,
+            Fact::OfferEnded {
+                reservation,
+                agent,
+                outcome: "accepted".to_owned(),
+            },
+        );
+        let queue = self.queue.clone();
+        core.emit(
+            hands,
+            Fact::Unqueued {
+                queue,
+                outcome: "answered".to_owned(),
+            },
+        );
+        core.stop_play(hands, core.caller().id);
+        let mut run = self.run.clone();
+        run.handle(hands.now, Input::QueueLeft(QueueOutcome::Answered));
+        let care = hands
+            .generations
+            .get(&core.generation)
+            .and_then(|now| now.queues.get(&self.queue));
+        let talk = Talk::with_agent(leg, worker.clone(), task.clone(), care, run);
+        Next::Become(Stage::Talk(Box::new(talk)))
+    }
+
     /// Does what the line machine asks for.
     fn serve(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         let caller = core.caller().id;
@@ -165,6 +233,17 @@ impl Waiting {
         hands.route(router::Command::Reject { reservation, why });
         self.drop_offer(core, hands, outcome);
     }
+
+    /// Whoever answered is gone before the router's word came: the task goes back into its place
+    /// in the line. A refusal means that the router had withdrawn the offer itself.
+    fn give_back(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        if let Some(offer) = &self.offer {
+            let reservation = offer.reservation.clone();
+            let why = Rejection::Declined;
+            hands.route(router::Command::GiveBack { reservation, why });
+        }
+        self.drop_offer(core, hands, "declined");
+    }
 }
 
 impl Feature for Waiting {
@@ -181,23 +260,8 @@ impl Feature for Waiting {
             return Next::End(Party::Switch, cause);
         };
         let mut line = Line::new(care.line.clone());
-        let task = hands.ids.task(hands.now);
-        self.task = Some(task.clone());
         core.caller_enters(hands, Stretch::Queue, &self.queue);
-        core.emit(
-            hands,
-            Fact::Queued {
-                queue: self.queue.clone(),
-                task: task.clone(),
-            },
-        );
-        hands.route(router::Command::CreateTask {
-            task,
-            call: core.id.clone(),
-            queue: self.queue.clone(),
-            attributes: core.attributes.clone(),
-            priority: self.priority,
-        });
+        self.stand_in_line(core, hands);
         line.entered(hands.now);
         self.line = Some(line);
         self.serve(core, hands)
@@ -240,7 +304,7 @@ impl Feature for Waiting {
             }
             LegEvent::Ended if offer.answered == Some(leg) => {
                 // Hung up between the answer and the router's word: as if declined.
-                self.refuse_offer(core, hands, 603);
+                self.give_back(core, hands);
             }
             LegEvent::Ended => {}
             LegEvent::Progress(_) => {
@@ -267,6 +331,10 @@ impl Feature for Waiting {
         hands: &mut Hands<'_>,
         output: &router::Output,
     ) -> Next {
+        if task_of(output).is_some_and(|task| self.task.as_ref() != Some(task)) {
+            // About an earlier stay in a queue.
+            return Next::Stay;
+        }
         match output {
             router::Output::Offer {
                 reservation,
@@ -306,44 +374,7 @@ impl Feature for Waiting {
                 task,
                 worker,
                 ..
-            } => {
-                let answered = self
-                    .offer
-                    .as_ref()
-                    .filter(|offer| offer.reservation == *reservation)
-                    .and_then(|offer| offer.answered);
-                let Some(leg) = answered else {
-                    // The agent is gone meanwhile: the task is given back to be offered anew.
-                    hands.route(router::Command::Complete { task: task.clone() });
-                    return Next::Stay;
-                };
-                self.offer = None;
-                self.task = None;
-                core.emit(
-                    hands,
-                    Fact::OfferEnded {
-                        reservation: reservation.clone(),
-                        agent: worker.clone(),
-                        outcome: "accepted".to_owned(),
-                    },
-                );
-                core.emit(
-                    hands,
-                    Fact::Unqueued {
-                        queue: self.queue.clone(),
-                        outcome: "answered".to_owned(),
-                    },
-                );
-                let care = hands.generations.get(&core.generation);
-                let record = care
-                    .and_then(|now| now.queues.get(&self.queue))
-                    .is_some_and(|care| care.record);
-                core.stop_play(hands, core.caller().id);
-                let mut run = self.run.clone();
-                run.handle(hands.now, Input::QueueLeft(QueueOutcome::Answered));
-                let talk = Talk::with_agent(leg, worker.clone(), task.clone(), record, run);
-                Next::Become(Stage::Talk(Box::new(talk)))
-            }
+            } => self.on_assigned(core, hands, (reservation, task, worker)),
             router::Output::NobodyCanTake { .. } => {
                 if let Some(line) = self.line.as_mut() {
                     line.nobody(hands.now);
@@ -358,8 +389,12 @@ impl Feature for Waiting {
                 }
                 self.serve(core, hands)
             }
-            router::Output::Refused { .. } => self.give_up(core, hands, LeaveWhy::Nobody),
-            _ => Next::Stay,
+            router::Output::Refused { .. } | router::Output::TaskEnded { .. } => {
+                // The router wants no more of it: nobody else will ever speak to this caller.
+                self.task = None;
+                self.give_up(core, hands, LeaveWhy::Nobody)
+            }
+            router::Output::WorkerChanged { .. } | router::Output::WrapEnded { .. } => Next::Stay,
         }
     }
 
@@ -376,11 +411,11 @@ impl Feature for Waiting {
 
     /// A phone that was ringing heard nothing of the restore: its offer is given back.
     fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
-        let lost = self
-            .offer
-            .as_ref()
-            .is_some_and(|offer| all_over(core, &offer.legs));
-        if lost {
+        let Some(offer) = &self.offer else { return };
+        if offer.answered.is_some() {
+            // The router's word may have died with the process.
+            self.give_back(core, hands);
+        } else if all_over(core, &offer.legs) {
             self.refuse_offer(core, hands, 503);
         }
     }
@@ -401,6 +436,24 @@ impl Feature for Waiting {
                 },
             );
         }
+    }
+}
+
+/// The task an output is about.
+fn task_of(output: &router::Output) -> Option<&TaskId> {
+    match output {
+        router::Output::Assigned { task, .. }
+        | router::Output::NobodyCanTake { task, .. }
+        | router::Output::Offer { task, .. }
+        | router::Output::OfferRevoked { task, .. }
+        | router::Output::Position { task, .. }
+        | router::Output::TaskEnded { task, .. }
+        | router::Output::WrapEnded { task, .. } => Some(task),
+        router::Output::Refused { command, .. } => match command.as_ref() {
+            router::Command::CreateTask { task, .. } => Some(task),
+            _ => None,
+        },
+        router::Output::WorkerChanged { .. } => None,
     }
 }
 

@@ -1,3 +1,5 @@
+//! The page of one call, line by line.
+
 use anstream::adapter::strip_str;
 use serde_json::json;
 

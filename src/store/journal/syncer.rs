@@ -76,6 +76,10 @@ impl Syncer {
         }
         let log = File::open(&log_path).map_err(fail)?;
         let database = Connection::open(path).map_err(|source| Error::sqlite(path, source))?;
+        // Opens the log now, so that the descriptor does not first appear with the first checkpoint.
+        database
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+            .map_err(|source| Error::sqlite(path, source))?;
         let shared = Arc::new(Shared::default());
         let thread = thread::Builder::new()
             .name("journal-sync".into())

@@ -1,0 +1,44 @@
+//! `make bench`: what calls cost, as ratios where a machine of ours can be compared with a floor.
+//!
+//! The switch is the release binary in a process of its own; CPU is utime + stime of that process
+//! over a steady window, from /proc/PID/stat. Everything that loads it lives here: a SIP caller
+//! and callee without a library of states behind them, and RTP at absolute times. Only 127.0.0.1.
+//! `bench NAME...` runs some of the parts. docs/performance.md says how to read the figures.
+
+mod bare;
+mod conference;
+mod flows;
+mod memory;
+mod office;
+mod parse;
+mod peer;
+mod process;
+mod relay;
+mod sets;
+mod statistics;
+
+/// One part and its name on the command line.
+const PARTS: [(&str, fn()); 6] = [
+    ("parse", parse::run),
+    ("setups", sets::run),
+    ("relay", relay::run),
+    ("recorded", relay::run_recorded),
+    ("conference", conference::run),
+    ("memory", memory::run),
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == bare::ROLE) {
+        return bare::serve();
+    }
+    // Cargo adds an option of its own for a harness we do not have.
+    let wanted: Vec<&String> = arguments.iter().filter(|text| !text.starts_with('-')).collect();
+    process::raise_descriptors();
+    println!("figures of a release build; {}", process::machine());
+    for (name, part) in PARTS {
+        if wanted.is_empty() || wanted.iter().any(|text| *text == name) {
+            part();
+        }
+    }
+}

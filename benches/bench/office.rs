@@ -1,0 +1,178 @@
+//! The switch under measurement: the real binary with an office of its own in a temporary folder.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::process;
+
+/// A running switch.
+pub(crate) struct Office {
+    child: Child,
+    /// Where it takes SIP over UDP.
+    pub(crate) sip: SocketAddr,
+    _folder: TempDir,
+}
+
+/// Dialled by the trunk, leads straight out by the trunk again: a B2BUA and nothing else.
+pub(crate) const THROUGH: &str = "5000";
+/// Dialled by the trunk, leads to the queue of agents, whose calls are recorded.
+pub(crate) const QUEUE: &str = "6000";
+/// The first of a thousand conferences, dialled by phones.
+pub(crate) const CONFERENCE: u32 = 3000;
+/// The first phone, which is no agent's.
+pub(crate) const PHONE: u32 = 1000;
+/// The first agent's phone.
+pub(crate) const AGENT: u32 = 1001;
+
+impl Office {
+    /// An office with one trunk to and from `carrier`, and as many agents as wanted.
+    pub(crate) fn open(carrier: SocketAddr, agents: u32) -> Self {
+        let folder = tempfile::Builder::new().prefix("tsunagu-bench-").tempdir().expect("a folder");
+        let config = folder.path().join("config");
+        fs::create_dir_all(config.join("flows")).expect("a writable folder");
+        let write = |file: &str, text: &str| {
+            fs::write(config.join(file), text).expect("a writable folder");
+        };
+        write("node.toml", NODE);
+        write("trunks.toml", &TRUNK.replace("CARRIER", &carrier.to_string()));
+        write("numbers.toml", NUMBERS);
+        write("queues.toml", QUEUES);
+        write("flows/through.toml", THROUGH_FLOW);
+        write("flows/queue.toml", QUEUE_FLOW);
+        let (mut phones, mut people) = (String::new(), String::new());
+        for number in PHONE..=PHONE + agents {
+            let phone = format!("[[phone]]\nnumber = \"{number}\"\nname = \"Phone {number}\"\n");
+            let _ = write!(phones, "{phone}password = \"demo\"\n\n");
+        }
+        for number in AGENT..AGENT + agents {
+            let _ = write!(people, "[[agent]]\nname = \"agent{number}\"\nphone = \"{number}\"\n");
+            people.push_str("display_name = \"Agent\"\nattributes = { skills = [\"bench\"] }\n\n");
+        }
+        write("phones.toml", &phones);
+        write("agents.toml", &(people + ACTIVITIES));
+        let log = fs::File::create(folder.path().join("log")).expect("a writable folder");
+        let sounds = concat!(env!("CARGO_MANIFEST_DIR"), "/sounds");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tsunagu"))
+            .args(["serve", "--config"])
+            .arg(&config)
+            .env("TSUNAGU_SOUNDS", sounds)
+            .env("TSUNAGU_DATA", folder.path().join("var"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the release binary");
+        let Some(sip) = listener(&mut child) else {
+            let log = fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+            panic!("the switch did not start:\n{log}");
+        };
+        std::thread::sleep(Duration::from_millis(300));
+        Self { child, sip, _folder: folder }
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// utime + stime so far.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        process::cpu_seconds(self.pid())
+    }
+}
+
+impl Drop for Office {
+    fn drop(&mut self) {
+        // What it measures is over; calls still up need no BYE.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The UDP address on the line "SIP" of the welcome.
+fn listener(child: &mut Child) -> Option<SocketAddr> {
+    let output = BufReader::new(child.stdout.take()?);
+    let mut lines = output.lines().map_while(Result::ok);
+    let line = lines.find(|line| line.trim_start().starts_with("SIP "))?;
+    // Nobody reads what follows; a few lines fit into the pipe.
+    let mut words = line.split_ascii_whitespace().skip(1);
+    let address = words.next()?.parse().ok()?;
+    lines.find(|line| line.contains("recordings"));
+    Some(address)
+}
+
+const NODE: &str = r#"
+name = "bench"
+region = "here"
+max_calls = 1500
+[sip]
+listen = ["udp:127.0.0.1:0"]
+[media]
+ports = "10000-19999"
+[http]
+listen = "127.0.0.1:0"
+"#;
+
+const TRUNK: &str = r#"
+[[trunk]]
+name = "carrier"
+accept = ["127.0.0.0/8"]
+target = "udp:CARRIER"
+"#;
+
+const NUMBERS: &str = r#"
+[[inbound]]
+number = "5000"
+flow = "through"
+
+[[inbound]]
+number = "6000"
+flow = "queue"
+
+[[service]]
+number = "3000-3999"
+service = "conference"
+
+[[outbound]]
+prefix = "0"
+trunk = "carrier"
+"#;
+
+const QUEUES: &str = r#"
+[[queue]]
+name = "bench"
+agents = "skills HAS 'bench'"
+music = "music"
+"#;
+
+const THROUGH_FLOW: &str = r#"
+start = "out"
+[steps.out]
+do = "dial"
+number = "0312345678"
+failed = "hangup"
+"#;
+
+const QUEUE_FLOW: &str = r#"
+start = "wait"
+[steps.wait]
+do = "queue"
+queue = "bench"
+nobody = "hangup"
+"#;
+
+const ACTIVITIES: &str = r#"
+[[activity]]
+name = "available"
+available = true
+
+[[activity]]
+name = "away"
+available = false
+"#;

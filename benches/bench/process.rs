@@ -1,0 +1,42 @@
+//! What the kernel knows of a process: CPU time and memory.
+
+use std::fs;
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+/// utime + stime of all its threads, in seconds (proc_pid_stat(5), fields 14 and 15).
+pub(crate) fn cpu_seconds(pid: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a living process");
+    // The second field is the name in parentheses, which may hold blanks.
+    let (_, fields) = text.rsplit_once(')').expect("a name in parentheses");
+    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+    let ticks = |field: usize| fields[field - 3].parse::<f64>().expect("a number");
+    (ticks(14) + ticks(15)) / TICKS_A_SECOND
+}
+
+/// Resident memory in kB.
+pub(crate) fn resident_kb(pid: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("a living process");
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_ascii_whitespace().next());
+    number.and_then(|number| number.parse().ok()).expect("VmRSS in kB")
+}
+
+/// Takes as many descriptors as the administrator allows; children inherit it.
+pub(crate) fn raise_descriptors() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Should it fail, the parts that need many say so.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// Cores and load, without which no figure can be judged.
+pub(crate) fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_ascii_whitespace().next().unwrap_or("?");
+    format!("{cores} cores, load {load} before the start")
+}
+
+/// USER_HZ, which Linux has fixed at 100 on every architecture we build for.
+const TICKS_A_SECOND: f64 = 100.0;

@@ -1,0 +1,34 @@
+//! Simulation: the whole switch, its carrier and its phones in one thread on one virtual clock.
+//!
+//! SIP goes over a seeded link, RTP over a network in memory, the router over a journal in memory.
+//! A run repeats exactly: what fails once fails always. Nothing here waits for the time of day.
+
+#[path = "simulation/ear.rs"]
+mod ear;
+#[path = "simulation/judge.rs"]
+mod judge;
+#[path = "simulation/link.rs"]
+mod link;
+#[path = "simulation/office.rs"]
+mod office;
+#[path = "simulation/peer.rs"]
+mod peer;
+#[path = "simulation/script.rs"]
+mod script;
+#[path = "simulation/switch.rs"]
+mod switch;
+#[path = "simulation/voice.rs"]
+mod voice;
+#[path = "simulation/world.rs"]
+mod world;
+
+#[path = "simulation/abandon.rs"]
+mod abandon;
+#[path = "simulation/agents.rs"]
+mod agents;
+#[path = "simulation/fuzz.rs"]
+mod fuzz;
+#[path = "simulation/loss.rs"]
+mod loss;
+#[path = "simulation/story.rs"]
+mod story;

@@ -1,0 +1,466 @@
+//! A far end: a phone or the carrier, with a user agent of its own and manners.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tsunagu::base::{Entropy, ShardId, Timestamp};
+use tsunagu::media::VirtualNet;
+use tsunagu::sdp::{self, AudioCodec, Description, Direction, LocalMedia, Negotiated};
+use tsunagu::sip::auth::Credentials;
+use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, SessionId, Settings};
+use tsunagu::sip::{Flow, HeaderName, Host, Method, NameAddr, Protocol, Uri, UserAgent};
+
+use crate::voice::Voice;
+
+/// What a far end does when it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manners {
+    /// Rings and answers after so many milliseconds.
+    Answers(u64),
+    /// Sends early media and answers after so many milliseconds.
+    Early(u64),
+    /// Refuses with a status.
+    Refuses(u16),
+    /// Sends early media, and refuses with a status after so many milliseconds.
+    Regrets(u64, u16),
+    /// Rings for ever.
+    Rings,
+}
+
+/// What a peer wants to do later.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wish {
+    Answer(SessionId),
+    Refuse(SessionId, u16),
+}
+
+/// A far end.
+pub(crate) struct Peer {
+    /// Number of a phone; `carrier`.
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) ua: UserAgent,
+    pub(crate) manners: Manners,
+    /// Out of the network: nothing of it gets through, nothing reaches it.
+    pub(crate) is_gone: bool,
+    pub(crate) talks: Vec<Talk>,
+    /// Answer to the last REGISTER.
+    pub(crate) registered: Option<u16>,
+    /// Codecs it takes, best first.
+    pub(crate) codecs: Vec<AudioCodec>,
+    password: Option<String>,
+    hz: u32,
+    net: VirtualNet,
+}
+
+/// One call of a far end.
+pub(crate) struct Talk {
+    pub(crate) session: SessionId,
+    pub(crate) voice: Voice,
+    pub(crate) agreed: Option<Negotiated>,
+    /// Statuses heard: 180, 183, 200, or a refusal.
+    pub(crate) heard: Vec<u16>,
+    pub(crate) is_answered: bool,
+    pub(crate) is_over: bool,
+    /// Why their BYE said it ended (RFC 3326).
+    pub(crate) reason: Option<String>,
+    /// Headers of the last refusal.
+    pub(crate) retry_after: Option<String>,
+    /// Statuses with which offers of ours after the first were refused.
+    pub(crate) reoffers_failed: Vec<u16>,
+    pub(crate) reoffers_done: usize,
+    local: LocalMedia,
+    offer: Option<Description>,
+}
+
+/// How a re-INVITE is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// The offer is in the ACK's direction: INVITE without a body (RFC 3264 §5).
+    Delayed,
+    /// The offer is in the INVITE.
+    Early,
+}
+
+pub(crate) const SWITCH: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 5060);
+
+impl Peer {
+    /// A phone of the demo office.
+    pub(crate) fn phone(number: &str, net: &VirtualNet, seed: u64) -> Self {
+        let place: u16 = number.parse().expect("phones have numbers");
+        let last = u8::try_from(place % 200).expect("small") + 1;
+        let address = SocketAddr::from(([127, 0, 1, last], 5060));
+        let password = Some(format!("tsunagu-{number}"));
+        Self::new(number, address, password, net, seed)
+    }
+
+    /// The demo office's carrier.
+    pub(crate) fn carrier(net: &VirtualNet, seed: u64) -> Self {
+        Self::new(
+            "carrier",
+            SocketAddr::from(([127, 0, 0, 1], 5080)),
+            None,
+            net,
+            seed,
+        )
+    }
+
+    fn new(
+        name: &str,
+        address: SocketAddr,
+        password: Option<String>,
+        net: &VirtualNet,
+        seed: u64,
+    ) -> Self {
+        let settings = Settings {
+            shard: ShardId(0xfe),
+            advertised: vec![(Protocol::Udp, address)],
+            ..Settings::default()
+        };
+        Self {
+            name: name.to_owned(),
+            address,
+            ua: UserAgent::new(settings, Entropy::from_seed(seed)),
+            manners: Manners::Answers(1000),
+            is_gone: false,
+            talks: Vec::new(),
+            registered: None,
+            codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
+            password,
+            hz: 440,
+            net: net.clone(),
+        }
+    }
+
+    /// Says another tone from the next call on.
+    pub(crate) fn set_tone(&mut self, hz: u32) {
+        self.hz = hz;
+    }
+
+    pub(crate) fn flow(&self) -> Flow {
+        Flow {
+            protocol: Protocol::Udp,
+            local: self.address,
+            remote: SWITCH,
+            connection: None,
+        }
+    }
+
+    /// Registers for so many seconds; 0 unregisters.
+    pub(crate) fn register(&mut self, now: Timestamp, seconds: u32) {
+        let aor = NameAddr::new(address_of(&self.name));
+        self.registered = None;
+        let request = OutOfDialog {
+            method: Method::Register,
+            flow: self.flow(),
+            uri: Uri::sip("", Host::from(SWITCH.ip()), Some(SWITCH.port())),
+            from: aor.clone(),
+            to: aor,
+            headers: vec![
+                (
+                    HeaderName::Contact,
+                    format!("<sip:{}@{}>", self.name, self.address),
+                ),
+                (HeaderName::Expires, seconds.to_string()),
+            ],
+            body: None,
+            credentials: self.credentials(),
+        };
+        self.ua
+            .request(now, request)
+            .expect("a phone is never overloaded");
+    }
+
+    /// Calls a number; a carrier's caller says who he is. The place of the talk.
+    pub(crate) fn call(&mut self, now: Timestamp, number: &str, from: &str) -> usize {
+        self.place_call(now, number, from, Offer::Early)
+    }
+
+    /// Calls a number, with the offer in the INVITE or not.
+    pub(crate) fn place_call(
+        &mut self,
+        now: Timestamp,
+        number: &str,
+        from: &str,
+        offer: Offer,
+    ) -> usize {
+        let (voice, local) = self.open();
+        let body = (offer == Offer::Early).then(|| Body::sdp(sdp::offer(&local).to_bytes()));
+        let invite = Invite {
+            flow: self.flow(),
+            uri: address_of(number),
+            from: NameAddr::new(address_of(from)),
+            to: NameAddr::new(address_of(number)),
+            contact_user: from.to_owned(),
+            routes: Vec::new(),
+            headers: Vec::new(),
+            body,
+            credentials: self.credentials(),
+            max_forwards: 70,
+            timeout: None,
+        };
+        let session = self
+            .ua
+            .invite(now, invite)
+            .expect("a phone is never overloaded");
+        self.talks.push(Talk::new(session, voice, local, None));
+        self.talks.len() - 1
+    }
+
+    /// Hangs up, or takes its INVITE back, or refuses: whatever fits.
+    pub(crate) fn hang_up(&mut self, now: Timestamp, talk: usize) {
+        let Some(talk) = self.talks.get(talk) else {
+            return;
+        };
+        self.ua.bye(now, talk.session, &[]);
+    }
+
+    /// Asks for another direction: [`Direction::SendOnly`] is hold.
+    pub(crate) fn reoffer(
+        &mut self,
+        now: Timestamp,
+        talk: usize,
+        direction: Direction,
+        offer: Offer,
+    ) {
+        let talk = &mut self.talks[talk];
+        talk.local.direction = direction;
+        talk.local.session_version += 1;
+        let body = Body::sdp(sdp::offer(&talk.local).to_bytes());
+        self.ua
+            .reinvite(now, talk.session, (offer == Offer::Early).then_some(body));
+    }
+
+    /// Takes in what its user agent says.
+    pub(crate) fn handle(&mut self, now: Timestamp, event: Event) -> Option<(Duration, Wish)> {
+        match event {
+            Event::Incoming {
+                session, request, ..
+            } => {
+                return self.incoming(now, session, request.body());
+            }
+            Event::Request { transaction, .. } => {
+                self.ua.respond(now, transaction, 200, &[], None);
+            }
+            Event::Response { response, .. } => {
+                let status = response.ok().and_then(|response| response.status());
+                self.registered = Some(status.unwrap_or(408));
+            }
+            Event::Progress { session, response } => {
+                let talk = self.talk(session)?;
+                talk.heard.extend(response.status());
+                talk.agree(response.body());
+            }
+            Event::Answered { session, response } => {
+                let talk = self.talk(session)?;
+                talk.heard.extend(response.status());
+                talk.is_answered = true;
+                let body = talk.settle(response.body());
+                self.ua.acknowledge(now, session, body);
+            }
+            Event::Reanswered { session, response } => {
+                let talk = self.talk(session)?;
+                talk.reoffers_done += 1;
+                let body = talk.settle(response.body());
+                self.ua.acknowledge(now, session, body);
+            }
+            Event::ReofferFailed { session, status } => {
+                self.talk(session)?.reoffers_failed.push(status);
+            }
+            Event::Failed {
+                session,
+                status,
+                response,
+            } => {
+                let talk = self.talk(session)?;
+                talk.heard.push(status);
+                let retry = response.and_then(|refusal| {
+                    refusal
+                        .header_text(HeaderName::RetryAfter)
+                        .map(|text| text.into_owned())
+                });
+                talk.retry_after = retry;
+                talk.end();
+            }
+            Event::Cancelled { session } => self.talk(session)?.end(),
+            Event::Ended { session, why } => {
+                let talk = self.talk(session)?;
+                if let tsunagu::sip::ua::EndWhy::RemoteBye { reason, .. } = why {
+                    talk.reason = reason;
+                }
+                talk.end();
+            }
+            Event::Reoffer { session, request } => {
+                let talk = self.talk(session)?;
+                talk.local.session_version += 1;
+                let answer = talk.answer(request.body());
+                match answer {
+                    Some(body) => self.ua.answer_reoffer(now, session, Some(body)),
+                    None => self.ua.refuse_reoffer(now, session, 488),
+                }
+            }
+            Event::Acknowledged { .. } | Event::Info { .. } => {}
+        }
+        None
+    }
+
+    /// Does what it wanted to.
+    pub(crate) fn fulfil(&mut self, now: Timestamp, wish: Wish) {
+        match wish {
+            Wish::Answer(session) => {
+                let Some(talk) = self.talk(session).filter(|talk| !talk.is_over) else {
+                    return;
+                };
+                let answer = talk.take_offer().expect("the switch always offers");
+                talk.is_answered = true;
+                self.ua.accept(now, session, &[], Some(answer));
+            }
+            Wish::Refuse(session, status) => {
+                self.ua.reject(now, session, status, &[]);
+                if let Some(talk) = self.talk(session) {
+                    talk.end();
+                }
+            }
+        }
+    }
+
+    fn incoming(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        offer: &[u8],
+    ) -> Option<(Duration, Wish)> {
+        let (voice, local) = self.open();
+        let offer = Description::parse(offer).ok();
+        let mut talk = Talk::new(session, voice, local, offer);
+        let wish = match self.manners {
+            Manners::Answers(ms) => {
+                self.ua.ring(now, session, 180, &[], None);
+                Some((Duration::from_millis(ms), Wish::Answer(session)))
+            }
+            Manners::Early(ms) => {
+                let body = talk.early();
+                self.ua.ring(now, session, 183, &[], body);
+                Some((Duration::from_millis(ms), Wish::Answer(session)))
+            }
+            Manners::Refuses(status) => {
+                self.ua.reject(now, session, status, &[]);
+                talk.end();
+                None
+            }
+            Manners::Regrets(ms, status) => {
+                let body = talk.early();
+                self.ua.ring(now, session, 183, &[], body);
+                Some((Duration::from_millis(ms), Wish::Refuse(session, status)))
+            }
+            Manners::Rings => {
+                self.ua.ring(now, session, 180, &[], None);
+                None
+            }
+        };
+        self.talks.push(talk);
+        wish
+    }
+
+    /// Calls that are not over.
+    pub(crate) fn live(&self) -> usize {
+        self.talks.iter().filter(|talk| !talk.is_over).count()
+    }
+
+    fn talk(&mut self, session: SessionId) -> Option<&mut Talk> {
+        self.talks.iter_mut().find(|talk| talk.session == session)
+    }
+
+    fn credentials(&self) -> Option<Credentials> {
+        let password = self.password.as_ref()?;
+        Some(Credentials::new(&self.name, password))
+    }
+
+    fn open(&self) -> (Voice, LocalMedia) {
+        let number = u16::try_from(self.talks.len()).expect("few calls");
+        let address = SocketAddr::new(self.address.ip(), 40_000 + 2 * number);
+        let local = LocalMedia {
+            address,
+            rtcp: None,
+            codecs: self.codecs.clone(),
+            telephone_event: Some(101),
+            direction: Direction::SendRecv,
+            session_id: u64::from(number) + 1,
+            session_version: 1,
+        };
+        (Voice::new(&self.net, address, self.hz), local)
+    }
+}
+
+impl Talk {
+    fn new(
+        session: SessionId,
+        voice: Voice,
+        local: LocalMedia,
+        offer: Option<Description>,
+    ) -> Self {
+        Self {
+            session,
+            voice,
+            agreed: None,
+            heard: Vec::new(),
+            is_answered: false,
+            is_over: false,
+            reason: None,
+            retry_after: None,
+            reoffers_failed: Vec::new(),
+            reoffers_done: 0,
+            local,
+            offer,
+        }
+    }
+
+    /// Takes their answer to our offer.
+    fn agree(&mut self, body: &[u8]) {
+        if let Some(agreed) = Description::parse(body)
+            .ok()
+            .and_then(|answer| sdp::accept_answer(&self.local, &answer).ok())
+        {
+            self.agreed = Some(agreed);
+        }
+    }
+
+    /// Takes a description in a 2xx: the answer to our offer, or an offer that our ACK answers.
+    fn settle(&mut self, body: &[u8]) -> Option<Body> {
+        // Harmless where our INVITE carried the offer: then no answer is owed.
+        let answer = self.answer(body);
+        if answer.is_none() {
+            self.agree(body);
+        }
+        answer
+    }
+
+    fn answer(&mut self, offer: &[u8]) -> Option<Body> {
+        let offer = Description::parse(offer).ok()?;
+        let (answer, agreed) = sdp::answer(&self.local, &offer).ok()?;
+        self.agreed = Some(agreed);
+        Some(Body::sdp(answer.to_bytes()))
+    }
+
+    fn early(&mut self) -> Option<Body> {
+        let (answer, agreed) = sdp::answer(&self.local, self.offer.as_ref()?).ok()?;
+        self.agreed = Some(agreed);
+        Some(Body::sdp(answer.to_bytes()))
+    }
+
+    fn take_offer(&mut self) -> Option<Body> {
+        let body = self.early();
+        self.offer = None;
+        body
+    }
+
+    fn end(&mut self) {
+        self.is_over = true;
+        self.agreed = None;
+    }
+}
+
+pub(crate) fn address_of(user: &str) -> Uri {
+    Uri::sip(user, Host::from(SWITCH.ip()), Some(SWITCH.port()))
+}

@@ -1,0 +1,92 @@
+//! Scenes that many stories have in common.
+
+use std::time::Duration;
+
+use tsunagu::base::LegId;
+use tsunagu::events::Fact;
+
+use crate::peer::{Manners, Peer};
+use crate::world::World;
+
+/// The number of the flow `main`.
+pub(crate) const OFFICE: &str = "+81312345678";
+/// Who calls it.
+pub(crate) const CUSTOMER: &str = "+819012345678";
+
+impl World {
+    /// Adds the carrier. Its callers say 440 Hz.
+    pub(crate) fn carrier(&mut self) -> usize {
+        let peer = Peer::carrier(&self.net, self.seed * 1000);
+        self.peers.push(peer);
+        self.peers.len() - 1
+    }
+
+    /// Adds a phone and registers it. It says 880 Hz.
+    pub(crate) fn phone(&mut self, number: &str, manners: Manners) -> usize {
+        let seed = self.seed * 1000 + number.parse::<u64>().expect("a number");
+        let mut peer = Peer::phone(number, &self.net, seed);
+        peer.manners = manners;
+        peer.set_tone(880);
+        self.peers.push(peer);
+        let peer = self.peers.len() - 1;
+        self.with_peer(peer, |peer, now| peer.register(now, 3600));
+        self.run_to("registered", 40_000, |world| {
+            world.peers[peer].registered == Some(200)
+        });
+        peer
+    }
+
+    /// Adds a phone that registers until it is heard, however bad the network is.
+    pub(crate) fn phone_in_a_storm(&mut self, number: &str, manners: Manners) -> usize {
+        let loss = std::mem::take(&mut self.link.loss);
+        let phone = self.phone(number, manners);
+        self.link.loss = loss;
+        phone
+    }
+
+    /// A caller of the carrier presses 1 in the greeting and stands in the queue `sales` a few
+    /// seconds later.
+    pub(crate) fn customer(&mut self, carrier: usize) -> usize {
+        let talk = self.with_peer(carrier, |peer, now| peer.call(now, OFFICE, CUSTOMER));
+        self.after(Duration::from_millis(700), move |world| {
+            world.peers[carrier].talks[talk].voice.press("1");
+        });
+        talk
+    }
+
+    /// Runs until a talk of a far end is answered.
+    pub(crate) fn until_answered(&mut self, peer: usize, talk: usize) {
+        self.run_to("answered", 60_000, |world| {
+            world.peers[peer]
+                .talks
+                .get(talk)
+                .is_some_and(|talk| talk.is_answered)
+        });
+    }
+
+    /// Runs until an agent talks with a caller.
+    pub(crate) fn until_talking(&mut self) {
+        self.run_to("a conversation", 60_000, |world| world.is_talking());
+    }
+
+    /// Whether the call's last word is that caller and agent talk.
+    pub(crate) fn is_talking(&self) -> bool {
+        let records = self.switch.exchange.records();
+        records
+            .iter()
+            .any(|record| record.stretch() == Some(tsunagu::events::Stretch::Talk))
+    }
+
+    /// Hangs up the first talk of a far end.
+    pub(crate) fn hang_up(&mut self, peer: usize, talk: usize) {
+        self.with_peer(peer, |peer, now| peer.hang_up(now, talk));
+    }
+
+    /// The legs that were added to calls, in order.
+    pub(crate) fn legs(&self) -> Vec<LegId> {
+        self.facts(|fact| match fact {
+            Fact::LegAdded { leg, .. } => Some(*leg),
+            _ => None,
+        })
+    }
+}

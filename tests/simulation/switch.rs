@@ -1,0 +1,185 @@
+//! The switch under test: exchange, media and router, joined as the composition root joins them,
+//! without a socket or a thread.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tsunagu::app::generation;
+use tsunagu::base::{CallId, Entropy, IdSource, Origin, ShardId, Timestamp};
+use tsunagu::call::{CallCheckpoint, Conferences, Exchange, Gate, Settings};
+use tsunagu::config::Office;
+use tsunagu::journal::MemoryJournal;
+use tsunagu::media::{Engine, EngineConfig, NoticeReceiver, VirtualNet};
+use tsunagu::registrar::Registrar;
+use tsunagu::router::{self, Command, Pump, Survivors};
+use tsunagu::sip::auth::Challenger;
+use tsunagu::sip::{Protocol, UserAgent, ua};
+
+use crate::office::sounds;
+use crate::peer::SWITCH;
+
+/// The switch.
+pub(crate) struct Switch {
+    pub(crate) exchange: Exchange,
+    pub(crate) engine: Engine,
+    pub(crate) notices: NoticeReceiver,
+    pub(crate) pump: Pump,
+    pub(crate) gate: Gate,
+    pub(crate) registrar: Arc<Mutex<Registrar>>,
+    /// What the router said and nobody was told yet.
+    pub(crate) said: Arc<Mutex<Vec<router::Output>>>,
+}
+
+/// What outlives a process: disk, network, configuration.
+pub(crate) struct Ground<'a> {
+    pub(crate) office: &'a Office,
+    pub(crate) generation: u64,
+    pub(crate) journal: &'a MemoryJournal,
+    pub(crate) net: &'a VirtualNet,
+    pub(crate) recordings: &'a Path,
+    pub(crate) registrar: Arc<Mutex<Registrar>>,
+    pub(crate) survivors: Vec<CallId>,
+    pub(crate) seed: u64,
+}
+
+impl Switch {
+    /// Starts a process.
+    pub(crate) fn start(now: Timestamp, ground: Ground<'_>) -> Self {
+        let Ground {
+            office,
+            generation,
+            journal,
+            net,
+            recordings,
+            registrar,
+            survivors,
+            seed,
+        } = ground;
+        let node = &office.node;
+        let config = EngineConfig {
+            workers: node.media.workers,
+            bind: node.media.address,
+            advertised: node.media.advertised,
+            ports: node.media.ports.clone(),
+            quarantine: Duration::from_millis(200),
+            recordings: recordings.to_owned(),
+            max_legs: 64,
+            shards: 1,
+        };
+        let engine = Engine::simulated(config, sounds(), net.clone());
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let ear = said.clone();
+        let phones = {
+            let registrar = registrar.lock().unwrap_or_else(PoisonError::into_inner);
+            registrar.phones().map(str::to_owned).collect()
+        };
+        let mut pump = Pump::open(
+            router::Settings::default(),
+            Box::new(journal.clone()),
+            now,
+            Survivors {
+                calls: survivors,
+                phones,
+            },
+            Box::new(move |_, output| {
+                ear.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(output);
+            }),
+        )
+        .expect("the journal folds");
+        let mut plan = office.plan.clone();
+        plan.generation = generation;
+        pump.handle(
+            now,
+            ShardId(0),
+            Command::ActivatePlan {
+                plan: Box::new(plan),
+            },
+        );
+        pump.commit().expect("written");
+
+        let mut entropy = Entropy::from_seed(seed);
+        let listeners = vec![(Protocol::Udp, SWITCH), (Protocol::Tcp, SWITCH)];
+        let settings = ua::Settings {
+            user_agent: "tsunagu/simulated".to_owned(),
+            advertised: listeners.clone(),
+            ..ua::Settings::default()
+        };
+        let gate = Gate::new();
+        let origin = Origin {
+            region: node.region.as_str().into(),
+            node: node.name.as_str().into(),
+            shard: ShardId(0),
+        };
+        let exchange = Exchange::new(Settings {
+            ids: IdSource::new(origin),
+            user_agent: UserAgent::new(settings, entropy.fork()),
+            media: engine.clone(),
+            registrar: registrar.clone(),
+            conferences: Arc::new(Mutex::new(Conferences::default())),
+            challenger: Arc::new(Mutex::new(Challenger::new(&node.realm, &mut entropy))),
+            gate: gate.clone(),
+            listeners,
+            generation: generation::prepare(office, generation, sounds()),
+            entropy,
+        });
+        let notices = engine.notices(ShardId(0));
+        Self {
+            exchange,
+            engine,
+            notices,
+            pump,
+            gate,
+            registrar,
+            said,
+        }
+    }
+
+    /// Takes a changed configuration over, as `tsunagu reload` does.
+    pub(crate) fn reload(&mut self, now: Timestamp, office: &Office, number: u64) {
+        let mut plan = office.plan.clone();
+        plan.generation = number;
+        self.pump.handle(
+            now,
+            ShardId(0),
+            Command::ActivatePlan {
+                plan: Box::new(plan),
+            },
+        );
+        self.exchange
+            .commit(generation::prepare(office, number, sounds()));
+        for worker in &office.plan.workers {
+            let reachable = self.is_registered(&worker.phone);
+            let worker = worker.name.clone();
+            self.pump
+                .handle(now, ShardId(0), Command::SetReachable { worker, reachable });
+        }
+        self.pump.commit().expect("written");
+    }
+
+    pub(crate) fn is_registered(&self, phone: &str) -> bool {
+        self.registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_registered(phone)
+    }
+
+    /// Freezes calls, through the written form.
+    pub(crate) fn checkpoint(&mut self, now: Timestamp, call: &CallId) -> Option<CallCheckpoint> {
+        self.exchange.prepare_checkpoint(call);
+        self.engine.run_until(now);
+        while let Some(notice) = self.notices.try_recv() {
+            self.exchange.handle_notice(now, notice);
+        }
+        let checkpoint = self.exchange.checkpoint(call)?;
+        let text = serde_json::to_string(&checkpoint).expect("serialises");
+        Some(serde_json::from_str(&text).expect("and back"))
+    }
+
+    /// What the router said since the last time.
+    pub(crate) fn heard(&self) -> Vec<router::Output> {
+        std::mem::take(&mut *self.said.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,146 @@
+//! One party's RTP: a mouth that says a tone or presses keys, and an ear that keeps everything.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tsunagu::base::Timestamp;
+use tsunagu::media::dtmf;
+use tsunagu::media::rtp::{self, Header, Packet};
+use tsunagu::media::{Codec, FRAME_SAMPLES, Tone, VirtualEndpoint, VirtualNet};
+use tsunagu::sdp::{AudioCodec, Negotiated};
+
+use crate::ear::Got;
+
+/// One party's RTP.
+pub(crate) struct Voice {
+    wire: VirtualEndpoint,
+    hz: u32,
+    /// Lost packets in a thousand, of those said.
+    pub(crate) loss: u64,
+    pub(crate) is_mute: bool,
+    /// Time of this party's frames within the 20 ms.
+    phase: Duration,
+    sequence: u16,
+    timestamp: u32,
+    ssrc: u32,
+    frames: usize,
+    keys: dtmf::Sender,
+    pub(crate) got: Vec<Got>,
+}
+
+impl Voice {
+    pub(crate) fn new(net: &VirtualNet, address: SocketAddr, hz: u32) -> Self {
+        let odd = u32::from(address.port()) + (hz << 8);
+        Self {
+            wire: net.endpoint(address),
+            hz,
+            loss: 0,
+            is_mute: false,
+            phase: Duration::from_millis(3 + u64::from(hz % 13)),
+            sequence: odd as u16,
+            timestamp: odd.wrapping_mul(77_777),
+            ssrc: odd.wrapping_mul(2_654_435_761),
+            frames: 0,
+            keys: dtmf::Sender::new(),
+            got: Vec::new(),
+        }
+    }
+
+    pub(crate) fn press(&mut self, keys: &str) {
+        for key in keys.chars() {
+            assert!(self.keys.push(key, 100), "{key} is no key");
+        }
+    }
+
+    /// Says the frame that begins now, and takes in what came.
+    pub(crate) fn frame(&mut self, now: Timestamp, agreed: Option<&Negotiated>) {
+        self.listen();
+        let Some(agreed) = agreed else { return };
+        let timestamp = self.timestamp;
+        self.timestamp = timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        self.frames += 1;
+        let (Some(to), true) = (agreed.remote, agreed.direction.sends()) else {
+            return;
+        };
+        if let Some(event) = self.keys.next(timestamp) {
+            let Some(payload_type) = agreed.telephone_event else {
+                return;
+            };
+            let header = Header {
+                marker: event.marker,
+                payload_type,
+                sequence: self.count(),
+                timestamp: event.timestamp,
+                ssrc: self.ssrc,
+            };
+            return self.send(now, to, header, &event.payload);
+        }
+        if self.is_mute {
+            return;
+        }
+        let header = Header {
+            marker: false,
+            payload_type: agreed.payload_type,
+            sequence: self.count(),
+            timestamp,
+            ssrc: self.ssrc,
+        };
+        let second = one_second(self.hz, codec(agreed.codec));
+        let at = self.frames % 50 * FRAME_SAMPLES;
+        let is_lost = u64::from(header.sequence).wrapping_mul(7919) % 1000 < self.loss;
+        if !is_lost {
+            self.send(now, to, header, &second[at..at + FRAME_SAMPLES]);
+        }
+    }
+
+    /// Takes in what came.
+    pub(crate) fn listen(&mut self) {
+        while let Some((at, _, bytes)) = self.wire.receive() {
+            let packet = Packet::parse(&bytes).expect("the switch sends RTP to an RTP port");
+            let (header, payload) = (*packet.header(), packet.payload().to_vec());
+            self.got.push(Got {
+                at,
+                header,
+                payload,
+            });
+        }
+    }
+
+    fn count(&mut self) -> u16 {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence
+    }
+
+    fn send(&self, now: Timestamp, to: SocketAddr, header: Header, payload: &[u8]) {
+        let mut buffer = [0; 256];
+        let length = rtp::write(&mut buffer, header, payload).expect("fits");
+        self.wire.send_at(now + self.phase, to, &buffer[..length]);
+    }
+}
+
+pub(crate) fn codec(codec: AudioCodec) -> Codec {
+    match codec {
+        AudioCodec::Pcma => Codec::Pcma,
+        AudioCodec::Pcmu => Codec::Pcmu,
+    }
+}
+
+/// One second of a tone of whole Hz, encoded: it ends where it begins.
+fn one_second(hz: u32, codec: Codec) -> Arc<[u8]> {
+    type Tones = HashMap<(u32, &'static str), Arc<[u8]>>;
+    static TONES: Mutex<Option<Tones>> = Mutex::new(None);
+    let mut tones = TONES.lock().unwrap_or_else(PoisonError::into_inner);
+    let tone = tones
+        .get_or_insert_default()
+        .entry((hz, codec.name()))
+        .or_insert_with(|| {
+            let mut samples = vec![0; 8000];
+            Tone::new(f64::from(hz), -10.0).fill(&mut samples);
+            let mut payload = vec![0; 8000];
+            codec.encode(&samples, &mut payload);
+            payload.into()
+        });
+    tone.clone()
+}

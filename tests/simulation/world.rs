@@ -1,0 +1,485 @@
+//! The world: one clock, one switch, its far ends, and everything under way between them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tempfile::TempDir;
+use tsunagu::base::{CallId, ShardId, Timestamp};
+use tsunagu::call::Output;
+use tsunagu::config::Office;
+use tsunagu::events::{CallRecord, Event};
+use tsunagu::journal::MemoryJournal;
+use tsunagu::media::{FRAME_DURATION, Notice, VirtualNet};
+use tsunagu::registrar::{Limits, Registrar};
+use tsunagu::router;
+use tsunagu::sip::{Flow, Message, ua};
+
+use crate::link::{Hallway, Link};
+use crate::office;
+use crate::peer::{Peer, SWITCH};
+use crate::switch::{Ground, Switch};
+
+type Action = Box<dyn FnOnce(&mut World)>;
+
+/// Something on its way.
+enum Item {
+    Action(Action),
+    Command(router::Command),
+    Notice(Box<Notice>),
+    Router(Box<router::Output>),
+    ToPeer(usize, Flow, Bytes),
+    ToSwitch(Flow, Bytes),
+}
+
+/// One message that was put on the link.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) at: Timestamp,
+    /// `carrier -> INVITE`, `1001 <- 180 INVITE`, ...
+    pub(crate) what: String,
+    pub(crate) body: String,
+}
+
+pub(crate) struct World {
+    pub(crate) now: Timestamp,
+    pub(crate) switch: Switch,
+    pub(crate) peers: Vec<Peer>,
+    pub(crate) link: Link,
+    pub(crate) net: VirtualNet,
+    pub(crate) office: Office,
+    pub(crate) generation: u64,
+    pub(crate) events: Vec<Arc<Event>>,
+    /// Records in the order of their publication.
+    pub(crate) records: Vec<CallRecord>,
+    /// Everything that went over the link.
+    pub(crate) sent: Vec<Sent>,
+    /// How many things happened to the switch: messages, notices, words of the router, deadlines.
+    pub(crate) happened: usize,
+    /// What is to be done right before something happens to the switch.
+    interruption: Option<(usize, Action)>,
+    /// Messages of peers arrive at once and for certain.
+    is_express: bool,
+    pub(crate) seed: u64,
+    /// Steps without time passing: a world that stands still is a bug.
+    standing: u32,
+    journal: MemoryJournal,
+    directory: TempDir,
+    items: BTreeMap<(Timestamp, u64), Item>,
+    count: u64,
+}
+
+impl World {
+    /// The demo office, open, and nobody there.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self::with(seed, office::demo())
+    }
+
+    pub(crate) fn with(seed: u64, office: Office) -> Self {
+        let net = VirtualNet::new();
+        net.set_latency(Duration::from_millis(1));
+        let journal = MemoryJournal::new();
+        let directory = tempfile::tempdir().expect("a directory");
+        let registrar = Arc::new(Mutex::new(Registrar::new(Limits::default())));
+        let ground = Ground {
+            office: &office,
+            generation: 1,
+            journal: &journal,
+            net: &net,
+            recordings: directory.path(),
+            registrar,
+            survivors: Vec::new(),
+            seed,
+        };
+        Self {
+            now: Timestamp::ZERO,
+            switch: Switch::start(Timestamp::ZERO, ground),
+            peers: Vec::new(),
+            link: Link::new(seed),
+            net,
+            office,
+            generation: 1,
+            events: Vec::new(),
+            records: Vec::new(),
+            sent: Vec::new(),
+            happened: 0,
+            interruption: None,
+            is_express: false,
+            seed,
+            standing: 0,
+            journal,
+            directory,
+            items: BTreeMap::new(),
+            count: 0,
+        }
+    }
+
+    /// Does something to a far end and takes up what it says.
+    pub(crate) fn with_peer<T>(
+        &mut self,
+        peer: usize,
+        act: impl FnOnce(&mut Peer, Timestamp) -> T,
+    ) -> T {
+        let result = act(&mut self.peers[peer], self.now);
+        self.collect();
+        result
+    }
+
+    /// Does something later.
+    pub(crate) fn after(&mut self, wait: Duration, act: impl FnOnce(&mut World) + 'static) {
+        self.put(self.now + wait, Item::Action(Box::new(act)));
+    }
+
+    /// Does something right before the thing of that number happens to the switch. What far ends
+    /// send then arrives before it.
+    pub(crate) fn interrupt(&mut self, number: usize, act: impl FnOnce(&mut World) + 'static) {
+        self.interruption = Some((number, Box::new(act)));
+    }
+
+    /// Whether the interruption has not come.
+    pub(crate) fn is_uninterrupted(&self) -> bool {
+        self.interruption.is_some()
+    }
+
+    pub(crate) fn run_for(&mut self, ms: u64) {
+        self.run_until(self.now + Duration::from_millis(ms));
+    }
+
+    pub(crate) fn run_until(&mut self, until: Timestamp) {
+        while self.step(until) {}
+    }
+
+    /// Runs until something is so; panics with the story so far when that takes too long.
+    pub(crate) fn run_to(&mut self, what: &str, ms: u64, mut is_so: impl FnMut(&World) -> bool) {
+        let until = self.now + Duration::from_millis(ms);
+        while !is_so(self) {
+            assert!(self.step(until), "not in {ms} ms: {what}\n{}", self.tell());
+        }
+    }
+
+    /// Takes one step; false when the time is up.
+    pub(crate) fn step(&mut self, until: Timestamp) -> bool {
+        let item = self.items.first_key_value().map(|((at, _), _)| *at);
+        let timers = self.peers.iter().filter_map(|peer| peer.ua.poll_timeout());
+        let timers = timers
+            .chain(self.switch.exchange.poll_timeout())
+            .chain(self.switch.pump.poll_timeout())
+            .min();
+        let frame = self.is_loud().then(|| frame_after(self.now));
+        let next = [item, timers, frame].into_iter().flatten().min();
+        let next = next.unwrap_or(until).max(self.now);
+        if next > until {
+            let was = std::mem::replace(&mut self.now, until);
+            self.live(was);
+            return false;
+        }
+        let was = std::mem::replace(&mut self.now, next);
+        self.standing = if was < next { 0 } else { self.standing + 1 };
+        assert!(
+            self.standing < 100_000,
+            "time stands still\n{}",
+            self.tell()
+        );
+        self.live(was);
+        if item.is_some_and(|item| item <= next) {
+            let (_, item) = self.items.pop_first().expect("looked at");
+            self.happen(item);
+        } else if timers.is_some_and(|timer| timer <= next) {
+            self.wake();
+        } else if next == until && frame != Some(next) {
+            return false;
+        }
+        self.collect();
+        true
+    }
+
+    /// Whether anybody may be heard.
+    fn is_loud(&self) -> bool {
+        self.switch.engine.open_ports() > 0 || self.peers.iter().any(|peer| peer.live() > 0)
+    }
+
+    /// Media's time passes.
+    fn live(&mut self, was: Timestamp) {
+        self.switch.engine.run_until(self.now);
+        if frame_after(was) <= self.now {
+            let now = self.now;
+            for peer in self.peers.iter_mut().filter(|peer| !peer.is_gone) {
+                for talk in &mut peer.talks {
+                    talk.voice.frame(now, talk.agreed.as_ref());
+                }
+            }
+        }
+        self.take_notices();
+    }
+
+    fn take_notices(&mut self) {
+        while let Some(notice) = self.switch.notices.try_recv() {
+            let at = self.link.heard(self.now, Hallway::FromMedia);
+            self.put(at, Item::Notice(Box::new(notice)));
+        }
+    }
+
+    fn happen(&mut self, item: Item) {
+        if matches!(item, Item::Notice(_) | Item::Router(_) | Item::ToSwitch(..)) {
+            self.before_happening();
+        }
+        let now = self.now;
+        match item {
+            Item::Action(act) => act(self),
+            Item::Command(command) => {
+                self.switch.pump.handle(now, ShardId(0), command);
+                self.switch.pump.commit().expect("written");
+            }
+            Item::Notice(notice) => self.switch.exchange.handle_notice(now, *notice),
+            Item::Router(output) => self.switch.exchange.handle_router(now, &output),
+            Item::ToPeer(peer, flow, bytes) => {
+                let message = Message::parse(bytes).expect("we write what we can read");
+                self.peers[peer].ua.handle_message(now, flow, message);
+            }
+            Item::ToSwitch(flow, bytes) => self.reach_switch(flow, bytes),
+        }
+    }
+
+    fn before_happening(&mut self) {
+        if self
+            .interruption
+            .as_ref()
+            .is_some_and(|(number, _)| *number == self.happened)
+            && let Some((_, act)) = self.interruption.take()
+        {
+            self.is_express = true;
+            act(self);
+            self.collect();
+            self.is_express = false;
+        }
+        self.happened += 1;
+    }
+
+    fn reach_switch(&mut self, flow: Flow, bytes: Bytes) {
+        let message = Message::parse(bytes).expect("far ends write what we can read");
+        self.switch.exchange.handle_message(self.now, flow, message);
+    }
+
+    fn wake(&mut self) {
+        let now = self.now;
+        let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+        if is_due(self.switch.exchange.poll_timeout()) {
+            self.before_happening();
+            self.switch.exchange.handle_timeout(now);
+        }
+        if is_due(self.switch.pump.poll_timeout()) {
+            self.switch.pump.handle_timeout(now);
+            self.switch.pump.commit().expect("written");
+        }
+        for peer in &mut self.peers {
+            if is_due(peer.ua.poll_timeout()) {
+                peer.ua.handle_timeout(now);
+            }
+        }
+    }
+
+    /// Takes up what everybody says, until nobody says anything.
+    pub(crate) fn collect(&mut self) {
+        self.switch.engine.run_until(self.now);
+        self.take_notices();
+        let mut any = true;
+        while any {
+            any = false;
+            while let Some(output) = self.switch.exchange.poll_output() {
+                any = true;
+                self.put_out(output);
+            }
+            for output in self.switch.heard() {
+                let at = self.link.heard(self.now, Hallway::FromRouter);
+                self.put(at, Item::Router(Box::new(output)));
+            }
+            for peer in 0..self.peers.len() {
+                while let Some(output) = self.peers[peer].ua.poll_output() {
+                    any = true;
+                    match output {
+                        ua::Output::Transmit { bytes, .. } => self.send_from(peer, bytes),
+                        ua::Output::Event(event) => {
+                            let wish = self.peers[peer].handle(self.now, event);
+                            if let Some((wait, wish)) = wish {
+                                self.after(wait, move |world| {
+                                    world.with_peer(peer, |peer, now| peer.fulfil(now, wish));
+                                });
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn put_out(&mut self, output: Output) {
+        match output {
+            Output::Bindings => {}
+            Output::Event(event) => self.events.push(event),
+            Output::Record(record) => self.records.push(*record),
+            Output::Router(command) => {
+                let at = self.link.heard(self.now, Hallway::ToRouter);
+                self.put(at, Item::Command(command));
+            }
+            Output::Transmit { flow, bytes } => self.send_to(flow, bytes),
+        }
+    }
+
+    fn send_from(&mut self, peer: usize, bytes: Bytes) {
+        self.note(peer, "->", &bytes);
+        if self.peers[peer].is_gone {
+            return;
+        }
+        let out = self.peers[peer].flow();
+        let flow = Flow {
+            local: out.remote,
+            remote: out.local,
+            ..out
+        };
+        if self.is_express {
+            return self.reach_switch(flow, bytes);
+        }
+        for at in self.link.arrivals(self.now) {
+            self.put(at, Item::ToSwitch(flow, bytes.clone()));
+        }
+    }
+
+    fn send_to(&mut self, flow: Flow, bytes: Bytes) {
+        assert_eq!(flow.local, SWITCH, "it sends from where it listens");
+        let Some(peer) = self
+            .peers
+            .iter()
+            .position(|peer| peer.address == flow.remote)
+        else {
+            return;
+        };
+        self.note(peer, "<-", &bytes);
+        if self.peers[peer].is_gone {
+            return;
+        }
+        for at in self.link.arrivals(self.now) {
+            self.put(
+                at,
+                Item::ToPeer(peer, self.peers[peer].flow(), bytes.clone()),
+            );
+        }
+    }
+
+    fn note(&mut self, peer: usize, arrow: &str, bytes: &Bytes) {
+        let message = Message::parse(bytes.clone()).expect("everybody writes what we can read");
+        let valid = match message.is_request() {
+            true => message
+                .validate_request()
+                .map_err(|refusal| refusal.words.to_string()),
+            false => message
+                .validate_response()
+                .map_err(|error| error.to_string()),
+        };
+        assert_eq!(valid, Ok(()), "{message:?}");
+        let what = match message.status() {
+            Some(status) => format!("{status} {}", message.method()),
+            None => message.method().to_string(),
+        };
+        self.sent.push(Sent {
+            at: self.now,
+            what: format!("{} {arrow} {what}", self.peers[peer].name),
+            body: String::from_utf8_lossy(message.body()).into_owned(),
+        });
+    }
+
+    fn put(&mut self, at: Timestamp, item: Item) {
+        self.count += 1;
+        self.items.insert((at, self.count), item);
+    }
+
+    /// The process dies and another one takes its calls up from checkpoints. What was under way
+    /// inside it is lost; what is on the network is not.
+    pub(crate) fn restart(&mut self) {
+        let calls: Vec<CallId> = self
+            .switch
+            .exchange
+            .records()
+            .into_iter()
+            .map(|record| record.id)
+            .collect();
+        let checkpoints: Vec<_> = calls
+            .iter()
+            .filter_map(|call| self.switch.checkpoint(self.now, call))
+            .collect();
+        self.collect();
+        self.items.retain(|_, item| {
+            !matches!(item, Item::Command(_) | Item::Notice(_) | Item::Router(_))
+        });
+        let ground = Ground {
+            office: &self.office,
+            generation: self.generation,
+            journal: &self.journal,
+            net: &self.net,
+            recordings: self.directory.path(),
+            registrar: self.switch.registrar.clone(),
+            survivors: checkpoints.iter().map(|one| one.call().clone()).collect(),
+            seed: self.seed + 1_000_000,
+        };
+        let (paper, air) = (MemoryJournal::new(), VirtualNet::new());
+        // The old one's sockets are closed before the new one's are opened.
+        let nowhere = Ground {
+            journal: &paper,
+            net: &air,
+            survivors: Vec::new(),
+            registrar: ground.registrar.clone(),
+            ..ground
+        };
+        drop(std::mem::replace(
+            &mut self.switch,
+            Switch::start(self.now, nowhere),
+        ));
+        self.switch = Switch::start(self.now, ground);
+        for checkpoint in checkpoints {
+            self.switch
+                .exchange
+                .restore(self.now, checkpoint)
+                .expect("its ports are free");
+        }
+        self.collect();
+    }
+
+    /// Takes a changed configuration over.
+    pub(crate) fn reload(&mut self, office: Office) {
+        self.generation += 1;
+        self.switch.reload(self.now, &office, self.generation);
+        self.office = office;
+        self.collect();
+    }
+
+    /// The story so far, for whoever reads a failure.
+    pub(crate) fn tell(&self) -> String {
+        let mut lines: Vec<(Timestamp, String)> = self
+            .sent
+            .iter()
+            .map(|sent| (sent.at, sent.what.clone()))
+            .collect();
+        let facts = self
+            .events
+            .iter()
+            .map(|event| (event.at, format!("  {:?}", event.fact)));
+        lines.extend(facts);
+        lines.sort_by_key(|(at, _)| *at);
+        let line = |(at, what): &(Timestamp, String)| {
+            let what: String = what.chars().take(160).collect();
+            format!("{:>9.3} {what}\n", at.as_micros() as f64 / 1e6)
+        };
+        let mut text: String = lines.iter().map(line).collect();
+        text.push_str(&format!(
+            "seed {}, {} things happened",
+            self.seed, self.happened
+        ));
+        text
+    }
+}
+
+/// The first whole 20 ms after an instant.
+fn frame_after(at: Timestamp) -> Timestamp {
+    let frame = FRAME_DURATION.as_micros() as i64;
+    Timestamp::from_micros((at.as_micros().div_euclid(frame) + 1) * frame)
+}
