@@ -116,6 +116,12 @@ impl Core {
         );
     }
 
+    /// Stores the record as it is: from here on a killed process must leave a trace of the call.
+    pub(crate) fn save(&self, hands: &mut Hands<'_>) {
+        let record = Box::new(self.record.clone());
+        hands.outbox.push_back(super::Output::Record(record));
+    }
+
     /// An agent's part in the conversation is over; after-call work may follow.
     pub(crate) fn agent_done(&mut self, hands: &mut Hands<'_>, agent: String, wraps_up: bool) {
         let stretch = wraps_up.then_some(AgentStretch::Wrap);

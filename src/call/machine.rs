@@ -9,7 +9,7 @@ use super::hands::Hands;
 use super::leg::Progress;
 use super::negotiate;
 use crate::base::{Cause, LegId, Party, Timestamp};
-use crate::events::{Fact, RecordingFacts, Role};
+use crate::events::{Fact, Role};
 use crate::media::recorder::Closed;
 use crate::media::{Command, Notice};
 use crate::router;
@@ -92,18 +92,8 @@ impl Call {
         self.core
             .recordings
             .retain(|open| *open != closed.recording);
-        let facts = RecordingFacts {
-            recording: closed.recording.clone(),
-            started: closed.started,
-            duration_ms: closed.duration_ms,
-            path: closed.path.display().to_string(),
-            bytes: closed.bytes,
-            sha256: closed.sha256.clone(),
-            channels: closed.channels.to_vec(),
-            defect: closed.defect.clone(),
-        };
-        self.core
-            .emit(hands, Fact::RecordingPublished { recording: facts });
+        let recording = closed.facts();
+        self.core.emit(hands, Fact::RecordingPublished { recording });
     }
 
     /// Takes what the router says about the call.

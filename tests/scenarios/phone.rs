@@ -108,10 +108,16 @@ impl Phone {
         }
     }
 
-    /// Waits until the switch has accepted the registration.
+    /// Waits until the switch has accepted the registration. Told by baresip's log, because the
+    /// event may be over before its control port has a listener.
     #[track_caller]
     pub(crate) fn registered(&mut self) {
-        self.event("REGISTER_OK");
+        let what = format!("the registration of phone {}", self.number);
+        wait::until_true(&what, wait::PATIENCE, || {
+            let log = self.log();
+            log.lines()
+                .any(|line| line.contains("200 OK") && line.contains("binding]"))
+        });
     }
 
     /// Waits for the next event of this type (`CALL_INCOMING`, `CALL_ESTABLISHED`,

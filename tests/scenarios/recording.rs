@@ -133,9 +133,7 @@ impl Talk {
     }
 
     fn spoken_by_agent(&self) -> Heard {
-        let ip = self.phone.address.ip();
-        let packets = |p: &super::tap::Packet| p.from.ip() == ip && p.from.port() >= 20_000;
-        self.tap.heard(packets)
+        self.tap.spoken_by(self.phone.address)
     }
 
     #[track_caller]
@@ -237,7 +235,7 @@ pub(crate) fn wav_files(office: &Office) -> Vec<PathBuf> {
             let name = path.to_string_lossy().into_owned();
             if path.is_dir() {
                 folders.push(path);
-            } else if name.ends_with(".wav") || name.ends_with(".part") {
+            } else if name.ends_with(".wav") || name.ends_with(".wav.part") {
                 found.push(path);
             }
         }

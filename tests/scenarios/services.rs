@@ -43,14 +43,8 @@ fn a_phone_calls_a_phone_and_holds_it_with_music() {
     hears(&caller, 880.0);
 
     caller.hold();
-    let held = tap
-        .heard(|packet| packet.to.ip() == callee.address.ip())
-        .samples
-        .len();
-    let now = || {
-        tap.heard(|packet| packet.to.ip() == callee.address.ip())
-            .samples
-    };
+    let now = || tap.heard_by(callee.address).samples;
+    let held = now().len();
     wait::until_true("three seconds on hold", wait::PATIENCE, || {
         now().len() > held + 32_000
     });
@@ -69,7 +63,8 @@ fn a_phone_calls_a_phone_and_holds_it_with_music() {
 fn three_phones_in_a_conference_each_hear_the_two_others() {
     let _turn = quiet::shared();
     let office = Office::open();
-    let tones = [440.0, 880.0, 1_760.0];
+    // No sum or difference of two is the third, however a limiter bends them.
+    let tones = [440.0, 620.0, 1_010.0];
     let mut phones: Vec<Phone> = (1005..)
         .zip(tones)
         .map(|(number, hz)| office.phone(number, Answering::Manual, &tone(hz, 120.0)))
@@ -83,7 +78,8 @@ fn three_phones_in_a_conference_each_hear_the_two_others() {
             hears(phone, other);
         }
         let heard = phone.heard().pop().expect("one call");
-        assert!(level_db(&heard, own) < -40.0, "nobody hears himself");
+        let level = level_db(last_second(&heard), own);
+        assert!(level < -50.0, "{own} Hz hears himself at {level:.1} dB");
     }
     for phone in &mut phones {
         phone.hang_up();
@@ -132,7 +128,7 @@ fn the_command_line_tells_what_the_api_tells_and_the_switch_ends_cleanly() {
     assert_eq!(office.api.call(id), record);
     for (arguments, words) in [
         (&["calls"][..], MAIN_NUMBER),
-        (&["call", id], "ivr"),
+        (&["call", id], "flow main"),
         (&["agents"], "1001"),
         (&["queues"], "sales"),
     ] {
@@ -163,6 +159,10 @@ fn service(office: &Office, tap: &Tap, number: &str, media_port: u16) -> Heard {
         .set("patience_ms", 4_000)
         .run(wait::PATIENCE);
     tap.heard(|packet| packet.to.ip() == phone.ip() && packet.to.port() == media_port)
+}
+
+fn last_second(heard: &[i16]) -> &[i16] {
+    &heard[heard.len().saturating_sub(8_000)..]
 }
 
 #[track_caller]

@@ -22,6 +22,8 @@ pub(crate) struct Sipp {
     rate: u32,
     tcp: bool,
     deaf_in_pauses: bool,
+    authorises: bool,
+    number: String,
     instants: Option<PathBuf>,
 }
 
@@ -56,6 +58,8 @@ impl Sipp {
             tcp: false,
             // A 180 may come at any time before the CANCEL.
             deaf_in_pauses: name == "cancel",
+            authorises: ["cancel", "phone_calls"].contains(&name),
+            number: MAIN_NUMBER.to_owned(),
             instants: None,
         }
     }
@@ -63,7 +67,11 @@ impl Sipp {
     /// Fills in `{{key}}`; the first value given stays.
     pub(crate) fn set(mut self, key: &str, value: impl ToString) -> Self {
         let mark = format!("{{{{{key}}}}}");
-        self.script = self.script.replace(&mark, &value.to_string());
+        let value = value.to_string();
+        self.script = self.script.replace(&mark, &value);
+        if key == "number" {
+            self.number = value;
+        }
         self
     }
 
@@ -122,8 +130,9 @@ impl Sipp {
         let this = self
             .set("payloads", "0 8")
             .set("caller_name", "Trunk Caller")
-            .set("caller", CALLER)
-            .set("number", MAIN_NUMBER);
+            .set("caller", CALLER);
+        let number = this.number.clone();
+        let this = this.set("number", number);
         this.spawn()
     }
 
@@ -167,6 +176,11 @@ impl Sipp {
             .stderr(std::fs::File::create(file("err")).expect("a writable folder"));
         if self.deaf_in_pauses {
             command.arg("-pause_msg_ign");
+        }
+        if self.authorises {
+            // SIPp would say sip:host:port, but the digest is over the Request-URI.
+            let uri = format!("{}@{}", self.number, self.target);
+            command.args(["-auth_uri", &uri]);
         }
         if let Some(path) = &self.instants {
             command.arg("-inf").arg(path);

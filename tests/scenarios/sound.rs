@@ -81,26 +81,99 @@ pub(crate) fn seconds_of(samples: &[i16], hz: f64) -> f64 {
 
 /// Where `piece` is found in `whole`: sample offset and correlation, 1 for identical.
 pub(crate) fn find(piece: &[i16], whole: &[i16]) -> Option<(usize, f64)> {
-    if piece.is_empty() || whole.len() < piece.len() {
-        return None;
+    Searched::new(whole).find(piece)
+}
+
+/// A sound in which pieces are looked for; transformed once, for correlation by FFT.
+pub(crate) struct Searched {
+    spectrum: Vec<Complex>,
+    /// Energy of all samples before each position.
+    energy: Vec<f64>,
+}
+
+/// Real and imaginary part.
+type Complex = (f64, f64);
+
+impl Searched {
+    /// Prepares `whole`.
+    pub(crate) fn new(whole: &[i16]) -> Self {
+        let energy = std::iter::once(0.0)
+            .chain(whole.iter().scan(0.0, |sum, &sample| {
+                *sum += f64::from(sample) * f64::from(sample);
+                Some(*sum)
+            }))
+            .collect();
+        // No offset at which the piece lies inside wraps around, so no padding is needed.
+        let mut spectrum = complex(whole, whole.len().next_power_of_two());
+        transform(&mut spectrum);
+        Self { spectrum, energy }
     }
-    let piece: Vec<f32> = piece.iter().map(|&s| f32::from(s)).collect();
-    let whole: Vec<f32> = whole.iter().map(|&s| f32::from(s)).collect();
-    let own: f32 = piece.iter().map(|s| s * s).sum();
-    let mut energy: f64 = whole[..piece.len()].iter().map(|s| f64::from(s * s)).sum();
-    let mut best = (0, -1.0f64);
-    for offset in 0..=whole.len() - piece.len() {
-        if offset > 0 {
-            energy -= f64::from(whole[offset - 1] * whole[offset - 1]);
-            energy += f64::from(whole[offset + piece.len() - 1] * whole[offset + piece.len() - 1]);
+
+    /// Where `piece` fits best: sample offset and correlation, 1 for identical.
+    pub(crate) fn find(&self, piece: &[i16]) -> Option<(usize, f64)> {
+        let length = self.energy.len() - 1;
+        if piece.is_empty() || length < piece.len() {
+            return None;
         }
-        let dot: f32 = piece.iter().zip(&whole[offset..]).map(|(a, b)| a * b).sum();
-        let score = f64::from(dot) / (f64::from(own) * energy.max(1.0)).sqrt().max(1.0);
-        if score > best.1 {
-            best = (offset, score);
+        let mut product = complex(piece, self.spectrum.len());
+        transform(&mut product);
+        // The forward transform of the conjugate is the conjugate of the inverse.
+        for (own, whole) in product.iter_mut().zip(&self.spectrum) {
+            let (re, im) = (
+                own.0 * whole.0 + own.1 * whole.1,
+                own.0 * whole.1 - own.1 * whole.0,
+            );
+            *own = (re, -im);
+        }
+        transform(&mut product);
+        let scale = product.len() as f64;
+        let own: f64 = piece.iter().map(|&s| f64::from(s) * f64::from(s)).sum();
+        (0..=length - piece.len())
+            .map(|at| {
+                let energy = self.energy[at + piece.len()] - self.energy[at];
+                let score = product[at].0 / scale / (own * energy).sqrt().max(1.0);
+                (at, score)
+            })
+            .max_by(|one, other| one.1.total_cmp(&other.1))
+    }
+}
+
+fn complex(samples: &[i16], size: usize) -> Vec<Complex> {
+    let mut values: Vec<Complex> = samples.iter().map(|&s| (f64::from(s), 0.0)).collect();
+    values.resize(size.max(1), (0.0, 0.0));
+    values
+}
+
+/// Fourier transform in place (Cooley and Tukey, radix 2); the length is a power of two.
+fn transform(values: &mut [Complex]) {
+    let size = values.len();
+    let bits = size.trailing_zeros();
+    for at in 1..size {
+        let mirrored = at.reverse_bits() >> (usize::BITS - bits);
+        if at < mirrored {
+            values.swap(at, mirrored);
         }
     }
-    Some(best)
+    let turns: Vec<Complex> = (0..size / 2)
+        .map(|k| {
+            let (sin, cos) = (-std::f64::consts::TAU * k as f64 / size as f64).sin_cos();
+            (cos, sin)
+        })
+        .collect();
+    let mut half = 1;
+    while half < size {
+        let stride = size / (2 * half);
+        for group in values.chunks_exact_mut(2 * half) {
+            let (low, high) = group.split_at_mut(half);
+            let turns = turns.iter().step_by(stride);
+            for ((a, b), turn) in low.iter_mut().zip(high).zip(turns) {
+                let turned = (b.0 * turn.0 - b.1 * turn.1, b.0 * turn.1 + b.1 * turn.0);
+                *b = (a.0 - turned.0, a.1 - turned.1);
+                *a = (a.0 + turned.0, a.1 + turned.1);
+            }
+        }
+        half *= 2;
+    }
 }
 
 /// The loudest stretch of `length` samples: what a correlation should look for.

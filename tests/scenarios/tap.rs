@@ -128,6 +128,28 @@ impl Tap {
         })
     }
 
+    /// The RTP port that the user agent at `address` offered or answered last. baresip binds its
+    /// RTP to every address, so on loopback its packets come from 127.0.0.1: the port tells.
+    pub(crate) fn media_port(&self, address: SocketAddr) -> Option<u16> {
+        let sent = self.packets(|packet| packet.from == address);
+        sent.iter().rev().find_map(|packet| {
+            let (_, media) = packet.sip()?.split_once("\nm=audio ")?;
+            media.split(' ').next()?.parse().ok()
+        })
+    }
+
+    /// What the user agent with SIP at `address` has been sent so far.
+    pub(crate) fn heard_by(&self, address: SocketAddr) -> Heard {
+        let port = self.media_port(address);
+        self.heard(|packet| Some(packet.to.port()) == port)
+    }
+
+    /// What the user agent with SIP at `address` has said so far.
+    pub(crate) fn spoken_by(&self, address: SocketAddr) -> Heard {
+        let port = self.media_port(address);
+        self.heard(|packet| Some(packet.from.port()) == port)
+    }
+
     /// What a listener at `to` has heard so far.
     pub(crate) fn heard_at(&self, to: SocketAddr) -> Heard {
         self.heard(|packet| packet.to == to)
@@ -173,7 +195,7 @@ fn udp(ip: &[u8], at: SystemTime, block: Block) -> Option<Packet> {
 /// One listener's audio, on a line of time that begins with the first packet.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
-    /// When the first packet came.
+    /// When the first packet would have come with the delay of the fastest.
     pub(crate) began: Option<SystemTime>,
     /// The sound; what never came is silence.
     pub(crate) samples: Vec<i16>,
@@ -195,6 +217,7 @@ impl Heard {
         let mut last: Option<(u32, u16, u32)> = None;
         let mut base = (0u32, 0usize);
         let mut events = BTreeSet::new();
+        let mut first = None;
         for packet in packets {
             let Some(rtp) = packet.rtp() else { continue };
             let decode: fn(u8) -> i16 = match rtp.payload_type {
@@ -214,7 +237,7 @@ impl Heard {
                 }
                 _ => continue,
             };
-            let began = *heard.began.get_or_insert(packet.at);
+            let began = *first.get_or_insert(packet.at);
             match last {
                 Some((ssrc, sequence, timestamp)) if ssrc == rtp.ssrc => {
                     heard.sequence_breaks += usize::from(rtp.sequence != sequence.wrapping_add(1));
@@ -231,6 +254,9 @@ impl Heard {
             let offset = rtp.timestamp.wrapping_sub(base.0) as usize + base.1;
             // Five minutes: a wild timestamp must not take all memory.
             if offset < 5 * 60 * 8_000 {
+                let spoken = Duration::from_micros(offset as u64 * 125);
+                let began = packet.at.checked_sub(spoken).expect("after 1970");
+                heard.began = Some(heard.began.map_or(began, |fastest| fastest.min(began)));
                 let end = offset + rtp.payload.len();
                 if heard.samples.len() < end {
                     heard.samples.resize(end, 0);

@@ -175,6 +175,9 @@ impl Feature for Talk {
         if self.record {
             core.record(hands, self.peer);
         }
+        if self.agent.is_some() {
+            core.save(hands);
+        }
         Next::Stay
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Treatment {
     play: Option<(PlayId, u64)>,
     /// Who hung up, when the flow goes on because a conversation ended and says no more.
     because: Option<Party>,
+    /// Whether the record says that the caller is in the flow.
+    entered: bool,
 }
 
 impl Treatment {
@@ -30,6 +32,7 @@ impl Treatment {
             resume: None,
             play: None,
             because: None,
+            entered: false,
         }
     }
 
@@ -40,6 +43,7 @@ impl Treatment {
             resume: Some(input),
             play: None,
             because: None,
+            entered: false,
         }
     }
 
@@ -50,12 +54,16 @@ impl Treatment {
             resume: Some(Input::TalkEnded),
             play: None,
             because: Some(by),
+            entered: false,
         }
     }
 
     fn carry_out(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         let caller = core.caller().id;
         while let Some(action) = self.run.poll_action() {
+            if !matches!(action, Action::HangUp { .. }) {
+                self.note_entry(core, hands);
+            }
             match action {
                 Action::Answer => {
                     if let Err(status) = core.answer_caller(hands) {
@@ -94,7 +102,15 @@ impl Treatment {
                 }
             }
         }
+        self.note_entry(core, hands);
         Next::Stay
+    }
+
+    /// Says once that the caller is in the flow; a flow that only hangs up is no stretch.
+    fn note_entry(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        if !std::mem::replace(&mut self.entered, true) {
+            core.caller_enters(hands, Stretch::Ivr, &self.run.document().name);
+        }
     }
 }
 
