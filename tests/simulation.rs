@@ -28,6 +28,8 @@ mod abandon;
 mod agents;
 #[path = "simulation/checkpoint.rs"]
 mod checkpoint;
+#[path = "simulation/contacts.rs"]
+mod contacts;
 #[path = "simulation/dial.rs"]
 mod dial;
 #[path = "simulation/fuzz.rs"]
@@ -40,3 +42,5 @@ mod loss;
 mod reload;
 #[path = "simulation/story.rs"]
 mod story;
+#[path = "simulation/treatment.rs"]
+mod treatment;

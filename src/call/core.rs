@@ -456,6 +456,25 @@ impl Core {
         }
     }
 
+    /// Media or the router did not report in time: what is known now is all there will be.
+    pub(crate) fn wait_no_longer(&mut self, hands: &mut Hands<'_>) {
+        let silent: Vec<LegId> = self
+            .legs
+            .iter()
+            .filter(|leg| leg.summary.is_none())
+            .map(|leg| leg.id)
+            .collect();
+        for leg in silent {
+            tracing::warn!(%leg, "media never reported of a leg");
+            self.leg_closed(hands, leg, MediaSummary::default());
+        }
+        for recording in std::mem::take(&mut self.recordings) {
+            tracing::warn!(%recording, "recording not published in time");
+            hands.index.recordings.remove(&recording);
+        }
+        self.wrap_ended(hands);
+    }
+
     /// Whether everything is known but when after-call work ends.
     pub(crate) fn is_complete(&self) -> bool {
         self.ended.is_some()

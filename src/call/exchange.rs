@@ -206,11 +206,9 @@ impl Exchange {
         self.expire_bindings(now);
         while let Some((_, alarm)) = self.timers.pop_due(now) {
             match alarm {
-                Alarm::Publish(key) => {
-                    if let Some(call) = self.calls.remove(&key) {
-                        self.publish(call);
-                    }
-                }
+                Alarm::Publish(key) => self.with_call(now, key, |call, hands| {
+                    call.core.wait_no_longer(hands);
+                }),
                 Alarm::Stage(key) => self.with_call(now, key, |call, hands| {
                     call.handle_timeout(hands);
                 }),
@@ -369,6 +367,8 @@ impl Exchange {
         // After-call work may take minutes; nobody should wait for the record so long. It goes
         // out again, with the agent's timeline whole, when the router ends the work.
         if !std::mem::replace(&mut call.core.published, true) {
+            // It takes nobody's place any more.
+            self.gate.exit();
             let record = Box::new(call.core.record.clone());
             self.outbox.push_back(Output::Record(record));
         }
@@ -396,7 +396,9 @@ impl Exchange {
         for recording in &call.core.recordings {
             self.index.recordings.remove(recording);
         }
-        self.gate.exit();
+        if !call.core.published {
+            self.gate.exit();
+        }
         self.outbox
             .push_back(Output::Record(Box::new(call.core.record)));
         self.forget_generations();

@@ -25,6 +25,8 @@ type Action = Box<dyn FnOnce(&mut World)>;
 
 /// Something on its way.
 enum Item {
+    /// A connection is gone: the switch's transport says so.
+    Broken(Flow),
     Action(Action),
     Command(router::Command),
     Notice(Box<Notice>),
@@ -75,6 +77,8 @@ pub(crate) struct World {
     /// Messages of peers arrive at once and for certain.
     is_express: bool,
     pub(crate) seed: u64,
+    /// Media's notices are lost.
+    pub(crate) is_media_silent: bool,
     /// How often the process died.
     pub(crate) restarts: u32,
     /// Steps without time passing: a world that stands still is a bug.
@@ -122,6 +126,7 @@ impl World {
             interruption: None,
             is_express: false,
             seed,
+            is_media_silent: false,
             restarts: 0,
             standing: 0,
             journal,
@@ -231,6 +236,9 @@ impl World {
 
     fn take_notices(&mut self) {
         while let Some(notice) = self.switch.notices.try_recv() {
+            if self.is_media_silent {
+                continue;
+            }
             let at = self.link.heard(self.now, Hallway::FromMedia);
             self.put(at, Item::Notice(Box::new(notice)));
         }
@@ -243,6 +251,7 @@ impl World {
         let now = self.now;
         match item {
             Item::Action(act) => act(self),
+            Item::Broken(flow) => self.switch.exchange.handle_transport_error(now, &flow),
             Item::Command(command) => {
                 self.switch.pump.handle(now, ShardId(0), command);
                 self.switch.pump.commit().expect("written");
@@ -335,12 +344,28 @@ impl World {
             Output::Event(event) => self.events.push(event),
             // In progress: only for the start after a crash.
             Output::Record(record) if record.ended.is_none() => {}
-            Output::Record(record) => self.records.push(*record),
+            Output::Record(record) => self.keep(*record),
             Output::Router(command) => {
                 let at = self.link.heard(self.now, Hallway::ToRouter);
                 self.put(at, Item::Command(command));
             }
             Output::Transmit { flow, bytes } => self.send_to(flow, bytes),
+        }
+    }
+
+    /// A record goes out once; twice when an agent was still in after-call work the first time.
+    fn keep(&mut self, record: CallRecord) {
+        match self
+            .records
+            .iter_mut()
+            .find(|before| before.id == record.id)
+        {
+            None => self.records.push(record),
+            Some(before) => {
+                let is_first = !before.is_settled();
+                assert!(is_first, "published twice");
+                *before = record;
+            }
         }
     }
 
@@ -374,6 +399,10 @@ impl World {
         };
         self.note(peer, "<-", &bytes);
         if self.peers[peer].is_gone {
+            if flow.connection.is_some() || self.peers[peer].connection.is_some() {
+                let soon = self.now + Duration::from_millis(1);
+                self.put(soon, Item::Broken(flow));
+            }
             return;
         }
         for at in self.link.arrivals(self.now) {
@@ -382,6 +411,19 @@ impl World {
                 Item::ToPeer(peer, self.peers[peer].flow(), bytes.clone()),
             );
         }
+    }
+
+    /// A far end's connection breaks; it is not made again.
+    pub(crate) fn break_connection(&mut self, peer: usize) {
+        let out = self.peers[peer].flow();
+        assert!(out.connection.is_some(), "it has none");
+        self.peers[peer].is_gone = true;
+        let flow = Flow {
+            local: out.remote,
+            remote: out.local,
+            ..out
+        };
+        self.put(self.now, Item::Broken(flow));
     }
 
     fn note(&mut self, peer: usize, arrow: &str, bytes: &Bytes) {
