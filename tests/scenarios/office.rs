@@ -162,6 +162,12 @@ impl Office {
     #[track_caller]
     pub(crate) fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
+        self.ended()
+    }
+
+    /// Waits for the end of a switch that was told to stop.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("a running switch");
         wait::until("the end of the switch", wait::PATIENCE, || {
             child.try_wait().expect("a child of ours")

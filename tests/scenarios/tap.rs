@@ -207,6 +207,8 @@ pub(crate) struct Heard {
     pub(crate) sequence_breaks: usize,
     /// Frames missing or doubled by RTP timestamp within a stream.
     pub(crate) timestamp_breaks: usize,
+    /// When each of them came, and how many samples the timestamp went too far.
+    pub(crate) leaps: Vec<(SystemTime, i32)>,
     /// Digits (RFC 4733), once each.
     pub(crate) digits: String,
 }
@@ -241,8 +243,12 @@ impl Heard {
             match last {
                 Some((ssrc, sequence, timestamp)) if ssrc == rtp.ssrc => {
                     heard.sequence_breaks += usize::from(rtp.sequence != sequence.wrapping_add(1));
-                    heard.timestamp_breaks +=
-                        usize::from(rtp.timestamp != timestamp.wrapping_add(FRAME as u32));
+                    let step = rtp.timestamp.wrapping_sub(timestamp) as i32;
+                    if step != FRAME as i32 {
+                        heard.timestamp_breaks += 1;
+                        let excess = step.wrapping_sub(FRAME as i32);
+                        heard.leaps.push((packet.at, excess));
+                    }
                 }
                 _ => {
                     let since = packet.at.duration_since(began).unwrap_or_default();
