@@ -229,11 +229,12 @@ impl Talk {
 /// of the file and when the same sound was on the wire.
 #[track_caller]
 fn origin(spoken: &Heard, channel: &[i16], part: f64) -> f64 {
-    let at = ((channel.len() as f64 * part) as usize).min(channel.len() - 8_000);
+    // Not the very end: the last packets of a side that hangs up are not said any more.
+    let at = ((channel.len() as f64 * part) as usize).min(channel.len() - 10_000);
     let piece = &channel[at..at + 8_000];
     let (offset, score) = find(piece, &spoken.samples).expect("more than a second was spoken");
     assert!(score > 0.95, "the recording is what was spoken: {score:.3}");
-    let began = spoken.began.expect("spoken");
+    let began = spoken.began_by(offset).expect("spoken");
     let began = began
         .duration_since(SystemTime::UNIX_EPOCH)
         .expect("after 1970");

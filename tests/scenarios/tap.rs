@@ -197,6 +197,8 @@ fn udp(ip: &[u8], at: SystemTime, block: Block) -> Option<Packet> {
 pub(crate) struct Heard {
     /// When the first packet would have come with the delay of the fastest.
     pub(crate) began: Option<SystemTime>,
+    /// The same by each packet alone, with the packet's place in the sound.
+    origins: Vec<(usize, SystemTime)>,
     /// The sound; what never came is silence.
     pub(crate) samples: Vec<i16>,
     /// Stream identifiers, in order of appearance.
@@ -263,6 +265,7 @@ impl Heard {
                 let spoken = Duration::from_micros(offset as u64 * 125);
                 let began = packet.at.checked_sub(spoken).expect("after 1970");
                 heard.began = Some(heard.began.map_or(began, |fastest| fastest.min(began)));
+                heard.origins.push((offset, began));
                 let end = offset + rtp.payload.len();
                 if heard.samples.len() < end {
                     heard.samples.resize(end, 0);
@@ -274,6 +277,14 @@ impl Heard {
             }
         }
         heard
+    }
+
+    /// When the first packet would have come with the delay of the fastest within two seconds of a
+    /// place in the sound: a busy sender's clock slips now and then.
+    pub(crate) fn began_by(&self, place: usize) -> Option<SystemTime> {
+        let near = |offset: usize| offset.abs_diff(place) < 16_000;
+        let origins = self.origins.iter().filter(|(offset, _)| near(*offset));
+        origins.map(|(_, began)| *began).min()
     }
 
     /// The sound between two instants of the wall clock.
