@@ -62,7 +62,12 @@ impl Exchange {
         match self.arrive(now, &flow, request) {
             Ok(arrival) => self.open_call(now, session, flow, request, arrival),
             Err(Refusal { status, headers }) => {
-                tracing::info!(status, from = %Pii(flow.remote), "call refused");
+                // A challenge is half of an ordinary call, not a refusal.
+                if status == 401 {
+                    tracing::debug!(status, from = %Pii(flow.remote), "call challenged");
+                } else {
+                    tracing::info!(status, from = %Pii(flow.remote), "call refused");
+                }
                 self.ua.reject(now, session, status, &headers);
             }
         }
@@ -289,6 +294,7 @@ impl Exchange {
             summary: None,
             over: None,
             rang: false,
+            hears_music: false,
         };
         let core = Core {
             id: id.clone(),

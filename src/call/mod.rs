@@ -27,6 +27,7 @@ pub use control::{Control, ControlError};
 pub use exchange::{Exchange, Output, Settings};
 pub use gate::Gate;
 pub use generation::{Generation, Phone, QueueCare};
+pub use negotiate::{leg_flow, local_media};
 
 use serde::{Deserialize, Serialize};
 

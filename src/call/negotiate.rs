@@ -4,7 +4,7 @@ use crate::media::{Codec, LegFlow, LegPorts};
 use crate::sdp::{AudioCodec, Direction, LocalMedia, Negotiated};
 
 /// Our side of a leg: both codecs, µ-law first, and telephone events.
-pub(crate) fn local_media(ports: LegPorts, session_id: u64) -> LocalMedia {
+pub fn local_media(ports: LegPorts, session_id: u64) -> LocalMedia {
     LocalMedia {
         address: ports.rtp,
         rtcp: Some(ports.rtcp),
@@ -20,7 +20,7 @@ pub(crate) fn local_media(ports: LegPorts, session_id: u64) -> LocalMedia {
 const TELEPHONE_EVENT: u8 = 101;
 
 /// The media leg's orders for what was negotiated.
-pub(crate) fn leg_flow(agreed: &Negotiated) -> LegFlow {
+pub fn leg_flow(agreed: &Negotiated) -> LegFlow {
     LegFlow {
         remote: agreed.remote,
         remote_rtcp: agreed.remote_rtcp,

@@ -13,6 +13,7 @@ pub mod why;
 mod api;
 mod table;
 mod text;
+mod welcome;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::text::print;
+use super::welcome::Welcome;
 use crate::app::Switch;
-use crate::config::{self, Environment, Office, Style};
+use crate::config::{self, Environment, Style};
 use crate::runtime::{Service, Signal, Signals, logging};
 
 /// Arguments of `tsunagu serve`.
@@ -16,6 +18,9 @@ pub struct Args {
     /// Directory of configuration files; ./config, then /etc/tsunagu when not given.
     #[arg(long, value_name = "DIR", env = "TSUNAGU_CONFIG")]
     pub config: Option<PathBuf>,
+    /// Say where it listens as JSON, on one line, instead of in words
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs the switch. Exit code 1 when the configuration is refused or a calls' drain was cut short.
@@ -41,7 +46,17 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let logging = logging::start(environment.variable("TSUNAGU_LOG"), logging::Form::Auto)?;
     let service = Service::from_env();
     let switch = Switch::start(office, directory, environment, logging)?;
-    println!("{}", welcome(&switch));
+    let office = switch.office();
+    let welcome = Welcome {
+        office: &office,
+        listeners: switch.listeners(),
+        api: switch.api(),
+        metrics: switch.metrics(),
+    };
+    print(&match args.json {
+        true => format!("{}\n", welcome.json()),
+        false => welcome.words(),
+    });
     service.ready("taking calls");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -124,87 +139,4 @@ async fn drain(
             () = tokio::time::sleep(Duration::from_millis(50)) => {}
         }
     }
-}
-
-/// What a person needs to know first.
-fn welcome(switch: &Switch) -> String {
-    let office = switch.office();
-    let sip: Vec<String> = switch
-        .listeners()
-        .iter()
-        .map(|(protocol, at)| format!("{at} ({})", protocol.as_str()))
-        .collect();
-    let api = switch.api();
-    let mut lines = vec![
-        format!("tsunagu {} is taking calls", env!("CARGO_PKG_VERSION")),
-        format!(
-            "  node       {} in region {}",
-            office.node.name, office.node.region
-        ),
-        format!("  SIP        {}", sip.join(", ")),
-        format!("  phones     {}", phones(&office)),
-        format!("  dial       {}", numbers(&office)),
-        format!("  API        http://{api}/v1/calls"),
-        format!(
-            "  metrics    http://{}/metrics",
-            switch.metrics().unwrap_or(api)
-        ),
-        format!("  recordings {}", office.node.recordings.display()),
-    ];
-    if let Some(first) = office.phones.first().filter(|phone| published(phone)) {
-        let server = switch
-            .listeners()
-            .first()
-            .map(|(_, at)| at.to_string())
-            .unwrap_or_default();
-        lines.push(format!(
-            "  try        tsunagu phone --server {server} --user {} --call 600 --play tone:440 \
-             --hang-up 5",
-            first.number
-        ));
-    }
-    lines.join("\n")
-}
-
-fn published(phone: &config::Phone) -> bool {
-    let demo = config::published_password(&phone.number);
-    phone.ha1 == crate::sip::auth::Ha1::from_password(&phone.number, "tsunagu", &demo)
-}
-
-fn phones(office: &Office) -> String {
-    let numbers: Vec<&str> = office
-        .phones
-        .iter()
-        .map(|phone| phone.number.as_str())
-        .collect();
-    let list = match numbers.as_slice() {
-        [] => "none".to_owned(),
-        [only] => (*only).to_owned(),
-        [first, .., last] => format!("{first} to {last} ({} phones)", numbers.len()),
-    };
-    match office.phones.first() {
-        Some(phone) if published(phone) => {
-            format!(
-                "{list}, password {}",
-                config::published_password("<number>")
-            )
-        }
-        _ => list,
-    }
-}
-
-fn numbers(office: &Office) -> String {
-    let mut seen = Vec::new();
-    for entry in office
-        .numbers
-        .entries()
-        .iter()
-        .filter(|entry| entry.reach.phones)
-    {
-        let text = entry.pattern.to_string();
-        if !seen.contains(&text) {
-            seen.push(text);
-        }
-    }
-    seen.join(", ")
 }

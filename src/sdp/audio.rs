@@ -44,12 +44,13 @@ impl AudioMedia {
         }
     }
 
-    /// The payload types as the `m=` line lists them; the grammar wants one at least.
+    /// The payload types as the `m=` line lists them; the grammar wants one at least, and 127
+    /// without an rtpmap is nobody's: what was empty stays empty when it is read again.
     pub(super) fn numbers(&self) -> String {
         let numbers = self.formats.iter().map(|f| f.payload_type.to_string());
         let numbers: Vec<String> = numbers.collect();
         match numbers.is_empty() {
-            true => "0".to_owned(),
+            true => "127".to_owned(),
             false => numbers.join(" "),
         }
     }

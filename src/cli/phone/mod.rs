@@ -3,10 +3,17 @@
 //! Registers, calls or answers, presses keys, plays a WAV file and records what it hears. The exit
 //! code says what became of it, so that scripts and tests can use it as a judge.
 
+mod keys;
 mod line;
+mod news;
+mod order;
+mod outcome;
+mod registration;
 mod sound;
+mod talk;
+mod tape;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,65 +22,105 @@ use clap::{Parser, ValueEnum};
 
 use crate::sip::Protocol;
 
-/// A test phone: registers, calls or answers, presses keys, plays and records.
+use keys::Keys;
+use news::Form;
+use outcome::Outcome;
+
+/// Be a telephone: register, call or answer, press keys, play and record
 #[derive(Clone, Debug, Parser)]
-#[command(
-    after_help = "Exit codes: 0 the call was answered and ended; 1 wrong use or no sound \
-    file; 2 the call was refused; 3 registration failed; 4 nothing happened in time"
-)]
+#[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// Switch to talk to.
-    #[arg(long, default_value = "127.0.0.1:5060")]
+    /// Switch to talk to; port 5060 when none is given
+    #[arg(long, value_name = "HOST[:PORT]", default_value = "127.0.0.1", value_parser = server)]
     server: SocketAddr,
-    /// User name: the phone's number.
-    #[arg(long, default_value = "1001")]
+    /// User name: the phone's number
+    #[arg(long, value_name = "NUMBER", default_value = "1001")]
     user: String,
-    /// Password; default `tsunagu-<user>`, as in the demo office.
+    /// Password; by default tsunagu-<user>, as in the demo office
     #[arg(long, env = "TSUNAGU_PHONE_PASSWORD", hide_env_values = true)]
     password: Option<String>,
-    /// Transport.
+    /// Transport
     #[arg(long, value_enum, default_value_t = Via::Udp)]
     transport: Via,
-    /// Own address; port 0 takes a free one.
-    #[arg(long, default_value_t = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0))]
-    bind: SocketAddr,
-    /// Number to call; without it the phone registers and waits for calls.
-    #[arg(long)]
+    /// Own address; by default the one that leads to the switch, and a free port
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    bind: Option<SocketAddr>,
+    /// Seconds to register for
+    #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = seconds)]
+    expires: Duration,
+    /// Number to call; without it the phone waits for calls
+    #[arg(long, value_name = "NUMBER")]
     call: Option<String>,
-    /// Calls to answer before it ends; 0 means until interrupted.
-    #[arg(long, default_value_t = 1)]
-    answer: u32,
-    /// Caller's number shown, for calls that need no registration (a trunk's caller).
-    #[arg(long)]
+    /// Call without registering, as a trunk does, with this caller's number
+    #[arg(long, value_name = "NUMBER", requires = "call")]
     from: Option<String>,
-    /// Rings this long before answering, in seconds.
-    #[arg(long, default_value_t = 0.5)]
-    ring: f64,
-    /// Refuses calls with this status instead of answering (486, 603, ...).
-    #[arg(long)]
+    /// Calls to answer, one after the other; 0: until interrupted
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 1,
+        conflicts_with = "call"
+    )]
+    answer: u32,
+    /// Seconds to ring before answering
+    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds)]
+    ring: Duration,
+    /// Refuse calls with this status (486, 603, ...) instead of answering
+    #[arg(
+        long,
+        value_name = "STATUS",
+        conflicts_with = "call",
+        value_parser = clap::value_parser!(u16).range(300..700)
+    )]
     refuse: Option<u16>,
-    /// Keys to press after the answer; `,` is a pause of one second.
-    #[arg(long, default_value = "")]
-    press: String,
-    /// WAV file to speak, 8 kHz mono 16 bit; `tone:440` speaks a tone; silence without it.
-    #[arg(long)]
+    /// Keys to press after the answer; a comma is a pause of one second
+    #[arg(
+        long,
+        value_name = "KEYS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    press: Keys,
+    /// What to say: a WAV file (8 kHz, mono, 16 bit), or tone:440
+    #[arg(long, value_name = "FILE")]
     play: Option<String>,
-    /// Speaks over and over.
-    #[arg(long = "loop")]
+    /// Say it over and over
+    #[arg(long = "loop", requires = "play")]
     looped: bool,
-    /// WAV file to record into: left what the phone hears, right what it says.
-    #[arg(long)]
+    /// WAV file to record into: left what the phone hears, right what it says
+    #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Hangs up this long after the answer, in seconds; without it the other side does.
+    /// Seconds after the answer to hang up; without it the other side does
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    hang_up: Option<Duration>,
+    /// Seconds the whole thing may take; 120, but without end for `--answer 0` and `--commands`
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    patience: Option<Duration>,
+    /// Take orders from standard input: answer, hang_up, play FILE, press KEYS, stop, quit
     #[arg(long)]
-    hang_up: Option<f64>,
-    /// Gives up when the whole thing takes longer, in seconds.
-    #[arg(long, default_value_t = 120.0)]
-    patience: f64,
-    /// Tells nothing but errors.
+    commands: bool,
+    /// Tell what happens as JSON, one object a line
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
+    /// Tell nothing but trouble
     #[arg(long, short)]
     quiet: bool,
 }
+
+const AFTER_HELP: &str = "\
+Examples:
+  tsunagu phone --call 600 --play tone:440 --record echo.wav --hang-up 5
+  tsunagu phone --user 1002 --answer 0 --play hello.wav
+  tsunagu phone --from +819012345678 --call +81312345678 --press ,,,,1
+
+Exit codes:
+  0    every call asked for was had and ended in peace
+  1    wrong use, no such file, no socket
+  2    the call was refused
+  3    registration failed
+  4    not in time (--patience)
+  5    a call broke: no ACK, no answer, no connection
+  130  interrupted before the first call was answered";
 
 /// Transport names of the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -91,33 +138,40 @@ impl Args {
     }
 
     fn password(&self) -> String {
-        self.password
-            .clone()
-            .unwrap_or_else(|| format!("tsunagu-{}", self.user))
+        let published = || crate::config::published_password(&self.user);
+        self.password.clone().unwrap_or_else(published)
     }
-}
 
-/// What became of the phone's business.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    /// A call was answered and ended.
-    Answered,
-    /// The switch or the other side refused, with this status.
-    Refused(u16),
-    /// No registration, with the status of the refusal.
-    Unregistered(u16),
-    /// Nothing in time.
-    TimedOut,
-}
+    fn form(&self) -> Form {
+        match (self.json, self.quiet) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Quiet,
+            (false, false) => Form::Words,
+        }
+    }
 
-impl Outcome {
-    fn exit_code(self) -> ExitCode {
-        ExitCode::from(match self {
-            Outcome::Answered => 0,
-            Outcome::Refused(_) => 2,
-            Outcome::Unregistered(_) => 3,
-            Outcome::TimedOut => 4,
-        })
+    /// Whether the phone waits for calls until it is told to stop.
+    fn is_endless(&self) -> bool {
+        self.call.is_none() && self.answer == 0
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        let default = (!self.is_endless() && !self.commands).then_some(PATIENCE);
+        self.patience.or(default)
+    }
+
+    /// The address to bind: the one asked for, or whichever the system would use.
+    fn bind(&self) -> std::io::Result<SocketAddr> {
+        if let Some(bind) = self.bind {
+            return Ok(bind);
+        }
+        let any: IpAddr = match self.server {
+            SocketAddr::V4(_) => [0; 4].into(),
+            SocketAddr::V6(_) => [0; 16].into(),
+        };
+        let probe = UdpSocket::bind((any, 0))?;
+        probe.connect(self.server)?;
+        Ok(SocketAddr::new(probe.local_addr()?.ip(), 0))
     }
 }
 
@@ -130,27 +184,89 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let patience = Duration::try_from_secs_f64(args.patience)
-        .map_err(|error| anyhow::anyhow!("--patience {}: {error}", args.patience))?;
-    let outcome = runtime.block_on(async {
-        let line = line::Line::open(args).await?;
-        match tokio::time::timeout(patience, line.run()).await {
-            Ok(outcome) => outcome,
-            Err(_) => Ok(Outcome::TimedOut),
+    let outcome = runtime.block_on(async { line::Line::open(args).await?.run().await })?;
+    if outcome != Outcome::Done && args.form() != Form::Words {
+        eprintln!("tsunagu phone {}: {outcome}", args.user);
+    }
+    Ok(ExitCode::from(outcome.exit_code()))
+}
+
+/// Reads `--server`.
+fn server(text: &str) -> Result<SocketAddr, String> {
+    let mut found = match text.parse::<IpAddr>() {
+        Ok(ip) => return Ok(SocketAddr::new(ip, SIP_PORT)),
+        Err(_) if text.contains(':') => text.to_socket_addrs(),
+        Err(_) => (text, SIP_PORT).to_socket_addrs(),
+    }
+    .map_err(|error| error.to_string())?;
+    found.next().ok_or_else(|| "no address".to_owned())
+}
+
+/// Reads a number of seconds, with a fraction if need be.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no number of seconds from 0 to {MOST_SECONDS}");
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    let length = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
+    (seconds <= MOST_SECONDS)
+        .then_some(length)
+        .ok_or_else(wrong)
+}
+
+/// RFC 3261 §19.1.2.
+const SIP_PORT: u16 = 5060;
+/// A day; deadlines beyond make no sense for a test phone.
+const MOST_SECONDS: f64 = 86_400.0;
+/// Longer than any call a script makes by mistake should last.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(["phone"].into_iter().chain(line.split(' ')))
+    }
+
+    #[test]
+    fn a_server_is_an_address_a_name_or_either_with_a_port() {
+        for (text, wanted) in [
+            ("127.0.0.2", "127.0.0.2:5060"),
+            ("127.0.0.2:99", "127.0.0.2:99"),
+            ("::1", "[::1]:5060"),
+            ("[::1]:99", "[::1]:99"),
+        ] {
+            assert_eq!(server(text), Ok(wanted.parse().unwrap()), "{text}");
         }
-    })?;
-    match outcome {
-        Outcome::Answered => {}
-        Outcome::Refused(status) => {
-            eprintln!("refused: {status} {}", crate::base::reason::phrase(status));
-        }
-        Outcome::TimedOut => eprintln!("nothing happened in {patience:?}"),
-        Outcome::Unregistered(status) => {
-            eprintln!(
-                "not registered: {status} {}",
-                crate::base::reason::phrase(status)
-            );
+        assert!(server("127.0.0.1:99999").is_err());
+    }
+
+    #[test]
+    fn the_address_bound_is_the_one_that_leads_to_the_switch() {
+        let args = parse("--server 127.0.0.1:5060").unwrap();
+        assert_eq!(args.bind().unwrap(), "127.0.0.1:0".parse().unwrap());
+    }
+
+    #[test]
+    fn patience_has_no_end_only_for_phones_that_wait() {
+        assert_eq!(parse("--call 600").unwrap().patience(), Some(PATIENCE));
+        assert_eq!(parse("--answer 0").unwrap().patience(), None);
+        let short = parse("--answer 0 --patience 0.5").unwrap();
+        assert_eq!(short.patience(), Some(Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn wrong_use_is_refused() {
+        for line in [
+            "--from 1",
+            "--call 1 --refuse 486",
+            "--refuse 200",
+            "--call 1 --answer 2",
+            "--ring -1",
+            "--ring 1e9",
+            "--press 12x",
+            "--json --quiet",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
         }
     }
-    Ok(outcome.exit_code())
 }
