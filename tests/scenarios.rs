@@ -38,6 +38,8 @@ mod agents;
 mod configuration;
 #[path = "scenarios/load.rs"]
 mod load;
+#[path = "scenarios/own_phone.rs"]
+mod own_phone;
 #[path = "scenarios/ports.rs"]
 mod ports;
 #[path = "scenarios/recording.rs"]
