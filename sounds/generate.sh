@@ -26,6 +26,8 @@ say goodbye "Thank you for calling. Goodbye."
 for position in 1 2 3 4 5 6 7 8 9 10; do
     say "position-$position" "You are number $position in line."
 done
+say agent-available "You are available."
+say agent-away "You are away."
 say position-many "There are more than ten callers before you. Please stay on the line."
 
 sox -n -r 8000 -c 1 -b 16 beep.wav synth 0.24 sine 1000 gain -12 fade q 0.008 -0 0.008

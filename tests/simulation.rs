@@ -26,9 +26,17 @@ mod world;
 mod abandon;
 #[path = "simulation/agents.rs"]
 mod agents;
+#[path = "simulation/checkpoint.rs"]
+mod checkpoint;
+#[path = "simulation/dial.rs"]
+mod dial;
 #[path = "simulation/fuzz.rs"]
 mod fuzz;
+#[path = "simulation/hold.rs"]
+mod hold;
 #[path = "simulation/loss.rs"]
 mod loss;
+#[path = "simulation/reload.rs"]
+mod reload;
 #[path = "simulation/story.rs"]
 mod story;

@@ -3,6 +3,7 @@
 //! [`Switch::start`] opens the data directory, the media engine, the router, the shards and HTTP,
 //! in this order; [`Switch::stop`] takes them down in the opposite one.
 
+mod aftermath;
 mod bindings;
 pub mod generation;
 mod live;
@@ -120,6 +121,7 @@ impl Switch {
             },
         )?;
 
+        let orphans = aftermath::settle(&records)?;
         let gate = Gate::new();
         let bus = Bus::new();
         let mut entropy = Entropy::from_os();
@@ -144,6 +146,7 @@ impl Switch {
                 router: router.handle(),
                 records: records.clone(),
                 bindings: keeper.wishes(),
+                orphans: orphans.clone(),
             };
             let mail = (inbox, orders.clone());
             let running = shards::start(shared.clone(), own, listeners, mail, outlets)?;

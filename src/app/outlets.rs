@@ -1,10 +1,11 @@
 //! Where a shard's outputs go: the router, the archive, the bindings' keeper.
 
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Sender, SyncSender};
 
+use super::aftermath;
 use crate::base::ShardId;
 use crate::call::task::Outlets;
-use crate::events::CallRecord;
+use crate::events::{CallRecord, RecordingFacts};
 use crate::router::{Command, RouterHandle};
 use crate::store::Records;
 
@@ -15,12 +16,18 @@ pub(super) struct ShardOutlets {
     pub(super) records: Records,
     /// Holds one wish: that bindings be saved again.
     pub(super) bindings: SyncSender<()>,
+    /// Where repaired recordings are waited for.
+    pub(super) orphans: Sender<Box<RecordingFacts>>,
 }
 
 impl Outlets for ShardOutlets {
     fn bindings_changed(&mut self) {
         // Full means that a save is wished for already.
         let _ = self.bindings.try_send(());
+    }
+
+    fn recording_found(&mut self, recording: Box<RecordingFacts>) {
+        aftermath::report(&self.orphans, recording);
     }
 
     fn publish(&mut self, record: Box<CallRecord>) {

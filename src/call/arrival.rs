@@ -294,6 +294,7 @@ impl Exchange {
             summary: None,
             over: None,
             rang: false,
+            hears_music: false,
         };
         let core = Core {
             id: id.clone(),

@@ -116,6 +116,12 @@ impl Core {
         );
     }
 
+    /// Stores the record as it is: from here on a killed process must leave a trace of the call.
+    pub(crate) fn save(&self, hands: &mut Hands<'_>) {
+        let record = Box::new(self.record.clone());
+        hands.outbox.push_back(super::Output::Record(record));
+    }
+
     /// An agent's part in the conversation is over; after-call work may follow.
     pub(crate) fn agent_done(&mut self, hands: &mut Hands<'_>, agent: String, wraps_up: bool) {
         let stretch = wraps_up.then_some(AgentStretch::Wrap);
@@ -283,6 +289,28 @@ impl Core {
             }
         };
         hands.tell(Command::Join { room, leg });
+    }
+
+    /// Whoever has nobody left to talk with hears music: all others of the room hold.
+    pub(crate) fn refresh_music(&mut self, hands: &mut Hands<'_>) {
+        let Some(room) = self.room else { return };
+        let music = hands.generations.get(&self.generation);
+        let music = music.and_then(|now| now.sounds.sound("music"));
+        for place in 0..self.legs.len() {
+            let leg = &self.legs[place];
+            let mut others = self.legs.iter().filter(|other| other.is_answered());
+            let (mut any, mut all) = (false, true);
+            for other in others.by_ref().filter(|other| other.id != leg.id) {
+                (any, all) = (true, all && other.holds_us());
+            }
+            let is_lonely = leg.is_answered() && any && all;
+            if leg.hears_music != is_lonely {
+                let sound = music.clone().filter(|_| is_lonely);
+                let leg = leg.id;
+                hands.tell(Command::HoldMusic { room, leg, sound });
+                self.legs[place].hears_music = is_lonely;
+            }
+        }
     }
 
     /// Records the caller (left) and another leg (right) of the call's room.
@@ -467,6 +495,7 @@ impl Core {
             summary: None,
             over: None,
             rang: false,
+            hears_music: false,
         }
     }
 }

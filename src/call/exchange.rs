@@ -12,7 +12,7 @@ use super::hands::{Hands, Index};
 use super::machine::Call;
 use super::{CallKey, Generation};
 use crate::base::{CallId, Cause, Entropy, IdSource, Party, Timers, Timestamp};
-use crate::events::{CallRecord, Event};
+use crate::events::{CallRecord, Event, RecordingFacts};
 use crate::media::{Engine, Notice};
 use crate::registrar::Registrar;
 use crate::router;
@@ -51,8 +51,12 @@ pub enum Output {
     Event(Arc<Event>),
     /// A phone registered or unregistered: bindings are to be stored.
     Bindings,
-    /// A call is over and all is known about it (again, when something was added).
+    /// A call's record is to be stored: when the call is over and all is known, again when
+    /// something was added, and before that when an agent is involved, so that a killed process
+    /// leaves a trace of the call.
     Record(Box<CallRecord>),
+    /// A recording that belongs to no call here: repaired after a crash.
+    Recording(Box<RecordingFacts>),
     /// The router is asked or told something.
     Router(router::Command),
     /// A message goes out.
@@ -170,7 +174,12 @@ impl Exchange {
                 None
             }
             Notice::RecordingClosed(closed) => {
-                if let Some(key) = self.index.recordings.remove(&closed.recording) {
+                let Some(key) = self.index.recordings.remove(&closed.recording) else {
+                    let found = Box::new(closed.facts());
+                    self.outbox.push_back(Output::Recording(found));
+                    return;
+                };
+                {
                     self.with_call(now, key, |call, hands| call.on_recording(hands, closed));
                 }
                 return self.pump(now);

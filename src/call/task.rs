@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::exchange::{Exchange, Output};
 use super::{Control, ControlError, Gate, Generation};
 use crate::base::{CallId, Clock, LegId, ShardId, Timestamp};
-use crate::events::{Bus, CallRecord};
+use crate::events::{Bus, CallRecord, RecordingFacts};
 use crate::media::NoticeReceiver;
 use crate::router;
 use crate::sip::transport::{Incoming, Transport};
@@ -48,7 +48,9 @@ pub enum Order {
 pub trait Outlets: Send {
     /// A phone registered or unregistered: bindings are to be stored.
     fn bindings_changed(&mut self);
-    /// A call is over: its record is to be stored.
+    /// A recording of a call that died with an earlier process was repaired.
+    fn recording_found(&mut self, recording: Box<RecordingFacts>);
+    /// A call's record is to be stored; one of the same call is replaced.
     fn publish(&mut self, record: Box<CallRecord>);
     /// The router is told something.
     /// Gives the command back when the router takes no more.
@@ -227,6 +229,7 @@ impl<O: Outlets> Shard<O> {
                 Output::Event(event) => {
                     self.bus.publish(&event);
                 }
+                Output::Recording(recording) => self.outlets.recording_found(recording),
                 Output::Record(record) => self.outlets.publish(record),
                 Output::Router(command) => self.route(command),
                 Output::Transmit { flow, bytes } => self.transmit(flow, bytes),

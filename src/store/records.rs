@@ -90,6 +90,25 @@ impl Records {
         })
     }
 
+    /// Calls that were stored in progress and never ended: the process was killed.
+    pub fn unfinished(&self) -> Result<Vec<CallRecord>, Error> {
+        let path = &self.shared.path;
+        let read = || -> rusqlite::Result<Vec<String>> {
+            self.lock()
+                .prepare("SELECT record FROM calls WHERE ended IS NULL")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        };
+        let rows = read().map_err(|source| Error::sqlite(path, source))?;
+        let records = rows.iter().map(|row| {
+            serde_json::from_str(row).map_err(|error| Error::Damaged {
+                path: path.clone(),
+                what: format!("a call in progress: {error}"),
+            })
+        });
+        records.collect()
+    }
+
     /// Keeps a value under a name, replacing the one before; `false` when the writer is too far
     /// behind. Meant for snapshots such as phones' bindings: the next one makes up for a lost one.
     pub fn save(&self, name: &str, value: Value) -> bool {
@@ -195,7 +214,7 @@ fn parse(row: &str) -> Result<CallRecord, ArchiveError> {
 
 /// The statement for a filter, and its values.
 fn query(filter: &Filter) -> (String, Vec<Sql>) {
-    let mut conditions = vec!["1"];
+    let mut conditions = vec!["ended IS NOT NULL"];
     let mut values: Vec<Sql> = Vec::new();
     let mut add = |condition, value: Option<Sql>| {
         if let Some(value) = value {
@@ -375,7 +394,8 @@ const LAST_TRIES: u32 = 10;
 
 const LAYOUT: Layout = Layout {
     application_id: 0x7473_6e63,
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE calls (
             id TEXT PRIMARY KEY,
             started INTEGER NOT NULL,
@@ -400,7 +420,9 @@ const LAYOUT: Layout = Layout {
         CREATE TABLE call_queues (queue TEXT, call TEXT, PRIMARY KEY (queue, call))
             STRICT, WITHOUT ROWID;
         CREATE TABLE snapshots (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
-    "],
+    ",
+        "CREATE INDEX calls_in_progress ON calls (id) WHERE ended IS NULL;",
+    ],
     // Reading 64 MB takes a fraction of a second; a year of calls would take minutes.
     check_below: 64 << 20,
 };

@@ -11,12 +11,14 @@ use super::office::Office;
 use super::record::{assert_whole, list, time};
 use super::sipp::{Running, Step};
 use super::sound::tone;
+use super::tap::Tap;
 use super::{quiet, wait};
 
 #[test]
 fn two_agents_serve_ten_callers_in_order_one_at_a_time() {
     let _turn = quiet::shared();
     let office = Office::open();
+    let tap = Tap::on(office.block);
     let _agents = [1001, 1002].map(|number| answering(&office, number, 300, 700));
     callers(&office, 10, Duration::from_secs(60)).succeed(4 * wait::PATIENCE);
 
@@ -52,6 +54,8 @@ fn two_agents_serve_ten_callers_in_order_one_at_a_time() {
         "callers were offered in the order in which they entered: {served:?}"
     );
     assert_eq!(offers.len(), 2, "both agents worked");
+    let served_by = [1001, 1002].map(|number| one_at_a_time(&office, &tap, number));
+    assert_eq!(served_by.iter().sum::<usize>(), 10, "{served_by:?}");
     for (agent, mut times) in offers {
         times.sort();
         assert!(
@@ -117,6 +121,56 @@ fn an_agent_without_a_registered_phone_is_never_offered() {
     }
 }
 
+#[test]
+fn an_agent_who_unregisters_is_offered_nothing_more() {
+    let _turn = quiet::shared();
+    let office = Office::open();
+    let first = answering(&office, 1001, 200, 500);
+    let _second = answering(&office, 1002, 200, 500);
+    callers(&office, 2, Duration::from_secs(60)).succeed(2 * wait::PATIENCE);
+    drop(first);
+    office.unregister(1001);
+    callers(&office, 2, Duration::from_secs(60)).succeed(2 * wait::PATIENCE);
+    let records = office.records(4);
+    let agents: Vec<&str> = records
+        .iter()
+        .filter_map(|record| list(&record["offers"])[0]["agent"].as_str())
+        .collect();
+    // The newest first.
+    assert_eq!(agents[..2], [SECOND, SECOND]);
+    assert!(agents[2..].contains(&FIRST), "{agents:?}");
+    for record in &records {
+        assert_whole(record, &office.recordings());
+        assert_eq!(list(&record["offers"]).len(), 1, "{record:#}");
+    }
+    assert_eq!(agent_of_phone(&office, "1001")["registered"], false);
+}
+
+/// Panics when the phone was sent an INVITE before the call it had was over; on the wire, where no
+/// record can gloss it over. Returns how many calls it had.
+#[track_caller]
+fn one_at_a_time(office: &Office, tap: &Tap, number: u16) -> usize {
+    let phone = office.phone_address(number);
+    let mut open: Option<String> = None;
+    let mut count = 0;
+    for packet in tap.packets(|packet| packet.to == phone || packet.from == phone) {
+        let Some(text) = packet.sip() else { continue };
+        let id = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Call-ID: "))
+            .unwrap_or_default()
+            .to_owned();
+        if text.starts_with("INVITE ") && open.as_deref() != Some(id.as_str()) {
+            assert_eq!(open, None, "{number} was called while it had a call");
+            open = Some(id);
+            count += 1;
+        } else if text.starts_with("BYE ") && open.as_deref() == Some(id.as_str()) {
+            open = None;
+        }
+    }
+    count
+}
+
 /// Agent 1002 is there for whoever 1001 fails in one of these ways. Whoever of them is rung first,
 /// 1001 is idle for longer when the second caller comes.
 #[track_caller]
@@ -170,7 +224,7 @@ fn callers(office: &Office, count: u32, patience: Duration) -> Running {
         .carrier("caller")
         .steps(&[Step::Play(&sound)])
         .set("patience_ms", patience.as_millis())
-        .calls(count, count, 10)
+        .calls(count, count, 200)
         .start()
 }
 

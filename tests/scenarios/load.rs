@@ -1,10 +1,11 @@
 //! Many calls, twice: what the switch holds after the second round equals what it held after the
 //! first. `make soak` does twenty rounds (`SCENARIO_ROUNDS`).
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::capture_file::Stream;
-use super::office::{Holdings, Office, QUARANTINE};
+use super::office::{Holdings, Office};
 use super::sipp::Step;
 use super::sound::tone;
 use super::{quiet, wait};
@@ -13,7 +14,6 @@ use super::{quiet, wait};
 fn a_thousand_calls_in_a_row_and_two_hundred_at_once_leave_no_trace() {
     let _turn = quiet::alone();
     let office = Office::open();
-    let idle = office.holdings();
     let _agents: Vec<_> = (1001..=1004).map(|number| agent(&office, number)).collect();
     let digit = office.folder().join("digit.pcap");
     Stream::new(11)
@@ -25,14 +25,15 @@ fn a_thousand_calls_in_a_row_and_two_hundred_at_once_leave_no_trace() {
         .ok()
         .and_then(|rounds| rounds.parse().ok())
         .unwrap_or(2);
-    let first = round(&office, &digit, &idle);
-    println!("after the first round: {first:?}");
+    let first = round(&office, &digit, 1);
+    let descriptors = office.descriptors();
     for count in 2..=rounds {
-        let later = round(&office, &digit, &idle);
-        println!("after round {count}: {later:?}");
+        let later = round(&office, &digit, count);
         assert_eq!(
             (later.descriptors, later.sockets, later.threads),
-            (first.descriptors, first.sockets, first.threads)
+            (first.descriptors, first.sockets, first.threads),
+            "open after the first round: {descriptors:#?}, after round {count}: {:#?}",
+            office.descriptors()
         );
         let allowed = (first.memory_kb / 20).max(2_048);
         assert!(
@@ -46,37 +47,31 @@ fn a_thousand_calls_in_a_row_and_two_hundred_at_once_leave_no_trace() {
 }
 
 /// 1,000 calls one after the other, answered and ended; then 200 at once, who press a key and wait
-/// in the queue or talk to an agent. Returns what is held when all is quiet again.
+/// in the queue or talk to an agent. Returns what is held when all is over and given back.
 #[track_caller]
-fn round(office: &Office, digit: &std::path::Path, idle: &Holdings) -> Holdings {
+fn round(office: &Office, digit: &Path, count: u32) -> Holdings {
     office
         .carrier("caller")
         .steps(&[])
         .set("patience_ms", 1)
-        .calls(1_000, 1, 1_000)
+        .calls(IN_A_ROW, 1, 1_000)
         .run(Duration::from_secs(240));
-    office
+    let crowd = office
         .carrier("caller")
         .steps(&[Step::Play(digit)])
-        .set("patience_ms", 8_000)
-        .calls(200, 200, 50)
-        .run(Duration::from_secs(120));
-    wait::until_true("the last call to end", wait::PATIENCE, || {
-        office.api.live_calls().is_empty()
+        .set("patience_ms", 10_000)
+        .calls(AT_ONCE, AT_ONCE, 50)
+        .start();
+    wait::until_true("all of them at once", wait::PATIENCE, || {
+        office.api.metric("tsunagu_calls{") >= f64::from(AT_ONCE)
     });
-    wait::until_true(
-        "all ports to be given back",
-        QUARANTINE + wait::PATIENCE,
-        || office.holdings().sockets <= idle.sockets + 1,
-    );
-    // The API's connections come and go; a quiet reading is the lowest of a few.
-    (0..10)
-        .map(|_| {
-            std::thread::sleep(Duration::from_millis(100));
-            office.holdings()
-        })
-        .min_by_key(|holdings| (holdings.descriptors, holdings.memory_kb))
-        .expect("ten readings")
+    crowd.succeed(Duration::from_secs(120));
+    office.settle();
+    let ended = office.api.metric("tsunagu_calls_ended_total");
+    assert_eq!(ended, f64::from(count * (IN_A_ROW + AT_ONCE)));
+    let held = office.holdings();
+    println!("after round {count}: {held:?}");
+    held
 }
 
 /// An agent's phone played by SIPp, who talks until the caller hangs up.
@@ -91,3 +86,6 @@ fn agent(office: &Office, number: u16) -> super::sipp::Running {
         .calls(100_000, 100, 10)
         .start()
 }
+
+const IN_A_ROW: u32 = 1_000;
+const AT_ONCE: u32 = 200;

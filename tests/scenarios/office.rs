@@ -1,9 +1,10 @@
 //! A demo office of its own for each scenario: the real binary, the real `config/`, other addresses.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -174,9 +175,55 @@ impl Office {
         kill_process(self.pid(), signal).expect("a child of ours");
     }
 
+    /// What each open descriptor of the switch leads to, in order of their numbers.
+    pub(crate) fn descriptors(&self) -> Vec<String> {
+        let folder = format!("/proc/{}/fd", self.pid().as_raw_nonzero());
+        let mut links: Vec<_> = std::fs::read_dir(folder)
+            .expect("a process of ours")
+            .filter_map(|entry| {
+                let entry = entry.ok()?;
+                let number: u32 = entry.file_name().to_str()?.parse().ok()?;
+                Some((number, std::fs::read_link(entry.path()).ok()?))
+            })
+            .collect();
+        links.sort();
+        links
+            .iter()
+            .map(|(number, link)| format!("{number} {}", link.display()))
+            .collect()
+    }
+
     /// What the switch holds of the machine.
     pub(crate) fn holdings(&self) -> Holdings {
         Holdings::of(self.pid().as_raw_nonzero().get())
+    }
+
+    /// What the switch says that it still holds for calls, by metric: empty when nothing goes on and
+    /// everything is given back, with the memory that SIP keeps of past transactions (timers D, H, J
+    /// and the quarantine of ports run out in between).
+    #[track_caller]
+    pub(crate) fn leftovers(&self) -> BTreeMap<String, f64> {
+        let mut metrics = self.api.metrics();
+        metrics
+            .retain(|name, value| *value != 0.0 && HELD.iter().any(|held| name.starts_with(held)));
+        metrics
+    }
+
+    /// Waits until [`Office::leftovers`] is empty.
+    #[track_caller]
+    pub(crate) fn settle(&self) {
+        let started = Instant::now();
+        loop {
+            let left = self.leftovers();
+            if left.is_empty() {
+                return;
+            }
+            assert!(
+                started.elapsed() < MEMORY_OF_SIP + wait::PATIENCE,
+                "left over: {left:?}"
+            );
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// A phone of the office, registered; speaking `voice`. Phone 1001 is on host `PHONES`.
@@ -201,10 +248,21 @@ impl Office {
     /// Registers `number` by SIPp, for a phone that SIPp will play.
     #[track_caller]
     pub(crate) fn register(&self, number: u16) {
+        self.register_for(number, 600);
+    }
+
+    /// Takes the registration of `number` back.
+    #[track_caller]
+    pub(crate) fn unregister(&self, number: u16) {
+        self.register_for(number, 0);
+    }
+
+    #[track_caller]
+    fn register_for(&self, number: u16, seconds: u32) {
         self.sipp("register", self.phone_address(number))
             .set("phone", number)
             .set("password", format!("tsunagu-{number}"))
-            .set("expires", 600)
+            .set("expires", seconds)
             .run(wait::PATIENCE);
     }
 
@@ -267,7 +325,7 @@ pub(crate) struct Holdings {
     pub(crate) descriptors: usize,
     /// Open sockets among them.
     pub(crate) sockets: usize,
-    /// Threads.
+    /// Threads, but for those that come with a question and go after ten idle seconds.
     pub(crate) threads: usize,
     /// Resident memory in kB.
     pub(crate) memory_kb: u64,
@@ -301,11 +359,19 @@ impl Holdings {
                 .iter()
                 .filter(|link| link.to_string_lossy().starts_with("socket:"))
                 .count(),
-            threads: number("Threads:") as usize,
+            threads: threads(&folder),
             memory_kb: number("VmRSS:"),
             cpu_seconds: cpu_seconds(&folder),
         }
     }
+}
+
+fn threads(folder: &Path) -> usize {
+    let tasks = std::fs::read_dir(folder.join("task")).expect("a process of ours");
+    tasks
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
+        .filter(|name| !TEMPORARY_THREADS.contains(&name.trim_end()))
+        .count()
 }
 
 /// utime and stime, fields 14 and 15 of proc(5), in ticks of 10 ms.
@@ -341,6 +407,24 @@ fn copy(from: &Path, to: &Path) {
 
 /// How long a finished call's ports may be kept from new calls, and then some.
 pub(crate) const QUARANTINE: Duration = Duration::from_secs(8);
+/// How long transactions remember what is over: timers D, H and J of RFC 3261, 64 T1.
+const MEMORY_OF_SIP: Duration = Duration::from_secs(32);
+/// Of tokio's pools for questions that may wait: the API's, and that of start and reload.
+const TEMPORARY_THREADS: [&str; 2] = ["http-ask", "tokio-rt-worker"];
+/// Gauges that are 0 when no call goes on.
+const HELD: [&str; 11] = [
+    "tsunagu_calls{",
+    "tsunagu_journal_unsynced",
+    "tsunagu_media_legs",
+    "tsunagu_media_ports",
+    "tsunagu_media_rooms",
+    "tsunagu_queue_waiting",
+    "tsunagu_recorder_backlog",
+    "tsunagu_recordings_active",
+    "tsunagu_records_waiting",
+    "tsunagu_sip_sessions",
+    "tsunagu_sip_transactions",
+];
 /// The demo office's inbound number.
 pub(crate) const MAIN_NUMBER: &str = "+81312345678";
 /// Who calls.

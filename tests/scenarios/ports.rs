@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::address::{CARRIER, STRANGER};
+use super::address::{CARRIER, PHONES, STRANGER};
 use super::office::{Office, QUARANTINE};
 use super::phone::{Answering, Phone};
 use super::record::assert_whole;
@@ -62,30 +62,79 @@ fn neither_an_old_call_nor_a_stranger_is_heard_on_a_port_used_again() {
 }
 
 #[test]
-fn a_caller_behind_nat_is_heard_at_the_port_it_truly_sends_from() {
+fn a_caller_behind_nat_is_heard_at_the_port_it_truly_sends_from_and_a_third_party_is_not() {
     let _turn = quiet::shared();
     let office = Office::open();
     let tap = Tap::on(office.block);
     let mut phone = office.phone(1001, Answering::Auto, &tone(880.0, 120.0));
-    // What the SDP says is another port than the one the packets come from: SIPp's own stays
-    // silent, and a socket of ours speaks for it.
+    // Phone 1005 calls 1001 and says in its SDP that it is at 6000, where it never speaks.
+    let announced = office.block.at(PHONES + 4, 6_000);
     let caller = office
-        .carrier("caller")
-        .steps(&[Step::Pause(500), Step::Press("1"), Step::Pause(1_000)])
+        .sipp("phone_calls", office.phone_address(1005))
+        .set("number", 1001)
+        .set("caller", 1005)
+        .set("password", "tsunagu-1005")
+        .steps(&[])
         .media_port(6_000)
-        .set("patience_ms", 60_000)
+        .set("patience_ms", 120_000)
         .start();
     phone.event("CALL_ESTABLISHED");
-    let target = caller_port(&tap, &office, 6_000);
-    // The digits came from the negotiated port, so that one is latched: another is not heard.
-    let noise = Noise::start(office.block.at(CARRIER, 6_500), vec![target], 1_200.0);
-    std::thread::sleep(Duration::from_secs(2));
+    // The switch speaks to where it was told, until it knows better.
+    let first = wait::until("sound at the announced port", wait::PATIENCE, || {
+        tap.packets(|p| p.to == announced && p.sip().is_none())
+            .pop()
+    });
+    let switch = first.from;
+
+    // The NAT's outside: another address, another port.
+    let outside = office.block.at(STRANGER - 1, 31_000);
+    let voice = Noise::start(outside, vec![switch], 440.0);
+    wait::until_true("the caller's voice at the agent", wait::PATIENCE, || {
+        heard(&phone, 440.0) > 2.0
+    });
+    wait::until_true("the agent's voice at the NAT", wait::PATIENCE, || {
+        seconds_of(&tap.heard_at(outside).samples, 880.0) > 2.0
+    });
+
+    // Latched: whoever comes now is not heard, and gets nothing.
+    let third = office.block.at(STRANGER, 32_000);
+    let refused = || {
+        office
+            .api
+            .metric("tsunagu_rtp_packets_total{fate=\"refused\"}")
+    };
+    let before = refused();
+    let noise = Noise::start(third, vec![switch], 1_500.0);
+    wait::until_true("a hundred packets refused", wait::PATIENCE, || {
+        refused() >= before + 100.0
+    });
     drop(noise);
+    let so_far = heard(&phone, 440.0);
+    wait::until_true("the caller to be heard on", wait::PATIENCE, || {
+        heard(&phone, 440.0) > so_far + 1.0
+    });
+    drop(voice);
     phone.hang_up();
     caller.succeed(wait::PATIENCE);
-    for heard in phone.heard() {
-        silent_about(&heard, "the agent");
+
+    let agent = phone.heard().pop().expect("one call was recorded");
+    silent_about(&agent, "the agent");
+    assert_eq!(
+        tap.heard_at(third).packets,
+        0,
+        "nothing is sent to a third party"
+    );
+    for record in office.records(1) {
+        assert_whole(&record, &office.recordings());
     }
+}
+
+/// Seconds of a tone in what the phone has heard in its last call.
+fn heard(phone: &Phone, hz: f64) -> f64 {
+    phone
+        .heard()
+        .last()
+        .map_or(0.0, |samples| seconds_of(samples, hz))
 }
 
 /// One call of 440 Hz to agent 1001, with strangers at the switch's ports as soon as both talk;
@@ -98,6 +147,7 @@ fn talk(
     media_port: u16,
     strangers: &[SocketAddr],
 ) -> SocketAddr {
+    let calls = phone.heard().len();
     let voice = super::story::voice(office.folder(), 440.0, 60.0);
     let caller = office
         .carrier("caller")
@@ -111,12 +161,14 @@ fn talk(
         .set("patience_ms", 60_000)
         .start();
     phone.event("CALL_ESTABLISHED");
-    let calls = phone.heard().len();
+    let heard = |phone: &Phone| {
+        let files = phone.heard();
+        files
+            .get(calls)
+            .map_or(0.0, |heard| seconds_of(heard, 440.0))
+    };
     wait::until_true("the caller's voice at the agent", wait::PATIENCE, || {
-        phone
-            .heard()
-            .get(calls.max(1) - 1)
-            .is_some_and(|heard| seconds_of(heard, 440.0) > 0.5)
+        heard(phone) > 0.5
     });
     let target = caller_port(tap, office, media_port);
     let ports = [30_000, 30_002].map(|port| SocketAddr::new(target.ip(), port));
@@ -125,10 +177,7 @@ fn talk(
         .map(|&from| Noise::start(from, ports.to_vec(), 1_500.0))
         .collect();
     wait::until_true("three seconds of talk", wait::PATIENCE, || {
-        phone
-            .heard()
-            .last()
-            .is_some_and(|heard| seconds_of(heard, 440.0) > 3.5)
+        heard(phone) > 3.5
     });
     drop(noise);
     phone.hang_up();

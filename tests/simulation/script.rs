@@ -1,8 +1,10 @@
 //! Scenes that many stories have in common.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use tsunagu::base::LegId;
+use tsunagu::base::{CallId, LegId};
+use tsunagu::call::{Control, ControlError};
 use tsunagu::events::Fact;
 
 use crate::peer::{Manners, Peer};
@@ -88,5 +90,29 @@ impl World {
             Fact::LegAdded { leg, .. } => Some(*leg),
             _ => None,
         })
+    }
+
+    /// The only call, or the one of a carrier's talk: calls are in the order of their talks.
+    pub(crate) fn call_of(&self, talk: usize) -> CallId {
+        let mut records = self.switch.exchange.records();
+        records.sort_by_key(|record| record.started);
+        let place = talk.min(records.len() - 1);
+        records[place].id.clone()
+    }
+
+    /// What an operator does to the first call.
+    pub(crate) fn control(&mut self, wish: Control) -> Result<Option<LegId>, ControlError> {
+        let mut records = self.switch.exchange.records();
+        records.sort_by_key(|record| record.started);
+        let call = records.first().map(|record| record.id.clone());
+        let call = call.ok_or(ControlError::NoCall)?;
+        let outcome = self.switch.exchange.control(self.now, &call, wish);
+        self.collect();
+        outcome
+    }
+
+    /// Call-IDs that were seen on the link.
+    pub(crate) fn dialogs(&self) -> HashSet<String> {
+        self.sent.iter().map(|sent| sent.call_id.clone()).collect()
     }
 }

@@ -10,7 +10,7 @@ use tsunagu::base::{CallId, Entropy, IdSource, Origin, ShardId, Timestamp};
 use tsunagu::call::{CallCheckpoint, Conferences, Exchange, Gate, Settings};
 use tsunagu::config::Office;
 use tsunagu::journal::MemoryJournal;
-use tsunagu::media::{Engine, EngineConfig, NoticeReceiver, VirtualNet};
+use tsunagu::media::{Engine, EngineConfig, Notice, NoticeReceiver, VirtualNet};
 use tsunagu::registrar::Registrar;
 use tsunagu::router::{self, Command, Pump, Survivors};
 use tsunagu::sip::auth::Challenger;
@@ -176,6 +176,14 @@ impl Switch {
         let checkpoint = self.exchange.checkpoint(call)?;
         let text = serde_json::to_string(&checkpoint).expect("serialises");
         Some(serde_json::from_str(&text).expect("and back"))
+    }
+
+    /// The process ends without a word to anybody. What the next one finds on the disk.
+    pub(crate) fn die(mut self) -> Vec<Notice> {
+        self.engine.shutdown();
+        let said = std::iter::from_fn(|| self.notices.try_recv());
+        said.filter(|notice| matches!(notice, Notice::RecordingClosed(_)))
+            .collect()
     }
 
     /// What the router said since the last time.

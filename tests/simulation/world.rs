@@ -1,6 +1,6 @@
 //! The world: one clock, one switch, its far ends, and everything under way between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -39,7 +39,20 @@ pub(crate) struct Sent {
     pub(crate) at: Timestamp,
     /// `carrier -> INVITE`, `1001 <- 180 INVITE`, ...
     pub(crate) what: String,
-    pub(crate) body: String,
+    pub(crate) call_id: String,
+    text: String,
+}
+
+impl Sent {
+    /// The message without what chance alone decided, when it belongs to a known dialog.
+    pub(crate) fn within(&self, known: &HashSet<String>) -> Option<String> {
+        if !known.contains(&self.call_id) || self.what.contains("REGISTER") {
+            return None;
+        }
+        let lines = self.text.lines().filter(|line| !line.starts_with("Via:"));
+        let lines: Vec<&str> = lines.collect();
+        Some(format!("{}\n{}", self.what, lines.join("\n")))
+    }
 }
 
 pub(crate) struct World {
@@ -62,6 +75,8 @@ pub(crate) struct World {
     /// Messages of peers arrive at once and for certain.
     is_express: bool,
     pub(crate) seed: u64,
+    /// How often the process died.
+    pub(crate) restarts: u32,
     /// Steps without time passing: a world that stands still is a bug.
     standing: u32,
     journal: MemoryJournal,
@@ -107,6 +122,7 @@ impl World {
             interruption: None,
             is_express: false,
             seed,
+            restarts: 0,
             standing: 0,
             journal,
             directory,
@@ -315,8 +331,10 @@ impl World {
 
     fn put_out(&mut self, output: Output) {
         match output {
-            Output::Bindings => {}
+            Output::Bindings | Output::Recording(_) => {}
             Output::Event(event) => self.events.push(event),
+            // In progress: only for the start after a crash.
+            Output::Record(record) if record.ended.is_none() => {}
             Output::Record(record) => self.records.push(*record),
             Output::Router(command) => {
                 let at = self.link.heard(self.now, Hallway::ToRouter);
@@ -384,7 +402,8 @@ impl World {
         self.sent.push(Sent {
             at: self.now,
             what: format!("{} {arrow} {what}", self.peers[peer].name),
-            body: String::from_utf8_lossy(message.body()).into_owned(),
+            call_id: message.call_id().unwrap_or_default().to_owned(),
+            text: String::from_utf8_lossy(bytes).into_owned(),
         });
     }
 
@@ -396,6 +415,11 @@ impl World {
     /// The process dies and another one takes its calls up from checkpoints. What was under way
     /// inside it is lost; what is on the network is not.
     pub(crate) fn restart(&mut self) {
+        self.restart_after(|_| {});
+    }
+
+    /// The same, with something happening to the network while nobody is there.
+    pub(crate) fn restart_after(&mut self, meanwhile: impl FnOnce(&VirtualNet)) {
         let calls: Vec<CallId> = self
             .switch
             .exchange
@@ -421,6 +445,7 @@ impl World {
             survivors: checkpoints.iter().map(|one| one.call().clone()).collect(),
             seed: self.seed + 1_000_000,
         };
+        self.restarts += 1;
         let (paper, air) = (MemoryJournal::new(), VirtualNet::new());
         // The old one's sockets are closed before the new one's are opened.
         let nowhere = Ground {
@@ -430,16 +455,13 @@ impl World {
             registrar: ground.registrar.clone(),
             ..ground
         };
-        drop(std::mem::replace(
-            &mut self.switch,
-            Switch::start(self.now, nowhere),
-        ));
+        let before = std::mem::replace(&mut self.switch, Switch::start(self.now, nowhere));
+        let recovered = before.die();
+        meanwhile(&self.net);
         self.switch = Switch::start(self.now, ground);
-        for checkpoint in checkpoints {
-            self.switch
-                .exchange
-                .restore(self.now, checkpoint)
-                .expect("its ports are free");
+        self.switch.exchange.restore(self.now, checkpoints);
+        for notice in recovered {
+            self.switch.exchange.handle_notice(self.now, notice);
         }
         self.collect();
     }

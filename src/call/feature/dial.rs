@@ -100,6 +100,7 @@ impl Dial {
         for leg in self.legs.drain(..) {
             core.hang_up(hands, leg, Party::Switch, Cause::from_status(487));
         }
+        core.close_room(hands);
         if self.tone {
             core.stop_play(hands, core.caller().id);
         }
@@ -112,9 +113,20 @@ impl Dial {
         }
     }
 
-    /// Lets the caller hear what the far end sends before it answers.
+    /// Lets the caller hear what the far end sends before it answers. A caller who made no offer
+    /// hears of ringing only: a 183 is no place for ours (RFC 3261 §13.2.1).
     fn pass_early_media(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
         let caller = core.caller().id;
+        if core.caller().remote_offer.is_none() {
+            hands
+                .ua
+                .ring(hands.now, core.caller().session, 180, &[], None);
+            return;
+        }
+        // Of several contacts the first is heard.
+        if core.room.is_some() {
+            return;
+        }
         if let Ok(body) = core.answer_body(hands, caller) {
             hands
                 .ua
@@ -191,7 +203,8 @@ impl Feature for Dial {
                     let status = self.refused.unwrap_or(status);
                     // RFC 3261 §16.7: 6xx and 503 are about one branch, not about the callee.
                     let status = match status {
-                        408 | 503 => 480,
+                        // The caller cannot follow a redirection that was meant for us.
+                        300..=399 | 408 | 503 => 480,
                         401 | 407 => 500,
                         status => status,
                     };
@@ -225,5 +238,14 @@ impl Feature for Dial {
 
     fn poll_timeout(&self) -> Option<Timestamp> {
         self.deadline
+    }
+
+    /// Whoever was ringing heard nothing of the restore: rings anew, as long as was left.
+    fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        self.refused = None;
+        match self.ring(core, hands) {
+            Ok(legs) => self.legs = legs,
+            Err(_) => self.deadline = Some(hands.now),
+        }
     }
 }

@@ -262,6 +262,7 @@ impl Feature for Waiting {
         let mut line = Line::new(care.line.clone());
         core.caller_enters(hands, Stretch::Queue, &self.queue);
         self.stand_in_line(core, hands);
+        core.save(hands);
         line.entered(hands.now);
         self.line = Some(line);
         self.serve(core, hands)

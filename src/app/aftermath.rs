@@ -1,0 +1,137 @@
+//! What a switch that was killed left behind: calls without an end, recordings without a record.
+//!
+//! Calls that stood in a queue or talked with an agent were stored when they did; the next start
+//! ends them, and joins them with the recordings that the recorder repaired.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use crate::base::{Cause, LegId, Party, Timestamp};
+use crate::events::{CallRecord, Event, Fact, MediaSummary, RecordingFacts};
+use crate::store::Records;
+
+/// How long repaired recordings may take to report; they are repaired before calls are taken.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Begins to settle what was left; give repaired recordings to what is returned.
+pub(super) fn settle(records: &Records) -> anyhow::Result<Sender<Box<RecordingFacts>>> {
+    let left = records.unfinished()?;
+    let (sender, receiver) = channel();
+    if !left.is_empty() {
+        tracing::warn!(
+            calls = left.len(),
+            "the switch was stopped without warning; ending its calls"
+        );
+        let records = records.clone();
+        std::thread::Builder::new()
+            .name("aftermath".to_owned())
+            .spawn(move || wait(&records, left, &receiver))?;
+    }
+    Ok(sender)
+}
+
+fn wait(records: &Records, left: Vec<CallRecord>, recordings: &Receiver<Box<RecordingFacts>>) {
+    let until = Instant::now() + PATIENCE;
+    let mut left: HashMap<String, CallRecord> = left
+        .into_iter()
+        .map(|record| (record.id.to_string(), record))
+        .collect();
+    loop {
+        let (waiting, done): (HashMap<_, _>, HashMap<_, _>) = left
+            .into_iter()
+            .partition(|(_, record)| awaits_recording(record));
+        for record in done.into_values() {
+            publish(records, record);
+        }
+        left = waiting;
+        if left.is_empty() {
+            return;
+        }
+        match recordings.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(facts) => {
+                let owner = left.values_mut().find(|record| names(record, &facts));
+                if let Some(record) = owner {
+                    let end = facts.started + Duration::from_millis(facts.duration_ms);
+                    let fact = Fact::RecordingPublished { recording: *facts };
+                    apply(record, end, fact);
+                }
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                for record in left.into_values() {
+                    publish(records, record);
+                }
+                return;
+            }
+        }
+    }
+}
+
+fn awaits_recording(record: &CallRecord) -> bool {
+    record
+        .recordings
+        .iter()
+        .any(|recording| recording.path.is_none())
+}
+
+fn names(record: &CallRecord, facts: &RecordingFacts) -> bool {
+    record
+        .recordings
+        .iter()
+        .any(|recording| recording.recording == facts.recording)
+}
+
+fn apply(record: &mut CallRecord, at: Timestamp, fact: Fact) {
+    let call = record.id.clone();
+    record.apply(&Event { at, call, fact });
+}
+
+/// The call ended when something was last known of it.
+fn publish(records: &Records, mut record: CallRecord) {
+    let cause = Cause::from_status(500).with_words("the switch was stopped without warning");
+    let (at, by) = (record.updated, Party::Switch);
+    let agents: Vec<String> = record.agents.iter().map(|one| one.agent.clone()).collect();
+    for agent in agents {
+        let (leg, stretch) = (None, None);
+        apply(
+            &mut record,
+            at,
+            Fact::AgentEntered {
+                agent,
+                leg,
+                stretch,
+            },
+        );
+    }
+    let legs: Vec<LegId> = record
+        .legs
+        .iter()
+        .filter(|leg| leg.ended.is_none())
+        .map(|leg| leg.leg)
+        .collect();
+    for leg in legs {
+        let (cause, media) = (cause.clone(), MediaSummary::default());
+        apply(
+            &mut record,
+            at,
+            Fact::LegEnded {
+                leg,
+                by,
+                cause,
+                media,
+            },
+        );
+    }
+    apply(&mut record, at, Fact::CallEnded { by, cause });
+    if let Err(full) = records.publish(record) {
+        tracing::error!(%full, call = %full.0.id, "call record not stored");
+    }
+}
+
+/// Hands a repaired recording on; nobody listens any more when all was settled.
+pub(super) fn report(orphans: &Sender<Box<RecordingFacts>>, facts: Box<RecordingFacts>) {
+    let recording = facts.recording.clone();
+    if orphans.send(facts).is_err() {
+        tracing::info!(%recording, "a repaired recording belongs to no call");
+    }
+}
