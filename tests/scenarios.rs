@@ -40,6 +40,8 @@ mod configuration;
 mod load;
 #[path = "scenarios/outbound.rs"]
 mod outbound;
+#[path = "scenarios/own_phone.rs"]
+mod own_phone;
 #[path = "scenarios/ports.rs"]
 mod ports;
 #[path = "scenarios/recording.rs"]
