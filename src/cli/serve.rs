@@ -151,7 +151,11 @@ fn welcome(switch: &Switch) -> String {
         ),
         format!("  recordings {}", office.node.recordings.display()),
     ];
-    if let Some(first) = office.phones.first().filter(|phone| published(phone)) {
+    if let Some(first) = office
+        .phones
+        .first()
+        .filter(|phone| phone.is_published(&office.node.realm))
+    {
         let server = switch
             .listeners()
             .first()
@@ -166,11 +170,6 @@ fn welcome(switch: &Switch) -> String {
     lines.join("\n")
 }
 
-fn published(phone: &config::Phone) -> bool {
-    let demo = config::published_password(&phone.number);
-    phone.ha1 == crate::sip::auth::Ha1::from_password(&phone.number, "tsunagu", &demo)
-}
-
 fn phones(office: &Office) -> String {
     let numbers: Vec<&str> = office
         .phones
@@ -183,7 +182,7 @@ fn phones(office: &Office) -> String {
         [first, .., last] => format!("{first} to {last} ({} phones)", numbers.len()),
     };
     match office.phones.first() {
-        Some(phone) if published(phone) => {
+        Some(phone) if phone.is_published(&office.node.realm) => {
             format!(
                 "{list}, password {}",
                 config::published_password("<number>")
