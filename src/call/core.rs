@@ -40,6 +40,8 @@ pub(crate) struct Core {
     pub(crate) recordings: Vec<RecordingId>,
     /// The agent in after-call work, until the router says that it is over.
     pub(crate) wrapping: Option<String>,
+    /// Whether the gate was told that the call is over.
+    pub(crate) exited: bool,
     /// Whether the record went out once.
     pub(crate) published: bool,
     /// Attributes set by flows, handed to the router.
