@@ -262,7 +262,13 @@ impl Core {
         let sounds = playing
             .names
             .iter()
-            .filter_map(|name| generation.and_then(|now| now.sounds.sound(name)))
+            .filter_map(|name| {
+                let sound = generation.and_then(|now| now.sounds.sound(name));
+                if sound.is_none() {
+                    tracing::warn!(call = %self.id, name, "no such sound");
+                }
+                sound
+            })
             .collect();
         let (leg, play, looped) = (playing.leg, playing.play, playing.looped == Looped::Forever);
         hands.tell(Command::Play {
