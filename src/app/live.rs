@@ -76,6 +76,7 @@ impl House {
             sum.sessions += sessions as u64;
             sum.transactions += transactions as u64;
         }
+        sum.refused_by_gate += self.gate.refusals();
         sum
     }
 }
@@ -202,6 +203,9 @@ impl Source for House {
 
 /// Which way a call goes and what its caller is in now.
 fn present(record: &CallRecord) -> Option<(Direction, Stretch)> {
+    if record.ended.is_some() {
+        return None;
+    }
     let stretch = record.caller_timeline.last().map(|part| part.stretch)?;
     Some((record.direction?, stretch))
 }

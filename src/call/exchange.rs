@@ -355,6 +355,9 @@ impl Exchange {
             self.calls.insert(key, call);
             return;
         };
+        if !std::mem::replace(&mut call.core.exited, true) {
+            self.gate.exit();
+        }
         if !call.core.is_complete() {
             self.timers.set(Alarm::Publish(key), ended + PUBLISH_WAIT);
             self.calls.insert(key, call);
@@ -396,7 +399,6 @@ impl Exchange {
         for recording in &call.core.recordings {
             self.index.recordings.remove(recording);
         }
-        self.gate.exit();
         self.outbox
             .push_back(Output::Record(Box::new(call.core.record)));
         self.forget_generations();
