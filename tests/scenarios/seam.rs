@@ -114,6 +114,12 @@ fn judge_content(who: &str, heard: &Heard, spoken: &Heard) {
             && score > ALL_OF_IT
         {
             delays.push(MOST_DELAY - at as i64);
+            if at < 1_000 {
+                println!(
+                    "{who}: piece {number}: {score:.4}, {:.1} dB",
+                    loudness_db(piece)
+                );
+            }
         }
     }
     println!("{who}: delays in samples {delays:?}");

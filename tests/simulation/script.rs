@@ -116,3 +116,12 @@ impl World {
         self.sent.iter().map(|sent| sent.call_id.clone()).collect()
     }
 }
+
+/// Seeds from `first` on: so many, times `SIMULATION_SEEDS` for whoever has the time.
+pub(crate) fn seeds(first: u64, count: u64) -> std::ops::Range<u64> {
+    let factor = std::env::var("SIMULATION_SEEDS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let first = first * 1000;
+    first..first + count * factor.unwrap_or(1)
+}
