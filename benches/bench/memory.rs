@@ -29,8 +29,18 @@ pub(crate) fn run() {
 
 /// Resident kB with all calls up, and after them.
 fn round(office: &Office, peer: &mut Peer, calls: usize) -> (f64, f64) {
-    let plan = Plan { from: "0901234".to_owned(), to: THROUGH.to_owned() };
-    peer.drive(Pace { calls, a_second: 100.0, hold: None }, |_| plan.clone());
+    let plan = Plan {
+        from: "0901234".to_owned(),
+        to: THROUGH.to_owned(),
+    };
+    peer.drive(
+        Pace {
+            calls,
+            a_second: 100.0,
+            hold: None,
+        },
+        |_| plan.clone(),
+    );
     peer.idle(Duration::from_secs(1));
     let during = resident_kb(office.pid());
     peer.end_all();

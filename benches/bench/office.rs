@@ -33,14 +33,20 @@ pub(crate) const AGENT: u32 = 1001;
 impl Office {
     /// An office with one trunk to and from `carrier`, and as many agents as wanted.
     pub(crate) fn open(carrier: SocketAddr, agents: u32) -> Self {
-        let folder = tempfile::Builder::new().prefix("tsunagu-bench-").tempdir().expect("a folder");
+        let folder = tempfile::Builder::new()
+            .prefix("tsunagu-bench-")
+            .tempdir()
+            .expect("a folder");
         let config = folder.path().join("config");
         fs::create_dir_all(config.join("flows")).expect("a writable folder");
         let write = |file: &str, text: &str| {
             fs::write(config.join(file), text).expect("a writable folder");
         };
         write("node.toml", NODE);
-        write("trunks.toml", &TRUNK.replace("CARRIER", &carrier.to_string()));
+        write(
+            "trunks.toml",
+            &TRUNK.replace("CARRIER", &carrier.to_string()),
+        );
         write("numbers.toml", NUMBERS);
         write("queues.toml", QUEUES);
         write("flows/through.toml", THROUGH_FLOW);
@@ -51,7 +57,10 @@ impl Office {
             let _ = write!(phones, "{phone}password = \"demo\"\n\n");
         }
         for number in AGENT..AGENT + agents {
-            let _ = write!(people, "[[agent]]\nname = \"agent{number}\"\nphone = \"{number}\"\n");
+            let _ = write!(
+                people,
+                "[[agent]]\nname = \"agent{number}\"\nphone = \"{number}\"\n"
+            );
             people.push_str("display_name = \"Agent\"\nattributes = { skills = [\"bench\"] }\n\n");
         }
         write("phones.toml", &phones);
@@ -73,7 +82,11 @@ impl Office {
             panic!("the switch did not start:\n{log}");
         };
         std::thread::sleep(Duration::from_millis(300));
-        Self { child, sip, _folder: folder }
+        Self {
+            child,
+            sip,
+            _folder: folder,
+        }
     }
 
     /// Its process.

@@ -19,7 +19,9 @@ pub(crate) fn resident_kb(pid: u32) -> f64 {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("a living process");
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_ascii_whitespace().next());
-    number.and_then(|number| number.parse().ok()).expect("VmRSS in kB")
+    number
+        .and_then(|number| number.parse().ok())
+        .expect("VmRSS in kB")
 }
 
 /// Takes as many descriptors as the administrator allows; children inherit it.

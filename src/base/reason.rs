@@ -52,6 +52,16 @@ impl Cause {
         }
     }
 
+    /// Rang, and nobody answered (Q.850 19, SIP 480).
+    pub fn no_answer() -> Self {
+        let words = "no answer".to_owned();
+        Self {
+            sip: 480,
+            q850: 19,
+            words,
+        }
+    }
+
     /// The same cause with other words.
     pub fn with_words(mut self, words: impl Into<String>) -> Self {
         self.words = words.into();

@@ -40,6 +40,8 @@ pub(crate) struct Core {
     pub(crate) recordings: Vec<RecordingId>,
     /// The agent in after-call work, until the router says that it is over.
     pub(crate) wrapping: Option<String>,
+    /// Whether the gate was told that the call is over.
+    pub(crate) exited: bool,
     /// Whether the record went out once.
     pub(crate) published: bool,
     /// Attributes set by flows, handed to the router.
@@ -260,7 +262,13 @@ impl Core {
         let sounds = playing
             .names
             .iter()
-            .filter_map(|name| generation.and_then(|now| now.sounds.sound(name)))
+            .filter_map(|name| {
+                let sound = generation.and_then(|now| now.sounds.sound(name));
+                if sound.is_none() {
+                    tracing::warn!(call = %self.id, name, "no such sound");
+                }
+                sound
+            })
             .collect();
         let (leg, play, looped) = (playing.leg, playing.play, playing.looped == Looped::Forever);
         hands.tell(Command::Play {

@@ -353,6 +353,9 @@ impl Exchange {
             self.calls.insert(key, call);
             return;
         };
+        if !std::mem::replace(&mut call.core.exited, true) {
+            self.gate.exit();
+        }
         if !call.core.is_complete() {
             self.timers.set(Alarm::Publish(key), ended + PUBLISH_WAIT);
             self.calls.insert(key, call);
@@ -367,8 +370,6 @@ impl Exchange {
         // After-call work may take minutes; nobody should wait for the record so long. It goes
         // out again, with the agent's timeline whole, when the router ends the work.
         if !std::mem::replace(&mut call.core.published, true) {
-            // It takes nobody's place any more.
-            self.gate.exit();
             let record = Box::new(call.core.record.clone());
             self.outbox.push_back(Output::Record(record));
         }
@@ -395,9 +396,6 @@ impl Exchange {
         }
         for recording in &call.core.recordings {
             self.index.recordings.remove(recording);
-        }
-        if !call.core.published {
-            self.gate.exit();
         }
         self.outbox
             .push_back(Output::Record(Box::new(call.core.record)));

@@ -163,6 +163,12 @@ impl Office {
     #[track_caller]
     pub(crate) fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
+        self.ended()
+    }
+
+    /// Waits for the end of a switch that was told to stop.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("a running switch");
         wait::until("the end of the switch", wait::PATIENCE, || {
             child.try_wait().expect("a child of ours")
@@ -329,6 +335,8 @@ pub(crate) struct Holdings {
     pub(crate) threads: usize,
     /// Resident memory in kB.
     pub(crate) memory_kb: u64,
+    /// What of it belongs to the process alone: without the pages of files, its program among them.
+    pub(crate) private_kb: u64,
     /// CPU time spent so far, of user and system.
     pub(crate) cpu_seconds: f64,
 }
@@ -361,6 +369,7 @@ impl Holdings {
                 .count(),
             threads: threads(&folder),
             memory_kb: number("VmRSS:"),
+            private_kb: number("RssAnon:"),
             cpu_seconds: cpu_seconds(&folder),
         }
     }

@@ -74,7 +74,7 @@ fn a_phone_that_rings_for_a_minute_is_let_be() {
     assert!(world.peers[callee].talks[0].is_over);
     let record = world.record();
     assert_eq!(record.total_ms(Stretch::Ring) / 1000, 60);
-    assert_eq!(record.q850, Some(18));
+    assert_eq!(record.q850, Some(19));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_cancel_that_crosses_the_answer_ends_the_call() {
 }
 
 #[test]
-fn a_phone_that_vanished_is_unavailable() {
+fn a_phone_that_vanished_times_out() {
     let (mut world, caller, _) = {
         let mut world = World::new(65);
         let caller = world.phone("1005", Manners::Rings);
@@ -121,7 +121,7 @@ fn a_phone_that_vanished_is_unavailable() {
         (world, caller, callee)
     };
     world.finish();
-    assert_eq!(world.peers[caller].talks[0].heard, [480]);
+    assert_eq!(world.peers[caller].talks[0].heard, [408]);
     assert_eq!(world.record().total_ms(Stretch::Ring) / 1000, 32);
 }
 

@@ -113,6 +113,17 @@ impl Dial {
         }
     }
 
+    /// It rang as long as it may.
+    fn no_answer(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        for leg in self.legs.drain(..) {
+            core.hang_up(hands, leg, Party::Switch, Cause::no_answer());
+        }
+        match self.give_up(core, hands, Party::Switch, 480) {
+            Next::End(by, _) => Next::End(by, Cause::no_answer()),
+            next => next,
+        }
+    }
+
     /// Lets the caller hear what the far end sends before it answers. A caller who made no offer
     /// hears of ringing only: a 183 is no place for ours (RFC 3261 §13.2.1).
     fn pass_early_media(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
@@ -198,13 +209,18 @@ impl Feature for Dial {
                 if self.refused.is_none() || busy {
                     self.refused = Some(status);
                 }
+                if status >= 600 {
+                    // RFC 3261 §16.7 step 5: a 6xx speaks for the callee, wherever else it rings.
+                    return self.give_up(core, hands, Party::Callee, status);
+                }
                 let over = |id: &LegId| core.leg(*id).is_none_or(|leg| !leg.is_live());
                 if self.legs.iter().all(over) {
                     let status = self.refused.unwrap_or(status);
-                    // RFC 3261 §16.7: 6xx and 503 are about one branch, not about the callee.
                     let status = match status {
                         // The caller cannot follow a redirection that was meant for us.
-                        300..=399 | 408 | 503 => 480,
+                        300..=399 => 480,
+                        // RFC 3261 §16.7 step 6: 503 was about that branch, not about us.
+                        503 => 480,
                         401 | 407 => 500,
                         status => status,
                     };
@@ -231,7 +247,7 @@ impl Feature for Dial {
     fn handle_timeout(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         if self.deadline.is_some_and(|deadline| deadline <= hands.now) {
             self.deadline = None;
-            return self.give_up(core, hands, Party::Switch, 480);
+            return self.no_answer(core, hands);
         }
         Next::Stay
     }

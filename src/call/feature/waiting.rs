@@ -176,7 +176,10 @@ impl Waiting {
             return;
         };
         for leg in &offer.legs {
-            let cause = Cause::from_status(487).with_words(outcome.replace('_', " "));
+            let cause = match outcome {
+                "no_answer" => Cause::no_answer(),
+                outcome => Cause::from_status(487).with_words(outcome.replace('_', " ")),
+            };
             core.hang_up(hands, *leg, Party::Switch, cause);
         }
         core.emit(
