@@ -5,6 +5,8 @@
 
 #[path = "simulation/ear.rs"]
 mod ear;
+#[path = "simulation/fate.rs"]
+mod fate;
 #[path = "simulation/judge.rs"]
 mod judge;
 #[path = "simulation/link.rs"]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tempfile::TempDir;
-use tsunagu::base::{CallId, ShardId, Timestamp};
+use tsunagu::base::{ShardId, Timestamp};
 use tsunagu::call::Output;
 use tsunagu::config::Office;
 use tsunagu::events::{CallRecord, Event};
@@ -24,7 +24,7 @@ use crate::switch::{Ground, Switch};
 type Action = Box<dyn FnOnce(&mut World)>;
 
 /// Something on its way.
-enum Item {
+pub(crate) enum Item {
     /// A connection is gone: the switch's transport says so.
     Broken(Flow),
     Action(Action),
@@ -83,9 +83,9 @@ pub(crate) struct World {
     pub(crate) restarts: u32,
     /// Steps without time passing: a world that stands still is a bug.
     standing: u32,
-    journal: MemoryJournal,
-    directory: TempDir,
-    items: BTreeMap<(Timestamp, u64), Item>,
+    pub(crate) journal: MemoryJournal,
+    pub(crate) directory: TempDir,
+    pub(crate) items: BTreeMap<(Timestamp, u64), Item>,
     count: u64,
 }
 
@@ -413,19 +413,6 @@ impl World {
         }
     }
 
-    /// A far end's connection breaks; it is not made again.
-    pub(crate) fn break_connection(&mut self, peer: usize) {
-        let out = self.peers[peer].flow();
-        assert!(out.connection.is_some(), "it has none");
-        self.peers[peer].is_gone = true;
-        let flow = Flow {
-            local: out.remote,
-            remote: out.local,
-            ..out
-        };
-        self.put(self.now, Item::Broken(flow));
-    }
-
     fn note(&mut self, peer: usize, arrow: &str, bytes: &Bytes) {
         let message = Message::parse(bytes.clone()).expect("everybody writes what we can read");
         let valid = match message.is_request() {
@@ -449,77 +436,9 @@ impl World {
         });
     }
 
-    fn put(&mut self, at: Timestamp, item: Item) {
+    pub(crate) fn put(&mut self, at: Timestamp, item: Item) {
         self.count += 1;
         self.items.insert((at, self.count), item);
-    }
-
-    /// The process dies and another one takes its calls up from checkpoints. What was under way
-    /// inside it is lost; what is on the network is not.
-    pub(crate) fn restart(&mut self) {
-        self.restart_after(|_| {});
-    }
-
-    /// The same, with something happening to the network while nobody is there.
-    pub(crate) fn restart_after(&mut self, meanwhile: impl FnOnce(&VirtualNet)) {
-        let calls: Vec<CallId> = self
-            .switch
-            .exchange
-            .records()
-            .into_iter()
-            .map(|record| record.id)
-            .collect();
-        let checkpoints: Vec<_> = calls
-            .iter()
-            .filter_map(|call| self.switch.checkpoint(self.now, call))
-            .collect();
-        self.collect();
-        self.items.retain(|_, item| {
-            !matches!(item, Item::Command(_) | Item::Notice(_) | Item::Router(_))
-        });
-        let ground = Ground {
-            office: &self.office,
-            generation: self.generation,
-            journal: &self.journal,
-            net: &self.net,
-            recordings: self.directory.path(),
-            registrar: self.switch.registrar.clone(),
-            survivors: checkpoints.iter().map(|one| one.call().clone()).collect(),
-            seed: self.seed + 1_000_000,
-        };
-        self.restarts += 1;
-        // Calls that were in no state to be frozen are gone, and nobody will hear of them.
-        let is_known = |event: &Arc<Event>| {
-            checkpoints.iter().any(|one| *one.call() == event.call)
-                || self.records.iter().any(|record| record.id == event.call)
-        };
-        self.events.retain(is_known);
-        let (paper, air) = (MemoryJournal::new(), VirtualNet::new());
-        // The old one's sockets are closed before the new one's are opened.
-        let nowhere = Ground {
-            journal: &paper,
-            net: &air,
-            survivors: Vec::new(),
-            registrar: ground.registrar.clone(),
-            ..ground
-        };
-        let before = std::mem::replace(&mut self.switch, Switch::start(self.now, nowhere));
-        let recovered = before.die();
-        meanwhile(&self.net);
-        self.switch = Switch::start(self.now, ground);
-        self.switch.exchange.restore(self.now, checkpoints);
-        for notice in recovered {
-            self.switch.exchange.handle_notice(self.now, notice);
-        }
-        self.collect();
-    }
-
-    /// Takes a changed configuration over.
-    pub(crate) fn reload(&mut self, office: Office) {
-        self.generation += 1;
-        self.switch.reload(self.now, &office, self.generation);
-        self.office = office;
-        self.collect();
     }
 
     /// The story so far, for whoever reads a failure.
