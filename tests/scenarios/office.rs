@@ -335,6 +335,8 @@ pub(crate) struct Holdings {
     pub(crate) threads: usize,
     /// Resident memory in kB.
     pub(crate) memory_kb: u64,
+    /// What of it belongs to the process alone: without the pages of files, its program among them.
+    pub(crate) private_kb: u64,
     /// CPU time spent so far, of user and system.
     pub(crate) cpu_seconds: f64,
 }
@@ -367,6 +369,7 @@ impl Holdings {
                 .count(),
             threads: threads(&folder),
             memory_kb: number("VmRSS:"),
+            private_kb: number("RssAnon:"),
             cpu_seconds: cpu_seconds(&folder),
         }
     }

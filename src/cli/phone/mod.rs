@@ -8,8 +8,10 @@ mod line;
 mod news;
 mod order;
 mod outcome;
+mod past;
 mod registration;
 mod sound;
+mod speech;
 mod talk;
 mod tape;
 
