@@ -93,7 +93,8 @@ impl Call {
             .recordings
             .retain(|open| *open != closed.recording);
         let recording = closed.facts();
-        self.core.emit(hands, Fact::RecordingPublished { recording });
+        self.core
+            .emit(hands, Fact::RecordingPublished { recording });
     }
 
     /// Takes what the router says about the call.
