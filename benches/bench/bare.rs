@@ -33,9 +33,16 @@ impl Bare {
         writeln!(input, "{}", list.join(" ")).expect("a living forwarder");
         let mut line = String::new();
         let output = child.stdout.take().expect("piped");
-        BufReader::new(output).read_line(&mut line).expect("a living forwarder");
-        let ports = line.split_ascii_whitespace().map(|text| text.parse().expect("an address"));
-        Self { ports: ports.collect(), child }
+        BufReader::new(output)
+            .read_line(&mut line)
+            .expect("a living forwarder");
+        let ports = line
+            .split_ascii_whitespace()
+            .map(|text| text.parse().expect("an address"));
+        Self {
+            ports: ports.collect(),
+            child,
+        }
     }
 
     /// utime + stime so far.
@@ -55,8 +62,10 @@ impl Drop for Bare {
 pub(crate) fn serve() {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).expect("addresses");
-    let legs: Vec<SocketAddr> =
-        line.split_ascii_whitespace().map(|text| text.parse().expect("an address")).collect();
+    let legs: Vec<SocketAddr> = line
+        .split_ascii_whitespace()
+        .map(|text| text.parse().expect("an address"))
+        .collect();
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let bound = |_: &SocketAddr| {
         let socket = UdpSocket::bind(any).expect("a free port");
@@ -69,8 +78,10 @@ pub(crate) fn serve() {
         let data = epoll::EventData::new_u64(n as u64);
         epoll::add(&poll, socket, data, epoll::EventFlags::IN).expect("a socket");
     }
-    let ports: Vec<String> =
-        sockets.iter().map(|socket| socket.local_addr().expect("bound").to_string()).collect();
+    let ports: Vec<String> = sockets
+        .iter()
+        .map(|socket| socket.local_addr().expect("bound").to_string())
+        .collect();
     println!("{}", ports.join(" "));
     forward(&poll, &sockets, &legs);
 }

@@ -14,7 +14,11 @@ pub(crate) fn run() {
     let mut peer = Peer::new(ears, office.sip);
     let mut flows = Flows::bind(ROOMS * MEMBERS);
     peer.caller_media = flows.addresses();
-    let pace = Pace { calls: ROOMS * MEMBERS, a_second: 50.0, hold: None };
+    let pace = Pace {
+        calls: ROOMS * MEMBERS,
+        a_second: 50.0,
+        hold: None,
+    };
     peer.drive(pace, |n| Plan {
         from: PHONE.to_string(),
         to: (CONFERENCE + (n % ROOMS) as u32).to_string(),
@@ -23,8 +27,10 @@ pub(crate) fn run() {
     let windows: Vec<_> = (0..3)
         .map(|_| flows.speak(Payload::Speech, WINDOW, || office.cpu_seconds()))
         .collect();
-    let each: Vec<f64> =
-        windows.iter().map(|window| window.cpu / (ROOMS * MEMBERS) as f64).collect();
+    let each: Vec<f64> = windows
+        .iter()
+        .map(|window| window.cpu / (ROOMS * MEMBERS) as f64)
+        .collect();
     let heard: Vec<f64> = windows.iter().map(|window| window.heard).collect();
     println!(
         "conference  {:.3} % of a core per participant, {ROOMS} rooms of {MEMBERS}, all talking; \

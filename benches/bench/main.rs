@@ -33,7 +33,10 @@ fn main() {
         return bare::serve();
     }
     // Cargo adds an option of its own for a harness we do not have.
-    let wanted: Vec<&String> = arguments.iter().filter(|text| !text.starts_with('-')).collect();
+    let wanted: Vec<&String> = arguments
+        .iter()
+        .filter(|text| !text.starts_with('-'))
+        .collect();
     process::raise_descriptors();
     println!("figures of a release build; {}", process::machine());
     for (name, part) in PARTS {

@@ -31,7 +31,10 @@ impl Ears {
             socket.set_nonblocking(true).expect("a socket option");
             socket
         };
-        Self { caller: bound(), callee: bound() }
+        Self {
+            caller: bound(),
+            callee: bound(),
+        }
     }
 
     /// Where the switch reaches its trunk and its agents' phones.
@@ -78,6 +81,8 @@ pub(crate) struct Peer {
     /// Calls that came to a good end.
     pub(crate) done: Arc<AtomicU64>,
     acknowledged: usize,
+    /// Calls turned away with 503 because a thread of the switch was late.
+    pub(crate) refused: usize,
     failed: Vec<String>,
 }
 
@@ -121,6 +126,7 @@ impl Peer {
             answers: Vec::new(),
             done: Arc::default(),
             acknowledged: 0,
+            refused: 0,
             failed: Vec::new(),
         }
     }
@@ -138,7 +144,10 @@ impl Peer {
                  Contact: <sip:{phone}@{own}>\r\nExpires: 3600\r\n{authorization}\
                  Content-Length: 0\r\n\r\n"
             );
-            self.ears.callee.send_to(request.as_bytes(), self.switch).expect("loopback");
+            self.ears
+                .callee
+                .send_to(request.as_bytes(), self.switch)
+                .expect("loopback");
             let reply = self.reply_to_registration();
             if status(&reply) == Some(200) {
                 return;
@@ -174,7 +183,7 @@ impl Peer {
     /// over. Says what went wrong by panicking: figures of failed calls are worth nothing.
     pub(crate) fn drive(&mut self, pace: Pace, plan: impl Fn(usize) -> Plan) {
         let (begin, first) = (Instant::now(), self.calls.len());
-        let (up, over) = (self.acknowledged, self.done.load(Ordering::Relaxed));
+        let (over, refused) = (self.done.load(Ordering::Relaxed), self.refused);
         let mut started = 0;
         let interval = Duration::from_secs_f64(1.0 / pace.a_second);
         let patience = begin + interval * pace.calls as u32 + Duration::from_secs(15);
@@ -191,8 +200,11 @@ impl Peer {
                 self.bye(call);
             }
             let finished = match pace.hold {
-                None => self.is_up(first, started) && self.acknowledged >= up,
-                Some(_) => self.done.load(Ordering::Relaxed) - over == started as u64,
+                None => self.is_up(first, started),
+                Some(_) => {
+                    let done = self.done.load(Ordering::Relaxed) - over;
+                    done as usize + self.refused - refused == started
+                }
             };
             if started == pace.calls && finished {
                 break;
@@ -200,7 +212,10 @@ impl Peer {
             if let Some(why) = self.failed.first() {
                 panic!("a call failed: {why}");
             }
-            assert!(now < patience, "calls are left over 15 s after the last began");
+            assert!(
+                now < patience,
+                "calls are left over 15 s after the last began"
+            );
             let ending = self.endings.front().map(|(due, _)| *due);
             let next = (started < pace.calls).then(|| begin + interval * started as u32);
             let until = ending.into_iter().chain(next).min();
@@ -220,7 +235,11 @@ impl Peer {
     pub(crate) fn wait_for_callees(&mut self, count: usize) {
         let patience = Instant::now() + Duration::from_secs(20);
         while self.acknowledged < count {
-            assert!(Instant::now() < patience, "{} of {count} callees", self.acknowledged);
+            assert!(
+                Instant::now() < patience,
+                "{} of {count} callees",
+                self.acknowledged
+            );
             self.wait(Instant::now() + Duration::from_millis(50), None);
         }
     }
@@ -238,23 +257,33 @@ impl Peer {
 
     /// The switch's RTP addresses for the callers, by number of the call.
     pub(crate) fn ports_for_callers(&self) -> Vec<SocketAddr> {
-        let media = self.calls.iter().map(|call| call.media.expect("SDP in the 200"));
+        let media = self
+            .calls
+            .iter()
+            .map(|call| call.media.expect("SDP in the 200"));
         media.collect()
     }
 
     /// The switch's RTP addresses for the callees, by number of the call.
     pub(crate) fn ports_for_callees(&self) -> Vec<SocketAddr> {
-        self.answered_for.iter().map(|media| media.expect("SDP in the INVITE")).collect()
+        self.answered_for
+            .iter()
+            .map(|media| media.expect("SDP in the INVITE"))
+            .collect()
     }
 
     fn is_up(&self, first: usize, count: usize) -> bool {
-        self.calls[first..first + count].iter().all(|call| call.state == State::Up)
+        self.calls[first..first + count]
+            .iter()
+            .all(|call| call.state == State::Up)
     }
 
     fn wait(&mut self, until: Instant, hold: Option<Duration>) {
         let left = until.saturating_duration_since(Instant::now());
-        let timeout =
-            Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+        let timeout = Timespec {
+            tv_sec: left.as_secs() as i64,
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
         let mut events = [const { MaybeUninit::<epoll::Event>::uninit() }; 2];
         let Ok((ready, _)) = epoll::wait(&self.poll, &mut events[..], Some(&timeout)) else {
             return;
@@ -264,7 +293,11 @@ impl Peer {
         for which in ready {
             let is_caller = which == 0;
             let socket = |ears: &Ears, buffer: &mut [u8]| {
-                let socket = if is_caller { &ears.caller } else { &ears.callee };
+                let socket = if is_caller {
+                    &ears.caller
+                } else {
+                    &ears.callee
+                };
                 socket.recv_from(buffer)
             };
             while let Ok((length, _)) = socket(&self.ears, &mut buffer) {
@@ -328,14 +361,22 @@ impl Peer {
     }
 
     fn bye(&mut self, call: usize) {
-        let Call { to, contact, number, .. } = &self.calls[call];
+        let Call {
+            to,
+            contact,
+            number,
+            ..
+        } = &self.calls[call];
         let mut text = self.request("BYE", call, contact, to, number + 1);
         text.push_str("Content-Length: 0\r\n\r\n");
         self.say(&text);
     }
 
     fn say(&self, text: &str) {
-        self.ears.caller.send_to(text.as_bytes(), self.switch).expect("loopback");
+        self.ears
+            .caller
+            .send_to(text.as_bytes(), self.switch)
+            .expect("loopback");
     }
 
     fn caller_hears(&mut self, text: &str, hold: Option<Duration>) {
@@ -346,7 +387,9 @@ impl Peer {
             return;
         };
         let number = header(text, "Call-ID").and_then(|id| id.split('@').next()?.parse().ok());
-        let Some(call) = number.filter(|call| *call < self.calls.len()) else { return };
+        let Some(call) = number.filter(|call| *call < self.calls.len()) else {
+            return;
+        };
         let is_invite = header(text, "CSeq").is_some_and(|cseq| cseq.ends_with("INVITE"));
         match (status, is_invite) {
             (100..200, _) => {}
@@ -357,8 +400,18 @@ impl Peer {
                     self.done.fetch_add(1, Ordering::Relaxed);
                 }
             }
+            (503, true) => {
+                let ack = self.acknowledgement(call, text);
+                self.say(&ack);
+                if std::mem::replace(&mut self.calls[call].state, State::Over) == State::Calling {
+                    self.refused += 1;
+                    assert!(hold.is_some(), "the switch is too busy for figures: 503");
+                }
+            }
             (401, true) if self.calls[call].number == 1 => self.challenged(call, text),
-            _ => self.failed.push(text.lines().next().unwrap_or_default().to_owned()),
+            _ => self
+                .failed
+                .push(text.lines().next().unwrap_or_default().to_owned()),
         }
     }
 
@@ -368,7 +421,11 @@ impl Peer {
             let elapsed = self.calls[call].started.elapsed();
             self.answers.push(elapsed.as_nanos() as u64);
             let contact = header(text, "Contact").unwrap_or_default();
-            let contact = contact.trim_start_matches('<').split('>').next().unwrap_or_default();
+            let contact = contact
+                .trim_start_matches('<')
+                .split('>')
+                .next()
+                .unwrap_or_default();
             let placed = &mut self.calls[call];
             placed.state = State::Up;
             placed.to = header(text, "To").unwrap_or_default().to_owned();
@@ -378,7 +435,12 @@ impl Peer {
                 self.endings.push_back((Instant::now() + hold, call));
             }
         }
-        let Call { to, contact, number, .. } = &self.calls[call];
+        let Call {
+            to,
+            contact,
+            number,
+            ..
+        } = &self.calls[call];
         let mut ack = self.request("ACK", call, contact, to, *number);
         ack.push_str("Content-Length: 0\r\n\r\n");
         self.say(&ack);
@@ -386,14 +448,25 @@ impl Peer {
 
     fn challenged(&mut self, call: usize, text: &str) {
         let uri = self.uri(call);
-        let to = header(text, "To").unwrap_or_default().to_owned();
-        // The ACK of a refusal belongs to the transaction of its INVITE (RFC 3261 §17.1.1.3).
-        let ack = self.request("ACK", call, &uri, &to, 1).replacen("1ACK", "1INVITE", 1);
-        self.say(&(ack + "Content-Length: 0\r\n\r\n"));
-        let phone = self.calls[call].plan.from.parse().expect("phones have numbers");
+        let ack = self.acknowledgement(call, text);
+        self.say(&ack);
+        let phone = self.calls[call]
+            .plan
+            .from
+            .parse()
+            .expect("phones have numbers");
         let authorization = self.authorization(text, &Method::Invite, &uri, phone);
         self.calls[call].number = 2;
         self.send_invite(call, &authorization);
+    }
+
+    /// The ACK of a refusal: of the transaction of its INVITE (RFC 3261 §17.1.1.3).
+    fn acknowledgement(&self, call: usize, refusal: &str) -> String {
+        let number = self.calls[call].number;
+        let to = header(refusal, "To").unwrap_or_default();
+        let ack = self.request("ACK", call, &self.uri(call), to, number);
+        let branch = (format!("x{number}ACK"), format!("x{number}INVITE"));
+        ack.replacen(&branch.0, &branch.1, 1) + "Content-Length: 0\r\n\r\n"
     }
 
     fn callee_hears(&mut self, text: &str) {
@@ -431,17 +504,28 @@ impl Peer {
 
     fn reply_with(&self, request: &str, status: &str, rest: &str, body: &str) {
         let mut reply = format!("SIP/2.0 {status}\r\n");
-        for line in request.split("\r\n").skip(1).take_while(|line| !line.is_empty()) {
+        for line in request
+            .split("\r\n")
+            .skip(1)
+            .take_while(|line| !line.is_empty())
+        {
             let kept = ["Via:", "From:", "Call-ID:", "CSeq:"].iter();
             if kept.into_iter().any(|name| line.starts_with(name)) {
                 let _ = write!(reply, "{line}\r\n");
             } else if line.starts_with("To:") {
-                let tag = if line.contains(";tag=") { "" } else { ";tag=callee" };
+                let tag = if line.contains(";tag=") {
+                    ""
+                } else {
+                    ";tag=callee"
+                };
                 let _ = write!(reply, "{line}{tag}\r\n");
             }
         }
         let _ = write!(reply, "{rest}Content-Length: {}\r\n\r\n{body}", body.len());
-        self.ears.callee.send_to(reply.as_bytes(), self.switch).expect("loopback");
+        self.ears
+            .callee
+            .send_to(reply.as_bytes(), self.switch)
+            .expect("loopback");
     }
 }
 

@@ -32,8 +32,15 @@ fn measure(office: &Office, mut peer: Peer, name: &str, number: &str) {
     let own = through_switch.addresses();
     peer.caller_media = own[..CALLS].to_vec();
     peer.callee_media = own[CALLS..].to_vec();
-    let plan = Plan { from: "0901234".to_owned(), to: number.to_owned() };
-    let pace = Pace { calls: CALLS, a_second: 50.0, hold: None };
+    let plan = Plan {
+        from: "0901234".to_owned(),
+        to: number.to_owned(),
+    };
+    let pace = Pace {
+        calls: CALLS,
+        a_second: 50.0,
+        hold: None,
+    };
     peer.drive(pace, |_| plan.clone());
     peer.wait_for_callees(CALLS);
     let mut ports = peer.ports_for_callers();
@@ -57,8 +64,11 @@ fn report(name: &str, ours: &[Window], floors: &[Window]) {
     let of = |windows: &[Window], value: fn(&Window) -> f64| {
         Spread::of(&windows.iter().map(value).collect::<Vec<_>>())
     };
-    let ratios: Vec<f64> =
-        ours.iter().zip(floors).map(|(ours, floor)| ours.cpu / floor.cpu).collect();
+    let ratios: Vec<f64> = ours
+        .iter()
+        .zip(floors)
+        .map(|(ours, floor)| ours.cpu / floor.cpu)
+        .collect();
     println!(
         "{name:<11} {:.1} % of a core for {CALLS} calls, bare forwarder {:.1} %, ratio {:.2}; \
          came through {:.2} % and {:.2} %",

@@ -17,9 +17,15 @@ pub(crate) fn run() {
     peer.idle(IDLE);
     let idle = 100.0 * (office.cpu_seconds() - before) / IDLE.as_secs_f64();
     println!("idle        {idle:.1} % of a core, counted in every figure of the switch below");
-    let stranger = Plan { from: "0901234".to_owned(), to: THROUGH.to_owned() };
+    let stranger = Plan {
+        from: "0901234".to_owned(),
+        to: THROUGH.to_owned(),
+    };
     measure(&office, &mut peer, "trunk-trunk", stranger);
-    let phone = Plan { from: PHONE.to_string(), to: "0312345678".to_owned() };
+    let phone = Plan {
+        from: PHONE.to_string(),
+        to: "0312345678".to_owned(),
+    };
     measure(&office, &mut peer, "phone-trunk with digest", phone);
 }
 
@@ -40,16 +46,23 @@ fn measure(office: &Office, peer: &mut Peer, name: &str, plan: Plan) {
     let seconds = WARM_UP + HOLD + WINDOW * WINDOWS;
     let calls = (seconds.as_secs_f64() * RATE) as usize;
     peer.answers.clear();
-    let pace = Pace { calls, a_second: RATE, hold: Some(HOLD) };
+    let pace = Pace {
+        calls,
+        a_second: RATE,
+        hold: Some(HOLD),
+    };
     peer.drive(pace, |_| plan.clone());
     let windows = Spread::of(&sampler.join().expect("the sampler does not panic"));
     let steady = (WARM_UP.as_secs_f64() * RATE) as usize;
-    let (p50, p99) = p50_p99(&mut peer.answers[steady..]);
+    let from = steady.min(peer.answers.len());
+    let from = steady.min(peer.answers.len());
+    let (p50, p99) = p50_p99(&mut peer.answers[from..]);
     println!(
         "set-ups     {name}: {windows:.3} CPU-s per 1000 calls at {RATE:.0}/s; \
-         INVITE to 200 p50 {:.2} ms, p99 {:.2} ms",
+         INVITE to 200 p50 {:.2} ms, p99 {:.2} ms; {} of {calls} refused",
         p50 / 1000.0,
-        p99 / 1000.0
+        p99 / 1000.0,
+        std::mem::take(&mut peer.refused),
     );
 }
 
