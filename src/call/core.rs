@@ -157,13 +157,14 @@ impl Core {
 
     /// Opens the media of a leg that has none yet. The status to refuse with when no port is left.
     pub(crate) fn open_media(&mut self, hands: &mut Hands<'_>, id: LegId) -> Result<(), u16> {
+        let other = self.leg_with_media();
         let Some(leg) = self.leg_mut(id) else {
             return Err(500);
         };
         if leg.local.is_some() {
             return Ok(());
         }
-        leg.local = Some(open_local(hands, id)?);
+        leg.local = Some(open_local(hands, id, other)?);
         Ok(())
     }
 
@@ -356,6 +357,15 @@ impl Core {
         self.legs.iter().skip(1).filter(|leg| leg.is_live())
     }
 
+    /// A leg whose media is open.
+    pub(crate) fn leg_with_media(&self) -> Option<LegId> {
+        let mut open = self
+            .legs
+            .iter()
+            .filter(|leg| leg.local.is_some() && leg.is_live());
+        open.next().map(|leg| leg.id)
+    }
+
     /// A new leg towards someone, not yet in the call.
     pub(crate) fn outgoing(
         &self,
@@ -405,10 +415,15 @@ pub(crate) enum Looped {
 }
 
 /// Opens ports for a leg and describes our side of it.
-pub(crate) fn open_local(hands: &mut Hands<'_>, id: LegId) -> Result<LocalMedia, u16> {
+/// Legs of one call are on one media worker, as far as it keeps up: `other` is one of them.
+pub(crate) fn open_local(
+    hands: &mut Hands<'_>,
+    id: LegId,
+    other: Option<LegId>,
+) -> Result<LocalMedia, u16> {
     let ports = hands
         .media
-        .open_leg(id, hands.ids.origin().shard)
+        .open_leg_beside(id, hands.ids.origin().shard, other)
         .map_err(|error| {
             tracing::warn!(%error, "no media port for a leg");
             503_u16

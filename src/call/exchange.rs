@@ -229,6 +229,11 @@ impl Exchange {
         .min()
     }
 
+    /// Lets media begin with what it was told since the last time.
+    pub fn wake_media(&self) {
+        self.media.wake();
+    }
+
     /// What is to be done, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outbox.pop_front()
