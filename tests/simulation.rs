@@ -5,6 +5,8 @@
 
 #[path = "simulation/ear.rs"]
 mod ear;
+#[path = "simulation/fate.rs"]
+mod fate;
 #[path = "simulation/judge.rs"]
 mod judge;
 #[path = "simulation/link.rs"]
@@ -28,6 +30,8 @@ mod abandon;
 mod agents;
 #[path = "simulation/checkpoint.rs"]
 mod checkpoint;
+#[path = "simulation/contacts.rs"]
+mod contacts;
 #[path = "simulation/dial.rs"]
 mod dial;
 #[path = "simulation/fuzz.rs"]
@@ -40,3 +44,5 @@ mod loss;
 mod reload;
 #[path = "simulation/story.rs"]
 mod story;
+#[path = "simulation/treatment.rs"]
+mod treatment;

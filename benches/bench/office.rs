@@ -68,7 +68,7 @@ impl Office {
         let log = fs::File::create(folder.path().join("log")).expect("a writable folder");
         let sounds = concat!(env!("CARGO_MANIFEST_DIR"), "/sounds");
         let mut child = Command::new(env!("CARGO_BIN_EXE_tsunagu"))
-            .args(["serve", "--config"])
+            .args(["serve", "--json", "--config"])
             .arg(&config)
             .env("TSUNAGU_SOUNDS", sounds)
             .env("TSUNAGU_DATA", folder.path().join("var"))
@@ -108,16 +108,21 @@ impl Drop for Office {
     }
 }
 
-/// The UDP address on the line "SIP" of the welcome.
+/// The UDP address that the switch says it listens on.
 fn listener(child: &mut Child) -> Option<SocketAddr> {
-    let output = BufReader::new(child.stdout.take()?);
-    let mut lines = output.lines().map_while(Result::ok);
-    let line = lines.find(|line| line.trim_start().starts_with("SIP "))?;
-    // Nobody reads what follows; a few lines fit into the pipe.
-    let mut words = line.split_ascii_whitespace().skip(1);
-    let address = words.next()?.parse().ok()?;
-    lines.find(|line| line.contains("recordings"));
-    Some(address)
+    let mut line = String::new();
+    BufReader::new(child.stdout.take()?)
+        .read_line(&mut line)
+        .ok()?;
+    let welcome: serde_json::Value = serde_json::from_str(&line).ok()?;
+    let listeners = welcome["sip"].as_array()?;
+    let is_udp = |one: &&serde_json::Value| {
+        one["protocol"]
+            .as_str()
+            .is_some_and(|name| name.eq_ignore_ascii_case("udp"))
+    };
+    let udp = listeners.iter().find(is_udp)?;
+    udp["address"].as_str()?.parse().ok()
 }
 
 const NODE: &str = r#"

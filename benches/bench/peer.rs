@@ -81,6 +81,8 @@ pub(crate) struct Peer {
     /// Calls that came to a good end.
     pub(crate) done: Arc<AtomicU64>,
     acknowledged: usize,
+    /// Calls turned away with 503 because a thread of the switch was late.
+    pub(crate) refused: usize,
     failed: Vec<String>,
 }
 
@@ -124,6 +126,7 @@ impl Peer {
             answers: Vec::new(),
             done: Arc::default(),
             acknowledged: 0,
+            refused: 0,
             failed: Vec::new(),
         }
     }
@@ -180,7 +183,7 @@ impl Peer {
     /// over. Says what went wrong by panicking: figures of failed calls are worth nothing.
     pub(crate) fn drive(&mut self, pace: Pace, plan: impl Fn(usize) -> Plan) {
         let (begin, first) = (Instant::now(), self.calls.len());
-        let (up, over) = (self.acknowledged, self.done.load(Ordering::Relaxed));
+        let (over, refused) = (self.done.load(Ordering::Relaxed), self.refused);
         let mut started = 0;
         let interval = Duration::from_secs_f64(1.0 / pace.a_second);
         let patience = begin + interval * pace.calls as u32 + Duration::from_secs(15);
@@ -197,8 +200,11 @@ impl Peer {
                 self.bye(call);
             }
             let finished = match pace.hold {
-                None => self.is_up(first, started) && self.acknowledged >= up,
-                Some(_) => self.done.load(Ordering::Relaxed) - over == started as u64,
+                None => self.is_up(first, started),
+                Some(_) => {
+                    let done = self.done.load(Ordering::Relaxed) - over;
+                    done as usize + self.refused - refused == started
+                }
             };
             if started == pace.calls && finished {
                 break;
@@ -394,6 +400,14 @@ impl Peer {
                     self.done.fetch_add(1, Ordering::Relaxed);
                 }
             }
+            (503, true) => {
+                let ack = self.acknowledgement(call, text);
+                self.say(&ack);
+                if std::mem::replace(&mut self.calls[call].state, State::Over) == State::Calling {
+                    self.refused += 1;
+                    assert!(hold.is_some(), "the switch is too busy for figures: 503");
+                }
+            }
             (401, true) if self.calls[call].number == 1 => self.challenged(call, text),
             _ => self
                 .failed
@@ -434,12 +448,8 @@ impl Peer {
 
     fn challenged(&mut self, call: usize, text: &str) {
         let uri = self.uri(call);
-        let to = header(text, "To").unwrap_or_default().to_owned();
-        // The ACK of a refusal belongs to the transaction of its INVITE (RFC 3261 §17.1.1.3).
-        let ack = self
-            .request("ACK", call, &uri, &to, 1)
-            .replacen("1ACK", "1INVITE", 1);
-        self.say(&(ack + "Content-Length: 0\r\n\r\n"));
+        let ack = self.acknowledgement(call, text);
+        self.say(&ack);
         let phone = self.calls[call]
             .plan
             .from
@@ -448,6 +458,15 @@ impl Peer {
         let authorization = self.authorization(text, &Method::Invite, &uri, phone);
         self.calls[call].number = 2;
         self.send_invite(call, &authorization);
+    }
+
+    /// The ACK of a refusal: of the transaction of its INVITE (RFC 3261 §17.1.1.3).
+    fn acknowledgement(&self, call: usize, refusal: &str) -> String {
+        let number = self.calls[call].number;
+        let to = header(refusal, "To").unwrap_or_default();
+        let ack = self.request("ACK", call, &self.uri(call), to, number);
+        let branch = (format!("x{number}ACK"), format!("x{number}INVITE"));
+        ack.replacen(&branch.0, &branch.1, 1) + "Content-Length: 0\r\n\r\n"
     }
 
     fn callee_hears(&mut self, text: &str) {

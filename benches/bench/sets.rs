@@ -54,12 +54,14 @@ fn measure(office: &Office, peer: &mut Peer, name: &str, plan: Plan) {
     peer.drive(pace, |_| plan.clone());
     let windows = Spread::of(&sampler.join().expect("the sampler does not panic"));
     let steady = (WARM_UP.as_secs_f64() * RATE) as usize;
-    let (p50, p99) = p50_p99(&mut peer.answers[steady..]);
+    let from = steady.min(peer.answers.len());
+    let (p50, p99) = p50_p99(&mut peer.answers[from..]);
     println!(
         "set-ups     {name}: {windows:.3} CPU-s per 1000 calls at {RATE:.0}/s; \
-         INVITE to 200 p50 {:.2} ms, p99 {:.2} ms",
+         INVITE to 200 p50 {:.2} ms, p99 {:.2} ms; {} of {calls} refused",
         p50 / 1000.0,
-        p99 / 1000.0
+        p99 / 1000.0,
+        std::mem::take(&mut peer.refused),
     );
 }
 

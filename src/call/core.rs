@@ -7,10 +7,8 @@ use super::CallKey;
 use super::hands::Hands;
 use super::leg::{Leg, Progress};
 use super::negotiate;
-use crate::base::{CallId, Cause, LegId, Party, RecordingId, RoomId, Timestamp};
-use crate::events::{
-    AgentStretch, CallRecord, Direction, Event, Fact, MediaSummary, Role, Stretch,
-};
+use crate::base::{CallId, LegId, RecordingId, RoomId, Timestamp};
+use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stretch};
 use crate::media::{Command, PlayId, Tape};
 use crate::recording::stem;
 use crate::sdp::{self, Description, LocalMedia};
@@ -62,7 +60,7 @@ impl Core {
         self.emit_at(hands, hands.now, fact);
     }
 
-    fn emit_at(&mut self, hands: &mut Hands<'_>, at: Timestamp, fact: Fact) {
+    pub(super) fn emit_at(&mut self, hands: &mut Hands<'_>, at: Timestamp, fact: Fact) {
         let event = Event {
             at,
             call: self.id.clone(),
@@ -159,13 +157,14 @@ impl Core {
 
     /// Opens the media of a leg that has none yet. The status to refuse with when no port is left.
     pub(crate) fn open_media(&mut self, hands: &mut Hands<'_>, id: LegId) -> Result<(), u16> {
+        let other = self.leg_with_media();
         let Some(leg) = self.leg_mut(id) else {
             return Err(500);
         };
         if leg.local.is_some() {
             return Ok(());
         }
-        leg.local = Some(open_local(hands, id)?);
+        leg.local = Some(open_local(hands, id, other)?);
         Ok(())
     }
 
@@ -262,7 +261,13 @@ impl Core {
         let sounds = playing
             .names
             .iter()
-            .filter_map(|name| generation.and_then(|now| now.sounds.sound(name)))
+            .filter_map(|name| {
+                let sound = generation.and_then(|now| now.sounds.sound(name));
+                if sound.is_none() {
+                    tracing::warn!(call = %self.id, name, "no such sound");
+                }
+                sound
+            })
             .collect();
         let (leg, play, looped) = (playing.leg, playing.play, playing.looped == Looped::Forever);
         hands.tell(Command::Play {
@@ -347,127 +352,18 @@ impl Core {
         self.emit(hands, Fact::RecordingStarted { recording });
     }
 
-    /// Ends one leg, whatever state its INVITE is in. Nothing happens to a leg already over.
-    pub(crate) fn hang_up(&mut self, hands: &mut Hands<'_>, id: LegId, by: Party, cause: Cause) {
-        let Some(leg) = self.leg(id) else { return };
-        let (session, progress) = (leg.session, leg.progress);
-        match progress {
-            Progress::Arriving => {
-                let status = if cause.sip >= 300 { cause.sip } else { 480 };
-                hands.ua.reject(hands.now, session, status, &[]);
-            }
-            Progress::Answered => hands.ua.bye(hands.now, session, &reason_header(&cause)),
-            Progress::Calling | Progress::Ringing => hands.ua.cancel(hands.now, session),
-            Progress::Over => return,
-        }
-        self.leg_over(hands, id, by, cause);
-    }
-
-    /// Notes that a leg's SIP is over and closes its media.
-    pub(crate) fn leg_over(&mut self, hands: &mut Hands<'_>, id: LegId, by: Party, cause: Cause) {
-        let Some(leg) = self.legs.iter_mut().find(|leg| leg.id == id) else {
-            return;
-        };
-        if leg.progress == Progress::Over {
-            return;
-        }
-        leg.progress = Progress::Over;
-        leg.over = Some((hands.now, by, cause));
-        hands.index.sessions.remove(&leg.session);
-        if leg.local.is_some() {
-            if let Some(name) = self.conference.take() {
-                hands.leave_conference(&name, id);
-            }
-            if let Some(room) = self.room {
-                hands.tell(Command::Leave { room, leg: id });
-            }
-            hands.tell(Command::CloseLeg { leg: id });
-        } else {
-            self.leg_closed(hands, id, MediaSummary::default());
-        }
-    }
-
-    /// Takes the counts of a leg whose media is closed, and says that the leg ended.
-    pub(crate) fn leg_closed(&mut self, hands: &mut Hands<'_>, id: LegId, summary: MediaSummary) {
-        hands.index.legs.remove(&id);
-        let Some(leg) = self.leg_mut(id) else { return };
-        if leg.summary.is_some() {
-            return;
-        }
-        leg.summary = Some(summary.clone());
-        if let Some(trunk) = &leg.trunk {
-            hands.gate.exit_trunk(trunk);
-        }
-        let (at, by, cause) = leg
-            .over
-            .clone()
-            .unwrap_or_else(|| (hands.now, Party::Switch, Cause::from_status(500)));
-        self.emit_at(
-            hands,
-            at,
-            Fact::LegEnded {
-                leg: id,
-                by,
-                cause,
-                media: summary,
-            },
-        );
-    }
-
-    /// Ends the call: every leg, the room, the recordings. Publishing follows when all is counted.
-    pub(crate) fn end(&mut self, hands: &mut Hands<'_>, by: Party, cause: &Cause) {
-        if self.ended.is_some() {
-            return;
-        }
-        self.ended = Some(hands.now);
-        for recording in self.recordings.clone() {
-            hands.tell(Command::StopRecord {
-                recording,
-                at: hands.now,
-            });
-        }
-        self.emit(
-            hands,
-            Fact::CallEnded {
-                by,
-                cause: cause.clone(),
-            },
-        );
-        let live: Vec<LegId> = self
-            .legs
-            .iter()
-            .filter(|leg| leg.is_live())
-            .map(|leg| leg.id)
-            .collect();
-        for leg in live {
-            self.hang_up(hands, leg, by, cause.clone());
-        }
-        self.close_room(hands);
-    }
-
-    /// Ends the call's conference with its recordings; the legs stay.
-    pub(crate) fn close_room(&mut self, hands: &mut Hands<'_>) {
-        for recording in self.recordings.clone() {
-            hands.tell(Command::StopRecord {
-                recording,
-                at: hands.now,
-            });
-        }
-        if let Some(room) = self.room.take() {
-            hands.tell(Command::CloseRoom { room });
-        }
-    }
-
-    /// Whether everything is known but when after-call work ends.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.ended.is_some()
-            && self.recordings.is_empty()
-            && self.legs.iter().all(|leg| leg.summary.is_some())
-    }
-
     /// Living legs other than the caller's that talk or are rung.
     pub(crate) fn others(&self) -> impl Iterator<Item = &Leg> {
         self.legs.iter().skip(1).filter(|leg| leg.is_live())
+    }
+
+    /// A leg whose media is open.
+    pub(crate) fn leg_with_media(&self) -> Option<LegId> {
+        let mut open = self
+            .legs
+            .iter()
+            .filter(|leg| leg.local.is_some() && leg.is_live());
+        open.next().map(|leg| leg.id)
     }
 
     /// A new leg towards someone, not yet in the call.
@@ -519,10 +415,15 @@ pub(crate) enum Looped {
 }
 
 /// Opens ports for a leg and describes our side of it.
-pub(crate) fn open_local(hands: &mut Hands<'_>, id: LegId) -> Result<LocalMedia, u16> {
+/// Legs of one call are on one media worker, as far as it keeps up: `other` is one of them.
+pub(crate) fn open_local(
+    hands: &mut Hands<'_>,
+    id: LegId,
+    other: Option<LegId>,
+) -> Result<LocalMedia, u16> {
     let ports = hands
         .media
-        .open_leg(id, hands.ids.origin().shard)
+        .open_leg_beside(id, hands.ids.origin().shard, other)
         .map_err(|error| {
             tracing::warn!(%error, "no media port for a leg");
             503_u16
@@ -535,13 +436,4 @@ pub(crate) fn open_local(hands: &mut Hands<'_>, id: LegId) -> Result<LocalMedia,
 /// A session description as a message body.
 pub(crate) fn sdp_body(description: &Description) -> Body {
     Body::sdp(description.to_bytes())
-}
-
-/// RFC 3326: why a BYE or CANCEL was sent.
-fn reason_header(cause: &Cause) -> Vec<(crate::sip::HeaderName, String)> {
-    let text = cause.words.replace('"', "'");
-    vec![(
-        crate::sip::HeaderName::Reason,
-        format!("Q.850;cause={};text=\"{text}\"", cause.q850),
-    )]
 }

@@ -206,11 +206,9 @@ impl Exchange {
         self.expire_bindings(now);
         while let Some((_, alarm)) = self.timers.pop_due(now) {
             match alarm {
-                Alarm::Publish(key) => {
-                    if let Some(call) = self.calls.remove(&key) {
-                        self.publish(call);
-                    }
-                }
+                Alarm::Publish(key) => self.with_call(now, key, |call, hands| {
+                    call.core.wait_no_longer(hands);
+                }),
                 Alarm::Stage(key) => self.with_call(now, key, |call, hands| {
                     call.handle_timeout(hands);
                 }),
@@ -229,6 +227,11 @@ impl Exchange {
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// Lets media begin with what it was told since the last time.
+    pub fn wake_media(&self) {
+        self.media.wake();
     }
 
     /// What is to be done, in order.

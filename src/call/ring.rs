@@ -90,7 +90,7 @@ impl Core {
 
     fn place(&mut self, hands: &mut Hands<'_>, target: Placed) -> Result<LegId, u16> {
         let id = hands.ids.leg();
-        let local = open_local(hands, id)?;
+        let local = open_local(hands, id, self.leg_with_media())?;
         let body = sdp_body(&sdp::offer(&local));
         let here = target.flow.local;
         let mut from = NameAddr::new(sip_uri(

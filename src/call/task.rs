@@ -138,6 +138,8 @@ impl<O: Outlets> Shard<O> {
                 () = sleep(wait) => self.wake(),
             }
             self.flush();
+            // Once a turn: what the turn says goes out first, and a worker wakes once for all.
+            self.exchange.wake_media();
         }
     }
 

@@ -60,10 +60,23 @@ impl Bus {
     }
 }
 
+/// A publisher that wakes a sleeping subscriber pays several microseconds for it; so it happens
+/// fifty times a second at the most.
+const REST: std::time::Duration = std::time::Duration::from_millis(20);
+
 impl Subscription {
     /// Waits for the next event; `None` when the bus is gone.
     pub fn recv(&self) -> Option<Arc<Event>> {
         self.receiver.recv().ok()
+    }
+
+    /// The next event, for a subscriber who need not know at once: after each burst it rests, so
+    /// that publishers seldom have to wake it. A single event comes without delay.
+    pub fn recv_at_leisure(&self) -> Option<Arc<Event>> {
+        self.try_recv().or_else(|| {
+            std::thread::sleep(REST);
+            self.recv()
+        })
     }
 
     /// The next event if one is there.

@@ -71,6 +71,11 @@ impl Directory {
         self.legs.contains_key(&leg)
     }
 
+    /// The worker a leg is on.
+    pub(crate) fn worker_with(&self, leg: LegId) -> Option<usize> {
+        self.legs.get(&leg).map(|place| place.worker)
+    }
+
     /// The shard of a leg.
     pub(crate) fn shard(&self, leg: LegId) -> Option<ShardId> {
         self.legs.get(&leg).map(|place| place.shard)

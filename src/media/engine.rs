@@ -183,9 +183,24 @@ impl Engine {
     ///
     /// When there is no pair of ports, no worker keeps up, or the leg exists.
     pub fn open_leg(&self, leg: LegId, shard: ShardId) -> Result<LegPorts, MediaError> {
+        self.open_leg_beside(leg, shard, None)
+    }
+
+    /// The same, on the worker of a leg it will share a room with: no move when they join, and
+    /// one worker to wake instead of two.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::open_leg`]; that the other leg is gone is none.
+    pub fn open_leg_beside(
+        &self,
+        leg: LegId,
+        shard: ShardId,
+        other: Option<LegId>,
+    ) -> Result<LegPorts, MediaError> {
         let now = self.now();
         let mut control = self.control();
-        let worker = self.place(&control.directory, leg)?;
+        let worker = self.place(&control.directory, leg, other)?;
         let (lease, rtp, rtcp) = self.bind(now)?;
         let entropy = &mut control.entropy;
         let out = Outbound::new(entropy.u32(), entropy.u32() as u16, entropy.u32());
@@ -211,7 +226,7 @@ impl Engine {
     pub fn restore_leg(&self, state: &LegState) -> Result<LegPorts, MediaError> {
         let now = self.now();
         let mut control = self.control();
-        let worker = self.place(&control.directory, state.leg)?;
+        let worker = self.place(&control.directory, state.leg, None)?;
         let port = state.ports.rtp.port();
         let taken = |why: String| MediaError::PortTaken { port, why };
         let lease = self.0.ports.take_again(port, now);
@@ -239,7 +254,16 @@ impl Engine {
         Ok(state.ports)
     }
 
-    /// Gives a command to whom it concerns. Teardown has reserved slots and is not refused.
+    /// Wakes the workers for the commands given so far; without it they take them at their next
+    /// tick, within 20 ms. For whoever has given all commands of one event.
+    pub fn wake(&self) {
+        for inbox in self.0.inboxes.iter() {
+            inbox.wake_if_awaited();
+        }
+    }
+
+    /// Gives a command to whom it concerns; [`Engine::wake`] makes it take effect at once.
+    /// Teardown has reserved slots and is not refused.
     ///
     /// # Errors
     ///
@@ -343,7 +367,12 @@ impl Engine {
         self.0.shutdown();
     }
 
-    fn place(&self, directory: &Directory, leg: LegId) -> Result<usize, MediaError> {
+    fn place(
+        &self,
+        directory: &Directory,
+        leg: LegId,
+        other: Option<LegId>,
+    ) -> Result<usize, MediaError> {
         if directory.has_leg(leg) {
             return Err(MediaError::Exists(leg));
         }
@@ -351,8 +380,9 @@ impl Engine {
             return Err(MediaError::NoPorts);
         }
         let ready = |worker: &usize| self.0.inboxes[*worker].is_ready();
-        let worker = directory.by_load().into_iter().find(ready);
-        worker.ok_or(MediaError::WorkerBusy)
+        let beside = other.and_then(|other| directory.worker_with(other));
+        let mut workers = beside.into_iter().chain(directory.by_load());
+        workers.find(ready).ok_or(MediaError::WorkerBusy)
     }
 
     fn adopt(

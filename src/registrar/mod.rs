@@ -98,13 +98,12 @@ impl Registrar {
     }
 
     /// The table as it was written down; what has ended meanwhile goes with the next
-    /// [`Registrar::handle_timeout`]. Connections of an earlier process are forgotten.
+    /// [`Registrar::handle_timeout`]. What was registered over a connection of the earlier process
+    /// went with it.
     pub fn restore(limits: Limits, snapshot: Snapshot) -> Self {
         let mut registrar = Self::new(limits);
         for (phone, mut bindings) in snapshot.phones {
-            for binding in &mut bindings {
-                binding.flow.connection = None;
-            }
+            bindings.retain(|binding| binding.flow.connection.is_none());
             registrar.set(&phone, bindings);
         }
         registrar

@@ -215,7 +215,8 @@ impl Talk {
         for part in [0.25, 0.9] {
             let by_caller = origin(&caller, left, part);
             let by_agent = origin(&agent, right, part);
-            let apart = (by_caller - by_agent).abs() * 1_000.0;
+            let apart = (by_caller.0 - by_agent.1).max(by_agent.0 - by_caller.1);
+            let apart = apart.max(0.0) * 1_000.0;
             println!(
                 "at {:.0} % of the file the channels are {apart:.1} ms apart",
                 part * 100.0
@@ -226,19 +227,24 @@ impl Talk {
 }
 
 /// When, on the wall clock, the file's first sample was spoken, judged by what stands at `part`
-/// of the file and when the same sound was on the wire.
+/// of the file and when the same sound was on the wire: earliest and latest. They differ by what
+/// the sender's own clock has slipped, which nobody can tell from delay.
 #[track_caller]
-fn origin(spoken: &Heard, channel: &[i16], part: f64) -> f64 {
+fn origin(spoken: &Heard, channel: &[i16], part: f64) -> (f64, f64) {
     // Not the very end: the last packets of a side that hangs up are not said any more.
     let at = ((channel.len() as f64 * part) as usize).min(channel.len() - 10_000);
     let piece = &channel[at..at + 8_000];
     let (offset, score) = find(piece, &spoken.samples).expect("more than a second was spoken");
     assert!(score > 0.95, "the recording is what was spoken: {score:.3}");
-    let began = spoken.began_by(offset).expect("spoken");
-    let began = began
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .expect("after 1970");
-    began.as_secs_f64() + (offset as f64 - at as f64) / 8_000.0
+    let first = |began: Option<SystemTime>| {
+        let began = began.expect("spoken");
+        let began = began
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .expect("after 1970");
+        began.as_secs_f64() + (offset as f64 - at as f64) / 8_000.0
+    };
+    let piece = offset..offset + piece.len();
+    (first(spoken.began), first(spoken.began_by(piece)))
 }
 
 /// A tone whose loudness changes ten times a second and never repeats its pattern, so that it fits in one place only.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -279,12 +280,13 @@ impl Heard {
         heard
     }
 
-    /// When the first packet would have come with the delay of the fastest within two seconds of a
-    /// place in the sound: a busy sender's clock slips now and then.
-    pub(crate) fn began_by(&self, place: usize) -> Option<SystemTime> {
-        let near = |offset: usize| offset.abs_diff(place) < 16_000;
-        let origins = self.origins.iter().filter(|(offset, _)| near(*offset));
-        origins.map(|(_, began)| *began).min()
+    /// When the first packet would have come with the delay of the fastest of a stretch.
+    pub(crate) fn began_by(&self, stretch: Range<usize>) -> Option<SystemTime> {
+        let origins = self.origins.iter();
+        origins
+            .filter(|(offset, _)| stretch.contains(offset))
+            .map(|(_, began)| *began)
+            .min()
     }
 
     /// The sound between two instants of the wall clock.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::Digest as _;
-use tsunagu::events::{CallRecord, Fact, Stretch};
+use tsunagu::events::{AgentStretch, CallRecord, Fact, Stretch};
 use tsunagu::router::WorkerState;
 
 use crate::world::World;
@@ -130,7 +130,8 @@ fn is_right(record: &CallRecord, was_restarted: bool) -> Result<(), String> {
         let mut last = record.started;
         for part in &agent.timeline {
             let until = part.until.ok_or("an open part in an agent's timeline")?;
-            if part.from < last || until > ended {
+            let is_late = until > ended && part.stretch != AgentStretch::Wrap;
+            if part.from < last || is_late {
                 return Err(format!("{} works outside of the call", agent.agent));
             }
             last = until;

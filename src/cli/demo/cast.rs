@@ -18,7 +18,7 @@ use crate::base::Entropy;
 /// What comes from outside.
 #[derive(Debug)]
 pub(super) enum Told {
-    /// A process says nothing more.
+    /// A process ended that was not done.
     Ended(Who),
     /// Somebody wants the demo to end.
     Interrupted,
@@ -116,7 +116,10 @@ impl Cast {
     pub(super) fn enter(&mut self, who: Who) -> anyhow::Result<()> {
         let mut phone = self.command("phone")?;
         let server = self.server.as_deref().context("no switch to register at")?;
-        phone.args(["--json", "--commands", "--server", server]);
+        phone
+            .args(["--json", "--commands", "--server", server])
+            // Their outcome is among the news.
+            .stderr(self.phones_log()?);
         match who {
             Who::Caller => phone
                 .args([
@@ -136,6 +139,16 @@ impl Cast {
             Who::Switch => return Ok(()),
         };
         self.start(who, phone)
+    }
+
+    /// What phones say beside their news.
+    fn phones_log(&self) -> anyhow::Result<std::fs::File> {
+        let path = self.scratch.join("phones.log");
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path);
+        file.with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Tells a phone what to do.
@@ -210,10 +223,12 @@ impl Cast {
         let sender = self.sender.clone();
         let stdout = BufReader::new(stdout.context("no pipe")?);
         std::thread::spawn(move || {
+            let mut is_done = false;
             for line in stdout.lines().map_while(Result::ok) {
-                let Ok(news) = serde_json::from_str(&line) else {
+                let Ok(news) = serde_json::from_str::<Value>(&line) else {
                     continue;
                 };
+                is_done |= news["event"] == "done";
                 let told = match who {
                     Who::Switch => Told::Office(news),
                     who => Told::News(who, news),
@@ -223,7 +238,8 @@ impl Cast {
                     return;
                 }
             }
-            if who == Who::Switch {
+            if !is_done {
+                // Nobody listens once the demo is over.
                 let _ = sender.send(Told::Ended(who));
             }
         });

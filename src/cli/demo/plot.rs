@@ -228,7 +228,7 @@ mod tests {
         }]);
         let press = Act::Order(Who::Caller, "press 1".into());
         assert_eq!(plot.record(at(3), &flow), []);
-        assert_eq!(plot.record(at(7), &flow), [press.clone()]);
+        assert_eq!(plot.record(at(7), &flow), std::slice::from_ref(&press));
         assert_eq!(plot.record(at(8), &flow), []);
         assert_eq!(
             plot.record(at(12), &flow),

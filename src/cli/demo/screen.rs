@@ -95,7 +95,10 @@ impl Screen {
     /// The whole record, as `tsunagu call` shows it.
     pub(super) fn record(&self, record: &CallRecord) {
         let title = strong("What the switch keeps of it");
-        print(&format!("\n{title}  {}\n\n", faint("as `tsunagu call ID` shows it")));
+        print(&format!(
+            "\n{title}  {}\n\n",
+            faint("as `tsunagu call ID` shows it")
+        ));
         print(&call::show(record));
     }
 

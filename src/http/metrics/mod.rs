@@ -49,7 +49,7 @@ impl Metrics {
         thread::Builder::new()
             .name("metrics".into())
             .spawn(move || {
-                while let Some(event) = events.recv() {
+                while let Some(event) = events.recv_at_leisure() {
                     metrics.observe(&event);
                 }
             })?;

@@ -15,6 +15,8 @@ pub(crate) struct Inbox {
     pub(super) orders: Ring<Order>,
     pub(super) parcels: ArrayQueue<Parcel>,
     bell: std::sync::Arc<Bell>,
+    /// Whether an order came since the last [`Inbox::wake_if_awaited`] that should not wait.
+    is_awaited: AtomicBool,
     /// When it last finished its ticks, µs.
     pub(crate) seen: AtomicI64,
     /// Whether it has too much to do.
@@ -62,6 +64,27 @@ pub(crate) enum Order {
     },
 }
 
+impl Order {
+    /// Whether nobody hears a difference when it is taken at the next tick only: to wake a worker
+    /// costs more than most orders do. An order that cannot wait takes those before it along.
+    fn can_wait(&self) -> bool {
+        match self {
+            // Nothing is believed or sent before its SetLeg.
+            Order::Adopt(_) => true,
+            Order::Command(command) => matches!(
+                **command,
+                Command::CloseLeg { .. }
+                    | Command::CloseRoom { .. }
+                    | Command::Leave { .. }
+                    | Command::OpenRoom { .. }
+            ),
+            // It says itself when the recording ends.
+            Order::Untape { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// One move from worker to worker; never used twice.
 pub(crate) type Ticket = u64;
 
@@ -93,6 +116,7 @@ impl Inbox {
             orders: Ring::new(OPEN_SLOTS, max_legs * 6 + 64),
             parcels: ArrayQueue::new(max_legs * 2 + 64),
             bell,
+            is_awaited: AtomicBool::new(false),
             seen: AtomicI64::new(0),
             is_late: AtomicBool::new(false),
             shall_stop: AtomicBool::new(false),
@@ -100,10 +124,14 @@ impl Inbox {
     }
 
     /// Gives an order. Whoever gives one that may be refused asks [`Inbox::has_open_slot`] first;
-    /// all may use the reserved slots then, and are refused only by a worker long dead.
+    /// all may use the reserved slots then, and are refused only by a worker long dead. The worker
+    /// sees it at [`Inbox::wake_if_awaited`], or at its next tick.
     pub(crate) fn order(&self, order: Order) -> Result<(), Full> {
+        let can_wait = order.can_wait();
         self.orders.push(order).map_err(|_| Full)?;
-        self.bell.ring();
+        if !can_wait {
+            self.is_awaited.store(true, Ordering::Release);
+        }
         Ok(())
     }
 
@@ -113,6 +141,14 @@ impl Inbox {
         self.parcels.push(parcel)?;
         self.bell.ring();
         Ok(())
+    }
+
+    /// Wakes the worker when an order was given that should not wait for the tick.
+    pub(crate) fn wake_if_awaited(&self) {
+        if self.is_awaited.load(Ordering::Acquire) && self.is_awaited.swap(false, Ordering::AcqRel)
+        {
+            self.bell.ring();
+        }
     }
 
     /// Wakes the worker.

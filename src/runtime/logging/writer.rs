@@ -84,7 +84,7 @@ impl Write for Line<'_> {
 
 fn run(mut sink: Box<dyn Write + Send>, jobs: &Receiver<Job>, dropped: &AtomicU64) {
     let mut told = 0;
-    while let Ok(job) = jobs.recv() {
+    while let Some(job) = next(jobs) {
         let lost = dropped.load(Ordering::Relaxed);
         if lost > told {
             let _ = writeln!(sink, "<4>log: {} lines dropped", lost - told);
@@ -100,6 +100,17 @@ fn run(mut sink: Box<dyn Write + Send>, jobs: &Receiver<Job>, dropped: &AtomicU6
         }
     }
 }
+
+/// The next job. After each burst it rests, so that whoever logs seldom pays for waking the
+/// writer: fifty times a second at the most.
+fn next(jobs: &Receiver<Job>) -> Option<Job> {
+    jobs.try_recv().ok().or_else(|| {
+        thread::sleep(REST);
+        jobs.recv().ok()
+    })
+}
+
+const REST: Duration = Duration::from_millis(20);
 
 /// About a second of debug lines of a busy switch, or two megabytes.
 const MOST_LINES: usize = 8192;
