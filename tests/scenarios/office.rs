@@ -331,7 +331,7 @@ pub(crate) struct Holdings {
     pub(crate) descriptors: usize,
     /// Open sockets among them.
     pub(crate) sockets: usize,
-    /// Threads, but for those that come with a question and go after ten idle seconds.
+    /// Threads, but for those that come and go: [`TEMPORARY_THREADS`].
     pub(crate) threads: usize,
     /// Resident memory in kB.
     pub(crate) memory_kb: u64,
@@ -420,8 +420,9 @@ fn copy(from: &Path, to: &Path) {
 pub(crate) const QUARANTINE: Duration = Duration::from_secs(8);
 /// How long transactions remember what is over: timers D, H and J of RFC 3261, 64 T1.
 const MEMORY_OF_SIP: Duration = Duration::from_secs(32);
-/// Of tokio's pools for questions that may wait: the API's, and that of start and reload.
-const TEMPORARY_THREADS: [&str; 2] = ["http-ask", "tokio-rt-worker"];
+/// Of tokio's pools for questions that may wait, the API's and that of start and reload; and the
+/// allocator's, which it starts when it has something to give back.
+const TEMPORARY_THREADS: [&str; 3] = ["http-ask", "jemalloc_bg_thd", "tokio-rt-worker"];
 /// Gauges that are 0 when no call goes on.
 const HELD: [&str; 11] = [
     "tsunagu_calls{",
