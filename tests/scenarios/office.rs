@@ -392,10 +392,12 @@ fn cpu_seconds(folder: &Path) -> f64 {
     spent.expect("two numbers") / 100.0
 }
 
-/// Ended, and every recording published or given up.
+/// Ended, every leg counted, and every recording published or given up.
 fn is_finished(call: &serde_json::Value) -> bool {
     let recordings = call["recordings"].as_array();
+    let legs = call["legs"].as_array();
     !call["ended"].is_null()
+        && legs.is_none_or(|all| all.iter().all(|one| !one["ended"].is_null()))
         && recordings.is_none_or(|all| all.iter().all(|one| !one["sha256"].is_null()))
 }
 
