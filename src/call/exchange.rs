@@ -245,7 +245,9 @@ impl Exchange {
         let keys: Vec<CallKey> = self.calls.keys().copied().collect();
         for key in keys {
             self.with_call(now, key, |call, hands| {
-                call.end(hands, Party::Switch, &cause)
+                call.end(hands, Party::Switch, &cause);
+                // Whoever ends after-call work later finds no call to tell of it.
+                call.core.wrap_ended(hands);
             });
         }
         self.pump(now);
