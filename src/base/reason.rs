@@ -62,6 +62,15 @@ impl Cause {
         }
     }
 
+    /// Rang too, and another phone answered (Q.850 26, SIP 487).
+    pub fn answered_elsewhere() -> Self {
+        Self {
+            sip: 487,
+            q850: 26,
+            words: "answered elsewhere".to_owned(),
+        }
+    }
+
     /// The same cause with other words.
     pub fn with_words(mut self, words: impl Into<String>) -> Self {
         self.words = words.into();

@@ -188,7 +188,7 @@ impl Feature for Dial {
         match event {
             LegEvent::Answered => {
                 for other in self.legs.clone().into_iter().filter(|other| *other != leg) {
-                    let cause = Cause::from_status(487).with_words("answered elsewhere");
+                    let cause = Cause::answered_elsewhere();
                     core.hang_up(hands, other, Party::Switch, cause);
                 }
                 if self.tone {

@@ -122,7 +122,7 @@ impl Talk {
         ring.legs.retain(|other| *other != leg);
         if answered {
             for other in std::mem::take(&mut ring.legs) {
-                let cause = Cause::from_status(487).with_words("answered elsewhere");
+                let cause = Cause::answered_elsewhere();
                 core.hang_up(hands, other, Party::Switch, cause);
             }
         }

@@ -291,7 +291,7 @@ impl Feature for Waiting {
                 offer.answered = Some(leg);
                 let reservation = offer.reservation.clone();
                 for other in offer.legs.clone().into_iter().filter(|other| *other != leg) {
-                    let cause = Cause::from_status(487).with_words("answered elsewhere");
+                    let cause = Cause::answered_elsewhere();
                     core.hang_up(hands, other, Party::Switch, cause);
                 }
                 hands.route(router::Command::Accept { reservation });
