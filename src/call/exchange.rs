@@ -375,6 +375,7 @@ impl Exchange {
         // After-call work may take minutes; nobody should wait for the record so long. It goes
         // out again, with the agent's timeline whole, when the router ends the work.
         if !std::mem::replace(&mut call.core.published, true) {
+            self.gate.tell();
             let record = Box::new(call.core.record.clone());
             self.outbox.push_back(Output::Record(record));
         }
@@ -401,6 +402,9 @@ impl Exchange {
         }
         for recording in &call.core.recordings {
             self.index.recordings.remove(recording);
+        }
+        if !call.core.published {
+            self.gate.tell();
         }
         self.outbox
             .push_back(Output::Record(Box::new(call.core.record)));

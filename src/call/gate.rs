@@ -17,6 +17,8 @@ pub struct Gate {
 #[derive(Debug, Default)]
 struct State {
     calls: AtomicUsize,
+    /// Calls whose record is not out yet.
+    untold: AtomicUsize,
     /// Shards that are behind their work, a bit each.
     late: AtomicU64,
     refusals: AtomicU64,
@@ -96,6 +98,18 @@ impl Gate {
     /// A call came in.
     pub(crate) fn enter(&self) {
         self.state.calls.fetch_add(1, Ordering::Relaxed);
+        self.state.untold.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Calls whose record is not out yet: those inside, and those over whose media has not said
+    /// its last word. The process must not end before.
+    pub fn untold(&self) -> usize {
+        self.state.untold.load(Ordering::Relaxed)
+    }
+
+    /// A call's record is out.
+    pub(crate) fn tell(&self) {
+        self.state.untold.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Whether a trunk carries as many legs as it may.
@@ -167,6 +181,8 @@ mod tests {
         gate.set_late(ShardId(1), false);
         gate.drain();
         assert_eq!(gate.check(1, true), Err(Closed::Draining));
-        assert_eq!(gate.calls(), 0);
+        assert_eq!((gate.calls(), gate.untold()), (0, 1));
+        gate.tell();
+        assert_eq!(gate.untold(), 0);
     }
 }

@@ -394,11 +394,11 @@ fn cpu_seconds(folder: &Path) -> f64 {
 
 /// Ended, every leg counted, and every recording published or given up.
 fn is_finished(call: &serde_json::Value) -> bool {
-    let recordings = call["recordings"].as_array();
-    let legs = call["legs"].as_array();
-    !call["ended"].is_null()
-        && legs.is_none_or(|all| all.iter().all(|one| !one["ended"].is_null()))
-        && recordings.is_none_or(|all| all.iter().all(|one| !one["sha256"].is_null()))
+    let all_have = |list: &str, what: &str| {
+        let list = call[list].as_array();
+        list.is_none_or(|all| all.iter().all(|one| !one[what].is_null()))
+    };
+    !call["ended"].is_null() && all_have("legs", "ended") && all_have("recordings", "sha256")
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -100,6 +100,24 @@ pub(crate) fn find(piece: &[i16], whole: &[i16]) -> Option<(usize, f64)> {
     Searched::new(whole).find(piece)
 }
 
+/// How much louder it gets, from the 10 ms before each sample to the 10 ms after: what stays when a
+/// recorder stretches a tone by a sample now and then, to follow a sender's clock.
+pub(crate) fn slopes(samples: &[i16]) -> Vec<i16> {
+    const SPAN: usize = 80;
+    let mut sums = vec![0i64];
+    for &sample in samples {
+        sums.push(sums[sums.len() - 1] + i64::from(sample).abs());
+    }
+    let rise = |at: usize| {
+        let (from, to) = (at.checked_sub(SPAN)?, at + SPAN);
+        let after = sums.get(to)? - sums[at];
+        Some((after - (sums[at] - sums[from])) / SPAN as i64)
+    };
+    (0..samples.len())
+        .map(|at| rise(at).unwrap_or(0) as i16)
+        .collect()
+}
+
 /// A sound in which pieces are looked for; transformed once, for correlation by FFT.
 pub(crate) struct Searched {
     spectrum: Vec<Complex>,

@@ -210,8 +210,9 @@ pub(crate) struct Heard {
     pub(crate) sequence_breaks: usize,
     /// Frames missing or doubled by RTP timestamp within a stream.
     pub(crate) timestamp_breaks: usize,
-    /// When each of them came, and how many samples the timestamp went too far.
-    pub(crate) leaps: Vec<(SystemTime, i32)>,
+    /// When each of them came, how many samples the timestamp went too far, and how many samples
+    /// of time had gone since the packet before.
+    pub(crate) leaps: Vec<(SystemTime, i32, i32)>,
     /// Digits (RFC 4733), once each.
     pub(crate) digits: String,
 }
@@ -223,6 +224,7 @@ impl Heard {
         let mut base = (0u32, 0usize);
         let mut events = BTreeSet::new();
         let mut first = None;
+        let mut previous = SystemTime::UNIX_EPOCH;
         for packet in packets {
             let Some(rtp) = packet.rtp() else { continue };
             let decode: fn(u8) -> i16 = match rtp.payload_type {
@@ -250,7 +252,9 @@ impl Heard {
                     if step != FRAME as i32 {
                         heard.timestamp_breaks += 1;
                         let excess = step.wrapping_sub(FRAME as i32);
-                        heard.leaps.push((packet.at, excess));
+                        let gone = packet.at.duration_since(previous).unwrap_or_default();
+                        let gone = (gone.as_secs_f64() * 8_000.0) as i32;
+                        heard.leaps.push((packet.at, excess, gone));
                     }
                 }
                 _ => {
@@ -260,6 +264,7 @@ impl Heard {
                 }
             }
             last = Some((rtp.ssrc, rtp.sequence, rtp.timestamp));
+            previous = packet.at;
             let offset = rtp.timestamp.wrapping_sub(base.0) as usize + base.1;
             // Five minutes: a wild timestamp must not take all memory.
             if offset < 5 * 60 * 8_000 {
