@@ -55,7 +55,6 @@ fn measure(office: &Office, peer: &mut Peer, name: &str, plan: Plan) {
     let windows = Spread::of(&sampler.join().expect("the sampler does not panic"));
     let steady = (WARM_UP.as_secs_f64() * RATE) as usize;
     let from = steady.min(peer.answers.len());
-    let from = steady.min(peer.answers.len());
     let (p50, p99) = p50_p99(&mut peer.answers[from..]);
     println!(
         "set-ups     {name}: {windows:.3} CPU-s per 1000 calls at {RATE:.0}/s; \
