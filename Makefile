@@ -29,7 +29,7 @@ test: tools-to-test format lint unit house scenarios pages
 
 demo: tools-to-build
 	$(CARGO) build --locked
-	scripts/demo target/debug/tsunagu
+	target/debug/tsunagu demo
 
 bench: tools-to-build
 	$(CARGO) build --locked --release

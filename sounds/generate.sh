@@ -26,6 +26,8 @@ say goodbye "Thank you for calling. Goodbye."
 for position in 1 2 3 4 5 6 7 8 9 10; do
     say "position-$position" "You are number $position in line."
 done
+say agent-available "You are available."
+say agent-away "You are away."
 say position-many "There are more than ten callers before you. Please stay on the line."
 
 sox -n -r 8000 -c 1 -b 16 beep.wav synth 0.24 sine 1000 gain -12 fade q 0.008 -0 0.008
@@ -40,7 +42,7 @@ speak() {
     rm -f /tmp/say-$$.wav
 }
 
-speak demo/agent-1 en-gb+f4 165 55 "Tsoo-nah-goo sales, this is Yooki. How can I help you?"
-speak demo/caller-1 en-us+m3 170 40 "Hello! Two boxes of green tea, please. As always."
-speak demo/agent-2 en-gb+f4 165 55 "With pleasure. They will be with you tomorrow."
-speak demo/caller-2 en-us+m3 170 40 "Wonderful. Thank you, and goodbye!"
+speak demo/agent-1 en-gb+m3 165 40 "Tsoo-nah-goo sales, Ken-eechee speaking. How can I help you?"
+speak demo/caller-1 en-us+f4 170 55 "Hello! Two boxes of green tea, please. As always."
+speak demo/agent-2 en-gb+m3 165 40 "With pleasure. They will be with you tomorrow."
+speak demo/caller-2 en-us+f4 170 55 "Wonderful. Thank you, and goodbye!"

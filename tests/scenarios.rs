@@ -38,10 +38,16 @@ mod agents;
 mod configuration;
 #[path = "scenarios/load.rs"]
 mod load;
+#[path = "scenarios/outbound.rs"]
+mod outbound;
+#[path = "scenarios/own_phone.rs"]
+mod own_phone;
 #[path = "scenarios/ports.rs"]
 mod ports;
 #[path = "scenarios/recording.rs"]
 mod recording;
+#[path = "scenarios/seam.rs"]
+mod seam;
 #[path = "scenarios/services.rs"]
 mod services;
 #[path = "scenarios/story.rs"]

@@ -5,6 +5,8 @@
 
 #[path = "simulation/ear.rs"]
 mod ear;
+#[path = "simulation/fate.rs"]
+mod fate;
 #[path = "simulation/judge.rs"]
 mod judge;
 #[path = "simulation/link.rs"]
@@ -26,9 +28,21 @@ mod world;
 mod abandon;
 #[path = "simulation/agents.rs"]
 mod agents;
+#[path = "simulation/checkpoint.rs"]
+mod checkpoint;
+#[path = "simulation/contacts.rs"]
+mod contacts;
+#[path = "simulation/dial.rs"]
+mod dial;
 #[path = "simulation/fuzz.rs"]
 mod fuzz;
+#[path = "simulation/hold.rs"]
+mod hold;
 #[path = "simulation/loss.rs"]
 mod loss;
+#[path = "simulation/reload.rs"]
+mod reload;
 #[path = "simulation/story.rs"]
 mod story;
+#[path = "simulation/treatment.rs"]
+mod treatment;

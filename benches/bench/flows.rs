@@ -216,7 +216,7 @@ fn tone(samples: &mut [u8], leg: usize, frame: u32) {
     let half = 6 + leg as u32 % 13;
     let level = 0x10 + (leg as u8 % 32);
     for (n, sample) in (frame * 160..).zip(samples) {
-        *sample = if n / half % 2 == 0 {
+        *sample = if (n / half).is_multiple_of(2) {
             level
         } else {
             level | 0x80

@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
@@ -14,13 +13,11 @@ use crate::call::task::Order;
 use crate::call::{Control, ControlError, Gate};
 use crate::config::{Environment, Office};
 use crate::events::{Bus, CallRecord, Direction, Stretch};
-use crate::http::Live;
-use crate::http::metrics::{
-    MediaSnapshot, QueueSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source,
-};
+use crate::http::metrics::{MediaSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source};
+use crate::http::{Live, view};
 use crate::media::Engine;
 use crate::registrar::Registrar;
-use crate::router::{Explanation, RouterHandle, RouterView, WorkerState};
+use crate::router::{Explanation, RouterHandle, RouterView};
 use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::store::{Progress, Records};
@@ -70,35 +67,6 @@ impl House {
             .collect()
     }
 
-    fn queues_now(&self) -> Vec<QueueSnapshot> {
-        let now = self.clock.now();
-        let view = self.router.view();
-        let queues = view.queues.iter().map(|queue| QueueSnapshot {
-            queue: queue.name.clone(),
-            waiting: queue.waiting as u64,
-            oldest_wait: queue
-                .oldest_since
-                .map_or(Duration::ZERO, |since| now.since(since)),
-        });
-        queues.collect()
-    }
-
-    fn agents_now(&self) -> Vec<(String, u64)> {
-        let mut states: std::collections::BTreeMap<String, u64> = Default::default();
-        for worker in &self.router.view().workers {
-            let state = match worker.state {
-                WorkerState::Away if !worker.reachable => "unreachable".to_owned(),
-                WorkerState::Away => worker.activity.clone(),
-                WorkerState::Free => "free".to_owned(),
-                WorkerState::Reserved => "ringing".to_owned(),
-                WorkerState::Talking => "talking".to_owned(),
-                WorkerState::WrapUp => "wrap_up".to_owned(),
-            };
-            *states.entry(state).or_default() += 1;
-        }
-        states.into_iter().collect()
-    }
-
     fn sip_now(&self) -> SipSnapshot {
         let mut sum = SipSnapshot::default();
         for stats in &self.sip {
@@ -108,6 +76,7 @@ impl House {
             sum.sessions += sessions as u64;
             sum.transactions += transactions as u64;
         }
+        sum.refused_by_gate += self.gate.refusals();
         sum
     }
 }
@@ -184,6 +153,7 @@ impl Source for House {
         let media = self.engine.stats();
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let office = self.office.load();
+        let router = self.router.view();
         let calls: Vec<(Direction, Stretch)> = self.calls().iter().filter_map(present).collect();
         let registered = self
             .registrar
@@ -200,8 +170,8 @@ impl Source for House {
             calls,
             registrations: registered as u64,
             phones: office.phones.len() as u64,
-            queues: self.queues_now(),
-            agents: self.agents_now(),
+            queues: view::queue_snapshots(&router, self.clock.now()),
+            agents: view::agent_states(&router),
             sip: self.sip_now(),
             media: MediaSnapshot {
                 packets_received: read(&media.packets_in),
@@ -217,7 +187,7 @@ impl Source for House {
             recorder: RecorderSnapshot {
                 active: read(&media.recordings),
                 backlog: read(&media.recorder_backlog),
-                gaps: 0,
+                missed_samples: read(&media.recorder_missed_samples),
             },
             records_waiting: self.records.waiting() as u64,
             journal_facts: self.progress.written(),
@@ -233,6 +203,9 @@ impl Source for House {
 
 /// Which way a call goes and what its caller is in now.
 fn present(record: &CallRecord) -> Option<(Direction, Stretch)> {
+    if record.ended.is_some() {
+        return None;
+    }
     let stretch = record.caller_timeline.last().map(|part| part.stretch)?;
     Some((record.direction?, stretch))
 }
@@ -253,7 +226,7 @@ fn add(stats: &crate::sip::Stats, sum: &mut SipSnapshot) {
         }
     }
     sum.malformed += read(&stats.malformed);
-    sum.retransmissions += read(&stats.repeats_received) + read(&stats.repeats_sent);
+    sum.retransmissions += read(&stats.repeats_sent);
     sum.dropped += read(&stats.dropped);
     sum.refused_by_gate += read(&stats.overloaded);
 }

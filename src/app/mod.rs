@@ -236,10 +236,10 @@ impl Switch {
         self.house.office.load().node.drain
     }
 
-    /// Takes no more calls; returns whether all have ended.
+    /// Takes no more calls; returns whether all have ended and been told.
     pub fn drain(&self) -> bool {
         self.house.gate.drain();
-        self.house.gate.calls() == 0
+        self.house.gate.untold() == 0
     }
 
     /// Ends every call that still lives, stores all records, and stops.
@@ -249,7 +249,7 @@ impl Switch {
             let _ = shard.blocking_send(Order::EndCalls);
         }
         let patience = std::time::Instant::now() + LAST_WORDS;
-        while self.house.gate.calls() > 0 && std::time::Instant::now() < patience {
+        while self.house.gate.untold() > 0 && std::time::Instant::now() < patience {
             std::thread::sleep(Duration::from_millis(20));
         }
         for shard in &self.house.orders {

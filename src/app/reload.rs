@@ -1,5 +1,6 @@
 //! Loads the configuration again: prepare everything, then commit; or keep what runs.
 
+use std::net::SocketAddr;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -7,7 +8,7 @@ use super::live::House;
 use super::{generation, load_sounds};
 use crate::base::ShardId;
 use crate::call::task::Order;
-use crate::config;
+use crate::config::{self, Office};
 use crate::router::Command;
 
 impl House {
@@ -21,6 +22,7 @@ impl House {
         let office = config::load(&self.directory, &self.environment)
             .map_err(|report| report.to_string())?;
         let old = self.office.load_full();
+        fits_what_runs(&old, &office)?;
         let changes = old.changes_to(&office);
         let sounds = load_sounds(&office.node.sounds).map_err(|error| error.to_string())?;
         let number = self.generation.load(Ordering::Acquire) + 1;
@@ -54,7 +56,7 @@ impl House {
     }
 
     /// Agents who are new, or whose phone changed, may be on phones that are registered.
-    fn tell_reachable(&self, office: &config::Office) {
+    fn tell_reachable(&self, office: &Office) {
         let registrar = self
             .registrar
             .lock()
@@ -68,5 +70,26 @@ impl House {
                 tracing::error!(worker = worker.name, "{full}");
             }
         }
+    }
+}
+
+/// What `check` cannot see: listeners and realm stay as they are until a restart.
+fn fits_what_runs(running: &Office, wanted: &Office) -> Result<(), String> {
+    if running.node.realm != wanted.node.realm {
+        // Every password was digested with the new realm; phones would be asked for the old one.
+        return Err("the realm changes only when the switch starts anew: restart it".to_owned());
+    }
+    let is_open = |(_, address): &(_, SocketAddr)| !address.ip().to_canonical().is_loopback();
+    let published = wanted
+        .phones
+        .iter()
+        .find(|phone| phone.is_published(&wanted.node.realm));
+    match published {
+        Some(phone) if running.node.sip.listeners.iter().any(is_open) => Err(format!(
+            "phone {} has the demo's published password, and the running switch listens beyond \
+             loopback: restart it to listen elsewhere",
+            phone.number
+        )),
+        _ => Ok(()),
     }
 }

@@ -151,6 +151,13 @@ impl IdSource {
         RoomId(self.number())
     }
 
+    /// From now on makes no leg or conference of this number or a lower one: it is in use.
+    pub fn skip_past(&mut self, number: u64) {
+        if number >> 48 == u64::from(self.origin.shard.0) {
+            self.legs = self.legs.max(number & 0xffff_ffff_ffff);
+        }
+    }
+
     fn number(&mut self) -> u64 {
         self.legs += 1;
         (u64::from(self.origin.shard.0) << 48) | self.legs
@@ -200,5 +207,9 @@ mod tests {
         assert_ne!(a, b);
         assert_eq!(ids.leg().0 >> 48, 2);
         assert_ne!(ids.leg(), ids.leg());
+        let mut again = IdSource::new(ids.origin().clone());
+        let taken = ids.leg();
+        again.skip_past(taken.0);
+        assert!(again.leg() > taken);
     }
 }

@@ -52,6 +52,25 @@ impl Cause {
         }
     }
 
+    /// Rang, and nobody answered (Q.850 19, SIP 480).
+    pub fn no_answer() -> Self {
+        let words = "no answer".to_owned();
+        Self {
+            sip: 480,
+            q850: 19,
+            words,
+        }
+    }
+
+    /// Rang too, and another phone answered (Q.850 26, SIP 487).
+    pub fn answered_elsewhere() -> Self {
+        Self {
+            sip: 487,
+            q850: 26,
+            words: "answered elsewhere".to_owned(),
+        }
+    }
+
     /// The same cause with other words.
     pub fn with_words(mut self, words: impl Into<String>) -> Self {
         self.words = words.into();

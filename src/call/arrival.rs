@@ -82,6 +82,7 @@ impl Exchange {
     ) -> Result<Arrival, Refusal> {
         let generation = self.generation().clone();
         if let Err(closed) = self.gate.check(generation.max_calls, self.media.ready()) {
+            self.gate.refused();
             let retry = (HeaderName::RetryAfter, closed.retry_after().to_string());
             return Err(Refusal {
                 status: 503,
@@ -149,6 +150,7 @@ impl Exchange {
         match (claimed, trunk) {
             (None, Some(trunk)) => {
                 if self.gate.is_trunk_full(trunk) {
+                    self.gate.refused();
                     // RFC 3261 §21.5.4: this trunk's share of us is used up for now.
                     let retry = (HeaderName::RetryAfter, TRUNK_RETRY.to_owned());
                     return Err(Refusal {
@@ -294,6 +296,7 @@ impl Exchange {
             summary: None,
             over: None,
             rang: false,
+            hears_music: false,
         };
         let core = Core {
             id: id.clone(),
@@ -311,6 +314,7 @@ impl Exchange {
             plays: 0,
             playing: None,
             wrapping: None,
+            exited: false,
             published: false,
             ended: None,
             record: CallRecord::default(),

@@ -5,12 +5,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::CallKey;
+use super::core::Core;
 use super::exchange::Exchange;
+use super::hands::Hands;
+use super::leg::{Leg, Progress};
 use super::machine::Call;
-use crate::base::{CallId, Timestamp};
+use super::{CallKey, negotiate};
+use crate::base::{CallId, Cause, Party, Timestamp};
 use crate::events::MediaSummary;
-use crate::media::{Command, LegState, MediaError};
+use crate::media::{Command, LegPorts, LegState};
 use crate::sip::ua::SessionCheckpoint;
 
 /// One call, frozen.
@@ -54,15 +57,12 @@ impl Exchange {
         if call.core.ended.is_some() || !call.core.caller().is_answered() {
             return None;
         }
-        let mut call = Call::clone(call);
+        let call = Call::clone(call);
         let (mut sessions, mut media) = (Vec::new(), Vec::new());
         for leg in call.core.legs.iter().filter(|leg| leg.is_answered()) {
             sessions.push(self.ua.checkpoint(leg.session)?);
             media.push(leg.media.as_deref().cloned());
         }
-        call.core
-            .legs
-            .retain(|leg| leg.is_answered() || !leg.is_live());
         Some(CallCheckpoint {
             call,
             sessions,
@@ -70,17 +70,23 @@ impl Exchange {
         })
     }
 
-    /// Rebuilds a call. It must run under a generation that this exchange has; the newest one is
-    /// taken when its own is gone.
-    ///
-    /// # Errors
-    ///
-    /// When a media port of the call cannot be taken again.
-    pub fn restore(
-        &mut self,
-        now: Timestamp,
-        checkpoint: CallCheckpoint,
-    ) -> Result<(), MediaError> {
+    /// Rebuilds calls, all that are to be in one go: ids in use are kept clear of first. A call
+    /// whose generation is gone takes the newest; one whose ports are taken ends, as its parties
+    /// must hear.
+    pub fn restore(&mut self, now: Timestamp, checkpoints: Vec<CallCheckpoint>) {
+        for CallCheckpoint { call, .. } in &checkpoints {
+            let legs = call.core.legs.iter().map(|leg| leg.id.0);
+            for number in legs.chain(call.core.room.map(|room| room.0)) {
+                self.ids.skip_past(number);
+            }
+        }
+        for checkpoint in checkpoints {
+            self.restore_call(now, checkpoint);
+        }
+        self.pump(now);
+    }
+
+    fn restore_call(&mut self, now: Timestamp, checkpoint: CallCheckpoint) {
         let CallCheckpoint {
             mut call,
             sessions,
@@ -92,25 +98,31 @@ impl Exchange {
         self.next_key += 1;
         let key = CallKey(self.next_key);
         call.core.key = key;
-        call.core.recordings.clear();
-        let mut frozen = sessions.into_iter().zip(media);
-        for leg in &mut call.core.legs {
-            if !leg.is_answered() {
-                leg.summary.get_or_insert_with(MediaSummary::default);
-                continue;
-            }
-            let Some((session, state)) = frozen.next() else {
-                break;
-            };
-            if let Some(state) = state {
-                self.media.restore_leg(&state)?;
-            }
-            leg.session = self.ua.restore(now, session);
-            self.index.sessions.insert(leg.session, (key, leg.id));
-            self.index.legs.insert(leg.id, key);
+        let mut is_whole = true;
+        let answered = call.core.legs.iter_mut().filter(|leg| leg.is_answered());
+        for ((leg, session), state) in answered.zip(sessions).zip(media) {
+            is_whole &= self.restore_leg(now, (key, call.core.generation), leg, (session, state));
+        }
+        for recording in &call.core.recordings {
+            self.index.recordings.insert(recording.clone(), key);
         }
         self.admit(Box::new(call));
         self.with_call(now, key, |call, hands| {
+            let counted = |leg: &&Leg| leg.summary.is_none();
+            for trunk in call
+                .core
+                .legs
+                .iter()
+                .filter(counted)
+                .filter_map(|leg| leg.trunk.as_ref())
+            {
+                hands.gate.enter_trunk(trunk);
+            }
+            call.core.end_unrestored(hands);
+            if !is_whole {
+                let cause = Cause::from_status(503).with_words("media could not be restored");
+                return call.end(hands, Party::Switch, &cause);
+            }
             if let Some(room) = call.core.room {
                 hands.tell(Command::OpenRoom { room });
                 for leg in call.core.legs.iter().filter(|leg| leg.is_answered()) {
@@ -122,7 +134,72 @@ impl Exchange {
             }
             call.restored(hands);
         });
-        self.pump(now);
-        Ok(())
+    }
+
+    /// Takes up one leg's dialog and media. False when its media is lost.
+    fn restore_leg(
+        &mut self,
+        now: Timestamp,
+        (key, generation): (CallKey, u64),
+        leg: &mut Leg,
+        (session, state): (SessionCheckpoint, Option<LegState>),
+    ) -> bool {
+        leg.session = self.ua.restore(now, session);
+        self.index.sessions.insert(leg.session, (key, leg.id));
+        let generation = self.generations.get(&generation);
+        let trunk = leg.trunk.as_ref();
+        let trunk = generation.and_then(|now| trunk.and_then(|name| now.trunks.get(name)));
+        if let Some(credentials) = trunk.and_then(|trunk| trunk.credentials.clone()) {
+            self.ua.set_credentials(leg.session, credentials);
+        }
+        let state = state.or_else(|| self.fresh_media(now, leg));
+        let restored = state.map(|state| self.media.restore_leg(&state));
+        if let Some(Err(error)) = &restored {
+            tracing::warn!(leg = %leg.id, %error, "media not restored");
+        }
+        let is_restored = matches!(restored, Some(Ok(_)));
+        if is_restored {
+            self.index.legs.insert(leg.id, key);
+        } else {
+            leg.local = None;
+        }
+        is_restored
+    }
+
+    /// The media of a leg that did not report in time: the same ports, a new stream.
+    fn fresh_media(&mut self, now: Timestamp, leg: &Leg) -> Option<LegState> {
+        let local = leg.local.as_ref()?;
+        Some(LegState {
+            leg: leg.id,
+            shard: self.ids.origin().shard,
+            at: now,
+            ports: LegPorts {
+                rtp: local.address,
+                rtcp: local.rtcp?,
+            },
+            flow: leg.negotiated.as_ref().map(negotiate::leg_flow),
+            latched: None,
+            ssrc: self.entropy.u32(),
+            sequence: self.entropy.u32() as u16,
+            timestamp: self.entropy.u32(),
+        })
+    }
+}
+
+impl Core {
+    /// Legs that were ringing died with the process; of those that were over, the counts did.
+    fn end_unrestored(&mut self, hands: &mut Hands<'_>) {
+        let gone = self
+            .legs
+            .iter()
+            .filter(|leg| !leg.is_answered() && leg.summary.is_none());
+        for leg in gone.map(|leg| leg.id).collect::<Vec<_>>() {
+            if let Some(leg) = self.leg_mut(leg).filter(|leg| leg.is_live()) {
+                let cause = Cause::from_status(503).with_words("the switch started anew");
+                leg.progress = Progress::Over;
+                leg.over = Some((hands.now, Party::Switch, cause));
+            }
+            self.leg_closed(hands, leg, MediaSummary::default());
+        }
     }
 }

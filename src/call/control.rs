@@ -1,10 +1,14 @@
 //! What an operator may do to a living call from outside: add a party, drop one, end it, move its
 //! media to another worker.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::exchange::Exchange;
 use super::feature::Stage;
+use super::hands::Hands;
+use super::machine::Call;
 use crate::base::{CallId, Cause, LegId, Party, Timestamp};
 use crate::events::Role;
 use crate::media::Command;
@@ -68,34 +72,10 @@ impl Exchange {
         self.with_call(now, key, |call, hands| {
             outcome = match wish {
                 _ if call.core.ended.is_some() => Err(ControlError::NoCall),
-                Control::AddParty { .. } | Control::Migrate { .. }
-                    if !matches!(call.stage, Stage::Talk(_)) =>
-                {
+                Control::Migrate { .. } if !matches!(call.stage, Stage::Talk(_)) => {
                     Err(ControlError::NotTalking)
                 }
-                Control::AddParty { number } => {
-                    let refused = |status| ControlError::Unreachable {
-                        number: number.clone(),
-                        status,
-                    };
-                    let found = hands
-                        .generations
-                        .get(&call.core.generation)
-                        .and_then(|now| now.numbers.dialled(Origin::Flow, &number));
-                    match found {
-                        Some(Destination::Phone(phone)) => call
-                            .core
-                            .ring_phone(hands, &phone, Role::Callee, None)
-                            .map(|legs| legs.first().copied())
-                            .map_err(refused),
-                        Some(Destination::Trunk { trunk, number }) => call
-                            .core
-                            .ring_trunk(hands, &trunk, &number)
-                            .map(Some)
-                            .map_err(refused),
-                        _ => Err(refused(404)),
-                    }
-                }
+                Control::AddParty { number } => call.add_party(hands, number).map(Some),
                 Control::DropParty { leg } => {
                     let living = call.core.others().any(|other| other.id == leg);
                     if living {
@@ -120,5 +100,36 @@ impl Exchange {
         });
         self.pump(now);
         outcome
+    }
+}
+
+impl Call {
+    /// Rings a number on behalf of the conversation; who answers joins. The first leg that rings.
+    fn add_party(&mut self, hands: &mut Hands<'_>, number: String) -> Result<LegId, ControlError> {
+        let Stage::Talk(talk) = &mut self.stage else {
+            return Err(ControlError::NotTalking);
+        };
+        let core = &mut self.core;
+        let generation = hands.generations.get(&core.generation);
+        let found = generation.and_then(|now| now.numbers.dialled(Origin::Flow, &number));
+        let patience = generation.map_or(Duration::ZERO, |now| now.ring_timeout);
+        let rung = match found {
+            Some(Destination::Phone(phone)) => core.ring_phone(hands, &phone, Role::Callee, None),
+            Some(Destination::Trunk { trunk, number }) => {
+                core.ring_trunk(hands, &trunk, &number).map(|leg| vec![leg])
+            }
+            _ => Err(404),
+        };
+        match rung.map(|legs| (legs.first().copied(), legs)) {
+            Ok((Some(first), legs)) => {
+                talk.invite(legs, hands.now + patience);
+                Ok(first)
+            }
+            Ok((None, _)) => Err(ControlError::Unreachable {
+                number,
+                status: 480,
+            }),
+            Err(status) => Err(ControlError::Unreachable { number, status }),
+        }
     }
 }

@@ -7,10 +7,8 @@ use super::CallKey;
 use super::hands::Hands;
 use super::leg::{Leg, Progress};
 use super::negotiate;
-use crate::base::{CallId, Cause, LegId, Party, RecordingId, RoomId, Timestamp};
-use crate::events::{
-    AgentStretch, CallRecord, Direction, Event, Fact, MediaSummary, Role, Stretch,
-};
+use crate::base::{CallId, LegId, RecordingId, RoomId, Timestamp};
+use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stretch};
 use crate::media::{Command, PlayId, Tape};
 use crate::recording::stem;
 use crate::sdp::{self, Description, LocalMedia};
@@ -40,6 +38,8 @@ pub(crate) struct Core {
     pub(crate) recordings: Vec<RecordingId>,
     /// The agent in after-call work, until the router says that it is over.
     pub(crate) wrapping: Option<String>,
+    /// Whether the gate was told that the call is over.
+    pub(crate) exited: bool,
     /// Whether the record went out once.
     pub(crate) published: bool,
     /// Attributes set by flows, handed to the router.
@@ -60,7 +60,7 @@ impl Core {
         self.emit_at(hands, hands.now, fact);
     }
 
-    fn emit_at(&mut self, hands: &mut Hands<'_>, at: Timestamp, fact: Fact) {
+    pub(super) fn emit_at(&mut self, hands: &mut Hands<'_>, at: Timestamp, fact: Fact) {
         let event = Event {
             at,
             call: self.id.clone(),
@@ -261,7 +261,13 @@ impl Core {
         let sounds = playing
             .names
             .iter()
-            .filter_map(|name| generation.and_then(|now| now.sounds.sound(name)))
+            .filter_map(|name| {
+                let sound = generation.and_then(|now| now.sounds.sound(name));
+                if sound.is_none() {
+                    tracing::warn!(call = %self.id, name, "no such sound");
+                }
+                sound
+            })
             .collect();
         let (leg, play, looped) = (playing.leg, playing.play, playing.looped == Looped::Forever);
         hands.tell(Command::Play {
@@ -290,6 +296,28 @@ impl Core {
             }
         };
         hands.tell(Command::Join { room, leg });
+    }
+
+    /// Whoever has nobody left to talk with hears music: all others of the room hold.
+    pub(crate) fn refresh_music(&mut self, hands: &mut Hands<'_>) {
+        let Some(room) = self.room else { return };
+        let music = hands.generations.get(&self.generation);
+        let music = music.and_then(|now| now.sounds.sound("music"));
+        for place in 0..self.legs.len() {
+            let leg = &self.legs[place];
+            let mut others = self.legs.iter().filter(|other| other.is_answered());
+            let (mut any, mut all) = (false, true);
+            for other in others.by_ref().filter(|other| other.id != leg.id) {
+                (any, all) = (true, all && other.holds_us());
+            }
+            let is_lonely = leg.is_answered() && any && all;
+            if leg.hears_music != is_lonely {
+                let sound = music.clone().filter(|_| is_lonely);
+                let leg = leg.id;
+                hands.tell(Command::HoldMusic { room, leg, sound });
+                self.legs[place].hears_music = is_lonely;
+            }
+        }
     }
 
     /// Records the caller (left) and another leg (right) of the call's room.
@@ -322,124 +350,6 @@ impl Core {
         hands.index.recordings.insert(recording.clone(), self.key);
         self.recordings.push(recording.clone());
         self.emit(hands, Fact::RecordingStarted { recording });
-    }
-
-    /// Ends one leg, whatever state its INVITE is in. Nothing happens to a leg already over.
-    pub(crate) fn hang_up(&mut self, hands: &mut Hands<'_>, id: LegId, by: Party, cause: Cause) {
-        let Some(leg) = self.leg(id) else { return };
-        let (session, progress) = (leg.session, leg.progress);
-        match progress {
-            Progress::Arriving => {
-                let status = if cause.sip >= 300 { cause.sip } else { 480 };
-                hands.ua.reject(hands.now, session, status, &[]);
-            }
-            Progress::Answered => hands.ua.bye(hands.now, session, &reason_header(&cause)),
-            Progress::Calling | Progress::Ringing => hands.ua.cancel(hands.now, session),
-            Progress::Over => return,
-        }
-        self.leg_over(hands, id, by, cause);
-    }
-
-    /// Notes that a leg's SIP is over and closes its media.
-    pub(crate) fn leg_over(&mut self, hands: &mut Hands<'_>, id: LegId, by: Party, cause: Cause) {
-        let Some(leg) = self.legs.iter_mut().find(|leg| leg.id == id) else {
-            return;
-        };
-        if leg.progress == Progress::Over {
-            return;
-        }
-        leg.progress = Progress::Over;
-        leg.over = Some((hands.now, by, cause));
-        hands.index.sessions.remove(&leg.session);
-        if leg.local.is_some() {
-            if let Some(name) = self.conference.take() {
-                hands.leave_conference(&name, id);
-            }
-            if let Some(room) = self.room {
-                hands.tell(Command::Leave { room, leg: id });
-            }
-            hands.tell(Command::CloseLeg { leg: id });
-        } else {
-            self.leg_closed(hands, id, MediaSummary::default());
-        }
-    }
-
-    /// Takes the counts of a leg whose media is closed, and says that the leg ended.
-    pub(crate) fn leg_closed(&mut self, hands: &mut Hands<'_>, id: LegId, summary: MediaSummary) {
-        hands.index.legs.remove(&id);
-        let Some(leg) = self.leg_mut(id) else { return };
-        if leg.summary.is_some() {
-            return;
-        }
-        leg.summary = Some(summary.clone());
-        if let Some(trunk) = &leg.trunk {
-            hands.gate.exit_trunk(trunk);
-        }
-        let (at, by, cause) = leg
-            .over
-            .clone()
-            .unwrap_or_else(|| (hands.now, Party::Switch, Cause::from_status(500)));
-        self.emit_at(
-            hands,
-            at,
-            Fact::LegEnded {
-                leg: id,
-                by,
-                cause,
-                media: summary,
-            },
-        );
-    }
-
-    /// Ends the call: every leg, the room, the recordings. Publishing follows when all is counted.
-    pub(crate) fn end(&mut self, hands: &mut Hands<'_>, by: Party, cause: &Cause) {
-        if self.ended.is_some() {
-            return;
-        }
-        self.ended = Some(hands.now);
-        for recording in self.recordings.clone() {
-            hands.tell(Command::StopRecord {
-                recording,
-                at: hands.now,
-            });
-        }
-        self.emit(
-            hands,
-            Fact::CallEnded {
-                by,
-                cause: cause.clone(),
-            },
-        );
-        let live: Vec<LegId> = self
-            .legs
-            .iter()
-            .filter(|leg| leg.is_live())
-            .map(|leg| leg.id)
-            .collect();
-        for leg in live {
-            self.hang_up(hands, leg, by, cause.clone());
-        }
-        self.close_room(hands);
-    }
-
-    /// Ends the call's conference with its recordings; the legs stay.
-    pub(crate) fn close_room(&mut self, hands: &mut Hands<'_>) {
-        for recording in self.recordings.clone() {
-            hands.tell(Command::StopRecord {
-                recording,
-                at: hands.now,
-            });
-        }
-        if let Some(room) = self.room.take() {
-            hands.tell(Command::CloseRoom { room });
-        }
-    }
-
-    /// Whether everything is known but when after-call work ends.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.ended.is_some()
-            && self.recordings.is_empty()
-            && self.legs.iter().all(|leg| leg.summary.is_some())
     }
 
     /// Living legs other than the caller's that talk or are rung.
@@ -483,6 +393,7 @@ impl Core {
             summary: None,
             over: None,
             rang: false,
+            hears_music: false,
         }
     }
 }
@@ -525,13 +436,4 @@ pub(crate) fn open_local(
 /// A session description as a message body.
 pub(crate) fn sdp_body(description: &Description) -> Body {
     Body::sdp(description.to_bytes())
-}
-
-/// RFC 3326: why a BYE or CANCEL was sent.
-fn reason_header(cause: &Cause) -> Vec<(crate::sip::HeaderName, String)> {
-    let text = cause.words.replace('"', "'");
-    vec![(
-        crate::sip::HeaderName::Reason,
-        format!("Q.850;cause={};text=\"{text}\"", cause.q850),
-    )]
 }

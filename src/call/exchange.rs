@@ -206,11 +206,9 @@ impl Exchange {
         self.expire_bindings(now);
         while let Some((_, alarm)) = self.timers.pop_due(now) {
             match alarm {
-                Alarm::Publish(key) => {
-                    if let Some(call) = self.calls.remove(&key) {
-                        self.publish(call);
-                    }
-                }
+                Alarm::Publish(key) => self.with_call(now, key, |call, hands| {
+                    call.core.wait_no_longer(hands);
+                }),
                 Alarm::Stage(key) => self.with_call(now, key, |call, hands| {
                     call.handle_timeout(hands);
                 }),
@@ -247,7 +245,9 @@ impl Exchange {
         let keys: Vec<CallKey> = self.calls.keys().copied().collect();
         for key in keys {
             self.with_call(now, key, |call, hands| {
-                call.end(hands, Party::Switch, &cause)
+                call.end(hands, Party::Switch, &cause);
+                // Whoever ends after-call work later finds no call to tell of it.
+                call.core.wrap_ended(hands);
             });
         }
         self.pump(now);
@@ -360,6 +360,9 @@ impl Exchange {
             self.calls.insert(key, call);
             return;
         };
+        if !std::mem::replace(&mut call.core.exited, true) {
+            self.gate.exit();
+        }
         if !call.core.is_complete() {
             self.timers.set(Alarm::Publish(key), ended + PUBLISH_WAIT);
             self.calls.insert(key, call);
@@ -374,6 +377,7 @@ impl Exchange {
         // After-call work may take minutes; nobody should wait for the record so long. It goes
         // out again, with the agent's timeline whole, when the router ends the work.
         if !std::mem::replace(&mut call.core.published, true) {
+            self.gate.tell();
             let record = Box::new(call.core.record.clone());
             self.outbox.push_back(Output::Record(record));
         }
@@ -401,7 +405,9 @@ impl Exchange {
         for recording in &call.core.recordings {
             self.index.recordings.remove(recording);
         }
-        self.gate.exit();
+        if !call.core.published {
+            self.gate.tell();
+        }
         self.outbox
             .push_back(Output::Record(Box::new(call.core.record)));
         self.forget_generations();

@@ -2,9 +2,10 @@
 //! INVITE gets 503 with Retry-After before anything is spent on it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::base::ShardId;
 use crate::trunk::Trunk;
 
 /// Shared by all shards of a node.
@@ -16,7 +17,11 @@ pub struct Gate {
 #[derive(Debug, Default)]
 struct State {
     calls: AtomicUsize,
-    late: AtomicBool,
+    /// Calls whose record is not out yet.
+    untold: AtomicUsize,
+    /// Shards that are behind their work, a bit each.
+    late: AtomicU64,
+    refusals: AtomicU64,
     draining: AtomicBool,
     /// Legs by trunk.
     trunks: Mutex<HashMap<String, usize>>,
@@ -45,8 +50,23 @@ impl Gate {
     }
 
     /// A shard says whether it is behind its work.
-    pub fn set_late(&self, late: bool) {
-        self.state.late.store(late, Ordering::Relaxed);
+    pub fn set_late(&self, shard: ShardId, late: bool) {
+        let bit = 1 << (shard.0 % 64);
+        if late {
+            self.state.late.fetch_or(bit, Ordering::Relaxed);
+        } else {
+            self.state.late.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+
+    /// Calls that were not let in since the start.
+    pub fn refusals(&self) -> u64 {
+        self.state.refusals.load(Ordering::Relaxed)
+    }
+
+    /// A call was not let in.
+    pub(crate) fn refused(&self) {
+        self.state.refusals.fetch_add(1, Ordering::Relaxed);
     }
 
     /// From now on nobody is let in; those inside finish.
@@ -65,7 +85,7 @@ impl Gate {
         if self.is_draining() {
             return Err(Closed::Draining);
         }
-        if !media_ready || self.state.late.load(Ordering::Relaxed) {
+        if !media_ready || self.state.late.load(Ordering::Relaxed) != 0 {
             return Err(Closed::Late);
         }
         if self.calls() >= most {
@@ -78,6 +98,18 @@ impl Gate {
     /// A call came in.
     pub(crate) fn enter(&self) {
         self.state.calls.fetch_add(1, Ordering::Relaxed);
+        self.state.untold.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Calls whose record is not out yet: those inside, and those over whose media has not said
+    /// its last word. The process must not end before.
+    pub fn untold(&self) -> usize {
+        self.state.untold.load(Ordering::Relaxed)
+    }
+
+    /// A call's record is out.
+    pub(crate) fn tell(&self) {
+        self.state.untold.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Whether a trunk carries as many legs as it may.
@@ -142,11 +174,15 @@ mod tests {
         assert_eq!(gate.check(1, true), Err(Closed::Full));
         gate.exit();
         assert_eq!(gate.check(1, false), Err(Closed::Late));
-        gate.set_late(true);
+        gate.set_late(ShardId(1), true);
+        gate.set_late(ShardId(0), true);
+        gate.set_late(ShardId(0), false);
         assert_eq!(gate.check(1, true), Err(Closed::Late));
-        gate.set_late(false);
+        gate.set_late(ShardId(1), false);
         gate.drain();
         assert_eq!(gate.check(1, true), Err(Closed::Draining));
-        assert_eq!(gate.calls(), 0);
+        assert_eq!((gate.calls(), gate.untold()), (0, 1));
+        gate.tell();
+        assert_eq!(gate.untold(), 0);
     }
 }

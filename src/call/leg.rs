@@ -42,6 +42,8 @@ pub(crate) struct Leg {
     pub(crate) over: Option<(Timestamp, Party, Cause)>,
     /// Whether the far end was heard ringing.
     pub(crate) rang: bool,
+    /// Whether the leg hears hold music: everybody it could talk with holds.
+    pub(crate) hears_music: bool,
 }
 
 /// How far a leg's INVITE has come.

@@ -144,18 +144,13 @@ impl Call {
         self.on_leg(hands, leg, LegEvent::Ended);
     }
 
-    /// The call was rebuilt: whoever was on hold hears music again, and the stage goes on.
+    /// The call was rebuilt: the stage goes on, and whoever was on hold hears music again.
     pub(crate) fn restored(&mut self, hands: &mut Hands<'_>) {
+        for leg in &mut self.core.legs {
+            leg.hears_music = false;
+        }
         if let Some(stage) = self.stage.feature() {
             stage.restored(&mut self.core, hands);
-        }
-        let holder = self
-            .core
-            .legs
-            .iter()
-            .find(|leg| leg.is_answered() && leg.holds_us());
-        if let Some(holder) = holder.map(|leg| leg.id) {
-            self.play_hold_music(hands, holder, true);
         }
     }
 
@@ -233,10 +228,19 @@ impl Call {
 
     /// The answer to an offer that we sent in a 2xx (RFC 3264 §5: delayed offer).
     fn on_ack(&mut self, hands: &mut Hands<'_>, leg: LegId, ack: &Message) {
-        let pending = self.core.leg(leg).is_some_and(|leg| leg.offer_pending);
-        if pending && !self.core.take_answer(hands, leg, ack.body()) {
-            self.core
-                .hang_up(hands, leg, Party::Switch, Cause::from_status(488));
+        let Some(state) = self.core.leg_mut(leg).filter(|leg| leg.offer_pending) else {
+            return;
+        };
+        let is_caller = state.role == Role::Caller;
+        state.offer_pending = false;
+        if self.core.take_answer(hands, leg, ack.body()) {
+            return self.on_renegotiated(hands);
+        }
+        let cause = Cause::from_status(488);
+        self.core.hang_up(hands, leg, Party::Switch, cause.clone());
+        if is_caller {
+            self.end(hands, Party::Switch, &cause);
+        } else {
             self.on_leg(hands, leg, LegEvent::Ended);
         }
     }
@@ -248,7 +252,6 @@ impl Call {
             return;
         };
         let session = state.session;
-        let held_before = state.holds_us();
         let Some(local) = state.local.as_mut() else {
             hands.ua.refuse_reoffer(hands.now, session, 488);
             return;
@@ -272,44 +275,23 @@ impl Call {
             }
         };
         let flow = negotiate::leg_flow(&agreed);
-        state.negotiated = Some(agreed);
-        let held = state.holds_us();
+        let codec = negotiate::codec_name(&agreed);
+        let before = state.negotiated.replace(agreed);
         hands.tell(Command::SetLeg { leg, flow });
         hands
             .ua
             .answer_reoffer(hands.now, session, Some(sdp_body(&answer)));
-        if held != held_before {
-            self.on_hold(hands, leg, held);
+        if before.as_ref().map(negotiate::codec_name) != Some(codec) {
+            let codec = codec.to_owned();
+            self.core.emit(hands, Fact::LegAnswered { leg, codec });
         }
+        self.on_renegotiated(hands);
     }
 
-    /// One member holds or resumes.
-    fn on_hold(&mut self, hands: &mut Hands<'_>, holder: LegId, held: bool) {
-        self.play_hold_music(hands, holder, held);
+    /// What a leg may send and hear was agreed anew.
+    fn on_renegotiated(&mut self, hands: &mut Hands<'_>) {
         if let Stage::Talk(talk) = &mut self.stage {
-            talk.on_hold(&mut self.core, hands);
-        }
-    }
-
-    /// Everybody else in the room hears music while one member holds.
-    fn play_hold_music(&mut self, hands: &mut Hands<'_>, holder: LegId, held: bool) {
-        let Some(room) = self.core.room else { return };
-        let music = hands
-            .generations
-            .get(&self.core.generation)
-            .filter(|_| held)
-            .and_then(|now| now.sounds.sound("music"));
-        for leg in self
-            .core
-            .legs
-            .iter()
-            .filter(|leg| leg.is_answered() && leg.id != holder)
-        {
-            hands.tell(Command::HoldMusic {
-                room,
-                leg: leg.id,
-                sound: music.clone(),
-            });
+            talk.refresh(&mut self.core, hands);
         }
     }
 

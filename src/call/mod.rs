@@ -9,6 +9,7 @@ mod checkpoint;
 mod conferences;
 mod control;
 mod core;
+mod ending;
 mod exchange;
 mod feature;
 mod gate;

@@ -10,9 +10,6 @@ use crate::router;
 use crate::sip::ua::ServerTransactionId;
 use crate::sip::{Flow, HeaderName, Message, Method};
 
-/// Methods we take (RFC 3261 §20.5).
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE";
-
 impl Exchange {
     pub(super) fn on_request(
         &mut self,
@@ -27,7 +24,7 @@ impl Exchange {
                 Ok(done) => done,
                 Err(Refusal { status, headers }) => (status, headers),
             },
-            _ => (405, vec![(HeaderName::Allow, ALLOW.to_owned())]),
+            _ => (405, Vec::new()),
         };
         self.ua.respond(now, transaction, status, &headers, None);
     }
@@ -55,6 +52,9 @@ impl Exchange {
             .unwrap_or_else(PoisonError::into_inner)
             .register(now, request, flow, &phone);
         self.tell_changes(&reply.changes);
+        if reply.is_news && reply.changes.is_empty() {
+            self.outbox.push_back(Output::Bindings);
+        }
         Ok((reply.status, reply.headers))
     }
 
@@ -112,8 +112,5 @@ impl Exchange {
 }
 
 fn options_headers() -> Vec<(HeaderName, String)> {
-    vec![
-        (HeaderName::Allow, ALLOW.to_owned()),
-        (HeaderName::Accept, "application/sdp".to_owned()),
-    ]
+    vec![(HeaderName::Accept, "application/sdp".to_owned())]
 }

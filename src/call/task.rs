@@ -184,7 +184,7 @@ impl<O: Outlets> Shard<O> {
             .exchange
             .poll_timeout()
             .map_or(Duration::ZERO, |at| now.since(at));
-        self.gate.set_late(overdue > LATE);
+        self.gate.set_late(self.peers.own, overdue > LATE);
         self.exchange.handle_timeout(now);
     }
 

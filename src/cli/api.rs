@@ -19,6 +19,14 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    /// To the switch whose API is at `url`.
+    pub(super) fn to(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            json: false,
+        }
+    }
+
     /// The answer to a GET, free of control characters.
     pub(super) fn get(&self, path: &str) -> anyhow::Result<Value> {
         let url = self.address(path);

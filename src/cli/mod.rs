@@ -4,6 +4,7 @@ pub mod agents;
 pub mod call;
 pub mod calls;
 pub mod check;
+pub mod demo;
 pub mod phone;
 pub mod queues;
 pub mod reload;
@@ -46,6 +47,8 @@ enum Command {
     Agents(agents::Args),
     /// List queues and who waits.
     Queues(queues::Args),
+    /// Watch one call go through the demo office.
+    Demo(demo::Args),
     /// Be a telephone: register, call or answer, press keys, play and record.
     Phone(Box<phone::Args>),
 }
@@ -61,6 +64,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Command::Call(args) => call::run(args),
         Command::Calls(args) => calls::run(args),
         Command::Check(args) => Ok(check::run(&args)?),
+        Command::Demo(args) => demo::run(&args),
         Command::Phone(args) => phone::run(&args),
         Command::Queues(args) => queues::run(args),
         Command::Reload(args) => reload::run(args),

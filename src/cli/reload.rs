@@ -29,9 +29,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn show(answer: &Value) -> String {
-    let words = answer["reloaded"].as_str().unwrap_or_default();
+    let lines: Vec<&str> = answer["reloaded"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     format!(
-        "{} {words}\n",
-        paint("reloaded", Style::new().green().bold())
+        "{} {}\n",
+        paint("reloaded", Style::new().green().bold()),
+        lines.join("\n")
     )
 }

@@ -60,10 +60,11 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     for queue in flows.named(|flow| flow.queues()) {
         queues.names.refer(&notes, &queue);
     }
-    let numbers = numbers::read(&files, &phones, &trunks.names, &flows.names, &notes);
+    let (numbers, services) = numbers::read(&files, &phones, &trunks.names, &flows.names, &notes);
     check_dialled(&flows, &numbers, &notes);
     let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
     named.extend(queues.sounds);
+    named.extend(services);
     sounds::check(&node.sounds, &named, &notes);
 
     let report = Report::new(directory.display().to_string(), notes.into_problems());

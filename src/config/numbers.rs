@@ -13,20 +13,23 @@ struct Plan<'n> {
     notes: &'n Notes,
     entries: Vec<Entry>,
     places: Vec<Place>,
+    sounds: Vec<At<String>>,
 }
 
-/// Reads the numbers and joins them with the phones' own; notes every overlap.
+/// Reads the numbers and joins them with the phones' own; notes every overlap. With the plan come
+/// the sounds that its services play.
 pub(super) fn read(
     files: &Files,
     phones: &Phones,
     trunks: &Names,
     flows: &Names,
     notes: &Notes,
-) -> Numbers {
+) -> (Numbers, Vec<At<String>>) {
     let mut plan = Plan {
         notes,
         entries: Vec::new(),
         places: Vec::new(),
+        sounds: Vec::new(),
     };
     for number in phones.names.iter() {
         if let (Ok(pattern), Some(place)) = (Pattern::parse(number), phones.place(number)) {
@@ -46,7 +49,8 @@ pub(super) fn read(
         }
         top.close();
     }
-    plan.finish()
+    let sounds = std::mem::take(&mut plan.sounds);
+    (plan.finish(), sounds)
 }
 
 impl Plan<'_> {
@@ -92,6 +96,10 @@ impl Plan<'_> {
         let kind = service.one_of("service", &Service::WORDS);
         service.close();
         if let (Some(number), Some(kind)) = (number, kind) {
+            self.sounds.extend(kind.value.sound().map(|sound| At {
+                value: sound.to_owned(),
+                place: kind.place.clone(),
+            }));
             self.add_text(&number, Reach::PHONES, Meaning::Service(kind.value));
         }
     }

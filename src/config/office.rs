@@ -171,7 +171,6 @@ impl Changes {
         let restart = [
             ("name", old.name != new.name),
             ("region", old.region != new.region),
-            ("realm", old.realm != new.realm),
             ("shards", old.shards != new.shards),
             ("sip.listen", old.sip.listeners != new.sip.listeners),
             ("sip.advertise", old.sip.advertised != new.sip.advertised),

@@ -26,6 +26,13 @@ pub struct Phone {
     pub ha1: Ha1,
 }
 
+impl Phone {
+    /// Whether its password is the one everybody can read.
+    pub fn is_published(&self, realm: &str) -> bool {
+        self.ha1 == Ha1::from_password(&self.number, realm, &published_password(&self.number))
+    }
+}
+
 /// Phones as read.
 #[derive(Debug)]
 pub(super) struct Phones {

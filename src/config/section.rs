@@ -171,7 +171,10 @@ impl<'a> Section<'a> {
         let Some(number) = number else {
             let message = format!("`{key}` is a whole number, not {}", value.kind.word());
             let example = 100.clamp(*range.start(), *range.end());
-            let help = format!("write it without quotes, such as {key} = {example}");
+            let help = match value.kind {
+                Kind::Variable(_) => format!("set it to a number, such as {example}"),
+                _ => format!("write it without quotes, such as {key} = {example}"),
+            };
             self.notes.error(&value.place, message, help);
             return None;
         };
@@ -194,7 +197,10 @@ impl<'a> Section<'a> {
         };
         if flag.is_none() {
             let message = format!("`{key}` is true or false, not {}", value.kind.word());
-            let help = format!("write {key} = true or {key} = false, without quotes");
+            let help = match value.kind {
+                Kind::Variable(_) => "set it to true or false".to_owned(),
+                _ => format!("write {key} = true or {key} = false, without quotes"),
+            };
             self.notes.error(&value.place, message, help);
         }
         flag.map(|flag| at(flag, value))

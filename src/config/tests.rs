@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::trunk::{Destination, Origin};
 
-const SOUNDS: [&str; 21] = [
+const SOUNDS: [&str; 23] = [
     "beep",
     "connecting",
     "goodbye",
+    "agent-available",
+    "agent-away",
     "greeting",
     "invalid",
     "menu",

@@ -180,7 +180,10 @@ fn shown(body: &impl Serialize) -> Result<Response, Refusal> {
 
 async fn reload(State(sources): State<Sources>) -> Result<Response, Refusal> {
     match ask_for(RELOAD_PATIENCE, move || sources.live.reload()).await? {
-        Ok(words) => Ok(answer(StatusCode::OK, &json!({"reloaded": words}))),
+        Ok(words) => {
+            let lines: Vec<&str> = words.lines().collect();
+            Ok(answer(StatusCode::OK, &json!({"reloaded": lines})))
+        }
         Err(words) => Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, words)),
     }
 }

@@ -128,8 +128,13 @@ impl Recordings {
     /// Brings the gauges up to date.
     pub(crate) fn gauge(&self, stats: &Stats) {
         if let Ok(disk) = &self.disk {
-            let backlog = disk.stats().backlog.load(Ordering::Relaxed);
-            stats.recorder_backlog.store(backlog, Ordering::Relaxed);
+            let own = disk.stats();
+            for (from, to) in [
+                (&own.backlog, &stats.recorder_backlog),
+                (&own.missed_samples, &stats.recorder_missed_samples),
+            ] {
+                to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
         }
     }
 }

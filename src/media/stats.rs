@@ -57,6 +57,8 @@ stats! {
     ports_quarantined,
     /// Recorder blocks waiting for the disk (gauge).
     recorder_backlog,
+    /// Samples the recorder lost because the disk was too slow.
+    recorder_missed_samples,
 }
 
 impl Stats {

@@ -51,6 +51,8 @@ pub struct Reply {
     pub headers: Vec<(HeaderName, String)>,
     /// What others should know.
     pub changes: Vec<Change>,
+    /// Whether any binding was made, refreshed or removed: what is written down is old.
+    pub is_news: bool,
 }
 
 /// A phone came or went. Refreshes are no change.
@@ -96,13 +98,12 @@ impl Registrar {
     }
 
     /// The table as it was written down; what has ended meanwhile goes with the next
-    /// [`Registrar::handle_timeout`]. Connections of an earlier process are forgotten.
+    /// [`Registrar::handle_timeout`]. What was registered over a connection of the earlier process
+    /// went with it.
     pub fn restore(limits: Limits, snapshot: Snapshot) -> Self {
         let mut registrar = Self::new(limits);
         for (phone, mut bindings) in snapshot.phones {
-            for binding in &mut bindings {
-                binding.flow.connection = None;
-            }
+            bindings.retain(|binding| binding.flow.connection.is_none());
             registrar.set(&phone, bindings);
         }
         registrar
@@ -129,15 +130,17 @@ impl Registrar {
     ) -> Reply {
         let was_registered = self.is_registered(phone);
         match self.carry_out(now, message, source, phone) {
-            Ok(()) => Reply {
+            Ok(is_news) => Reply {
                 status: 200,
                 headers: self.contacts(now, phone),
                 changes: self.changes(phone, was_registered),
+                is_news,
             },
             Err(refusal) => Reply {
                 status: refusal.status(),
                 headers: self.explain(refusal),
                 changes: Vec::new(),
+                is_news: false,
             },
         }
     }
@@ -193,11 +196,11 @@ impl Registrar {
         message: &Message,
         source: &Flow,
         phone: &str,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         let request = Request::read(message, &self.limits).ok_or(Refusal::Malformed)?;
         let mut bindings = self.bindings(phone).to_vec();
         match &request.asked {
-            Asked::Nothing => return Ok(()),
+            Asked::Nothing => return Ok(false),
             Asked::RemoveAll => {
                 if bindings.iter().any(|binding| request.is_old_for(binding)) {
                     return Err(Refusal::OutOfOrder);
@@ -214,7 +217,7 @@ impl Registrar {
             }
         }
         self.set(phone, bindings);
-        Ok(())
+        Ok(true)
     }
 
     /// Adds, refreshes or removes one contact (RFC 3261 §10.3 step 7).

@@ -223,9 +223,9 @@ fn a_restored_table_is_the_same_but_for_connections() {
     let snapshot = serde_json::from_str(&json).unwrap();
     let mut restored = Registrar::restore(Limits::default(), snapshot);
     assert_eq!(restored.bindings("1001"), registrar.bindings("1001"));
-    assert_eq!(restored.bindings("1002")[0].flow.connection, None);
+    assert!(restored.bindings("1002").is_empty());
     assert_eq!(restored.poll_timeout(), registrar.poll_timeout());
-    assert_eq!(restored.handle_timeout(at(3600)).len(), 2);
+    assert_eq!(restored.handle_timeout(at(3600)).len(), 1);
 }
 
 #[test]

@@ -146,6 +146,17 @@ impl Service {
         ("hold_music", Service::HoldMusic),
         ("tone", Service::Tone),
     ];
+
+    /// The sound it plays, by name.
+    pub const fn sound(self) -> Option<&'static str> {
+        match self {
+            Service::AgentAvailable => Some("agent-available"),
+            Service::AgentAway => Some("agent-away"),
+            Service::Conference | Service::HoldMusic => Some("music"),
+            Service::Echo => None,
+            Service::Tone => Some("tone-1004"),
+        }
+    }
 }
 
 /// One line of the plan.

@@ -45,6 +45,18 @@ impl Api {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
     }
 
+    /// Status and text of a POST with a body.
+    #[track_caller]
+    pub(crate) fn tell(&self, path: &str, body: &Value) -> (u16, String) {
+        let mut response = self
+            .agent
+            .post(format!("{}{path}", self.base))
+            .send_json(body)
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
+        let text = response.body_mut().read_to_string().unwrap_or_default();
+        (response.status().as_u16(), text)
+    }
+
     /// Status and text of an empty POST.
     #[track_caller]
     pub(crate) fn post(&self, path: &str) -> (u16, String) {

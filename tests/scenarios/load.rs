@@ -25,41 +25,44 @@ fn a_thousand_calls_in_a_row_and_two_hundred_at_once_leave_no_trace() {
         .ok()
         .and_then(|rounds| rounds.parse().ok())
         .unwrap_or(2);
-    let first = round(&office, &digit, 1);
-    let descriptors = office.descriptors();
-    for count in 2..=rounds {
-        let later = round(&office, &digit, count);
+    let mut held = Vec::new();
+    let mut descriptors = Vec::new();
+    for count in 1..=rounds {
+        held.push(round(&office, &digit, count));
+        descriptors.push(office.descriptors());
+    }
+    let first = held[0];
+    for (later, open) in held.iter().zip(&descriptors).skip(1) {
         assert_eq!(
             (later.descriptors, later.sockets, later.threads),
             (first.descriptors, first.sockets, first.threads),
-            "open after the first round: {descriptors:#?}, after round {count}: {:#?}",
-            office.descriptors()
+            "open after the first round: {:#?}, later: {open:#?}",
+            descriptors[0]
         );
         let allowed = (first.memory_kb / 20).max(2_048);
         assert!(
             later.memory_kb <= first.memory_kb + allowed,
-            "memory grew from {} kB to {} kB",
-            first.memory_kb,
-            later.memory_kb
+            "memory grew: {held:#?}"
         );
     }
     assert!(office.api.is_ready());
 }
 
 /// 1,000 calls one after the other, answered and ended; then 200 at once, who press a key and wait
-/// in the queue or talk to an agent. Returns what is held when all is over and given back.
+/// in the queue or talk to an agent. Who is refused because another program took the processor away
+/// from the media workers for a moment comes again. Returns what is held when all is given back.
 #[track_caller]
 fn round(office: &Office, digit: &Path, count: u32) -> Holdings {
     office
-        .carrier("caller")
+        .carrier("caller_insists")
         .steps(&[])
         .set("patience_ms", 1)
         .calls(IN_A_ROW, 1, 1_000)
         .run(Duration::from_secs(240));
     let crowd = office
-        .carrier("caller")
+        .carrier("caller_insists")
         .steps(&[Step::Play(digit)])
-        .set("patience_ms", 10_000)
+        .set("patience_ms", 15_000)
         .calls(AT_ONCE, AT_ONCE, 50)
         .start();
     wait::until_true("all of them at once", wait::PATIENCE, || {

@@ -163,6 +163,12 @@ impl Office {
     #[track_caller]
     pub(crate) fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
+        self.ended()
+    }
+
+    /// Waits for the end of a switch that was told to stop.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("a running switch");
         wait::until("the end of the switch", wait::PATIENCE, || {
             child.try_wait().expect("a child of ours")
@@ -325,10 +331,12 @@ pub(crate) struct Holdings {
     pub(crate) descriptors: usize,
     /// Open sockets among them.
     pub(crate) sockets: usize,
-    /// Threads, but for those that come with a question and go after ten idle seconds.
+    /// Threads, but for those that come and go: [`TEMPORARY_THREADS`].
     pub(crate) threads: usize,
     /// Resident memory in kB.
     pub(crate) memory_kb: u64,
+    /// What of it belongs to the process alone: without the pages of files, its program among them.
+    pub(crate) private_kb: u64,
     /// CPU time spent so far, of user and system.
     pub(crate) cpu_seconds: f64,
 }
@@ -361,6 +369,7 @@ impl Holdings {
                 .count(),
             threads: threads(&folder),
             memory_kb: number("VmRSS:"),
+            private_kb: number("RssAnon:"),
             cpu_seconds: cpu_seconds(&folder),
         }
     }
@@ -383,11 +392,13 @@ fn cpu_seconds(folder: &Path) -> f64 {
     spent.expect("two numbers") / 100.0
 }
 
-/// Ended, and every recording published or given up.
+/// Ended, every leg counted, and every recording published or given up.
 fn is_finished(call: &serde_json::Value) -> bool {
-    let recordings = call["recordings"].as_array();
-    !call["ended"].is_null()
-        && recordings.is_none_or(|all| all.iter().all(|one| !one["sha256"].is_null()))
+    let all_have = |list: &str, what: &str| {
+        let list = call[list].as_array();
+        list.is_none_or(|all| all.iter().all(|one| !one[what].is_null()))
+    };
+    !call["ended"].is_null() && all_have("legs", "ended") && all_have("recordings", "sha256")
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -409,8 +420,9 @@ fn copy(from: &Path, to: &Path) {
 pub(crate) const QUARANTINE: Duration = Duration::from_secs(8);
 /// How long transactions remember what is over: timers D, H and J of RFC 3261, 64 T1.
 const MEMORY_OF_SIP: Duration = Duration::from_secs(32);
-/// Of tokio's pools for questions that may wait: the API's, and that of start and reload.
-const TEMPORARY_THREADS: [&str; 2] = ["http-ask", "tokio-rt-worker"];
+/// Of tokio's pools for questions that may wait, the API's and that of start and reload; and the
+/// allocator's, which it starts when it has something to give back.
+const TEMPORARY_THREADS: [&str; 3] = ["http-ask", "jemalloc_bg_thd", "tokio-rt-worker"];
 /// Gauges that are 0 when no call goes on.
 const HELD: [&str; 11] = [
     "tsunagu_calls{",

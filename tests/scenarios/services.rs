@@ -1,6 +1,9 @@
 //! What a phone can reach by itself: services, other phones, hold, conferences; and TCP, the command
 //! line, a clean end.
 
+use rustix::process::Signal;
+
+use super::address::STRANGER;
 use super::capture_file::Stream;
 use super::office::{MAIN_NUMBER, Office};
 use super::phone::{Answering, Phone};
@@ -129,8 +132,11 @@ fn the_command_line_tells_what_the_api_tells_and_the_switch_ends_cleanly() {
     for (arguments, words) in [
         (&["calls"][..], MAIN_NUMBER),
         (&["call", id], "flow main"),
+        (&["call", "last"], id),
+        (&["why", id], "no queue"),
         (&["agents"], "1001"),
         (&["queues"], "sales"),
+        (&["reload"], "reloaded"),
     ] {
         let output = office.ask(arguments);
         assert!(
@@ -142,6 +148,41 @@ fn the_command_line_tells_what_the_api_tells_and_the_switch_ends_cleanly() {
     assert_eq!(office.api.metric("tsunagu_media_legs"), 0.0);
     let status = office.stop();
     assert!(status.success(), "{status}");
+}
+
+#[test]
+fn a_switch_told_to_stop_lets_calls_end_and_takes_no_more() {
+    let _turn = quiet::shared();
+    let mut office = Office::open();
+    let caller = office
+        .carrier("caller")
+        .steps(&[])
+        .set("patience_ms", 6_000)
+        .start();
+    wait::until_true("a live call", wait::PATIENCE, || {
+        !office.api.live_calls().is_empty()
+    });
+    office.signal(Signal::TERM);
+    wait::until_true("the switch not to be ready", wait::PATIENCE, || {
+        office
+            .api
+            .get("/health/ready")
+            .is_some_and(|(status, _)| status == 503)
+    });
+    let late = office.block.at(STRANGER, 5_060);
+    office
+        .sipp("refused", late)
+        .set("status", 503)
+        .run(wait::PATIENCE);
+    assert_eq!(office.api.live_calls().len(), 1, "the call goes on");
+    caller.succeed(wait::PATIENCE);
+    let status = office.ended();
+    assert!(status.success(), "{status}");
+    // What it wrote last is there for the next process.
+    office.start();
+    let record = office.records(1).remove(0);
+    assert_whole(&record, &office.recordings());
+    assert_eq!(record["hung_up_by"], "caller", "{record:#}");
 }
 
 /// A registered phone played by SIPp calls a service for three seconds; returns what it heard.

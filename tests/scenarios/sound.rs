@@ -2,6 +2,7 @@
 //! and none of it shared with the switch.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// Samples a second of everything these scenarios hear.
 pub(crate) const RATE: f64 = 8_000.0;
@@ -14,11 +15,17 @@ pub(crate) fn from_pcmu(byte: u8) -> i16 {
     (if byte & 0x80 != 0 { -value } else { value }) as i16
 }
 
-/// Linear to G.711 μ-law, by searching the decoder: slow and certain.
+/// Linear to G.711 μ-law, by searching the decoder: certain, and slow but once.
 pub(crate) fn to_pcmu(sample: i16) -> u8 {
-    (0..=255u8)
-        .min_by_key(|&byte| (i32::from(from_pcmu(byte)) - i32::from(sample)).abs())
-        .expect("256 candidates")
+    static NEAREST: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let nearest = |sample: i16| {
+            (0..=255u8)
+                .min_by_key(|&byte| (i32::from(from_pcmu(byte)) - i32::from(sample)).abs())
+                .expect("256 candidates")
+        };
+        (i16::MIN..=i16::MAX).map(nearest).collect()
+    });
+    NEAREST[(i32::from(sample) - i32::from(i16::MIN)) as usize]
 }
 
 /// G.711 A-law (ITU-T G.711 table 1) to linear.
@@ -35,8 +42,17 @@ pub(crate) fn from_pcma(byte: u8) -> i16 {
 
 /// A sine of `hz`, half of full scale.
 pub(crate) fn tone(hz: f64, seconds: f64) -> Vec<i16> {
+    sine(hz, seconds, 16_000.0)
+}
+
+/// A sine of `hz` that disturbs nobody: 34 dB below full scale.
+pub(crate) fn hum(hz: f64, seconds: f64) -> Vec<i16> {
+    sine(hz, seconds, 650.0)
+}
+
+fn sine(hz: f64, seconds: f64, peak: f64) -> Vec<i16> {
     (0..(seconds * RATE) as usize)
-        .map(|n| (16_000.0 * (std::f64::consts::TAU * hz * n as f64 / RATE).sin()) as i16)
+        .map(|n| (peak * (std::f64::consts::TAU * hz * n as f64 / RATE).sin()) as i16)
         .collect()
 }
 
@@ -82,6 +98,24 @@ pub(crate) fn seconds_of(samples: &[i16], hz: f64) -> f64 {
 /// Where `piece` is found in `whole`: sample offset and correlation, 1 for identical.
 pub(crate) fn find(piece: &[i16], whole: &[i16]) -> Option<(usize, f64)> {
     Searched::new(whole).find(piece)
+}
+
+/// How much louder it gets, from the 10 ms before each sample to the 10 ms after: what stays when a
+/// recorder stretches a tone by a sample now and then, to follow a sender's clock.
+pub(crate) fn slopes(samples: &[i16]) -> Vec<i16> {
+    const SPAN: usize = 80;
+    let mut sums = vec![0i64];
+    for &sample in samples {
+        sums.push(sums[sums.len() - 1] + i64::from(sample).abs());
+    }
+    let rise = |at: usize| {
+        let (from, to) = (at.checked_sub(SPAN)?, at + SPAN);
+        let after = sums.get(to)? - sums[at];
+        Some((after - (sums[at] - sums[from])) / SPAN as i64)
+    };
+    (0..samples.len())
+        .map(|at| rise(at).unwrap_or(0) as i16)
+        .collect()
 }
 
 /// A sound in which pieces are looked for; transformed once, for correlation by FFT.

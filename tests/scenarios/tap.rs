@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -197,6 +198,8 @@ fn udp(ip: &[u8], at: SystemTime, block: Block) -> Option<Packet> {
 pub(crate) struct Heard {
     /// When the first packet would have come with the delay of the fastest.
     pub(crate) began: Option<SystemTime>,
+    /// The same by each packet alone, with the packet's place in the sound.
+    origins: Vec<(usize, SystemTime)>,
     /// The sound; what never came is silence.
     pub(crate) samples: Vec<i16>,
     /// Stream identifiers, in order of appearance.
@@ -207,6 +210,9 @@ pub(crate) struct Heard {
     pub(crate) sequence_breaks: usize,
     /// Frames missing or doubled by RTP timestamp within a stream.
     pub(crate) timestamp_breaks: usize,
+    /// When each of them came, how many samples the timestamp went too far, and how many samples
+    /// of time had gone since the packet before.
+    pub(crate) leaps: Vec<(SystemTime, i32, i32)>,
     /// Digits (RFC 4733), once each.
     pub(crate) digits: String,
 }
@@ -218,6 +224,7 @@ impl Heard {
         let mut base = (0u32, 0usize);
         let mut events = BTreeSet::new();
         let mut first = None;
+        let mut previous = SystemTime::UNIX_EPOCH;
         for packet in packets {
             let Some(rtp) = packet.rtp() else { continue };
             let decode: fn(u8) -> i16 = match rtp.payload_type {
@@ -241,8 +248,14 @@ impl Heard {
             match last {
                 Some((ssrc, sequence, timestamp)) if ssrc == rtp.ssrc => {
                     heard.sequence_breaks += usize::from(rtp.sequence != sequence.wrapping_add(1));
-                    heard.timestamp_breaks +=
-                        usize::from(rtp.timestamp != timestamp.wrapping_add(FRAME as u32));
+                    let step = rtp.timestamp.wrapping_sub(timestamp) as i32;
+                    if step != FRAME as i32 {
+                        heard.timestamp_breaks += 1;
+                        let excess = step.wrapping_sub(FRAME as i32);
+                        let gone = packet.at.duration_since(previous).unwrap_or_default();
+                        let gone = (gone.as_secs_f64() * 8_000.0) as i32;
+                        heard.leaps.push((packet.at, excess, gone));
+                    }
                 }
                 _ => {
                     let since = packet.at.duration_since(began).unwrap_or_default();
@@ -251,12 +264,14 @@ impl Heard {
                 }
             }
             last = Some((rtp.ssrc, rtp.sequence, rtp.timestamp));
+            previous = packet.at;
             let offset = rtp.timestamp.wrapping_sub(base.0) as usize + base.1;
             // Five minutes: a wild timestamp must not take all memory.
             if offset < 5 * 60 * 8_000 {
                 let spoken = Duration::from_micros(offset as u64 * 125);
                 let began = packet.at.checked_sub(spoken).expect("after 1970");
                 heard.began = Some(heard.began.map_or(began, |fastest| fastest.min(began)));
+                heard.origins.push((offset, began));
                 let end = offset + rtp.payload.len();
                 if heard.samples.len() < end {
                     heard.samples.resize(end, 0);
@@ -268,6 +283,15 @@ impl Heard {
             }
         }
         heard
+    }
+
+    /// When the first packet would have come with the delay of the fastest of a stretch.
+    pub(crate) fn began_by(&self, stretch: Range<usize>) -> Option<SystemTime> {
+        let origins = self.origins.iter();
+        origins
+            .filter(|(offset, _)| stretch.contains(offset))
+            .map(|(_, began)| *began)
+            .min()
     }
 
     /// The sound between two instants of the wall clock.

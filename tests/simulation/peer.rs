@@ -8,7 +8,9 @@ use tsunagu::media::VirtualNet;
 use tsunagu::sdp::{self, AudioCodec, Description, Direction, LocalMedia, Negotiated};
 use tsunagu::sip::auth::Credentials;
 use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, SessionId, Settings};
-use tsunagu::sip::{Flow, HeaderName, Host, Method, NameAddr, Protocol, Uri, UserAgent};
+use tsunagu::sip::{
+    ConnectionId, Flow, HeaderName, Host, Method, NameAddr, Protocol, Uri, UserAgent,
+};
 
 use crate::voice::Voice;
 
@@ -44,6 +46,8 @@ pub(crate) struct Peer {
     /// Out of the network: nothing of it gets through, nothing reaches it.
     pub(crate) is_gone: bool,
     pub(crate) talks: Vec<Talk>,
+    /// Its connection to the switch, when it speaks TCP.
+    pub(crate) connection: Option<ConnectionId>,
     /// Answer to the last REGISTER.
     pub(crate) registered: Option<u16>,
     /// Codecs it takes, best first.
@@ -88,9 +92,14 @@ pub(crate) const SWITCH: SocketAddr =
 impl Peer {
     /// A phone of the demo office.
     pub(crate) fn phone(number: &str, net: &VirtualNet, seed: u64) -> Self {
-        let place: u16 = number.parse().expect("phones have numbers");
-        let last = u8::try_from(place % 200).expect("small") + 1;
-        let address = SocketAddr::from(([127, 0, 1, last], 5060));
+        Self::phone_at(number, 1, net, seed)
+    }
+
+    /// The same phone in another place.
+    pub(crate) fn phone_at(number: &str, place: u8, net: &VirtualNet, seed: u64) -> Self {
+        let last: u16 = number.parse().expect("phones have numbers");
+        let last = u8::try_from(last % 200).expect("small") + 1;
+        let address = SocketAddr::from(([127, 0, place, last], 5060));
         let password = Some(format!("tsunagu-{number}"));
         Self::new(number, address, password, net, seed)
     }
@@ -115,7 +124,7 @@ impl Peer {
     ) -> Self {
         let settings = Settings {
             shard: ShardId(0xfe),
-            advertised: vec![(Protocol::Udp, address)],
+            advertised: vec![(Protocol::Udp, address), (Protocol::Tcp, address)],
             ..Settings::default()
         };
         Self {
@@ -125,6 +134,7 @@ impl Peer {
             manners: Manners::Answers(1000),
             is_gone: false,
             talks: Vec::new(),
+            connection: None,
             registered: None,
             codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
             password,
@@ -139,11 +149,15 @@ impl Peer {
     }
 
     pub(crate) fn flow(&self) -> Flow {
+        let protocol = match self.connection {
+            Some(_) => Protocol::Tcp,
+            None => Protocol::Udp,
+        };
         Flow {
-            protocol: Protocol::Udp,
+            protocol,
             local: self.address,
             remote: SWITCH,
-            connection: None,
+            connection: self.connection,
         }
     }
 

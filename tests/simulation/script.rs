@@ -1,9 +1,12 @@
 //! Scenes that many stories have in common.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use tsunagu::base::LegId;
+use tsunagu::base::{CallId, LegId, ShardId};
+use tsunagu::call::{Control, ControlError};
 use tsunagu::events::Fact;
+use tsunagu::sip::ConnectionId;
 
 use crate::peer::{Manners, Peer};
 use crate::world::World;
@@ -24,7 +27,25 @@ impl World {
     /// Adds a phone and registers it. It says 880 Hz.
     pub(crate) fn phone(&mut self, number: &str, manners: Manners) -> usize {
         let seed = self.seed * 1000 + number.parse::<u64>().expect("a number");
-        let mut peer = Peer::phone(number, &self.net, seed);
+        let peer = Peer::phone(number, &self.net, seed);
+        self.enter(peer, manners)
+    }
+
+    /// Adds another place of a phone, and registers it there.
+    pub(crate) fn contact(&mut self, number: &str, place: u8, manners: Manners) -> usize {
+        let seed = self.seed * 1000 + number.parse::<u64>().expect("a number") * u64::from(place);
+        let peer = Peer::phone_at(number, place, &self.net, seed);
+        self.enter(peer, manners)
+    }
+
+    /// Adds a phone that registers over a connection and is reached over it.
+    pub(crate) fn phone_over_tcp(&mut self, number: &str, manners: Manners) -> usize {
+        let mut peer = Peer::phone(number, &self.net, self.seed * 1000);
+        peer.connection = Some(ConnectionId::new(ShardId(0), 1 + self.peers.len() as u64));
+        self.enter(peer, manners)
+    }
+
+    fn enter(&mut self, mut peer: Peer, manners: Manners) -> usize {
         peer.manners = manners;
         peer.set_tone(880);
         self.peers.push(peer);
@@ -89,4 +110,37 @@ impl World {
             _ => None,
         })
     }
+
+    /// The only call, or the one of a carrier's talk: calls are in the order of their talks.
+    pub(crate) fn call_of(&self, talk: usize) -> CallId {
+        let mut records = self.switch.exchange.records();
+        records.sort_by_key(|record| record.started);
+        let place = talk.min(records.len() - 1);
+        records[place].id.clone()
+    }
+
+    /// What an operator does to the first call.
+    pub(crate) fn control(&mut self, wish: Control) -> Result<Option<LegId>, ControlError> {
+        let mut records = self.switch.exchange.records();
+        records.sort_by_key(|record| record.started);
+        let call = records.first().map(|record| record.id.clone());
+        let call = call.ok_or(ControlError::NoCall)?;
+        let outcome = self.switch.exchange.control(self.now, &call, wish);
+        self.collect();
+        outcome
+    }
+
+    /// Call-IDs that were seen on the link.
+    pub(crate) fn dialogs(&self) -> HashSet<String> {
+        self.sent.iter().map(|sent| sent.call_id.clone()).collect()
+    }
+}
+
+/// Seeds from `first` on: so many, times `SIMULATION_SEEDS` for whoever has the time.
+pub(crate) fn seeds(first: u64, count: u64) -> std::ops::Range<u64> {
+    let factor = std::env::var("SIMULATION_SEEDS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let first = first * 1000;
+    first..first + count * factor.unwrap_or(1)
 }

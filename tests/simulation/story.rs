@@ -184,6 +184,27 @@ fn the_same_seed_tells_the_same_story() {
     assert_eq!(tell(6), tell(6));
 }
 
+#[test]
+fn a_record_goes_out_half_a_minute_later_when_media_never_reports() {
+    let (mut world, carrier, _) = conversation(7);
+    world.run_for(500);
+    world.is_media_silent = true;
+    world.hang_up(carrier, 0);
+    world.run_for(29_000);
+    assert!(world.records.is_empty());
+    world.run_for(10_000);
+    let record = world.record();
+    assert!(record.legs.iter().all(|leg| leg.ended.is_some()));
+    assert_eq!(
+        (record.recordings.len(), record.recordings[0].path.as_ref()),
+        (1, None)
+    );
+    assert_eq!(
+        (world.switch.exchange.inventory(), world.switch.gate.calls()),
+        ([0; 5], 0)
+    );
+}
+
 /// Left and right of the only recording of a call.
 pub(crate) fn channels(record: &CallRecord) -> [Vec<i16>; 2] {
     assert_eq!(record.recordings.len(), 1);

@@ -1,12 +1,12 @@
 //! The world: one clock, one switch, its far ends, and everything under way between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tempfile::TempDir;
-use tsunagu::base::{CallId, ShardId, Timestamp};
+use tsunagu::base::{ShardId, Timestamp};
 use tsunagu::call::Output;
 use tsunagu::config::Office;
 use tsunagu::events::{CallRecord, Event};
@@ -24,7 +24,9 @@ use crate::switch::{Ground, Switch};
 type Action = Box<dyn FnOnce(&mut World)>;
 
 /// Something on its way.
-enum Item {
+pub(crate) enum Item {
+    /// A connection is gone: the switch's transport says so.
+    Broken(Flow),
     Action(Action),
     Command(router::Command),
     Notice(Box<Notice>),
@@ -39,7 +41,20 @@ pub(crate) struct Sent {
     pub(crate) at: Timestamp,
     /// `carrier -> INVITE`, `1001 <- 180 INVITE`, ...
     pub(crate) what: String,
-    pub(crate) body: String,
+    pub(crate) call_id: String,
+    text: String,
+}
+
+impl Sent {
+    /// The message without what chance alone decided, when it belongs to a known dialog.
+    pub(crate) fn within(&self, known: &HashSet<String>) -> Option<String> {
+        if !known.contains(&self.call_id) || self.what.contains("REGISTER") {
+            return None;
+        }
+        let lines = self.text.lines().filter(|line| !line.starts_with("Via:"));
+        let lines: Vec<&str> = lines.collect();
+        Some(format!("{}\n{}", self.what, lines.join("\n")))
+    }
 }
 
 pub(crate) struct World {
@@ -62,11 +77,15 @@ pub(crate) struct World {
     /// Messages of peers arrive at once and for certain.
     is_express: bool,
     pub(crate) seed: u64,
+    /// Media's notices are lost.
+    pub(crate) is_media_silent: bool,
+    /// How often the process died.
+    pub(crate) restarts: u32,
     /// Steps without time passing: a world that stands still is a bug.
     standing: u32,
-    journal: MemoryJournal,
-    directory: TempDir,
-    items: BTreeMap<(Timestamp, u64), Item>,
+    pub(crate) journal: MemoryJournal,
+    pub(crate) directory: TempDir,
+    pub(crate) items: BTreeMap<(Timestamp, u64), Item>,
     count: u64,
 }
 
@@ -107,6 +126,8 @@ impl World {
             interruption: None,
             is_express: false,
             seed,
+            is_media_silent: false,
+            restarts: 0,
             standing: 0,
             journal,
             directory,
@@ -215,6 +236,9 @@ impl World {
 
     fn take_notices(&mut self) {
         while let Some(notice) = self.switch.notices.try_recv() {
+            if self.is_media_silent {
+                continue;
+            }
             let at = self.link.heard(self.now, Hallway::FromMedia);
             self.put(at, Item::Notice(Box::new(notice)));
         }
@@ -227,6 +251,7 @@ impl World {
         let now = self.now;
         match item {
             Item::Action(act) => act(self),
+            Item::Broken(flow) => self.switch.exchange.handle_transport_error(now, &flow),
             Item::Command(command) => {
                 self.switch.pump.handle(now, ShardId(0), command);
                 self.switch.pump.commit().expect("written");
@@ -319,12 +344,28 @@ impl World {
             Output::Event(event) => self.events.push(event),
             // In progress: only for the start after a crash.
             Output::Record(record) if record.ended.is_none() => {}
-            Output::Record(record) => self.records.push(*record),
+            Output::Record(record) => self.keep(*record),
             Output::Router(command) => {
                 let at = self.link.heard(self.now, Hallway::ToRouter);
                 self.put(at, Item::Command(command));
             }
             Output::Transmit { flow, bytes } => self.send_to(flow, bytes),
+        }
+    }
+
+    /// A record goes out once; twice when an agent was still in after-call work the first time.
+    fn keep(&mut self, record: CallRecord) {
+        match self
+            .records
+            .iter_mut()
+            .find(|before| before.id == record.id)
+        {
+            None => self.records.push(record),
+            Some(before) => {
+                let is_first = !before.is_settled();
+                assert!(is_first, "published twice");
+                *before = record;
+            }
         }
     }
 
@@ -358,6 +399,10 @@ impl World {
         };
         self.note(peer, "<-", &bytes);
         if self.peers[peer].is_gone {
+            if flow.connection.is_some() || self.peers[peer].connection.is_some() {
+                let soon = self.now + Duration::from_millis(1);
+                self.put(soon, Item::Broken(flow));
+            }
             return;
         }
         for at in self.link.arrivals(self.now) {
@@ -386,72 +431,14 @@ impl World {
         self.sent.push(Sent {
             at: self.now,
             what: format!("{} {arrow} {what}", self.peers[peer].name),
-            body: String::from_utf8_lossy(message.body()).into_owned(),
+            call_id: message.call_id().unwrap_or_default().to_owned(),
+            text: String::from_utf8_lossy(bytes).into_owned(),
         });
     }
 
-    fn put(&mut self, at: Timestamp, item: Item) {
+    pub(crate) fn put(&mut self, at: Timestamp, item: Item) {
         self.count += 1;
         self.items.insert((at, self.count), item);
-    }
-
-    /// The process dies and another one takes its calls up from checkpoints. What was under way
-    /// inside it is lost; what is on the network is not.
-    pub(crate) fn restart(&mut self) {
-        let calls: Vec<CallId> = self
-            .switch
-            .exchange
-            .records()
-            .into_iter()
-            .map(|record| record.id)
-            .collect();
-        let checkpoints: Vec<_> = calls
-            .iter()
-            .filter_map(|call| self.switch.checkpoint(self.now, call))
-            .collect();
-        self.collect();
-        self.items.retain(|_, item| {
-            !matches!(item, Item::Command(_) | Item::Notice(_) | Item::Router(_))
-        });
-        let ground = Ground {
-            office: &self.office,
-            generation: self.generation,
-            journal: &self.journal,
-            net: &self.net,
-            recordings: self.directory.path(),
-            registrar: self.switch.registrar.clone(),
-            survivors: checkpoints.iter().map(|one| one.call().clone()).collect(),
-            seed: self.seed + 1_000_000,
-        };
-        let (paper, air) = (MemoryJournal::new(), VirtualNet::new());
-        // The old one's sockets are closed before the new one's are opened.
-        let nowhere = Ground {
-            journal: &paper,
-            net: &air,
-            survivors: Vec::new(),
-            registrar: ground.registrar.clone(),
-            ..ground
-        };
-        drop(std::mem::replace(
-            &mut self.switch,
-            Switch::start(self.now, nowhere),
-        ));
-        self.switch = Switch::start(self.now, ground);
-        for checkpoint in checkpoints {
-            self.switch
-                .exchange
-                .restore(self.now, checkpoint)
-                .expect("its ports are free");
-        }
-        self.collect();
-    }
-
-    /// Takes a changed configuration over.
-    pub(crate) fn reload(&mut self, office: Office) {
-        self.generation += 1;
-        self.switch.reload(self.now, &office, self.generation);
-        self.office = office;
-        self.collect();
     }
 
     /// The story so far, for whoever reads a failure.

@@ -100,6 +100,7 @@ impl Dial {
         for leg in self.legs.drain(..) {
             core.hang_up(hands, leg, Party::Switch, Cause::from_status(487));
         }
+        core.close_room(hands);
         if self.tone {
             core.stop_play(hands, core.caller().id);
         }
@@ -112,9 +113,31 @@ impl Dial {
         }
     }
 
-    /// Lets the caller hear what the far end sends before it answers.
+    /// It rang as long as it may.
+    fn no_answer(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        for leg in self.legs.drain(..) {
+            core.hang_up(hands, leg, Party::Switch, Cause::no_answer());
+        }
+        match self.give_up(core, hands, Party::Switch, 480) {
+            Next::End(by, _) => Next::End(by, Cause::no_answer()),
+            next => next,
+        }
+    }
+
+    /// Lets the caller hear what the far end sends before it answers. A caller who made no offer
+    /// hears of ringing only: a 183 is no place for ours (RFC 3261 §13.2.1).
     fn pass_early_media(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
         let caller = core.caller().id;
+        if core.caller().remote_offer.is_none() {
+            hands
+                .ua
+                .ring(hands.now, core.caller().session, 180, &[], None);
+            return;
+        }
+        // Of several contacts the first is heard.
+        if core.room.is_some() {
+            return;
+        }
         if let Ok(body) = core.answer_body(hands, caller) {
             hands
                 .ua
@@ -165,7 +188,7 @@ impl Feature for Dial {
         match event {
             LegEvent::Answered => {
                 for other in self.legs.clone().into_iter().filter(|other| *other != leg) {
-                    let cause = Cause::from_status(487).with_words("answered elsewhere");
+                    let cause = Cause::answered_elsewhere();
                     core.hang_up(hands, other, Party::Switch, cause);
                 }
                 if self.tone {
@@ -186,12 +209,18 @@ impl Feature for Dial {
                 if self.refused.is_none() || busy {
                     self.refused = Some(status);
                 }
+                if status >= 600 {
+                    // RFC 3261 §16.7 step 5: a 6xx speaks for the callee, wherever else it rings.
+                    return self.give_up(core, hands, Party::Callee, status);
+                }
                 let over = |id: &LegId| core.leg(*id).is_none_or(|leg| !leg.is_live());
                 if self.legs.iter().all(over) {
                     let status = self.refused.unwrap_or(status);
-                    // RFC 3261 §16.7: 6xx and 503 are about one branch, not about the callee.
                     let status = match status {
-                        408 | 503 => 480,
+                        // The caller cannot follow a redirection that was meant for us.
+                        300..=399 => 480,
+                        // RFC 3261 §16.7 step 6: 503 was about that branch, not about us.
+                        503 => 480,
                         401 | 407 => 500,
                         status => status,
                     };
@@ -218,12 +247,21 @@ impl Feature for Dial {
     fn handle_timeout(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         if self.deadline.is_some_and(|deadline| deadline <= hands.now) {
             self.deadline = None;
-            return self.give_up(core, hands, Party::Switch, 480);
+            return self.no_answer(core, hands);
         }
         Next::Stay
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
         self.deadline
+    }
+
+    /// Whoever was ringing heard nothing of the restore: rings anew, as long as was left.
+    fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        self.refused = None;
+        match self.ring(core, hands) {
+            Ok(legs) => self.legs = legs,
+            Err(_) => self.deadline = Some(hands.now),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Feature, LegEvent, Next, Stage, Treatment};
-use crate::base::{Cause, LegId, Party, TaskId};
+use crate::base::{Cause, LegId, Party, TaskId, Timestamp};
 use crate::call::QueueCare;
 use crate::call::core::Core;
 use crate::call::hands::Hands;
@@ -14,21 +14,31 @@ use crate::router;
 /// A conversation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Talk {
-    /// The party the conversation began with.
+    /// The party the caller's timeline names: the first one, or who is there after that one left.
     peer: LegId,
     agent: Option<Agent>,
     record: bool,
     /// The flow that brought the caller here, to go on with when the other party hangs up.
     run: Option<Run>,
+    /// Parties being rung to join.
+    rings: Vec<Ring>,
 }
 
 /// The agent who took the call, and the router's task behind it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Agent {
     name: String,
+    leg: LegId,
     task: TaskId,
     /// Whether after-call work follows, which the router ends.
     wraps_up: bool,
+}
+
+/// One more party that is rung, at one or more contacts; the first to answer joins.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Ring {
+    legs: Vec<LegId>,
+    deadline: Timestamp,
 }
 
 impl Talk {
@@ -41,14 +51,15 @@ impl Talk {
         run: Run,
     ) -> Self {
         Self {
-            peer,
             agent: Some(Agent {
                 name,
+                leg: peer,
                 task,
                 wraps_up: care.is_some_and(|care| care.wraps_up),
             }),
             record: care.is_some_and(|care| care.record),
             run: Some(run),
+            ..Self::with_callee(peer, None)
         }
     }
 
@@ -59,11 +70,41 @@ impl Talk {
             agent: None,
             record: false,
             run,
+            rings: Vec::new(),
+        }
+    }
+
+    /// Somebody is rung to join, until a deadline.
+    pub(crate) fn invite(&mut self, legs: Vec<LegId>, deadline: Timestamp) {
+        self.rings.push(Ring { legs, deadline });
+    }
+
+    /// The timelines and the music follow who is there and who holds whom.
+    pub(crate) fn refresh(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        core.refresh_music(hands);
+        let on_hold = |core: &Core, leg| {
+            core.leg(leg)
+                .is_some_and(|leg| leg.hears_music || leg.holds_us())
+        };
+        let name = self.peer_name(core);
+        let stretch = match core.leg(self.peer).is_some_and(|leg| leg.is_answered()) {
+            false => Stretch::Ring,
+            true if on_hold(core, core.caller().id) => Stretch::Hold,
+            true => Stretch::Talk,
+        };
+        core.caller_enters(hands, stretch, &name);
+        if let Some(Agent { name, leg, .. }) = &self.agent {
+            let stretch = match on_hold(core, *leg) {
+                false => AgentStretch::Talk,
+                true => AgentStretch::Hold,
+            };
+            core.agent_enters(hands, name, Some(*leg), Some(stretch));
         }
     }
 
     fn peer_name(&self, core: &Core) -> String {
-        self.agent.as_ref().map_or_else(
+        let agent = self.agent.as_ref().filter(|agent| agent.leg == self.peer);
+        agent.map_or_else(
             || {
                 core.leg(self.peer)
                     .map_or_else(String::new, |leg| leg.party.clone())
@@ -72,22 +113,56 @@ impl Talk {
         )
     }
 
-    /// The timelines follow who holds whom.
-    pub(crate) fn on_hold(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
-        let held = core
-            .legs
-            .iter()
-            .any(|leg| leg.is_answered() && leg.holds_us());
-        let name = self.peer_name(core);
-        let (caller, agent) = if held {
-            (Stretch::Hold, AgentStretch::Hold)
-        } else {
-            (Stretch::Talk, AgentStretch::Talk)
+    /// Forgets a ringing leg; the others of the same ring when it has answered.
+    fn stop_ringing(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId, answered: bool) {
+        let Some(place) = self.rings.iter().position(|ring| ring.legs.contains(&leg)) else {
+            return;
         };
-        core.caller_enters(hands, caller, &name);
-        if let Some(who) = &self.agent {
-            core.agent_enters(hands, &who.name, Some(self.peer), Some(agent));
+        let ring = &mut self.rings[place];
+        ring.legs.retain(|other| *other != leg);
+        if answered {
+            for other in std::mem::take(&mut ring.legs) {
+                let cause = Cause::answered_elsewhere();
+                core.hang_up(hands, other, Party::Switch, cause);
+            }
         }
+        if self.rings[place].legs.is_empty() {
+            self.rings.swap_remove(place);
+        }
+    }
+
+    /// A leg is gone: who is left, and with whom does the caller talk now?
+    fn go_on_without(&mut self, core: &mut Core, hands: &mut Hands<'_>, gone: LegId) -> Next {
+        if self.agent.as_ref().is_some_and(|agent| agent.leg == gone) {
+            // Others may stay: the agent's work is done all the same.
+            self.leave(core, hands);
+        }
+        let next = core.others().find(|leg| leg.is_answered());
+        let next = next.or_else(|| core.others().next()).map(|leg| leg.id);
+        let Some(next) = next else {
+            return self.end(core, hands, gone);
+        };
+        if core.leg(self.peer).is_none_or(|leg| !leg.is_live()) {
+            self.peer = next;
+        }
+        self.refresh(core, hands);
+        Next::Stay
+    }
+
+    /// The caller is alone: on with the flow, or the end.
+    fn end(&mut self, core: &mut Core, hands: &mut Hands<'_>, gone: LegId) -> Next {
+        let gone = core.leg(gone);
+        let by = match gone.map_or(Role::Callee, |leg| leg.role) {
+            Role::Agent => Party::Agent,
+            Role::Callee | Role::Caller => Party::Callee,
+        };
+        let over = gone.and_then(|leg| leg.over.clone());
+        let (by, cause) = over.map_or((by, Cause::normal()), |(_, by, cause)| (by, cause));
+        let Some(run) = self.run.take() else {
+            return Next::End(by, cause);
+        };
+        core.close_room(hands);
+        Next::Become(Stage::Treatment(Box::new(Treatment::after_talk(run, by))))
     }
 }
 
@@ -96,16 +171,7 @@ impl Feature for Talk {
         let caller = core.caller().id;
         core.join(hands, caller);
         core.join(hands, self.peer);
-        let name = self.peer_name(core);
-        core.caller_enters(hands, Stretch::Talk, &name);
-        if let Some(agent) = &self.agent {
-            core.agent_enters(
-                hands,
-                &agent.name,
-                Some(self.peer),
-                Some(AgentStretch::Talk),
-            );
-        }
+        self.refresh(core, hands);
         if self.record {
             core.record(hands, self.peer);
         }
@@ -124,39 +190,50 @@ impl Feature for Talk {
     ) -> Next {
         match event {
             LegEvent::Answered => {
+                self.stop_ringing(core, hands, leg, true);
                 core.join(hands, leg);
-                Next::Stay
-            }
-            LegEvent::Ended if core.others().next().is_none() => {
-                let role = core.leg(leg).map_or(Role::Callee, |leg| leg.role);
-                let by = if role == Role::Agent {
-                    Party::Agent
-                } else {
-                    Party::Callee
-                };
-                let cause = core
-                    .leg(leg)
-                    .and_then(|leg| leg.over.clone())
-                    .map_or_else(Cause::normal, |(_, _, cause)| cause);
-                let Some(run) = self.run.take() else {
-                    return Next::End(by, cause);
-                };
-                self.leave(core, hands);
-                core.close_room(hands);
-                Next::Become(Stage::Treatment(Box::new(Treatment::after_talk(run, by))))
-            }
-            LegEvent::Ended => {
-                // The agent left, others stay: the agent's work is done all the same.
-                if leg == self.peer {
-                    self.leave(core, hands);
+                if core.leg(self.peer).is_none_or(|peer| !peer.is_answered()) {
+                    self.peer = leg;
                 }
+                self.refresh(core, hands);
                 Next::Stay
             }
-            LegEvent::Failed(_) | LegEvent::Progress(_) => Next::Stay,
+            LegEvent::Ended | LegEvent::Failed(_) => {
+                self.stop_ringing(core, hands, leg, false);
+                self.go_on_without(core, hands, leg)
+            }
+            LegEvent::Progress(_) => Next::Stay,
         }
     }
 
+    fn handle_timeout(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        let due = |ring: &Ring| ring.deadline <= hands.now;
+        let late: Vec<LegId> = self
+            .rings
+            .extract_if(.., |ring| due(ring))
+            .flat_map(|r| r.legs)
+            .collect();
+        for leg in &late {
+            let cause = Cause::from_status(480).with_words("no answer");
+            core.hang_up(hands, *leg, Party::Switch, cause);
+        }
+        match late.last() {
+            Some(last) => self.go_on_without(core, hands, *last),
+            None => Next::Stay,
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Timestamp> {
+        self.rings.iter().map(|ring| ring.deadline).min()
+    }
+
     fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        for ring in &mut self.rings {
+            ring.legs
+                .retain(|leg| core.leg(*leg).is_some_and(|leg| leg.is_live()));
+        }
+        self.rings.retain(|ring| !ring.legs.is_empty());
+        core.refresh_music(hands);
         if self.record {
             core.record(hands, self.peer);
         }

@@ -176,7 +176,10 @@ impl Waiting {
             return;
         };
         for leg in &offer.legs {
-            let cause = Cause::from_status(487).with_words(outcome.replace('_', " "));
+            let cause = match outcome {
+                "no_answer" => Cause::no_answer(),
+                outcome => Cause::from_status(487).with_words(outcome.replace('_', " ")),
+            };
             core.hang_up(hands, *leg, Party::Switch, cause);
         }
         core.emit(
@@ -288,7 +291,7 @@ impl Feature for Waiting {
                 offer.answered = Some(leg);
                 let reservation = offer.reservation.clone();
                 for other in offer.legs.clone().into_iter().filter(|other| *other != leg) {
-                    let cause = Cause::from_status(487).with_words("answered elsewhere");
+                    let cause = Cause::answered_elsewhere();
                     core.hang_up(hands, other, Party::Switch, cause);
                 }
                 hands.route(router::Command::Accept { reservation });

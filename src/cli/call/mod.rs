@@ -14,7 +14,7 @@ use super::text::{clock, faint, length, local, pad, paint, print, size, strong, 
 use crate::events::record::{CallRecord, LegRecord, RecordingRecord};
 use crate::events::{Direction, MediaSummary, Role, Stretch};
 
-pub(super) use story::reason;
+pub(super) use story::{happened, reason};
 
 /// Show one call: its timeline, legs, recordings and attributes
 #[derive(Clone, Debug, clap::Args)]

@@ -96,6 +96,14 @@ pub(super) fn tell(record: &CallRecord) -> Story {
     }
 }
 
+/// What has happened so far, line by line: milliseconds from the start, and words. A line stays as it is
+/// while the call goes on.
+pub(in super::super) fn happened(record: &CallRecord) -> Vec<(u64, String)> {
+    let rows = tell(record).rows.into_iter();
+    let lasting = rows.filter(|row| row.rank != NOW);
+    lasting.map(|row| (row.at, row.text)).collect()
+}
+
 struct Teller<'a> {
     record: &'a CallRecord,
     rows: Vec<Row>,
@@ -264,7 +272,7 @@ impl Teller<'_> {
         let Some(at) = record.ended else {
             let now = record.started
                 + std::time::Duration::from_millis(record.duration_ms.unwrap_or_default());
-            self.say(now, 9, paint("still going on", Style::new().cyan()));
+            self.say(now, NOW, paint("still going on", Style::new().cyan()));
             return;
         };
         let who = match record.hung_up_by {
@@ -283,6 +291,9 @@ impl Teller<'_> {
         self.say(at, 6, format!("{}: {cause}", strong(who)));
     }
 }
+
+/// Rank of the row that says how far the call is; the last of its instant.
+const NOW: u8 = 9;
 
 /// Why this agent, without the name that stands before it.
 pub(in super::super) fn reason(offer: &OfferRecord) -> &str {

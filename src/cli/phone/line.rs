@@ -8,8 +8,9 @@ use tokio::sync::mpsc;
 
 use super::news::News;
 use super::order::{self, Order};
+use super::past::Past;
 use super::registration::{Registration, Verdict};
-use super::talk::{Past, Talk};
+use super::talk::Talk;
 use super::tape::Scratch;
 use super::{Args, Outcome, sound};
 use crate::base::reason::phrase;

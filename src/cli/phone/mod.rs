@@ -8,8 +8,10 @@ mod line;
 mod news;
 mod order;
 mod outcome;
+mod past;
 mod registration;
 mod sound;
+mod speech;
 mod talk;
 mod tape;
 
@@ -36,7 +38,7 @@ pub struct Args {
     /// User name: the phone's number
     #[arg(long, value_name = "NUMBER", default_value = "1001")]
     user: String,
-    /// Password; by default tsunagu-<user>, as in the demo office
+    /// Password; by default `tsunagu-` and the user name, as in the demo office
     #[arg(long, env = "TSUNAGU_PHONE_PASSWORD", hide_env_values = true)]
     password: Option<String>,
     /// Transport

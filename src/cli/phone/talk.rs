@@ -1,58 +1,46 @@
 //! The phone's call: ringing, answering, speaking, and its end.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use super::keys::{Keys, Step};
+use super::keys::Keys;
 use super::line::Line;
 use super::news::{News, Side};
 use super::order::Order;
-use super::{Outcome, sound, tape};
+use super::{Outcome, sound};
 use crate::base::{Clock as _, LegId, RecordingId, ShardId, Timestamp};
 use crate::call::{leg_flow, local_media};
-use crate::events::MediaSummary;
-use crate::media::{Command, MediaError, Notice, PlayId, Sound, Tape, recorder};
+use crate::media::{Command, MediaError};
 use crate::sdp::{self, Description, LocalMedia, Negotiated};
 use crate::sip::ua::{Body, EndWhy, Event, Invite, SessionId};
 use crate::sip::{Message, NameAddr};
 
 /// The call at hand.
 pub(super) struct Talk {
-    session: SessionId,
-    leg: LegId,
-    local: LocalMedia,
+    pub(super) session: SessionId,
+    pub(super) leg: LegId,
+    pub(super) local: LocalMedia,
     /// Who began it.
-    by: Side,
-    stage: Stage,
+    pub(super) by: Side,
+    pub(super) stage: Stage,
     /// Their offer, until it is answered.
-    offer: Option<Description>,
-    answer_at: Option<Timestamp>,
-    hang_up_at: Option<Timestamp>,
-    keys: Keys,
-    keys_at: Option<Timestamp>,
+    pub(super) offer: Option<Description>,
+    pub(super) answer_at: Option<Timestamp>,
+    pub(super) hang_up_at: Option<Timestamp>,
+    pub(super) keys: Keys,
+    pub(super) keys_at: Option<Timestamp>,
     /// The recording that is not written yet, and where it belongs.
-    recording: Option<(RecordingId, PathBuf)>,
+    pub(super) recording: Option<(RecordingId, PathBuf)>,
 }
 
 /// How far it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// Not answered yet.
     Ringing,
     /// Answered with an offer of ours; theirs comes with the ACK.
     Offered,
     /// Media flows.
     Answered,
-}
-
-/// A call that is over, until its media and its recording are.
-pub(super) struct Past {
-    leg: LegId,
-    by: Side,
-    answered: bool,
-    broke: bool,
-    recording: Option<(RecordingId, PathBuf)>,
-    is_media_closed: bool,
 }
 
 impl Talk {
@@ -363,97 +351,6 @@ impl Line {
         }
     }
 
-    /// Media begins.
-    fn begin(&mut self, agreed: &Negotiated) {
-        let now = self.clock.now();
-        let Some(call) = self.call.as_mut() else {
-            return;
-        };
-        call.stage = Stage::Answered;
-        call.hang_up_at = self.args.hang_up.map(|after| now + after);
-        let leg = call.leg;
-        self.tally.answered += 1;
-        self.say(&News::Answered {
-            codec: agreed.codec.as_str(),
-        });
-        self.tell(Command::SetLeg {
-            leg,
-            flow: leg_flow(agreed),
-        });
-        if let Some(wanted) = self.args.record.clone() {
-            self.record(now, leg, &wanted);
-        }
-        if let Some(sound) = self.sound.clone() {
-            self.play(sound, self.args.looped);
-        }
-        let keys = self.args.press.clone();
-        if agreed.telephone_event.is_none() && !keys.is_empty() {
-            return self.trouble("the other side takes no keys (RFC 4733)");
-        }
-        self.press_later(keys);
-    }
-
-    fn record(&mut self, now: Timestamp, leg: LegId, wanted: &std::path::Path) {
-        let recording = self.ids.recording(now);
-        let channels = ["heard".to_owned(), "said".to_owned()];
-        let tape = Tape {
-            stem: recording.to_string(),
-            channels,
-            labels: Default::default(),
-        };
-        self.tally.recorded += 1;
-        let place = tape::numbered(wanted, self.tally.recorded);
-        let order = Command::RecordLeg {
-            recording: recording.clone(),
-            leg,
-            at: now,
-            tape,
-        };
-        if self.tell(order)
-            && let Some(call) = self.call.as_mut()
-        {
-            call.recording = Some((recording, place));
-        }
-    }
-
-    fn play(&mut self, sound: Arc<Sound>, looped: bool) {
-        let Some(call) = self.call.as_ref() else {
-            return;
-        };
-        self.tally.plays += 1;
-        let (leg, play) = (call.leg, PlayId(self.tally.plays));
-        self.tell(Command::Play {
-            leg,
-            play,
-            sounds: vec![sound],
-            looped,
-        });
-    }
-
-    fn press_later(&mut self, keys: Keys) {
-        let now = self.clock.now();
-        let Some(call) = self.call.as_mut() else {
-            return;
-        };
-        call.keys.append(keys);
-        call.keys_at.get_or_insert(now);
-    }
-
-    fn press(&mut self, now: Timestamp) {
-        let Some(call) = self.call.as_mut() else {
-            return;
-        };
-        let step = call.keys.next();
-        call.keys_at = step.as_ref().map(|step| now + step.length());
-        if let Some(Step::Press(digits)) = step {
-            let leg = call.leg;
-            self.say(&News::Pressed {
-                keys: digits.clone(),
-            });
-            self.tell(Command::SendDigits { leg, digits });
-        }
-    }
-
     pub(super) fn obey(&mut self, order: Order) {
         let Some(call) = self.call.as_ref() else {
             return self.trouble("there is no call");
@@ -484,114 +381,5 @@ impl Line {
             self.ua.bye(self.clock.now(), call.session, &[]);
             self.end_call(Some(Side::Us));
         }
-    }
-
-    /// The call is over: the phone is free for another while media closes.
-    fn end_call(&mut self, by: Option<Side>) {
-        let now = self.clock.now();
-        let Some(call) = self.call.take() else {
-            return;
-        };
-        let leg = call.leg;
-        if let Some(by) = by {
-            self.say(&News::HungUp { by });
-        }
-        if let Some((recording, _)) = call.recording.clone() {
-            self.tell(Command::StopRecord { recording, at: now });
-        }
-        self.past.push(Past {
-            leg,
-            by: call.by,
-            answered: call.stage == Stage::Answered,
-            broke: by == Some(Side::Nobody),
-            recording: call.recording,
-            is_media_closed: false,
-        });
-        self.tell(Command::CloseLeg { leg });
-    }
-
-    pub(super) fn notice(&mut self, notice: Notice) {
-        match notice {
-            Notice::Digit { digit, .. } => self.say(&News::Heard { key: digit }),
-            Notice::LegClosed { leg, summary } => self.media_closed(leg, &summary),
-            Notice::PlayDone {
-                play,
-                finished: true,
-                ..
-            } if play.0 == self.tally.plays => {
-                self.say(&News::Played);
-            }
-            Notice::RecordingClosed(closed) => self.recorded(&closed),
-            _ => {}
-        }
-        while let Some(at) = self.past.iter().position(Past::is_settled) {
-            let past = self.past.swap_remove(at);
-            self.account(&past);
-        }
-    }
-
-    fn media_closed(&mut self, leg: LegId, summary: &MediaSummary) {
-        let Some(past) = self.past.iter_mut().find(|past| past.leg == leg) else {
-            return;
-        };
-        past.is_media_closed = true;
-        if past.answered {
-            self.say(&News::Media {
-                received: summary.received,
-                sent: summary.sent,
-                lost: summary.lost,
-                refused: summary.refused,
-                jitter_ms: summary.jitter_ms,
-            });
-        }
-    }
-
-    fn recorded(&mut self, closed: &recorder::Closed) {
-        let past = self.past.iter_mut().map(|past| &mut past.recording);
-        let mut all = past.chain(self.call.iter_mut().map(|call| &mut call.recording));
-        let found = all.find_map(|one| one.take_if(|(id, _)| *id == closed.recording));
-        let Some((_, place)) = found else { return };
-        if let Some(defect) = &closed.defect {
-            self.trouble(format!("the recording is incomplete: {defect}"));
-        }
-        match tape::place(&self.scratch.path().join(&closed.path), &place) {
-            Ok(()) => self.say(&News::Recorded {
-                path: place.display().to_string(),
-                duration_ms: closed.duration_ms,
-            }),
-            Err(error) => self.trouble(format!("{error:#}")),
-        }
-    }
-
-    /// Whether the calls to answer or to refuse were had.
-    fn has_enough(&self) -> bool {
-        let had = match self.args.refuse {
-            Some(_) => self.tally.refused,
-            None => self.tally.answered,
-        };
-        self.args.answer > 0 && had >= self.args.answer
-    }
-
-    /// A call and its media are over: was it the last one?
-    fn account(&mut self, past: &Past) {
-        let outcome = if past.broke {
-            Outcome::Lost
-        } else {
-            Outcome::Done
-        };
-        let is_last = match past.by {
-            Side::Us => past.answered || past.broke,
-            Side::Nobody | Side::Them => self.has_enough(),
-        };
-        if is_last && self.call.is_none() {
-            self.finish(outcome);
-        }
-        self.keep_ready();
-    }
-}
-
-impl Past {
-    fn is_settled(&self) -> bool {
-        self.is_media_closed && self.recording.is_none()
     }
 }

@@ -154,7 +154,7 @@ fn sip(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
     )?;
     page.counter(
         "tsunagu_sip_dropped",
-        "SIP messages that could not be sent",
+        "SIP messages dropped: beyond answering, or belonging to nothing",
         sip.dropped,
     )?;
     page.counter(
@@ -212,9 +212,9 @@ fn disk(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
         recorder.backlog,
     )?;
     page.counter(
-        "tsunagu_recorder_gaps",
-        "Blocks of audio lost because the disk was too slow",
-        recorder.gaps,
+        "tsunagu_recorder_missed_samples",
+        "Samples of audio lost because the disk was too slow",
+        recorder.missed_samples,
     )?;
     page.gauge(
         "tsunagu_records_waiting",

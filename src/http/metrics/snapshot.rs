@@ -113,6 +113,6 @@ pub struct RecorderSnapshot {
     pub active: u64,
     /// Blocks of audio that wait for the disk.
     pub backlog: u64,
-    /// Blocks that found the queue full and became a gap.
-    pub gaps: u64,
+    /// Samples that could not be stored because the disk was too slow.
+    pub missed_samples: u64,
 }

@@ -215,7 +215,7 @@ fn reload_says_what_changed_or_what_is_wrong() {
         let body: Value = reply.body_mut().read_json().unwrap();
         (reply.status().as_u16(), body)
     };
-    assert_eq!(reload(), (200, json!({"reloaded": "generation 2"})));
+    assert_eq!(reload(), (200, json!({"reloaded": ["generation 2"]})));
     let (status, body) = reload();
     assert_eq!(
         (status, &body["error"]),

@@ -24,9 +24,14 @@ const BLOCKS_PER_RECORDING: usize = 8;
 /// Blocks there are even without a recording.
 const SPARE_BLOCKS: usize = 16;
 
+/// No party in particular.
+pub(super) const NOBODY: u8 = u8::MAX;
+
 /// A stretch of a channel on the call clock, in samples.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
+    /// Whose it is.
+    pub(super) source: u8,
     pub(super) channel: Channel,
     pub(super) at: u64,
     pub(super) length: u32,
@@ -57,6 +62,7 @@ pub(super) struct Block {
 impl Block {
     fn new() -> Box<Self> {
         const NONE: Segment = Segment {
+            source: NOBODY,
             channel: Channel::Left,
             at: 0,
             length: 0,
@@ -91,8 +97,36 @@ impl Block {
         is_free
     }
 
+    /// How many stretches are in it.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Moves what a source has said, from stretch number `since` on, to an earlier time; what would
+    /// be before the beginning is left out.
+    pub(super) fn pull(&mut self, source: u8, since: usize, by: u64) {
+        let segments = &mut self.segments[..self.count];
+        for segment in segments.iter_mut().skip(since) {
+            if segment.source != source {
+                continue;
+            }
+            let cut = by.saturating_sub(segment.at).min(segment.length.into());
+            segment.at = segment.at.saturating_sub(by);
+            segment.length -= cut as u32;
+            if let Content::Audio(start) = &mut segment.content {
+                *start += cut as u16;
+            }
+        }
+    }
+
     /// Adds `pad` times the first sample, then the samples; `false` when they do not fit.
-    pub(super) fn push(&mut self, channel: Channel, at: u64, pad: usize, samples: &[i16]) -> bool {
+    pub(super) fn push(
+        &mut self,
+        (source, channel): (u8, Channel),
+        at: u64,
+        pad: usize,
+        samples: &[i16],
+    ) -> bool {
         let length = pad + samples.len();
         let Some(&first) = samples.first() else {
             return true;
@@ -106,6 +140,7 @@ impl Block {
         let content = Content::Audio(self.used as u16);
         self.used += length;
         self.mark(Segment {
+            source,
             channel,
             at,
             length: length as u32,

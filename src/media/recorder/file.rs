@@ -325,7 +325,7 @@ mod tests {
         let mut block = shared.take().unwrap();
         let mut apply = |part: &mut PartFile, at: u64| {
             block.clear(1);
-            assert!(block.push(Channel::Left, at, 0, &[7; 160]));
+            assert!(block.push((0, Channel::Left), at, 0, &[7; 160]));
             part.apply(&block, &mut Vec::new(), &shared.stats);
         };
         apply(&mut part, 0);

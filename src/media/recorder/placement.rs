@@ -1,8 +1,9 @@
 //! Where on the call clock a packet's samples belong (RFC 3550 §5.1: the timestamp says when they
 //! were taken, relative to each other; arrival ties that to our clock).
 //!
-//! The first packet anchors the stream. Loss cannot shift it, for the sender's clock runs on. The
-//! anchor moves only with the fastest packets of some seconds, a few samples a packet: that undoes
+//! The first packet anchors the stream; the next few, when they come faster, show that it was late,
+//! and what was written is moved while it is still in hand. Loss cannot shift the anchor, for the
+//! sender's clock runs on. Later it moves only with the fastest packets of some seconds, a few samples a packet: that undoes
 //! a slow first packet and follows the drift between the two clocks.
 
 use crate::media::rtp::{Header, distance, sequence_distance};
@@ -23,6 +24,10 @@ const LATEST: i64 = 16_000;
 
 /// Steps of the sequence beyond which the stream is another (RFC 3550 A.1).
 const MAX_DROPOUT: i16 = 3000;
+
+/// Packets that tell whether the first one was late: those that waited with it in the socket while
+/// its leg came to the worker, and one or two that did not.
+const BEGINNING: u32 = 16;
 
 /// How long the fastest packet is sought: half a second after anchoring, then five seconds.
 const FIRST_WINDOW: i64 = 4000;
@@ -77,6 +82,12 @@ struct Stream {
     is_broken: bool,
     /// How far the anchor is still to be moved.
     pending: i64,
+    /// Packets since the anchor, its own included; up to [`BEGINNING`].
+    packets: u32,
+    /// Nothing of this stream belongs before this position.
+    floor: i64,
+    /// Position of the first packet.
+    first: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -123,12 +134,42 @@ impl Placement {
             return self.anchor(header, length, arrival);
         }
         stream.advance(header.sequence, step);
+        stream.packets = (stream.packets + 1).min(BEGINNING);
         let is_lost = std::mem::take(&mut stream.is_broken);
         stream.timestamp = header.timestamp;
         (stream.length, stream.at) = (length, at);
         stream.watch(arrival, at);
         self.stream = Some(stream);
         self.write(at, length, is_lost)
+    }
+
+    /// By how many samples the beginning of the stream was placed too late, as shown by a packet
+    /// that has not been placed yet; `None` when it was not, or is too long ago.
+    pub(super) fn late_beginning(&self, header: &Header, arrival: i64) -> Option<u64> {
+        let stream = self.stream.filter(|stream| stream.ssrc == header.ssrc)?;
+        let step = sequence_distance(header.sequence, stream.sequence);
+        let ahead = i64::from(distance(header.timestamp, stream.timestamp));
+        let is_next = (1..64).contains(&step) && ahead == i64::from(step) * stream.length;
+        let late = stream.at + ahead - arrival;
+        let by = late.min(stream.first.saturating_sub(stream.floor));
+        (is_next && stream.packets < BEGINNING && (TOLERANCE + 1..=LEAP).contains(&late) && by > 0)
+            .then_some(by as u64)
+    }
+
+    /// Moves the stream's beginning; everything written of it must be moved with it.
+    pub(super) fn pull(&mut self, by: u64) {
+        let by = by as i64;
+        if let Some(stream) = &mut self.stream {
+            stream.at -= by;
+            stream.first -= by;
+            stream.window.fastest = stream.window.fastest.saturating_add(by);
+            self.until -= by;
+        }
+    }
+
+    /// Whether the packet placed last was the first of its stream.
+    pub(super) fn has_just_begun(&self) -> bool {
+        self.stream.is_some_and(|stream| stream.packets == 1)
     }
 
     /// Takes note of a packet of the stream that carries no audio (an event, comfort noise): its
@@ -165,6 +206,9 @@ impl Placement {
             window: Window::new(arrival + FIRST_WINDOW),
             is_broken: false,
             pending: 0,
+            packets: 1,
+            floor: if self.until > 0 { self.until } else { i64::MIN },
+            first: arrival,
         });
         self.write(arrival, length, false)
     }
@@ -298,6 +342,26 @@ mod tests {
             error = at - true_time;
         }
         assert!(error.abs() <= TOLERANCE, "{error}");
+    }
+
+    #[test]
+    fn packets_that_waited_with_the_first_show_that_it_was_late() {
+        let mut placement = Placement::default();
+        // Five were spoken while nobody listened; the fifth is in time.
+        let arrival = |i: u32| i64::from(i.max(4)) * 160;
+        let mut shift = 0;
+        for i in 0..10u32 {
+            if let Some(by) = placement.late_beginning(&nth(i), arrival(i)) {
+                placement.pull(by);
+                shift += by;
+            }
+            let place = placement.place(&nth(i), 160, arrival(i)).unwrap();
+            assert_eq!((place.pad, place.skip), (0, 0));
+            if i >= 4 {
+                assert_eq!((place.at, shift), (u64::from(i) * 160, 640));
+            }
+        }
+        assert_eq!(placement.late_beginning(&nth(40), 0), None, "a leap");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::block::{Block, Content, Item, Segment, Shared};
+use super::block::{Block, Content, Item, NOBODY, Segment, Shared};
 use super::placement::{Place, Placement};
 use super::{Channel, GapCause};
 use crate::base::Timestamp;
@@ -34,6 +34,8 @@ pub(super) struct Ended {
     shared: Arc<Shared>,
     started: Timestamp,
     block: Option<Box<Block>>,
+    /// Blocks handed over.
+    blocks: u64,
     handed_over: i64,
     sources: [Option<Source>; MAX_SOURCES],
     /// Sound of each channel that found no block, since the last block.
@@ -45,6 +47,8 @@ pub(super) struct Ended {
 struct Source {
     channel: Channel,
     placement: Placement,
+    /// Blocks handed over, and stretches in the next, when the stream's first packet was placed.
+    begun: (u64, usize),
 }
 
 impl Tap {
@@ -55,6 +59,7 @@ impl Tap {
             shared,
             started,
             block: None,
+            blocks: 0,
             handed_over: 0,
             sources: [const { None }; MAX_SOURCES],
             missed: [None; 2],
@@ -69,6 +74,7 @@ impl Tap {
         sources[free] = Some(Source {
             channel,
             placement: Placement::default(),
+            begun: (0, 0),
         });
         Some(SourceId(free as u8))
     }
@@ -88,9 +94,20 @@ impl Tap {
         let Some(party) = &mut inner.sources[usize::from(source.0)] else {
             return;
         };
+        if let Some(by) = party.placement.late_beginning(header, arrival)
+            && party.begun.0 == inner.blocks
+            && let Some(block) = &mut inner.block
+        {
+            party.placement.pull(by);
+            block.pull(source.0, party.begun.1, by);
+        }
         let place = party.placement.place(header, samples.len(), arrival);
+        if party.placement.has_just_begun() {
+            let count = inner.block.as_ref().map_or(0, |block| block.count());
+            party.begun = (inner.blocks, count);
+        }
         let channel = party.channel;
-        inner.write(channel, place, samples, arrival);
+        inner.write((source.0, channel), place, samples, arrival);
     }
 
     /// An RTP packet of a party that carries no audio (a telephone event, comfort noise): so that
@@ -115,7 +132,7 @@ impl Tap {
         };
         let place = party.placement.follow(samples.len(), now, SLACK);
         let channel = party.channel;
-        inner.write(channel, place, samples, now);
+        inner.write((source.0, channel), place, samples, now);
     }
 
     /// Lets the disk know that time passes; to be called at every tick.
@@ -160,13 +177,20 @@ impl Ended {
         (i128::from(micros) * i128::from(CLOCK_HZ)).div_euclid(1_000_000) as i64
     }
 
-    fn write(&mut self, channel: Channel, place: Option<Place>, samples: &[i16], now: i64) {
+    fn write(
+        &mut self,
+        (source, channel): (u8, Channel),
+        place: Option<Place>,
+        samples: &[i16],
+        now: i64,
+    ) {
         let Some(place) = place else { return };
         if let Some((at, length)) = place.lost {
             let content = Content::Nothing(GapCause::Lost);
             let length = u32::try_from(length).unwrap_or(u32::MAX);
             self.with_block(now, |block| {
                 block.mark(Segment {
+                    source,
                     channel,
                     at,
                     length,
@@ -176,7 +200,7 @@ impl Ended {
         }
         let samples = &samples[place.skip..];
         let written = self.with_block(now, |block| {
-            block.push(channel, place.at, place.pad, samples)
+            block.push((source, channel), place.at, place.pad, samples)
         });
         if !written {
             let length = (place.pad + samples.len()) as u64;
@@ -213,6 +237,7 @@ impl Ended {
             {
                 if let Some((from, to)) = missed.take() {
                     block.mark(Segment {
+                        source: NOBODY,
                         channel,
                         at: from,
                         length: u32::try_from(to - from).unwrap_or(u32::MAX),
@@ -233,6 +258,7 @@ impl Ended {
             block.until = until;
         }
         if let Some(block) = self.block.take() {
+            self.blocks += 1;
             self.shared.send(Item::Block(block));
         }
     }

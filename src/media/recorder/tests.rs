@@ -170,6 +170,33 @@ fn each_party_is_alone_on_its_channel_aligned_to_the_end_though_packets_are_lost
 }
 
 #[test]
+fn packets_that_waited_for_the_worker_are_where_they_were_spoken() {
+    let studio = Studio::new(1);
+    let mut tap = studio.open("burst");
+    let agent = tap.add_source(Channel::Right).unwrap();
+    let mut tone = Tone::new(880.0, -6.0);
+    let mut expected = Vec::new();
+    for i in 0..100 {
+        let mut frame: Frame = [0; FRAME_SAMPLES];
+        tone.fill(&mut frame);
+        expected.extend(frame);
+        // The first packets were spoken from 40 ms before the recording on, and are read at 60 ms.
+        let read = (i * 20).max(100);
+        tap.packet(
+            agent,
+            at(read) - Duration::from_millis(40),
+            &header(1, i),
+            &frame,
+        );
+        tap.tick(at(read));
+        studio.disk.pump();
+    }
+    tap.stop(at(1900));
+    let [_, right] = channels(&studio.closed().path);
+    assert_eq!(right[..], expected[320..320 + right.len()]);
+}
+
+#[test]
 fn a_changed_file_does_not_pass_for_the_recording() {
     let studio = Studio::new(1);
     let tap = studio.open("call");

@@ -1,0 +1,164 @@
+//! Phones in several places, and over connections that break.
+
+use tsunagu::events::Stretch;
+
+use crate::ear::{level, listen};
+use crate::peer::Manners;
+use crate::world::World;
+
+#[test]
+fn all_contacts_ring_and_the_first_to_answer_has_the_call() {
+    let mut world = World::new(801);
+    let caller = world.phone("1005", Manners::Rings);
+    let slow = world.phone("1006", Manners::Answers(3000));
+    let quick = world.contact("1006", 2, Manners::Answers(1000));
+    world.with_peer(caller, |peer, now| peer.call(now, "1006", "1005"));
+    world.until_answered(caller, 0);
+    world.run_for(3000);
+    assert!(world.peers[quick].talks[0].is_answered && !world.peers[quick].talks[0].is_over);
+    assert!(!world.peers[slow].talks[0].is_answered && world.peers[slow].talks[0].is_over);
+    assert!(
+        level(
+            &listen(&world.peers[caller].talks[0].voice.got)[1600..],
+            880.0
+        ) > -14.0
+    );
+    world.hang_up(caller, 0);
+    world.finish();
+    assert_eq!(world.record().legs.len(), 3);
+}
+
+#[test]
+fn two_answers_at_once_make_one_call() {
+    for seed in 802..812 {
+        let mut world = World::new(seed);
+        world.link.jitter = 4000;
+        let caller = world.phone("1005", Manners::Rings);
+        let contacts = [
+            world.phone("1006", Manners::Answers(500)),
+            world.contact("1006", 2, Manners::Answers(500)),
+            world.contact("1006", 3, Manners::Answers(501)),
+        ];
+        world.with_peer(caller, |peer, now| peer.call(now, "1006", "1005"));
+        world.until_answered(caller, 0);
+        world.run_for(2000);
+        let live = contacts
+            .iter()
+            .filter(|peer| world.peers[**peer].live() == 1)
+            .count();
+        assert_eq!(live, 1, "{}", world.tell());
+        world.hang_up(caller, 0);
+        world.finish();
+    }
+}
+
+#[test]
+fn one_busy_contact_does_not_stop_the_others() {
+    let mut world = World::new(813);
+    let caller = world.phone("1005", Manners::Rings);
+    world.phone("1006", Manners::Refuses(486));
+    world.contact("1006", 2, Manners::Answers(1000));
+    world.with_peer(caller, |peer, now| peer.call(now, "1006", "1005"));
+    world.until_answered(caller, 0);
+    world.hang_up(caller, 0);
+    world.finish();
+    assert!(world.record().answered.is_some());
+}
+
+#[test]
+fn busy_outranks_unavailable_when_nobody_answers() {
+    let mut world = World::new(814);
+    let caller = world.phone("1005", Manners::Rings);
+    world.phone("1006", Manners::Refuses(486));
+    world.contact("1006", 2, Manners::Refuses(480));
+    world.with_peer(caller, |peer, now| peer.call(now, "1006", "1005"));
+    world.finish();
+    assert_eq!(world.peers[caller].talks[0].heard.last(), Some(&486));
+}
+
+#[test]
+fn an_agent_has_one_offer_on_all_his_phones() {
+    let mut world = World::new(815);
+    let carrier = world.carrier();
+    let desk = world.phone("1001", Manners::Rings);
+    let mobile = world.contact("1001", 2, Manners::Answers(800));
+    world.customer(carrier);
+    world.until_talking();
+    world.run_for(500);
+    assert!(world.peers[desk].talks[0].is_over && !world.peers[mobile].talks[0].is_over);
+    world.hang_up(mobile, 0);
+    world.finish();
+    let record = world.record();
+    assert_eq!((record.offers.len(), record.agents.len()), (1, 1));
+    assert_eq!(record.legs.len(), 3);
+}
+
+#[test]
+fn a_third_party_joins_with_the_phone_that_answers_first() {
+    let mut world = World::new(816);
+    let carrier = world.carrier();
+    let agent = world.phone("1001", Manners::Answers(300));
+    let slow = world.phone("1005", Manners::Rings);
+    let quick = world.contact("1005", 2, Manners::Answers(400));
+    world.customer(carrier);
+    world.until_talking();
+    let wish = tsunagu::call::Control::AddParty {
+        number: "1005".to_owned(),
+    };
+    world.control(wish).expect("rings");
+    world.run_for(2000);
+    assert!(world.peers[slow].talks[0].is_over && !world.peers[quick].talks[0].is_over);
+    world.hang_up(agent, 0);
+    world.hang_up(quick, 0);
+    world.finish();
+}
+
+#[test]
+fn a_phone_over_tcp_is_reachable_as_long_as_its_connection() {
+    let mut world = World::new(817);
+    let carrier = world.carrier();
+    let agent = world.phone_over_tcp("1001", Manners::Answers(300));
+    let reachable = |world: &World| {
+        let view = world.switch.pump.view();
+        view.workers
+            .iter()
+            .find(|worker| worker.spec.name == "sato")
+            .expect("there")
+            .reachable
+    };
+    assert!(reachable(&world));
+    world.customer(carrier);
+    world.until_talking();
+    world.run_for(1000);
+    world.break_connection(agent);
+    world.run_for(100);
+    assert!(!reachable(&world));
+    // The conversation itself goes on: media knows no connection.
+    assert!(!world.peers[carrier].talks[0].is_over);
+    world.run_for(1000);
+    world.hang_up(carrier, 0);
+    world.finish();
+    assert!(world.record().total_ms(Stretch::Talk) >= 2000);
+}
+
+#[test]
+fn a_phone_whose_connection_breaks_while_it_rings_is_as_good_as_gone() {
+    let mut world = World::new(818);
+    let carrier = world.carrier();
+    let first = world.phone_over_tcp("1001", Manners::Rings);
+    world.phone("1002", Manners::Answers(300));
+    world.customer(carrier);
+    world.run_to("rings", 10_000, |world| world.peers[first].live() == 1);
+    world.run_for(500);
+    world.break_connection(first);
+    world.until_talking();
+    world.hang_up(carrier, 0);
+    world.finish();
+    let record = world.record();
+    assert_eq!(record.offers.len(), 2);
+    let rang = record.offers[1].offered.since(record.offers[0].offered);
+    assert!(
+        rang.as_secs() <= 15,
+        "{rang:?}: at the latest when the ring time is over"
+    );
+}
