@@ -228,4 +228,4 @@ fn tone(samples: &mut [u8], leg: usize, frame: u32) {
 const SLOTS: u64 = 40;
 const SLOT: Duration = Duration::from_micros(500);
 /// Sockets, caches and belief in sources settle in this time.
-const WARM_UP: Duration = Duration::from_millis(700);
+const WARM_UP: Duration = Duration::from_millis(300);

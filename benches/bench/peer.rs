@@ -69,6 +69,8 @@ pub(crate) struct Peer {
     calls: Vec<Call>,
     /// Due times of BYEs, in order.
     endings: VecDeque<(Instant, usize)>,
+    /// When to try calls again that were turned away, in order.
+    again: VecDeque<(Instant, usize)>,
     /// RTP addresses to give away, callers' and callees', by number of the call.
     pub(crate) caller_media: Vec<SocketAddr>,
     pub(crate) callee_media: Vec<SocketAddr>,
@@ -89,7 +91,9 @@ pub(crate) struct Peer {
 struct Call {
     plan: Plan,
     started: Instant,
+    /// CSeq of the newest INVITE.
     number: u32,
+    is_challenged: bool,
     state: State,
     /// The To of the answer, with the switch's tag, and its Contact.
     to: String,
@@ -119,6 +123,7 @@ impl Peer {
             entropy: Entropy::from_seed(1),
             calls: Vec::new(),
             endings: VecDeque::new(),
+            again: VecDeque::new(),
             caller_media: Vec::new(),
             callee_media: Vec::new(),
             answered_for: Vec::new(),
@@ -198,6 +203,14 @@ impl Peer {
             {
                 self.endings.pop_front();
                 self.bye(call);
+            }
+            while let Some((due, call)) = self.again.front().copied()
+                && due <= now
+            {
+                self.again.pop_front();
+                self.calls[call].number += 1;
+                self.calls[call].is_challenged = false;
+                self.send_invite(call, "");
             }
             let finished = match pace.hold {
                 None => self.is_up(first, started),
@@ -316,6 +329,7 @@ impl Peer {
             plan,
             started: Instant::now(),
             number: 1,
+            is_challenged: false,
             state: State::Calling,
             to: String::new(),
             contact: String::new(),
@@ -400,15 +414,8 @@ impl Peer {
                     self.done.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            (503, true) => {
-                let ack = self.acknowledgement(call, text);
-                self.say(&ack);
-                if std::mem::replace(&mut self.calls[call].state, State::Over) == State::Calling {
-                    self.refused += 1;
-                    assert!(hold.is_some(), "the switch is too busy for figures: 503");
-                }
-            }
-            (401, true) if self.calls[call].number == 1 => self.challenged(call, text),
+            (503, true) => self.turned_away(call, text, hold),
+            (401, true) if !self.calls[call].is_challenged => self.challenged(call, text),
             _ => self
                 .failed
                 .push(text.lines().next().unwrap_or_default().to_owned()),
@@ -446,6 +453,22 @@ impl Peer {
         self.say(&ack);
     }
 
+    /// A thread of the switch is late. A call that is to stay up is tried again.
+    fn turned_away(&mut self, call: usize, text: &str, hold: Option<Duration>) {
+        let ack = self.acknowledgement(call, text);
+        self.say(&ack);
+        if self.calls[call].state != State::Calling {
+            return;
+        }
+        match hold {
+            Some(_) => {
+                self.calls[call].state = State::Over;
+                self.refused += 1;
+            }
+            None => self.again.push_back((Instant::now() + AGAIN, call)),
+        }
+    }
+
     fn challenged(&mut self, call: usize, text: &str) {
         let uri = self.uri(call);
         let ack = self.acknowledgement(call, text);
@@ -456,7 +479,8 @@ impl Peer {
             .parse()
             .expect("phones have numbers");
         let authorization = self.authorization(text, &Method::Invite, &uri, phone);
-        self.calls[call].number = 2;
+        self.calls[call].number += 1;
+        self.calls[call].is_challenged = true;
         self.send_invite(call, &authorization);
     }
 
@@ -559,6 +583,9 @@ fn sdp(media: SocketAddr) -> String {
          a=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n"
     )
 }
+
+/// Until a call that was turned away is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// For calls without media; nobody sends there, for nobody speaks.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9);

@@ -93,5 +93,5 @@ fn report(name: &str, ours: &[Window], floors: &[Window]) {
 }
 
 const CALLS: usize = 100;
-const ROUNDS: usize = 3;
-const WINDOW: Duration = Duration::from_secs(5);
+const ROUNDS: usize = 7;
+const WINDOW: Duration = Duration::from_secs(2);

@@ -161,7 +161,10 @@ impl<O: Outlets> Shard<O> {
     fn parse(&mut self, now: Timestamp, flow: Flow, bytes: Bytes) {
         match Message::parse(bytes.clone()) {
             Ok(message) => {
-                if let Some(owner) = owner_shard(&message).filter(|owner| *owner != self.peers.own)
+                // Alone, every message is ours, and reading its branch and tags is for nothing.
+                if self.peers.orders.len() > 1
+                    && let Some(owner) =
+                        owner_shard(&message).filter(|owner| *owner != self.peers.own)
                     && self
                         .peers
                         .hand_over(owner, Order::Receive(flow, bytes))
