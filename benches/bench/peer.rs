@@ -414,7 +414,7 @@ impl Peer {
                     self.done.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            (503, true) => self.turned_away(call, text, hold),
+            (480 | 503, true) => self.turned_away(call, text, hold),
             (401, true) if !self.calls[call].is_challenged => self.challenged(call, text),
             _ => self
                 .failed
@@ -453,7 +453,8 @@ impl Peer {
         self.say(&ack);
     }
 
-    /// A thread of the switch is late. A call that is to stay up is tried again.
+    /// A thread of the switch is late: 503 at the gate, 480 when it is noticed behind it. A call
+    /// that is to stay up is tried again.
     fn turned_away(&mut self, call: usize, text: &str, hold: Option<Duration>) {
         let ack = self.acknowledgement(call, text);
         self.say(&ack);
