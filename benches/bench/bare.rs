@@ -22,12 +22,12 @@ impl Bare {
     /// A forwarder between legs at these addresses.
     pub(crate) fn between(legs: &[SocketAddr]) -> Self {
         let own = std::env::current_exe().expect("the path of this program");
-        let mut child = Command::new(own)
+        let mut forwarder = Command::new(own);
+        forwarder
             .arg(ROLE)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("this program again");
+            .stdout(Stdio::piped());
+        let mut child = process::spawn(&mut forwarder);
         let list: Vec<String> = legs.iter().map(ToString::to_string).collect();
         let mut input = child.stdin.take().expect("piped");
         writeln!(input, "{}", list.join(" ")).expect("a living forwarder");

@@ -67,16 +67,16 @@ impl Office {
         write("agents.toml", &(people + ACTIVITIES));
         let log = fs::File::create(folder.path().join("log")).expect("a writable folder");
         let sounds = concat!(env!("CARGO_MANIFEST_DIR"), "/sounds");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tsunagu"))
+        let mut switch = Command::new(env!("CARGO_BIN_EXE_tsunagu"));
+        switch
             .args(["serve", "--json", "--config"])
             .arg(&config)
             .env("TSUNAGU_SOUNDS", sounds)
             .env("TSUNAGU_DATA", folder.path().join("var"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("the release binary");
+            .stderr(log);
+        let mut child = process::spawn(&mut switch);
         let Some(sip) = listener(&mut child) else {
             let log = fs::read_to_string(folder.path().join("log")).unwrap_or_default();
             panic!("the switch did not start:\n{log}");
