@@ -80,6 +80,9 @@ pub enum SiteError {
     Country(String),
 }
 
+/// Kind and E.164 of a number.
+type Read = Result<(NumberKind, Option<String>), Unreadable>;
+
 /// What a site is made from, as written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Place {
@@ -215,7 +218,7 @@ impl Site {
         (None, whole)
     }
 
-    fn classify(&self, text: &str) -> Result<(NumberKind, Option<String>), Unreadable> {
+    fn classify(&self, text: &str) -> Read {
         let country = self.country;
         if let Some(digits) = text.strip_prefix('+') {
             return self.international(digits);
@@ -248,11 +251,7 @@ impl Site {
     }
 
     /// A number behind the international or the trunk prefix; `None` when it has neither.
-    #[expect(clippy::type_complexity, reason = "what `classify` gives, or nothing")]
-    fn dialled_whole(
-        &self,
-        text: &str,
-    ) -> Option<Result<(NumberKind, Option<String>), Unreadable>> {
+    fn dialled_whole(&self, text: &str) -> Option<Read> {
         let country = self.country;
         let abroad = country.international.iter();
         if let Some(rest) = abroad.filter_map(|prefix| text.strip_prefix(prefix)).next() {
@@ -263,7 +262,7 @@ impl Site {
     }
 
     /// A number without any prefix: a national one where that is usual, or one of the own area.
-    fn dialled_locally(&self, text: &str) -> Result<(NumberKind, Option<String>), Unreadable> {
+    fn dialled_locally(&self, text: &str) -> Read {
         let country = self.country;
         let (fewest, most) = country.subscriber_digits;
         if (fewest..=most).contains(&text.len())
@@ -281,7 +280,7 @@ impl Site {
         Err(Unreadable::Unassigned)
     }
 
-    fn national_number(&self, digits: &str) -> Result<(NumberKind, Option<String>), Unreadable> {
+    fn national_number(&self, digits: &str) -> Read {
         let kind = self.national_kind(digits)?;
         Ok((kind, Some(format!("+{}{digits}", self.country.code))))
     }
@@ -305,7 +304,7 @@ impl Site {
     }
 
     /// What follows `+` or the international prefix.
-    fn international(&self, digits: &str) -> Result<(NumberKind, Option<String>), Unreadable> {
+    fn international(&self, digits: &str) -> Read {
         if !digits.bytes().all(|c| c.is_ascii_digit()) {
             return Err(Unreadable::NoNumber);
         }
