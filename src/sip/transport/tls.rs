@@ -11,6 +11,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName as TlsName, UnixTime};
+use serde::{Deserialize, Serialize};
 use tokio_rustls::rustls;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -30,7 +31,8 @@ use super::certificate::{Certificate, Subject, Wildcards};
 use crate::sip::Flow;
 
 /// Whether those who connect to us show a certificate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ClientCertificates {
     /// It is not asked for.
     #[default]
