@@ -5,6 +5,8 @@ mod media_type;
 mod name;
 mod name_addr;
 mod params;
+mod refer_to;
+mod replaces;
 pub(super) mod scan;
 mod via;
 
@@ -13,4 +15,6 @@ pub use media_type::MediaType;
 pub use name::HeaderName;
 pub use name_addr::{Contacts, NameAddr};
 pub use params::Params;
+pub use refer_to::{BadReferTo, ReferTo};
+pub use replaces::Replaces;
 pub use via::Via;
