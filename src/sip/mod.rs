@@ -5,6 +5,7 @@ mod flow;
 mod framing;
 mod header;
 mod message;
+mod server_name;
 mod stats;
 mod transaction;
 mod uri;
@@ -21,6 +22,7 @@ pub use header::{
 pub use message::{
     MAX_HEADERS, MAX_MESSAGE, Message, Method, ParseError, Refusal, RequestBuilder, ResponseBuilder,
 };
+pub use server_name::ServerName;
 pub use stats::Stats;
 pub use transaction::{Failure, Timing};
 pub use transport::{Transport, TransportLimits};

@@ -16,12 +16,14 @@ mod receive;
 mod refer;
 mod referral;
 mod reoffer;
+mod replaced;
 mod reply;
 mod retry;
 mod screen;
 mod session;
 mod settings;
 mod subscription;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod timeout;
@@ -44,8 +46,10 @@ pub use checkpoint::SessionCheckpoint;
 pub use event::{EndWhy, Event, Output, RequestId, ServerTransactionId, SessionId};
 pub use identity::{owner_shard, shard_for};
 pub use refer::ReferId;
+pub use replaced::Replaced;
 pub use session::State;
 pub use settings::{Body, Headers, Invite, Limits, OutOfDialog, Overload, Settings};
+pub use terms::{Refresher, Reliable, SessionTimer, Terms};
 
 /// Whose a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +88,7 @@ pub struct UserAgent {
     by_tag: HashMap<Box<str>, SessionId>,
     /// Dialogs whose session is over while somebody still waits for a NOTIFY.
     departed: HashMap<SessionId, subscription::Departed>,
+    ended: replaced::Ended,
     timers: Timers<(SessionId, Deadline)>,
     /// Requests outside dialogs that the call has not answered yet.
     unanswered: HashMap<TransactionId, Message>,
@@ -107,6 +112,7 @@ impl UserAgent {
             sessions: HashMap::new(),
             by_tag: HashMap::new(),
             departed: HashMap::new(),
+            ended: replaced::Ended::default(),
             timers: Timers::new(),
             unanswered: HashMap::new(),
             requests: HashMap::new(),
@@ -139,6 +145,21 @@ impl UserAgent {
     pub fn call_id(&self, session: SessionId) -> Option<&str> {
         let session = self.sessions.get(&session)?;
         Some(&session.dialog.call_id)
+    }
+
+    /// Says under which terms an INVITE that just came in is taken; to be said before anything
+    /// else about it. `Err` when they do not fit together: the INVITE was refused with that status,
+    /// the session is over, and no event follows.
+    pub fn set_terms(
+        &mut self,
+        _now: Timestamp,
+        session: SessionId,
+        terms: Terms,
+    ) -> Result<(), u16> {
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.terms = terms;
+        }
+        Ok(())
     }
 
     /// Sessions not over, those whose BYE is on its way included.
@@ -193,7 +214,9 @@ impl UserAgent {
 
     fn remove_session(&mut self, id: SessionId) -> Option<Session> {
         let mut session = self.sessions.remove(&id)?;
-        self.by_tag.remove(session.dialog.local_tag.as_str());
+        if let Some((tag, _)) = self.by_tag.remove_entry(session.dialog.local_tag.as_str()) {
+            self.ended.note(tag);
+        }
         self.keep_subscriptions(id, &mut session);
         for deadline in Deadline::ALL {
             self.timers.stop(&(id, deadline));

@@ -70,7 +70,10 @@ impl UserAgent {
     }
 
     pub(super) fn refer_settled(&mut self, (id, refer): (SessionId, ReferId), status: u16) {
-        if status >= 300 && self.forget_ours(id, refer).is_none() {
+        if status >= 300 {
+            self.forget_ours(id, refer);
+        }
+        if self.is_ending(id) {
             return;
         }
         self.tell(Event::ReferAnswered {
@@ -109,12 +112,21 @@ impl UserAgent {
         if is_over {
             self.forget_ours(id, refer);
         }
+        if self.is_ending(id) {
+            return;
+        }
         self.tell(Event::Notified {
             session: id,
             refer,
             status,
             is_over,
         });
+    }
+
+    /// Whether the call was told, or soon will be, that the session is over.
+    fn is_ending(&self, id: SessionId) -> bool {
+        let session = self.sessions.get(&id);
+        session.is_none_or(|session| matches!(session.phase, Phase::Ending { .. }))
     }
 
     fn forget_ours(&mut self, id: SessionId, refer: ReferId) -> Option<Sent> {

@@ -12,6 +12,7 @@ use crate::sip::{Flow, Message};
 
 use super::settings::{Body, Headers};
 use super::subscription::Subscriptions;
+use super::terms::Terms;
 
 /// How far a session has come, for whoever asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +81,7 @@ pub(super) struct Session {
     pub(super) credentials: Option<Box<Credentials>>,
     /// What REFERs have left.
     pub(super) subscriptions: Option<Box<Subscriptions>>,
+    pub(super) terms: Terms,
 }
 
 #[derive(Debug)]
@@ -171,6 +173,7 @@ impl Session {
             hangup: None,
             credentials: None,
             subscriptions: None,
+            terms: Terms::PLAIN,
         }
     }
 
