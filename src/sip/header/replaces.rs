@@ -37,7 +37,9 @@ impl Replaces {
                     Ok(tag.to_owned())
                 }
                 // RFC 3891 §6.1: exactly one to-tag and one from-tag.
-                _ => Err(ParseError::Malformed("Replaces needs one to-tag and one from-tag")),
+                _ => Err(ParseError::Malformed(
+                    "Replaces needs one to-tag and one from-tag",
+                )),
             }
         };
         Ok(Self {

@@ -51,7 +51,12 @@ impl UserAgent {
         builder = self.identity.name(builder);
         let branch = via.branch().unwrap_or_default();
         let owner = Owner::OurRefer(id, refer);
-        self.start(now, (&Method::Refer, branch), (flow, builder.build()), owner);
+        self.start(
+            now,
+            (&Method::Refer, branch),
+            (flow, builder.build()),
+            owner,
+        );
         Some(refer)
     }
 
@@ -93,7 +98,10 @@ impl UserAgent {
             let headers = [(HeaderName::AllowEvents, "refer".to_owned())];
             return self.refuse_in(now, id, arrived, Reply::with_headers(489, &headers));
         }
-        let all = self.sessions.get(&id).and_then(|s| s.subscriptions.as_ref());
+        let all = self
+            .sessions
+            .get(&id)
+            .and_then(|s| s.subscriptions.as_ref());
         let sent = all.and_then(|all| match number {
             Some(number) => all.ours.iter().find(|one| one.refer == number),
             None => all.ours.first(),
@@ -157,7 +165,14 @@ mod tests {
         assert_eq!(fragment_status(b"SIP/2.0 100 Trying\r\n"), Some(100));
         assert_eq!(fragment_status(b"SIP/2.0 200 OK"), Some(200));
         assert_eq!(fragment_status(b"SIP/2.0 200"), Some(200));
-        for bad in [&b""[..], b"SIP/2.0 ", b"SIP/2.0 2", b"SIP/2.0 +20", b"SIP/2.0 999", b"x"] {
+        for bad in [
+            &b""[..],
+            b"SIP/2.0 ",
+            b"SIP/2.0 2",
+            b"SIP/2.0 +20",
+            b"SIP/2.0 999",
+            b"x",
+        ] {
             assert_eq!(fragment_status(bad), None);
         }
     }

@@ -169,7 +169,10 @@ impl UserAgent {
         };
         let state = match status {
             200.. => "terminated;reason=noresource".to_owned(),
-            _ => format!("active;expires={}", served.until.since(now).as_secs().max(1)),
+            _ => format!(
+                "active;expires={}",
+                served.until.since(now).as_secs().max(1)
+            ),
         };
         let flow = line.dialog.next_hop(line.flow);
         let via = self.identity.via(&flow);

@@ -1,8 +1,8 @@
 //! Time passing, and transports failing.
 
 use crate::base::Timestamp;
-use crate::sip::{Failure, Flow};
 use crate::sip::transaction::Reaction;
+use crate::sip::{Failure, Flow};
 
 use super::session::{Deadline, Phase};
 use super::{EndWhy, Owner, SessionId, UserAgent};

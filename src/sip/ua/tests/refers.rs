@@ -6,10 +6,15 @@ use crate::sip::ua::{Event, ReferId, Replaced, SessionId};
 use crate::sip::{HeaderName, Message, Replaces};
 
 /// A call between A and B; B asks A to call somebody else. A's session, B's, and the REFER.
-fn referred(world: &mut World, headers: &[(HeaderName, String)]) -> (SessionId, SessionId, ReferId) {
+fn referred(
+    world: &mut World,
+    headers: &[(HeaderName, String)],
+) -> (SessionId, SessionId, ReferId) {
     let (ours, theirs) = world.connect();
     let refer = world
-        .with(B, |b, now| b.refer(now, theirs, "<sip:carol@127.0.0.9>", headers))
+        .with(B, |b, now| {
+            b.refer(now, theirs, "<sip:carol@127.0.0.9>", headers)
+        })
         .expect("a confirmed dialog");
     world.run_for(20);
     assert_eq!(world.names(A).last(), Some(&"refer"));
@@ -263,7 +268,10 @@ fn only_what_a_refer_made_can_be_subscribed_to() {
     ] {
         let text = in_dialog(&world, "SUBSCRIBE", cseq, lines);
         world.inject(A, text);
-        let answer = world.sent.iter().rfind(|sent| sent.what.ends_with("SUBSCRIBE"));
+        let answer = world
+            .sent
+            .iter()
+            .rfind(|sent| sent.what.ends_with("SUBSCRIBE"));
         assert_eq!(answer.unwrap().what, status, "{lines}");
         world.run_for(20);
     }
@@ -352,7 +360,9 @@ fn transfers_survive_a_bad_link() {
             _ => {}
         });
         world
-            .with(B, |b, now| b.refer(now, theirs, "<sip:carol@127.0.0.9>", &[]))
+            .with(B, |b, now| {
+                b.refer(now, theirs, "<sip:carol@127.0.0.9>", &[])
+            })
             .expect("confirmed");
         world.run_for(120_000);
         world.reflex(|_, _, _| {});
