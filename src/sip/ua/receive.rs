@@ -142,6 +142,9 @@ impl UserAgent {
             Method::Bye => self.handle_bye(now, id, arrived),
             Method::Info => self.handle_info(now, id, arrived),
             Method::Invite | Method::Update => self.handle_reoffer(now, id, arrived),
+            Method::Notify => self.handle_notify(now, id, &arrived),
+            Method::Refer => self.handle_refer(now, id, arrived),
+            Method::Subscribe => self.handle_subscribe(now, id, &arrived),
             _ => self.confirm(now, id, &arrived),
         }
     }
@@ -189,7 +192,13 @@ impl UserAgent {
         match arrived.method {
             Method::Invite => self.handle_invite(now, arrived, merge),
             Method::Options | Method::Register => self.handle_outside(now, arrived, merge),
-            // BYE, INFO and UPDATE live in dialogs only.
+            // RFC 3515 §2.4.1: nobody is referred whose call we do not know.
+            Method::Refer => self.refuse_arrived(&arrived, Reply::status(403)),
+            Method::Subscribe => {
+                let headers = [(HeaderName::AllowEvents, "refer".to_owned())];
+                self.refuse_arrived(&arrived, Reply::with_headers(489, &headers));
+            }
+            // BYE, INFO, NOTIFY and UPDATE live in dialogs only.
             _ => self.refuse_arrived(&arrived, Reply::status(481)),
         }
     }
@@ -257,7 +266,17 @@ impl UserAgent {
             Owner::Invite(session) => self.invite_answered(now, session, reaction, response),
             Owner::OurRequest(request) => self.request_answered(now, request, reaction, response),
             Owner::Reinvite(session) => self.reinvite_answered(now, session, reaction, response),
-            Owner::Incoming(_) | Owner::Nobody | Owner::TheirReoffer(_) | Owner::TheirRequest => {}
+            Owner::Notify(session, refer) => {
+                self.notify_answered(now, (session, refer), reaction, response);
+            }
+            Owner::OurRefer(session, refer) => {
+                self.refer_answered(now, (session, refer), reaction, response);
+            }
+            Owner::Incoming(_)
+            | Owner::Nobody
+            | Owner::TheirRefer(_)
+            | Owner::TheirReoffer(_)
+            | Owner::TheirRequest => {}
         }
     }
 

@@ -42,19 +42,30 @@ impl UserAgent {
 
     fn credentials(&self, owner: Owner) -> Option<&Credentials> {
         match owner {
-            Owner::Bye(id) | Owner::Invite(id) | Owner::Reinvite(id) => {
+            Owner::Bye(id) | Owner::Invite(id) | Owner::OurRefer(id, _) | Owner::Reinvite(id) => {
                 self.sessions.get(&id)?.credentials.as_deref()
             }
+            Owner::Notify(id, _) => match self.sessions.get(&id) {
+                Some(session) => session.credentials.as_deref(),
+                None => self.departed_credentials(id),
+            },
             Owner::OurRequest(id) => self.requests.get(&id)?.credentials.as_deref(),
-            Owner::Incoming(_) | Owner::Nobody | Owner::TheirReoffer(_) | Owner::TheirRequest => {
-                None
-            }
+            Owner::Incoming(_)
+            | Owner::Nobody
+            | Owner::TheirRefer(_)
+            | Owner::TheirReoffer(_)
+            | Owner::TheirRequest => None,
         }
     }
 
     fn next_cseq(&mut self, owner: Owner, request: &Message) -> Option<u32> {
         match owner {
-            Owner::Bye(id) | Owner::Invite(id) | Owner::Reinvite(id) => {
+            Owner::Notify(id, _) if !self.sessions.contains_key(&id) => self.departed_cseq(id),
+            Owner::Bye(id)
+            | Owner::Invite(id)
+            | Owner::Notify(id, _)
+            | Owner::OurRefer(id, _)
+            | Owner::Reinvite(id) => {
                 let dialog = &mut self.sessions.get_mut(&id)?.dialog;
                 dialog.local_cseq += 1;
                 Some(dialog.local_cseq)
