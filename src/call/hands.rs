@@ -1,13 +1,13 @@
 //! What a call may do to the world, lent to it for the length of one event.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::conferences::Conferences;
 use super::gate::Gate;
 use super::{CallKey, Generation, Output};
-use crate::base::{CallId, Entropy, IdSource, LegId, RecordingId, Timestamp};
+use crate::base::{CallId, Entropy, IdSource, LegId, OwnMap, RecordingId, Timestamp};
 use crate::media::{Command, Engine};
 use crate::registrar::Registrar;
 use crate::router;
@@ -33,10 +33,10 @@ pub(crate) struct Hands<'a> {
 /// Which call a session, a media leg or a logical id belongs to.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    pub(crate) sessions: HashMap<SessionId, (CallKey, LegId)>,
-    pub(crate) legs: HashMap<LegId, CallKey>,
-    pub(crate) calls: HashMap<CallId, CallKey>,
-    pub(crate) recordings: HashMap<RecordingId, CallKey>,
+    pub(crate) sessions: OwnMap<SessionId, (CallKey, LegId)>,
+    pub(crate) legs: OwnMap<LegId, CallKey>,
+    pub(crate) calls: OwnMap<CallId, CallKey>,
+    pub(crate) recordings: OwnMap<RecordingId, CallKey>,
 }
 
 impl Hands<'_> {

@@ -338,6 +338,8 @@ fn insert(transaction: &Transaction<'_>, record: &CallRecord) -> rusqlite::Resul
         parts.any(|part| part.stretch == AgentStretch::Talk)
     };
     let answered_by = record.agents.iter().rev().find(talked);
+    let text = serde_json::to_string(record)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     let millis = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
     transaction
         .prepare_cached(
@@ -359,7 +361,7 @@ fn insert(transaction: &Transaction<'_>, record: &CallRecord) -> rusqlite::Resul
             millis(record.total_ms(Stretch::Queue)),
             millis(record.total_ms(Stretch::Talk)),
             record.sip,
-            record.to_json().to_string(),
+            text,
         ])?;
     for visit in &record.queues {
         transaction

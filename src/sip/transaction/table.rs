@@ -20,7 +20,7 @@ use super::{Step, Timing, TransactionId};
 pub(crate) struct Table<O> {
     timing: Timing,
     entries: HashMap<TransactionId, Entry<O>, IdHash>,
-    merges: HashMap<u128, TransactionId, IdHash>,
+    merges: HashMap<u64, TransactionId, IdHash>,
     streams: BTreeSet<(SocketAddr, TransactionId)>,
     timers: Timers<TransactionId>,
 }
@@ -33,7 +33,7 @@ struct Entry<O> {
     kept: Bytes,
     /// Where a response goes when the stream it should go to is gone (RFC 3261 §18.2.2).
     fallback: Option<SocketAddr>,
-    merge: Option<u128>,
+    merge: Option<u64>,
     owner: O,
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct Arrival {
     pub(crate) flow: Flow,
     pub(crate) fallback: Option<SocketAddr>,
     /// Identity of the request apart from its path (RFC 3261 §8.2.2.2), when it has no To tag.
-    pub(crate) merge: Option<u128>,
+    pub(crate) merge: Option<u64>,
 }
 
 impl<O: Clone> Table<O> {
@@ -115,7 +115,7 @@ impl<O: Clone> Table<O> {
 
     /// Whether a request with the same From tag, Call-ID and CSeq is being served under another
     /// branch.
-    pub(crate) fn is_merged(&self, merge: u128) -> bool {
+    pub(crate) fn is_merged(&self, merge: u64) -> bool {
         self.merges.contains_key(&merge)
     }
 

@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{Entropy, Timers, Timestamp};
+use crate::base::{Entropy, OwnMap, Timers, Timestamp};
 
 use super::stats::Stats;
 use super::transaction::{Keys, Table, TransactionId};
@@ -84,16 +84,16 @@ pub struct UserAgent {
     identity: Identity,
     keys: Keys,
     transactions: Table<Owner>,
-    sessions: HashMap<SessionId, Session>,
-    by_tag: HashMap<Box<str>, SessionId>,
+    sessions: OwnMap<SessionId, Session>,
+    by_tag: OwnMap<Box<str>, SessionId>,
     /// Dialogs whose session is over while somebody still waits for a NOTIFY.
-    departed: HashMap<SessionId, subscription::Departed>,
+    departed: OwnMap<SessionId, subscription::Departed>,
     ended: replaced::Ended,
     timers: Timers<(SessionId, Deadline)>,
     /// Requests outside dialogs that the call has not answered yet.
     unanswered: HashMap<TransactionId, Message>,
     /// Our requests outside dialogs, with what to answer a challenge with.
-    requests: HashMap<RequestId, outside::Pending>,
+    requests: OwnMap<RequestId, outside::Pending>,
     outputs: VecDeque<Output>,
     stats: Arc<Stats>,
     last_session: u64,
@@ -109,13 +109,13 @@ impl UserAgent {
             keys,
             transactions: Table::new(settings.timing),
             identity: Identity::new(settings, entropy),
-            sessions: HashMap::new(),
-            by_tag: HashMap::new(),
-            departed: HashMap::new(),
+            sessions: OwnMap::default(),
+            by_tag: OwnMap::default(),
+            departed: OwnMap::default(),
             ended: replaced::Ended::default(),
             timers: Timers::new(),
             unanswered: HashMap::new(),
-            requests: HashMap::new(),
+            requests: OwnMap::default(),
             outputs: VecDeque::new(),
             stats: Arc::default(),
             last_session: first,
