@@ -15,7 +15,7 @@ use crate::flow::{Context, Run};
 use crate::media::LegPorts;
 use crate::sdp::{self, Description};
 use crate::sip::auth::Verdict;
-use crate::sip::ua::SessionId;
+use crate::sip::ua::{SessionId, Terms};
 use crate::sip::{Flow, HeaderName, Message, Uri};
 use crate::trunk::{Destination, Origin, accepting};
 
@@ -60,7 +60,12 @@ impl Exchange {
         request: &Message,
     ) {
         match self.arrive(now, &flow, request) {
-            Ok(arrival) => self.open_call(now, session, flow, request, arrival),
+            Ok(arrival) => {
+                if let Err(status) = self.ua.set_terms(now, session, arrival.terms) {
+                    return tracing::info!(status, from = %Pii(flow.remote), "terms refused");
+                }
+                self.open_call(now, session, flow, request, arrival);
+            }
             Err(Refusal { status, headers }) => {
                 // A challenge is half of an ordinary call, not a refusal.
                 if status == 401 {
@@ -120,6 +125,7 @@ impl Exchange {
         };
         let stage = self.first_stage(&generation, &caller, &from, &destination)?;
         Ok(Arrival {
+            terms: generation.terms,
             caller,
             from,
             dialled,
@@ -356,6 +362,7 @@ struct Arrival {
     destination: Destination,
     offer: Option<Description>,
     stage: Stage,
+    terms: Terms,
 }
 
 /// The caller's number as the trunk presents it; `anonymous` when withheld (RFC 3323 §4.1).

@@ -7,7 +7,7 @@ use super::hands::Hands;
 use crate::base::LegId;
 use crate::events::Role;
 use crate::sdp;
-use crate::sip::ua::Invite;
+use crate::sip::ua::{Invite, Terms};
 use crate::sip::{Flow, Host, NameAddr, Uri};
 
 impl Core {
@@ -42,6 +42,7 @@ impl Core {
                 display: display.clone(),
                 caller: None,
                 credentials: None,
+                terms: generation.terms,
             };
             match self.place(hands, target) {
                 Ok(leg) => legs.push(leg),
@@ -67,13 +68,10 @@ impl Core {
         if hands.gate.is_trunk_full(&trunk) {
             return Err(503);
         }
-        let local = hands.listener(trunk.target.protocol).ok_or(503_u16)?;
-        let flow = Flow {
-            protocol: trunk.target.protocol,
-            local,
-            remote: trunk.target.address,
-            connection: None,
-        };
+        let local = hands
+            .listener_for(trunk.target.protocol, trunk.target.address)
+            .ok_or(503_u16)?;
+        let flow = Flow::new(trunk.target.protocol, local, trunk.target.address);
         let target = Placed {
             uri: sip_uri(number, trunk.target.address),
             flow,
@@ -84,6 +82,7 @@ impl Core {
             display: None,
             caller: trunk.caller_id.clone(),
             credentials: trunk.credentials.clone(),
+            terms: generation.terms,
         };
         self.place(hands, target)
     }
@@ -113,6 +112,7 @@ impl Core {
             credentials: target.credentials,
             max_forwards: self.max_forwards,
             timeout: None,
+            terms: target.terms,
         };
         let session = match hands.ua.invite(hands.now, invite) {
             Ok(session) => session,
@@ -143,6 +143,7 @@ struct Placed {
     /// Name shown to the far end.
     display: Option<String>,
     credentials: Option<crate::sip::auth::Credentials>,
+    terms: Terms,
 }
 
 /// A SIP address at one of our own or a peer's sockets.

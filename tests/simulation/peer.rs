@@ -7,7 +7,7 @@ use tsunagu::base::{Entropy, ShardId, Timestamp};
 use tsunagu::media::VirtualNet;
 use tsunagu::sdp::{self, AudioCodec, Description, Direction, LocalMedia, Negotiated};
 use tsunagu::sip::auth::Credentials;
-use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, SessionId, Settings};
+use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, SessionId, Settings, Terms};
 use tsunagu::sip::{
     ConnectionId, Flow, HeaderName, Host, Method, NameAddr, Protocol, Uri, UserAgent,
 };
@@ -154,10 +154,8 @@ impl Peer {
             None => Protocol::Udp,
         };
         Flow {
-            protocol,
-            local: self.address,
-            remote: SWITCH,
             connection: self.connection,
+            ..Flow::new(protocol, self.address, SWITCH)
         }
     }
 
@@ -213,6 +211,7 @@ impl Peer {
             credentials: self.credentials(),
             max_forwards: 70,
             timeout: None,
+            terms: Terms::PLAIN,
         };
         let session = self
             .ua

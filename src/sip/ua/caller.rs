@@ -45,6 +45,7 @@ impl UserAgent {
             is_cancelled: false,
         });
         session.credentials = invite.credentials.map(Box::new);
+        session.terms = invite.terms;
         let id = self.add_session(session);
         let request = (flow, builder.build());
         self.start(now, (&Method::Invite, branch), request, Owner::Invite(id));

@@ -19,6 +19,7 @@ mod retry;
 mod screen;
 mod session;
 mod settings;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod timeout;
@@ -42,6 +43,7 @@ pub use event::{EndWhy, Event, Output, RequestId, ServerTransactionId, SessionId
 pub use identity::{owner_shard, shard_for};
 pub use session::State;
 pub use settings::{Body, Headers, Invite, Limits, OutOfDialog, Overload, Settings};
+pub use terms::{Refresher, Reliable, SessionTimer, Terms};
 
 /// Whose a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +128,21 @@ impl UserAgent {
     pub fn call_id(&self, session: SessionId) -> Option<&str> {
         let session = self.sessions.get(&session)?;
         Some(&session.dialog.call_id)
+    }
+
+    /// Says under which terms an INVITE that just came in is taken; to be said before anything
+    /// else about it. `Err` when they do not fit together: the INVITE was refused with that status,
+    /// the session is over, and no event follows.
+    pub fn set_terms(
+        &mut self,
+        _now: Timestamp,
+        session: SessionId,
+        terms: Terms,
+    ) -> Result<(), u16> {
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.terms = terms;
+        }
+        Ok(())
     }
 
     /// Sessions not over, those whose BYE is on its way included.

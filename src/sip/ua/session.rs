@@ -11,6 +11,7 @@ use crate::sip::transaction::TransactionId;
 use crate::sip::{Flow, Message};
 
 use super::settings::{Body, Headers};
+use super::terms::Terms;
 
 /// How far a session has come, for whoever asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +78,7 @@ pub(super) struct Session {
     /// A BYE that has to wait, with its headers.
     pub(super) hangup: Option<Headers>,
     pub(super) credentials: Option<Box<Credentials>>,
+    pub(super) terms: Terms,
 }
 
 #[derive(Debug)]
@@ -167,6 +169,7 @@ impl Session {
             reoffer: Reoffer::default(),
             hangup: None,
             credentials: None,
+            terms: Terms::PLAIN,
         }
     }
 

@@ -10,6 +10,8 @@ use crate::base::ShardId;
 use crate::sip::auth::Credentials;
 use crate::sip::{Flow, HeaderName, Method, NameAddr, Protocol, Timing, Uri};
 
+use super::terms::Terms;
+
 /// A user agent's own facts.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -105,6 +107,8 @@ pub struct Invite {
     pub max_forwards: u8,
     /// Cancels the call and reports 408 when nothing final came in this time.
     pub timeout: Option<Duration>,
+    /// Extensions offered, demanded or done without.
+    pub terms: Terms,
 }
 
 /// A request outside any dialog to be sent.
