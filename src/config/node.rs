@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::dns;
 use super::environment::Environment;
 use super::files::{Files, Kind, nowhere};
 use super::layers;
 use super::section::{At, Notes, Section};
 use super::value::Table;
 use crate::sip::Protocol;
+use crate::sip::location::NameServers;
 
 /// Settings of this node. All paths are complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +55,10 @@ pub struct SipSettings {
     pub listeners: Vec<(Protocol, SocketAddr)>,
     /// Address given to peers; each listener's own when `None`.
     pub advertised: Option<IpAddr>,
+    /// Who is asked where names are.
+    pub dns: NameServers,
+    /// How long one address of a target may stay silent before the next is tried. Default 4 s.
+    pub try_for: Duration,
 }
 
 /// Where RTP flows.
@@ -203,6 +209,8 @@ pub(super) fn read(
         sip: SipSettings {
             listeners: sip_listeners.iter().map(|at| at.value).collect(),
             advertised: advertised.map(|at| at.value),
+            dns: dns::read(&sip, notes),
+            try_for: dns::read_try_for(&sip),
         },
         media,
         http: http.map_or(SocketAddr::from(([127, 0, 0, 1], 9090)), |at| at.value),

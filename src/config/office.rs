@@ -123,12 +123,16 @@ impl Office {
             let Trunk {
                 name,
                 accept,
-                target,
+                targets,
+                try_for,
+                accept_hosts,
                 credentials: _,
                 caller_id,
                 max_calls,
             } = trunk;
-            let content = format!("{accept:?} {target:?} {caller_id:?} {max_calls:?}");
+            let content = format!(
+                "{accept:?} {accept_hosts:?} {targets:?} {try_for:?} {caller_id:?} {max_calls:?}"
+            );
             add("trunk", name, content);
         }
         for phone in &self.phones {

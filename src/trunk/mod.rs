@@ -5,7 +5,8 @@ mod network;
 mod numbers;
 mod pattern;
 
-pub use carrier::{Target, Trunk, accepting};
+pub use crate::sip::location::Destination as Target;
+pub use carrier::{Trunk, accepting};
 pub use network::{Network, NetworkError};
 pub use numbers::{
     Destination, Entry, Meaning, Numbers, Origin, Overlap, Reach, Service, Strip, TrunkReach,

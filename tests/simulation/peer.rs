@@ -165,7 +165,7 @@ impl Peer {
         self.registered = None;
         let request = OutOfDialog {
             method: Method::Register,
-            flow: self.flow(),
+            next_hop: self.flow().into(),
             uri: Uri::sip("", Host::from(SWITCH.ip()), Some(SWITCH.port())),
             from: aor.clone(),
             to: aor,
@@ -200,7 +200,7 @@ impl Peer {
         let (voice, local) = self.open();
         let body = (offer == Offer::Early).then(|| Body::sdp(sdp::offer(&local).to_bytes()));
         let invite = Invite {
-            flow: self.flow(),
+            next_hop: self.flow().into(),
             uri: address_of(number),
             from: NameAddr::new(address_of(from)),
             to: NameAddr::new(address_of(number)),
@@ -285,6 +285,7 @@ impl Peer {
                 session,
                 status,
                 response,
+                ..
             } => {
                 let talk = self.talk(session)?;
                 talk.heard.push(status);

@@ -81,6 +81,12 @@ pub struct SipSnapshot {
     pub sessions: u64,
     /// Calls refused at the gate because of load.
     pub refused_by_gate: u64,
+    /// Questions put to name servers.
+    pub questions: u64,
+    /// Requests that went on to another address.
+    pub failovers: u64,
+    /// Addresses spared now.
+    pub resting: u64,
 }
 
 /// Media, all workers together.

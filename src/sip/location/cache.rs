@@ -60,9 +60,10 @@ impl Cache {
                 }
                 Known::Failed | Known::Nothing => (None, FAILURE_LIFE),
             },
-            Answer::Nothing(life) => {
-                (Some(Vec::new()), life.clamp(SHORTEST_LIFE, LONGEST_NEGATIVE))
-            }
+            Answer::Nothing(life) => (
+                Some(Vec::new()),
+                life.clamp(SHORTEST_LIFE, LONGEST_NEGATIVE),
+            ),
             Answer::Records(mut records, life) => {
                 records.truncate(MAX_RECORDS);
                 (Some(records), life.clamp(SHORTEST_LIFE, LONGEST_LIFE))
@@ -156,7 +157,10 @@ mod tests {
         assert_eq!(cache.find(at(0), &asked), Known::Fresh(&records()));
         assert_eq!(cache.find(at(1), &asked), Known::Stale(&records()));
         cache.store(at(10), &asked, good(u64::from(u32::MAX)));
-        assert_eq!(cache.find(at(10 + 6 * 3600), &asked), Known::Stale(&records()));
+        assert_eq!(
+            cache.find(at(10 + 6 * 3600), &asked),
+            Known::Stale(&records())
+        );
     }
 
     #[test]

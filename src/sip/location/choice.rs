@@ -72,7 +72,11 @@ mod tests {
 
     #[test]
     fn weight_zero_is_rarely_first_and_equals_are_equal() {
-        let first = |servers: &[_]| (0..2000).filter(|seed| order(servers, *seed)[0] == "z").count();
+        let first = |servers: &[_]| {
+            (0..2000)
+                .filter(|seed| order(servers, *seed)[0] == "z")
+                .count()
+        };
         let rare = first(&[("a", 1, 100), ("z", 1, 0)]);
         assert!((1..60).contains(&rare), "{rare}");
         // RFC 2782 draws 0..=sum and takes the first whose running sum reaches it.

@@ -1,5 +1,6 @@
 //! Where a request is to go, before and after location.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -101,6 +102,31 @@ impl Destination {
     }
 }
 
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match (self.is_secure, self.protocol) {
+            (true, _) => "sips",
+            (false, Some(protocol)) => protocol.uri_param(),
+            (false, None) => "sip",
+        };
+        write!(f, "{scheme}:{}", self.host)?;
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.protocol, self.address)?;
+        match &self.name {
+            Some(name) => write!(f, " ({name})"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Means {
     /// What our listeners allow.
     pub fn new(listeners: &[(Protocol, SocketAddr)]) -> Self {
@@ -109,9 +135,10 @@ impl Means {
 
     /// Our own address to send from to `remote`; `None` when nothing of ours reaches it.
     pub fn local(&self, protocol: Protocol, remote: IpAddr) -> Option<SocketAddr> {
-        let ours = self.0.iter().filter(|(offered, local)| {
-            *offered == protocol && local.is_ipv4() == remote.is_ipv4()
-        });
+        let ours = self
+            .0
+            .iter()
+            .filter(|(offered, local)| *offered == protocol && local.is_ipv4() == remote.is_ipv4());
         // A socket of the loopback interface reaches nothing else.
         let fits = |local: &SocketAddr| local.ip().is_loopback() == remote.is_loopback();
         let mut ours: Vec<SocketAddr> = ours.map(|(_, local)| *local).collect();

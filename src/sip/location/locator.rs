@@ -1,14 +1,15 @@
 //! The machine: who asks for what, which questions are under way, what is known.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{Entropy, Timers, Timestamp};
-use crate::sip::{Flow, Host, Protocol, ServerName};
+use crate::sip::{Flow, Host, ServerName};
 
 use super::cache::Cache;
+use super::choice::by_priority_and_weight;
 use super::destination::{Destination, Hop, Means};
 use super::plan::{Freshness, NoLocation, Plan, plan};
 use super::question::{Answer, Question};
@@ -54,10 +55,10 @@ pub struct Locator {
     cache: Cache,
     rest: Rest,
     asks: BTreeMap<AskId, Ask>,
-    /// Questions under way.
-    asked: HashSet<Question>,
-    /// Hosts whose addresses are kept at hand.
-    watched: HashMap<Arc<str>, Vec<IpAddr>>,
+    /// Questions under way, and who waits for the answer.
+    asked: HashMap<Question, Vec<AskId>>,
+    /// Hosts whose addresses are kept at hand: those it is located at, and its own.
+    watched: HashMap<Arc<str>, [Vec<IpAddr>; 2]>,
     timers: Timers<Wake>,
     questions: VecDeque<Question>,
     located: VecDeque<(AskId, Result<Vec<Hop>, NoLocation>)>,
@@ -70,7 +71,7 @@ struct Ask {
     destination: Destination,
     freshness: Freshness,
     /// The watch it is for, when nobody else waits.
-    watch: Option<Arc<str>>,
+    watch: Option<(Arc<str>, usize)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,6 +80,8 @@ enum Wake {
     Patience(AskId),
     /// A question was never answered.
     Question(Question),
+    /// An address has rested long enough.
+    Rest,
     /// Old records will do now.
     Stale(AskId),
     /// A watched host is to be looked up again.
@@ -94,7 +97,7 @@ impl Locator {
             cache: Cache::default(),
             rest: Rest::default(),
             asks: BTreeMap::new(),
-            asked: HashSet::new(),
+            asked: HashMap::new(),
             watched: HashMap::new(),
             timers: Timers::new(),
             questions: VecDeque::new(),
@@ -102,6 +105,12 @@ impl Locator {
             entropy,
             last_ask: 0,
         }
+    }
+
+    /// Destinations in the order they are to be tried: as SRV records are (RFC 2782).
+    pub fn in_order(&mut self, destinations: Vec<Destination>) -> Vec<Destination> {
+        let rank = |one: &Destination| (one.order, one.weight);
+        by_priority_and_weight(destinations, rank, &mut self.entropy)
     }
 
     /// Where a destination is.
@@ -112,7 +121,7 @@ impl Locator {
             Plan::Needs(_) if self.asks.len() >= MAX_ASKS => Located::Now(Err(NoLocation::Busy)),
             Plan::Needs(needs) => {
                 let id = self.add_ask(now, destination.clone(), None);
-                self.ask(now, needs);
+                self.ask(now, id, needs);
                 Located::Later(id)
             }
         }
@@ -137,10 +146,10 @@ impl Locator {
     /// What a name server said.
     pub fn handle_answer(&mut self, now: Timestamp, question: &Question, answer: Answer) {
         // An answer to what nobody asked, or that comes too late, is not taken.
-        if self.asked.remove(question) {
+        if let Some(askers) = self.asked.remove(question) {
             self.timers.stop(&Wake::Question(question.clone()));
             self.cache.store(now, question, answer);
-            self.look_again(now);
+            self.look_again(now, askers);
         }
     }
 
@@ -158,11 +167,13 @@ impl Locator {
                     }
                 }
                 Wake::Question(question) => {
-                    if self.asked.remove(&question) {
+                    if let Some(askers) = self.asked.remove(&question) {
                         self.cache.store(now, &question, Answer::Failed);
-                        self.look_again(now);
+                        self.look_again(now, askers);
                     }
                 }
+                // Only so that whoever counts them does it now.
+                Wake::Rest => self.wake_for_rest(now),
                 Wake::Stale(ask) => {
                     if let Some(ask) = self.asks.get_mut(&ask) {
                         ask.freshness = Freshness::Stale;
@@ -192,18 +203,16 @@ impl Locator {
     /// The flow to a hop from an address of ours; `None` when none reaches it.
     pub fn flow(&self, hop: &Hop) -> Option<Flow> {
         let local = self.means.local(hop.protocol, hop.address.ip())?;
-        let mut flow = Flow::new(hop.protocol, local, hop.address);
-        if hop.protocol == Protocol::Tls
-            && let Some(name) = hop.name.as_deref().and_then(ServerName::new)
-        {
-            flow = flow.named(name);
-        }
-        Some(flow)
+        let name = hop.name.as_deref().filter(|_| hop.protocol.is_secure());
+        let name = name.and_then(ServerName::new);
+        Some(Flow::new(hop.protocol, local, hop.address).named(name))
     }
 
     /// A hop failed; it is spared for a while. True when it was well until now.
     pub fn failed(&mut self, now: Timestamp, hop: &Hop, fault: Fault) -> bool {
-        self.rest.note(now, hop, fault)
+        let is_new = self.rest.note(now, hop, fault);
+        self.wake_for_rest(now);
+        is_new
     }
 
     /// A hop answered. True when it was not well before.
@@ -240,7 +249,7 @@ impl Locator {
         }
         for host in wanted {
             if !self.watched.contains_key(&host) {
-                self.watched.insert(host.clone(), Vec::new());
+                self.watched.insert(host.clone(), Default::default());
                 self.look_up(now, host);
             }
         }
@@ -251,11 +260,27 @@ impl Locator {
         let address = address.to_canonical();
         self.watched
             .get(host.to_ascii_lowercase().as_str())
-            .is_some_and(|known| known.contains(&address))
+            .is_some_and(|known| known.iter().flatten().any(|known| *known == address))
+    }
+
+    fn wake_for_rest(&mut self, now: Timestamp) {
+        match self.rest.next_end(now) {
+            Some(end) => self.timers.set(Wake::Rest, end),
+            None => {
+                self.timers.stop(&Wake::Rest);
+            }
+        }
     }
 
     fn plan(&mut self, now: Timestamp, wish: &Destination, freshness: Freshness) -> Plan {
-        plan(now, &self.cache, &self.means, wish, freshness, &mut self.entropy)
+        plan(
+            now,
+            &self.cache,
+            &self.means,
+            wish,
+            freshness,
+            &mut self.entropy,
+        )
     }
 
     fn sift(&self, now: Timestamp, hops: Vec<Hop>) -> Result<Vec<Hop>, NoLocation> {
@@ -271,7 +296,7 @@ impl Locator {
         &mut self,
         now: Timestamp,
         destination: Destination,
-        watch: Option<Arc<str>>,
+        watch: Option<(Arc<str>, usize)>,
     ) -> AskId {
         self.last_ask += 1;
         let id = AskId(self.last_ask);
@@ -287,22 +312,27 @@ impl Locator {
         id
     }
 
-    /// Puts questions that are not under way already.
-    fn ask(&mut self, now: Timestamp, needs: Vec<Question>) {
+    /// Puts an asker's questions, those under way already only once.
+    fn ask(&mut self, now: Timestamp, asker: AskId, needs: Vec<Question>) {
         for question in needs {
-            if self.asked.contains(&question) || self.asked.len() >= MAX_QUESTIONS {
+            if let Some(askers) = self.asked.get_mut(&question) {
+                if !askers.contains(&asker) {
+                    askers.push(asker);
+                }
                 continue;
             }
-            self.asked.insert(question.clone());
+            if self.asked.len() >= MAX_QUESTIONS {
+                continue;
+            }
+            self.asked.insert(question.clone(), vec![asker]);
             let end = now + self.settings.patience;
             self.timers.set(Wake::Question(question.clone()), end);
             self.questions.push_back(question);
         }
     }
 
-    fn look_again(&mut self, now: Timestamp) {
-        let waiting: Vec<AskId> = self.asks.keys().copied().collect();
-        for ask in waiting {
+    fn look_again(&mut self, now: Timestamp, askers: Vec<AskId>) {
+        for ask in askers {
             self.look_at(now, ask);
         }
     }
@@ -314,7 +344,7 @@ impl Locator {
         let (destination, freshness) = (ask.destination.clone(), ask.freshness);
         match self.plan(now, &destination, freshness) {
             Plan::Failed(why) => self.done(now, id, Err(why)),
-            Plan::Needs(needs) => self.ask(now, needs),
+            Plan::Needs(needs) => self.ask(now, id, needs),
             Plan::Ready(hops) => self.done(now, id, Ok(hops)),
         }
     }
@@ -326,7 +356,7 @@ impl Locator {
         self.timers.stop(&Wake::Patience(id));
         self.timers.stop(&Wake::Stale(id));
         match ask.watch {
-            Some(host) => self.watched_again(&host, result),
+            Some((host, way)) => self.watched_again(&host, way, result),
             None => {
                 let result = result.and_then(|hops| self.sift(now, hops));
                 self.located.push_back((id, result));
@@ -334,37 +364,45 @@ impl Locator {
         }
     }
 
+    /// Located like a URI, and by its plain addresses: carriers call from either.
     fn look_up(&mut self, now: Timestamp, host: Arc<str>) {
-        self.timers.set(Wake::Watch(host.clone()), now + WATCH_INTERVAL);
-        let destination = Destination {
-            host: Host::Name(host.to_string()),
-            port: None,
-            protocol: None,
-            is_secure: false,
-            order: 0,
-            weight: 0,
-        };
-        match self.plan(now, &destination, Freshness::Fresh) {
-            Plan::Failed(why) => self.watched_again(&host, Err(why)),
-            Plan::Ready(hops) => self.watched_again(&host, Ok(hops)),
-            Plan::Needs(needs) => {
-                self.add_ask(now, destination, Some(host));
-                self.ask(now, needs);
+        self.timers
+            .set(Wake::Watch(host.clone()), now + WATCH_INTERVAL);
+        for (way, port) in [None, Some(0)].into_iter().enumerate() {
+            let destination = Destination {
+                host: Host::Name(host.to_string()),
+                port,
+                protocol: None,
+                is_secure: false,
+                order: 0,
+                weight: 0,
+            };
+            match self.plan(now, &destination, Freshness::Fresh) {
+                Plan::Failed(why) => self.watched_again(&host, way, Err(why)),
+                Plan::Ready(hops) => self.watched_again(&host, way, Ok(hops)),
+                Plan::Needs(needs) => {
+                    let id = self.add_ask(now, destination, Some((host.clone(), way)));
+                    self.ask(now, id, needs);
+                }
             }
         }
     }
 
     /// What was known stays when nothing new is.
-    fn watched_again(&mut self, host: &str, result: Result<Vec<Hop>, NoLocation>) {
-        let Some(known) = self.watched.get_mut(host) else {
+    fn watched_again(&mut self, host: &str, way: usize, result: Result<Vec<Hop>, NoLocation>) {
+        let Some(known) = self
+            .watched
+            .get_mut(host)
+            .and_then(|both| both.get_mut(way))
+        else {
             return;
         };
         match result {
             Ok(hops) => {
-                let addresses = hops.iter().map(|hop| SocketAddr::ip(&hop.address));
+                let addresses = hops.iter().map(|hop| hop.address.ip());
                 *known = addresses.collect();
             }
-            Err(why) => tracing::warn!(host, %why, "accepted host not located"),
+            Err(why) => tracing::debug!(host, %why, "accepted host not located"),
         }
     }
 }

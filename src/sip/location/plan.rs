@@ -100,7 +100,11 @@ fn hops(
             let found = sight.records(service, Kind::Srv);
             let srv = found.into_iter().filter_map(as_srv);
             let ordered = by_priority_and_weight(srv, |srv| (srv.priority, srv.weight), entropy);
-            servers.extend(ordered.into_iter().map(|srv| (*protocol, srv.target, srv.port)));
+            servers.extend(
+                ordered
+                    .into_iter()
+                    .map(|srv| (*protocol, srv.target, srv.port)),
+            );
         }
         if servers.is_empty() && sight.needs.is_empty() {
             // RFC 3263 §4.2: no SRV records, so the name itself.
@@ -162,7 +166,9 @@ fn services(
     let is_ours = |protocol: Protocol| {
         means.has(protocol)
             && (!destination.is_secure || protocol == Protocol::Tls)
-            && destination.protocol.is_none_or(|_| protocol == destination.default_protocol())
+            && destination
+                .protocol
+                .is_none_or(|_| protocol == destination.default_protocol())
     };
     let by_rule = |protocol: Protocol| (protocol, format!("{}.{name}", label(protocol)));
     if destination.protocol.is_some() {
@@ -175,7 +181,12 @@ fn services(
     let mut wanted: Vec<Naptr> = found.into_iter().filter_map(as_naptr).collect();
     if wanted.is_empty() {
         let ours = [Protocol::Udp, Protocol::Tcp, Protocol::Tls];
-        return Some(ours.into_iter().filter(|one| is_ours(*one)).map(by_rule).collect());
+        return Some(
+            ours.into_iter()
+                .filter(|one| is_ours(*one))
+                .map(by_rule)
+                .collect(),
+        );
     }
     wanted.sort_by_key(|naptr| (naptr.order, naptr.preference));
     let ours = wanted.into_iter().filter_map(|naptr| {
@@ -197,7 +208,9 @@ fn service_protocol(service: &str) -> Option<Protocol> {
         ("SIP+D2T", Protocol::Tcp),
         ("SIPS+D2T", Protocol::Tls),
     ];
-    let known = services.iter().find(|(known, _)| known.eq_ignore_ascii_case(service));
+    let known = services
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(service));
     known.map(|(_, protocol)| *protocol)
 }
 
@@ -238,7 +251,11 @@ impl Sight<'_> {
                     return Vec::new();
                 }
             };
-            let meant: Vec<Record> = records.iter().filter(|one| is_of(one, kind)).cloned().collect();
+            let meant: Vec<Record> = records
+                .iter()
+                .filter(|one| is_of(one, kind))
+                .cloned()
+                .collect();
             let alias = records.iter().find_map(|record| match record {
                 Record::Alias(name) => Some(name),
                 _ => None,
@@ -281,7 +298,12 @@ fn is_of(record: &Record, kind: Kind) -> bool {
             // What no datagram may be sent to is no answer.
             !address.is_unspecified()
                 && !address.is_multicast()
-                && kind == if address.is_ipv4() { Kind::A } else { Kind::Aaaa }
+                && kind
+                    == if address.is_ipv4() {
+                        Kind::A
+                    } else {
+                        Kind::Aaaa
+                    }
         }
         Record::Alias(_) => false,
         Record::Naptr(_) => kind == Kind::Naptr,

@@ -66,6 +66,12 @@ impl Rest {
         well
     }
 
+    /// When the next of them is over.
+    pub(super) fn next_end(&self, now: Timestamp) -> Option<Timestamp> {
+        let ends = self.resting.values().map(|(until, _)| *until);
+        ends.filter(|until| *until > now).min()
+    }
+
     /// How many rest now.
     pub(super) fn count(&self, now: Timestamp) -> usize {
         let resting = self.resting.values();

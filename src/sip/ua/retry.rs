@@ -46,9 +46,11 @@ impl UserAgent {
                 self.sessions.get(&id)?.credentials.as_deref()
             }
             Owner::OurRequest(id) => self.requests.get(&id)?.credentials.as_deref(),
-            Owner::Incoming(_) | Owner::Nobody | Owner::TheirReoffer(_) | Owner::TheirRequest => {
-                None
-            }
+            Owner::Abandoned
+            | Owner::Incoming(_)
+            | Owner::Nobody
+            | Owner::TheirReoffer(_)
+            | Owner::TheirRequest => None,
         }
     }
 

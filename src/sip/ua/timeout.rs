@@ -22,6 +22,9 @@ impl UserAgent {
         while let Some((_, (session, deadline))) = self.timers.pop_due(now) {
             self.expire(now, session, deadline);
         }
+        if self.seeker.next_timeout().is_some_and(|next| next <= now) {
+            self.seek_timeout(now);
+        }
     }
 
     /// A stream broke or could not be opened.
@@ -44,10 +47,11 @@ impl UserAgent {
         if let Some(failure) = reaction.step.failure {
             match reaction.owner {
                 Owner::Bye(session) => self.bye_failed(session),
-                Owner::Invite(session) => self.invite_failed(session, failure),
-                Owner::OurRequest(request) => self.request_failed(request, failure),
+                Owner::Invite(session) => self.invite_failed(now, session, failure),
+                Owner::OurRequest(request) => self.request_failed(now, request, failure),
                 Owner::Reinvite(session) => self.reinvite_failed(now, session, failure),
-                Owner::Incoming(_)
+                Owner::Abandoned
+                | Owner::Incoming(_)
                 | Owner::Nobody
                 | Owner::TheirReoffer(_)
                 | Owner::TheirRequest => {}
@@ -78,7 +82,11 @@ impl UserAgent {
                 self.take_reoffer(id);
                 self.settle(now, id);
             }
-            Owner::Bye(_) | Owner::Incoming(_) | Owner::Nobody | Owner::OurRequest(_) => {}
+            Owner::Abandoned
+            | Owner::Bye(_)
+            | Owner::Incoming(_)
+            | Owner::Nobody
+            | Owner::OurRequest(_) => {}
         }
     }
 
