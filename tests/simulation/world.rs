@@ -111,6 +111,7 @@ impl World {
             registrar,
             survivors: Vec::new(),
             seed,
+            address: SWITCH,
         };
         Self {
             now: Timestamp::ZERO,

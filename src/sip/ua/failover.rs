@@ -606,7 +606,7 @@ fn retry_after(response: &Message) -> Option<u32> {
 fn rewritten(way: &Way, via: &Via, contact: Option<&str>, cseq: u32) -> Option<Bytes> {
     let request = Message::parse(way.request.clone()).ok()?;
     let method = request.method();
-    let mut uri = request.request_uri()?.ok()?;
+    let mut uri = request.request_uri()?.ok()?.clone();
     way.address(&mut uri);
     let mut builder = RequestBuilder::request(method.clone(), &uri).header(HeaderName::Via, via);
     for (line, text) in request.header_lines() {

@@ -9,6 +9,7 @@ mod failover;
 mod faults;
 mod forks;
 mod outside;
+mod refers;
 mod reoffers;
 mod sockets;
 mod world;
