@@ -127,12 +127,14 @@ impl Office {
                 credentials: _,
                 caller_id,
                 max_calls,
+                identity,
             } = trunk;
-            let content = format!("{accept:?} {target:?} {caller_id:?} {max_calls:?}");
+            let content = format!("{accept:?} {target:?} {caller_id:?} {max_calls:?} {identity:?}");
             add("trunk", name, content);
         }
         for phone in &self.phones {
-            add("phone", &phone.number, phone.display_name.clone());
+            let content = format!("{} {:?}", phone.display_name, phone.shows);
+            add("phone", &phone.number, content);
         }
         for worker in &self.plan.workers {
             add("agent", &worker.name, format!("{worker:?}"));
@@ -194,6 +196,7 @@ impl Changes {
         let live = [
             ("max_calls", old.max_calls != new.max_calls),
             ("drain", old.drain != new.drain),
+            ("site", old.site != new.site),
         ];
         let names = |settings: &[(&str, bool)]| -> Vec<String> {
             let differing = settings.iter().filter(|(_, differs)| *differs);
