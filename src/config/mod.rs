@@ -22,6 +22,7 @@ mod section;
 mod site;
 mod sounds;
 mod source;
+mod tls;
 mod trunks;
 mod value;
 mod words;
@@ -45,6 +46,7 @@ pub use queues::Placement;
 pub use report::{Level, Problem, Report, Style};
 pub use site::SiteSettings;
 pub use source::{Place, Source};
+pub use tls::TlsSettings;
 
 /// Reads and checks a configuration directory.
 ///
@@ -78,6 +80,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     Ok(Office {
         hash: hash(&files, &node),
         node,
+        tls: listeners.tls,
         trunks: trunks.trunks,
         phones: phones.phones,
         plan: Plan {

@@ -11,6 +11,7 @@ use crate::sip::transaction::TransactionId;
 use crate::sip::{Flow, Message};
 
 use super::settings::{Body, Headers};
+use super::subscription::Subscriptions;
 use super::terms::Terms;
 
 /// How far a session has come, for whoever asks.
@@ -78,6 +79,8 @@ pub(super) struct Session {
     /// A BYE that has to wait, with its headers.
     pub(super) hangup: Option<Headers>,
     pub(super) credentials: Option<Box<Credentials>>,
+    /// What REFERs have left.
+    pub(super) subscriptions: Option<Box<Subscriptions>>,
     pub(super) terms: Terms,
 }
 
@@ -169,6 +172,7 @@ impl Session {
             reoffer: Reoffer::default(),
             hangup: None,
             credentials: None,
+            subscriptions: None,
             terms: Terms::PLAIN,
         }
     }
