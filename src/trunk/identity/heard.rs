@@ -30,19 +30,19 @@ impl IdentityPolicy {
         };
         let from = request.from().ok();
         // RFC 3323 §4.1.1.3: an anonymous From asks for privacy by itself.
-        if from.as_ref().is_none_or(is_anonymous) && !privacy.has(Privacy::NONE) {
+        if from.is_none_or(is_anonymous) && !privacy.has(Privacy::NONE) {
             heard.withheld = true;
         }
         for source in &self.caller_from {
             if self.trusted || *source == CallerSource::From {
-                heard.take(*source, request, from.as_ref());
+                heard.take(*source, request, from);
             }
             if heard.number.is_some() {
                 break;
             }
         }
         if heard.display.is_none() {
-            heard.display = from.as_ref().and_then(|from| name(from.display.as_deref()));
+            heard.display = from.and_then(|from| name(from.display.as_deref()));
         }
         if self.trusted {
             heard.diversions = read_diversions(request);
@@ -60,8 +60,8 @@ impl IdentityPolicy {
                     let called = request.addresses(HeaderName::PCalledPartyId);
                     called.into_iter().next().map(|called| called.uri)
                 }
-                DialledSource::RequestUri => request.request_uri()?.ok(),
-                DialledSource::To => request.to().ok().map(|to| to.uri),
+                DialledSource::RequestUri => request.request_uri()?.ok().cloned(),
+                DialledSource::To => request.to().ok().map(|to| to.uri.clone()),
             })
             .find_map(|uri| Telephone::of(&uri))
     }
