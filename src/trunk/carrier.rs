@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::Network;
+use super::{IdentityPolicy, Network};
 use crate::sip::auth::Credentials;
 use crate::sip::location::Destination as Target;
 
@@ -27,6 +27,8 @@ pub struct Trunk {
     pub caller_id: Option<String>,
     /// Calls at a time in both directions; no limit of its own when `None`.
     pub max_calls: Option<usize>,
+    /// What is believed and said about who calls.
+    pub identity: IdentityPolicy,
 }
 
 /// The trunk an INVITE from `source` belongs to: the one that accepts the narrowest network. A
@@ -81,6 +83,7 @@ mod tests {
             credentials: None,
             caller_id: None,
             max_calls: None,
+            identity: IdentityPolicy::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod accept;
 mod credentials;
+mod identity;
 mod target;
 
 use std::path::Path;
@@ -11,7 +12,7 @@ use super::files::{Files, Kind};
 use super::names::Names;
 use super::node::Listeners;
 use super::section::{At, Notes, Section};
-use crate::trunk::{Network, Trunk, normalise};
+use crate::trunk::{IdentityPolicy, Network, Site, Trunk, normalise};
 
 /// Trunks as read.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub(super) fn read(
     directory: &Path,
     files: &Files,
     environment: &Environment,
-    listeners: &Listeners,
+    (listeners, site): (&Listeners, Option<&Site>),
     notes: &Notes,
 ) -> Trunks {
     let mut trunks = Trunks {
@@ -47,6 +48,7 @@ pub(super) fn read(
                 normalise(text).ok_or_else(|| format!("\"{text}\" is not a number"))
             });
             let max_calls = trunk.integer("max_calls", 1..=100_000);
+            let identity = identity::read(&trunk, IdentityPolicy::default(), site, notes);
             trunk.close();
             if let Some(name) = &name {
                 trunks.names.declare(notes, name);
@@ -61,6 +63,7 @@ pub(super) fn read(
                     credentials,
                     caller_id: caller_id.map(|at| at.value),
                     max_calls: max_calls.and_then(|at| usize::try_from(at.value).ok()),
+                    identity,
                 });
             }
         }
