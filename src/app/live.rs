@@ -21,6 +21,7 @@ use crate::router::{Explanation, RouterHandle, RouterView};
 use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::store::{Progress, Records};
+use crate::trunk::Carriers;
 
 /// Handles to every room, for those who look in from outside.
 pub(super) struct House {
@@ -31,6 +32,7 @@ pub(super) struct House {
     pub(super) registrar: Arc<Mutex<Registrar>>,
     pub(super) records: Records,
     pub(super) gate: Gate,
+    pub(super) carriers: Carriers,
     pub(super) bus: Bus,
     pub(super) sip: Vec<Arc<crate::sip::Stats>>,
     pub(super) progress: Arc<Progress>,

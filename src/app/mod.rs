@@ -37,6 +37,7 @@ use crate::runtime::logging::Logging;
 use crate::sip::Protocol;
 use crate::sip::auth::Challenger;
 use crate::store::{DataDir, Records};
+use crate::trunk::Carriers;
 
 use bindings::Keeper;
 use live::House;
@@ -123,6 +124,7 @@ impl Switch {
 
         let orphans = aftermath::settle(&records)?;
         let gate = Gate::new();
+        let carriers = Carriers::new();
         let bus = Bus::new();
         let mut entropy = Entropy::from_os();
         let challenger = Challenger::new(&node.realm, &mut entropy);
@@ -134,6 +136,7 @@ impl Switch {
             conferences: Arc::new(Mutex::new(Conferences::default())),
             challenger: Arc::new(Mutex::new(challenger)),
             gate: gate.clone(),
+            carriers: carriers.clone(),
             bus: bus.clone(),
             generation: generation::prepare(&office, 1, sounds),
         };
@@ -164,6 +167,7 @@ impl Switch {
             registrar,
             records: records.clone(),
             gate,
+            carriers,
             bus: bus.clone(),
             sip: stats,
             progress,

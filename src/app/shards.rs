@@ -19,6 +19,7 @@ use crate::registrar::Registrar;
 use crate::sip::auth::Challenger;
 use crate::sip::transport::{Transport, TransportLimits};
 use crate::sip::{Protocol, UserAgent, ua};
+use crate::trunk::Carriers;
 
 /// What every shard shares.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ pub(super) struct Shared {
     pub(super) conferences: Arc<Mutex<Conferences>>,
     pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) gate: Gate,
+    pub(super) carriers: Carriers,
     pub(super) bus: Bus,
     pub(super) generation: Arc<Generation>,
 }
@@ -139,6 +141,7 @@ async fn open(
         conferences: shared.conferences,
         challenger: shared.challenger,
         gate: shared.gate.clone(),
+        carriers: shared.carriers,
         listeners: bound.clone(),
         generation: shared.generation,
     });

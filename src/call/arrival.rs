@@ -17,7 +17,7 @@ use crate::sdp::{self, Description};
 use crate::sip::auth::Verdict;
 use crate::sip::ua::SessionId;
 use crate::sip::{Flow, HeaderName, Message, Uri};
-use crate::trunk::{Destination, Origin, accepting};
+use crate::trunk::{Destination, Origin, Way, accepting};
 
 /// Who calls, once that is settled.
 enum Caller {
@@ -149,10 +149,10 @@ impl Exchange {
         );
         match (claimed, trunk) {
             (None, Some(trunk)) => {
-                if self.gate.is_trunk_full(trunk) {
+                if let Err(closed) = self.carriers.admit(now, trunk, Way::In) {
                     self.gate.refused();
                     // RFC 3261 §21.5.4: this trunk's share of us is used up for now.
-                    let retry = (HeaderName::RetryAfter, TRUNK_RETRY.to_owned());
+                    let retry = (HeaderName::RetryAfter, closed.retry_after().to_string());
                     return Err(Refusal {
                         status: 503,
                         headers: vec![retry],
@@ -247,8 +247,8 @@ impl Exchange {
             Destination::HoldMusic => service(ServiceKind::Music),
             Destination::Phone(number) => Ok(Stage::Dial(Box::new(Dial::phone(number.clone())))),
             Destination::Tone => service(ServiceKind::Tone),
-            Destination::Trunk { trunk, number } => Ok(Stage::Dial(Box::new(Dial::trunk(
-                trunk.clone(),
+            Destination::Trunk { trunks, number } => Ok(Stage::Dial(Box::new(Dial::trunk(
+                trunks.clone(),
                 number.clone(),
             )))),
         }
@@ -295,6 +295,7 @@ impl Exchange {
             media: None,
             summary: None,
             over: None,
+            is_unreached: false,
             rang: false,
             hears_music: false,
         };
@@ -344,9 +345,6 @@ impl Exchange {
         });
     }
 }
-
-/// Seconds after which a trunk that was full may try again.
-const TRUNK_RETRY: &str = "5";
 
 /// Everything known about a call that may come in.
 struct Arrival {

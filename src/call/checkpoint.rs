@@ -116,7 +116,7 @@ impl Exchange {
                 .filter(counted)
                 .filter_map(|leg| leg.trunk.as_ref())
             {
-                hands.gate.enter_trunk(trunk);
+                hands.carriers.resume(trunk);
             }
             call.core.end_unrestored(hands);
             if !is_whole {

@@ -13,6 +13,7 @@ use crate::media::{Command, PlayId, Tape};
 use crate::recording::stem;
 use crate::sdp::{self, Description, LocalMedia};
 use crate::sip::ua::Body;
+use crate::trunk::Way;
 
 /// The part of a call that outlives its stages. Serialisable: this is what a checkpoint keeps.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -149,7 +150,11 @@ impl Core {
             sip_call_id: hands.ua.call_id(leg.session).unwrap_or_default().to_owned(),
         };
         if let Some(trunk) = &leg.trunk {
-            hands.gate.enter_trunk(trunk);
+            let way = match leg.role {
+                Role::Caller => Way::In,
+                Role::Agent | Role::Callee => Way::Out,
+            };
+            hands.carriers.enter(trunk, way);
         }
         self.legs.push(leg);
         self.emit(hands, fact);
@@ -392,6 +397,7 @@ impl Core {
             media: None,
             summary: None,
             over: None,
+            is_unreached: false,
             rang: false,
             hears_music: false,
         }

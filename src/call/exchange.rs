@@ -19,6 +19,7 @@ use crate::router;
 use crate::sip::auth::Challenger;
 use crate::sip::ua::{self, SessionId};
 use crate::sip::{Flow, Message, ParseError, Protocol, UserAgent};
+use crate::trunk::Carriers;
 
 /// What an exchange is given when it starts.
 pub struct Settings {
@@ -38,6 +39,8 @@ pub struct Settings {
     pub challenger: Arc<Mutex<Challenger>>,
     /// Admission, shared by all shards.
     pub gate: Gate,
+    /// How trunks are; shared by all shards.
+    pub carriers: Carriers,
     /// Our own addresses.
     pub listeners: Vec<(Protocol, SocketAddr)>,
     /// First generation of configuration.
@@ -77,6 +80,7 @@ pub struct Exchange {
     pub(super) registrar: Arc<Mutex<Registrar>>,
     pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) gate: Gate,
+    pub(super) carriers: Carriers,
     pub(super) listeners: Vec<(Protocol, SocketAddr)>,
     /// The one new calls start with, and those that living calls still use.
     pub(super) generations: BTreeMap<u64, Arc<Generation>>,
@@ -116,6 +120,7 @@ impl Exchange {
             registrar: settings.registrar,
             challenger: settings.challenger,
             gate: settings.gate,
+            carriers: settings.carriers,
             listeners: settings.listeners,
             generations: BTreeMap::from([(generation.number, generation)]),
             calls: HashMap::new(),
@@ -340,7 +345,7 @@ impl Exchange {
             generations: &self.generations,
             index: &mut self.index,
             outbox: &mut self.outbox,
-            gate: &self.gate,
+            carriers: &self.carriers,
             listeners: &self.listeners,
         };
         act(&mut call, &mut hands);

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::conferences::Conferences;
-use super::gate::Gate;
 use super::{CallKey, Generation, Output};
 use crate::base::{CallId, Entropy, IdSource, LegId, RecordingId, Timestamp};
 use crate::media::{Command, Engine};
@@ -13,6 +12,7 @@ use crate::registrar::Registrar;
 use crate::router;
 use crate::sip::ua::SessionId;
 use crate::sip::{Protocol, UserAgent};
+use crate::trunk::Carriers;
 
 /// The world as one call sees it while it handles one event.
 pub(crate) struct Hands<'a> {
@@ -26,7 +26,7 @@ pub(crate) struct Hands<'a> {
     pub(crate) generations: &'a BTreeMap<u64, Arc<Generation>>,
     pub(crate) index: &'a mut Index,
     pub(crate) outbox: &'a mut VecDeque<Output>,
-    pub(crate) gate: &'a Gate,
+    pub(crate) carriers: &'a Carriers,
     pub(crate) listeners: &'a [(Protocol, SocketAddr)],
 }
 

@@ -40,6 +40,9 @@ pub(crate) struct Leg {
     pub(crate) summary: Option<MediaSummary>,
     /// Set once the leg's SIP is over: when, by whom and why.
     pub(crate) over: Option<(Timestamp, Party, Cause)>,
+    /// Whether its INVITE failed on the way: silence or a dead transport, no word of the far end.
+    #[serde(default)]
+    pub(crate) is_unreached: bool,
     /// Whether the far end was heard ringing.
     pub(crate) rang: bool,
     /// Whether the leg hears hold music: everybody it could talk with holds.

@@ -41,7 +41,12 @@ impl Call {
                 self.end(hands, Party::Caller, &cause);
             }
             Event::Ended { why, .. } => self.on_ended(hands, leg, why),
-            Event::Failed { status, .. } => self.on_failed(hands, leg, status),
+            Event::Failed {
+                status, response, ..
+            } => {
+                self.core.note_refusal(hands, leg, status, response.as_ref());
+                self.on_failed(hands, leg, status);
+            }
             Event::Progress { response, .. } => self.on_progress(hands, leg, &response),
             Event::Reanswered { response, .. } => {
                 self.core.take_answer(hands, leg, response.body());

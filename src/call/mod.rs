@@ -21,6 +21,7 @@ mod negotiate;
 mod registration;
 mod ring;
 pub mod task;
+mod way_out;
 
 pub use checkpoint::CallCheckpoint;
 pub use conferences::Conferences;

@@ -9,6 +9,7 @@ use crate::events::Role;
 use crate::sdp;
 use crate::sip::ua::Invite;
 use crate::sip::{Flow, Host, NameAddr, Uri};
+use crate::trunk::{Closed, Way};
 
 impl Core {
     /// Rings all contacts a phone has registered; first answer wins. The status to tell the
@@ -42,6 +43,7 @@ impl Core {
                 display: display.clone(),
                 caller: None,
                 credentials: None,
+                manners: None,
             };
             match self.place(hands, target) {
                 Ok(leg) => legs.push(leg),
@@ -64,8 +66,9 @@ impl Core {
     ) -> Result<LegId, u16> {
         let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
         let trunk = generation.trunks.get(name).cloned().ok_or(404_u16)?;
-        if hands.gate.is_trunk_full(&trunk) {
-            return Err(503);
+        if let Err(closed) = hands.carriers.admit(hands.now, &trunk, Way::Out) {
+            tracing::debug!(trunk = name, ?closed, "trunk");
+            return Err(Closed::STATUS);
         }
         let local = hands.listener(trunk.target.protocol).ok_or(503_u16)?;
         let flow = Flow {
@@ -84,6 +87,7 @@ impl Core {
             display: None,
             caller: trunk.caller_id.clone(),
             credentials: trunk.credentials.clone(),
+            manners: Some(trunk.profile.manners.clone()),
         };
         self.place(hands, target)
     }
@@ -111,6 +115,7 @@ impl Core {
             headers: Vec::new(),
             body: Some(body),
             credentials: target.credentials,
+            manners: target.manners,
             max_forwards: self.max_forwards,
             timeout: None,
         };
@@ -143,6 +148,7 @@ struct Placed {
     /// Name shown to the far end.
     display: Option<String>,
     credentials: Option<crate::sip::auth::Credentials>,
+    manners: Option<std::sync::Arc<crate::sip::ua::Manners>>,
 }
 
 /// A SIP address at one of our own or a peer's sockets.

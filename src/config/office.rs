@@ -126,9 +126,13 @@ impl Office {
                 target,
                 credentials: _,
                 caller_id,
-                max_calls,
+                domain,
+                accounts,
+                profile,
             } = trunk;
-            let content = format!("{accept:?} {target:?} {caller_id:?} {max_calls:?}");
+            let content = format!(
+                "{accept:?} {target:?} {caller_id:?} {domain:?} {accounts:?} {profile:?}"
+            );
             add("trunk", name, content);
         }
         for phone in &self.phones {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use super::Network;
+use super::{Network, Profile};
 use crate::sip::Protocol;
 use crate::sip::auth::Credentials;
 
@@ -22,8 +22,30 @@ pub struct Trunk {
     pub credentials: Option<Credentials>,
     /// Number shown to those we call; the calling phone's own when `None`.
     pub caller_id: Option<String>,
-    /// Calls at a time in both directions; no limit of its own when `None`.
-    pub max_calls: Option<usize>,
+    /// The carrier's own domain: where we register, and the host of addresses that ask for it.
+    pub domain: Option<String>,
+    /// What is registered, when the profile registers.
+    pub accounts: Vec<Account>,
+    /// How the carrier behaves.
+    pub profile: Profile,
+}
+
+/// One of a trunk's accounts.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    /// User part of the address-of-record and of our Contact: the number, with most carriers.
+    pub user: String,
+    /// What a challenge to the REGISTER is answered with.
+    pub credentials: Option<Credentials>,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("user", &self.user)
+            .field("has_credentials", &self.credentials.is_some())
+            .finish()
+    }
 }
 
 /// An address to send to.
@@ -66,10 +88,10 @@ impl fmt::Display for Target {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn trunk(name: &str, accept: &[&str]) -> Trunk {
+    pub(in crate::trunk) fn trunk(name: &str, accept: &[&str]) -> Trunk {
         Trunk {
             name: name.to_owned(),
             accept: accept
@@ -82,7 +104,9 @@ mod tests {
             },
             credentials: None,
             caller_id: None,
-            max_calls: None,
+            domain: None,
+            accounts: Vec::new(),
+            profile: Profile::default(),
         }
     }
 

@@ -52,8 +52,8 @@ pub enum Destination {
     Tone,
     /// Out by a trunk.
     Trunk {
-        /// Name of the trunk.
-        trunk: String,
+        /// Names of the trunks, in the order they are tried.
+        trunks: Vec<String>,
         /// Number as the trunk shall get it.
         number: String,
     },
@@ -95,8 +95,8 @@ pub enum Meaning {
     },
     /// Out by a trunk.
     Outbound {
-        /// Name of the trunk.
-        trunk: String,
+        /// Names of the trunks, in the order they are tried.
+        trunks: Vec<String>,
         /// Whether the prefix is taken off.
         strip: Strip,
         /// Put in front of what is left.
@@ -315,7 +315,7 @@ impl Entry {
                 attributes: attributes.clone(),
             }),
             Meaning::Outbound {
-                trunk,
+                trunks,
                 strip,
                 prepend,
             } => {
@@ -328,7 +328,7 @@ impl Entry {
                     && digits.bytes().all(|c| c.is_ascii_digit())
                     && (prepend.is_empty() || digits.len() == dialled.len());
                 dialable.then(|| Destination::Trunk {
-                    trunk: trunk.clone(),
+                    trunks: trunks.clone(),
                     number: format!("{prepend}{dialled}"),
                 })
             }
@@ -388,7 +388,7 @@ mod tests {
             pattern: Pattern::Prefix(prefix.to_owned()),
             reach: Reach::PHONES,
             meaning: Meaning::Outbound {
-                trunk: "demo".to_owned(),
+                trunks: vec!["demo".to_owned()],
                 strip,
                 prepend: prepend.to_owned(),
             },
@@ -415,7 +415,7 @@ mod tests {
 
     fn out(number: &str) -> Option<Destination> {
         Some(Destination::Trunk {
-            trunk: "demo".to_owned(),
+            trunks: vec!["demo".to_owned()],
             number: number.to_owned(),
         })
     }

@@ -166,6 +166,9 @@ impl Peer {
         let aor = NameAddr::new(address_of(&self.name));
         self.registered = None;
         let request = OutOfDialog {
+            manners: None,
+            routes: Vec::new(),
+            series: None,
             method: Method::Register,
             flow: self.flow(),
             uri: Uri::sip("", Host::from(SWITCH.ip()), Some(SWITCH.port())),
@@ -211,6 +214,7 @@ impl Peer {
             headers: Vec::new(),
             body,
             credentials: self.credentials(),
+            manners: None,
             max_forwards: 70,
             timeout: None,
         };

@@ -15,6 +15,7 @@ use tsunagu::registrar::Registrar;
 use tsunagu::router::{self, Command, Pump, Survivors};
 use tsunagu::sip::auth::Challenger;
 use tsunagu::sip::{Protocol, UserAgent, ua};
+use tsunagu::trunk::Carriers;
 
 use crate::office::sounds;
 use crate::peer::SWITCH;
@@ -26,6 +27,7 @@ pub(crate) struct Switch {
     pub(crate) notices: NoticeReceiver,
     pub(crate) pump: Pump,
     pub(crate) gate: Gate,
+    pub(crate) carriers: Carriers,
     pub(crate) registrar: Arc<Mutex<Registrar>>,
     /// What the router said and nobody was told yet.
     pub(crate) said: Arc<Mutex<Vec<router::Output>>>,
@@ -109,6 +111,7 @@ impl Switch {
             ..ua::Settings::default()
         };
         let gate = Gate::new();
+        let carriers = Carriers::new();
         let origin = Origin {
             region: node.region.as_str().into(),
             node: node.name.as_str().into(),
@@ -122,6 +125,7 @@ impl Switch {
             conferences: Arc::new(Mutex::new(Conferences::default())),
             challenger: Arc::new(Mutex::new(Challenger::new(&node.realm, &mut entropy))),
             gate: gate.clone(),
+            carriers: carriers.clone(),
             listeners,
             generation: generation::prepare(office, generation, sounds()),
             entropy,
@@ -133,6 +137,7 @@ impl Switch {
             notices,
             pump,
             gate,
+            carriers,
             registrar,
             said,
         }

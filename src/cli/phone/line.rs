@@ -331,6 +331,9 @@ impl Line {
         let server = self.args.server;
         let expires = self.registration.expires_s().to_string();
         let request = OutOfDialog {
+            manners: None,
+            routes: Vec::new(),
+            series: None,
             method: Method::Register,
             flow: self.flow,
             uri: Uri::sip("", Host::from(server.ip()), Some(server.port())),

@@ -1,7 +1,9 @@
 //! `trunks.toml`: carriers. One file per noun of a trunk's keys.
 
 mod accept;
+mod accounts;
 mod credentials;
+mod profile;
 mod target;
 
 use std::path::Path;
@@ -11,6 +13,7 @@ use super::files::{Files, Kind};
 use super::names::Names;
 use super::node::Listeners;
 use super::section::{At, Notes, Section};
+use crate::sip::Host;
 use crate::trunk::{Network, Trunk, normalise};
 
 /// Trunks as read.
@@ -41,11 +44,19 @@ pub(super) fn read(
             let name = trunk.required("name", "demo");
             let accept = accept::read(&trunk, &mut accepted, notes);
             let target = target::read(&trunk, listeners, notes);
-            let credentials = credentials::read(&trunk, directory, environment, notes);
+            let profile = profile::read(&trunk, listeners, notes);
+            let from = (directory, environment);
+            let (user, credentials) =
+                credentials::read(&trunk, profile.register.mode, from, notes);
+            let own = (user, credentials.clone());
+            let accounts = accounts::read(&trunk, &profile, own, from, notes);
+            let domain = trunk.parsed("domain", DOMAIN_HELP, |text| {
+                let host = Host::parse(text).map(|host| host.to_string());
+                host.ok_or_else(|| format!("\"{text}\" is no host"))
+            });
             let caller_id = trunk.parsed("caller_id", CALLER_ID_HELP, |text| {
                 normalise(text).ok_or_else(|| format!("\"{text}\" is not a number"))
             });
-            let max_calls = trunk.integer("max_calls", 1..=100_000);
             trunk.close();
             if let Some(name) = &name {
                 trunks.names.declare(notes, name);
@@ -57,7 +68,9 @@ pub(super) fn read(
                     target,
                     credentials,
                     caller_id: caller_id.map(|at| at.value),
-                    max_calls: max_calls.and_then(|at| usize::try_from(at.value).ok()),
+                    domain: domain.map(|at| at.value),
+                    accounts,
+                    profile,
                 });
             }
         }
@@ -67,3 +80,4 @@ pub(super) fn read(
 }
 
 const CALLER_ID_HELP: &str = "write the number as the carrier wants it, such as \"+81312345678\"";
+const DOMAIN_HELP: &str = "write the name alone, such as \"sip.carrier.example\"";

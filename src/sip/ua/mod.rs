@@ -11,6 +11,7 @@ mod event;
 mod fork;
 mod hangup;
 mod identity;
+mod manners;
 mod outside;
 mod receive;
 mod reoffer;
@@ -40,8 +41,9 @@ use session::{Deadline, Session};
 pub use checkpoint::SessionCheckpoint;
 pub use event::{EndWhy, Event, Output, RequestId, ServerTransactionId, SessionId};
 pub use identity::{owner_shard, shard_for};
+pub use manners::Manners;
 pub use session::State;
-pub use settings::{Body, Headers, Invite, Limits, OutOfDialog, Overload, Settings};
+pub use settings::{Body, Headers, Invite, Limits, OutOfDialog, Overload, Series, Settings};
 
 /// Whose a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,6 +162,7 @@ impl UserAgent {
         owner: Owner,
     ) -> TransactionId {
         let id = self.keys.client(branch, method);
+        let request = self.dress(owner, request);
         self.stats.request_sent(method);
         let is_invite = *method == Method::Invite;
         let sent = (flow, request.clone());
@@ -167,6 +170,27 @@ impl UserAgent {
             .start_client(now, id, is_invite, sent, owner);
         self.transmit(flow, request);
         id
+    }
+
+    /// The request as its peer wants it written.
+    fn dress(&self, owner: Owner, request: Bytes) -> Bytes {
+        let manners = match owner {
+            Owner::Bye(id)
+            | Owner::Incoming(id)
+            | Owner::Invite(id)
+            | Owner::Reinvite(id)
+            | Owner::TheirReoffer(id) => self.sessions.get(&id).and_then(|it| it.manners.as_deref()),
+            Owner::OurRequest(id) => self.requests.get(&id).and_then(|it| it.manners.as_deref()),
+            Owner::Nobody | Owner::TheirRequest => None,
+        };
+        manners.map_or(request.clone(), |manners| manners.dress(request))
+    }
+
+    /// How everything in a session is written from now on.
+    pub fn set_manners(&mut self, session: SessionId, manners: Arc<Manners>) {
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.manners = Some(manners);
+        }
     }
 
     fn add_session(&mut self, session: Session) -> SessionId {

@@ -1,5 +1,7 @@
 //! Requests outside any dialog, both ways: REGISTER, OPTIONS and their like.
 
+use std::sync::Arc;
+
 use crate::base::Timestamp;
 use crate::sip::auth::Credentials;
 use crate::sip::dialog::{Dialog, MAX_FORWARDS};
@@ -8,13 +10,14 @@ use crate::sip::{Failure, HeaderName, Message};
 
 use super::reply::Reply;
 use super::screen::Arrived;
-use super::settings::{Body, OutOfDialog, Overload};
-use super::{Event, Owner, RequestId, ServerTransactionId, UserAgent};
+use super::settings::{Body, OutOfDialog, Overload, Series};
+use super::{Event, Manners, Owner, RequestId, ServerTransactionId, UserAgent};
 
 /// A request of ours that waits for its final response.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) credentials: Option<Box<Credentials>>,
+    pub(super) manners: Option<Arc<Manners>>,
 }
 
 impl UserAgent {
@@ -26,10 +29,14 @@ impl UserAgent {
         self.last_request += 1;
         let id = RequestId(self.last_request);
         let from = (request.from, self.identity.tag());
-        let way = (request.uri, Vec::new());
-        let dialog = Dialog::calling(self.identity.call_id(), from, request.to, way);
+        let way = (request.uri, request.routes);
+        let Series { call_id, cseq } = request.series.unwrap_or_else(|| Series {
+            call_id: self.identity.call_id(),
+            cseq: 1,
+        });
+        let dialog = Dialog::calling(call_id, from, request.to, way);
         let via = self.identity.via(&request.flow);
-        let mut builder = dialog.numbered(request.method.clone(), 1, &via, MAX_FORWARDS);
+        let mut builder = dialog.numbered(request.method.clone(), cseq, &via, MAX_FORWARDS);
         builder = self.identity.name(builder);
         for (name, value) in request.headers {
             builder = builder.header(name, value);
@@ -38,7 +45,12 @@ impl UserAgent {
             builder = builder.body(&body.content_type, body.bytes);
         }
         let credentials = request.credentials.map(Box::new);
-        self.requests.insert(id, Pending { credentials });
+        let manners = request.manners;
+        let pending = Pending {
+            credentials,
+            manners,
+        };
+        self.requests.insert(id, pending);
         let branch = via.branch().unwrap_or_default();
         let sent = (request.flow, builder.build());
         self.start(now, (&request.method, branch), sent, Owner::OurRequest(id));

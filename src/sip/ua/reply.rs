@@ -122,12 +122,12 @@ impl UserAgent {
         reply: Reply<'_>,
     ) -> Option<(Flow, Bytes)> {
         let flow = self.transactions.flow(id)?;
-        let dialog = &self.sessions.get(&session)?.dialog;
+        let session = self.sessions.get(&session)?;
         let reply = Reply {
-            tag: &dialog.local_tag,
+            tag: &session.dialog.local_tag,
             ..reply
         };
-        let bytes = reply.build(&self.identity, &flow, request);
+        let bytes = session.dress(reply.build(&self.identity, &flow, request));
         self.reply_bytes(now, id, reply.status, bytes)
     }
 
@@ -146,7 +146,7 @@ impl UserAgent {
             contact: Some(&session.contact),
             ..reply
         };
-        let bytes = reply.build(&self.identity, &flow, request);
+        let bytes = session.dress(reply.build(&self.identity, &flow, request));
         self.reply_bytes(now, id, reply.status, bytes)
     }
 

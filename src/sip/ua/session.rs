@@ -1,5 +1,6 @@
 //! One INVITE usage: its dialog and what is going on in it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use crate::sip::dialog::Dialog;
 use crate::sip::transaction::TransactionId;
 use crate::sip::{Flow, Message};
 
+use super::manners::Manners;
 use super::settings::{Body, Headers};
 
 /// How far a session has come, for whoever asks.
@@ -77,6 +79,8 @@ pub(super) struct Session {
     /// A BYE that has to wait, with its headers.
     pub(super) hangup: Option<Headers>,
     pub(super) credentials: Option<Box<Credentials>>,
+    /// The peer's wishes for how we write.
+    pub(super) manners: Option<Arc<Manners>>,
 }
 
 #[derive(Debug)]
@@ -167,6 +171,7 @@ impl Session {
             reoffer: Reoffer::default(),
             hangup: None,
             credentials: None,
+            manners: None,
         }
     }
 
@@ -189,6 +194,14 @@ impl Session {
             && self.accepted.is_none()
             && !self.owes_ack()
             && matches!(self.reoffer.under_way, UnderWay::Nothing)
+    }
+
+    /// A message as the peer wants it written.
+    pub(super) fn dress(&self, message: Bytes) -> Bytes {
+        match &self.manners {
+            Some(manners) => manners.dress(message),
+            None => message,
+        }
     }
 
     pub(super) fn owes_ack(&self) -> bool {

@@ -10,6 +10,9 @@ const CHALLENGE: &str = r#"Digest realm="r", nonce="n", qop="auth", algorithm=MD
 fn options(world: &World, method: Method) -> OutOfDialog {
     let invite = world.call(A);
     OutOfDialog {
+            manners: None,
+            routes: Vec::new(),
+            series: None,
         method,
         flow: invite.flow,
         uri: invite.uri,

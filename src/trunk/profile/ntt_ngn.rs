@@ -1,0 +1,52 @@
+//! `ntt-ngn`: Hikari Denwa taken directly from NTT's network, without the home gateway.
+//!
+//! From captures of a real line and one unofficial specification; they disagree on the host of
+//! the Request-URI and on `rport`. We follow the packets and leave each a key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{
+    Dialogs, HostMode, Hosts, MediaTerms, Profile, Refreshes, Register, RegisterMode, Reliability,
+    RouteMode, generic,
+};
+use crate::sdp::AudioCodec;
+use crate::sip::ua::Manners;
+
+pub(super) fn profile() -> Profile {
+    Profile {
+        base: "ntt-ngn",
+        // The line is the proof: REGISTER to the domain without credentials, again at 0.4 of its
+        // life.
+        register: Register {
+            mode: RegisterMode::Open,
+            refresh_percent: 40,
+            ..Register::NONE
+        },
+        hosts: Hosts {
+            // The address of the network's proxy is what worked on the wire.
+            request: HostMode::Target,
+            to: HostMode::Domain,
+            from: HostMode::Domain,
+        },
+        route: RouteMode::Registered,
+        source_port: Some(5060),
+        manners: Arc::new(Manners {
+            rport: false,
+            ..Manners::default()
+        }),
+        dialogs: Dialogs {
+            reliable: Reliability::Supported,
+            update: true,
+            session_expires: Some(Duration::from_secs(300)),
+            min_se: Duration::from_secs(300),
+            refresher: Refreshes::Any,
+        },
+        media: MediaTerms {
+            codecs: vec![AudioCodec::Pcmu],
+            ports: Some(49152..=65535),
+            ..generic::profile().media
+        },
+        ..generic::profile()
+    }
+}
