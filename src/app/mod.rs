@@ -10,6 +10,7 @@ mod live;
 mod outlets;
 mod reload;
 mod shards;
+mod trunk_ear;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -253,7 +254,8 @@ impl Switch {
             let _ = shard.blocking_send(Order::EndCalls);
         }
         let patience = std::time::Instant::now() + LAST_WORDS;
-        while self.house.gate.untold() > 0 && std::time::Instant::now() < patience {
+        let busy = || self.house.gate.untold() > 0 || self.house.carriers.is_registered_anywhere();
+        while busy() && std::time::Instant::now() < patience {
             std::thread::sleep(Duration::from_millis(20));
         }
         for shard in &self.house.orders {

@@ -1,5 +1,6 @@
 //! Starts the signalling shards, one thread each.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -155,6 +156,7 @@ async fn open(
         bus: shared.bus,
         clock: shared.clock,
         gate: shared.gate,
+        tests: HashMap::new(),
     };
     Ok((shard, bound, stats))
 }

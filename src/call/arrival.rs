@@ -7,6 +7,7 @@ use super::feature::{Dial, Service, ServiceKind, Stage, Treatment};
 use super::leg::{Leg, Progress};
 use super::machine::Call;
 use super::negotiate;
+use super::trunk_test::Heard;
 use super::{CallKey, Generation};
 use crate::base::{Pii, Timestamp};
 use crate::call::core::Core;
@@ -15,9 +16,9 @@ use crate::flow::{Context, Run};
 use crate::media::LegPorts;
 use crate::sdp::{self, Description};
 use crate::sip::auth::Verdict;
-use crate::sip::ua::SessionId;
+use crate::sip::ua::{Manners, SessionId, Terms};
 use crate::sip::{Flow, HeaderName, Message, Uri};
-use crate::trunk::{Destination, Origin, Way, accepting};
+use crate::trunk::{Destination, Origin, Way, calling};
 
 /// Who calls, once that is settled.
 enum Caller {
@@ -60,7 +61,15 @@ impl Exchange {
         request: &Message,
     ) {
         match self.arrive(now, &flow, request) {
-            Ok(arrival) => self.open_call(now, session, flow, request, arrival),
+            Ok(arrival) => {
+                if let Err(status) = self.ua.set_terms(now, session, arrival.terms) {
+                    return tracing::info!(status, from = %Pii(flow.remote), "terms refused");
+                }
+                if let Some(manners) = &arrival.manners {
+                    self.ua.set_manners(session, manners.clone());
+                }
+                self.open_call(now, session, flow, request, arrival);
+            }
             Err(Refusal { status, headers }) => {
                 // A challenge is half of an ordinary call, not a refusal.
                 if status == 401 {
@@ -95,10 +104,21 @@ impl Exchange {
             .and_then(Result::ok)
             .and_then(|uri| user_of(&uri))
             .ok_or(404_u16)?;
-        let destination = generation
-            .numbers
-            .dialled(caller.as_origin(), &dialled)
-            .ok_or(404_u16)?;
+        let from = match &caller {
+            Caller::Phone(number) => number.clone(),
+            Caller::Trunk(_) => caller_number(request),
+        };
+        let tested = match &caller {
+            Caller::Trunk(name) if self.is_test(name, request, &dialled, &from) => Some(name),
+            _ => None,
+        };
+        let destination = match tested {
+            Some(_) => Destination::Echo,
+            None => generation
+                .numbers
+                .dialled(caller.as_origin(), &dialled)
+                .ok_or(404_u16)?,
+        };
         let offer = match request.body() {
             [] => None,
             body => Some(Description::parse(body).map_err(|_| 400_u16)?),
@@ -114,12 +134,19 @@ impl Exchange {
             );
             sdp::answer(&probe, offer).map_err(|_| 488_u16)?;
         }
-        let from = match &caller {
-            Caller::Phone(number) => number.clone(),
-            Caller::Trunk(_) => caller_number(request),
+        let stage = match tested {
+            Some(name) => Stage::Service(Service::new(ServiceKind::Loop(name.clone()))),
+            None => self.first_stage(&generation, &caller, &from, &destination)?,
         };
-        let stage = self.first_stage(&generation, &caller, &from, &destination)?;
+        let trunk = match &caller {
+            Caller::Trunk(name) => generation.trunks.get(name),
+            Caller::Phone(_) => None,
+        };
+        let terms = trunk.map_or(generation.terms, |trunk| trunk.profile.terms);
+        let manners = trunk.map(|trunk| trunk.profile.manners.clone());
         Ok(Arrival {
+            terms,
+            manners,
             caller,
             from,
             dialled,
@@ -127,6 +154,13 @@ impl Exchange {
             offer,
             stage,
         })
+    }
+
+    /// Whether a call is a trunk test's own, led back to us.
+    fn is_test(&self, trunk: &str, request: &Message, dialled: &str, from: &str) -> bool {
+        let to = request.to().ok().and_then(|to| user_of(&to.uri));
+        let numbers = [dialled, to.as_deref().unwrap_or(dialled)];
+        self.carriers.came_back(trunk, &numbers, from)
     }
 
     /// Who calls: a phone that proves it, or a trunk by its address. A From that names one of our
@@ -143,10 +177,11 @@ impl Exchange {
             .ok()
             .and_then(|from| user_of(&from.uri))
             .filter(|user| generation.phones.contains_key(user));
-        let trunk = accepting(
-            generation.trunks.values().map(Arc::as_ref),
-            flow.remote.ip(),
-        );
+        let contact = request.request_uri().and_then(Result::ok);
+        let contact = contact.and_then(|uri| user_of(&uri));
+        let trunks = generation.trunks.values().map(Arc::as_ref);
+        let source = flow.remote.ip();
+        let trunk = calling(trunks, source, contact.as_deref().unwrap_or_default());
         match (claimed, trunk) {
             (None, Some(trunk)) => {
                 if let Err(closed) = self.carriers.admit(now, trunk, Way::In) {
@@ -296,6 +331,8 @@ impl Exchange {
             summary: None,
             over: None,
             is_unreached: false,
+            shown_as: String::new(),
+            heard: Heard::default(),
             rang: false,
             hears_music: false,
         };
@@ -354,6 +391,9 @@ struct Arrival {
     destination: Destination,
     offer: Option<Description>,
     stage: Stage,
+    terms: Terms,
+    /// How a trunk wants us to write.
+    manners: Option<Arc<Manners>>,
 }
 
 /// The caller's number as the trunk presents it; `anonymous` when withheld (RFC 3323 §4.1).

@@ -10,6 +10,8 @@ use super::conferences::Conferences;
 use super::gate::Gate;
 use super::hands::{Hands, Index};
 use super::machine::Call;
+use super::trunk_test::TestReport;
+use super::trunks::Keeper;
 use super::{CallKey, Generation};
 use crate::base::{CallId, Cause, Entropy, IdSource, Party, Timers, Timestamp};
 use crate::events::{CallRecord, Event, RecordingFacts};
@@ -62,6 +64,8 @@ pub enum Output {
     Recording(Box<RecordingFacts>),
     /// The router is asked or told something.
     Router(router::Command),
+    /// A trunk test is over.
+    Tested(CallId, Box<TestReport>),
     /// A message goes out.
     Transmit {
         /// Where.
@@ -89,6 +93,8 @@ pub struct Exchange {
     pub(super) index: Index,
     pub(super) conferences: Arc<Mutex<Conferences>>,
     pub(super) timers: Timers<Alarm>,
+    /// Registrations and OPTIONS, on the one shard that keeps the trunks.
+    pub(super) keeper: Option<Box<Keeper>>,
     pub(super) outbox: VecDeque<Output>,
 }
 
@@ -128,6 +134,7 @@ impl Exchange {
             index: Index::default(),
             conferences: settings.conferences,
             timers: Timers::new(),
+            keeper: None,
             outbox: VecDeque::new(),
         }
     }
@@ -208,6 +215,7 @@ impl Exchange {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.ua.handle_timeout(now);
+        self.keep_trunks(now);
         self.expire_bindings(now);
         while let Some((_, alarm)) = self.timers.pop_due(now) {
             match alarm {
@@ -228,6 +236,7 @@ impl Exchange {
             self.timers.next(),
             self.ua.poll_timeout(),
             self.next_expiry(),
+            self.keeper.as_deref().and_then(Keeper::poll_timeout),
         ]
         .into_iter()
         .flatten()
@@ -246,6 +255,7 @@ impl Exchange {
 
     /// Ends every call, with BYE, CANCEL or 503 as its state wants it.
     pub fn end_all(&mut self, now: Timestamp) {
+        self.leave_trunks(now);
         let cause = Cause::from_status(503).with_words("the switch stops");
         let keys: Vec<CallKey> = self.calls.keys().copied().collect();
         for key in keys {
@@ -314,7 +324,9 @@ impl Exchange {
             } => {
                 self.on_request(now, transaction, &flow, &request);
             }
-            ua::Event::Response { .. } => {}
+            ua::Event::Response { request, response } => {
+                self.on_response(now, request, &response);
+            }
             event => {
                 let found = session_of(&event).and_then(|id| self.index.sessions.get(&id).copied());
                 if let Some((key, leg)) = found {

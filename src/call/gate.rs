@@ -1,8 +1,8 @@
 //! The admission gate: past a configured number of calls, or when the node cannot keep up, a new
 //! INVITE gets 503 with Retry-After before anything is spent on it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::base::ShardId;
 

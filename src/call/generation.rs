@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::flow::Document;
 use crate::media::Library;
 use crate::sip::auth::Ha1;
+use crate::sip::ua::Terms;
 use crate::trunk::{Numbers, Trunk};
 use crate::waiting::LineConfig;
 
@@ -37,6 +38,8 @@ pub struct Generation {
     pub max_calls: usize,
     /// How long a dialled phone or trunk may ring before the caller gets 480.
     pub ring_timeout: Duration,
+    /// Extensions of phones' calls, and of trunks' whose profile says nothing else.
+    pub terms: Terms,
 }
 
 /// A phone that may register and call.

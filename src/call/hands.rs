@@ -12,7 +12,7 @@ use crate::registrar::Registrar;
 use crate::router;
 use crate::sip::ua::SessionId;
 use crate::sip::{Protocol, UserAgent};
-use crate::trunk::Carriers;
+use crate::trunk::{Carriers, Target, Trunk};
 
 /// The world as one call sees it while it handles one event.
 pub(crate) struct Hands<'a> {
@@ -53,13 +53,10 @@ impl Hands<'_> {
         }
     }
 
-    /// Our own address for a transport; `None` when we do not listen on it.
-    pub(crate) fn listener(&self, protocol: Protocol) -> Option<SocketAddr> {
-        let mine = self
-            .listeners
-            .iter()
-            .find(|(offered, _)| *offered == protocol);
-        mine.map(|(_, address)| *address)
+    /// Our own address towards a target of a trunk; `None` when we do not listen where it has to
+    /// leave from.
+    pub(crate) fn listener_towards(&self, trunk: &Trunk, target: &Target) -> Option<SocketAddr> {
+        listener_towards(self.listeners, trunk, target)
     }
 
     /// Where phones are.
@@ -68,4 +65,23 @@ impl Hands<'_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Our own address towards a target: of its protocol and family, with the port the carrier wants
+/// everything to leave from, and on loopback when the other side is.
+pub(super) fn listener_towards(
+    listeners: &[(Protocol, SocketAddr)],
+    trunk: &Trunk,
+    target: &Target,
+) -> Option<SocketAddr> {
+    let remote = target.address;
+    let port = trunk.profile.source_port;
+    let fits = |(offered, local): &&(Protocol, SocketAddr)| {
+        *offered == target.protocol
+            && local.is_ipv4() == remote.is_ipv4()
+            && port.is_none_or(|port| local.port() == port)
+    };
+    let fitting = || listeners.iter().filter(fits).map(|(_, local)| *local);
+    let is_beside = |local: &SocketAddr| local.ip().is_loopback() == remote.ip().is_loopback();
+    fitting().find(is_beside).or_else(|| fitting().next())
 }

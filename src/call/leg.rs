@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::trunk_test::Heard;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::events::{MediaSummary, Role};
 use crate::media::LegState;
@@ -40,6 +41,12 @@ pub(crate) struct Leg {
     pub(crate) summary: Option<MediaSummary>,
     /// Set once the leg's SIP is over: when, by whom and why.
     pub(crate) over: Option<(Timestamp, Party, Cause)>,
+    /// Number shown to the far end as the caller's.
+    #[serde(default)]
+    pub(crate) shown_as: String,
+    /// What its responses said, for a trunk test.
+    #[serde(skip)]
+    pub(crate) heard: Heard,
     /// Whether its INVITE failed on the way: silence or a dead transport, no word of the far end.
     #[serde(default)]
     pub(crate) is_unreached: bool,

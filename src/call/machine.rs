@@ -44,7 +44,8 @@ impl Call {
             Event::Failed {
                 status, response, ..
             } => {
-                self.core.note_refusal(hands, leg, status, response.as_ref());
+                self.core
+                    .note_refusal(hands, leg, status, response.as_ref());
                 self.on_failed(hands, leg, status);
             }
             Event::Progress { response, .. } => self.on_progress(hands, leg, &response),
@@ -165,6 +166,7 @@ impl Call {
         let Some(state) = self.core.leg_mut(leg) else {
             return;
         };
+        state.heard.note(response);
         state.progress = Progress::Ringing;
         if !std::mem::replace(&mut state.rang, true) {
             self.core.emit(hands, Fact::LegRinging { leg });
@@ -182,6 +184,7 @@ impl Call {
         let Some(state) = self.core.leg_mut(leg) else {
             return;
         };
+        state.heard.note(response);
         state.progress = Progress::Answered;
         let codec = state
             .negotiated

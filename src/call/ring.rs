@@ -1,15 +1,15 @@
 //! Placing legs: to every registered contact of a phone, or out by a trunk.
 
-use std::net::SocketAddr;
-
+use super::carrier_address::CarrierAddress;
 use super::core::{Core, open_local, sdp_body};
 use super::hands::Hands;
 use crate::base::LegId;
 use crate::events::Role;
 use crate::sdp;
-use crate::sip::ua::Invite;
+use crate::sip::ua::{Invite, Terms};
 use crate::sip::{Flow, Host, NameAddr, Uri};
-use crate::trunk::{Closed, Way};
+use crate::trunk::profile::MediaTerms;
+use crate::trunk::{Closed, Target, Way};
 
 impl Core {
     /// Rings all contacts a phone has registered; first answer wins. The status to tell the
@@ -34,6 +34,10 @@ impl Core {
         let mut refusal = 480;
         for binding in bindings {
             let target = Placed {
+                to: None,
+                from: None,
+                routes: Vec::new(),
+                media: None,
                 uri: binding.contact,
                 flow: binding.flow,
                 role,
@@ -44,6 +48,7 @@ impl Core {
                 caller: None,
                 credentials: None,
                 manners: None,
+                terms: generation.terms,
             };
             match self.place(hands, target) {
                 Ok(leg) => legs.push(leg),
@@ -70,15 +75,26 @@ impl Core {
             tracing::debug!(trunk = name, ?closed, "trunk");
             return Err(Closed::STATUS);
         }
-        let local = hands.listener(trunk.target.protocol).ok_or(503_u16)?;
-        let flow = Flow {
-            protocol: trunk.target.protocol,
-            local,
-            remote: trunk.target.address,
-            connection: None,
-        };
+        let down = |target: &Target| hands.carriers.is_down(name, &target.to_string());
+        let targets = trunk.targets();
+        let target = targets.iter().find(|target| !down(target));
+        let target = target.or(targets.first()).ok_or(503_u16)?;
+        let local = hands.listener_towards(&trunk, target).ok_or_else(|| {
+            tracing::error!(
+                trunk = name,
+                "we do not listen where it wants calls to come from"
+            );
+            503_u16
+        })?;
+        let caller = trunk.caller_id.as_deref().unwrap_or(&self.from);
+        let address = CarrierAddress::new(hands, &trunk, (target, local), number, caller);
+        let flow = Flow::new(target.protocol, local, target.address);
         let target = Placed {
-            uri: sip_uri(number, trunk.target.address),
+            to: Some(address.to),
+            from: Some(address.from),
+            routes: address.routes,
+            media: Some(trunk.profile.media.clone()),
+            uri: address.request,
             flow,
             role: Role::Callee,
             party: number.to_owned(),
@@ -88,36 +104,40 @@ impl Core {
             caller: trunk.caller_id.clone(),
             credentials: trunk.credentials.clone(),
             manners: Some(trunk.profile.manners.clone()),
+            terms: trunk.profile.terms,
         };
         self.place(hands, target)
     }
 
     fn place(&mut self, hands: &mut Hands<'_>, target: Placed) -> Result<LegId, u16> {
         let id = hands.ids.leg();
-        let local = open_local(hands, id, self.leg_with_media())?;
+        let local = open_local(hands, id, self.leg_with_media(), target.media.as_ref())?;
         let body = sdp_body(&sdp::offer(&local));
         let here = target.flow.local;
-        let mut from = NameAddr::new(sip_uri(
-            target.caller.as_deref().unwrap_or(&self.from),
-            here,
-        ));
+        let (host, port) = target
+            .from
+            .unwrap_or_else(|| (here.ip().into(), Some(here.port())));
+        let caller = target.caller.as_deref().unwrap_or(&self.from);
+        let mut from = NameAddr::new(Uri::sip(caller, host, port));
+        let shown_as = from.uri.user_decoded().into_owned();
         if let Some(display) = &target.display {
             from = from.with_display(display);
         }
-        let to = NameAddr::new(target.uri.clone());
+        let to = NameAddr::new(target.to.unwrap_or_else(|| target.uri.clone()));
         let invite = Invite {
             flow: target.flow,
             uri: target.uri,
             from,
             to,
             contact_user: self.to.clone(),
-            routes: Vec::new(),
+            routes: target.routes,
             headers: Vec::new(),
             body: Some(body),
             credentials: target.credentials,
             manners: target.manners,
             max_forwards: self.max_forwards,
             timeout: None,
+            terms: target.terms,
         };
         let session = match hands.ua.invite(hands.now, invite) {
             Ok(session) => session,
@@ -130,6 +150,7 @@ impl Core {
         let mut leg = self.outgoing(id, session, target.role, target.party, target.flow, local);
         leg.agent = target.agent;
         leg.trunk = target.trunk;
+        leg.shown_as = shown_as;
         self.add_leg(hands, leg);
         Ok(id)
     }
@@ -138,6 +159,13 @@ impl Core {
 /// One leg about to be placed.
 struct Placed {
     uri: Uri,
+    /// To, when it is not the Request-URI.
+    to: Option<Uri>,
+    /// Host of From, when it is not our own.
+    from: Option<(Host, Option<u16>)>,
+    routes: Vec<NameAddr>,
+    /// Codecs and ports, when a trunk wants its own.
+    media: Option<MediaTerms>,
     flow: Flow,
     role: Role,
     party: String,
@@ -149,9 +177,5 @@ struct Placed {
     display: Option<String>,
     credentials: Option<crate::sip::auth::Credentials>,
     manners: Option<std::sync::Arc<crate::sip::ua::Manners>>,
-}
-
-/// A SIP address at one of our own or a peer's sockets.
-fn sip_uri(user: &str, at: SocketAddr) -> Uri {
-    Uri::sip(user, Host::from(at.ip()), Some(at.port()))
+    terms: Terms,
 }

@@ -1,5 +1,6 @@
 //! The shard's pump: sockets, channels and the timer of one [`Exchange`]. No telephony here.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::exchange::{Exchange, Output};
-use super::{Control, ControlError, Gate, Generation};
+use super::{Control, ControlError, Gate, Generation, TestReport};
 use crate::base::{CallId, Clock, LegId, ShardId, Timestamp};
 use crate::events::{Bus, CallRecord, RecordingFacts};
 use crate::media::NoticeReceiver;
@@ -38,6 +39,12 @@ pub enum Order {
     Records(oneshot::Sender<Vec<CallRecord>>),
     /// The router speaks.
     Router(Box<router::Output>),
+    /// Test a trunk with a call to a number.
+    TestTrunk(
+        String,
+        Option<String>,
+        oneshot::Sender<Result<TestReport, String>>,
+    ),
     /// End the loop; calls that live are left as they are.
     Stop,
     /// A message for a connection that this shard holds.
@@ -77,6 +84,8 @@ pub struct Shard<O> {
     pub clock: Arc<dyn Clock>,
     /// Told when the shard is behind its work.
     pub gate: Gate,
+    /// Who waits for which trunk test.
+    pub tests: HashMap<CallId, oneshot::Sender<Result<TestReport, String>>>,
 }
 
 /// All shards of the node, by number.
@@ -114,6 +123,9 @@ const LATE: Duration = Duration::from_millis(200);
 impl<O: Outlets> Shard<O> {
     /// Runs until [`Order::Stop`] or until nobody can give orders any more.
     pub async fn run(mut self) {
+        if self.peers.own == ShardId(0) {
+            self.exchange.begin_trunks(self.clock.now());
+        }
         loop {
             let now = self.clock.now();
             let wait = self.exchange.poll_timeout().map(|at| at.since(now));
@@ -191,7 +203,10 @@ impl<O: Outlets> Shard<O> {
     fn obey(&mut self, order: Order) {
         let now = self.clock.now();
         match order {
-            Order::Commit(generation) => self.exchange.commit(generation),
+            Order::Commit(generation) => {
+                self.exchange.commit(generation);
+                self.exchange.commit_trunks(now);
+            }
             Order::ConnectionLost(flow) => self.exchange.handle_transport_error(now, &flow),
             // An asker that is gone does not need the answer.
             Order::Control(call, wish, reply) => {
@@ -211,6 +226,12 @@ impl<O: Outlets> Shard<O> {
             }
             Order::Router(output) => self.exchange.handle_router(now, &output),
             Order::Stop => {}
+            Order::TestTrunk(name, number, reply) => {
+                match self.exchange.test_trunk(now, &name, number) {
+                    Ok(call) => drop(self.tests.insert(call, reply)),
+                    Err(why) => drop(reply.send(Err(why))),
+                }
+            }
             Order::Transmit(flow, bytes) => self.transport.send(&flow, bytes),
         }
     }
@@ -237,6 +258,12 @@ impl<O: Outlets> Shard<O> {
                 Output::Recording(recording) => self.outlets.recording_found(recording),
                 Output::Record(record) => self.outlets.publish(record),
                 Output::Router(command) => self.route(command),
+                Output::Tested(call, report) => {
+                    if let Some(reply) = self.tests.remove(&call) {
+                        // Whoever asked may have given up.
+                        let _ = reply.send(Ok(*report));
+                    }
+                }
                 Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
             }
         }

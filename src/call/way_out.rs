@@ -87,7 +87,9 @@ impl Core {
     ) {
         let Some(leg) = self.leg_mut(leg) else { return };
         leg.is_unreached = response.is_none() && status != 487;
-        let Some(name) = leg.trunk.clone() else { return };
+        let Some(name) = leg.trunk.clone() else {
+            return;
+        };
         let trunk = hands
             .generations
             .get(&self.generation)
@@ -104,9 +106,10 @@ impl Core {
             .and_then(|text| seconds(&text));
         if let Some(rest) = rest {
             tracing::warn!(trunk = trunk.name, seconds = rest, "trunk wants rest");
-            hands
-                .carriers
-                .rest(&name, hands.now + std::time::Duration::from_secs(rest.min(LONGEST_REST)));
+            hands.carriers.rest(
+                &name,
+                hands.now + std::time::Duration::from_secs(rest.min(LONGEST_REST)),
+            );
         }
     }
 }

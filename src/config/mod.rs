@@ -51,7 +51,13 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     let notes = Notes::default();
     let files = Files::read(directory, &notes);
     let (node, listeners) = node::read(directory, &files, environment, &notes);
-    let trunks = trunks::read(directory, &files, environment, &listeners, &notes);
+    let trunks = trunks::read(
+        directory,
+        &files,
+        environment,
+        (&listeners, &node.media.ports),
+        &notes,
+    );
     let phones = phones::read(directory, &files, environment, &node.realm, &notes);
     phones.check_listeners(&listeners, &notes);
     let agents = agents::read(&files, &phones.names, &notes);

@@ -197,7 +197,11 @@ fn read_ways(notes: &Notes, outbound: &Section<'_>, trunks: &Names) -> Option<Ve
         Some(ways) => {
             if let Some(one) = outbound.text("trunk") {
                 let message = "both `trunk` and `trunks`";
-                notes.error(&one.place, message, "keep `trunks`, in the order they are tried");
+                notes.error(
+                    &one.place,
+                    message,
+                    "keep `trunks`, in the order they are tried",
+                );
             }
             ways
         }

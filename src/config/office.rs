@@ -130,9 +130,8 @@ impl Office {
                 accounts,
                 profile,
             } = trunk;
-            let content = format!(
-                "{accept:?} {target:?} {caller_id:?} {domain:?} {accounts:?} {profile:?}"
-            );
+            let content =
+                format!("{accept:?} {target:?} {caller_id:?} {domain:?} {accounts:?} {profile:?}");
             add("trunk", name, content);
         }
         for phone in &self.phones {

@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use super::{Network, Profile};
-use crate::sip::Protocol;
 use crate::sip::auth::Credentials;
+use crate::sip::{Host, Protocol};
 
 /// A carrier's line to us.
 #[derive(Clone, PartialEq, Eq)]
@@ -57,6 +57,25 @@ pub struct Target {
     pub address: SocketAddr,
 }
 
+impl Target {
+    /// Host, as addresses name it.
+    pub fn host(&self) -> Host {
+        self.address.ip().into()
+    }
+
+    /// Port, when it has to be written.
+    pub fn port(&self) -> Option<u16> {
+        Some(self.address.port())
+    }
+}
+
+impl Trunk {
+    /// Where calls out go, in order.
+    pub fn targets(&self) -> Vec<Target> {
+        vec![self.target]
+    }
+}
+
 /// The trunk an INVITE from `source` belongs to: the one that accepts the narrowest network.
 pub fn accepting<'t>(
     trunks: impl IntoIterator<Item = &'t Trunk>,
@@ -68,6 +87,27 @@ pub fn accepting<'t>(
         .filter(|(network, _)| network.contains(source))
         .max_by_key(|(network, _)| network.bits())
         .map(|(_, trunk)| trunk)
+}
+
+/// The trunk an INVITE from `source` to our Contact `user` belongs to: one that registered that
+/// Contact there, else as [`accepting`] says. Of two trunks to one carrier, each has its own.
+pub fn calling<'t>(
+    trunks: impl IntoIterator<Item = &'t Trunk> + Clone,
+    source: IpAddr,
+    user: &str,
+) -> Option<&'t Trunk> {
+    let is_from = |trunk: &Trunk| {
+        let source = source.to_canonical();
+        let mut targets = trunk.targets().into_iter();
+        targets.any(|target| target.address.ip().to_canonical() == source)
+            || trunk.accept.iter().any(|network| network.contains(source))
+    };
+    let registered = trunks.clone().into_iter().find(|trunk| {
+        trunk.profile.registers()
+            && trunk.accounts.iter().any(|account| account.user == user)
+            && is_from(trunk)
+    });
+    registered.or_else(|| accepting(trunks, source))
 }
 
 impl fmt::Debug for Trunk {
@@ -107,6 +147,34 @@ pub(super) mod tests {
             domain: None,
             accounts: Vec::new(),
             profile: Profile::default(),
+        }
+    }
+
+    #[test]
+    fn of_two_registered_trunks_the_contact_says_which() {
+        let registered = |name: &str, user: &str| {
+            let mut trunk = trunk(name, &[]);
+            trunk.profile = Profile::built_in("telnyx").expect("built in");
+            trunk.accounts = vec![Account {
+                user: user.to_owned(),
+                credentials: None,
+            }];
+            trunk
+        };
+        let trunks = [
+            registered("a", "1"),
+            registered("b", "2"),
+            trunk("wide", &["127.0.0.0/8"]),
+        ];
+        for (source, user, expected) in [
+            ("127.0.0.1", "1", Some("a")),
+            ("127.0.0.1", "2", Some("b")),
+            ("127.0.0.1", "3", Some("wide")),
+            ("192.0.2.1", "1", None),
+        ] {
+            let source = source.parse().expect("an address");
+            let found = calling(&trunks, source, user).map(|trunk| trunk.name.as_str());
+            assert_eq!(found, expected, "{source} {user}");
         }
     }
 

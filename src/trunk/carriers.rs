@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Trunk;
 use crate::base::Timestamp;
+use crate::sip::{Host, NameAddr};
 use rate::Rate;
 
 pub use figures::Figures;
@@ -82,6 +83,24 @@ pub struct TargetState {
     pub status: Option<u16>,
 }
 
+/// What came back of a trunk test's call when the carrier led it to us again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Returned {
+    /// The caller shown; `None` when no call came back.
+    pub caller: Option<String>,
+    /// Keys heard (RFC 4733).
+    pub keys: String,
+}
+
+/// What a registrar gives along with a binding.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// Path and Service-Route, in this order.
+    pub routes: Vec<NameAddr>,
+    /// Host of the address it calls ours.
+    pub host: Option<Host>,
+}
+
 /// One trunk as the API and `tsunagu trunks` show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrunkView {
@@ -117,8 +136,12 @@ struct Line {
     accounts: BTreeMap<String, AccountState>,
     targets: BTreeMap<String, TargetState>,
     figures: Figures,
-    /// Numbers that a running trunk test waits for, to send their audio back.
-    expected: BTreeSet<String>,
+    /// Final words of registrars, counted: a test waits for the next.
+    rounds: u64,
+    /// The number a running trunk test called, and what came back by it.
+    expected: Option<(String, Returned)>,
+    /// What the registrar gave with each account's binding.
+    granted: BTreeMap<String, Granted>,
 }
 
 impl Carriers {
@@ -194,17 +217,42 @@ impl Carriers {
 
     /// How an account's registration is now.
     pub fn set_account(&self, name: &str, user: &str, state: AccountState) {
-        self.line(name, |line| line.accounts.insert(user.to_owned(), state));
+        self.line(name, |line| {
+            line.rounds += u64::from(matches!(
+                state,
+                AccountState::Registered { .. } | AccountState::Failed { .. }
+            ));
+            line.accounts.insert(user.to_owned(), state);
+        });
     }
 
     /// An account is no longer configured.
     pub fn forget_account(&self, name: &str, user: &str) {
-        self.line(name, |line| line.accounts.remove(user));
+        self.line(name, |line| {
+            line.accounts.remove(user);
+            line.granted.remove(user);
+        });
+    }
+
+    /// What an account's registrar gave with the binding.
+    pub fn grant(&self, name: &str, user: &str, granted: Granted) {
+        self.line(name, |line| line.granted.insert(user.to_owned(), granted));
+    }
+
+    /// What the registrar gave for an account; for any other registered one of the trunk when
+    /// that has none.
+    pub fn granted(&self, name: &str, user: &str) -> Option<Granted> {
+        self.line(name, |line| {
+            let own = line.granted.get(user);
+            own.or_else(|| line.granted.values().next()).cloned()
+        })
     }
 
     /// How a target is now.
     pub fn set_target(&self, name: &str, state: TargetState) {
-        self.line(name, |line| line.targets.insert(state.target.clone(), state));
+        self.line(name, |line| {
+            line.targets.insert(state.target.clone(), state)
+        });
     }
 
     /// A target is no longer asked.
@@ -224,22 +272,61 @@ impl Carriers {
     pub fn is_registered_anywhere(&self) -> bool {
         let is_held = |state: &AccountState| matches!(state, AccountState::Registered { .. });
         let lines = self.lock();
-        lines.values().any(|line| line.accounts.values().any(is_held))
+        lines
+            .values()
+            .any(|line| line.accounts.values().any(is_held))
     }
 
-    /// A trunk test waits for its own call to come back by `number`.
-    pub fn expect(&self, name: &str, number: &str) {
-        self.line(name, |line| line.expected.insert(number.to_owned()));
+    /// Final words of registrars so far.
+    pub fn rounds(&self, name: &str) -> u64 {
+        self.line(name, |line| line.rounds)
     }
 
-    /// It waits no longer.
-    pub fn expect_no_longer(&self, name: &str, number: &str) {
-        self.line(name, |line| line.expected.remove(number));
+    /// How every account of a trunk is.
+    pub fn accounts(&self, name: &str) -> BTreeMap<String, AccountState> {
+        self.line(name, |line| line.accounts.clone())
     }
 
-    /// Whether a call from a trunk to one of these numbers is a trunk test's own.
-    pub fn is_expected(&self, name: &str, numbers: &[&str]) -> bool {
-        self.line(name, |line| numbers.iter().any(|number| line.expected.contains(*number)))
+    /// A trunk test waits for its own call to come back by `number`; false when another one runs.
+    pub fn expect(&self, name: &str, number: &str) -> bool {
+        self.line(name, |line| {
+            let is_free = line.expected.is_none();
+            line.expected
+                .get_or_insert_with(|| (number.to_owned(), Returned::default()));
+            is_free
+        })
+    }
+
+    /// It waits no longer. What came back.
+    pub fn expect_no_longer(&self, name: &str) -> Returned {
+        self.line(name, |line| line.expected.take())
+            .map(|(_, returned)| returned)
+            .unwrap_or_default()
+    }
+
+    /// Whether a call from a trunk to one of these numbers is a trunk test's own, come back; it
+    /// is noted with the caller it shows.
+    pub fn came_back(&self, name: &str, numbers: &[&str], caller: &str) -> bool {
+        self.line(name, |line| match &mut line.expected {
+            Some((number, returned))
+                if returned.caller.is_none() && numbers.iter().any(|it| is_alike(number, it)) =>
+            {
+                returned.caller = Some(caller.to_owned());
+                true
+            }
+            _ => false,
+        })
+    }
+
+    /// A key was pressed in the call that came back.
+    pub fn key_came_back(&self, name: &str, digit: char) {
+        self.line(name, |line| {
+            if let Some((_, returned)) = &mut line.expected
+                && returned.keys.len() < MOST_KEYS
+            {
+                returned.keys.push(digit);
+            }
+        });
     }
 
     /// Trunks that are no longer configured are forgotten, once they carry nothing.
@@ -285,8 +372,8 @@ impl Line {
                 .accounts
                 .values()
                 .any(|state| matches!(state, AccountState::Registered { .. }));
-        let is_down = !self.targets.is_empty()
-            && self.targets.values().all(|state| state.up == Some(false));
+        let is_down =
+            !self.targets.is_empty() && self.targets.values().all(|state| state.up == Some(false));
         let is_full = trunk
             .profile
             .limits
@@ -296,6 +383,22 @@ impl Line {
         is_registered && !is_down && !is_full && !rests
     }
 }
+
+/// Whether two writings are one number, as far as their last digits tell: a carrier adds and
+/// takes off prefixes on the way.
+pub fn is_alike(one: &str, other: &str) -> bool {
+    let last = |text: &str| -> Vec<u8> {
+        let digits = text.bytes().rev().filter(u8::is_ascii_digit);
+        digits.take(TELLING_DIGITS).collect()
+    };
+    let (one, other) = (last(one), last(other));
+    !one.is_empty() && one == other
+}
+
+/// Subscriber numbers have up to eight digits.
+const TELLING_DIGITS: usize = 8;
+/// Keys of a test that are kept.
+const MOST_KEYS: usize = 32;
 
 impl Closed {
     /// The status for a caller who came by the trunk, and for a trunk that was passed over.
@@ -327,15 +430,28 @@ mod tests {
         trunk.profile.limits.max_rate_out = Some(1);
         assert_eq!(carriers.admit(at(0), &trunk, Way::Out), Ok(()));
         carriers.enter("a", Way::Out);
-        assert_eq!(carriers.admit(at(500), &trunk, Way::Out), Err(Closed::TooFast));
-        assert_eq!(carriers.admit(at(500), &trunk, Way::In), Ok(()), "each way by itself");
+        assert_eq!(
+            carriers.admit(at(500), &trunk, Way::Out),
+            Err(Closed::TooFast)
+        );
+        assert_eq!(
+            carriers.admit(at(500), &trunk, Way::In),
+            Ok(()),
+            "each way by itself"
+        );
         carriers.enter("a", Way::In);
-        assert_eq!(carriers.admit(at(2_000), &trunk, Way::Out), Err(Closed::Full));
+        assert_eq!(
+            carriers.admit(at(2_000), &trunk, Way::Out),
+            Err(Closed::Full)
+        );
         assert!(!carriers.is_well(at(2_000), &trunk));
         carriers.exit("a");
         assert_eq!(carriers.admit(at(2_000), &trunk, Way::Out), Ok(()));
         carriers.rest("a", at(9_000));
-        assert_eq!(carriers.admit(at(4_000), &trunk, Way::Out), Err(Closed::Resting));
+        assert_eq!(
+            carriers.admit(at(4_000), &trunk, Way::Out),
+            Err(Closed::Resting)
+        );
         assert!(carriers.is_well(at(9_000), &trunk));
     }
 
@@ -350,12 +466,15 @@ mod tests {
         carriers.set_account("a", "1", AccountState::Registered { until });
         assert!(carriers.is_well(at(0), &trunk));
         for (target, up) in [("x", false), ("y", true)] {
-            carriers.set_target("a", TargetState {
-                target: target.to_owned(),
-                up: Some(up),
-                rtt_ms: None,
-                status: None,
-            });
+            carriers.set_target(
+                "a",
+                TargetState {
+                    target: target.to_owned(),
+                    up: Some(up),
+                    rtt_ms: None,
+                    status: None,
+                },
+            );
         }
         assert!(carriers.is_well(at(0), &trunk), "one of two is enough");
         assert!(carriers.is_down("a", "x") && !carriers.is_down("a", "y"));

@@ -6,9 +6,14 @@ mod network;
 mod numbers;
 mod pattern;
 pub mod profile;
+pub mod qualify;
+pub mod registration;
 
-pub use carrier::{Account, Target, Trunk, accepting};
-pub use carriers::{AccountState, Carriers, Closed, Figures, TargetState, TrunkView, Way};
+pub use carrier::{Account, Target, Trunk, accepting, calling};
+pub use carriers::{
+    AccountState, Carriers, Closed, Figures, Granted, Returned, TargetState, TrunkView, Way,
+    is_alike,
+};
 pub use network::{Network, NetworkError};
 pub use numbers::{
     Destination, Entry, Meaning, Numbers, Origin, Overlap, Reach, Service, Strip, TrunkReach,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::sdp::AudioCodec;
-use crate::sip::ua::Manners;
+use crate::sip::ua::{Manners, Terms};
 
 /// The behaviours of one trunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Profile {
     /// User agent, `rport`, headers kept back.
     pub manners: Arc<Manners>,
     /// PRACK, UPDATE and session timers.
-    pub dialogs: Dialogs,
+    pub terms: Terms,
     /// Codecs, ports, keys.
     pub media: MediaTerms,
     /// OPTIONS at intervals; none when `None`.
@@ -100,43 +100,6 @@ pub enum RouteMode {
     None,
     /// Path and Service-Route of the REGISTER's 200, in this order (RFC 3608 §6.1).
     Registered,
-}
-
-/// PRACK, UPDATE and session timers, as offered to and taken from the carrier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dialogs {
-    /// RFC 3262.
-    pub reliable: Reliability,
-    /// Whether UPDATE is sent (RFC 3311); it is always taken.
-    pub update: bool,
-    /// Session-Expires (RFC 4028); no timer when `None`.
-    pub session_expires: Option<Duration>,
-    /// Min-SE.
-    pub min_se: Duration,
-    /// Who refreshes when we may choose.
-    pub refresher: Refreshes,
-}
-
-/// Whether provisional responses are acknowledged (RFC 3262).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reliability {
-    /// Never.
-    Off,
-    /// When the other side asks.
-    Supported,
-    /// Always; who cannot is refused.
-    Required,
-}
-
-/// Who refreshes a session (RFC 4028 §7.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refreshes {
-    /// Whoever the other side names.
-    Any,
-    /// The carrier.
-    Them,
-    /// We.
-    Us,
 }
 
 /// Codecs, ports, keys.

@@ -7,7 +7,7 @@ use tsunagu::base::{Entropy, ShardId, Timestamp};
 use tsunagu::media::VirtualNet;
 use tsunagu::sdp::{self, AudioCodec, Description, Direction, LocalMedia, Negotiated};
 use tsunagu::sip::auth::Credentials;
-use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, SessionId, Settings};
+use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, SessionId, Settings, Terms};
 use tsunagu::sip::{
     ConnectionId, Flow, HeaderName, Host, Method, NameAddr, Protocol, Uri, UserAgent,
 };
@@ -154,10 +154,8 @@ impl Peer {
             None => Protocol::Udp,
         };
         Flow {
-            protocol,
-            local: self.address,
-            remote: SWITCH,
             connection: self.connection,
+            ..Flow::new(protocol, self.address, SWITCH)
         }
     }
 
@@ -169,6 +167,7 @@ impl Peer {
             manners: None,
             routes: Vec::new(),
             series: None,
+            contact: None,
             method: Method::Register,
             flow: self.flow(),
             uri: Uri::sip("", Host::from(SWITCH.ip()), Some(SWITCH.port())),
@@ -217,6 +216,7 @@ impl Peer {
             manners: None,
             max_forwards: 70,
             timeout: None,
+            terms: Terms::PLAIN,
         };
         let session = self
             .ua
@@ -403,6 +403,7 @@ impl Peer {
             rtcp: None,
             codecs: self.codecs.clone(),
             telephone_event: Some(101),
+            ptime_ms: 20,
             direction: Direction::SendRecv,
             session_id: u64::from(number) + 1,
             session_version: 1,

@@ -11,7 +11,7 @@ use crate::base::{Clock as _, LegId, RecordingId, ShardId, Timestamp};
 use crate::call::{leg_flow, local_media};
 use crate::media::{Command, MediaError};
 use crate::sdp::{self, Description, LocalMedia, Negotiated};
-use crate::sip::ua::{Body, EndWhy, Event, Invite, SessionId};
+use crate::sip::ua::{Body, EndWhy, Event, Invite, SessionId, Terms};
 use crate::sip::{Message, NameAddr};
 
 /// The call at hand.
@@ -97,6 +97,7 @@ impl Line {
             manners: None,
             max_forwards: 70,
             timeout: None,
+            terms: Terms::PLAIN,
         };
         match self.ua.invite(self.clock.now(), invite) {
             Ok(session) => {

@@ -6,6 +6,7 @@ mod credentials;
 mod profile;
 mod target;
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::environment::Environment;
@@ -30,7 +31,7 @@ pub(super) fn read(
     directory: &Path,
     files: &Files,
     environment: &Environment,
-    listeners: &Listeners,
+    (listeners, ports): (&Listeners, &RangeInclusive<u16>),
     notes: &Notes,
 ) -> Trunks {
     let mut trunks = Trunks {
@@ -44,10 +45,9 @@ pub(super) fn read(
             let name = trunk.required("name", "demo");
             let accept = accept::read(&trunk, &mut accepted, notes);
             let target = target::read(&trunk, listeners, notes);
-            let profile = profile::read(&trunk, listeners, notes);
+            let profile = profile::read(&trunk, (listeners, ports), notes);
             let from = (directory, environment);
-            let (user, credentials) =
-                credentials::read(&trunk, profile.register.mode, from, notes);
+            let (user, credentials) = credentials::read(&trunk, profile.register.mode, from, notes);
             let own = (user, credentials.clone());
             let accounts = accounts::read(&trunk, &profile, own, from, notes);
             let domain = trunk.parsed("domain", DOMAIN_HELP, |text| {

@@ -10,21 +10,23 @@ use crate::config::section::{At, Notes, Section};
 use crate::config::words::remedy;
 use crate::sdp::AudioCodec;
 use crate::sip::HeaderName;
-use crate::sip::ua::Manners;
+use crate::sip::ua::{Manners, Refresher, Reliable};
 use crate::trunk::Profile;
-use crate::trunk::profile::{
-    Failover, HostMode, Qualify, Refreshes, RegisterMode, Reliability, RouteMode,
-};
+use crate::trunk::profile::{Failover, HostMode, Qualify, RegisterMode, RouteMode};
 
 /// Reads one trunk's profile with its overrides.
-pub(super) fn read(trunk: &Section<'_>, listeners: &Listeners, notes: &Notes) -> Profile {
+pub(super) fn read(
+    trunk: &Section<'_>,
+    (listeners, ports): (&Listeners, &RangeInclusive<u16>),
+    notes: &Notes,
+) -> Profile {
     let mut profile = read_base(trunk, notes);
     read_registration(trunk, &mut profile);
     read_addresses(trunk, &mut profile, listeners, notes);
     read_manners(trunk, &mut profile, notes);
-    read_dialogs(trunk, &mut profile, notes);
-    read_media(trunk, &mut profile, notes);
-    read_qualify(trunk, &mut profile, notes);
+    read_terms(trunk, &mut profile, notes);
+    read_media(trunk, &mut profile, ports, notes);
+    read_qualify(trunk, &mut profile);
     read_limits(trunk, &mut profile);
     read_failover(trunk, &mut profile.failover, notes);
     profile
@@ -50,7 +52,10 @@ fn read_registration(trunk: &Section<'_>, profile: &mut Profile) {
         ("digest", RegisterMode::Digest),
     ];
     set(&mut register.mode, trunk.one_of("register", &modes));
-    set(&mut register.expires, trunk.duration("register_expires", EXPIRES));
+    set(
+        &mut register.expires,
+        trunk.duration("register_expires", EXPIRES),
+    );
     if let Some(percent) = trunk.integer("register_refresh_percent", 10..=95) {
         register.refresh_percent = u8::try_from(percent.value).unwrap_or(register.refresh_percent);
     }
@@ -77,7 +82,10 @@ fn read_addresses(
         ("registrar", HostMode::Registrar),
         ("own", HostMode::Own),
     ];
-    set(&mut profile.hosts.request, trunk.one_of("request_host", &modes));
+    set(
+        &mut profile.hosts.request,
+        trunk.one_of("request_host", &modes),
+    );
     set(&mut profile.hosts.to, trunk.one_of("to_host", &modes));
     set(&mut profile.hosts.from, trunk.one_of("from_host", &modes));
     let written = trunk.integer("source_port", 0..=65_535);
@@ -93,8 +101,11 @@ fn read_addresses(
     };
     if !listeners.sip.is_empty() && !listeners.sip.iter().any(listens) {
         let place = written.map_or_else(|| trunk.place().clone(), |port| port.place);
-        let message = format!("the carrier wants everything from port {port}, where nobody listens");
-        let help = format!("add an address with port {port} to `listen` in node.toml, or set source_port = 0");
+        let message =
+            format!("the carrier wants everything from port {port}, where nobody listens");
+        let help = format!(
+            "add an address with port {port} to `listen` in node.toml, or set source_port = 0"
+        );
         let problem = Problem::error(&place, message, help);
         match listeners.sip.first() {
             Some(own) => notes.push(problem.with(&own.place, "the switch listens by")),
@@ -113,7 +124,9 @@ fn read_manners(trunk: &Section<'_>, profile: &mut Profile, notes: &Notes) {
         ("deny_headers", &mut manners.deny),
         ("allow_headers", &mut manners.allow),
     ] {
-        let Some(texts) = trunk.texts(key) else { continue };
+        let Some(texts) = trunk.texts(key) else {
+            continue;
+        };
         names.clear();
         for text in texts {
             match HeaderName::parse(&text.value) {
@@ -132,40 +145,53 @@ fn read_manners(trunk: &Section<'_>, profile: &mut Profile, notes: &Notes) {
     profile.manners = Arc::new(manners);
 }
 
-fn read_dialogs(trunk: &Section<'_>, profile: &mut Profile, notes: &Notes) {
-    let dialogs = &mut profile.dialogs;
+fn read_terms(trunk: &Section<'_>, profile: &mut Profile, notes: &Notes) {
+    let terms = &mut profile.terms;
     let modes = [
-        ("off", Reliability::Off),
-        ("supported", Reliability::Supported),
-        ("required", Reliability::Required),
+        ("off", Reliable::Off),
+        ("supported", Reliable::Supported),
+        ("required", Reliable::Required),
     ];
-    set(&mut dialogs.reliable, trunk.one_of("reliable", &modes));
-    set(&mut dialogs.update, trunk.flag("update"));
-    if let Some(expires) = off_or_duration(trunk, "session_expires", SESSION, notes) {
-        dialogs.session_expires = expires;
-    }
-    let min_se = trunk.duration("min_se", SESSION);
-    let place = min_se.as_ref().map(|min_se| min_se.place.clone());
-    set(&mut dialogs.min_se, min_se);
-    if dialogs.session_expires.is_some_and(|expires| expires < dialogs.min_se) {
-        match place {
-            Some(place) => notes.error(
-                &place,
-                "`min_se` is longer than `session_expires`",
-                "no session may be shorter than min_se (RFC 4028 §4); lower it",
-            ),
-            None => dialogs.min_se = dialogs.session_expires.unwrap_or(dialogs.min_se),
+    set(&mut terms.reliable, trunk.one_of("reliable", &modes));
+    set(&mut terms.update, trunk.flag("update"));
+    match off_or_duration(trunk, "session_expires", SESSION) {
+        None => {}
+        Some(None) => terms.timer = None,
+        Some(Some(expires)) => {
+            let timer = terms.timer.get_or_insert_default();
+            timer.expires = expires;
+            timer.min_se = timer.min_se.min(expires);
         }
     }
+    let min_se = trunk.duration("min_se", SESSION);
     let refreshers = [
-        ("any", Refreshes::Any),
-        ("them", Refreshes::Them),
-        ("us", Refreshes::Us),
+        ("any", Refresher::Any),
+        ("peer", Refresher::Peer),
+        ("us", Refresher::Us),
     ];
-    set(&mut dialogs.refresher, trunk.one_of("refresher", &refreshers));
+    let refresher = trunk.one_of("refresher", &refreshers);
+    let Some(timer) = &mut terms.timer else {
+        return;
+    };
+    set(&mut timer.refresher, refresher);
+    if let Some(min_se) = min_se {
+        if min_se.value > timer.expires {
+            notes.error(
+                &min_se.place,
+                "`min_se` is longer than `session_expires`",
+                "no session may be shorter than min_se (RFC 4028 §4); lower it",
+            );
+        }
+        timer.min_se = min_se.value;
+    }
 }
 
-fn read_media(trunk: &Section<'_>, profile: &mut Profile, notes: &Notes) {
+fn read_media(
+    trunk: &Section<'_>,
+    profile: &mut Profile,
+    node: &RangeInclusive<u16>,
+    notes: &Notes,
+) {
     let media = &mut profile.media;
     if let Some(texts) = trunk.texts("codecs") {
         let place = texts.first().map(|text| text.place.clone());
@@ -188,9 +214,30 @@ fn read_media(trunk: &Section<'_>, profile: &mut Profile, notes: &Notes) {
     if let Some(ptime) = count(trunk, "ptime_ms", 10..=60) {
         media.ptime_ms = ptime;
     }
-    let ports = trunk.parsed("rtp_ports", "write the first and the last, such as \"49152-65535\"", band);
+    let ports = trunk.parsed(
+        "rtp_ports",
+        "write the first and the last, such as \"49152-65535\"",
+        band,
+    );
+    let place = ports.as_ref().map(|ports| ports.place.clone());
     if let Some(ports) = ports {
         media.ports = Some(ports.value);
+    }
+    if let Some(band) = &media.ports {
+        let first = *band.start().max(node.start());
+        let last = *band.end().min(node.end());
+        if last.saturating_sub(first) < 3 {
+            let place = place.unwrap_or_else(|| trunk.place().clone());
+            let message = format!(
+                "the carrier wants audio on ports {}-{}, and the node has {}-{}",
+                band.start(),
+                band.end(),
+                node.start(),
+                node.end()
+            );
+            let help = "widen `ports` in [media] of node.toml, or change rtp_ports";
+            notes.error(&place, message, help);
+        }
     }
     if let Some(payload) = count(trunk, "telephone_event", 0..=127) {
         media.telephone_event = u8::try_from(payload).ok().filter(|payload| *payload >= 96);
@@ -204,8 +251,8 @@ fn read_media(trunk: &Section<'_>, profile: &mut Profile, notes: &Notes) {
     }
 }
 
-fn read_qualify(trunk: &Section<'_>, profile: &mut Profile, notes: &Notes) {
-    if let Some(interval) = off_or_duration(trunk, "qualify", INTERVAL, notes) {
+fn read_qualify(trunk: &Section<'_>, profile: &mut Profile) {
+    if let Some(interval) = off_or_duration(trunk, "qualify", INTERVAL) {
         profile.qualify = interval.map(|interval| Qualify {
             interval,
             ..profile.qualify.unwrap_or(USUAL_QUALIFY)
@@ -269,9 +316,7 @@ fn off_or_duration(
     trunk: &Section<'_>,
     key: &'static str,
     range: RangeInclusive<Duration>,
-    notes: &Notes,
 ) -> Option<Option<Duration>> {
-    let _ = notes;
     if trunk.is_word(key, "off") {
         return Some(None);
     }
@@ -284,7 +329,9 @@ fn band(text: &str) -> Result<RangeInclusive<u16>, String> {
     let first: u16 = first.trim().parse().map_err(|_| wrong())?;
     let last: u16 = last.trim().parse().map_err(|_| wrong())?;
     if first < 1024 || last < first || last - first < 3 {
-        return Err(format!("{first}-{last} holds no two pairs of ports from 1024 up"));
+        return Err(format!(
+            "{first}-{last} holds no two pairs of ports from 1024 up"
+        ));
     }
     Ok(first..=last)
 }

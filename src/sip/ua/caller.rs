@@ -46,6 +46,7 @@ impl UserAgent {
         });
         session.credentials = invite.credentials.map(Box::new);
         session.manners = invite.manners;
+        session.terms = invite.terms;
         let id = self.add_session(session);
         let request = (flow, builder.build());
         self.start(now, (&Method::Invite, branch), request, Owner::Invite(id));

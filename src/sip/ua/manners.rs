@@ -82,7 +82,9 @@ impl Manners {
             }
             (HeaderName::Via, _) if !self.rport => {
                 let via = String::from_utf8_lossy(line);
-                let own = via.strip_suffix(";rport\r\n").map(|via| format!("{via}\r\n"));
+                let own = via
+                    .strip_suffix(";rport\r\n")
+                    .map(|via| format!("{via}\r\n"));
                 let own = own.unwrap_or_else(|| via.replacen(";rport;", ";", 1));
                 dressed.extend_from_slice(own.as_bytes());
             }

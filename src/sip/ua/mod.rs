@@ -20,6 +20,7 @@ mod retry;
 mod screen;
 mod session;
 mod settings;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod timeout;
@@ -43,7 +44,10 @@ pub use event::{EndWhy, Event, Output, RequestId, ServerTransactionId, SessionId
 pub use identity::{owner_shard, shard_for};
 pub use manners::Manners;
 pub use session::State;
-pub use settings::{Body, Headers, Invite, Limits, OutOfDialog, Overload, Series, Settings};
+pub use settings::{
+    Body, Headers, Invite, Limits, OutOfDialog, Overload, OwnContact, Series, Settings,
+};
+pub use terms::{Refresher, Reliable, SessionTimer, Terms};
 
 /// Whose a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +134,21 @@ impl UserAgent {
         Some(&session.dialog.call_id)
     }
 
+    /// Says under which terms an INVITE that just came in is taken; to be said before anything
+    /// else about it. `Err` when they do not fit together: the INVITE was refused with that status,
+    /// the session is over, and no event follows.
+    pub fn set_terms(
+        &mut self,
+        _now: Timestamp,
+        session: SessionId,
+        terms: Terms,
+    ) -> Result<(), u16> {
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.terms = terms;
+        }
+        Ok(())
+    }
+
     /// Sessions not over, those whose BYE is on its way included.
     pub fn session_count(&self) -> usize {
         self.sessions.len()
@@ -179,7 +198,9 @@ impl UserAgent {
             | Owner::Incoming(id)
             | Owner::Invite(id)
             | Owner::Reinvite(id)
-            | Owner::TheirReoffer(id) => self.sessions.get(&id).and_then(|it| it.manners.as_deref()),
+            | Owner::TheirReoffer(id) => {
+                self.sessions.get(&id).and_then(|it| it.manners.as_deref())
+            }
             Owner::OurRequest(id) => self.requests.get(&id).and_then(|it| it.manners.as_deref()),
             Owner::Nobody | Owner::TheirRequest => None,
         };

@@ -1,16 +1,17 @@
 //! Requests outside any dialog, both ways: REGISTER, OPTIONS and their like.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::base::Timestamp;
 use crate::sip::auth::Credentials;
 use crate::sip::dialog::{Dialog, MAX_FORWARDS};
 use crate::sip::transaction::Reaction;
-use crate::sip::{Failure, HeaderName, Message};
+use crate::sip::{Failure, HeaderName, Message, Protocol, Uri};
 
 use super::reply::Reply;
 use super::screen::Arrived;
-use super::settings::{Body, OutOfDialog, Overload, Series};
+use super::settings::{Body, OutOfDialog, Overload, OwnContact, Series};
 use super::{Event, Manners, Owner, RequestId, ServerTransactionId, UserAgent};
 
 /// A request of ours that waits for its final response.
@@ -38,6 +39,10 @@ impl UserAgent {
         let via = self.identity.via(&request.flow);
         let mut builder = dialog.numbered(request.method.clone(), cseq, &via, MAX_FORWARDS);
         builder = self.identity.name(builder);
+        if let Some(OwnContact { user, params }) = &request.contact {
+            let contact = self.identity.contact(user, &request.flow);
+            builder = builder.header(HeaderName::Contact, format_args!("{contact}{params}"));
+        }
         for (name, value) in request.headers {
             builder = builder.header(name, value);
         }
@@ -55,6 +60,15 @@ impl UserAgent {
         let sent = (request.flow, builder.build());
         self.start(now, (&request.method, branch), sent, Owner::OurRequest(id));
         Ok(id)
+    }
+
+    /// Whether an address is a Contact that we wrote, by its user part and one of our addresses.
+    pub fn is_own_contact(&self, uri: &Uri, user: &str) -> bool {
+        let port = uri.port.unwrap_or(5060);
+        let is_here = |(_, address): &(Protocol, SocketAddr)| {
+            address.port() == port && uri.host == address.ip().into()
+        };
+        uri.user_decoded() == user && self.identity.settings.advertised.iter().any(is_here)
     }
 
     /// Answers a request outside any dialog.

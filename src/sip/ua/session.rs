@@ -13,6 +13,7 @@ use crate::sip::{Flow, Message};
 
 use super::manners::Manners;
 use super::settings::{Body, Headers};
+use super::terms::Terms;
 
 /// How far a session has come, for whoever asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +82,7 @@ pub(super) struct Session {
     pub(super) credentials: Option<Box<Credentials>>,
     /// The peer's wishes for how we write.
     pub(super) manners: Option<Arc<Manners>>,
+    pub(super) terms: Terms,
 }
 
 #[derive(Debug)]
@@ -172,6 +174,7 @@ impl Session {
             hangup: None,
             credentials: None,
             manners: None,
+            terms: Terms::PLAIN,
         }
     }
 

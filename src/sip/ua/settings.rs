@@ -12,6 +12,7 @@ use crate::sip::auth::Credentials;
 use crate::sip::{Flow, HeaderName, Method, NameAddr, Protocol, Timing, Uri};
 
 use super::Manners;
+use super::terms::Terms;
 
 /// A user agent's own facts.
 #[derive(Clone, Debug)]
@@ -110,6 +111,8 @@ pub struct Invite {
     pub max_forwards: u8,
     /// Cancels the call and reports 408 when nothing final came in this time.
     pub timeout: Option<Duration>,
+    /// Extensions offered, demanded or done without.
+    pub terms: Terms,
 }
 
 /// A request outside any dialog to be sent.
@@ -127,6 +130,8 @@ pub struct OutOfDialog {
     pub to: NameAddr,
     /// Route headers, in order.
     pub routes: Vec<NameAddr>,
+    /// Our own Contact, when wanted: its user part, and parameters after it.
+    pub contact: Option<OwnContact>,
     /// Call-ID and CSeq; new ones when `None`.
     pub series: Option<Series>,
     /// Further headers, Contact among them when wanted.
@@ -137,6 +142,15 @@ pub struct OutOfDialog {
     pub credentials: Option<Credentials>,
     /// How the peer wants us to write; as the node does when `None`.
     pub manners: Option<Arc<Manners>>,
+}
+
+/// A Contact of ours to be written for the flow a request takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnContact {
+    /// User part.
+    pub user: String,
+    /// Header parameters, such as `;expires=0`; empty for none.
+    pub params: String,
 }
 
 /// What requests outside dialogs that belong together share (RFC 3261 §10.2: all REGISTERs of one

@@ -42,7 +42,9 @@ impl Rate {
 
     fn turn_to(&mut self, now: Timestamp) {
         let second = now.as_millis().div_euclid(1_000);
-        let passed = usize::try_from(second - self.newest).unwrap_or(0).min(SECONDS);
+        let passed = usize::try_from(second - self.newest)
+            .unwrap_or(0)
+            .min(SECONDS);
         self.seconds.rotate_left(passed % SECONDS);
         for empty in &mut self.seconds[SECONDS - passed..] {
             *empty = 0;
@@ -61,7 +63,9 @@ mod tests {
         let admitted = |rate: &mut Rate, ms| rate.admit(Timestamp::from_millis(ms), Some(5));
         let taken = (0..20).filter(|_| admitted(&mut rate, 1_000)).count();
         assert_eq!(taken, 5);
-        let taken = (1..=100).filter(|i| admitted(&mut rate, 1_000 + i * 100)).count();
+        let taken = (1..=100)
+            .filter(|i| admitted(&mut rate, 1_000 + i * 100))
+            .count();
         assert_eq!(taken, 50);
     }
 

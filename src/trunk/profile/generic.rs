@@ -1,14 +1,10 @@
 //! `generic`: a carrier that does what the RFCs say and asks for nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::{
-    Dialogs, Failover, HostMode, Hosts, Limits, MediaTerms, Profile, Refreshes, Register,
-    Reliability, RouteMode,
-};
+use super::{Failover, HostMode, Hosts, Limits, MediaTerms, Profile, Register, RouteMode};
 use crate::sdp::AudioCodec;
-use crate::sip::ua::Manners;
+use crate::sip::ua::{Manners, Terms};
 
 pub(super) fn profile() -> Profile {
     Profile {
@@ -22,14 +18,7 @@ pub(super) fn profile() -> Profile {
         route: RouteMode::None,
         source_port: None,
         manners: Arc::new(Manners::default()),
-        dialogs: Dialogs {
-            reliable: Reliability::Supported,
-            update: true,
-            session_expires: Some(Duration::from_secs(1800)),
-            // RFC 4028 §4: never below 90 s.
-            min_se: Duration::from_secs(90),
-            refresher: Refreshes::Any,
-        },
+        terms: Terms::default(),
         media: MediaTerms {
             codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
             ptime_ms: 20,

@@ -6,12 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{
-    Dialogs, HostMode, Hosts, MediaTerms, Profile, Refreshes, Register, RegisterMode, Reliability,
-    RouteMode, generic,
-};
+use super::{HostMode, Hosts, MediaTerms, Profile, Register, RegisterMode, RouteMode, generic};
 use crate::sdp::AudioCodec;
-use crate::sip::ua::Manners;
+use crate::sip::ua::{Manners, Reliable, SessionTimer, Terms};
 
 pub(super) fn profile() -> Profile {
     Profile {
@@ -35,12 +32,14 @@ pub(super) fn profile() -> Profile {
             rport: false,
             ..Manners::default()
         }),
-        dialogs: Dialogs {
-            reliable: Reliability::Supported,
+        terms: Terms {
+            reliable: Reliable::Supported,
+            timer: Some(SessionTimer {
+                expires: Duration::from_secs(300),
+                min_se: Duration::from_secs(300),
+                ..SessionTimer::default()
+            }),
             update: true,
-            session_expires: Some(Duration::from_secs(300)),
-            min_se: Duration::from_secs(300),
-            refresher: Refreshes::Any,
         },
         media: MediaTerms {
             codecs: vec![AudioCodec::Pcmu],

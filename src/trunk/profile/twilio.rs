@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::{
-    Dialogs, Failover, HostMode, Hosts, Limits, Profile, Qualify, Refreshes, Reliability, generic,
-};
+use super::{Failover, HostMode, Hosts, Limits, Profile, Qualify, generic};
+use crate::sip::ua::{Reliable, SessionTimer, Terms};
 
 pub(super) fn profile() -> Profile {
     Profile {
@@ -15,13 +14,15 @@ pub(super) fn profile() -> Profile {
             to: HostMode::Domain,
             from: HostMode::Domain,
         },
-        dialogs: Dialogs {
+        terms: Terms {
             // Its INVITE allows neither PRACK nor UPDATE: refresh is by re-INVITE.
-            reliable: Reliability::Off,
+            reliable: Reliable::Off,
+            timer: Some(SessionTimer {
+                expires: Duration::from_secs(1800),
+                min_se: Duration::from_secs(120),
+                ..SessionTimer::default()
+            }),
             update: false,
-            session_expires: Some(Duration::from_secs(1800)),
-            min_se: Duration::from_secs(120),
-            refresher: Refreshes::Any,
         },
         qualify: Some(Qualify {
             interval: Duration::from_secs(60),

@@ -10,9 +10,10 @@ const CHALLENGE: &str = r#"Digest realm="r", nonce="n", qop="auth", algorithm=MD
 fn options(world: &World, method: Method) -> OutOfDialog {
     let invite = world.call(A);
     OutOfDialog {
-            manners: None,
-            routes: Vec::new(),
-            series: None,
+        manners: None,
+        routes: Vec::new(),
+        series: None,
+        contact: None,
         method,
         flow: invite.flow,
         uri: invite.uri,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::base::{Entropy, ShardId, Timestamp};
-use crate::sip::ua::{Body, EndWhy, Event, Invite, Output, SessionId, Settings, UserAgent};
+use crate::sip::ua::{Body, EndWhy, Event, Invite, Output, SessionId, Settings, Terms, UserAgent};
 use crate::sip::{Flow, Host, Message, NameAddr, Protocol, Uri};
 
 pub(super) const A: usize = 0;
@@ -93,12 +93,7 @@ impl World {
     }
 
     pub(super) fn flow(&self, from: usize) -> Flow {
-        Flow {
-            protocol: self.protocol,
-            local: address(from),
-            remote: address(1 - from),
-            connection: None,
-        }
+        Flow::new(self.protocol, address(from), address(1 - from))
     }
 
     pub(super) fn call(&self, from: usize) -> Invite {
@@ -116,6 +111,7 @@ impl World {
             manners: None,
             max_forwards: 70,
             timeout: None,
+            terms: Terms::PLAIN,
         }
     }
 
