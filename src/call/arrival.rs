@@ -102,7 +102,7 @@ impl Exchange {
         let dialled = request
             .request_uri()
             .and_then(Result::ok)
-            .and_then(|uri| user_of(&uri))
+            .and_then(user_of)
             .ok_or(404_u16)?;
         let from = match &caller {
             Caller::Phone(number) => number.clone(),
@@ -178,7 +178,7 @@ impl Exchange {
             .and_then(|from| user_of(&from.uri))
             .filter(|user| generation.phones.contains_key(user));
         let contact = request.request_uri().and_then(Result::ok);
-        let contact = contact.and_then(|uri| user_of(&uri));
+        let contact = contact.and_then(user_of);
         let trunks = generation.trunks.values().map(Arc::as_ref);
         let source = flow.remote.ip();
         let trunk = calling(trunks, source, contact.as_deref().unwrap_or_default());

@@ -19,6 +19,7 @@ mod hands;
 mod leg;
 mod machine;
 mod negotiate;
+mod refer;
 mod registration;
 mod ring;
 pub mod task;

@@ -183,13 +183,13 @@ mod tests {
     fn a_released_pair_rests_and_remembers() {
         let ports = ports(10000..=10001);
         let at = Timestamp::from_millis;
-        let lease = ports.take(at(0)).expect("free");
+        let lease = ports.take(at(0), None).expect("free");
         let mut traces = lease.traces();
         traces[0] = Trace::new("192.0.2.1:4000".parse().expect("address"), 77);
         lease.release(at(1000), traces);
-        assert!(ports.take(at(5999)).is_none());
+        assert!(ports.take(at(5999), None).is_none());
         assert_eq!(ports.count(at(5999)), (0, 1));
-        let again = ports.take(at(6000)).expect("rested");
+        let again = ports.take(at(6000), None).expect("rested");
         assert_eq!(again.traces(), traces);
     }
 
@@ -206,6 +206,18 @@ mod tests {
         assert_eq!(ports.take_again(number, now).expect("again").rtp(), number);
         assert!(ports.take_again(9998, now).is_none());
         assert!(ports.take_again(10010, now).is_none());
+    }
+
+    #[test]
+    fn a_band_is_kept_to() {
+        let ports = ports(10000..=10099);
+        let band = 10040..=10049;
+        let mut taken: Vec<u16> = std::iter::from_fn(|| ports.take(Timestamp::ZERO, Some(&band)))
+            .map(|lease| lease.rtp())
+            .collect();
+        taken.sort_unstable();
+        assert_eq!(taken, [10040, 10042, 10044, 10046, 10048]);
+        assert!(ports.take(Timestamp::ZERO, None).is_some());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod carrier;
 mod carriers;
 mod network;
+mod numbering;
 mod numbers;
 mod pattern;
 pub mod profile;
@@ -15,6 +16,9 @@ pub use carriers::{
     is_alike,
 };
 pub use network::{Network, NetworkError};
+pub use numbering::{
+    Country, Number, NumberFormat, NumberKind, Presentation, Site, SiteError, Unreadable,
+};
 pub use numbers::{
     Destination, Entry, Meaning, Numbers, Origin, Overlap, Reach, Service, Strip, TrunkReach,
 };

@@ -110,6 +110,7 @@ impl World {
             registrar,
             survivors: Vec::new(),
             seed,
+            address: SWITCH,
         };
         Self {
             now: Timestamp::ZERO,
@@ -340,7 +341,7 @@ impl World {
 
     fn put_out(&mut self, output: Output) {
         match output {
-            Output::Bindings | Output::Recording(_) => {}
+            Output::Bindings | Output::Recording(_) | Output::Tested(..) => {}
             Output::Event(event) => self.events.push(event),
             // In progress: only for the start after a crash.
             Output::Record(record) if record.ended.is_none() => {}

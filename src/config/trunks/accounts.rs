@@ -6,7 +6,6 @@ use super::credentials;
 use crate::config::environment::Environment;
 use crate::config::section::{Notes, Section};
 use crate::sip::auth::Credentials;
-use crate::trunk::profile::RegisterMode;
 use crate::trunk::{Account, Profile};
 
 /// Reads one trunk's accounts: those listed, or the trunk's own `user` when none is.
@@ -39,18 +38,6 @@ pub(super) fn read(
                 "the trunk registers, and there is nobody to register",
                 "add user = \"...\" (and `password`), or [[trunk.account]] for several",
             ),
-        }
-    }
-    if profile.register.mode == RegisterMode::Digest {
-        for account in &accounts {
-            if account.credentials.is_none() {
-                let message = format!("account {} has no password", account.user);
-                notes.error(
-                    trunk.place(),
-                    message,
-                    "add password = \"env:NAME\" or \"file:PATH\", or set register = \"open\"",
-                );
-            }
         }
     }
     accounts

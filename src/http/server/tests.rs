@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::base::{CallId, Cause, LegId, Party, TaskId, Timestamp};
-use crate::call::{Control, ControlError};
+use crate::call::{Control, ControlError, TestReport};
 use crate::events::record::{ArchiveError, Filter};
 use crate::events::{CallRecord, Direction, Event, Fact};
 use crate::http::metrics::{Snapshot, Source};
 use crate::router::{Explanation, QueueView, RouterView};
+use crate::trunk::TrunkView;
 
 const START: i64 = 1_795_136_523_000;
 
@@ -100,6 +101,14 @@ impl Live for Switch {
             ("c3", _) => Err(ControlError::NotTalking),
             _ => Err(ControlError::NoCall),
         }
+    }
+
+    fn trunks(&self) -> Vec<TrunkView> {
+        Vec::new()
+    }
+
+    fn test_trunk(&self, name: &str, _: Option<String>) -> Result<TestReport, String> {
+        Err(format!("no trunk {name}"))
     }
 
     fn reload(&self) -> Result<String, String> {

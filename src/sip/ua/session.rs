@@ -13,6 +13,7 @@ use crate::sip::{Flow, Message};
 
 use super::manners::Manners;
 use super::settings::{Body, Headers};
+use super::subscription::Subscriptions;
 use super::terms::Terms;
 
 /// How far a session has come, for whoever asks.
@@ -82,6 +83,8 @@ pub(super) struct Session {
     pub(super) credentials: Option<Box<Credentials>>,
     /// The peer's wishes for how we write.
     pub(super) manners: Option<Arc<Manners>>,
+    /// What REFERs have left.
+    pub(super) subscriptions: Option<Box<Subscriptions>>,
     pub(super) terms: Terms,
 }
 
@@ -174,6 +177,7 @@ impl Session {
             hangup: None,
             credentials: None,
             manners: None,
+            subscriptions: None,
             terms: Terms::PLAIN,
         }
     }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Params, ParseError};
 
+pub(super) use escape::decode as unescaped;
 pub use host::Host;
 pub(super) use parse::host_and_port;
 
@@ -112,6 +113,16 @@ impl Uri {
     /// Whether both name the same resource (RFC 3261 §19.1.4). Not transitive, hence not `==`.
     pub fn is_equivalent(&self, other: &Uri) -> bool {
         equivalence::are_equivalent(self, other)
+    }
+
+    /// The headers behind `?`: names and values, escapes undone. Values may hold any octet; what is
+    /// to go into a message has to be looked at first.
+    pub fn header_fields(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        let fields = self.headers.as_deref().unwrap_or("").split('&');
+        fields.filter(|field| !field.is_empty()).map(|field| {
+            let (name, value) = field.split_once('=').unwrap_or((field, ""));
+            (escape::decode(name), escape::decode(value))
+        })
     }
 
     /// The URI as a Request-URI or binding may carry it: without the parts that §19.1.1 forbids

@@ -86,7 +86,7 @@ const BOUND: &str = "Contact: <sip:a@h>;expires=3600\r\n";
 fn refreshes_at_its_share_of_what_was_granted() {
     for (profile, share) in [("ntt-ngn", 0.4), ("telnyx", 0.8)] {
         let line = trunk("a", profile, &["1"]);
-        let mut world = World::new(&[line.clone()]);
+        let mut world = World::new(std::slice::from_ref(&line));
         let (order, wait) = world.next();
         assert!(wait <= Duration::from_millis(START_JITTER_MS));
         assert_eq!((order.expires.as_secs(), order.series.cseq), (3600, 1));
@@ -110,7 +110,7 @@ fn refreshes_at_its_share_of_what_was_granted() {
 #[test]
 fn failures_back_off_with_chance_up_to_half_an_hour_and_a_success_forgets_them() {
     let line = trunk("a", "telnyx", &["1"]);
-    let mut world = World::new(&[line.clone()]);
+    let mut world = World::new(std::slice::from_ref(&line));
     let mut longest = FIRST_WAIT;
     let (mut order, _) = world.next();
     for round in 0..14 {
@@ -164,7 +164,7 @@ fn interval_too_brief_is_answered_at_once_and_only_once() {
 #[test]
 fn a_stale_nonce_is_tried_again_at_once_and_a_wrong_password_slowly() {
     let line = trunk("a", "telnyx", &["1"]);
-    let mut world = World::new(&[line.clone()]);
+    let mut world = World::new(std::slice::from_ref(&line));
     let (order, _) = world.next();
     world.answer(
         &order,
@@ -260,7 +260,7 @@ fn a_reload_touches_only_what_changed() {
 #[test]
 fn a_stop_takes_every_binding_back() {
     let line = trunk("a", "ntt-ngn", &["1", "2"]);
-    let mut world = World::new(&[line.clone()]);
+    let mut world = World::new(std::slice::from_ref(&line));
     for _ in 0..2 {
         let (order, _) = world.next();
         world.answer(&order, 200, BOUND);
