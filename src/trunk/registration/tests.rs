@@ -1,3 +1,5 @@
+//! Registrations against a registrar that answers as told, on a clock of their own.
+
 use bytes::Bytes;
 
 use super::*;
