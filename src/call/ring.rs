@@ -71,7 +71,12 @@ impl Core {
     ) -> Result<LegId, u16> {
         let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
         let trunk = generation.trunks.get(name).cloned().ok_or(404_u16)?;
-        if let Err(closed) = hands.carriers.admit(hands.now, &trunk, Way::Out) {
+        let admitted = hands.carriers.admit(hands.now, &trunk, Way::Out);
+        // Past every limit: somebody may be dying.
+        let is_emergency = generation.numbers.is_emergency(number);
+        if let Err(closed) = admitted
+            && !is_emergency
+        {
             tracing::debug!(trunk = name, ?closed, "trunk");
             return Err(Closed::STATUS);
         }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Network, Profile};
+use super::{IdentityPolicy, Network, Profile};
 use crate::sip::auth::Credentials;
 use crate::sip::{Host, Protocol};
 
@@ -28,6 +28,8 @@ pub struct Trunk {
     pub accounts: Vec<Account>,
     /// How the carrier behaves.
     pub profile: Profile,
+    /// What is believed and said about who calls: the profile's, as overridden.
+    pub identity: IdentityPolicy,
 }
 
 /// One of a trunk's accounts.
@@ -147,6 +149,7 @@ pub(super) mod tests {
             domain: None,
             accounts: Vec::new(),
             profile: Profile::default(),
+            identity: IdentityPolicy::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod carrier;
 mod carriers;
+mod identity;
 mod network;
 mod numbering;
 mod numbers;
@@ -14,6 +15,11 @@ pub use carrier::{Account, Target, Trunk, accepting, calling};
 pub use carriers::{
     AccountState, Carriers, Closed, Figures, Granted, Returned, TargetState, TrunkView, Way,
     is_alike,
+};
+pub use identity::{
+    AnonymousForm, Assertion, CallerIdCase, CallerIds, CallerIdsError, CallerRights, CallerSource,
+    Denied, DialledSource, Forwarding, Heard, IdentityPolicy, Presented, Shown, Wish, WishSource,
+    Withhold, anonymous, caller_id_of_emergency, choose_caller_id, is_anonymous,
 };
 pub use network::{Network, NetworkError};
 pub use numbering::{

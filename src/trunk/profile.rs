@@ -13,6 +13,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::IdentityPolicy;
 use crate::sdp::AudioCodec;
 use crate::sip::ua::{Manners, Terms};
 
@@ -31,6 +32,8 @@ pub struct Profile {
     pub source_port: Option<u16>,
     /// User agent, `rport`, headers kept back.
     pub manners: Arc<Manners>,
+    /// What is believed and said about who calls.
+    pub identity: IdentityPolicy,
     /// PRACK, UPDATE and session timers.
     pub terms: Terms,
     /// Codecs, ports, keys.

@@ -3,6 +3,7 @@
 mod accept;
 mod accounts;
 mod credentials;
+mod identity;
 mod profile;
 mod target;
 
@@ -15,7 +16,7 @@ use super::names::Names;
 use super::node::Listeners;
 use super::section::{At, Notes, Section};
 use crate::sip::Host;
-use crate::trunk::{Network, Trunk, normalise};
+use crate::trunk::{Network, Site, Trunk, normalise};
 
 /// Trunks as read.
 #[derive(Debug)]
@@ -26,12 +27,23 @@ pub(super) struct Trunks {
     pub(super) names: Names,
 }
 
+/// What of the node's settings trunks must fit to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Around<'a> {
+    /// Where the switch listens.
+    pub(super) listeners: &'a Listeners,
+    /// Ports for audio.
+    pub(super) ports: &'a RangeInclusive<u16>,
+    /// The numbering plan.
+    pub(super) site: Option<&'a Site>,
+}
+
 /// Reads the trunks.
 pub(super) fn read(
     directory: &Path,
     files: &Files,
     environment: &Environment,
-    (listeners, ports): (&Listeners, &RangeInclusive<u16>),
+    around: &Around<'_>,
     notes: &Notes,
 ) -> Trunks {
     let mut trunks = Trunks {
@@ -44,8 +56,8 @@ pub(super) fn read(
         for trunk in top.sections("trunk", "a trunk") {
             let name = trunk.required("name", "demo");
             let accept = accept::read(&trunk, &mut accepted, notes);
-            let target = target::read(&trunk, listeners, notes);
-            let profile = profile::read(&trunk, (listeners, ports), notes);
+            let target = target::read(&trunk, around.listeners, notes);
+            let profile = profile::read(&trunk, (around.listeners, around.ports), notes);
             let from = (directory, environment);
             let (user, credentials) = credentials::read(&trunk, profile.register.mode, from, notes);
             let own = (user, credentials.clone());
@@ -57,6 +69,7 @@ pub(super) fn read(
             let caller_id = trunk.parsed("caller_id", CALLER_ID_HELP, |text| {
                 normalise(text).ok_or_else(|| format!("\"{text}\" is not a number"))
             });
+            let identity = identity::read(&trunk, profile.identity.clone(), around.site, notes);
             trunk.close();
             if let Some(name) = &name {
                 trunks.names.declare(notes, name);
@@ -71,6 +84,7 @@ pub(super) fn read(
                     domain: domain.map(|at| at.value),
                     accounts,
                     profile,
+                    identity,
                 });
             }
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Failover, HostMode, Hosts, Limits, MediaTerms, Profile, Register, RouteMode};
 use crate::sdp::AudioCodec;
 use crate::sip::ua::{Manners, Terms};
+use crate::trunk::IdentityPolicy;
 
 pub(super) fn profile() -> Profile {
     Profile {
@@ -18,6 +19,7 @@ pub(super) fn profile() -> Profile {
         route: RouteMode::None,
         source_port: None,
         manners: Arc::new(Manners::default()),
+        identity: IdentityPolicy::default(),
         terms: Terms::default(),
         media: MediaTerms {
             codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],

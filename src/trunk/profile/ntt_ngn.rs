@@ -9,6 +9,8 @@ use std::time::Duration;
 use super::{HostMode, Hosts, MediaTerms, Profile, Register, RegisterMode, RouteMode, generic};
 use crate::sdp::AudioCodec;
 use crate::sip::ua::{Manners, Reliable, SessionTimer, Terms};
+use crate::trunk::identity::{Assertion, CallerSource, DialledSource};
+use crate::trunk::{IdentityPolicy, NumberFormat};
 
 pub(super) fn profile() -> Profile {
     Profile {
@@ -32,6 +34,16 @@ pub(super) fn profile() -> Profile {
             rport: false,
             ..Manners::default()
         }),
+        identity: IdentityPolicy {
+            // The network's headers are the truth, ours only a wish; a PAI of ours is refused.
+            trusted: true,
+            asserts: Assertion::Ppi,
+            caller_from: vec![CallerSource::Pai, CallerSource::From],
+            dialled_from: vec![DialledSource::CalledParty, DialledSource::To],
+            called_format: NumberFormat::National,
+            caller_format: NumberFormat::National,
+            ..IdentityPolicy::default()
+        },
         terms: Terms {
             reliable: Reliable::Supported,
             timer: Some(SessionTimer {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::{HostMode, Hosts, Limits, Profile, Qualify, Register, RegisterMode, generic};
+use crate::trunk::identity::Assertion;
+use crate::trunk::{IdentityPolicy, NumberFormat};
 
 pub(super) fn profile() -> Profile {
     Profile {
@@ -15,6 +17,13 @@ pub(super) fn profile() -> Profile {
             request: HostMode::Domain,
             to: HostMode::Domain,
             from: HostMode::Domain,
+        },
+        identity: IdentityPolicy {
+            // It looks at PPI, then PAI, then RPID, then From.
+            asserts: Assertion::Pai,
+            called_format: NumberFormat::E164,
+            caller_format: NumberFormat::E164,
+            ..IdentityPolicy::default()
         },
         qualify: Some(Qualify {
             interval: Duration::from_secs(60),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Failover, HostMode, Hosts, Limits, Profile, Qualify, generic};
 use crate::sip::ua::{Reliable, SessionTimer, Terms};
+use crate::trunk::{IdentityPolicy, NumberFormat};
 
 pub(super) fn profile() -> Profile {
     Profile {
@@ -13,6 +14,11 @@ pub(super) fn profile() -> Profile {
             request: HostMode::Domain,
             to: HostMode::Domain,
             from: HostMode::Domain,
+        },
+        identity: IdentityPolicy {
+            called_format: NumberFormat::E164,
+            caller_format: NumberFormat::E164,
+            ..IdentityPolicy::default()
         },
         terms: Terms {
             // Its INVITE allows neither PRACK nor UPDATE: refresh is by re-INVITE.

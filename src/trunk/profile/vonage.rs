@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{HostMode, Hosts, MediaTerms, Profile, Qualify, generic};
 use crate::sdp::AudioCodec;
+use crate::trunk::{IdentityPolicy, NumberFormat};
 
 pub(super) fn profile() -> Profile {
     Profile {
@@ -12,6 +13,11 @@ pub(super) fn profile() -> Profile {
             request: HostMode::Domain,
             to: HostMode::Domain,
             from: HostMode::Domain,
+        },
+        identity: IdentityPolicy {
+            called_format: NumberFormat::International,
+            caller_format: NumberFormat::International,
+            ..IdentityPolicy::default()
         },
         media: MediaTerms {
             codecs: vec![AudioCodec::Pcma, AudioCodec::Pcmu],
