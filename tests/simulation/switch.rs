@@ -27,7 +27,6 @@ pub(crate) struct Switch {
     pub(crate) notices: NoticeReceiver,
     pub(crate) pump: Pump,
     pub(crate) gate: Gate,
-    pub(crate) carriers: Carriers,
     pub(crate) registrar: Arc<Mutex<Registrar>>,
     /// What the router said and nobody was told yet.
     pub(crate) said: Arc<Mutex<Vec<router::Output>>>,
@@ -114,7 +113,6 @@ impl Switch {
             ..ua::Settings::default()
         };
         let gate = Gate::new();
-        let carriers = Carriers::new();
         let origin = Origin {
             region: node.region.as_str().into(),
             node: node.name.as_str().into(),
@@ -128,7 +126,7 @@ impl Switch {
             conferences: Arc::new(Mutex::new(Conferences::default())),
             challenger: Arc::new(Mutex::new(Challenger::new(&node.realm, &mut entropy))),
             gate: gate.clone(),
-            carriers: carriers.clone(),
+            carriers: Carriers::new(),
             listeners,
             generation: generation::prepare(office, generation, sounds()),
             entropy,
@@ -140,7 +138,6 @@ impl Switch {
             notices,
             pump,
             gate,
-            carriers,
             registrar,
             said,
         }
