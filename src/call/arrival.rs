@@ -181,7 +181,9 @@ impl Exchange {
         let contact = contact.and_then(user_of);
         let trunks = generation.trunks.values().map(Arc::as_ref);
         let source = flow.remote.ip();
-        let trunk = calling(trunks, source, contact.as_deref().unwrap_or_default());
+        let is_at = |host: &str| self.ua.is_host_at(host, source);
+        let user = contact.as_deref().unwrap_or_default();
+        let trunk = calling(trunks, (source, user), is_at);
         match (claimed, trunk) {
             (None, Some(trunk)) => {
                 if let Err(closed) = self.carriers.admit(now, trunk, Way::In) {

@@ -64,6 +64,6 @@ fn host(
     };
     match named {
         Some(host) => (host, None),
-        None => (target.host(), target.port()),
+        None => (target.host.clone(), target.port),
     }
 }

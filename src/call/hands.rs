@@ -53,10 +53,10 @@ impl Hands<'_> {
         }
     }
 
-    /// Our own address towards a target of a trunk; `None` when we do not listen where it has to
-    /// leave from.
-    pub(crate) fn listener_towards(&self, trunk: &Trunk, target: &Target) -> Option<SocketAddr> {
-        listener_towards(self.listeners, trunk, target)
+    /// Our own address towards a target of a trunk, as far as it is known before it is located;
+    /// `None` when we do not listen where its calls have to leave from.
+    pub(crate) fn address_towards(&self, trunk: &Trunk, target: &Target) -> Option<SocketAddr> {
+        address_towards(self.listeners, trunk, target)
     }
 
     /// Where phones are.
@@ -69,19 +69,26 @@ impl Hands<'_> {
 
 /// Our own address towards a target: of its protocol and family, with the port the carrier wants
 /// everything to leave from, and on loopback when the other side is.
-pub(super) fn listener_towards(
+pub(super) fn address_towards(
     listeners: &[(Protocol, SocketAddr)],
     trunk: &Trunk,
     target: &Target,
 ) -> Option<SocketAddr> {
-    let remote = target.address;
+    let address = target.host.address();
+    let protocol = match target.protocol {
+        _ if target.is_secure => Some(Protocol::Tls),
+        None if address.is_some() => Some(Protocol::Udp),
+        protocol => protocol,
+    };
     let port = trunk.profile.source_port;
     let fits = |(offered, local): &&(Protocol, SocketAddr)| {
-        *offered == target.protocol
-            && local.is_ipv4() == remote.is_ipv4()
-            && port.is_none_or(|port| local.port() == port)
+        protocol.is_none_or(|wanted| wanted == *offered)
+            && address.is_none_or(|address| address.is_ipv4() == local.is_ipv4())
+            && port.is_none_or(|port| port == local.port())
     };
     let fitting = || listeners.iter().filter(fits).map(|(_, local)| *local);
-    let is_beside = |local: &SocketAddr| local.ip().is_loopback() == remote.ip().is_loopback();
+    let is_beside = |local: &SocketAddr| {
+        address.is_some_and(|address| address.is_loopback() == local.ip().is_loopback())
+    };
     fitting().find(is_beside).or_else(|| fitting().next())
 }

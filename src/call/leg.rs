@@ -47,7 +47,7 @@ pub(crate) struct Leg {
     /// What its responses said, for a trunk test.
     #[serde(skip)]
     pub(crate) heard: Heard,
-    /// Whether its INVITE failed on the way: silence or a dead transport, no word of the far end.
+    /// The way to the far end failed, not the far end: another route may be tried.
     #[serde(default)]
     pub(crate) is_unreached: bool,
     /// Whether the far end was heard ringing.

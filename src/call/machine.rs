@@ -15,7 +15,7 @@ use crate::media::{Command, Notice};
 use crate::router;
 use crate::sdp::{self, Description};
 use crate::sip::Message;
-use crate::sip::ua::{EndWhy, Event};
+use crate::sip::ua::{EndWhy, Event, Unreached};
 
 /// One logical call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,11 +42,14 @@ impl Call {
             }
             Event::Ended { why, .. } => self.on_ended(hands, leg, why),
             Event::Failed {
-                status, response, ..
+                status,
+                unreached,
+                response,
+                ..
             } => {
                 self.core
                     .note_refusal(hands, leg, status, response.as_ref());
-                self.on_failed(hands, leg, status);
+                self.on_failed(hands, leg, status, unreached);
             }
             Event::Progress { response, .. } => self.on_progress(hands, leg, &response),
             Event::Reanswered { response, .. } => {
@@ -205,13 +208,25 @@ impl Call {
         self.on_leg(hands, leg, LegEvent::Answered);
     }
 
-    fn on_failed(&mut self, hands: &mut Hands<'_>, leg: LegId, status: u16) {
+    fn on_failed(
+        &mut self,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        status: u16,
+        unreached: Option<Unreached>,
+    ) {
+        let mut cause = Cause::from_status(status);
+        if let Some(why) = unreached {
+            cause = cause.with_words(why.to_string());
+            if let Some(state) = self.core.leg_mut(leg) {
+                state.is_unreached = true;
+            }
+        }
         let by = self
             .core
             .leg(leg)
             .map_or(Party::Switch, |leg| leg.as_party());
-        self.core
-            .leg_over(hands, leg, by, Cause::from_status(status));
+        self.core.leg_over(hands, leg, by, cause);
         self.on_leg(hands, leg, LegEvent::Failed(status));
     }
 

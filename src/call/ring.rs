@@ -1,15 +1,17 @@
 //! Placing legs: to every registered contact of a phone, or out by a trunk.
 
+use std::net::SocketAddr;
+
 use super::carrier_address::CarrierAddress;
 use super::core::{Core, open_local, sdp_body};
 use super::hands::Hands;
 use crate::base::LegId;
 use crate::events::Role;
 use crate::sdp;
-use crate::sip::ua::{Invite, Terms};
-use crate::sip::{Flow, Host, NameAddr, Uri};
+use crate::sip::ua::{Invite, NextHop, Targets, Terms};
+use crate::sip::{Host, NameAddr, Uri};
 use crate::trunk::profile::MediaTerms;
-use crate::trunk::{Closed, Target, Way};
+use crate::trunk::{Closed, Way};
 
 impl Core {
     /// Rings all contacts a phone has registered; first answer wins. The status to tell the
@@ -39,7 +41,8 @@ impl Core {
                 routes: Vec::new(),
                 media: None,
                 uri: binding.contact,
-                flow: binding.flow,
+                here: binding.flow.local,
+                next_hop: binding.flow.into(),
                 role,
                 party: phone.to_owned(),
                 agent: agent.map(str::to_owned),
@@ -80,11 +83,9 @@ impl Core {
             tracing::debug!(trunk = name, ?closed, "trunk");
             return Err(Closed::STATUS);
         }
-        let down = |target: &Target| hands.carriers.is_down(name, &target.to_string());
-        let targets = trunk.targets();
-        let target = targets.iter().find(|target| !down(target));
-        let target = target.or(targets.first()).ok_or(503_u16)?;
-        let local = hands.listener_towards(&trunk, target).ok_or_else(|| {
+        let destinations = hands.carriers.living(&trunk);
+        let first = destinations.first().ok_or(503_u16)?;
+        let here = hands.address_towards(&trunk, first).ok_or_else(|| {
             tracing::error!(
                 trunk = name,
                 "we do not listen where it wants calls to come from"
@@ -92,15 +93,19 @@ impl Core {
             503_u16
         })?;
         let caller = trunk.caller_id.as_deref().unwrap_or(&self.from);
-        let address = CarrierAddress::new(hands, &trunk, (target, local), number, caller);
-        let flow = Flow::new(target.protocol, local, target.address);
+        let address = CarrierAddress::new(hands, &trunk, (first, here), number, caller);
         let target = Placed {
             to: Some(address.to),
             from: Some(address.from),
             routes: address.routes,
             media: Some(trunk.profile.media.clone()),
             uri: address.request,
-            flow,
+            here,
+            next_hop: NextHop::Located(Targets {
+                destinations,
+                try_for: trunk.try_for,
+                source_port: trunk.profile.source_port,
+            }),
             role: Role::Callee,
             party: number.to_owned(),
             agent: None,
@@ -118,7 +123,7 @@ impl Core {
         let id = hands.ids.leg();
         let local = open_local(hands, id, self.leg_with_media(), target.media.as_ref())?;
         let body = sdp_body(&sdp::offer(&local));
-        let here = target.flow.local;
+        let here = target.here;
         let (host, port) = target
             .from
             .unwrap_or_else(|| (here.ip().into(), Some(here.port())));
@@ -130,7 +135,7 @@ impl Core {
         }
         let to = NameAddr::new(target.to.unwrap_or_else(|| target.uri.clone()));
         let invite = Invite {
-            flow: target.flow,
+            next_hop: target.next_hop,
             uri: target.uri,
             from,
             to,
@@ -152,7 +157,8 @@ impl Core {
                 return Err(503);
             }
         };
-        let mut leg = self.outgoing(id, session, target.role, target.party, target.flow, local);
+        let flow = hands.ua.flow(session).ok_or(500_u16)?;
+        let mut leg = self.outgoing(id, session, target.role, target.party, flow, local);
         leg.agent = target.agent;
         leg.trunk = target.trunk;
         leg.shown_as = shown_as;
@@ -171,7 +177,9 @@ struct Placed {
     routes: Vec<NameAddr>,
     /// Codecs and ports, when a trunk wants its own.
     media: Option<MediaTerms>,
-    flow: Flow,
+    next_hop: NextHop,
+    /// Our address, for the From.
+    here: SocketAddr,
     role: Role,
     party: String,
     agent: Option<String>,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::exchange::Exchange;
 use crate::base::Timestamp;
 use crate::sip::auth::Credentials;
-use crate::sip::ua::{OutOfDialog, OwnContact, RequestId, Series};
-use crate::sip::{Failure, Flow, HeaderName, Host, Message, Method, NameAddr, Uri};
+use crate::sip::ua::{NextHop, OutOfDialog, OwnContact, RequestId, Series, Targets};
+use crate::sip::{Failure, HeaderName, Host, Message, Method, NameAddr, Uri};
 use crate::trunk::profile::RouteMode;
 use crate::trunk::qualify::{Probes, Question, TargetKey};
 use crate::trunk::registration::{AccountKey, Order, Outcome, Registrations};
@@ -176,7 +176,8 @@ impl Exchange {
             series: Some(series),
             credentials: account.credentials,
         };
-        let sent = self.send_outside(now, &trunk, &trunk.targets()[0], wanted);
+        let targets = self.carriers.living(&trunk);
+        let sent = self.send_outside(now, &trunk, targets, wanted);
         match (sent, &mut self.keeper) {
             (Some(id), Some(keeper)) => {
                 keeper.requests.insert(id, Purpose::Registration(key));
@@ -197,7 +198,8 @@ impl Exchange {
             trunk,
             target,
         } = question;
-        let Some(local) = self.trunk_listener(&trunk, &target) else {
+        let local = super::hands::address_towards(&self.listeners, &trunk, &target);
+        let Some(local) = local else {
             return self.unanswered(now, &key, number);
         };
         let from = Uri::sip("ping", Host::from(local.ip()), Some(local.port()));
@@ -215,7 +217,7 @@ impl Exchange {
             credentials: trunk.credentials.clone(),
         };
         match (
-            self.send_outside(now, &trunk, &target, wanted),
+            self.send_outside(now, &trunk, vec![target], wanted),
             &mut self.keeper,
         ) {
             (Some(id), Some(keeper)) => {
@@ -231,22 +233,20 @@ impl Exchange {
         }
     }
 
-    fn trunk_listener(&self, trunk: &Trunk, target: &Target) -> Option<std::net::SocketAddr> {
-        super::hands::listener_towards(&self.listeners, trunk, target)
-    }
-
     fn send_outside(
         &mut self,
         now: Timestamp,
         trunk: &Arc<Trunk>,
-        target: &Target,
+        destinations: Vec<Target>,
         wanted: Wanted,
     ) -> Option<RequestId> {
-        let local = self.trunk_listener(trunk, target)?;
-        let flow = Flow::new(target.protocol, local, target.address);
         let request = OutOfDialog {
             method: wanted.method,
-            flow,
+            next_hop: NextHop::Located(Targets {
+                destinations,
+                try_for: trunk.try_for,
+                source_port: trunk.profile.source_port,
+            }),
             uri: wanted.uri,
             from: wanted.from,
             to: wanted.to,
@@ -277,11 +277,14 @@ struct Wanted {
 /// Where we register: the carrier's domain, or the address we send to.
 fn registrar(trunk: &Trunk) -> Host {
     let domain = trunk.domain.as_deref().and_then(Host::parse);
-    domain.unwrap_or_else(|| trunk.targets()[0].host())
+    let target = || trunk.targets.first().map(|target| target.host.clone());
+    domain
+        .or_else(target)
+        .unwrap_or_else(|| Host::from(std::net::IpAddr::from([0, 0, 0, 0])))
 }
 
 fn target_uri(user: &str, target: &Target) -> Uri {
-    Uri::sip(user, target.host(), target.port())
+    Uri::sip(user, target.host.clone(), target.port)
 }
 
 /// Life of our own Contact in a registrar's answer (RFC 3261 §10.2.4): that of the listed one.

@@ -5,6 +5,7 @@
 //! room reads one section; the types it fills belong to the rooms that use them.
 
 mod agents;
+mod dns;
 mod duration;
 mod environment;
 mod files;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::dns;
 use super::environment::Environment;
 use super::files::{Files, Kind, nowhere};
 use super::layers;
@@ -17,6 +18,7 @@ use super::site::SiteSettings;
 use super::tls::{self, TlsSettings};
 use super::value::Table;
 use crate::sip::Protocol;
+use crate::sip::location::NameServers;
 use crate::sip::transport::TlsConfig;
 
 /// Settings of this node. All paths are complete.
@@ -62,6 +64,10 @@ pub struct SipSettings {
     pub advertised: Vec<IpAddr>,
     /// Certificates.
     pub tls: Option<TlsSettings>,
+    /// Who is asked where names are.
+    pub dns: NameServers,
+    /// How long one address of a target may stay silent before the next is tried. Default 4 s.
+    pub try_for: Duration,
 }
 
 impl SipSettings {
@@ -237,6 +243,8 @@ pub(super) fn read(
             listeners: sip_listeners.iter().map(|at| at.value).collect(),
             advertised: advertised.into_iter().map(|at| at.value).collect(),
             tls: tls.as_ref().map(|tls| tls.settings.clone()),
+            dns: dns::read(&sip, notes),
+            try_for: dns::read_try_for(&sip),
         },
         media,
         site,

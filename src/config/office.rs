@@ -126,7 +126,9 @@ impl Office {
             let Trunk {
                 name,
                 accept,
-                target,
+                targets,
+                try_for,
+                accept_hosts,
                 credentials: _,
                 caller_id,
                 domain,
@@ -135,7 +137,7 @@ impl Office {
                 identity,
             } = trunk;
             let content = format!(
-                "{accept:?} {target:?} {caller_id:?} {domain:?} {accounts:?} {profile:?} {identity:?}"
+                "{accept:?} {accept_hosts:?} {targets:?} {try_for:?} {caller_id:?} {domain:?} {accounts:?} {profile:?} {identity:?}"
             );
             add("trunk", name, content);
         }

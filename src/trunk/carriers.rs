@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Trunk;
+use super::{Target, Trunk};
 use crate::base::Timestamp;
 use crate::sip::{Host, NameAddr};
 use rate::Rate;
@@ -266,6 +266,16 @@ impl Carriers {
             let state = line.targets.get(target);
             state.is_some_and(|state| state.up == Some(false))
         })
+    }
+
+    /// The targets of a trunk that are not known to be down; all when all are.
+    pub fn living(&self, trunk: &Trunk) -> Vec<Target> {
+        let is_up = |target: &&Target| !self.is_down(&trunk.name, &target.to_string());
+        let living: Vec<Target> = trunk.targets.iter().filter(is_up).cloned().collect();
+        if living.is_empty() {
+            return trunk.targets.clone();
+        }
+        living
     }
 
     /// Whether any account is registered still, or its end is on its way.

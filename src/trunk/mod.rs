@@ -11,7 +11,8 @@ pub mod profile;
 pub mod qualify;
 pub mod registration;
 
-pub use carrier::{Account, Target, Trunk, accepting, calling};
+pub use crate::sip::location::Destination as Target;
+pub use carrier::{Account, Trunk, accepting, calling};
 pub use carriers::{
     AccountState, Carriers, Closed, Figures, Granted, Returned, TargetState, TrunkView, Way,
     is_alike,

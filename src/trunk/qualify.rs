@@ -74,7 +74,7 @@ impl Probes {
             let Some(qualify) = trunk.profile.qualify else {
                 continue;
             };
-            for target in trunk.targets() {
+            for target in trunk.targets.iter().cloned() {
                 let key = TargetKey {
                     trunk: trunk.name.clone(),
                     target: target.to_string(),
@@ -121,7 +121,7 @@ impl Probes {
                 key: key.clone(),
                 number: probe.number,
                 trunk: probe.trunk.clone(),
-                target: probe.target,
+                target: probe.target.clone(),
             });
             self.timers.set(key, next);
         }

@@ -463,7 +463,7 @@ impl Registrations {
 
 /// Whether a registration made for one serves the other.
 fn is_registered_alike(one: &Trunk, other: &Trunk) -> bool {
-    one.target == other.target
+    one.targets == other.targets
         && one.domain == other.domain
         && one.profile.register == other.profile.register
         && one.profile.source_port == other.profile.source_port

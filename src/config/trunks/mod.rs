@@ -56,7 +56,8 @@ pub(super) fn read(
         for trunk in top.sections("trunk", "a trunk") {
             let name = trunk.required("name", "demo");
             let accept = accept::read(&trunk, &mut accepted, notes);
-            let target = target::read(&trunk, around.listeners, notes);
+            let targets = target::read(&trunk, around.listeners, notes);
+            let try_for = target::read_try_for(&trunk);
             let profile = profile::read(&trunk, (around.listeners, around.ports), notes);
             let from = (directory, environment);
             let (user, credentials) = credentials::read(&trunk, profile.register.mode, from, notes);
@@ -74,11 +75,13 @@ pub(super) fn read(
             if let Some(name) = &name {
                 trunks.names.declare(notes, name);
             }
-            if let (Some(name), Some(target)) = (name, target) {
+            if let Some(name) = name.filter(|_| !targets.is_empty()) {
                 trunks.trunks.push(Trunk {
                     name: name.value,
-                    accept,
-                    target,
+                    accept: accept.networks,
+                    accept_hosts: accept.hosts,
+                    targets,
+                    try_for,
                     credentials,
                     caller_id: caller_id.map(|at| at.value),
                     domain: domain.map(|at| at.value),

@@ -15,7 +15,7 @@ fn options(world: &World, method: Method) -> OutOfDialog {
         series: None,
         contact: None,
         method,
-        flow: invite.flow,
+        next_hop: invite.next_hop,
         uri: invite.uri,
         from: invite.from,
         to: invite.to,
