@@ -303,6 +303,7 @@ impl Exchange {
             over: None,
             rang: false,
             hears_music: false,
+            forks: Vec::new(),
         };
         let core = Core {
             id: id.clone(),

@@ -394,6 +394,7 @@ impl Core {
             over: None,
             rang: false,
             hears_music: false,
+            forks: Vec::new(),
         }
     }
 }

@@ -15,7 +15,10 @@ pub mod ua;
 
 pub use flow::{ConnectionId, Flow, Protocol};
 pub use framing::{Frame, FrameError, StreamFramer, StreamLimits};
-pub use header::{CSeq, Contacts, HeaderName, MediaType, NameAddr, Params, Via};
+pub use header::{
+    CSeq, Contacts, HeaderName, MediaType, NameAddr, Params, RAck, Reason, RefresherRole,
+    SessionExpires, Via,
+};
 pub use message::{
     MAX_HEADERS, MAX_MESSAGE, Message, Method, ParseError, Refusal, RequestBuilder, ResponseBuilder,
 };

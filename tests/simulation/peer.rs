@@ -298,7 +298,11 @@ impl Peer {
                 talk.retry_after = retry;
                 talk.end();
             }
-            Event::Cancelled { session } => self.talk(session)?.end(),
+            Event::Cancelled { session, reason } => {
+                let talk = self.talk(session)?;
+                talk.reason = reason;
+                talk.end();
+            }
             Event::Ended { session, why } => {
                 let talk = self.talk(session)?;
                 if let tsunagu::sip::ua::EndWhy::RemoteBye { reason, .. } = why {
@@ -315,7 +319,10 @@ impl Peer {
                     None => self.ua.refuse_reoffer(now, session, 488),
                 }
             }
-            Event::Acknowledged { .. } | Event::Info { .. } => {}
+            Event::Acknowledged { .. }
+            | Event::EarlyAnswer { .. }
+            | Event::EarlyEnded { .. }
+            | Event::Info { .. } => {}
         }
         None
     }

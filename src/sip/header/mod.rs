@@ -5,7 +5,10 @@ mod media_type;
 mod name;
 mod name_addr;
 mod params;
+mod rack;
+mod reason;
 pub(super) mod scan;
+mod session_expires;
 mod via;
 
 pub use cseq::CSeq;
@@ -13,4 +16,7 @@ pub use media_type::MediaType;
 pub use name::HeaderName;
 pub use name_addr::{Contacts, NameAddr};
 pub use params::Params;
+pub use rack::RAck;
+pub use reason::Reason;
+pub use session_expires::{RefresherRole, SessionExpires};
 pub use via::Via;

@@ -343,7 +343,11 @@ pub(super) fn name(event: &Event) -> &'static str {
         Event::Acknowledged { .. } => "acknowledged",
         Event::Answered { .. } => "answered",
         Event::Cancelled { .. } => "cancelled",
+        Event::EarlyAnswer { .. } => "early answer",
+        Event::EarlyEnded { .. } => "early ended",
         Event::Ended { why, .. } => match why {
+            EndWhy::Expired => "ended: expired",
+            EndWhy::NoPrack => "ended: no prack",
             EndWhy::LocalBye => "ended: local bye",
             EndWhy::NoAck => "ended: no ack",
             EndWhy::RemoteBye { .. } => "ended: remote bye",
