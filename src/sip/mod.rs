@@ -5,6 +5,7 @@ mod flow;
 mod framing;
 mod header;
 mod message;
+mod server_name;
 mod stats;
 mod transaction;
 mod uri;
@@ -16,12 +17,14 @@ pub mod ua;
 pub use flow::{ConnectionId, Flow, Protocol};
 pub use framing::{Frame, FrameError, StreamFramer, StreamLimits};
 pub use header::{
-    CSeq, Contacts, HeaderName, MediaType, NameAddr, Params, RAck, Reason, RefresherRole,
-    SessionExpires, Via,
+    Asserted, CSeq, Contacts, Diversion, DivertReason, HeaderName, HistoryEntry, HistoryOrigin,
+    MediaType, NameAddr, Params, Privacy, RAck, Reason, RefresherRole, RemoteParty, SessionExpires,
+    Telephone, Via, diversions,
 };
 pub use message::{
     MAX_HEADERS, MAX_MESSAGE, Message, Method, ParseError, Refusal, RequestBuilder, ResponseBuilder,
 };
+pub use server_name::ServerName;
 pub use stats::Stats;
 pub use transaction::{Failure, Timing};
 pub use transport::{Transport, TransportLimits};

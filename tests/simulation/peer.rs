@@ -52,6 +52,8 @@ pub(crate) struct Peer {
     pub(crate) registered: Option<u16>,
     /// Codecs it takes, best first.
     pub(crate) codecs: Vec<AudioCodec>,
+    /// The switch it belongs to.
+    switch: SocketAddr,
     password: Option<String>,
     hz: u32,
     net: VirtualNet,
@@ -137,10 +139,17 @@ impl Peer {
             connection: None,
             registered: None,
             codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
+            switch: SWITCH,
             password,
             hz: 440,
             net: net.clone(),
         }
+    }
+
+    /// The same far end at another switch.
+    pub(crate) fn at(mut self, switch: SocketAddr) -> Self {
+        self.switch = switch;
+        self
     }
 
     /// Says another tone from the next call on.
@@ -154,21 +163,19 @@ impl Peer {
             None => Protocol::Udp,
         };
         Flow {
-            protocol,
-            local: self.address,
-            remote: SWITCH,
             connection: self.connection,
+            ..Flow::new(protocol, self.address, self.switch)
         }
     }
 
     /// Registers for so many seconds; 0 unregisters.
     pub(crate) fn register(&mut self, now: Timestamp, seconds: u32) {
-        let aor = NameAddr::new(address_of(&self.name));
+        let aor = NameAddr::new(self.address_of(&self.name));
         self.registered = None;
         let request = OutOfDialog {
             method: Method::Register,
             flow: self.flow(),
-            uri: Uri::sip("", Host::from(SWITCH.ip()), Some(SWITCH.port())),
+            uri: Uri::sip("", Host::from(self.switch.ip()), Some(self.switch.port())),
             from: aor.clone(),
             to: aor,
             headers: vec![
@@ -203,9 +210,9 @@ impl Peer {
         let body = (offer == Offer::Early).then(|| Body::sdp(sdp::offer(&local).to_bytes()));
         let invite = Invite {
             flow: self.flow(),
-            uri: address_of(number),
-            from: NameAddr::new(address_of(from)),
-            to: NameAddr::new(address_of(number)),
+            uri: self.address_of(number),
+            from: NameAddr::new(self.address_of(from)),
+            to: NameAddr::new(self.address_of(number)),
             contact_user: from.to_owned(),
             routes: Vec::new(),
             headers: Vec::new(),
@@ -394,6 +401,10 @@ impl Peer {
         self.talks.iter_mut().find(|talk| talk.session == session)
     }
 
+    fn address_of(&self, user: &str) -> Uri {
+        Uri::sip(user, Host::from(self.switch.ip()), Some(self.switch.port()))
+    }
+
     fn credentials(&self) -> Option<Credentials> {
         let password = self.password.as_ref()?;
         Some(Credentials::new(&self.name, password))
@@ -481,8 +492,4 @@ impl Talk {
         self.is_over = true;
         self.agreed = None;
     }
-}
-
-pub(crate) fn address_of(user: &str) -> Uri {
-    Uri::sip(user, Host::from(SWITCH.ip()), Some(SWITCH.port()))
 }
