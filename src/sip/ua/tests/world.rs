@@ -48,6 +48,8 @@ pub(super) struct World {
     pub(super) filter: Filter,
     /// What the parties do when something happens.
     pub(super) reflex: Reflex,
+    /// Under which terms each calls and is called.
+    pub(super) terms: [Terms; 2],
     entropy: Entropy,
     items: BTreeMap<(Timestamp, u64), Item>,
     count: u64,
@@ -82,6 +84,7 @@ impl World {
             delay: 1,
             filter: Box::new(|_| true),
             reflex: Rc::new(|_, _, _| {}),
+            terms: [Terms::PLAIN; 2],
             entropy,
             items: BTreeMap::new(),
             count: 0,
@@ -110,7 +113,7 @@ impl World {
             credentials: None,
             max_forwards: 70,
             timeout: None,
-            terms: Terms::PLAIN,
+            terms: self.terms[from],
         }
     }
 
@@ -153,6 +156,13 @@ impl World {
                 match output {
                     Output::Transmit { flow, bytes } => self.transmit(agent, flow, bytes),
                     Output::Event(event) => {
+                        if let Event::Incoming { session, .. } = &event {
+                            let (session, terms) = (*session, self.terms[agent]);
+                            let taken = self.agents[agent].set_terms(self.now, session, terms);
+                            if taken.is_err() {
+                                continue;
+                            }
+                        }
                         let reflex = Rc::clone(&self.reflex);
                         self.events[agent].push(event.clone());
                         reflex(self, agent, &event);
