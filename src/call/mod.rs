@@ -20,6 +20,7 @@ mod leg;
 mod machine;
 mod negotiate;
 mod reason;
+mod refer;
 mod registration;
 mod ring;
 pub mod task;

@@ -21,6 +21,7 @@ mod secret;
 mod section;
 mod sounds;
 mod source;
+mod tls;
 mod trunks;
 mod value;
 mod words;
@@ -43,6 +44,7 @@ pub use phones::{Phone, published_password};
 pub use queues::Placement;
 pub use report::{Level, Problem, Report, Style};
 pub use source::{Place, Source};
+pub use tls::TlsSettings;
 
 /// Reads and checks a configuration directory.
 ///
@@ -74,6 +76,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     Ok(Office {
         hash: hash(&files, &node),
         node,
+        tls: listeners.tls,
         trunks: trunks.trunks,
         phones: phones.phones,
         plan: Plan {

@@ -7,7 +7,7 @@ use tsunagu::base::{Entropy, ShardId, Timestamp};
 use tsunagu::media::VirtualNet;
 use tsunagu::sdp::{self, AudioCodec, Description, Direction, LocalMedia, Negotiated};
 use tsunagu::sip::auth::Credentials;
-use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, SessionId, Settings, Terms};
+use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, ReferId, SessionId, Settings, Terms};
 use tsunagu::sip::{
     ConnectionId, Flow, HeaderName, Host, Method, NameAddr, Protocol, Uri, UserAgent,
 };
@@ -52,6 +52,8 @@ pub(crate) struct Peer {
     pub(crate) registered: Option<u16>,
     /// Codecs it takes, best first.
     pub(crate) codecs: Vec<AudioCodec>,
+    /// The last REFER that came: accepted, not carried out.
+    pub(crate) asked: Option<(SessionId, ReferId, String)>,
     /// The switch it belongs to.
     switch: SocketAddr,
     password: Option<String>,
@@ -75,6 +77,10 @@ pub(crate) struct Talk {
     /// Statuses with which offers of ours after the first were refused.
     pub(crate) reoffers_failed: Vec<u16>,
     pub(crate) reoffers_done: usize,
+    /// The answer to a REFER of ours.
+    pub(crate) referred: Option<u16>,
+    /// Statuses that NOTIFYs told.
+    pub(crate) told: Vec<u16>,
     local: LocalMedia,
     offer: Option<Description>,
 }
@@ -139,6 +145,7 @@ impl Peer {
             connection: None,
             registered: None,
             codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
+            asked: None,
             switch: SWITCH,
             password,
             hz: 440,
@@ -326,6 +333,22 @@ impl Peer {
                     None => self.ua.refuse_reoffer(now, session, 488),
                 }
             }
+            Event::Notified {
+                session, status, ..
+            } => self.talk(session)?.told.extend(status),
+            Event::ReferAnswered {
+                session, status, ..
+            } => self.talk(session)?.referred = Some(status),
+            Event::Refer {
+                session,
+                refer,
+                request,
+            } => {
+                let to = request.header_text(HeaderName::ReferTo);
+                let to = to.unwrap_or_default().into_owned();
+                self.asked = Some((session, refer, to));
+                self.ua.accept_refer(now, session, refer);
+            }
             Event::Acknowledged { .. }
             | Event::EarlyAnswer { .. }
             | Event::EarlyEnded { .. }
@@ -444,6 +467,8 @@ impl Talk {
             retry_after: None,
             reoffers_failed: Vec::new(),
             reoffers_done: 0,
+            referred: None,
+            told: Vec::new(),
             local,
             offer,
         }

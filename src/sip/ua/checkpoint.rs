@@ -11,6 +11,7 @@ use super::ability::Peer;
 use super::renewal::Renewal;
 use super::session::{Deadline, Session, Side};
 use super::settings::Body;
+use super::subscription::{Served, Subscriptions};
 use super::terms::Terms;
 use super::{SessionId, UserAgent};
 
@@ -33,6 +34,9 @@ pub struct SessionCheckpoint {
     /// Our last session description.
     #[serde(default)]
     said: Option<String>,
+    /// Subscriptions that REFERs have made.
+    #[serde(default)]
+    subscriptions: Vec<Served>,
 }
 
 fn plain() -> Terms {
@@ -63,6 +67,10 @@ impl UserAgent {
                 .said
                 .as_ref()
                 .map(|body| String::from_utf8_lossy(&body.bytes).into_owned()),
+            subscriptions: session
+                .subscriptions
+                .as_ref()
+                .map_or_else(Vec::new, |all| all.theirs.clone()),
         })
     }
 
@@ -75,8 +83,12 @@ impl UserAgent {
             connection: None,
             ..checkpoint.flow
         };
-        let mut session =
-            Session::new(checkpoint.dialog, flow, checkpoint.contact, checkpoint.side);
+        let (dialog, contact) = (checkpoint.dialog, checkpoint.contact);
+        let mut session = Session::new(dialog, flow, contact, checkpoint.side);
+        if !checkpoint.subscriptions.is_empty() {
+            let restored = Subscriptions::restored(checkpoint.subscriptions);
+            session.subscriptions = Some(Box::new(restored));
+        }
         session.terms = checkpoint.terms;
         session.peer = checkpoint.peer;
         session.renewal = checkpoint.renewal;

@@ -16,13 +16,17 @@ mod identity;
 mod outside;
 mod prack;
 mod receive;
+mod refer;
+mod referral;
 mod renewal;
 mod reoffer;
+mod replaced;
 mod reply;
 mod retry;
 mod screen;
 mod session;
 mod settings;
+mod subscription;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -45,6 +49,8 @@ use session::{Deadline, Session};
 pub use checkpoint::SessionCheckpoint;
 pub use event::{EndWhy, Event, Output, RequestId, ServerTransactionId, SessionId};
 pub use identity::{owner_shard, shard_for};
+pub use refer::ReferId;
+pub use replaced::Replaced;
 pub use session::State;
 pub use settings::{Body, Headers, Invite, Limits, OutOfDialog, Overload, Settings};
 pub use terms::{Refresher, Reliable, SessionTimer, Terms};
@@ -60,12 +66,18 @@ enum Owner {
     Invite(SessionId),
     /// Nobody waits for its end.
     Nobody,
+    /// Our NOTIFY of how far a REFER came.
+    Notify(SessionId, ReferId),
+    /// Our REFER.
+    OurRefer(SessionId, ReferId),
     /// Our request outside any dialog.
     OurRequest(RequestId),
     /// Our PRACK.
     Prack(SessionId),
     /// Our re-INVITE or UPDATE.
     Reoffer(SessionId),
+    /// Their REFER, until it is answered.
+    TheirRefer(SessionId),
     /// Their re-INVITE, UPDATE or PRACK with an offer.
     TheirReoffer(SessionId),
     /// Their request outside any dialog, until it is answered.
@@ -80,6 +92,9 @@ pub struct UserAgent {
     transactions: Table<Owner>,
     sessions: HashMap<SessionId, Session>,
     by_tag: HashMap<Box<str>, SessionId>,
+    /// Dialogs whose session is over while somebody still waits for a NOTIFY.
+    departed: HashMap<SessionId, subscription::Departed>,
+    ended: replaced::Ended,
     timers: Timers<(SessionId, Deadline)>,
     /// Requests outside dialogs that the call has not answered yet.
     unanswered: HashMap<TransactionId, Message>,
@@ -102,6 +117,8 @@ impl UserAgent {
             identity: Identity::new(settings, entropy),
             sessions: HashMap::new(),
             by_tag: HashMap::new(),
+            departed: HashMap::new(),
+            ended: replaced::Ended::default(),
             timers: Timers::new(),
             unanswered: HashMap::new(),
             requests: HashMap::new(),
@@ -187,8 +204,11 @@ impl UserAgent {
     }
 
     fn remove_session(&mut self, id: SessionId) -> Option<Session> {
-        let session = self.sessions.remove(&id)?;
-        self.by_tag.remove(session.dialog.local_tag.as_str());
+        let mut session = self.sessions.remove(&id)?;
+        if let Some((tag, _)) = self.by_tag.remove_entry(session.dialog.local_tag.as_str()) {
+            self.ended.note(tag);
+        }
+        self.keep_subscriptions(id, &mut session);
         for deadline in Deadline::ALL {
             self.timers.stop(&(id, deadline));
         }
@@ -200,6 +220,7 @@ impl UserAgent {
 impl UserAgent {
     /// Whatever is kept beyond sessions and transactions.
     fn leftovers(&self) -> usize {
-        self.by_tag.len() + self.timers.len() + self.unanswered.len() + self.requests.len()
+        let kept = self.unanswered.len() + self.requests.len() + self.departed.len();
+        self.by_tag.len() + self.timers.len() + kept
     }
 }

@@ -32,7 +32,7 @@ impl UserAgent {
         let uri = request.request_uri()?.ok()?;
         let credentials = self.credentials(reaction.owner)?.clone();
         let entropy = &mut self.identity.entropy;
-        let (name, value) = auth::answer(response, &method, &uri, &credentials, entropy, 1).ok()?;
+        let (name, value) = auth::answer(response, &method, uri, &credentials, entropy, 1).ok()?;
         let cseq = self.next_cseq(reaction.owner, &request)?;
         let via = self.identity.via(&reaction.flow);
         let again = renewed(&request, &via, cseq, &[(name, value)])?;
@@ -67,19 +67,33 @@ impl UserAgent {
 
     fn credentials(&self, owner: Owner) -> Option<&Credentials> {
         match owner {
-            Owner::Bye(id) | Owner::Invite(id) | Owner::Prack(id) | Owner::Reoffer(id) => {
-                self.sessions.get(&id)?.credentials.as_deref()
-            }
+            Owner::Bye(id)
+            | Owner::Invite(id)
+            | Owner::OurRefer(id, _)
+            | Owner::Prack(id)
+            | Owner::Reoffer(id) => self.sessions.get(&id)?.credentials.as_deref(),
+            Owner::Notify(id, _) => match self.sessions.get(&id) {
+                Some(session) => session.credentials.as_deref(),
+                None => self.departed_credentials(id),
+            },
             Owner::OurRequest(id) => self.requests.get(&id)?.credentials.as_deref(),
-            Owner::Incoming(_) | Owner::Nobody | Owner::TheirReoffer(_) | Owner::TheirRequest => {
-                None
-            }
+            Owner::Incoming(_)
+            | Owner::Nobody
+            | Owner::TheirRefer(_)
+            | Owner::TheirReoffer(_)
+            | Owner::TheirRequest => None,
         }
     }
 
     fn next_cseq(&mut self, owner: Owner, request: &Message) -> Option<u32> {
         match owner {
-            Owner::Bye(id) | Owner::Invite(id) | Owner::Prack(id) | Owner::Reoffer(id) => {
+            Owner::Notify(id, _) if !self.sessions.contains_key(&id) => self.departed_cseq(id),
+            Owner::Bye(id)
+            | Owner::Invite(id)
+            | Owner::Notify(id, _)
+            | Owner::OurRefer(id, _)
+            | Owner::Prack(id)
+            | Owner::Reoffer(id) => {
                 let session = self.sessions.get_mut(&id)?;
                 let to = request.to().ok()?;
                 let dialog = match to.tag() {
@@ -103,7 +117,7 @@ fn renewed(
 ) -> Option<Bytes> {
     let method = request.method();
     let uri = request.request_uri()?.ok()?;
-    let mut builder = RequestBuilder::request(method.clone(), &uri).header(HeaderName::Via, via);
+    let mut builder = RequestBuilder::request(method.clone(), uri).header(HeaderName::Via, via);
     for (line, text) in request.header_lines() {
         match HeaderName::parse(std::str::from_utf8(line).ok()?)? {
             HeaderName::Via | HeaderName::ContentLength | HeaderName::ContentType => {}

@@ -28,14 +28,14 @@ impl Arrived {
         via: &Via,
         id: TransactionId,
         method: Method,
-        request: Message,
+        request: &Message,
     ) -> Self {
         let sent_by = SocketAddr::new(
             flow.remote.ip(),
             via.port.unwrap_or(flow.protocol.default_port()),
         );
         Self {
-            request,
+            request: request.clone(),
             method,
             id,
             flow,
@@ -77,13 +77,19 @@ impl Objection {
 
 /// Extensions, methods and bodies we do not take.
 pub(super) fn object(request: &Message, method: &Method) -> Result<(), Objection> {
-    let unknown = unknown(request);
+    let unknown = unknown(request, method);
     if !unknown.is_empty() {
         return Err(Objection::new(420).with(HeaderName::Unsupported, unknown.join(", ")));
     }
     match method {
         Method::Invite | Method::Prack | Method::Update => object_to_body(request),
-        Method::Bye | Method::Info | Method::Options | Method::Register => Ok(()),
+        Method::Bye
+        | Method::Info
+        | Method::Notify
+        | Method::Options
+        | Method::Refer
+        | Method::Register
+        | Method::Subscribe => Ok(()),
         Method::Other(_) => Err(Objection::new(501)),
         _ => Err(Objection::new(405)),
     }

@@ -15,6 +15,7 @@ use super::early::Early;
 use super::prack::Provisional;
 use super::renewal::Renewal;
 use super::settings::{Body, Headers};
+use super::subscription::Subscriptions;
 use super::terms::Terms;
 
 /// How far a session has come, for whoever asks.
@@ -94,6 +95,8 @@ pub(super) struct Session {
     /// A BYE that has to wait, with its headers.
     pub(super) hangup: Option<Headers>,
     pub(super) credentials: Option<Box<Credentials>>,
+    /// What REFERs have left.
+    pub(super) subscriptions: Option<Box<Subscriptions>>,
     pub(super) terms: Terms,
     pub(super) peer: Peer,
     /// Our reliable provisional responses, once there is one.
@@ -223,6 +226,7 @@ impl Session {
             reoffer: Reoffer::default(),
             hangup: None,
             credentials: None,
+            subscriptions: None,
             terms: Terms::PLAIN,
             peer: Peer::default(),
             provisional: None,

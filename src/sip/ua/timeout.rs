@@ -1,8 +1,8 @@
 //! Time passing, and transports failing.
 
 use crate::base::Timestamp;
-use crate::sip::Flow;
 use crate::sip::transaction::Reaction;
+use crate::sip::{Failure, Flow};
 
 use super::session::{Deadline, Phase};
 use super::{EndWhy, Owner, SessionId, UserAgent};
@@ -45,11 +45,20 @@ impl UserAgent {
             match reaction.owner {
                 Owner::Bye(session) => self.bye_failed(session),
                 Owner::Invite(session) => self.invite_failed(session, failure),
+                Owner::Notify(session, refer) => self.notify_settled(now, (session, refer), false),
+                Owner::OurRefer(session, refer) => {
+                    let status = match failure {
+                        Failure::Timeout => 408,
+                        Failure::Transport => 503,
+                    };
+                    self.refer_settled((session, refer), status);
+                }
                 Owner::OurRequest(request) => self.request_failed(request, failure),
                 Owner::Reoffer(session) => self.reoffer_failed(now, session, reaction.id, failure),
                 Owner::Incoming(_)
                 | Owner::Nobody
                 | Owner::Prack(_)
+                | Owner::TheirRefer(_)
                 | Owner::TheirReoffer(_)
                 | Owner::TheirRequest => {}
             }
@@ -74,6 +83,7 @@ impl UserAgent {
             Owner::TheirRequest => {
                 self.unanswered.remove(&reaction.id);
             }
+            Owner::TheirRefer(id) => self.forget_refer(id),
             // An UPDATE or PRACK the call never answered: its sender has given up by now.
             Owner::TheirReoffer(id) => {
                 self.take_reoffer(id);
@@ -83,6 +93,8 @@ impl UserAgent {
             Owner::Bye(_)
             | Owner::Incoming(_)
             | Owner::Nobody
+            | Owner::Notify(..)
+            | Owner::OurRefer(..)
             | Owner::OurRequest(_)
             | Owner::Prack(_) => {}
         }
