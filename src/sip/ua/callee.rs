@@ -100,6 +100,8 @@ impl UserAgent {
             *phase = Phase::Confirmed;
         }
         self.accept_with(now, session, (id, &request), reply, true);
+        // By the time we have something to say it is known where to.
+        self.seek_peer(now, session);
     }
 
     /// Refuses their INVITE with a status from 300; the session is over.

@@ -192,6 +192,7 @@ impl UserAgent {
     }
 
     fn send_offer(&mut self, now: Timestamp, id: SessionId, mut wanted: Wanted, purpose: Purpose) {
+        self.seek_peer(now, id);
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
@@ -289,9 +290,10 @@ impl UserAgent {
                         cseq: response.cseq().map_or(0, |cseq| cseq.number),
                         sent: None,
                     }));
-                    if has_offer {
-                        self.send_ack(id, None);
-                    }
+                }
+                self.seek_peer(now, id);
+                if is_accepted_invite && has_offer {
+                    self.send_ack(id, None);
                 }
                 if is_confirmed {
                     self.renewed_by_us(now, id, response);

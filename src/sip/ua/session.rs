@@ -17,6 +17,7 @@ use super::renewal::Renewal;
 use super::settings::{Body, Headers};
 use super::subscription::Subscriptions;
 use super::terms::Terms;
+use super::way::Way;
 
 /// How far a session has come, for whoever asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +132,8 @@ pub(super) struct Calling {
     pub(super) farewell: Headers,
     /// The early dialogs it made, one a fork.
     pub(super) forks: Vec<Early>,
+    /// Where else it may go, when it was located.
+    pub(super) way: Option<Box<Way>>,
 }
 
 /// Their INVITE without a final response.
