@@ -17,6 +17,7 @@ use crate::events::Bus;
 use crate::media::Engine;
 use crate::registrar::Registrar;
 use crate::sip::auth::Challenger;
+use crate::sip::trace::{Exporter, Trace};
 use crate::sip::transport::{Transport, TransportLimits};
 use crate::sip::{Protocol, UserAgent, ua};
 
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     pub(super) gate: Gate,
     pub(super) bus: Bus,
     pub(super) generation: Arc<Generation>,
+    /// The way to the HEP collector.
+    pub(super) exporter: Option<Exporter>,
 }
 
 /// A shard that runs.
@@ -130,6 +133,7 @@ async fn open(
         shard: own,
     };
     let notices = shared.engine.notices(own);
+    let room = shared.node.trace.octets / peers.len().max(1);
     let exchange = Exchange::new(Settings {
         ids: IdSource::new(origin),
         entropy,
@@ -152,6 +156,7 @@ async fn open(
         bus: shared.bus,
         clock: shared.clock,
         gate: shared.gate,
+        trace: Trace::new(room, shared.exporter),
     };
     Ok((shard, bound, stats))
 }

@@ -21,6 +21,7 @@ mod secret;
 mod section;
 mod sounds;
 mod source;
+mod trace;
 mod trunks;
 mod value;
 mod words;
@@ -43,6 +44,7 @@ pub use phones::{Phone, published_password};
 pub use queues::Placement;
 pub use report::{Level, Problem, Report, Style};
 pub use source::{Place, Source};
+pub use trace::TraceSettings;
 
 /// Reads and checks a configuration directory.
 ///

@@ -12,6 +12,7 @@ use super::environment::Environment;
 use super::files::{Files, Kind, nowhere};
 use super::layers;
 use super::section::{At, Notes, Section};
+use super::trace::{self, TraceSettings};
 use super::value::Table;
 use crate::sip::Protocol;
 
@@ -34,6 +35,8 @@ pub struct NodeSettings {
     pub sip: SipSettings,
     /// Media.
     pub media: MediaSettings,
+    /// SIP messages kept for ladders and captures, and their export.
+    pub trace: TraceSettings,
     /// Listener of the HTTP API, on loopback. Default `127.0.0.1:9090`.
     pub http: SocketAddr,
     /// Listener of `/metrics` and `/health` alone, anywhere.
@@ -80,7 +83,7 @@ pub(super) struct Listeners {
 }
 
 /// Every setting that an environment variable may give.
-pub(super) const SETTINGS: [&str; 18] = [
+pub(super) const SETTINGS: [&str; 23] = [
     "name",
     "region",
     "realm",
@@ -99,6 +102,11 @@ pub(super) const SETTINGS: [&str; 18] = [
     "media.quarantine",
     "http.listen",
     "metrics.listen",
+    "trace.megabytes",
+    "trace.numbers",
+    "trace.hep",
+    "trace.hep_agent",
+    "trace.hep_password",
 ];
 
 /// Reads the node's settings; what cannot be read has its default, and a note.
@@ -184,6 +192,8 @@ pub(super) fn read(
             notes.error(&listener.place, message, "move it, or `ports` in [media]");
         }
     }
+    let trace_section = section("trace", "[trace]");
+    let trace = trace::read(&trace_section, &name.value, notes);
     let shards = node.integer("shards", 1..=256).map_or(1, |at| at.value);
     let max_calls = node.integer("max_calls", 1..=100_000);
     if let Some(max_calls) = &max_calls {
@@ -205,13 +215,14 @@ pub(super) fn read(
             advertised: advertised.map(|at| at.value),
         },
         media,
+        trace,
         http: http.map_or(SocketAddr::from(([127, 0, 0, 1], 9090)), |at| at.value),
         metrics: metrics.map(|at| at.value),
         recordings: path("recordings", data.join("recordings")),
         sounds: path("sounds", directory.join("../sounds")),
         data,
     };
-    for part in [sip, http_section, metrics_section] {
+    for part in [sip, http_section, metrics_section, trace_section] {
         part.close();
     }
     node.close();
@@ -331,7 +342,7 @@ pub(super) fn parse_listener(text: &str) -> Result<(Protocol, SocketAddr), NotAn
     Ok((protocol, address.parse().map_err(|_| wrong())?))
 }
 
-fn parse_address(text: &str) -> Result<SocketAddr, NotAnAddress> {
+pub(super) fn parse_address(text: &str) -> Result<SocketAddr, NotAnAddress> {
     text.parse().map_err(|_| NotAnAddress(text.to_owned()))
 }
 
