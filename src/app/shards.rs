@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
@@ -18,7 +19,8 @@ use crate::media::Engine;
 use crate::registrar::Registrar;
 use crate::sip::auth::Challenger;
 use crate::sip::trace::{Exporter, Trace};
-use crate::sip::transport::{Transport, TransportLimits};
+use crate::sip::location::{self, Resolver};
+use crate::sip::transport::{Tls, Transport, TransportLimits, TransportStats};
 use crate::sip::{Protocol, UserAgent, ua};
 
 /// What every shard shares.
@@ -35,12 +37,20 @@ pub(super) struct Shared {
     pub(super) generation: Arc<Generation>,
     /// The way to the HEP collector.
     pub(super) exporter: Option<Exporter>,
+    pub(super) tls: Tls,
+}
+
+/// What one shard counts.
+#[derive(Clone, Debug)]
+pub(super) struct Counters {
+    pub(super) sip: Arc<crate::sip::Stats>,
+    pub(super) transport: Arc<TransportStats>,
 }
 
 /// A shard that runs.
 pub(super) struct Running {
     pub(super) listeners: Vec<(Protocol, SocketAddr)>,
-    pub(super) stats: Arc<crate::sip::Stats>,
+    pub(super) counters: Counters,
     pub(super) thread: JoinHandle<()>,
 }
 
@@ -65,28 +75,24 @@ pub(super) fn start(
             };
             runtime.block_on(async move {
                 match open(shared, own, &listeners, orders, outlets).await {
-                    Ok((shard, bound, stats)) => {
+                    Ok((shard, bound, counters)) => {
                         // Whoever started us waits for this.
-                        let _ = report.send(Ok((bound, stats)));
+                        let _ = report.send(Ok((bound, counters)));
                         shard.run().await;
                     }
                     Err(error) => drop(report.send(Err(error))),
                 }
             });
         })?;
-    let (listeners, stats) = reported.recv().context("the shard's thread ended")??;
+    let (listeners, counters) = reported.recv().context("the shard's thread ended")??;
     Ok(Running {
         listeners,
-        stats,
+        counters,
         thread,
     })
 }
 
-type Opened = (
-    Shard<ShardOutlets>,
-    Vec<(Protocol, SocketAddr)>,
-    Arc<crate::sip::Stats>,
-);
+type Opened = (Shard<ShardOutlets>, Vec<(Protocol, SocketAddr)>, Counters);
 
 async fn open(
     shared: Shared,
@@ -100,7 +106,7 @@ async fn open(
         shard: own,
         ..TransportLimits::default()
     };
-    let transport = Transport::bind(listeners, limits).await.map_err(|error| {
+    let mut transport = Transport::bind(listeners, limits).await.map_err(|error| {
         let wanted: Vec<String> = listeners
             .iter()
             .map(|(protocol, at)| format!("{} {at}", protocol.as_str()))
@@ -110,11 +116,12 @@ async fn open(
             format!("cannot listen on {}: {error}", wanted.join(", ")),
         )
     })?;
+    transport.set_tls(shared.tls);
     let bound = transport.local_addrs();
     let advertised = bound
         .iter()
         .map(|(protocol, at)| {
-            let ip = shared.node.sip.advertised.unwrap_or_else(|| at.ip());
+            let ip = shared.node.sip.advertised_for(at.ip());
             (*protocol, SocketAddr::new(ip, at.port()))
         })
         .collect();
@@ -123,10 +130,19 @@ async fn open(
         shard: own,
         user_agent: concat!("tsunagu/", env!("CARGO_PKG_VERSION")).to_owned(),
         advertised,
+        listeners: bound.clone(),
+        location: location::Settings {
+            patience: shared.node.sip.dns.patience() + Duration::from_millis(500),
+            ..location::Settings::default()
+        },
+        try_for: shared.node.sip.try_for,
         ..ua::Settings::default()
     };
     let user_agent = UserAgent::new(settings, entropy.fork());
-    let stats = user_agent.stats();
+    let counters = Counters {
+        sip: user_agent.stats(),
+        transport: transport.stats(),
+    };
     let origin = Origin {
         region: shared.node.region.as_str().into(),
         node: shared.node.name.as_str().into(),
@@ -149,6 +165,7 @@ async fn open(
     let shard = Shard {
         exchange,
         transport,
+        resolver: Resolver::new(&shared.node.sip.dns),
         notices,
         orders,
         peers: Peers { own, orders: peers },
@@ -158,5 +175,5 @@ async fn open(
         gate: shared.gate,
         trace: Trace::new(room, shared.exporter),
     };
-    Ok((shard, bound, stats))
+    Ok((shard, bound, counters))
 }
