@@ -18,8 +18,8 @@ use crate::events::Bus;
 use crate::media::Engine;
 use crate::registrar::Registrar;
 use crate::sip::auth::Challenger;
-use crate::sip::trace::{Exporter, Trace};
 use crate::sip::location::{self, Resolver};
+use crate::sip::trace::{Exporter, Trace};
 use crate::sip::transport::{Tls, Transport, TransportLimits, TransportStats};
 use crate::sip::{Protocol, UserAgent, ua};
 

@@ -12,8 +12,8 @@ use crate::base::{CallId, Clock, LegId, ShardId, Timestamp};
 use crate::events::{Bus, CallRecord, RecordingFacts};
 use crate::media::NoticeReceiver;
 use crate::router;
-use crate::sip::trace::{Trace, Traced, Way};
 use crate::sip::location::{Answer, Question, Resolver};
+use crate::sip::trace::{Trace, Traced, Way};
 use crate::sip::transport::{Incoming, Transport};
 use crate::sip::{ConnectionId, Flow, Message, owner_shard};
 

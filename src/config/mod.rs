@@ -23,8 +23,8 @@ mod section;
 mod site;
 mod sounds;
 mod source;
-mod trace;
 mod tls;
+mod trace;
 mod trunks;
 mod value;
 mod words;
@@ -48,8 +48,8 @@ pub use queues::Placement;
 pub use report::{Level, Problem, Report, Style};
 pub use site::SiteSettings;
 pub use source::{Place, Source};
-pub use trace::TraceSettings;
 pub use tls::TlsSettings;
+pub use trace::TraceSettings;
 
 /// Reads and checks a configuration directory.
 ///
