@@ -337,6 +337,7 @@ impl Exchange {
             heard: Heard::default(),
             rang: false,
             hears_music: false,
+            forks: Vec::new(),
         };
         let core = Core {
             id: id.clone(),

@@ -409,6 +409,7 @@ impl Core {
             heard: Heard::default(),
             rang: false,
             hears_music: false,
+            forks: Vec::new(),
         }
     }
 }
