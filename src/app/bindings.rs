@@ -25,8 +25,11 @@ impl Keeper {
         records: Records,
         now: Timestamp,
     ) -> anyhow::Result<(Self, Arc<Mutex<Registrar>>)> {
+        let begin = std::time::Instant::now();
         let mut registrar = Registrar::restore(Limits::default(), restored(&records)?);
         registrar.handle_timeout(now);
+        let (phones, ms) = (registrar.phones().count(), begin.elapsed().as_millis());
+        tracing::info!(phones, ms, "bindings restored");
         let registrar = Arc::new(Mutex::new(registrar));
         // One wish: a save that is wished for already need not be wished for again.
         let (wishes, wished) = sync_channel(1);

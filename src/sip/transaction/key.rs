@@ -116,7 +116,7 @@ impl Hasher for IdHasher {
     }
 
     fn write_u64(&mut self, value: u64) {
-        self.0 = value as u64;
+        self.0 = value;
     }
 }
 
