@@ -125,6 +125,7 @@ async fn open(
         shard: own,
         user_agent: concat!("tsunagu/", env!("CARGO_PKG_VERSION")).to_owned(),
         advertised,
+        longest_datagram: shared.node.sip.longest_datagram,
         ..ua::Settings::default()
     };
     let user_agent = UserAgent::new(settings, entropy.fork());

@@ -1,5 +1,7 @@
 //! What every stage of a call shares: its legs, its room, its record; and the few verbs on them.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -164,7 +166,11 @@ impl Core {
         if leg.local.is_some() {
             return Ok(());
         }
-        leg.local = Some(open_local(hands, id, other)?);
+        // Where their sound comes from may be of another family than their signalling.
+        let offer = leg.remote_offer.as_ref();
+        let offered = offer.and_then(|offer| offer.audio().next()?.address);
+        let remote = offered.unwrap_or(leg.flow.remote.ip());
+        leg.local = Some(open_local(hands, id, other, remote)?);
         Ok(())
     }
 
@@ -420,10 +426,11 @@ pub(crate) fn open_local(
     hands: &mut Hands<'_>,
     id: LegId,
     other: Option<LegId>,
+    remote: IpAddr,
 ) -> Result<LocalMedia, u16> {
     let ports = hands
         .media
-        .open_leg_beside(id, hands.ids.origin().shard, other)
+        .open_leg_beside(id, hands.ids.origin().shard, other, Some(remote))
         .map_err(|error| {
             tracing::warn!(%error, "no media port for a leg");
             503_u16

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -18,7 +19,7 @@ use crate::registrar::Registrar;
 use crate::router;
 use crate::sip::auth::Challenger;
 use crate::sip::ua::{self, SessionId};
-use crate::sip::{Flow, Message, ParseError, Protocol, UserAgent};
+use crate::sip::{Flow, Host, Message, ParseError, Protocol, UserAgent};
 
 /// What an exchange is given when it starts.
 pub struct Settings {
@@ -59,6 +60,22 @@ pub enum Output {
     Recording(Box<RecordingFacts>),
     /// The router is asked or told something.
     Router(router::Command),
+    /// Requests to `host` and `port` may come to be sent over an accepted connection (RFC 5923).
+    Alias {
+        /// The connection.
+        flow: Flow,
+        /// Whom its other side says to be.
+        host: Host,
+        /// His port, the usual one when `None`.
+        port: Option<u16>,
+    },
+    /// How long a connection may be silent from now on (RFC 5626).
+    Silence {
+        /// The connection.
+        flow: Flow,
+        /// So long.
+        longest: Duration,
+    },
     /// A message goes out.
     Transmit {
         /// Where.
@@ -288,6 +305,9 @@ impl Exchange {
                 ua::Output::Transmit { flow, bytes } => {
                     self.outbox.push_back(Output::Transmit { flow, bytes });
                 }
+                ua::Output::Alias { flow, host, port } => {
+                    self.outbox.push_back(Output::Alias { flow, host, port });
+                }
                 ua::Output::Event(event) => self.on_event(now, event),
             }
         }
@@ -316,6 +336,14 @@ impl Exchange {
             } => self.on_refer(now, session, refer, &request),
             ua::Event::Response { .. } => {}
             event => {
+                if let ua::Event::Failed {
+                    session,
+                    status: 430,
+                    ..
+                } = &event
+                {
+                    self.drop_flow(*session);
+                }
                 let found = session_of(&event).and_then(|id| self.index.sessions.get(&id).copied());
                 if let Some((key, leg)) = found {
                     self.with_call(now, key, |call, hands| call.on_session(hands, leg, event));

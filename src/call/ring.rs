@@ -28,12 +28,13 @@ impl Core {
             .phones
             .get(&self.from)
             .map(|caller| caller.display_name.clone());
-        let bindings = hands.registrar().bindings(phone).to_vec();
+        let bindings = hands.registrar().targets(phone);
         let mut legs = Vec::with_capacity(bindings.len());
         let mut refusal = 480;
         for binding in bindings {
             let target = Placed {
                 uri: binding.contact,
+                routes: binding.path,
                 flow: binding.flow,
                 role,
                 party: phone.to_owned(),
@@ -74,6 +75,7 @@ impl Core {
         let flow = Flow::new(trunk.target.protocol, local, trunk.target.address);
         let target = Placed {
             uri: sip_uri(number, trunk.target.address),
+            routes: Vec::new(),
             flow,
             role: Role::Callee,
             party: number.to_owned(),
@@ -89,7 +91,7 @@ impl Core {
 
     fn place(&mut self, hands: &mut Hands<'_>, target: Placed) -> Result<LegId, u16> {
         let id = hands.ids.leg();
-        let local = open_local(hands, id, self.leg_with_media())?;
+        let local = open_local(hands, id, self.leg_with_media(), target.flow.remote.ip())?;
         let body = sdp_body(&sdp::offer(&local));
         let here = target.flow.local;
         let mut from = NameAddr::new(sip_uri(
@@ -106,7 +108,7 @@ impl Core {
             from,
             to,
             contact_user: self.to.clone(),
-            routes: Vec::new(),
+            routes: target.routes,
             headers: Vec::new(),
             body: Some(body),
             credentials: target.credentials,
@@ -133,6 +135,8 @@ impl Core {
 /// One leg about to be placed.
 struct Placed {
     uri: Uri,
+    /// Proxies on the way (RFC 3327).
+    routes: Vec<NameAddr>,
     flow: Flow,
     role: Role,
     party: String,

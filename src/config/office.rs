@@ -180,7 +180,12 @@ impl Changes {
             ("media.address", old.media.address != new.media.address),
             (
                 "media.advertise",
-                old.media.advertised != new.media.advertised,
+                (old.media.advertised, old.media.other_family)
+                    != (new.media.advertised, new.media.other_family),
+            ),
+            (
+                "sip.large_requests",
+                old.sip.longest_datagram != new.sip.longest_datagram,
             ),
             ("media.ports", old.media.ports != new.media.ports),
             ("media.workers", old.media.workers != new.media.workers),

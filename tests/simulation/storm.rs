@@ -337,6 +337,7 @@ impl Storm {
                 while let Some(output) = self.phones[place].ua.poll_output() {
                     any = true;
                     match output {
+                        ua::Output::Alias { .. } => {}
                         ua::Output::Transmit { flow, bytes } => self.send(flow, &bytes),
                         ua::Output::Event(event) => {
                             let wish = self.phones[place].handle(self.now, event);
@@ -359,6 +360,7 @@ impl Storm {
                 told.switch.pump.handle(self.now, ShardId(0), command);
                 told.switch.pump.commit().expect("written");
             }
+            Output::Alias { .. } | Output::Silence { .. } => {}
             Output::Transmit { flow, bytes } => self.send(flow, &bytes),
             Output::Bindings | Output::Record(_) | Output::Recording(_) => {}
         }

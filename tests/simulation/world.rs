@@ -324,6 +324,7 @@ impl World {
                 while let Some(output) = self.peers[peer].ua.poll_output() {
                     any = true;
                     match output {
+                        ua::Output::Alias { .. } => {}
                         ua::Output::Transmit { bytes, .. } => self.send_from(peer, bytes),
                         ua::Output::Event(event) => {
                             let wish = self.peers[peer].handle(self.now, event);
@@ -350,6 +351,7 @@ impl World {
                 let at = self.link.heard(self.now, Hallway::ToRouter);
                 self.put(at, Item::Command(command));
             }
+            Output::Alias { .. } | Output::Silence { .. } => {}
             Output::Transmit { flow, bytes } => self.send_to(flow, bytes),
         }
     }

@@ -287,6 +287,7 @@ impl Line {
         while let Some(output) = self.ua.poll_output() {
             match output {
                 Output::Event(event) => self.event(event),
+                Output::Alias { .. } => {}
                 Output::Transmit { flow, bytes } => self.transport.send(&flow, bytes),
             }
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::sip::transaction::TransactionId;
-use crate::sip::{Failure, Flow, Message};
+use crate::sip::{Failure, Flow, Host, Message};
 
 use super::ReferId;
 
@@ -33,6 +33,16 @@ pub struct ServerTransactionId(pub(in crate::sip) TransactionId);
 /// What a user agent wants done.
 #[derive(Clone, Debug)]
 pub enum Output {
+    /// Requests to `host` and `port` may be sent over an accepted connection, if its certificate is
+    /// for that host (RFC 5923 §8.1).
+    Alias {
+        /// The connection.
+        flow: Flow,
+        /// Whom its other side says to be.
+        host: Host,
+        /// His port, the usual one when `None`.
+        port: Option<u16>,
+    },
     /// Something the call must know.
     Event(Event),
     /// A message to be sent.

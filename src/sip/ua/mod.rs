@@ -22,6 +22,7 @@ mod retry;
 mod screen;
 mod session;
 mod settings;
+mod size;
 mod subscription;
 mod terms;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod tests;
 mod timeout;
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -96,6 +98,8 @@ pub struct UserAgent {
     requests: HashMap<RequestId, outside::Pending>,
     outputs: VecDeque<Output>,
     stats: Arc<Stats>,
+    /// Where nobody listens for TCP, until when that is believed.
+    deaf_to_tcp: HashMap<SocketAddr, Timestamp>,
     last_session: u64,
     last_request: u64,
 }
@@ -118,6 +122,7 @@ impl UserAgent {
             requests: HashMap::new(),
             outputs: VecDeque::new(),
             stats: Arc::default(),
+            deaf_to_tcp: HashMap::new(),
             last_session: first,
             last_request: first,
         }
@@ -196,10 +201,14 @@ impl UserAgent {
         let id = self.keys.client(branch, method);
         self.stats.request_sent(method);
         let is_invite = *method == Method::Invite;
-        let sent = (flow, request.clone());
+        let sized = self.by_size(now, flow, request);
+        let sent = (sized.flow, sized.request.clone());
         self.transactions
             .start_client(now, id, is_invite, sent, owner);
-        self.transmit(flow, request);
+        if let Some(instead) = sized.instead {
+            self.transactions.send_instead(id, instead);
+        }
+        self.transmit(sized.flow, sized.request);
         id
     }
 

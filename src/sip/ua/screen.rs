@@ -100,6 +100,8 @@ fn understands(method: &Method, tag: &str) -> bool {
     let tags: &[&str] = match method {
         Method::Invite => &["replaces"],
         Method::Refer => &["norefersub", "replaces"],
+        // RFC 3327, RFC 5626: the registrar has its own rules about both.
+        Method::Register => &["outbound", "path"],
         _ => &[],
     };
     tags.iter().any(|known| tag.eq_ignore_ascii_case(known))

@@ -24,6 +24,9 @@ pub struct Settings {
     /// What to write into Via and Contact, by protocol and address family; the flow's own local
     /// address is used when nothing fits.
     pub advertised: Vec<(Protocol, SocketAddr)>,
+    /// Octets of the longest request sent as a datagram; longer ones go by TCP (RFC 3261 §18.1.1).
+    /// `None`: UDP carries any.
+    pub longest_datagram: Option<usize>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -35,6 +38,7 @@ impl Default for Settings {
             timing: Timing::default(),
             user_agent: String::new(),
             advertised: Vec::new(),
+            longest_datagram: None,
             limits: Limits::default(),
         }
     }

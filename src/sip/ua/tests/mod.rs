@@ -10,6 +10,7 @@ mod forks;
 mod outside;
 mod refers;
 mod reoffers;
+mod size;
 mod sockets;
 mod world;
 

@@ -151,6 +151,7 @@ impl World {
         for agent in [A, B] {
             while let Some(output) = self.agents[agent].poll_output() {
                 match output {
+                    Output::Alias { .. } => {}
                     Output::Transmit { flow, bytes } => self.transmit(agent, flow, bytes),
                     Output::Event(event) => {
                         let reflex = Rc::clone(&self.reflex);
