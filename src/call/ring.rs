@@ -7,8 +7,8 @@ use super::hands::Hands;
 use crate::base::LegId;
 use crate::events::Role;
 use crate::sdp;
-use crate::sip::ua::{Invite, Terms};
-use crate::sip::{Flow, Host, NameAddr, Uri};
+use crate::sip::ua::{Invite, NextHop, Targets, Terms};
+use crate::sip::{Host, NameAddr, Uri};
 
 impl Core {
     /// Rings all contacts a phone has registered; first answer wins. The status to tell the
@@ -35,7 +35,8 @@ impl Core {
             let target = Placed {
                 uri: binding.contact,
                 routes: binding.path,
-                flow: binding.flow,
+                here: binding.flow.local,
+                next_hop: binding.flow.into(),
                 role,
                 party: phone.to_owned(),
                 agent: agent.map(str::to_owned),
@@ -69,14 +70,15 @@ impl Core {
         if hands.gate.is_trunk_full(&trunk) {
             return Err(503);
         }
-        let local = hands
-            .listener_for(trunk.target.protocol, trunk.target.address)
-            .ok_or(503_u16)?;
-        let flow = Flow::new(trunk.target.protocol, local, trunk.target.address);
+        let first = trunk.targets.first().ok_or(503_u16)?;
         let target = Placed {
-            uri: sip_uri(number, trunk.target.address),
+            uri: Uri::sip(number, first.host.clone(), first.port),
+            here: hands.address_towards(first).ok_or(503_u16)?,
+            next_hop: NextHop::Located(Targets {
+                destinations: trunk.targets.clone(),
+                try_for: trunk.try_for,
+            }),
             routes: Vec::new(),
-            flow,
             role: Role::Callee,
             party: number.to_owned(),
             agent: None,
@@ -91,19 +93,18 @@ impl Core {
 
     fn place(&mut self, hands: &mut Hands<'_>, target: Placed) -> Result<LegId, u16> {
         let id = hands.ids.leg();
-        let local = open_local(hands, id, self.leg_with_media(), target.flow.remote.ip())?;
+        let local = open_local(hands, id, self.leg_with_media(), target.here.ip())?;
         let body = sdp_body(&sdp::offer(&local));
-        let here = target.flow.local;
         let mut from = NameAddr::new(sip_uri(
             target.caller.as_deref().unwrap_or(&self.from),
-            here,
+            target.here,
         ));
         if let Some(display) = &target.display {
             from = from.with_display(display);
         }
         let to = NameAddr::new(target.uri.clone());
         let invite = Invite {
-            flow: target.flow,
+            next_hop: target.next_hop,
             uri: target.uri,
             from,
             to,
@@ -124,7 +125,8 @@ impl Core {
                 return Err(503);
             }
         };
-        let mut leg = self.outgoing(id, session, target.role, target.party, target.flow, local);
+        let flow = hands.ua.flow(session).ok_or(500_u16)?;
+        let mut leg = self.outgoing(id, session, target.role, target.party, flow, local);
         leg.agent = target.agent;
         leg.trunk = target.trunk;
         self.add_leg(hands, leg);
@@ -137,7 +139,9 @@ struct Placed {
     uri: Uri,
     /// Proxies on the way (RFC 3327).
     routes: Vec<NameAddr>,
-    flow: Flow,
+    next_hop: NextHop,
+    /// Our address, for the From.
+    here: SocketAddr,
     role: Role,
     party: String,
     agent: Option<String>,

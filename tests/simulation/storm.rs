@@ -338,6 +338,8 @@ impl Storm {
                     any = true;
                     match output {
                         ua::Output::Alias { .. } => {}
+                        // Everybody is known by address: nobody answers.
+                        ua::Output::Query(_) => {}
                         ua::Output::Transmit { flow, bytes } => self.send(flow, &bytes),
                         ua::Output::Event(event) => {
                             let wish = self.phones[place].handle(self.now, event);
@@ -362,7 +364,7 @@ impl Storm {
             }
             Output::Alias { .. } | Output::Silence { .. } => {}
             Output::Transmit { flow, bytes } => self.send(flow, &bytes),
-            Output::Bindings | Output::Record(_) | Output::Recording(_) => {}
+            Output::Bindings | Output::Query(_) | Output::Record(_) | Output::Recording(_) => {}
         }
     }
 

@@ -14,7 +14,7 @@ fn sent(length: usize, target: &str) -> (UserAgent, Flow, Message) {
     };
     let mut agent = UserAgent::new(settings, Entropy::from_seed(1));
     let mut invite = World::new(1).call(A);
-    invite.flow = Flow::udp(address(A), address(B));
+    invite.next_hop = Flow::udp(address(A), address(B)).into();
     invite.uri = target.parse().unwrap();
     let subject = "x".repeat(length);
     invite.headers.push((HeaderName::Subject, subject));
@@ -65,7 +65,7 @@ fn where_nobody_listens_it_goes_by_udp_after_all_and_the_next_at_once() {
     agent.handle_timeout(Timestamp::from_millis(510));
     assert!(transmitted(&mut agent).is_some());
     let mut invite = World::new(2).call(A);
-    invite.flow = Flow::udp(address(A), address(B));
+    invite.next_hop = Flow::udp(address(A), address(B)).into();
     invite.uri = target().parse().unwrap();
     invite.headers.push((HeaderName::Subject, "x".repeat(1300)));
     agent.invite(now, invite).unwrap();
