@@ -305,6 +305,7 @@ impl Exchange {
             is_unreached: false,
             rang: false,
             hears_music: false,
+            forks: Vec::new(),
         };
         let core = Core {
             id: id.clone(),

@@ -401,6 +401,7 @@ impl Core {
             is_unreached: false,
             rang: false,
             hears_music: false,
+            forks: Vec::new(),
         }
     }
 }
