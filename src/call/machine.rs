@@ -45,8 +45,15 @@ impl Call {
             Event::EarlyEnded { tag, .. } => self.on_early_ended(hands, leg, &tag),
             Event::Ended { why, .. } => self.on_ended(hands, leg, why),
             Event::Failed {
-                status, unreached, ..
-            } => self.on_failed(hands, leg, status, unreached),
+                status,
+                unreached,
+                response,
+                ..
+            } => {
+                self.core
+                    .note_refusal(hands, leg, status, response.as_ref());
+                self.on_failed(hands, leg, status, unreached);
+            }
             Event::Progress { response, .. } => self.on_progress(hands, leg, &response),
             Event::Reanswered { response, .. } => {
                 self.core.take_answer(hands, leg, response.body());
@@ -167,6 +174,7 @@ impl Call {
         let Some(state) = self.core.leg_mut(leg) else {
             return;
         };
+        state.heard.note(response);
         state.progress = Progress::Answered;
         let codec = state
             .negotiated

@@ -364,7 +364,11 @@ impl Storm {
             }
             Output::Alias { .. } | Output::Silence { .. } => {}
             Output::Transmit { flow, bytes } => self.send(flow, &bytes),
-            Output::Bindings | Output::Query(_) | Output::Record(_) | Output::Recording(_) => {}
+            Output::Bindings
+            | Output::Query(_)
+            | Output::Record(_)
+            | Output::Recording(_)
+            | Output::Tested(..) => {}
         }
     }
 
