@@ -9,7 +9,7 @@ use super::hands::Hands;
 use super::leg::Progress;
 use super::negotiate;
 use crate::base::{Cause, LegId, Party, Timestamp};
-use crate::events::{Fact, Role};
+use crate::events::Fact;
 use crate::media::recorder::Closed;
 use crate::media::{Command, Notice};
 use crate::router;
@@ -42,6 +42,12 @@ impl Call {
             }
             Event::Ended { why, .. } => self.on_ended(hands, leg, why),
             Event::Failed { status, .. } => self.on_failed(hands, leg, status),
+            Event::Notified {
+                status, is_over, ..
+            } => self.on_notified(hands, status, is_over),
+            Event::ReferAnswered { status, .. } if status >= 300 => {
+                self.on_notified(hands, Some(status), true);
+            }
             Event::Progress { response, .. } => self.on_progress(hands, leg, &response),
             Event::Reanswered { response, .. } => {
                 self.core.take_answer(hands, leg, response.body());
@@ -49,7 +55,6 @@ impl Call {
             Event::Reoffer { request, .. } => self.on_reoffer(hands, leg, &request),
             Event::Incoming { .. }
             | Event::Info { .. }
-            | Event::Notified { .. }
             | Event::Refer { .. }
             | Event::ReferAnswered { .. }
             | Event::ReofferFailed { .. }
@@ -104,12 +109,14 @@ impl Call {
     pub(crate) fn on_router(&mut self, hands: &mut Hands<'_>, output: &router::Output) {
         // `wrap_until: None`: the queue has no after-call work any more, whatever it had when the
         // call came in.
-        if let router::Output::WrapEnded { .. }
+        if let router::Output::WrapEnded { task, .. }
         | router::Output::TaskEnded {
-            wrap_until: None, ..
+            task,
+            wrap_until: None,
+            ..
         } = output
         {
-            self.core.wrap_ended(hands);
+            self.core.wrap_ended(hands, Some(task));
         }
         self.with_stage(hands, |stage, core, hands| {
             stage.on_router(core, hands, output)
@@ -154,6 +161,14 @@ impl Call {
         }
         if let Some(stage) = self.stage.feature() {
             stage.restored(&mut self.core, hands);
+        }
+    }
+
+    /// A carrier that was asked to transfer a party of ours says how far it is.
+    fn on_notified(&mut self, hands: &mut Hands<'_>, status: Option<u16>, is_over: bool) {
+        if let Stage::Transfer(transfer) = &mut self.stage {
+            let next = transfer.on_notified(&mut self.core, hands, status, is_over);
+            self.follow(hands, next);
         }
     }
 
@@ -211,7 +226,7 @@ impl Call {
         let Some(state) = self.core.leg(leg) else {
             return;
         };
-        let (mut by, is_caller) = (state.as_party(), state.role == Role::Caller);
+        let (mut by, is_caller) = (state.as_party(), self.core.is_lead(leg));
         let cause = match why {
             EndWhy::LocalBye | EndWhy::RemoteBye { .. } => Cause::normal(),
             EndWhy::NoAck => Cause::from_status(408).with_words("the answer was never ACKed"),
@@ -231,10 +246,10 @@ impl Call {
 
     /// The answer to an offer that we sent in a 2xx (RFC 3264 §5: delayed offer).
     fn on_ack(&mut self, hands: &mut Hands<'_>, leg: LegId, ack: &Message) {
+        let is_caller = self.core.is_lead(leg);
         let Some(state) = self.core.leg_mut(leg).filter(|leg| leg.offer_pending) else {
             return;
         };
-        let is_caller = state.role == Role::Caller;
         state.offer_pending = false;
         if self.core.take_answer(hands, leg, ack.body()) {
             return self.on_renegotiated(hands);
@@ -298,7 +313,7 @@ impl Call {
         }
     }
 
-    fn on_leg(&mut self, hands: &mut Hands<'_>, leg: LegId, event: LegEvent) {
+    pub(super) fn on_leg(&mut self, hands: &mut Hands<'_>, leg: LegId, event: LegEvent) {
         self.with_stage(hands, |stage, core, hands| {
             stage.on_leg(core, hands, leg, event)
         });

@@ -21,6 +21,7 @@ mod secret;
 mod section;
 mod sounds;
 mod source;
+mod transfer;
 mod trunks;
 mod value;
 mod words;

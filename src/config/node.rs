@@ -12,7 +12,9 @@ use super::environment::Environment;
 use super::files::{Files, Kind, nowhere};
 use super::layers;
 use super::section::{At, Notes, Section};
+use super::transfer;
 use super::value::Table;
+use crate::call::Transfers;
 use crate::sip::Protocol;
 
 /// Settings of this node. All paths are complete.
@@ -30,6 +32,8 @@ pub struct NodeSettings {
     pub max_calls: usize,
     /// How long running calls may go on after a stop was asked for. Default 30 s.
     pub drain: Duration,
+    /// How transfers are carried out.
+    pub transfers: Transfers,
     /// Signalling.
     pub sip: SipSettings,
     /// Media.
@@ -200,6 +204,7 @@ pub(super) fn read(
         drain: node
             .duration("drain", Duration::ZERO..=Duration::from_secs(86_400))
             .map_or(Duration::from_secs(30), |at| at.value),
+        transfers: transfer::read(&node),
         sip: SipSettings {
             listeners: sip_listeners.iter().map(|at| at.value).collect(),
             advertised: advertised.map(|at| at.value),

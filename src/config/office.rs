@@ -127,12 +127,16 @@ impl Office {
                 credentials: _,
                 caller_id,
                 max_calls,
+                transfer,
             } = trunk;
-            let content = format!("{accept:?} {target:?} {caller_id:?} {max_calls:?}");
+            let content =
+                format!("{accept:?} {target:?} {caller_id:?} {max_calls:?} {transfer:?}");
             add("trunk", name, content);
         }
         for phone in &self.phones {
-            add("phone", &phone.number, phone.display_name.clone());
+            let rights = (phone.may_transfer, phone.replaces);
+            let content = format!("{} {rights:?}", phone.display_name);
+            add("phone", &phone.number, content);
         }
         for worker in &self.plan.workers {
             add("agent", &worker.name, format!("{worker:?}"));

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use super::Network;
+use super::{Network, TransferPolicy};
 use crate::sip::Protocol;
 use crate::sip::auth::Credentials;
 
@@ -24,6 +24,8 @@ pub struct Trunk {
     pub caller_id: Option<String>,
     /// Calls at a time in both directions; no limit of its own when `None`.
     pub max_calls: Option<usize>,
+    /// What it may do in transfers.
+    pub transfer: TransferPolicy,
 }
 
 /// An address to send to.
@@ -83,6 +85,7 @@ mod tests {
             credentials: None,
             caller_id: None,
             max_calls: None,
+            transfer: TransferPolicy::default(),
         }
     }
 

@@ -5,6 +5,7 @@ mod network;
 mod numbering;
 mod numbers;
 mod pattern;
+mod transfer;
 
 pub use carrier::{Target, Trunk, accepting};
 pub use network::{Network, NetworkError};
@@ -15,3 +16,4 @@ pub use numbers::{
     Destination, Entry, Meaning, Numbers, Origin, Overlap, Reach, Service, Strip, TrunkReach,
 };
 pub use pattern::{Pattern, PatternError, normalise};
+pub use transfer::TransferPolicy;

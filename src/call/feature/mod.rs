@@ -3,12 +3,14 @@
 mod dial;
 mod service;
 mod talk;
+mod transfer;
 mod treatment;
 mod waiting;
 
 pub(crate) use dial::Dial;
 pub(crate) use service::{Service, ServiceKind};
 pub(crate) use talk::Talk;
+pub(crate) use transfer::{Target, Transfer, Wish};
 pub(crate) use treatment::Treatment;
 pub(crate) use waiting::Waiting;
 
@@ -31,6 +33,8 @@ pub(crate) enum Stage {
     Service(Service),
     /// With another party.
     Talk(Box<Talk>),
+    /// Being transferred.
+    Transfer(Box<Transfer>),
     /// In a flow.
     Treatment(Box<Treatment>),
     /// In a queue.
@@ -120,6 +124,7 @@ impl Stage {
             Stage::Over => None,
             Stage::Service(service) => Some(service),
             Stage::Talk(talk) => Some(talk.as_mut()),
+            Stage::Transfer(transfer) => Some(transfer.as_mut()),
             Stage::Treatment(treatment) => Some(treatment.as_mut()),
             Stage::Waiting(waiting) => Some(waiting.as_mut()),
         }
@@ -132,6 +137,7 @@ impl Stage {
             Stage::Over => None,
             Stage::Service(service) => service.poll_timeout(),
             Stage::Talk(talk) => talk.poll_timeout(),
+            Stage::Transfer(transfer) => transfer.poll_timeout(),
             Stage::Treatment(treatment) => treatment.poll_timeout(),
             Stage::Waiting(waiting) => waiting.poll_timeout(),
         }
@@ -144,6 +150,7 @@ impl Stage {
             Stage::Over => "over",
             Stage::Service(_) => "service",
             Stage::Talk(_) => "talk",
+            Stage::Transfer(_) => "transfer",
             Stage::Treatment(_) => "flow",
             Stage::Waiting(_) => "queue",
         }

@@ -11,6 +11,7 @@ use super::files::{Files, Kind};
 use super::names::Names;
 use super::node::Listeners;
 use super::section::{At, Notes, Section};
+use super::transfer;
 use crate::trunk::{Network, Trunk, normalise};
 
 /// Trunks as read.
@@ -46,6 +47,7 @@ pub(super) fn read(
                 normalise(text).ok_or_else(|| format!("\"{text}\" is not a number"))
             });
             let max_calls = trunk.integer("max_calls", 1..=100_000);
+            let transfer = transfer::read_trunk(&trunk);
             trunk.close();
             if let Some(name) = &name {
                 trunks.names.declare(notes, name);
@@ -58,6 +60,7 @@ pub(super) fn read(
                     credentials,
                     caller_id: caller_id.map(|at| at.value),
                     max_calls: max_calls.and_then(|at| usize::try_from(at.value).ok()),
+                    transfer,
                 });
             }
         }
