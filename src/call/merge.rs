@@ -75,7 +75,11 @@ fn merge(
     let (Stage::Talk(talk), Stage::Talk(lost)) = (&mut kept.stage, &mut gone.stage) else {
         return;
     };
-    let find = |core: &Core, leaver| core.talking().find(|leg| leg.id != leaver).map(|leg| leg.id);
+    let find = |core: &Core, leaver| {
+        core.talking()
+            .find(|leg| leg.id != leaver)
+            .map(|leg| leg.id)
+    };
     let (Some(stays), Some(moves)) = (find(&kept.core, keeper), find(&gone.core, leaver)) else {
         return;
     };
@@ -98,7 +102,10 @@ fn merge(
     finish(gone, hands, &kept.core);
     if tasks {
         // What the router says of the task that moved is meant for the call it moved to.
-        hands.index.calls.insert(gone.core.id.clone(), kept.core.key);
+        hands
+            .index
+            .calls
+            .insert(gone.core.id.clone(), kept.core.key);
         kept.core.also.push(gone.core.id.clone());
     }
     let done = Fact::TransferDone {

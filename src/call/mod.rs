@@ -20,8 +20,8 @@ mod machine;
 mod merge;
 mod negotiate;
 mod refer;
-mod replace;
 mod registration;
+mod replace;
 mod ring;
 pub mod task;
 

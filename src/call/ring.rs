@@ -103,7 +103,10 @@ impl Core {
             from = from.with_display(display);
         }
         let to = NameAddr::new(target.uri.clone());
-        let by = self.referred_by.as_deref().filter(|_| target.names_referrer);
+        let by = self
+            .referred_by
+            .as_deref()
+            .filter(|_| target.names_referrer);
         let headers = by.map(|by| referred_by(by, here)).into_iter().collect();
         let invite = Invite {
             flow: target.flow,

@@ -129,8 +129,7 @@ impl Office {
                 max_calls,
                 transfer,
             } = trunk;
-            let content =
-                format!("{accept:?} {target:?} {caller_id:?} {max_calls:?} {transfer:?}");
+            let content = format!("{accept:?} {target:?} {caller_id:?} {max_calls:?} {transfer:?}");
             add("trunk", name, content);
         }
         for phone in &self.phones {

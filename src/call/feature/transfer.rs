@@ -29,6 +29,8 @@ pub(crate) struct Transfer {
     refused: Option<u16>,
     deadline: Option<Timestamp>,
     phase: Phase,
+    /// Whether it was said how it ended.
+    is_settled: bool,
 }
 
 /// What is wanted.
@@ -94,6 +96,7 @@ impl Transfer {
             refused: None,
             deadline: None,
             phase,
+            is_settled: false,
         }
     }
 
@@ -154,6 +157,8 @@ impl Transfer {
                 other => match stage_of(core, hands, &other.clone()) {
                     Some(stage) => {
                         self.done(core, hands, None);
+                        // An agent who was sent there himself serves nobody any more.
+                        self.talk.leave(core, hands);
                         return Next::Become(stage);
                     }
                     None => Err(404),
@@ -186,6 +191,7 @@ impl Transfer {
     /// It is done: whoever asked for it leaves.
     fn done(&mut self, core: &mut Core, hands: &mut Hands<'_>, to: Option<LegId>) {
         let leaver = self.wish.leaver;
+        self.is_settled = true;
         core.emit(hands, Fact::TransferDone { leg: leaver, to });
         self.tell(core, hands, 200);
         self.wish.refer = None;
@@ -203,7 +209,14 @@ impl Transfer {
         }
         let leaver = self.wish.leaver;
         let status = cause.sip;
-        core.emit(hands, Fact::TransferFailed { leg: leaver, status });
+        self.is_settled = true;
+        core.emit(
+            hands,
+            Fact::TransferFailed {
+                leg: leaver,
+                status,
+            },
+        );
         self.tell(core, hands, status);
         self.wish.refer = None;
         core.referred_by = None;
@@ -327,7 +340,10 @@ impl Feature for Transfer {
     fn enter(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         let leaver = self.wish.leaver;
         let name = |leg: LegId| core.leg(leg).map_or_else(String::new, |leg| leg.name());
-        let stays = core.talking().find(|leg| leg.id != leaver).map(|leg| leg.id);
+        let stays = core
+            .talking()
+            .find(|leg| leg.id != leaver)
+            .map(|leg| leg.id);
         let Some(stays) = stays else {
             return Next::End(Party::Switch, Cause::from_status(500));
         };
@@ -425,7 +441,7 @@ impl Feature for Transfer {
     }
 
     fn leave(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
-        if self.phase != Phase::Recalling {
+        if !self.is_settled {
             let (leg, status) = (self.wish.leaver, 487);
             core.emit(hands, Fact::TransferFailed { leg, status });
             self.tell(core, hands, status);
