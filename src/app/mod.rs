@@ -36,6 +36,7 @@ use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::sip::Protocol;
 use crate::sip::auth::Challenger;
+use crate::sip::transport::Tls;
 use crate::store::{DataDir, Records};
 
 use bindings::Keeper;
@@ -126,7 +127,10 @@ impl Switch {
         let bus = Bus::new();
         let mut entropy = Entropy::from_os();
         let challenger = Challenger::new(&node.realm, &mut entropy);
+        let tls = Tls::default();
+        tls.set(office.tls.clone());
         let shared = shards::Shared {
+            tls: tls.clone(),
             node: node.clone(),
             clock: time.clone(),
             engine: engine.clone(),
@@ -138,7 +142,7 @@ impl Switch {
             generation: generation::prepare(&office, 1, sounds),
         };
         let mut listeners = node.sip.listeners.clone();
-        let (mut threads, mut stats) = (Vec::new(), Vec::new());
+        let (mut threads, mut counters) = (Vec::new(), Vec::new());
         for (number, inbox) in inboxes.into_iter().enumerate() {
             let own = ShardId(u16::try_from(number).unwrap_or(u16::MAX));
             let outlets = ShardOutlets {
@@ -153,7 +157,7 @@ impl Switch {
             // Port 0 means "any" to the first shard only; the others share what it got.
             listeners = running.listeners;
             threads.push(running.thread);
-            stats.push(running.stats);
+            counters.push(running.counters);
         }
 
         let house = Arc::new(House {
@@ -165,7 +169,8 @@ impl Switch {
             records: records.clone(),
             gate,
             bus: bus.clone(),
-            sip: stats,
+            counters,
+            tls,
             progress,
             logging,
             generation: AtomicU64::new(1),

@@ -21,6 +21,7 @@ mod secret;
 mod section;
 mod sounds;
 mod source;
+mod tls;
 mod transfer;
 mod trunks;
 mod value;
@@ -44,6 +45,7 @@ pub use phones::{Phone, published_password};
 pub use queues::Placement;
 pub use report::{Level, Problem, Report, Style};
 pub use source::{Place, Source};
+pub use tls::TlsSettings;
 
 /// Reads and checks a configuration directory.
 ///
@@ -75,6 +77,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     Ok(Office {
         hash: hash(&files, &node),
         node,
+        tls: listeners.tls,
         trunks: trunks.trunks,
         phones: phones.phones,
         plan: Plan {

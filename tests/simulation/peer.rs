@@ -521,7 +521,7 @@ impl Talk {
 
     /// Learns what a Replaces must name.
     fn note_dialog(&mut self, response: &Message) {
-        let tag = |address: Result<NameAddr, _>| address.ok()?.tag().map(str::to_owned);
+        let tag = |address: Result<&NameAddr, _>| address.ok()?.tag().map(str::to_owned);
         let call_id = response.call_id().ok().map(str::to_owned);
         self.dialog = call_id
             .zip(tag(response.from()).zip(tag(response.to())))

@@ -719,8 +719,11 @@ fn a_phone_with_the_right_picks_up_what_rings_elsewhere() {
     );
 }
 
+/// How a story is set up, and how its transfer begins.
+type Story = (fn(u64) -> World, fn(&mut World));
+
 /// A transfer of each kind, from a given moment on.
-fn stories() -> [(fn(u64) -> World, fn(&mut World)); 4] {
+fn stories() -> [Story; 4] {
     let blind: fn(&mut World) = |world| refer(world, AGENT, 0, "1006");
     let queue: fn(&mut World) = |world| refer(world, AGENT, 0, "100");
     let attended: fn(&mut World) = |world| {

@@ -148,7 +148,7 @@ impl World {
         let sent = self.sent.iter().rfind(|sent| sent.what == what);
         let text = sent.expect("a 180").text.clone();
         let ringing = Message::parse(text.into()).expect("written by us");
-        let tag = |address: Result<tsunagu::sip::NameAddr, _>| {
+        let tag = |address: Result<&tsunagu::sip::NameAddr, _>| {
             let address = address.expect("there");
             address.tag().expect("a tag").to_owned()
         };

@@ -17,7 +17,10 @@ use prometheus_client::registry::Registry;
 
 use calls::Calls;
 use collector::Snapshots;
-pub use snapshot::{MediaSnapshot, QueueSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source};
+pub use snapshot::{
+    MediaSnapshot, QueueSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source,
+    TransportSnapshot,
+};
 
 use crate::events::{Event, Subscription};
 

@@ -116,7 +116,7 @@ fn addresses_of_the_sixth_version_are_read_or_refused() {
         );
     }
     let message = |name: &str| Message::parse(octets(&format!("ipv6/{name}"))).unwrap();
-    let uri = |name| message(name).request_uri().unwrap().unwrap();
+    let uri = |name| message(name).request_uri().unwrap().unwrap().clone();
     // Without a bracket the digits belong to the address (RFC 5118 §4.3, §4.4).
     assert_eq!(uri("port-ambiguous").port, None);
     assert_eq!(
@@ -124,7 +124,8 @@ fn addresses_of_the_sixth_version_are_read_or_refused() {
         "2001:db8::10:5070".parse::<IpAddr>().unwrap().into()
     );
     assert_eq!(uri("port-unambiguous").port, Some(5070));
-    let mapped = message("ipv4-mapped-ipv6").top_via().unwrap();
+    let mapped = message("ipv4-mapped-ipv6");
+    let mapped = mapped.top_via().unwrap();
     assert_eq!(
         mapped.host,
         "::ffff:192.0.2.10".parse::<IpAddr>().unwrap().into()

@@ -49,15 +49,15 @@ impl UserAgent {
         let Ok(via) = request.top_via() else {
             return self.refuse_unreadable(&flow, &request);
         };
-        let id = self.keys.server(&via, &request, &method);
+        let id = self.keys.server(via, &request, &method);
         if method == Method::Ack {
-            return self.handle_ack(now, id, request);
+            return self.handle_ack(now, id, &request);
         }
         if let Some(reaction) = self.transactions.handle_request(now, id, false) {
             count(&self.stats.repeats_received);
             return self.send_again(&reaction);
         }
-        let arrived = Arrived::new(flow, &via, id, method, request);
+        let arrived = Arrived::new(flow, via, id, method, &request);
         if let Err(Refusal { status, words }) = arrived.request.validate_request() {
             count(&self.stats.malformed);
             if !is_answerable(&arrived.request) {
@@ -69,7 +69,7 @@ impl UserAgent {
             };
             return self.refuse_arrived(&arrived, reply);
         }
-        self.handle_new_request(now, arrived, &via);
+        self.handle_new_request(now, arrived, via);
     }
 
     fn handle_new_request(&mut self, now: Timestamp, arrived: Arrived, via: &Via) {

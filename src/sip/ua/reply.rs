@@ -73,13 +73,13 @@ impl UserAgent {
         if method == Method::Ack || !request.is_request() {
             return;
         }
-        let id = self.keys.server(&via, request, &method);
+        let id = self.keys.server(via, request, &method);
         let reply = Reply {
             status,
             headers,
             ..Reply::default()
         };
-        self.reply_at_once(id, &reply_flow(flow, &via), request, reply);
+        self.reply_at_once(id, &reply_flow(flow, via), request, reply);
     }
 
     /// Refuses a request whose first Via cannot be read, towards where it came from

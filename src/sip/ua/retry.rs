@@ -31,7 +31,7 @@ impl UserAgent {
         let uri = request.request_uri()?.ok()?;
         let credentials = self.credentials(reaction.owner)?.clone();
         let entropy = &mut self.identity.entropy;
-        let (name, value) = auth::answer(response, &method, &uri, &credentials, entropy, 1).ok()?;
+        let (name, value) = auth::answer(response, &method, uri, &credentials, entropy, 1).ok()?;
         let cseq = self.next_cseq(reaction.owner, &request)?;
         let via = self.identity.via(&reaction.flow);
         let again = authorised(&request, &via, cseq, (name, value))?;
@@ -84,7 +84,7 @@ fn authorised(
 ) -> Option<Bytes> {
     let method = request.method();
     let uri = request.request_uri()?.ok()?;
-    let mut builder = RequestBuilder::request(method.clone(), &uri).header(HeaderName::Via, via);
+    let mut builder = RequestBuilder::request(method.clone(), uri).header(HeaderName::Via, via);
     for (line, text) in request.header_lines() {
         match HeaderName::parse(std::str::from_utf8(line).ok()?)? {
             HeaderName::Via | HeaderName::ContentLength | HeaderName::ContentType => {}

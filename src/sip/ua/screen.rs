@@ -27,14 +27,14 @@ impl Arrived {
         via: &Via,
         id: TransactionId,
         method: Method,
-        request: Message,
+        request: &Message,
     ) -> Self {
         let sent_by = SocketAddr::new(
             flow.remote.ip(),
             via.port.unwrap_or(flow.protocol.default_port()),
         );
         Self {
-            request,
+            request: request.clone(),
             method,
             id,
             flow,

@@ -138,3 +138,8 @@ fn whatever_anybody_does_every_session_ends_once_and_nothing_is_left() {
         run(seed);
     }
 }
+
+#[test]
+fn fuzz_dialogs() {
+    crate::sip::transaction::fuzz("dialogs", |seed| run(1000 + seed));
+}
