@@ -376,7 +376,7 @@ const OFFERS: [&str; 9] = [
 pub(super) mod tests {
     use super::*;
     use crate::base::{Cause, Party, RecordingId, ReservationId, TaskId};
-    use crate::events::{Direction, RecordingFacts};
+    use crate::events::{Direction, RecordingFacts, TransferKind};
 
     /// A call through a queue, one offer missed and one taken.
     pub(in super::super) fn story(mut tell: impl FnMut(Event)) {
@@ -448,6 +448,17 @@ pub(super) mod tests {
                 outcome: "answered".into(),
             },
         );
+        let leg = LegId(1);
+        let requested = Fact::TransferRequested {
+            kind: TransferKind::Blind,
+            leg,
+            by: "1001".into(),
+            party: "1002".into(),
+            target: "1003".into(),
+            consultation: None,
+        };
+        fact(1, requested);
+        fact(1, Fact::TransferDone { leg, to: None });
         fact(
             60_000,
             Fact::CallEnded {
