@@ -22,6 +22,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
             ha1: phone.ha1.clone(),
             may_transfer: phone.may_transfer,
             replaces: phone.replaces,
+            shows: phone.shows.clone(),
         };
         (phone.number.clone(), known)
     });
@@ -55,6 +56,8 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         phones: phones.collect(),
         trunks,
         numbers: office.numbers.clone(),
+        caller_id: office.node.site.caller_id.clone(),
+        caller_ids: office.node.site.caller_ids.clone(),
         flows: office.flows.clone(),
         queues: queues.collect(),
         agents_by_phone,

@@ -155,6 +155,7 @@ impl Exchange {
         let trunk = accepting(
             generation.trunks.values().map(Arc::as_ref),
             flow.remote.ip(),
+            |host| self.ua.is_host_at(host, flow.remote.ip()),
         );
         match (claimed, trunk) {
             (None, Some(trunk)) => {

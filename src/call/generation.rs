@@ -10,7 +10,7 @@ use crate::flow::Document;
 use crate::media::Library;
 use crate::sip::auth::Ha1;
 use crate::sip::ua::Terms;
-use crate::trunk::{Numbers, Trunk};
+use crate::trunk::{CallerIds, CallerRights, Numbers, Trunk};
 use crate::waiting::LineConfig;
 
 /// Everything a call may look up, immutable; replaced whole by a reload.
@@ -24,6 +24,10 @@ pub struct Generation {
     pub trunks: BTreeMap<String, Arc<Trunk>>,
     /// What each number leads to.
     pub numbers: Numbers,
+    /// The office's own number: of emergency calls, and where nothing else is said.
+    pub caller_id: Option<String>,
+    /// Numbers that phones may show which have no list of their own.
+    pub caller_ids: CallerIds,
     /// Flows by name.
     pub flows: HashMap<String, Arc<Document>>,
     /// Queues by name: how callers are kept while they wait.
@@ -59,6 +63,8 @@ pub struct Phone {
     pub may_transfer: bool,
     /// Whose dialogs its INVITE with Replaces may take over.
     pub replaces: Replace,
+    /// Which numbers it shows outside, and whether at all.
+    pub shows: CallerRights,
 }
 
 /// How transfers are carried out.

@@ -5,6 +5,7 @@
 //! room reads one section; the types it fills belong to the rooms that use them.
 
 mod agents;
+mod dns;
 mod duration;
 mod environment;
 mod files;
@@ -19,9 +20,11 @@ mod queues;
 mod report;
 mod secret;
 mod section;
+mod site;
 mod sounds;
 mod source;
 mod tls;
+mod trace;
 mod transfer;
 mod trunks;
 mod value;
@@ -44,8 +47,10 @@ pub use office::{Changes, Office};
 pub use phones::{Phone, published_password};
 pub use queues::Placement;
 pub use report::{Level, Problem, Report, Style};
+pub use site::SiteSettings;
 pub use source::{Place, Source};
 pub use tls::TlsSettings;
+pub use trace::TraceSettings;
 
 /// Reads and checks a configuration directory.
 ///
@@ -54,8 +59,9 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     let notes = Notes::default();
     let files = Files::read(directory, &notes);
     let (node, listeners) = node::read(directory, &files, environment, &notes);
-    let trunks = trunks::read(directory, &files, environment, &listeners, &notes);
-    let phones = phones::read(directory, &files, environment, &node.realm, &notes);
+    let site = node.site.plan.as_ref();
+    let trunks = trunks::read(directory, &files, environment, (&listeners, site), &notes);
+    let phones = phones::read(directory, &files, environment, (&node.realm, site), &notes);
     phones.check_listeners(&listeners, &notes);
     let agents = agents::read(&files, &phones.names, &notes);
     let queues = queues::read(&files, &agents, &listeners.region, &notes);
@@ -63,7 +69,8 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     for queue in flows.named(|flow| flow.queues()) {
         queues.names.refer(&notes, &queue);
     }
-    let (numbers, services) = numbers::read(&files, &phones, &trunks.names, &flows.names, &notes);
+    let (numbers, services) =
+        numbers::read(&files, &phones, (&trunks.names, &flows.names), site, &notes);
     check_dialled(&flows, &numbers, &notes);
     let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
     named.extend(queues.sounds);

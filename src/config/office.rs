@@ -126,18 +126,23 @@ impl Office {
             let Trunk {
                 name,
                 accept,
-                target,
+                targets,
+                try_for,
+                accept_hosts,
                 credentials: _,
                 caller_id,
                 max_calls,
+                identity,
                 transfer,
             } = trunk;
-            let content = format!("{accept:?} {target:?} {caller_id:?} {max_calls:?} {transfer:?}");
+            let content = format!(
+                "{accept:?} {accept_hosts:?} {targets:?} {try_for:?} {caller_id:?} {max_calls:?} {identity:?} {transfer:?}"
+            );
             add("trunk", name, content);
         }
         for phone in &self.phones {
             let rights = (phone.may_transfer, phone.replaces);
-            let content = format!("{} {rights:?}", phone.display_name);
+            let content = format!("{} {:?} {rights:?}", phone.display_name, phone.shows);
             add("phone", &phone.number, content);
         }
         for worker in &self.plan.workers {
@@ -200,6 +205,7 @@ impl Changes {
         let live = [
             ("max_calls", old.max_calls != new.max_calls),
             ("drain", old.drain != new.drain),
+            ("site", old.site != new.site),
             ("sip.tls", old.sip.tls != new.sip.tls),
         ];
         let names = |settings: &[(&str, bool)]| -> Vec<String> {

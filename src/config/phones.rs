@@ -11,11 +11,12 @@ use super::node::{Listeners, is_public};
 use super::report::Problem;
 use super::secret::{self, Secret};
 use super::section::{At, Notes, Section};
+use super::site;
 use super::source::Place;
 use super::transfer;
 use crate::call::Replace;
 use crate::sip::auth::Ha1;
-use crate::trunk::Pattern;
+use crate::trunk::{CallerRights, Pattern, Site};
 
 /// One phone that may register.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Phone {
     pub may_transfer: bool,
     /// Whose dialogs it may take over. Default its own.
     pub replaces: Replace,
+    /// Which numbers it shows outside, and whether at all.
+    pub shows: CallerRights,
 }
 
 impl Phone {
@@ -60,7 +63,7 @@ pub(super) fn read(
     directory: &Path,
     files: &Files,
     environment: &Environment,
-    realm: &str,
+    (realm, site): (&str, Option<&Site>),
     notes: &Notes,
 ) -> Phones {
     let mut phones = Phones {
@@ -70,11 +73,14 @@ pub(super) fn read(
     };
     for file in files.of(Kind::Phones) {
         let top = Section::new(notes, &file.table, "phones.toml");
+        // What stands above the phones of a file is for all of them.
+        let of_file = caller_rights(&top, &CallerRights::default(), site, notes);
         for phone in top.sections("phone", "a phone") {
             let number = phone.required("number", "1001");
             let name = phone.text("name");
             let password = secret::read(&phone, "password", directory, environment, notes);
             let (may_transfer, replaces) = transfer::read_phone(&phone);
+            let shows = caller_rights(&phone, &of_file, site, notes);
             phone.close();
             let Some(number) = number else {
                 continue;
@@ -103,6 +109,7 @@ pub(super) fn read(
                 number: number.value,
                 may_transfer,
                 replaces,
+                shows,
             });
         }
         top.close();
@@ -135,6 +142,37 @@ impl Phones {
     /// Where a phone's number is written.
     pub(super) fn place(&self, number: &str) -> Option<&Place> {
         self.names.place(number)
+    }
+}
+
+/// Reads which numbers a phone (or all of a file) may show; what is not said is as in `base`.
+fn caller_rights(
+    section: &Section<'_>,
+    base: &CallerRights,
+    site: Option<&Site>,
+    notes: &Notes,
+) -> CallerRights {
+    let ids = site::caller_ids(section, site, notes);
+    let usual = site::caller_id(section, site, notes);
+    let permitted = match ids.is_empty() {
+        true => base.permitted.clone(),
+        false => ids,
+    };
+    let usual = usual.or_else(|| base.usual.clone());
+    if let Some(number) = usual
+        .as_ref()
+        .filter(|number| !permitted.is_empty() && !permitted.covers(number))
+    {
+        let message = format!("`caller_id` is {number}, which is not among `caller_ids`");
+        let help = format!("choose one of {permitted}, or add it to them");
+        notes.error(section.place(), message, help);
+    }
+    let flag = |key, base| section.flag(key).map_or(base, |at| at.value);
+    CallerRights {
+        permitted,
+        usual,
+        withholds: flag("withhold", base.withholds),
+        sees_withheld: flag("sees_withheld", base.sees_withheld),
     }
 }
 
