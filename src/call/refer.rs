@@ -129,8 +129,8 @@ impl Exchange {
             None | Some(Destination::AgentAvailable | Destination::AgentAway) => return Err(403),
             Some(destination) => destination,
         };
-        if let Destination::Trunk { trunk, number } = &destination
-            && stays.trunk.as_ref() == Some(trunk)
+        if let Destination::Trunk { trunks, number } = &destination
+            && let Some(trunk) = stays.trunk.as_ref().filter(|own| trunks.contains(own))
             && let Some(carrier) = generation.trunks.get(trunk)
             && carrier.transfer.pass_refer
         {

@@ -131,12 +131,14 @@ impl Office {
                 accept_hosts,
                 credentials: _,
                 caller_id,
-                max_calls,
+                domain,
+                accounts,
+                profile,
                 identity,
                 transfer,
             } = trunk;
             let content = format!(
-                "{accept:?} {accept_hosts:?} {targets:?} {try_for:?} {caller_id:?} {max_calls:?} {identity:?} {transfer:?}"
+                "{accept:?} {accept_hosts:?} {targets:?} {try_for:?} {caller_id:?} {domain:?} {accounts:?} {profile:?} {identity:?} {transfer:?}"
             );
             add("trunk", name, content);
         }

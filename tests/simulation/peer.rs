@@ -187,6 +187,10 @@ impl Peer {
         let aor = NameAddr::new(self.address_of(&self.name));
         self.registered = None;
         let request = OutOfDialog {
+            manners: None,
+            routes: Vec::new(),
+            series: None,
+            contact: None,
             method: Method::Register,
             next_hop: self.flow().into(),
             uri: Uri::sip("", Host::from(self.switch.ip()), Some(self.switch.port())),
@@ -232,6 +236,7 @@ impl Peer {
             headers: self.extra.clone(),
             body,
             credentials: self.credentials(),
+            manners: None,
             max_forwards: 70,
             timeout: None,
             terms: Terms::PLAIN,
@@ -355,7 +360,11 @@ impl Peer {
                 talk.retry_after = retry;
                 talk.end();
             }
-            Event::Cancelled { session } => self.talk(session)?.end(),
+            Event::Cancelled { session, reason } => {
+                let talk = self.talk(session)?;
+                talk.reason = reason;
+                talk.end();
+            }
             Event::Ended { session, why } => {
                 let talk = self.talk(session)?;
                 if let tsunagu::sip::ua::EndWhy::RemoteBye { reason, .. } = why {
@@ -396,7 +405,7 @@ impl Peer {
                     talk.dialog = turned.map(|(call_id, theirs, own)| (call_id, own, theirs));
                 }
             }
-            Event::Info { .. } => {}
+            Event::EarlyAnswer { .. } | Event::EarlyEnded { .. } | Event::Info { .. } => {}
         }
         None
     }
@@ -485,6 +494,7 @@ impl Peer {
             rtcp: None,
             codecs: self.codecs.clone(),
             telephone_event: Some(101),
+            ptime_ms: 20,
             direction: Direction::SendRecv,
             session_id: u64::from(number) + 1,
             session_version: 1,

@@ -5,6 +5,7 @@ mod service;
 mod talk;
 mod transfer;
 mod treatment;
+mod trunk_test;
 mod waiting;
 
 pub(crate) use dial::Dial;
@@ -12,6 +13,7 @@ pub(crate) use service::{Service, ServiceKind};
 pub(crate) use talk::Talk;
 pub(crate) use transfer::{Target, Transfer, Wish};
 pub(crate) use treatment::Treatment;
+pub(crate) use trunk_test::TrunkTest;
 pub(crate) use waiting::Waiting;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,8 @@ pub(crate) enum Stage {
     Talk(Box<Talk>),
     /// Being transferred.
     Transfer(Box<Transfer>),
+    /// The switch tries out a trunk.
+    Test(Box<TrunkTest>),
     /// In a flow.
     Treatment(Box<Treatment>),
     /// In a queue.
@@ -125,6 +129,7 @@ impl Stage {
             Stage::Service(service) => Some(service),
             Stage::Talk(talk) => Some(talk.as_mut()),
             Stage::Transfer(transfer) => Some(transfer.as_mut()),
+            Stage::Test(test) => Some(test.as_mut()),
             Stage::Treatment(treatment) => Some(treatment.as_mut()),
             Stage::Waiting(waiting) => Some(waiting.as_mut()),
         }
@@ -138,6 +143,7 @@ impl Stage {
             Stage::Service(service) => service.poll_timeout(),
             Stage::Talk(talk) => talk.poll_timeout(),
             Stage::Transfer(transfer) => transfer.poll_timeout(),
+            Stage::Test(test) => test.poll_timeout(),
             Stage::Treatment(treatment) => treatment.poll_timeout(),
             Stage::Waiting(waiting) => waiting.poll_timeout(),
         }
@@ -151,6 +157,7 @@ impl Stage {
             Stage::Service(_) => "service",
             Stage::Talk(_) => "talk",
             Stage::Transfer(_) => "transfer",
+            Stage::Test(_) => "trunk test",
             Stage::Treatment(_) => "flow",
             Stage::Waiting(_) => "queue",
         }

@@ -151,9 +151,7 @@ impl Transfer {
             Target::Ringing { legs, .. } => Ok(legs.clone()),
             Target::Number { destination, .. } => match destination {
                 Destination::Phone(number) => core.ring_phone(hands, number, Role::Callee, None),
-                Destination::Trunk { trunk, number } => {
-                    core.ring_trunk(hands, trunk, number).map(|leg| vec![leg])
-                }
+                Destination::Trunk { trunks, number } => ring_out(core, hands, trunks, number),
                 other => match stage_of(core, hands, &other.clone()) {
                     Some(stage) => {
                         self.done(core, hands, None);
@@ -308,6 +306,23 @@ impl Transfer {
     }
 }
 
+/// Rings by the first of several trunks that takes the call.
+fn ring_out(
+    core: &mut Core,
+    hands: &mut Hands<'_>,
+    trunks: &[String],
+    number: &str,
+) -> Result<Vec<LegId>, u16> {
+    let mut refusal = 404;
+    for trunk in trunks {
+        match core.ring_trunk(hands, trunk, number) {
+            Ok(leg) => return Ok(vec![leg]),
+            Err(status) => refusal = status,
+        }
+    }
+    Err(refusal)
+}
+
 /// The stage of a destination where nobody has to be rung first.
 fn stage_of(core: &Core, hands: &Hands<'_>, destination: &Destination) -> Option<Stage> {
     let kind = match destination {
@@ -427,9 +442,7 @@ impl Feature for Transfer {
             }
             (Target::Number { destination, .. }, Phase::Ringing, _) => match destination.clone() {
                 Destination::Phone(number) => core.ring_phone(hands, &number, Role::Callee, None),
-                Destination::Trunk { trunk, number } => {
-                    core.ring_trunk(hands, &trunk, &number).map(|leg| vec![leg])
-                }
+                Destination::Trunk { trunks, number } => ring_out(core, hands, &trunks, &number),
                 _ => Err(404),
             },
             _ => Err(480),
