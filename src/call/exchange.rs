@@ -306,7 +306,7 @@ impl Exchange {
             self.with_call(now, key, |call, hands| {
                 call.end(hands, Party::Switch, &cause);
                 // Whoever ends after-call work later finds no call to tell of it.
-                call.core.wrap_ended(hands);
+                call.core.wrap_ended(hands, None);
             });
         }
         self.pump(now);
@@ -397,6 +397,20 @@ impl Exchange {
         }
     }
 
+    /// Lends two calls the world for one event.
+    pub(super) fn with_two(
+        &mut self,
+        now: Timestamp,
+        (first, second): (CallKey, CallKey),
+        act: impl FnOnce(&mut Call, &mut Call, &mut Hands<'_>),
+    ) {
+        let Some(mut other) = self.calls.remove(&second) else {
+            return;
+        };
+        self.with_call(now, first, |call, hands| act(call, &mut other, hands));
+        self.look_after(other);
+    }
+
     /// Lends a call the world for one event, then looks whether it is done.
     pub(super) fn with_call(
         &mut self,
@@ -422,6 +436,12 @@ impl Exchange {
             listeners: &self.listeners,
         };
         act(&mut call, &mut hands);
+        self.look_after(call);
+    }
+
+    /// Sets a call's timer; looks whether it is done.
+    fn look_after(&mut self, call: Box<Call>) {
+        let key = call.core.key;
         match call.poll_timeout() {
             Some(at) => self.timers.set(Alarm::Stage(key), at),
             None => {
@@ -447,7 +467,7 @@ impl Exchange {
             return;
         }
         self.timers.stop(&Alarm::Publish(key));
-        if call.core.wrapping.is_none() {
+        if call.core.wrapping.is_empty() {
             return self.publish(call);
         }
         self.timers
@@ -475,7 +495,12 @@ impl Exchange {
         let key = call.core.key;
         self.timers.stop(&Alarm::Stage(key));
         self.timers.stop(&Alarm::Publish(key));
-        self.index.calls.remove(&call.core.id);
+        for id in std::iter::once(&call.core.id).chain(&call.core.also) {
+            // The call's tasks may have gone over to another call, which answers to its id now.
+            if self.index.calls.get(id) == Some(&key) {
+                self.index.calls.remove(id);
+            }
+        }
         for leg in &call.core.legs {
             self.index.sessions.remove(&leg.session);
             self.index.legs.remove(&leg.id);

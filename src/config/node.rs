@@ -18,7 +18,9 @@ use super::section::{At, Notes, Section};
 use super::site::SiteSettings;
 use super::tls::{self, TlsSettings};
 use super::trace::{self, TraceSettings};
+use super::transfer;
 use super::value::Table;
+use crate::call::Transfers;
 use crate::sip::Protocol;
 use crate::sip::location::NameServers;
 use crate::sip::transport::TlsConfig;
@@ -38,6 +40,8 @@ pub struct NodeSettings {
     pub max_calls: usize,
     /// How long running calls may go on after a stop was asked for. Default 30 s.
     pub drain: Duration,
+    /// How transfers are carried out.
+    pub transfers: Transfers,
     /// Signalling.
     pub sip: SipSettings,
     /// Extensions of dialogs.
@@ -269,6 +273,7 @@ pub(super) fn read(
         drain: node
             .duration("drain", Duration::ZERO..=Duration::from_secs(86_400))
             .map_or(Duration::from_secs(30), |at| at.value),
+        transfers: transfer::read(&node),
         sip: SipSettings {
             listeners: sip_listeners.iter().map(|at| at.value).collect(),
             advertised: advertised.into_iter().map(|at| at.value).collect(),
