@@ -21,6 +21,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
             display_name: phone.display_name.clone(),
             ha1: phone.ha1.clone(),
             shows: phone.shows.clone(),
+            redirects: phone.redirects,
         };
         (phone.number.clone(), known)
     });
@@ -64,6 +65,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         sounds,
         max_calls: office.node.max_calls,
         ring_timeout: RING_TIMEOUT,
+        redirect_domains: office.node.sip.redirect_domains.clone(),
         terms: Terms::default(),
     })
 }

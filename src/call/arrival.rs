@@ -303,6 +303,7 @@ impl Exchange {
             summary: None,
             over: None,
             is_unreached: false,
+            moved: Vec::new(),
             rang: false,
             hears_music: false,
         };

@@ -393,6 +393,7 @@ impl Core {
             summary: None,
             over: None,
             is_unreached: false,
+            moved: Vec::new(),
             rang: false,
             hears_music: false,
         }

@@ -18,6 +18,8 @@ mod hands;
 mod leg;
 mod machine;
 mod negotiate;
+mod onward;
+mod redirection;
 mod refer;
 mod registration;
 mod ring;

@@ -9,6 +9,7 @@ use crate::events::Role;
 use crate::sdp;
 use crate::sip::ua::{Invite, NextHop, Targets, Terms};
 use crate::sip::{Host, NameAddr, Uri};
+use crate::trunk::Target;
 
 impl Core {
     /// Rings all contacts a phone has registered; first answer wins. The status to tell the
@@ -84,6 +85,27 @@ impl Core {
             display: None,
             caller: trunk.caller_id.clone(),
             credentials: trunk.credentials.clone(),
+            terms: generation.terms,
+        };
+        self.place(hands, target)
+    }
+
+    /// Sends a call to a foreign address.
+    pub(crate) fn ring_uri(&mut self, hands: &mut Hands<'_>, uri: &Uri) -> Result<LegId, u16> {
+        let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
+        let destination = Target::of(uri).ok_or(416_u16)?;
+        let target = Placed {
+            uri: uri.clone().without_headers(),
+            here: hands.address_towards(&destination).ok_or(503_u16)?,
+            next_hop: vec![destination].into(),
+            role: Role::Callee,
+            party: format!("{}@{}", uri.user_decoded(), uri.host),
+            agent: None,
+            trunk: None,
+            display: None,
+            caller: None,
+            // Nobody's passwords go to a stranger.
+            credentials: None,
             terms: generation.terms,
         };
         self.place(hands, target)

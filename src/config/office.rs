@@ -128,6 +128,7 @@ impl Office {
                 accept,
                 targets,
                 try_for,
+                redirects,
                 accept_hosts,
                 credentials: _,
                 caller_id,
@@ -135,12 +136,15 @@ impl Office {
                 identity,
             } = trunk;
             let content = format!(
-                "{accept:?} {accept_hosts:?} {targets:?} {try_for:?} {caller_id:?} {max_calls:?} {identity:?}"
+                "{accept:?} {redirects:?} {accept_hosts:?} {targets:?} {try_for:?} {caller_id:?} {max_calls:?} {identity:?}"
             );
             add("trunk", name, content);
         }
         for phone in &self.phones {
-            let content = format!("{} {:?}", phone.display_name, phone.shows);
+            let content = format!(
+                "{} {:?} {:?}",
+                phone.display_name, phone.shows, phone.redirects
+            );
             add("phone", &phone.number, content);
         }
         for worker in &self.plan.workers {

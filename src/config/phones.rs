@@ -14,7 +14,7 @@ use super::section::{At, Notes, Section};
 use super::site;
 use super::source::Place;
 use crate::sip::auth::Ha1;
-use crate::trunk::{CallerRights, Pattern, Site};
+use crate::trunk::{CallerRights, Pattern, Redirects, Site};
 
 /// One phone that may register.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Phone {
     pub ha1: Ha1,
     /// Which numbers it shows outside, and whether at all.
     pub shows: CallerRights,
+    /// What becomes of a redirection (call forwarding) by it.
+    pub redirects: Redirects,
 }
 
 impl Phone {
@@ -74,6 +76,7 @@ pub(super) fn read(
             let name = phone.text("name");
             let password = secret::read(&phone, "password", directory, environment, notes);
             let shows = caller_rights(&phone, &of_file, site, notes);
+            let redirects = phone.one_of("redirects", &Redirects::WORDS);
             phone.close();
             let Some(number) = number else {
                 continue;
@@ -101,6 +104,7 @@ pub(super) fn read(
                 display_name: name.map_or_else(|| number.value.clone(), |at| at.value),
                 number: number.value,
                 shows,
+                redirects: redirects.map_or(Redirects::Follow, |at| at.value),
             });
         }
         top.close();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{IdentityPolicy, Network};
+use super::{IdentityPolicy, Network, Redirects};
 use crate::sip::auth::Credentials;
 use crate::sip::location::Destination as Target;
 
@@ -21,6 +21,8 @@ pub struct Trunk {
     pub targets: Vec<Target>,
     /// How long one address may stay silent before the next is tried; the node's when `None`.
     pub try_for: Option<Duration>,
+    /// What becomes of a redirection by whom it reaches.
+    pub redirects: Redirects,
     /// What our INVITEs are authenticated with, when the carrier asks.
     pub credentials: Option<Credentials>,
     /// Number shown to those we call; the calling phone's own when `None`.
@@ -80,6 +82,7 @@ mod tests {
             accept_hosts: Vec::new(),
             targets: Vec::new(),
             try_for: None,
+            redirects: Redirects::Refuse,
             credentials: None,
             caller_id: None,
             max_calls: None,

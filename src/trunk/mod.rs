@@ -6,6 +6,7 @@ mod network;
 mod numbering;
 mod numbers;
 mod pattern;
+mod redirects;
 
 pub use crate::sip::location::Destination as Target;
 pub use carrier::{Trunk, accepting};
@@ -22,3 +23,4 @@ pub use numbers::{
     Destination, Entry, Meaning, Numbers, Origin, Overlap, Reach, Service, Strip, TrunkReach,
 };
 pub use pattern::{Pattern, PatternError, normalise};
+pub use redirects::Redirects;

@@ -12,7 +12,7 @@ use super::files::{Files, Kind};
 use super::names::Names;
 use super::node::Listeners;
 use super::section::{At, Notes, Section};
-use crate::trunk::{IdentityPolicy, Network, Site, Trunk, normalise};
+use crate::trunk::{IdentityPolicy, Network, Redirects, Site, Trunk, normalise};
 
 /// Trunks as read.
 #[derive(Debug)]
@@ -43,6 +43,7 @@ pub(super) fn read(
             let accept = accept::read(&trunk, &mut accepted, notes);
             let targets = target::read(&trunk, listeners, notes);
             let try_for = target::read_try_for(&trunk);
+            let redirects = trunk.one_of("redirects", &Redirects::WORDS);
             let credentials = credentials::read(&trunk, directory, environment, notes);
             let caller_id = trunk.parsed("caller_id", CALLER_ID_HELP, |text| {
                 normalise(text).ok_or_else(|| format!("\"{text}\" is not a number"))
@@ -60,6 +61,7 @@ pub(super) fn read(
                     accept_hosts: accept.hosts,
                     targets,
                     try_for,
+                    redirects: redirects.map_or(Redirects::Refuse, |at| at.value),
                     credentials,
                     caller_id: caller_id.map(|at| at.value),
                     max_calls: max_calls.and_then(|at| usize::try_from(at.value).ok()),
