@@ -54,6 +54,8 @@ mod recording;
 mod redirect;
 #[path = "scenarios/seam.rs"]
 mod seam;
+#[path = "scenarios/seeing.rs"]
+mod seeing;
 #[path = "scenarios/services.rs"]
 mod services;
 #[path = "scenarios/story.rs"]

@@ -67,5 +67,6 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         ring_timeout: RING_TIMEOUT,
         redirect_domains: office.node.sip.redirect_domains.clone(),
         terms: Terms::default(),
+        pass_reason: true,
     })
 }

@@ -19,6 +19,7 @@ use crate::media::Engine;
 use crate::registrar::Registrar;
 use crate::sip::auth::Challenger;
 use crate::sip::location::{self, Resolver};
+use crate::sip::trace::{Exporter, Trace};
 use crate::sip::transport::{Tls, Transport, TransportLimits, TransportStats};
 use crate::sip::{Protocol, UserAgent, ua};
 
@@ -34,6 +35,8 @@ pub(super) struct Shared {
     pub(super) gate: Gate,
     pub(super) bus: Bus,
     pub(super) generation: Arc<Generation>,
+    /// The way to the HEP collector.
+    pub(super) exporter: Option<Exporter>,
     pub(super) tls: Tls,
 }
 
@@ -146,6 +149,7 @@ async fn open(
         shard: own,
     };
     let notices = shared.engine.notices(own);
+    let room = shared.node.trace.octets / peers.len().max(1);
     let exchange = Exchange::new(Settings {
         ids: IdSource::new(origin),
         entropy,
@@ -169,6 +173,7 @@ async fn open(
         bus: shared.bus,
         clock: shared.clock,
         gate: shared.gate,
+        trace: Trace::new(room, shared.exporter),
     };
     Ok((shard, bound, counters))
 }

@@ -306,6 +306,7 @@ impl Exchange {
             moved: Vec::new(),
             rang: false,
             hears_music: false,
+            forks: Vec::new(),
         };
         let core = Core {
             id: id.clone(),

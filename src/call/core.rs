@@ -396,6 +396,7 @@ impl Core {
             moved: Vec::new(),
             rang: false,
             hears_music: false,
+            forks: Vec::new(),
         }
     }
 }

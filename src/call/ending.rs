@@ -3,23 +3,26 @@
 use super::core::Core;
 use super::hands::Hands;
 use super::leg::Progress;
+use super::reason;
 use crate::base::{Cause, LegId, Party};
 use crate::events::{Fact, MediaSummary};
 use crate::media::Command;
-use crate::sip::HeaderName;
 
 impl Core {
     /// Ends one leg, whatever state its INVITE is in. Nothing happens to a leg already over.
     pub(crate) fn hang_up(&mut self, hands: &mut Hands<'_>, id: LegId, by: Party, cause: Cause) {
         let Some(leg) = self.leg(id) else { return };
         let (session, progress) = (leg.session, leg.progress);
+        let said = |hands: &Hands<'_>| reason::passed_on(hands, self.generation, by, &cause);
         match progress {
             Progress::Arriving => {
                 let status = if cause.sip >= 300 { cause.sip } else { 480 };
                 hands.ua.reject(hands.now, session, status, &[]);
             }
-            Progress::Answered => hands.ua.bye(hands.now, session, &reason_header(&cause)),
-            Progress::Calling | Progress::Ringing => hands.ua.cancel(hands.now, session),
+            Progress::Answered => hands.ua.bye(hands.now, session, &said(hands)),
+            Progress::Calling | Progress::Ringing => {
+                hands.ua.cancel(hands.now, session, &said(hands));
+            }
             Progress::Over => return,
         }
         self.leg_over(hands, id, by, cause);
@@ -145,13 +148,4 @@ impl Core {
             && self.recordings.is_empty()
             && self.legs.iter().all(|leg| leg.summary.is_some())
     }
-}
-
-/// RFC 3326: why a BYE or CANCEL was sent.
-fn reason_header(cause: &Cause) -> Vec<(HeaderName, String)> {
-    let text = cause.words.replace('"', "'");
-    vec![(
-        HeaderName::Reason,
-        format!("Q.850;cause={};text=\"{text}\"", cause.q850),
-    )]
 }

@@ -457,7 +457,9 @@ fn session_of(event: &ua::Event) -> Option<SessionId> {
     match event {
         ua::Event::Acknowledged { session, .. }
         | ua::Event::Answered { session, .. }
-        | ua::Event::Cancelled { session }
+        | ua::Event::Cancelled { session, .. }
+        | ua::Event::EarlyAnswer { session, .. }
+        | ua::Event::EarlyEnded { session, .. }
         | ua::Event::Ended { session, .. }
         | ua::Event::Failed { session, .. }
         | ua::Event::Info { session, .. }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::early::Fork;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::events::{MediaSummary, Role};
 use crate::media::LegState;
@@ -50,6 +51,9 @@ pub(crate) struct Leg {
     pub(crate) rang: bool,
     /// Whether the leg hears hold music: everybody it could talk with holds.
     pub(crate) hears_music: bool,
+    /// Its early dialogs that have media, the one that is heard first.
+    #[serde(skip)]
+    pub(crate) forks: Vec<Fork>,
 }
 
 /// How far a leg's INVITE has come.

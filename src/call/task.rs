@@ -13,6 +13,7 @@ use crate::events::{Bus, CallRecord, RecordingFacts};
 use crate::media::NoticeReceiver;
 use crate::router;
 use crate::sip::location::{Answer, Question, Resolver};
+use crate::sip::trace::{Trace, Traced, Way};
 use crate::sip::transport::{Incoming, Transport};
 use crate::sip::{ConnectionId, Flow, Message, owner_shard};
 
@@ -43,6 +44,8 @@ pub enum Order {
     Router(Box<router::Output>),
     /// End the loop; calls that live are left as they are.
     Stop,
+    /// The messages of the last minutes, as this shard's sockets saw them.
+    Trace(oneshot::Sender<Vec<Traced>>),
     /// A message for a connection that this shard holds.
     Transmit(Flow, Bytes),
 }
@@ -82,6 +85,8 @@ pub struct Shard<O> {
     pub clock: Arc<dyn Clock>,
     /// Told when the shard is behind its work.
     pub gate: Gate,
+    /// What went over the network lately.
+    pub trace: Trace,
 }
 
 /// All shards of the node, by number.
@@ -168,6 +173,7 @@ impl<O: Outlets> Shard<O> {
     fn parse(&mut self, now: Timestamp, flow: Flow, bytes: Bytes) {
         match Message::parse(bytes.clone()) {
             Ok(message) => {
+                self.trace.note(Traced::new(now, Way::In, flow, &bytes));
                 // Alone, every message is ours, and reading its branch and tags is for nothing.
                 if self.peers.orders.len() > 1
                     && let Some(owner) =
@@ -221,6 +227,9 @@ impl<O: Outlets> Shard<O> {
             }
             Order::Router(output) => self.exchange.handle_router(now, &output),
             Order::Stop => {}
+            Order::Trace(reply) => {
+                let _ = reply.send(self.trace.messages());
+            }
             Order::Transmit(flow, bytes) => self.transport.send(&flow, bytes),
         }
     }
@@ -269,6 +278,8 @@ impl<O: Outlets> Shard<O> {
 impl<O> Shard<O> {
     /// A connection is written to by the shard that accepted or opened it.
     fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        let traced = Traced::new(self.clock.now(), Way::Out, flow, &bytes);
+        self.trace.note(traced);
         let holder = flow.connection.map(ConnectionId::shard);
         let order = match holder {
             Some(holder) => self.peers.hand_over(holder, Order::Transmit(flow, bytes)),

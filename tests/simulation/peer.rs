@@ -313,7 +313,11 @@ impl Peer {
                 talk.retry_after = retry;
                 talk.end();
             }
-            Event::Cancelled { session } => self.talk(session)?.end(),
+            Event::Cancelled { session, reason } => {
+                let talk = self.talk(session)?;
+                talk.reason = reason;
+                talk.end();
+            }
             Event::Ended { session, why } => {
                 let talk = self.talk(session)?;
                 if let tsunagu::sip::ua::EndWhy::RemoteBye { reason, .. } = why {
@@ -346,7 +350,10 @@ impl Peer {
                 self.asked = Some((session, refer, to));
                 self.ua.accept_refer(now, session, refer);
             }
-            Event::Acknowledged { .. } | Event::Info { .. } => {}
+            Event::Acknowledged { .. }
+            | Event::EarlyAnswer { .. }
+            | Event::EarlyEnded { .. }
+            | Event::Info { .. } => {}
         }
         None
     }

@@ -289,6 +289,17 @@ fn disk(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
         "tsunagu_log_lines_dropped",
         "Log lines dropped because standard error was too slow",
         snapshot.log_lines_dropped,
+    )?;
+    let [sent, lost] = snapshot.hep;
+    page.counter(
+        "tsunagu_hep_sent",
+        "SIP messages sent to the HEP collector",
+        sent,
+    )?;
+    page.counter(
+        "tsunagu_hep_lost",
+        "SIP messages the HEP collector did not get: too many at once, or unreachable",
+        lost,
     )
 }
 

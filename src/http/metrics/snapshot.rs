@@ -49,6 +49,8 @@ pub struct Snapshot {
     pub events_lost: u64,
     /// Log lines dropped because standard error was too slow.
     pub log_lines_dropped: u64,
+    /// SIP messages sent to the HEP collector, and those that could not be.
+    pub hep: [u64; 2],
 }
 
 /// One queue.

@@ -389,6 +389,7 @@ impl UserAgent {
         if let Phase::Calling(calling) = &mut session.phase {
             calling.transaction = transaction;
             calling.is_heard = false;
+            calling.forks.clear();
             calling.is_cancelled = false;
         }
         if way.tries > 1 {
@@ -517,7 +518,7 @@ impl UserAgent {
         let Ok(invite) = Message::parse(reaction.kept.clone()) else {
             return;
         };
-        if let (Ok(via), Some(cancel)) = (invite.top_via(), cancellation(&invite)) {
+        if let (Ok(via), Some(cancel)) = (invite.top_via(), cancellation(&invite, &[])) {
             let branch = via.branch().unwrap_or_default();
             let id = self.keys.client(branch, &Method::Cancel);
             if self.transactions.owner(id).is_none() {

@@ -4,18 +4,22 @@
 //! [`UserAgent::poll_output`]. What RFC 3261 fixes happens inside (repeats, ACK, CANCEL crossing
 //! an answer, forks, glare, digest); what a person would decide is asked of the call.
 
+mod ability;
 mod callee;
 mod caller;
 mod checkpoint;
+mod early;
 mod event;
 mod failover;
 mod fork;
 mod hangup;
 mod identity;
 mod outside;
+mod prack;
 mod receive;
 mod refer;
 mod referral;
+mod renewal;
 mod reoffer;
 mod replaced;
 mod reply;
@@ -73,11 +77,13 @@ enum Owner {
     OurRefer(SessionId, ReferId),
     /// Our request outside any dialog.
     OurRequest(RequestId),
-    /// Our re-INVITE.
-    Reinvite(SessionId),
+    /// Our PRACK.
+    Prack(SessionId),
+    /// Our re-INVITE or UPDATE.
+    Reoffer(SessionId),
     /// Their REFER, until it is answered.
     TheirRefer(SessionId),
-    /// Their re-INVITE or UPDATE.
+    /// Their re-INVITE, UPDATE or PRACK with an offer.
     TheirReoffer(SessionId),
     /// Their request outside any dialog, until it is answered.
     TheirRequest,
@@ -155,21 +161,6 @@ impl UserAgent {
     pub fn call_id(&self, session: SessionId) -> Option<&str> {
         let session = self.sessions.get(&session)?;
         Some(&session.dialog.call_id)
-    }
-
-    /// Says under which terms an INVITE that just came in is taken; to be said before anything
-    /// else about it. `Err` when they do not fit together: the INVITE was refused with that status,
-    /// the session is over, and no event follows.
-    pub fn set_terms(
-        &mut self,
-        _now: Timestamp,
-        session: SessionId,
-        terms: Terms,
-    ) -> Result<(), u16> {
-        if let Some(session) = self.sessions.get_mut(&session) {
-            session.terms = terms;
-        }
-        Ok(())
     }
 
     /// The flow a session's requests come by or go by; all zeros while its first is located.

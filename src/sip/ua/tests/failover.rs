@@ -283,7 +283,7 @@ fn whoever_gives_up_while_a_name_is_located_sends_nothing() {
     let invite = towards(&world, &["sip:b.example"]);
     let session = world.place(A, invite);
     world.run_for(500);
-    world.with(A, |ua, now| ua.cancel(now, session));
+    world.with(A, |ua, now| ua.cancel(now, session, &[]));
     assert_eq!(failed(&world), (487, None));
     world.run_out();
     assert!(world.sent.is_empty(), "{:#?}", world.trace());
@@ -304,7 +304,7 @@ fn whoever_gives_up_between_addresses_gives_up_everywhere() {
         let invite = towards(&world, &["sip:b.example"]);
         let session = world.place(A, invite);
         world.run_for(wait);
-        world.with(A, |ua, now| ua.cancel(now, session));
+        world.with(A, |ua, now| ua.cancel(now, session, &[]));
         world.run_out();
         assert_eq!(failed(&world).0, 487, "{wait}: {:#?}", world.trace());
         let ended = world.names(B).last() == Some(&"cancelled");
