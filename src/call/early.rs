@@ -27,6 +27,7 @@ impl Call {
         let Some(state) = self.core.leg_mut(leg) else {
             return;
         };
+        state.heard.note(response);
         let rings = response.status() == Some(180);
         if !brings && !rings {
             return;

@@ -37,8 +37,17 @@ impl Core {
             return;
         }
         leg.progress = Progress::Over;
+        let (trunk, status) = (leg.trunk.clone(), cause.sip);
         leg.over = Some((hands.now, by, cause));
         hands.index.sessions.remove(&leg.session);
+        if let Some(trunk) = trunk {
+            let story = self.record.legs.iter().find(|story| story.leg == id);
+            let answered = story.and_then(|story| story.answered);
+            let talked = answered.map(|at| hands.now.since(at));
+            let status = if talked.is_some() { 200 } else { status };
+            hands.carriers.ended(&trunk, status, talked);
+        }
+        let Some(leg) = self.leg(id) else { return };
         if leg.local.is_some() {
             if let Some(name) = self.conference.take() {
                 hands.leave_conference(&name, id);
@@ -61,7 +70,7 @@ impl Core {
         }
         leg.summary = Some(summary.clone());
         if let Some(trunk) = &leg.trunk {
-            hands.gate.exit_trunk(trunk);
+            hands.carriers.exit(trunk);
         }
         let (at, by, cause) = leg
             .over

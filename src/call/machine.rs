@@ -51,6 +51,8 @@ impl Call {
                 ..
             } => {
                 self.note_redirection(leg, status, response.as_ref());
+                self.core
+                    .note_refusal(hands, leg, status, response.as_ref());
                 self.on_failed(hands, leg, status, unreached);
             }
             Event::Progress { response, .. } => self.on_progress(hands, leg, &response),
@@ -173,6 +175,7 @@ impl Call {
         let Some(state) = self.core.leg_mut(leg) else {
             return;
         };
+        state.heard.note(response);
         state.progress = Progress::Answered;
         let codec = state
             .negotiated

@@ -5,6 +5,7 @@
 //! call dispatches to the stage it is in (`feature/`), and a stage is a small machine.
 
 mod arrival;
+mod carrier_address;
 mod checkpoint;
 mod conferences;
 mod control;
@@ -26,6 +27,9 @@ mod refer;
 mod registration;
 mod ring;
 pub mod task;
+mod trunk_test;
+mod trunks;
+mod way_out;
 
 pub use checkpoint::CallCheckpoint;
 pub use conferences::Conferences;
@@ -34,6 +38,7 @@ pub use exchange::{Exchange, Output, Settings};
 pub use gate::Gate;
 pub use generation::{Generation, Phone, QueueCare};
 pub use negotiate::{leg_flow, local_media};
+pub use trunk_test::{TestOutcome, TestReport, TestRow};
 
 use serde::{Deserialize, Serialize};
 

@@ -2,6 +2,7 @@
 
 use super::core::Core;
 use super::hands::Hands;
+use super::way_out::WayOut;
 use crate::base::LegId;
 use crate::events::{Diverted, Fact, Role};
 use crate::sip::{Host, Uri};
@@ -67,8 +68,9 @@ impl Core {
                 Some(Destination::Phone(phone)) => {
                     self.ring_phone(hands, &phone, Role::Callee, None)
                 }
-                Some(Destination::Trunk { trunk, number }) => {
-                    self.ring_trunk(hands, &trunk, &number).map(|leg| vec![leg])
+                Some(Destination::Trunk { trunks, number }) => {
+                    let mut way = WayOut::new(trunks, number);
+                    way.next(self, hands).map(|leg| vec![leg])
                 }
                 Some(_) => Err(403),
                 None => Err(404),

@@ -135,7 +135,7 @@ fn a_redirection_is_passed_to_the_caller_where_that_is_wished() {
     let office = office(|office| redirects(office, "pass"));
     let tap = Tap::on(office.block);
     let contact = to(&office, "1007", "");
-    let _moved = moves(&office, 1_006, &[contact.clone()]);
+    let _moved = moves(&office, 1_006, std::slice::from_ref(&contact));
     let mut phone = caller(&office);
     phone.dial("1006");
     wait::until_true("the 302 at the caller", wait::PATIENCE, || {

@@ -94,6 +94,7 @@ impl Line {
             headers: Vec::new(),
             body: Some(Body::sdp(sdp::offer(&local).to_bytes())),
             credentials: Some(self.credentials()),
+            manners: None,
             max_forwards: 70,
             timeout: None,
             terms: Terms::PLAIN,

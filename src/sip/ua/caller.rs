@@ -56,6 +56,7 @@ impl UserAgent {
             way: None,
         });
         session.credentials = invite.credentials.map(Box::new);
+        session.manners = invite.manners;
         let id = self.add_session(session);
         let request = builder.build();
         if let Some(way) = &mut way {
@@ -283,7 +284,10 @@ impl UserAgent {
         if let Some(body) = body {
             builder = builder.body(&body.content_type, body.bytes.clone());
         }
-        let bytes = builder.build();
+        let mut bytes = builder.build();
+        if let Some(manners) = &session.manners {
+            bytes = manners.dress(bytes);
+        }
         ack.sent = Some((flow, bytes.clone()));
         self.stats.request_sent(&Method::Ack);
         self.transmit(flow, bytes);

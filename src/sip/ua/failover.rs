@@ -108,7 +108,7 @@ impl Seeker {
                     continue;
                 }
                 way.tries += 1;
-                let Some(flow) = self.locator.flow(&hop) else {
+                let Some(flow) = self.locator.flow(&hop, way.source_port) else {
                     way.note(Unreached::NotLocated(NoLocation::NoTransport));
                     continue;
                 };
@@ -181,6 +181,7 @@ impl UserAgent {
         let try_for = targets.try_for.unwrap_or(self.identity.settings.try_for);
         let ordered = self.seeker.locator.in_order(targets.destinations);
         let mut way = Way::new(ordered, uri, contact_user, try_for);
+        way.source_port = targets.source_port;
         let step = self.seeker.step(now, &mut way);
         (step, Some(Box::new(way)))
     }

@@ -14,6 +14,7 @@ mod failover;
 mod fork;
 mod hangup;
 mod identity;
+mod manners;
 mod outside;
 mod prack;
 mod receive;
@@ -51,10 +52,13 @@ use session::{Deadline, Session};
 pub use checkpoint::SessionCheckpoint;
 pub use event::{EndWhy, Event, Output, RequestId, ServerTransactionId, SessionId};
 pub use identity::{owner_shard, shard_for};
+pub use manners::Manners;
 pub use refer::ReferId;
 pub use replaced::Replaced;
 pub use session::State;
-pub use settings::{Body, Headers, Invite, Limits, OutOfDialog, Overload, Settings};
+pub use settings::{
+    Body, Headers, Invite, Limits, OutOfDialog, Overload, OwnContact, Series, Settings,
+};
 pub use terms::{Refresher, Reliable, SessionTimer, Terms};
 pub use way::{NextHop, Targets, Unreached};
 
@@ -206,6 +210,7 @@ impl UserAgent {
         owner: Owner,
     ) -> TransactionId {
         let id = self.keys.client(branch, method);
+        let request = self.dress(owner, request);
         self.stats.request_sent(method);
         let is_invite = *method == Method::Invite;
         let sent = (flow, request.clone());
@@ -213,6 +218,31 @@ impl UserAgent {
             .start_client(now, id, is_invite, sent, owner);
         self.transmit(flow, request);
         id
+    }
+
+    /// The request as its peer wants it written.
+    fn dress(&self, owner: Owner, request: Bytes) -> Bytes {
+        let manners = match owner {
+            Owner::Bye(id)
+            | Owner::Incoming(id)
+            | Owner::Invite(id)
+            | Owner::Prack(id)
+            | Owner::Reoffer(id)
+            | Owner::TheirReoffer(id) => {
+                self.sessions.get(&id).and_then(|it| it.manners.as_deref())
+            }
+            Owner::OurRequest(id) => self.requests.get(&id).and_then(|it| it.manners.as_deref()),
+            // Of others' requests, and of ours that nobody waits for.
+            _ => None,
+        };
+        manners.map_or(request.clone(), |manners| manners.dress(request))
+    }
+
+    /// How everything in a session is written from now on.
+    pub fn set_manners(&mut self, session: SessionId, manners: Arc<Manners>) {
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.manners = Some(manners);
+        }
     }
 
     fn add_session(&mut self, session: Session) -> SessionId {

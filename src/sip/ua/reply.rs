@@ -157,7 +157,7 @@ impl UserAgent {
             terms: Some(session.terms),
             ..reply
         };
-        let bytes = reply.build(&self.identity, &flow, request);
+        let bytes = session.dress(reply.build(&self.identity, &flow, request));
         self.reply_bytes(now, id, reply.status, bytes)
     }
 
@@ -177,7 +177,7 @@ impl UserAgent {
             terms: Some(session.terms),
             ..reply
         };
-        let bytes = reply.build(&self.identity, &flow, request);
+        let bytes = session.dress(reply.build(&self.identity, &flow, request));
         self.reply_bytes(now, id, reply.status, bytes)
     }
 

@@ -1,5 +1,6 @@
 //! One INVITE usage: its dialog and what is going on in it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use crate::sip::{Flow, Message};
 
 use super::ability::Peer;
 use super::early::Early;
+use super::manners::Manners;
 use super::prack::Provisional;
 use super::renewal::Renewal;
 use super::settings::{Body, Headers};
@@ -96,6 +98,8 @@ pub(super) struct Session {
     /// A BYE that has to wait, with its headers.
     pub(super) hangup: Option<Headers>,
     pub(super) credentials: Option<Box<Credentials>>,
+    /// The peer's wishes for how we write.
+    pub(super) manners: Option<Arc<Manners>>,
     /// What REFERs have left.
     pub(super) subscriptions: Option<Box<Subscriptions>>,
     pub(super) terms: Terms,
@@ -229,6 +233,7 @@ impl Session {
             reoffer: Reoffer::default(),
             hangup: None,
             credentials: None,
+            manners: None,
             subscriptions: None,
             terms: Terms::PLAIN,
             peer: Peer::default(),
@@ -257,6 +262,14 @@ impl Session {
             && self.accepted.is_none()
             && !self.owes_ack()
             && matches!(self.reoffer.under_way, UnderWay::Nothing)
+    }
+
+    /// A message as the peer wants it written.
+    pub(super) fn dress(&self, message: Bytes) -> Bytes {
+        match &self.manners {
+            Some(manners) => manners.dress(message),
+            None => message,
+        }
     }
 
     /// The dialog with the other side that has this tag: of a call not answered yet, one fork's.

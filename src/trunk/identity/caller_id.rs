@@ -270,7 +270,9 @@ mod tests {
             redirects: Redirects::Refuse,
             credentials: None,
             caller_id: caller_id.map(str::to_owned),
-            max_calls: None,
+            domain: None,
+            accounts: Vec::new(),
+            profile: crate::trunk::Profile::default(),
             identity: IdentityPolicy {
                 caller_ids: ids(&["0312345678"], &site),
                 ..IdentityPolicy::default()

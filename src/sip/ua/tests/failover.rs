@@ -29,6 +29,7 @@ fn towards(world: &World, uris: &[&str]) -> Invite {
         next_hop: NextHop::Located(Targets {
             destinations: destinations.collect(),
             try_for: Some(Duration::from_secs(2)),
+            source_port: None,
         }),
         uri: Uri::parse(&uris[0].replace("sip:", "sip:bob@")).unwrap(),
         ..world.call(A)
@@ -387,6 +388,10 @@ fn a_request_outside_dialogs_goes_from_address_to_address_too() {
     let request = |world: &World, uri: &str| {
         let invite = towards(world, &[uri]);
         crate::sip::ua::OutOfDialog {
+            contact: None,
+            manners: None,
+            routes: Vec::new(),
+            series: None,
             method: Method::Options,
             next_hop: invite.next_hop,
             uri: invite.uri,

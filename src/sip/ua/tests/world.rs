@@ -119,6 +119,7 @@ impl World {
             headers: Vec::new(),
             body: Some(Body::sdp("offer")),
             credentials: None,
+            manners: None,
             max_forwards: 70,
             timeout: None,
             terms: self.terms[from],
