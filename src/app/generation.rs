@@ -7,7 +7,6 @@ use std::time::Duration;
 use crate::call::{Generation, Phone, QueueCare};
 use crate::config::Office;
 use crate::media::Library;
-use crate::sip::ua::Terms;
 
 /// How long a dialled phone or trunk rings when no flow says otherwise: as long as most carriers
 /// let it ring.
@@ -68,5 +67,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         redirect_domains: office.node.sip.redirect_domains.clone(),
         terms: Terms::default(),
         pass_reason: true,
+        terms: office.node.dialogs.terms,
+        pass_reason: office.node.dialogs.pass_reason,
     })
 }

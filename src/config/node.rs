@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::dialogs::{self, DialogSettings};
 use super::dns;
 use super::environment::Environment;
 use super::files::{Files, Kind, nowhere};
@@ -39,6 +40,8 @@ pub struct NodeSettings {
     pub drain: Duration,
     /// Signalling.
     pub sip: SipSettings,
+    /// Extensions of dialogs.
+    pub dialogs: DialogSettings,
     /// Media.
     pub media: MediaSettings,
     /// SIP messages kept for ladders and captures, and their export.
@@ -114,7 +117,7 @@ pub(super) struct Listeners {
 }
 
 /// Every setting that an environment variable may give.
-pub(super) const SETTINGS: [&str; 29] = [
+pub(super) const SETTINGS: [&str; 36] = [
     "name",
     "region",
     "realm",
@@ -128,6 +131,13 @@ pub(super) const SETTINGS: [&str; 29] = [
     "sip.advertise",
     "sip.tls.certificate",
     "sip.tls.key",
+    "dialogs.reliable",
+    "dialogs.update",
+    "dialogs.session_timer",
+    "dialogs.session_expires",
+    "dialogs.min_se",
+    "dialogs.refresher",
+    "dialogs.pass_reason",
     "media.address",
     "media.advertise",
     "media.ports",
@@ -187,6 +197,7 @@ pub(super) fn read(
     let advertised = addresses(&sip, "advertise", notes);
     let secret = sip_listeners.iter().find(|at| at.value.0.is_secure());
     let tls = tls::read(&sip, directory, secret.map(|at| &at.place), notes);
+    let dialogs = dialogs::read(section("dialogs", "[dialogs]"), notes);
     let media = read_media(section("media", "[media]"), notes);
     let http_section = section("http", "[http]");
     let http = http_section.parsed("listen", ADDRESS_HELP, parse_address);
@@ -259,6 +270,7 @@ pub(super) fn read(
             try_for: dns::read_try_for(&sip),
             redirect_domains: dns::read_domains(&sip, notes),
         },
+        dialogs,
         media,
         trace,
         site,

@@ -10,6 +10,8 @@ mod faults;
 mod forks;
 mod outside;
 mod refers;
+mod reliably;
+mod renewals;
 mod reoffers;
 mod sockets;
 mod world;
