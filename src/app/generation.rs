@@ -65,8 +65,6 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         max_calls: office.node.max_calls,
         ring_timeout: RING_TIMEOUT,
         redirect_domains: office.node.sip.redirect_domains.clone(),
-        terms: Terms::default(),
-        pass_reason: true,
         terms: office.node.dialogs.terms,
         pass_reason: office.node.dialogs.pass_reason,
     })
