@@ -19,6 +19,8 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
             number: phone.number.clone(),
             display_name: phone.display_name.clone(),
             ha1: phone.ha1.clone(),
+            may_transfer: phone.may_transfer,
+            replaces: phone.replaces,
             shows: phone.shows.clone(),
             redirects: phone.redirects,
         };
@@ -61,6 +63,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         agents_by_phone,
         available_activity: office.available_activity().to_owned(),
         away_activity: office.away_activity().to_owned(),
+        transfers: office.node.transfers.clone(),
         sounds,
         max_calls: office.node.max_calls,
         ring_timeout: RING_TIMEOUT,

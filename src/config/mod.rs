@@ -26,6 +26,7 @@ mod sounds;
 mod source;
 mod tls;
 mod trace;
+mod transfer;
 mod trunks;
 mod value;
 mod words;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{IdentityPolicy, Network, Profile, Redirects};
+use super::{IdentityPolicy, Network, Profile, Redirects, TransferPolicy};
 use crate::sip::auth::Credentials;
 use crate::sip::location::Destination as Target;
 
@@ -35,6 +35,8 @@ pub struct Trunk {
     pub profile: Profile,
     /// What is believed and said about who calls: the profile's, as overridden.
     pub identity: IdentityPolicy,
+    /// What it may do in transfers.
+    pub transfer: TransferPolicy,
 }
 
 /// One of a trunk's accounts.
@@ -142,6 +144,7 @@ pub(super) mod tests {
             accounts: Vec::new(),
             profile: Profile::default(),
             identity: IdentityPolicy::default(),
+            transfer: TransferPolicy::default(),
         }
     }
 

@@ -11,6 +11,7 @@ pub mod profile;
 pub mod qualify;
 mod redirects;
 pub mod registration;
+mod transfer;
 
 pub use crate::sip::location::Destination as Target;
 pub use carrier::{Account, Trunk, accepting, calling};
@@ -33,3 +34,4 @@ pub use numbers::{
 pub use pattern::{Pattern, PatternError, normalise};
 pub use profile::Profile;
 pub use redirects::Redirects;
+pub use transfer::TransferPolicy;

@@ -270,6 +270,7 @@ mod tests {
             redirects: Redirects::Refuse,
             credentials: None,
             caller_id: caller_id.map(str::to_owned),
+            transfer: Default::default(),
             domain: None,
             accounts: Vec::new(),
             profile: crate::trunk::Profile::default(),

@@ -13,6 +13,7 @@ mod refers;
 mod reliably;
 mod renewals;
 mod reoffers;
+mod size;
 mod sockets;
 mod world;
 
