@@ -74,13 +74,21 @@ pub(super) fn address_towards(
     trunk: &Trunk,
     target: &Target,
 ) -> Option<SocketAddr> {
+    own_address(listeners, trunk.profile.source_port, target)
+}
+
+/// Our own address towards a target, with this port when one is wanted.
+pub(super) fn own_address(
+    listeners: &[(Protocol, SocketAddr)],
+    port: Option<u16>,
+    target: &Target,
+) -> Option<SocketAddr> {
     let address = target.host.address();
     let protocol = match target.protocol {
         _ if target.is_secure => Some(Protocol::Tls),
         None if address.is_some() => Some(Protocol::Udp),
         protocol => protocol,
     };
-    let port = trunk.profile.source_port;
     let fits = |(offered, local): &&(Protocol, SocketAddr)| {
         protocol.is_none_or(|wanted| wanted == *offered)
             && address.is_none_or(|address| address.is_ipv4() == local.is_ipv4())

@@ -177,6 +177,12 @@ impl UserAgent {
         self.sessions.get(&session).map(|session| session.flow)
     }
 
+    /// Whether peers know us by this address.
+    pub fn is_advertised(&self, address: std::net::IpAddr) -> bool {
+        let told = &self.identity.settings.advertised;
+        told.iter().any(|(_, one)| one.ip() == address)
+    }
+
     /// Sessions not over, those whose BYE is on its way included.
     pub fn session_count(&self) -> usize {
         self.sessions.len()
