@@ -66,3 +66,5 @@ mod services;
 mod story;
 #[path = "scenarios/torture.rs"]
 mod torture;
+#[path = "scenarios/transfers.rs"]
+mod transfers;
