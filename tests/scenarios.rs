@@ -10,6 +10,8 @@ mod address;
 mod api;
 #[path = "scenarios/capture_file.rs"]
 mod capture_file;
+#[path = "scenarios/linphone.rs"]
+mod linphone;
 #[path = "scenarios/names.rs"]
 mod names;
 #[path = "scenarios/office.rs"]
@@ -50,6 +52,8 @@ mod location;
 mod outbound;
 #[path = "scenarios/own_phone.rs"]
 mod own_phone;
+#[path = "scenarios/phones.rs"]
+mod phones;
 #[path = "scenarios/ports.rs"]
 mod ports;
 #[path = "scenarios/recording.rs"]
