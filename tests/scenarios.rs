@@ -1,7 +1,7 @@
 //! Scenarios: the real `tsunagu` binary on loopback, judged by tools that are not ours.
 //!
 //! SIPp plays the carrier (INVITEs, RTP from capture files, RFC 4733 digits), baresip is the
-//! agent's phone, and a tap on the loopback interface hears what each of them is sent.
+//! agent's phone, linphone the other kind of phone, and a tap on the loopback interface hears what each of them is sent.
 //! How the pieces fit, how to run one scenario and where its traces are: `scenarios/README.md`.
 
 #[path = "scenarios/address.rs"]

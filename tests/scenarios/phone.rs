@@ -259,7 +259,7 @@ impl Phone {
         let (to, from, call) = (tag("To"), tag("From"), value("Call-ID"));
         let (_, callee) = value("To").split_once("sip:").expect("an address");
         let (callee, _) = callee.split_once('>').expect("an address in brackets");
-        format!("sip:{callee}?Replaces={call}%3Bto-tag%3D{to}%3Bfrom-tag%3D{from}")
+        format!("<sip:{callee}?Replaces={call}%3Bto-tag%3D{to}%3Bfrom-tag%3D{from}>")
     }
 
     /// Makes another of its calls the one that commands are meant for, counted from 1.
