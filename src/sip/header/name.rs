@@ -77,6 +77,7 @@ header_names! {
     Priority "Priority",
     Privacy "Privacy",
     ProxyAuthenticate "Proxy-Authenticate",
+    ProxyAuthenticationInfo "Proxy-Authentication-Info",
     ProxyAuthorization "Proxy-Authorization",
     ProxyRequire "Proxy-Require",
     RAck "RAck",
