@@ -53,13 +53,19 @@ impl Hands<'_> {
         }
     }
 
-    /// Our own address for a transport; `None` when we do not listen on it.
-    pub(crate) fn listener(&self, protocol: Protocol) -> Option<SocketAddr> {
-        let mine = self
-            .listeners
-            .iter()
-            .find(|(offered, _)| *offered == protocol);
-        mine.map(|(_, address)| *address)
+    /// Our own address toward `remote`: of the same transport and address family, and on loopback
+    /// when the other side is; `None` when we do not listen on one.
+    pub(crate) fn listener_for(
+        &self,
+        protocol: Protocol,
+        remote: SocketAddr,
+    ) -> Option<SocketAddr> {
+        let fits = |(offered, local): &&(Protocol, SocketAddr)| {
+            *offered == protocol && local.is_ipv4() == remote.is_ipv4()
+        };
+        let fitting = || self.listeners.iter().filter(fits).map(|(_, local)| *local);
+        let is_beside = |local: &SocketAddr| local.ip().is_loopback() == remote.ip().is_loopback();
+        fitting().find(is_beside).or_else(|| fitting().next())
     }
 
     /// Where phones are.

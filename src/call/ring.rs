@@ -68,13 +68,10 @@ impl Core {
         if hands.gate.is_trunk_full(&trunk) {
             return Err(503);
         }
-        let local = hands.listener(trunk.target.protocol).ok_or(503_u16)?;
-        let flow = Flow {
-            protocol: trunk.target.protocol,
-            local,
-            remote: trunk.target.address,
-            connection: None,
-        };
+        let local = hands
+            .listener_for(trunk.target.protocol, trunk.target.address)
+            .ok_or(503_u16)?;
+        let flow = Flow::new(trunk.target.protocol, local, trunk.target.address);
         let target = Placed {
             uri: sip_uri(number, trunk.target.address),
             flow,

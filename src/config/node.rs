@@ -172,7 +172,7 @@ pub(super) fn read(
             notes.error(&listener.place, message, help);
         }
         let same = |other: &At<SocketAddr>| other.value == address && address.port() != 0;
-        if protocol == Protocol::Tcp && http.as_ref().is_some_and(same) {
+        if protocol.is_stream() && http.as_ref().is_some_and(same) {
             let message = format!("SIP and the HTTP API both listen on TCP {address}");
             notes.error(&listener.place, message, "give one of them another port");
         }
@@ -327,11 +327,7 @@ fn address(section: &Section<'_>, key: &'static str) -> Option<At<IpAddr>> {
 pub(super) fn parse_listener(text: &str) -> Result<(Protocol, SocketAddr), NotAnAddress> {
     let wrong = || NotAnAddress(text.to_owned());
     let (protocol, address) = text.split_once(':').ok_or_else(wrong)?;
-    let protocol = match protocol {
-        "udp" => Protocol::Udp,
-        "tcp" => Protocol::Tcp,
-        _ => return Err(wrong()),
-    };
+    let protocol = Protocol::parse(protocol).ok_or_else(wrong)?;
     Ok((protocol, address.parse().map_err(|_| wrong())?))
 }
 

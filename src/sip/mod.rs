@@ -5,6 +5,7 @@ mod flow;
 mod framing;
 mod header;
 mod message;
+mod server_name;
 mod stats;
 mod transaction;
 mod uri;
@@ -19,6 +20,7 @@ pub use header::{CSeq, Contacts, HeaderName, MediaType, NameAddr, Params, Via};
 pub use message::{
     MAX_HEADERS, MAX_MESSAGE, Message, Method, ParseError, Refusal, RequestBuilder, ResponseBuilder,
 };
+pub use server_name::ServerName;
 pub use stats::Stats;
 pub use transaction::{Failure, Timing};
 pub use transport::{Transport, TransportLimits};

@@ -154,10 +154,8 @@ impl Peer {
             None => Protocol::Udp,
         };
         Flow {
-            protocol,
-            local: self.address,
-            remote: SWITCH,
             connection: self.connection,
+            ..Flow::new(protocol, self.address, SWITCH)
         }
     }
 

@@ -123,12 +123,7 @@ impl Line {
             transport,
             engine,
             notices,
-            flow: Flow {
-                protocol: args.protocol(),
-                local,
-                remote,
-                connection: None,
-            },
+            flow: Flow::new(args.protocol(), local, remote),
             sound,
             scratch,
             registration: Registration::new(args.expires),
@@ -233,7 +228,7 @@ impl Line {
     }
 
     async fn close(mut self, outcome: Outcome) -> Outcome {
-        if self.flow.protocol == Protocol::Tcp {
+        if self.flow.protocol.is_stream() {
             // What was written last is on its way through a task of its own.
             let _ = tokio::time::timeout(Duration::from_millis(20), self.transport.recv()).await;
         }
@@ -321,8 +316,8 @@ impl Line {
         let local = self.flow.local;
         let contact = Uri::sip(&self.args.user, Host::from(local.ip()), Some(local.port()));
         match self.flow.protocol {
-            Protocol::Tcp => contact.with_param("transport", Some("tcp")),
             Protocol::Udp => contact,
+            stream => contact.with_param("transport", Some(stream.uri_param())),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::sip::{Flow, NameAddr, Protocol, Uri};
+use crate::sip::{Flow, NameAddr, Protocol, Scheme, Uri};
 
 /// Request-URI and Route headers. A first route without `;lr` is a strict router of RFC 2543: it
 /// becomes the Request-URI, and the target the last route.
@@ -35,18 +35,25 @@ pub(super) fn next_hop(target: &Uri, routes: &[NameAddr], heard_on: Flow) -> Flo
     if !is_same_family || is_hidden || is_elsewhere {
         return heard_on;
     }
-    let protocol = match uri.params.value("transport") {
-        Some(transport) if transport.eq_ignore_ascii_case("tcp") => Protocol::Tcp,
-        Some(transport) if transport.eq_ignore_ascii_case("udp") => Protocol::Udp,
-        Some(_) => return heard_on,
-        None => Protocol::Udp,
-    };
-    Flow {
-        protocol,
-        remote: SocketAddr::new(address, uri.port.unwrap_or(5060)),
-        connection: None,
-        ..heard_on
+    // RFC 5626 §4.3: who writes `ob` is reached by the flow he was heard on.
+    if uri.params.has("ob") {
+        return heard_on;
     }
+    let protocol = match uri.params.value("transport") {
+        Some(transport) => Protocol::parse(transport),
+        // What began behind TLS does not come out of it (RFC 3261 §26.2.2 wishes so for `sips`).
+        None if heard_on.protocol.is_secure() => Some(Protocol::Tls),
+        None => Some(Protocol::Udp),
+    };
+    let Some(protocol) = protocol else {
+        return heard_on;
+    };
+    let protocol = match uri.scheme {
+        Scheme::Sips => Protocol::Tls,
+        _ => protocol,
+    };
+    let port = uri.port.unwrap_or(protocol.default_port());
+    Flow::new(protocol, heard_on.local, SocketAddr::new(address, port)).named(heard_on.name)
 }
 
 fn is_private(address: IpAddr) -> bool {
@@ -108,6 +115,32 @@ mod tests {
             hop("sip:a@10.0.0.7", &["<sip:10.0.0.1:5061;lr>"], inside),
             "UDP 10.0.0.1:5061"
         );
+    }
+
+    #[test]
+    fn what_is_behind_tls_stays_there_and_flows_are_kept_when_asked() {
+        let inside = heard("10.0.0.9:5060");
+        assert_eq!(hop("sips:a@10.0.0.7", &[], inside), "TLS 10.0.0.7:5061");
+        assert_eq!(
+            hop("sip:a@10.0.0.7:5071;transport=TLS", &[], inside),
+            "TLS 10.0.0.7:5071"
+        );
+        let secret = Flow::new(Protocol::Tls, inside.local, inside.remote);
+        assert_eq!(hop("sip:a@10.0.0.7", &[], secret), "TLS 10.0.0.7:5061");
+        assert_eq!(hop("sip:a@10.0.0.7;ob", &[], inside), "UDP 10.0.0.9:5060");
+        assert_eq!(
+            hop("sip:a@10.0.0.7;transport=sctp", &[], inside),
+            "UDP 10.0.0.9:5060"
+        );
+        let six = Flow::udp(
+            "[2001:db8::1]:5060".parse().unwrap(),
+            "[2001:db8::9]:5060".parse().unwrap(),
+        );
+        assert_eq!(
+            hop("sip:a@[2001:db8::7]:5070", &[], six),
+            "UDP [2001:db8::7]:5070"
+        );
+        assert_eq!(hop("sip:a@10.0.0.7", &[], six), "UDP [2001:db8::9]:5060");
     }
 
     #[test]

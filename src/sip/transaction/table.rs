@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use crate::base::{Timers, Timestamp};
-use crate::sip::{Flow, Protocol};
+use crate::sip::Flow;
 
 use super::client::{self, Client};
 use super::invite_client::{self, InviteClient};
@@ -318,7 +318,7 @@ impl<O: Clone> Table<O> {
 
     fn insert(&mut self, id: TransactionId, entry: Entry<O>) {
         self.remove(id);
-        if entry.flow.protocol == Protocol::Tcp {
+        if entry.flow.protocol.is_stream() {
             self.streams.insert((entry.flow.remote, id));
         }
         if let Some(at) = entry.machine.next() {
@@ -361,7 +361,7 @@ impl<O: Clone> Table<O> {
             return;
         };
         self.timers.stop(&id);
-        if entry.flow.protocol == Protocol::Tcp {
+        if entry.flow.protocol.is_stream() {
             self.streams.remove(&(entry.flow.remote, id));
         }
         if let Some(merge) = entry.merge

@@ -98,6 +98,10 @@ impl Transport {
         };
         for (protocol, address) in listeners {
             match protocol {
+                Protocol::Tls => {
+                    let why = "TLS needs a certificate";
+                    return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+                }
                 Protocol::Tcp => {
                     let listener = stream::listen(*address, transport.limits.reuse_port)?;
                     transport.listeners.push(listener.local_addr()?);
@@ -155,7 +159,7 @@ impl Transport {
     /// Sends one message; never waits.
     pub fn send(&mut self, flow: &Flow, message: Bytes) {
         match flow.protocol {
-            Protocol::Tcp => self.send_stream(flow, message),
+            Protocol::Tcp | Protocol::Tls => self.send_stream(flow, message),
             Protocol::Udp => self.send_datagram(flow, &message),
         }
     }

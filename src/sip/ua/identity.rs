@@ -96,8 +96,8 @@ impl Identity {
         let address = self.address(flow);
         let uri = Uri::sip(user, address.ip().into(), Some(address.port()));
         match flow.protocol {
-            Protocol::Tcp => format!("<{uri};transport=tcp>"),
             Protocol::Udp => format!("<{uri}>"),
+            stream => format!("<{uri};transport={}>", stream.uri_param()),
         }
     }
 

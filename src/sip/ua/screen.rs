@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::sip::transaction::TransactionId;
-use crate::sip::{Flow, HeaderName, Message, Method, Protocol, Via};
+use crate::sip::{Flow, HeaderName, Message, Method, Via};
 
 use super::settings::SDP;
 
@@ -29,21 +29,24 @@ impl Arrived {
         method: Method,
         request: Message,
     ) -> Self {
-        let sent_by = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060));
+        let sent_by = SocketAddr::new(
+            flow.remote.ip(),
+            via.port.unwrap_or(flow.protocol.default_port()),
+        );
         Self {
             request,
             method,
             id,
             flow,
             reply: reply_flow(flow, via),
-            fallback: (flow.protocol == Protocol::Tcp).then_some(sent_by),
+            fallback: flow.protocol.is_stream().then_some(sent_by),
         }
     }
 }
 
 /// Where responses go: RFC 3261 §18.2.2 with RFC 3581 §4. `maddr` is not followed.
 pub(super) fn reply_flow(flow: Flow, via: &Via) -> Flow {
-    if flow.protocol == Protocol::Tcp || via.wants_rport() {
+    if flow.protocol.is_stream() || via.wants_rport() {
         return flow;
     }
     let remote = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060));

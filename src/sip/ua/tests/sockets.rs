@@ -92,12 +92,7 @@ async fn call(protocol: Protocol) {
     let (mut a, mut b) = (Node::new(1).await, Node::new(2).await);
     let (ours, theirs) = (a.address(protocol), b.address(protocol));
     let mut invite = World::new(1).call(A);
-    invite.flow = Flow {
-        protocol,
-        local: ours,
-        remote: theirs,
-        connection: None,
-    };
+    invite.flow = Flow::new(protocol, ours, theirs);
     invite.uri = Uri::sip("bob", Host::from(theirs.ip()), Some(theirs.port()));
     a.agent.invite(a.now(), invite).unwrap();
     a.flush();

@@ -93,12 +93,7 @@ impl World {
     }
 
     pub(super) fn flow(&self, from: usize) -> Flow {
-        Flow {
-            protocol: self.protocol,
-            local: address(from),
-            remote: address(1 - from),
-            connection: None,
-        }
+        Flow::new(self.protocol, address(from), address(1 - from))
     }
 
     pub(super) fn call(&self, from: usize) -> Invite {
