@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::call::{Generation, Phone, QueueCare};
 use crate::config::Office;
 use crate::media::Library;
+use crate::sip::auth::Offers;
 use crate::sip::ua::Terms;
 
 /// How long a dialled phone or trunk rings when no flow says otherwise: as long as most carriers
@@ -48,8 +49,11 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         .iter()
         .map(|worker| (worker.phone.clone(), worker.name.clone()))
         .collect();
+    let secrets = office.phones.iter();
+    let offers = Offers::new(secrets.map(|phone| (phone.number.as_str(), &phone.ha1)));
     Arc::new(Generation {
         number,
+        offers,
         phones: phones.collect(),
         trunks,
         numbers: office.numbers.clone(),

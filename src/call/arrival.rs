@@ -1,6 +1,6 @@
 //! A new INVITE: who calls, may they, and what does the number lead to.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::exchange::Exchange;
 use super::feature::{Dial, Service, ServiceKind, Stage, Treatment};
@@ -14,7 +14,6 @@ use crate::events::{CallRecord, Direction, Fact, Role, Stretch};
 use crate::flow::{Context, Run};
 use crate::media::LegPorts;
 use crate::sdp::{self, Description};
-use crate::sip::auth::Verdict;
 use crate::sip::ua::{SessionId, Terms};
 use crate::sip::{Flow, HeaderName, Message, Uri};
 use crate::trunk::{Destination, Origin, accepting};
@@ -167,45 +166,13 @@ impl Exchange {
                 Ok(Caller::Trunk(trunk.name.clone()))
             }
             (claimed, _) => {
-                let user = self.authenticate(now, generation, request)?;
+                let user = self.authenticate(now, generation, flow, request)?.user;
                 match claimed {
                     Some(claimed) if claimed == user => Ok(Caller::Phone(user)),
                     _ => Err(Refusal::from(403)),
                 }
             }
         }
-    }
-
-    /// The user whose password the request proves, or the challenge to send (RFC 3261 §22.2).
-    pub(super) fn authenticate(
-        &mut self,
-        now: Timestamp,
-        generation: &Generation,
-        request: &Message,
-    ) -> Result<String, Refusal> {
-        let challenger = self.challenger.clone();
-        let mut challenger = challenger.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdict = challenger.verify(now, request, |user| {
-            generation.phones.get(user).map(|phone| phone.ha1.clone())
-        });
-        let stale = match verdict {
-            Verdict::Accepted { user } => return Ok(user),
-            Verdict::Missing => false,
-            Verdict::Refused { why } => {
-                tracing::info!(why = ?why, "credentials refused");
-                false
-            }
-            Verdict::Stale => true,
-        };
-        let challenge = if stale {
-            challenger.challenge_stale(now, &mut self.entropy)
-        } else {
-            challenger.challenge(now, &mut self.entropy)
-        };
-        Err(Refusal {
-            status: 401,
-            headers: vec![(HeaderName::WwwAuthenticate, challenge)],
-        })
     }
 
     fn first_stage(

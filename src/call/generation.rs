@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::flow::Document;
 use crate::media::Library;
-use crate::sip::auth::Ha1;
+use crate::sip::auth::{Ha1, Offers};
 use crate::sip::ua::Terms;
 use crate::trunk::{Numbers, Trunk};
 use crate::waiting::LineConfig;
@@ -18,6 +18,8 @@ pub struct Generation {
     pub number: u64,
     /// Phones by number.
     pub phones: HashMap<String, Phone>,
+    /// Which digest algorithms to offer whom.
+    pub offers: Offers,
     /// Trunks by name.
     pub trunks: BTreeMap<String, Arc<Trunk>>,
     /// What each number leads to.

@@ -18,6 +18,7 @@ mod hands;
 mod leg;
 mod machine;
 mod negotiate;
+mod password;
 mod registration;
 mod ring;
 pub mod task;

@@ -36,13 +36,13 @@ impl Exchange {
         request: &Message,
     ) -> Result<(u16, Vec<(HeaderName, String)>), Refusal> {
         let generation = self.generation().clone();
-        let user = self.authenticate(now, &generation, request)?;
+        let proven = self.authenticate(now, &generation, flow, request)?;
         let phone = request
             .to()
             .ok()
             .and_then(|to| user_of(&to.uri))
             .ok_or(Refusal::from(400))?;
-        if phone != user {
+        if phone != proven.user {
             // RFC 3261 §10.3 step 4: authenticated, but not for this address-of-record.
             return Err(Refusal::from(403));
         }
@@ -55,7 +55,9 @@ impl Exchange {
         if reply.is_news && reply.changes.is_empty() {
             self.outbox.push_back(Output::Bindings);
         }
-        Ok((reply.status, reply.headers))
+        let mut headers = reply.headers;
+        headers.extend(proven.headers);
+        Ok((reply.status, headers))
     }
 
     /// Bindings ran out: agents on those phones can no longer be reached.

@@ -89,7 +89,10 @@ mod tests {
 
     #[test]
     fn integrity_is_given_when_nothing_else_is_taken() {
-        for (offered, wanted) in [("auth-int", "qop=auth-int,"), ("auth-int,auth", "qop=auth,")] {
+        for (offered, wanted) in [
+            ("auth-int", "qop=auth-int,"),
+            ("auth-int,auth", "qop=auth,"),
+        ] {
             let challenge = format!(r#"Digest realm="a", nonce="1", qop="{offered}""#);
             let (_, value) = ask(401, &[&challenge]).unwrap();
             assert!(value.contains(wanted), "{value}");

@@ -49,12 +49,12 @@ impl Challenge {
                 if ha1.of(challenge.algorithm).is_none() {
                     continue;
                 }
-                let same = |one: &&mut Self| one.is_same_realm(&challenge);
-                match chosen.iter_mut().find(same) {
-                    Some(other) if other.algorithm < challenge.algorithm => *other = challenge,
-                    Some(_) => {}
+                match chosen.iter().position(|one| one.is_same_realm(&challenge)) {
+                    Some(at) if chosen[at].algorithm < challenge.algorithm => {
+                        chosen[at] = challenge;
+                    }
                     None if chosen.len() < MAX_REALMS => chosen.push(challenge),
-                    None => {}
+                    _ => {}
                 }
             }
         }

@@ -141,7 +141,9 @@ impl Challenger {
         }
         let challenge = |algorithm: Algorithm| {
             let algorithm = algorithm.as_str();
-            format!("Digest realm={realm}, nonce=\"{nonce}\", algorithm={algorithm}, qop=\"{qop}\"{more}")
+            format!(
+                "Digest realm={realm}, nonce=\"{nonce}\", algorithm={algorithm}, qop=\"{qop}\"{more}"
+            )
         };
         algorithms.into_iter().map(challenge).collect()
     }
@@ -340,18 +342,30 @@ mod tests {
             let request = answered(challenge.clone(), "right", 1);
             assert_eq!(
                 challenger.verify(NOW, HERE, &request, lookup),
-                Verdict::Accepted { user: user.clone(), is_ageing: false }
+                Verdict::Accepted {
+                    user: user.clone(),
+                    is_ageing: false
+                }
             );
-            assert_eq!(challenger.verify(NOW, HERE, &request, lookup), Verdict::Stale);
+            assert_eq!(
+                challenger.verify(NOW, HERE, &request, lookup),
+                Verdict::Stale
+            );
             let again = answered(challenge, "right", 2);
             assert_eq!(
                 challenger.verify(NOW, HERE, &again, lookup),
-                Verdict::Accepted { user, is_ageing: false }
+                Verdict::Accepted {
+                    user,
+                    is_ageing: false
+                }
             );
             let stale = challenger.challenge_stale(NOW, HERE, Offer::ALL, &mut entropy);
             let late = NOW + Duration::from_secs(3601);
             let request = answered(stale, "right", 1);
-            assert_eq!(challenger.verify(late, HERE, &request, lookup), Verdict::Stale);
+            assert_eq!(
+                challenger.verify(late, HERE, &request, lookup),
+                Verdict::Stale
+            );
         }
     }
 
@@ -392,7 +406,11 @@ mod tests {
     fn a_nonce_of_another_life_is_stale_not_refused() {
         let mut entropy = Entropy::from_seed(1);
         let before = Challenger::new("tsunagu", &mut entropy);
-        let request = answered(before.challenge(NOW, HERE, Offer::ALL, &mut entropy), "right", 1);
+        let request = answered(
+            before.challenge(NOW, HERE, Offer::ALL, &mut entropy),
+            "right",
+            1,
+        );
         let mut after = Challenger::new("tsunagu", &mut entropy);
         assert_eq!(after.verify(NOW, HERE, &request, lookup), Verdict::Stale);
     }
@@ -435,7 +453,11 @@ mod tests {
             ),
         ] {
             let request = register(Some((HeaderName::Authorization, value.to_owned())));
-            assert_eq!(challenger.verify(NOW, HERE, &request, lookup), wanted, "{value}");
+            assert_eq!(
+                challenger.verify(NOW, HERE, &request, lookup),
+                wanted,
+                "{value}"
+            );
         }
     }
 
@@ -454,7 +476,12 @@ mod tests {
         assert_eq!(algorithms(weak), ["MD5"]);
         // The phone that knows both took the stronger, and is believed.
         let request = answered(all, "right", 1);
-        assert!(request.header_text(HeaderName::Authorization).unwrap().contains("SHA-256"));
+        assert!(
+            request
+                .header_text(HeaderName::Authorization)
+                .unwrap()
+                .contains("SHA-256")
+        );
         let verdict = challenger.verify(NOW, HERE, &request, lookup);
         assert!(matches!(verdict, Verdict::Accepted { .. }), "{verdict:?}");
     }

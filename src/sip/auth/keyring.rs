@@ -8,7 +8,6 @@ use super::challenge::{Asked, Challenge};
 use super::fields::Fields;
 use super::{AuthError, Credentials};
 use crate::base::Entropy;
-use crate::sip::header::scan;
 use crate::sip::{HeaderName, Message, Method, Uri};
 
 /// Challenges met, by user and by the address that asked. A secret given for one address is never
@@ -126,7 +125,9 @@ impl Keyring {
             let Some(ring) = self.rings.get_mut(&place) else {
                 continue;
             };
-            let mut ours = ring.iter_mut().filter(|held| held.challenge.is_proxy == is_proxy);
+            let mut ours = ring
+                .iter_mut()
+                .filter(|held| held.challenge.is_proxy == is_proxy);
             if let (Some(held), None) = (ours.next(), ours.next())
                 && held.challenge.nonce != nonce
             {
@@ -191,7 +192,12 @@ mod tests {
             Message::parse((text + "\r\n").into()).unwrap()
         }
 
-        fn learn(&mut self, request: &Message, challenge: &str, tries: u8) -> Result<(), AuthError> {
+        fn learn(
+            &mut self,
+            request: &Message,
+            challenge: &str,
+            tries: u8,
+        ) -> Result<(), AuthError> {
             let text = format!("SIP/2.0 401 X\r\n{challenge}\r\n\r\n");
             let response = Message::parse(text.into()).unwrap();
             self.keyring.learn(
@@ -291,7 +297,9 @@ mod tests {
             let to = SocketAddr::from(([192, 0, 2, 1], port));
             let pair = (&first, &response);
             let credentials = &client.credentials;
-            let learnt = client.keyring.learn(pair, credentials, to, 0, &mut client.entropy);
+            let learnt = client
+                .keyring
+                .learn(pair, credentials, to, 0, &mut client.entropy);
             learnt.unwrap();
         }
         assert_eq!(client.keyring.len(), MAX_PLACES);

@@ -190,7 +190,12 @@ mod tests {
         let mut entropy = Entropy::from_seed(1);
         let nonces = nonces(&mut entropy);
         let nonce = nonces.make(at(0), HERE, &mut entropy);
-        let is_sources = |from: &str| nonces.read(&nonce, from.parse().unwrap()).unwrap().is_sources;
+        let is_sources = |from: &str| {
+            nonces
+                .read(&nonce, from.parse().unwrap())
+                .unwrap()
+                .is_sources
+        };
         assert!(is_sources("192.0.2.1") && is_sources("::ffff:192.0.2.1"));
         assert!(!is_sources("192.0.2.2"));
     }

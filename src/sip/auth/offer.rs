@@ -60,9 +60,14 @@ impl Offers {
             .chain_update(self.key)
             .chain_update(user.as_bytes())
             .finalize();
-        let number = mark.iter().take(8).fold(0, |sum, b| sum << 8 | u64::from(*b));
+        let number = mark
+            .iter()
+            .take(8)
+            .fold(0, |sum, b| sum << 8 | u64::from(*b));
         let place = number.checked_rem(self.spread.len() as u64).unwrap_or(0);
-        let decoy = usize::try_from(place).ok().and_then(|place| self.spread.get(place));
+        let decoy = usize::try_from(place)
+            .ok()
+            .and_then(|place| self.spread.get(place));
         known.map_or_else(|| decoy.copied().unwrap_or(Offer::ALL), Offer::of)
     }
 }
@@ -77,7 +82,12 @@ mod tests {
             Ha1::from_password("1001", "r", "p"),
             Ha1::from_hex(&"0".repeat(32)).unwrap(),
         );
-        let users = [("1001", &whole), ("1002", &whole), ("1003", &md5), ("1004", &whole)];
+        let users = [
+            ("1001", &whole),
+            ("1002", &whole),
+            ("1003", &md5),
+            ("1004", &whole),
+        ];
         let offers = Offers::new(users);
         let again = Offers::new(users);
         let weak = (0..1000)

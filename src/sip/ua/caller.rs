@@ -221,10 +221,10 @@ impl UserAgent {
 
     /// Sends the ACK that is owed.
     pub(super) fn send_ack(&mut self, id: SessionId, body: Option<&Body>) {
-        let Some(session) = self.sessions.get_mut(&id) else {
+        let Some(session) = self.sessions.get(&id) else {
             return;
         };
-        let Some(ack) = session.ack.as_mut() else {
+        let Some(ack) = session.ack.as_ref() else {
             return;
         };
         let flow = session.dialog.next_hop(session.flow);
@@ -232,11 +232,21 @@ impl UserAgent {
         let mut builder = session
             .dialog
             .numbered(Method::Ack, ack.cseq, &via, MAX_FORWARDS);
+        if session.credentials.is_some() {
+            let invite = ack.transaction;
+            for (name, value) in self.credentials_of(invite) {
+                builder = builder.header(name, value);
+            }
+        }
         if let Some(body) = body {
             builder = builder.body(&body.content_type, body.bytes.clone());
         }
         let bytes = builder.build();
-        ack.sent = Some((flow, bytes.clone()));
+        if let Some(session) = self.sessions.get_mut(&id)
+            && let Some(ack) = session.ack.as_mut()
+        {
+            ack.sent = Some((flow, bytes.clone()));
+        }
         self.stats.request_sent(&Method::Ack);
         self.transmit(flow, bytes);
     }

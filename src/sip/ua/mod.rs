@@ -31,6 +31,7 @@ use bytes::Bytes;
 
 use crate::base::{Entropy, Timers, Timestamp};
 
+use super::auth::Keyring;
 use super::stats::Stats;
 use super::transaction::{Keys, Table, TransactionId};
 use super::{Flow, Message, Method};
@@ -79,6 +80,8 @@ pub struct UserAgent {
     unanswered: HashMap<TransactionId, Message>,
     /// Our requests outside dialogs, with what to answer a challenge with.
     requests: HashMap<RequestId, outside::Pending>,
+    /// Challenges met.
+    keyring: Keyring,
     outputs: VecDeque<Output>,
     stats: Arc<Stats>,
     last_session: u64,
@@ -99,6 +102,7 @@ impl UserAgent {
             timers: Timers::new(),
             unanswered: HashMap::new(),
             requests: HashMap::new(),
+            keyring: Keyring::default(),
             outputs: VecDeque::new(),
             stats: Arc::default(),
             last_session: first,
@@ -176,6 +180,7 @@ impl UserAgent {
         (flow, request): (Flow, Bytes),
         owner: Owner,
     ) -> TransactionId {
+        let request = self.with_credentials(&flow, request, owner);
         let id = self.keys.client(branch, method);
         self.stats.request_sent(method);
         let is_invite = *method == Method::Invite;

@@ -15,6 +15,8 @@ use super::{Event, Owner, RequestId, ServerTransactionId, UserAgent};
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) credentials: Option<Box<Credentials>>,
+    /// Times it was sent again with credentials.
+    pub(super) tries: u8,
 }
 
 impl UserAgent {
@@ -38,7 +40,13 @@ impl UserAgent {
             builder = builder.body(&body.content_type, body.bytes);
         }
         let credentials = request.credentials.map(Box::new);
-        self.requests.insert(id, Pending { credentials });
+        self.requests.insert(
+            id,
+            Pending {
+                credentials,
+                tries: 0,
+            },
+        );
         let branch = via.branch().unwrap_or_default();
         let sent = (request.flow, builder.build());
         self.start(now, (&request.method, branch), sent, Owner::OurRequest(id));

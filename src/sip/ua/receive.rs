@@ -252,6 +252,7 @@ impl UserAgent {
     }
 
     fn deliver(&mut self, now: Timestamp, reaction: &Reaction<Owner>, response: &Message) {
+        self.renew_nonce(reaction, response);
         match reaction.owner {
             Owner::Bye(session) => self.bye_answered(now, session, reaction, response),
             Owner::Invite(session) => self.invite_answered(now, session, reaction, response),

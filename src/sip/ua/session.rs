@@ -78,6 +78,8 @@ pub(super) struct Session {
     /// A BYE that has to wait, with its headers.
     pub(super) hangup: Option<Headers>,
     pub(super) credentials: Option<Box<Credentials>>,
+    /// Times its last challenged request was sent again with credentials.
+    pub(super) tries: u8,
     pub(super) terms: Terms,
 }
 
@@ -169,6 +171,7 @@ impl Session {
             reoffer: Reoffer::default(),
             hangup: None,
             credentials: None,
+            tries: 0,
             terms: Terms::PLAIN,
         }
     }
