@@ -52,3 +52,5 @@ mod seam;
 mod services;
 #[path = "scenarios/story.rs"]
 mod story;
+#[path = "scenarios/torture.rs"]
+mod torture;

@@ -16,7 +16,10 @@ pub mod ua;
 
 pub use flow::{ConnectionId, Flow, Protocol};
 pub use framing::{Frame, FrameError, StreamFramer, StreamLimits};
-pub use header::{CSeq, Contacts, HeaderName, MediaType, NameAddr, Params, Via};
+pub use header::{
+    Asserted, CSeq, Contacts, Diversion, DivertReason, HeaderName, HistoryEntry, HistoryOrigin,
+    MediaType, NameAddr, Params, Privacy, RemoteParty, Telephone, Via, diversions,
+};
 pub use message::{
     MAX_HEADERS, MAX_MESSAGE, Message, Method, ParseError, Refusal, RequestBuilder, ResponseBuilder,
 };

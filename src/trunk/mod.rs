@@ -2,11 +2,15 @@
 
 mod carrier;
 mod network;
+mod numbering;
 mod numbers;
 mod pattern;
 
 pub use carrier::{Target, Trunk, accepting};
 pub use network::{Network, NetworkError};
+pub use numbering::{
+    Country, Number, NumberFormat, NumberKind, Presentation, Site, SiteError, Unreadable,
+};
 pub use numbers::{
     Destination, Entry, Meaning, Numbers, Origin, Overlap, Reach, Service, Strip, TrunkReach,
 };

@@ -1,16 +1,28 @@
 //! Typed views of header fields (RFC 3261 §20); one file a header or a part that headers share.
 
+mod asserted;
 mod cseq;
+mod diversion;
+mod history_info;
 mod media_type;
 mod name;
 mod name_addr;
 mod params;
+mod privacy;
+mod remote_party;
 pub(super) mod scan;
+mod telephone;
 mod via;
 
+pub use asserted::Asserted;
 pub use cseq::CSeq;
+pub use diversion::{Diversion, DivertReason};
+pub use history_info::{HistoryEntry, HistoryOrigin, diversions};
 pub use media_type::MediaType;
 pub use name::HeaderName;
 pub use name_addr::{Contacts, NameAddr};
 pub use params::Params;
+pub use privacy::Privacy;
+pub use remote_party::RemoteParty;
+pub use telephone::Telephone;
 pub use via::Via;

@@ -72,6 +72,7 @@ header_names! {
     MinSe "Min-SE",
     Organization "Organization",
     PAssertedIdentity "P-Asserted-Identity",
+    PCalledPartyId "P-Called-Party-ID",
     PPreferredIdentity "P-Preferred-Identity",
     Path "Path",
     Priority "Priority",

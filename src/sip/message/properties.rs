@@ -9,7 +9,10 @@ use rsip::message::HeadersExt as _;
 use super::torture;
 use super::{Message, Method, RequestBuilder, ResponseBuilder};
 use crate::base::Entropy;
-use crate::sip::{Frame, HeaderName, Host, NameAddr, Params, StreamFramer, StreamLimits, Uri, Via};
+use crate::sip::{
+    Asserted, Diversion, Frame, HeaderName, HistoryEntry, Host, NameAddr, Params, Privacy,
+    RemoteParty, StreamFramer, StreamLimits, Telephone, Uri, Via, diversions,
+};
 
 fn token() -> impl Strategy<Value = String> {
     "[a-zA-Z0-9._!%*+`'~-]{1,12}"
@@ -168,6 +171,19 @@ fn use_all(message: &Message) {
     let _ = (message.from(), message.to(), message.contacts());
     let _ = (message.max_forwards(), message.expires(), message.routes());
     let _ = (message.content_type(), message.require(), message.body());
+    for name in [
+        HeaderName::PAssertedIdentity,
+        HeaderName::PPreferredIdentity,
+    ] {
+        let asserted = Asserted::read(message, name);
+        let _ = (asserted.number(), asserted.display());
+    }
+    let history: Vec<HistoryEntry> = message
+        .tokens(HeaderName::HistoryInfo)
+        .iter()
+        .filter_map(|value| HistoryEntry::parse(value).ok())
+        .collect();
+    let _ = diversions(&history);
     for (name, _) in message.header_lines() {
         let name = String::from_utf8_lossy(name);
         assert!(message.header_named(&name).is_some());
@@ -245,3 +261,26 @@ fn no_mutation_of_the_torture_messages_panics() {
 
 /// About a second in a debug build; the fuzz targets go on from here.
 const MUTATIONS: usize = 8000;
+
+proptest! {
+    /// Headers that say who calls, of any text: read without harm, printed as they were read.
+    #[test]
+    fn identities_survive_printing(address in name_addr(), text in "\\PC{0,60}", index in 1u16..) {
+        for value in [text.clone(), format!("{address};{text}"), format!("{address};index={index}")] {
+            if let Ok(diversion) = Diversion::parse(&value) {
+                prop_assert_eq!(Diversion::parse(&diversion.to_string()), Ok(diversion));
+            }
+            if let Ok(entry) = HistoryEntry::parse(&value) {
+                let _ = (entry.cause(), entry.privacy());
+                prop_assert_eq!(HistoryEntry::parse(&entry.to_string()), Ok(entry));
+            }
+            let _ = RemoteParty::parse(&value);
+            let privacy = Privacy::parse(&value);
+            prop_assert_eq!(Privacy::parse(&privacy.to_string()), privacy);
+        }
+        if let Some(telephone) = Telephone::of(&address.uri) {
+            prop_assert!(!telephone.number.is_empty());
+            let _ = telephone.in_context();
+        }
+    }
+}

@@ -47,7 +47,7 @@ impl UserAgent {
         let method = request.method();
         self.stats.request_received(&method);
         let Ok(via) = request.top_via() else {
-            return count(&self.stats.malformed);
+            return self.refuse_unreadable(&flow, &request);
         };
         let id = self.keys.server(&via, &request, &method);
         if method == Method::Ack {
@@ -271,16 +271,10 @@ impl UserAgent {
     }
 }
 
-/// Whether a response can be written at all: what it must copy is there, readable or not.
+/// Whether a response can be written at all: somebody waits for it. What else it must copy may be
+/// missing (RFC 4475 §3.3.1: "ideally, it will respond with a 400").
 fn is_answerable(request: &Message) -> bool {
-    [
-        HeaderName::From,
-        HeaderName::To,
-        HeaderName::CallId,
-        HeaderName::CSeq,
-    ]
-    .into_iter()
-    .all(|name| request.header(name).is_some())
+    request.header(HeaderName::Via).is_some() && request.header(HeaderName::CSeq).is_some()
 }
 
 /// The message under a start line that can be read.

@@ -82,6 +82,23 @@ impl UserAgent {
         self.reply_at_once(id, &reply_flow(flow, &via), request, reply);
     }
 
+    /// Refuses a request whose first Via cannot be read, towards where it came from
+    /// (RFC 4475 §3.1.2.1, and §3.1.2.16 for another version of SIP).
+    pub(super) fn refuse_unreadable(&mut self, flow: &Flow, request: &Message) {
+        count(&self.stats.malformed);
+        let is_answerable =
+            request.header(HeaderName::Via).is_some() && request.method() != Method::Ack;
+        if let (true, Err(refusal)) = (is_answerable, request.validate_request()) {
+            let reply = Reply {
+                words: Some(&refusal.words),
+                ..Reply::status(refusal.status)
+            };
+            let bytes = reply.build(&self.identity, flow, request);
+            self.stats.response_sent(refusal.status);
+            self.transmit(*flow, bytes);
+        }
+    }
+
     pub(super) fn refuse_arrived(&mut self, arrived: &Arrived, reply: Reply<'_>) {
         self.reply_at_once(arrived.id, &arrived.reply, &arrived.request, reply);
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Undoes escapes; what they spell that is not UTF-8 is replaced, as in `String::from_utf8_lossy`.
-pub(super) fn decode(text: &str) -> Cow<'_, str> {
+pub(in crate::sip) fn decode(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }

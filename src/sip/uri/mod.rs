@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Params, ParseError};
 
+pub(super) use escape::decode as unescaped;
 pub use host::Host;
 pub(super) use parse::host_and_port;
 
