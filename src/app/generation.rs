@@ -21,6 +21,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
             number: phone.number.clone(),
             display_name: phone.display_name.clone(),
             ha1: phone.ha1.clone(),
+            networks: phone.networks.clone(),
         };
         (phone.number.clone(), known)
     });

@@ -1,6 +1,7 @@
 //! What HTTP sees of the running switch.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,13 +14,17 @@ use crate::call::task::Order;
 use crate::call::{Control, ControlError, Gate};
 use crate::config::{Environment, Office};
 use crate::events::{Bus, CallRecord, Direction, Stretch};
-use crate::http::metrics::{MediaSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source};
+use crate::http::metrics::{
+    DefenceSnapshot, MediaSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source,
+};
 use crate::http::{Live, view};
 use crate::media::Engine;
 use crate::registrar::Registrar;
 use crate::router::{Explanation, RouterHandle, RouterView};
 use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
+use crate::sip::auth::Challenger;
+use crate::sip::guard::{Attack, Ban, Guard};
 use crate::store::{Progress, Records};
 
 /// Handles to every room, for those who look in from outside.
@@ -31,6 +36,8 @@ pub(super) struct House {
     pub(super) registrar: Arc<Mutex<Registrar>>,
     pub(super) records: Records,
     pub(super) gate: Gate,
+    pub(super) guard: Guard,
+    pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) bus: Bus,
     pub(super) sip: Vec<Arc<crate::sip::Stats>>,
     pub(super) progress: Arc<Progress>,
@@ -118,6 +125,14 @@ impl Live for House {
         answer.blocking_recv().unwrap_or(Err(ControlError::NoCall))
     }
 
+    fn bans(&self) -> Vec<Ban> {
+        self.guard.bans(self.clock.now())
+    }
+
+    fn lift(&self, address: IpAddr) -> bool {
+        self.guard.lift(self.clock.now(), address)
+    }
+
     fn reload(&self) -> Result<String, String> {
         self.load_again()
     }
@@ -195,6 +210,14 @@ impl Source for House {
                 .progress
                 .written()
                 .saturating_sub(self.progress.synced()),
+            defence: DefenceSnapshot {
+                attacks: Attack::ALL
+                    .map(|attack| (attack.as_str(), self.guard.tally().of(attack)))
+                    .into(),
+                bans: self.guard.bans(self.clock.now()).len() as u64,
+                turned_away: self.guard.turned_away(),
+                overloaded: u64::from(self.gate.overloaded()),
+            },
             events_lost: self.bus.lost(),
             log_lines_dropped: self.logging.dropped(),
         }

@@ -5,6 +5,7 @@
 
 mod aftermath;
 mod bindings;
+mod defence;
 pub mod generation;
 mod live;
 mod outlets;
@@ -36,6 +37,7 @@ use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::sip::Protocol;
 use crate::sip::auth::Challenger;
+use crate::sip::guard::Guard;
 use crate::store::{DataDir, Records};
 
 use bindings::Keeper;
@@ -125,15 +127,20 @@ impl Switch {
         let gate = Gate::new();
         let bus = Bus::new();
         let mut entropy = Entropy::from_os();
-        let challenger = Challenger::new(&node.realm, &mut entropy);
+        let mut challenger = Challenger::new(&node.realm, &mut entropy);
+        challenger.set_policy(node.sip.defence.auth.clone());
+        let challenger = Arc::new(Mutex::new(challenger));
+        let guard = Guard::new(defence::rules(&office), &mut entropy);
+        defence::welcome(&guard, &registrar, time.now());
         let shared = shards::Shared {
             node: node.clone(),
             clock: time.clone(),
             engine: engine.clone(),
             registrar: registrar.clone(),
             conferences: Arc::new(Mutex::new(Conferences::default())),
-            challenger: Arc::new(Mutex::new(challenger)),
+            challenger: challenger.clone(),
             gate: gate.clone(),
+            guard: guard.clone(),
             bus: bus.clone(),
             generation: generation::prepare(&office, 1, sounds),
         };
@@ -164,6 +171,8 @@ impl Switch {
             registrar,
             records: records.clone(),
             gate,
+            guard,
+            challenger,
             bus: bus.clone(),
             sip: stats,
             progress,

@@ -17,6 +17,7 @@ use crate::events::Bus;
 use crate::media::Engine;
 use crate::registrar::Registrar;
 use crate::sip::auth::Challenger;
+use crate::sip::guard::Guard;
 use crate::sip::transport::{Transport, TransportLimits};
 use crate::sip::{Protocol, UserAgent, ua};
 
@@ -30,6 +31,7 @@ pub(super) struct Shared {
     pub(super) conferences: Arc<Mutex<Conferences>>,
     pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) gate: Gate,
+    pub(super) guard: Guard,
     pub(super) bus: Bus,
     pub(super) generation: Arc<Generation>,
 }
@@ -139,6 +141,7 @@ async fn open(
         conferences: shared.conferences,
         challenger: shared.challenger,
         gate: shared.gate.clone(),
+        guard: shared.guard,
         listeners: bound.clone(),
         generation: shared.generation,
     });

@@ -14,6 +14,7 @@ use crate::events::{CallRecord, Direction, Fact, Role, Stretch};
 use crate::flow::{Context, Run};
 use crate::media::LegPorts;
 use crate::sdp::{self, Description};
+use crate::sip::guard::Attack;
 use crate::sip::ua::{SessionId, Terms};
 use crate::sip::{Flow, HeaderName, Message, Uri};
 use crate::trunk::{Destination, Origin, accepting};
@@ -85,7 +86,10 @@ impl Exchange {
         request: &Message,
     ) -> Result<Arrival, Refusal> {
         let generation = self.generation().clone();
-        if let Err(closed) = self.gate.check(generation.max_calls, self.media.ready()) {
+        let closed = self.gate.check(generation.max_calls, self.media.ready());
+        if let Err(closed) = closed
+            && !self.is_emergency(request)
+        {
             self.gate.refused();
             let retry = (HeaderName::RetryAfter, closed.retry_after().to_string());
             return Err(Refusal {
@@ -105,7 +109,7 @@ impl Exchange {
             .ok_or(404_u16)?;
         let offer = match request.body() {
             [] => None,
-            body => Some(Description::parse(body).map_err(|_| 400_u16)?),
+            body => Some(self.read_offer(now, flow, body)?),
         };
         if let Some(offer) = &offer {
             // Only to learn whether an answer exists; the real one is made when a port is open.
@@ -131,6 +135,15 @@ impl Exchange {
             destination,
             offer,
             stage,
+        })
+    }
+
+    fn read_offer(&self, now: Timestamp, flow: &Flow, body: &[u8]) -> Result<Description, Refusal> {
+        Description::parse(body).map_err(|error| {
+            if matches!(error, sdp::Error::TooLarge | sdp::Error::TooManyMedia) {
+                self.guard.note(now, Attack::SdpBomb, flow.remote.ip());
+            }
+            Refusal::from(400)
         })
     }
 
@@ -168,7 +181,9 @@ impl Exchange {
             (claimed, _) => {
                 let user = self.authenticate(now, generation, flow, request)?.user;
                 match claimed {
-                    Some(claimed) if claimed == user => Ok(Caller::Phone(user)),
+                    Some(claimed) if claimed == user && generation.may_be_at(&user, flow) => {
+                        Ok(Caller::Phone(user))
+                    }
                     _ => Err(Refusal::from(403)),
                 }
             }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::Network;
 use crate::flow::Document;
 use crate::media::Library;
+use crate::sip::Flow;
 use crate::sip::auth::{Ha1, Offers};
 use crate::sip::ua::Terms;
 use crate::trunk::{Numbers, Trunk};
@@ -44,6 +46,17 @@ pub struct Generation {
     pub terms: Terms,
 }
 
+impl Generation {
+    /// Whether a phone may be where a message of it came from.
+    pub(super) fn may_be_at(&self, phone: &str, flow: &Flow) -> bool {
+        let networks = self.phones.get(phone).map(|phone| &phone.networks);
+        networks.is_none_or(|networks| {
+            let from = flow.remote.ip();
+            networks.is_empty() || networks.iter().any(|one| one.contains(from))
+        })
+    }
+}
+
 /// A phone that may register and call.
 #[derive(Clone, Debug)]
 pub struct Phone {
@@ -53,6 +66,8 @@ pub struct Phone {
     pub display_name: String,
     /// H(user:realm:password).
     pub ha1: Ha1,
+    /// Where it may register and call from; anywhere when empty.
+    pub networks: Vec<Network>,
 }
 
 /// How a queue treats its callers.

@@ -16,11 +16,13 @@ mod gate;
 mod generation;
 mod hands;
 mod leg;
+mod load;
 mod machine;
 mod negotiate;
 mod password;
 mod registration;
 mod ring;
+mod shed;
 pub mod task;
 
 pub use checkpoint::CallCheckpoint;

@@ -31,10 +31,21 @@ impl Exchange {
         let source = flow.remote.ip();
         let challenger = self.challenger.clone();
         let mut challenger = challenger.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = claimed(request);
+        let user = challenger.claimed(request).unwrap_or_else(|| named.clone());
+        if let Some(wait) = self.guard.slowed(now, source, &user) {
+            // Not looked at, right or wrong: guessing faster tells nothing.
+            let seconds = wait.as_secs().max(1).to_string();
+            return Err(Refusal {
+                status: 503,
+                headers: vec![(HeaderName::RetryAfter, seconds)],
+            });
+        }
         let ha1 = |user: &str| generation.phones.get(user).map(|phone| &phone.ha1);
         let verdict = challenger.verify(now, source, request, |user| ha1(user).cloned());
         let stale = match verdict {
             Verdict::Accepted { user, is_ageing } => {
+                self.guard.welcome(now, source, &user, None);
                 let mut headers = Vec::new();
                 if is_ageing {
                     let next = challenger.next_nonce(now, source, &mut self.entropy);
@@ -43,14 +54,16 @@ impl Exchange {
                 return Ok(Proven { user, headers });
             }
             Verdict::Missing => false,
-            Verdict::Refused { why, .. } => {
+            Verdict::Refused { why, is_reachable } => {
                 tracing::debug!(why = ?why, "credentials refused");
+                if is_reachable {
+                    self.guard.failed(now, source, &user);
+                }
                 false
             }
             Verdict::Stale => true,
         };
-        let user = claimed(request);
-        let offer = generation.offers.of(&user, ha1(&user));
+        let offer = generation.offers.of(&named, ha1(&named));
         let challenges = match stale {
             true => challenger.challenge_stale(now, source, offer, &mut self.entropy),
             false => challenger.challenge(now, source, offer, &mut self.entropy),

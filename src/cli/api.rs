@@ -40,6 +40,14 @@ impl Connection {
         self.read(reply)
     }
 
+    /// The answer to a DELETE.
+    pub(super) fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        let reply = agent(Duration::from_secs(10))
+            .delete(self.address(path))
+            .call();
+        self.read(reply)
+    }
+
     fn address(&self, path: &str) -> String {
         format!("{}{path}", self.url.trim_end_matches('/'))
     }
@@ -139,6 +147,7 @@ mod tests {
             A::augment_args(clap::Command::new("x")).debug_assert();
         }
         check::<crate::cli::agents::Args>();
+        check::<crate::cli::bans::Args>();
         check::<crate::cli::call::Args>();
         check::<crate::cli::calls::Args>();
         check::<crate::cli::queues::Args>();

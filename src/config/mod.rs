@@ -5,6 +5,7 @@
 //! room reads one section; the types it fills belong to the rooms that use them.
 
 mod agents;
+mod defence;
 mod duration;
 mod environment;
 mod files;
@@ -36,6 +37,7 @@ use files::Files;
 use flows::Flows;
 use section::Notes;
 
+pub use defence::DefenceSettings;
 pub use environment::Environment;
 pub use node::{MediaSettings, NodeSettings, SipSettings};
 pub use office::{Changes, Office};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::defence::{self, DefenceSettings};
 use super::environment::Environment;
 use super::files::{Files, Kind, nowhere};
 use super::layers;
@@ -53,6 +54,8 @@ pub struct SipSettings {
     pub listeners: Vec<(Protocol, SocketAddr)>,
     /// Address given to peers; each listener's own when `None`.
     pub advertised: Option<IpAddr>,
+    /// Who is believed, heard and kept waiting.
+    pub defence: DefenceSettings,
 }
 
 /// Where RTP flows.
@@ -80,7 +83,7 @@ pub(super) struct Listeners {
 }
 
 /// Every setting that an environment variable may give.
-pub(super) const SETTINGS: [&str; 18] = [
+pub(super) const SETTINGS: [&str; 32] = [
     "name",
     "region",
     "realm",
@@ -92,6 +95,20 @@ pub(super) const SETTINGS: [&str; 18] = [
     "recordings",
     "sip.listen",
     "sip.advertise",
+    "sip.auth.algorithms",
+    "sip.auth.qop",
+    "sip.auth.nonce_lifetime",
+    "sip.acl.allow",
+    "sip.acl.deny",
+    "sip.limits.requests",
+    "sip.limits.burst",
+    "sip.limits.connections",
+    "sip.limits.connection_burst",
+    "sip.limits.exempt",
+    "sip.limits.excess",
+    "sip.bans.failures",
+    "sip.bans.within",
+    "sip.bans.length",
     "media.address",
     "media.advertise",
     "media.ports",
@@ -140,6 +157,7 @@ pub(super) fn read(
     let sip = section("sip", "[sip]");
     let sip_listeners = read_listeners(&sip, notes);
     let advertised = address(&sip, "advertise");
+    let defence = defence::read(&sip, notes);
     let media = read_media(section("media", "[media]"), notes);
     let http_section = section("http", "[http]");
     let http = http_section.parsed("listen", ADDRESS_HELP, parse_address);
@@ -203,6 +221,7 @@ pub(super) fn read(
         sip: SipSettings {
             listeners: sip_listeners.iter().map(|at| at.value).collect(),
             advertised: advertised.map(|at| at.value),
+            defence,
         },
         media,
         http: http.map_or(SocketAddr::from(([127, 0, 0, 1], 9090)), |at| at.value),

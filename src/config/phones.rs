@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use md5::{Digest as _, Md5};
-
+use super::defence;
 use super::environment::Environment;
 use super::files::{Files, Kind};
 use super::names::Names;
@@ -13,7 +12,7 @@ use super::secret::{self, Secret};
 use super::section::{At, Notes, Section};
 use super::source::Place;
 use crate::sip::auth::Ha1;
-use crate::trunk::Pattern;
+use crate::trunk::{Network, Pattern};
 
 /// One phone that may register.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +23,16 @@ pub struct Phone {
     pub display_name: String,
     /// What proves who registers; made with the node's realm.
     pub ha1: Ha1,
+    /// Where it may register and call from; anywhere when empty.
+    pub networks: Vec<Network>,
 }
 
 impl Phone {
     /// Whether its password is the one everybody can read.
     pub fn is_published(&self, realm: &str) -> bool {
-        self.ha1 == Ha1::from_password(&self.number, realm, &published_password(&self.number))
+        let published = published_password(&self.number);
+        self.ha1
+            .is_any_of(&Ha1::from_password(&self.number, realm, &published))
     }
 }
 
@@ -67,6 +70,7 @@ pub(super) fn read(
         for phone in top.sections("phone", "a phone") {
             let number = phone.required("number", "1001");
             let name = phone.text("name");
+            let networks = defence::networks(&phone, "networks", notes);
             let password = secret::read(&phone, "password", directory, environment, notes);
             phone.close();
             let Some(number) = number else {
@@ -92,6 +96,7 @@ pub(super) fn read(
             }
             phones.phones.push(Phone {
                 ha1: ha1(&password.value, &number.value, realm),
+                networks,
                 display_name: name.map_or_else(|| number.value.clone(), |at| at.value),
                 number: number.value,
             });
@@ -140,11 +145,7 @@ fn ha1(secret: &Secret, number: &str, realm: &str) -> Ha1 {
     let password = match secret {
         Secret::Demo => published_password(number),
         Secret::Password(password) => password.clone(),
-        // Read as 32 hex digits, so it is an HA1; if not, nobody can register with it.
-        Secret::Ha1(hex) => match Ha1::from_hex(hex) {
-            Ok(ha1) => return ha1,
-            Err(_) => hex.clone(),
-        },
+        Secret::Ha1(ha1) => return ha1.clone(),
     };
     Ha1::from_password(number, realm, &password)
 }
@@ -154,9 +155,6 @@ fn is_published(secret: &Secret, number: &str, realm: &str) -> bool {
     match secret {
         Secret::Demo => true,
         Secret::Password(password) => *password == published,
-        Secret::Ha1(ha1) => {
-            let digest = Md5::digest(format!("{number}:{realm}:{published}"));
-            hex::encode(digest) == *ha1
-        }
+        Secret::Ha1(ha1) => ha1.is_any_of(&Ha1::from_password(number, realm, &published)),
     }
 }

@@ -1,11 +1,13 @@
 //! What HTTP asks of the running switch; the app answers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::base::{LegId, Timestamp};
 use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
 use crate::router::{Explanation, RouterView};
+use crate::sip::guard::Ban;
 
 /// The running switch. Called from blocking threads: an answer may take a moment, and one that
 /// takes longer than five seconds is reported as a fault.
@@ -27,6 +29,12 @@ pub trait Live: Send + Sync {
 
     /// Does something to a living call; the leg that was added, if one was.
     fn control(&self, id: &str, wish: Control) -> Result<Option<LegId>, ControlError>;
+
+    /// Sources that are not listened to, the one that is forgiven first at the front.
+    fn bans(&self) -> Vec<Ban>;
+
+    /// Listens to an address again; whether it was banned.
+    fn lift(&self, address: IpAddr) -> bool;
 
     /// Loads the configuration again: what changed, or everything that is wrong.
     fn reload(&self) -> Result<String, String>;

@@ -11,6 +11,7 @@ mod transaction;
 mod uri;
 
 pub mod auth;
+pub mod guard;
 pub mod transport;
 pub mod ua;
 

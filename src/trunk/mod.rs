@@ -1,13 +1,12 @@
 //! Carriers: trunks, and the number plan that says what a dialled number means.
 
 mod carrier;
-mod network;
 mod numbering;
 mod numbers;
 mod pattern;
 
+pub use crate::base::{Network, NetworkError};
 pub use carrier::{Target, Trunk, accepting};
-pub use network::{Network, NetworkError};
 pub use numbering::{
     Country, Number, NumberFormat, NumberKind, Presentation, Site, SiteError, Unreadable,
 };

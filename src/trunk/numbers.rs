@@ -225,6 +225,11 @@ impl Reach {
 }
 
 impl Numbers {
+    /// Whether a dialled number is an emergency number.
+    pub fn is_emergency(&self, dialled: &str) -> bool {
+        matches!(dialled, "110" | "112" | "118" | "119")
+    }
+
     /// The plan of these entries; every pair that claims the same number for the same dialler.
     pub fn new(entries: Vec<Entry>) -> Result<Self, Vec<Overlap>> {
         let overlaps = overlaps(&entries);

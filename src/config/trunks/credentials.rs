@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::config::environment::Environment;
 use crate::config::secret::{self, Secret};
 use crate::config::section::{Notes, Section};
-use crate::sip::auth::{Credentials, Ha1};
+use crate::sip::auth::Credentials;
 
 /// Reads one trunk's credentials.
 pub(super) fn read(
@@ -29,10 +29,7 @@ pub(super) fn read(
     let password = secret::read(trunk, "password", directory, environment, notes)?;
     match &password.value {
         Secret::Password(password) => Some(Credentials::new(&user.value, password)),
-        Secret::Ha1(hex) => {
-            let ha1 = Ha1::from_hex(hex).ok()?;
-            Some(Credentials::with_ha1(&user.value, ha1))
-        }
+        Secret::Ha1(ha1) => Some(Credentials::with_ha1(&user.value, ha1.clone())),
         Secret::Demo => {
             let message = "only the phones of the demo office have the password \"demo\"";
             notes.error(

@@ -34,6 +34,7 @@ impl Collector for Snapshots {
         node(&mut page, &snapshot)?;
         calls(&mut page, &snapshot)?;
         sip(&mut page, &snapshot)?;
+        defence(&mut page, &snapshot)?;
         media(&mut page, &snapshot)?;
         disk(&mut page, &snapshot)?;
         process(&mut page, self.started)
@@ -168,6 +169,29 @@ fn sip(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
         sip.transactions,
     )?;
     page.gauge("tsunagu_sip_sessions", "SIP sessions alive", sip.sessions)
+}
+
+fn defence(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let defence = &snapshot.defence;
+    page.counters(
+        "tsunagu_attacks",
+        "Attacks seen, by kind; each message or failure of one counts",
+        defence
+            .attacks
+            .iter()
+            .map(|(attack, n)| ([("attack", *attack)], *n)),
+    )?;
+    page.gauge("tsunagu_bans", "Sources not listened to", defence.bans)?;
+    page.counter(
+        "tsunagu_turned_away",
+        "Messages and connections turned away by their source",
+        defence.turned_away,
+    )?;
+    page.gauge(
+        "tsunagu_overloaded_shards",
+        "Shards that refuse new work because they cannot keep up",
+        defence.overloaded,
+    )
 }
 
 fn media(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {

@@ -1,6 +1,7 @@
 //! The server through real sockets.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use crate::events::record::{ArchiveError, Filter};
 use crate::events::{CallRecord, Direction, Event, Fact};
 use crate::http::metrics::{Snapshot, Source};
 use crate::router::{Explanation, QueueView, RouterView};
+use crate::sip::guard::Ban;
 
 const START: i64 = 1_795_136_523_000;
 
@@ -74,6 +76,14 @@ impl Live for Switch {
             }],
             ..RouterView::default()
         })
+    }
+
+    fn bans(&self) -> Vec<Ban> {
+        Vec::new()
+    }
+
+    fn lift(&self, _: IpAddr) -> bool {
+        false
     }
 
     fn why(&self, _: &str) -> Option<Explanation> {

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::digest::{Proof, Quality, is_equal};
 use super::fields::Fields;
 use super::nonce::{Nonce, Nonces};
@@ -32,13 +34,13 @@ pub enum Verdict {
         /// The nonce was given to the very address it came from: nobody else sends in its name.
         is_reachable: bool,
     },
-    /// The secret is right, the nonce too old or used before: challenge with
+    /// The nonce is too old, used before, or not one we gave to that address: challenge with
     /// [`Challenger::challenge_stale`], and the phone answers without asking its user.
     Stale,
 }
 
 /// How users are asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// Algorithms asked for, the most wanted first. Default SHA-256, MD5.
     pub algorithms: Vec<Algorithm>,
@@ -233,6 +235,12 @@ impl Challenger {
             uri,
             qop,
         };
+        let Some(nonce_id) = ours.filter(|ours| ours.is_sources && self.nonces.is_fresh(now, ours))
+        else {
+            // Of another life, another address or an hour ago: nothing is said about the password,
+            // so that it cannot be tried without a challenge that arrived.
+            return Ok(Verdict::Stale);
+        };
         let ha1 = lookup(user);
         let known = ha1.as_ref().and_then(|ha1| ha1.of(algorithm));
         let decoy = self.nonces.decoy(user);
@@ -245,12 +253,12 @@ impl Challenger {
         if !is_same_target(request, uri) {
             return Err("credentials made for another URI");
         }
-        let Some(nonce) = ours.filter(|nonce| self.nonces.take(now, nonce, count)) else {
+        if !self.nonces.take(now, &nonce_id, count) {
             return Ok(Verdict::Stale);
-        };
+        }
         Ok(Verdict::Accepted {
             user: user.to_owned(),
-            is_ageing: self.nonces.is_ageing(now, &nonce),
+            is_ageing: self.nonces.is_ageing(now, &nonce_id),
         })
     }
 }
@@ -512,13 +520,24 @@ mod tests {
         let mut challenger = Challenger::new("tsunagu", &mut entropy);
         let challenge = challenger.challenge(NOW, HERE, Offer::ALL, &mut entropy);
         let wrong = answered(challenge, "wrong", 1);
-        for (source, wanted) in [("192.0.2.1", true), ("192.0.2.2", false)] {
-            let source = source.parse().unwrap();
-            let verdict = challenger.verify(NOW, source, &wrong, lookup);
-            assert!(
-                matches!(verdict, Verdict::Refused { is_reachable, .. } if is_reachable == wanted),
-                "{verdict:?}"
-            );
+        let verdict = challenger.verify(NOW, HERE, &wrong, lookup);
+        assert!(
+            matches!(
+                verdict,
+                Verdict::Refused {
+                    is_reachable: true,
+                    ..
+                }
+            ),
+            "{verdict:?}"
+        );
+        // From elsewhere, right or wrong, a password is not even looked at.
+        let elsewhere = "192.0.2.2".parse().unwrap();
+        for password in ["wrong", "right"] {
+            let challenge = challenger.challenge(NOW, HERE, Offer::ALL, &mut entropy);
+            let request = answered(challenge, password, 1);
+            let verdict = challenger.verify(NOW, elsewhere, &request, lookup);
+            assert_eq!(verdict, Verdict::Stale, "{password}");
         }
     }
 }

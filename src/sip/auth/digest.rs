@@ -3,13 +3,14 @@
 use std::fmt;
 
 use md5::{Digest as _, Md5};
+use serde::{Deserialize, Serialize};
 use sha2::{Sha256, Sha512_256};
 
 use super::AuthError;
 use crate::sip::Method;
 
 /// Hash algorithm of a challenge, the weakest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Algorithm {
     /// `MD5`: what every phone speaks.
     Md5,
@@ -70,7 +71,7 @@ impl Algorithm {
 pub(super) const SESSION: &str = "-sess";
 
 /// What of a request a response covers (RFC 7616 §3.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Qop {
     /// `auth`: method and URI.
     Auth,
@@ -140,6 +141,12 @@ impl Ha1 {
             *ours = theirs.or(ours.take());
         }
         self
+    }
+
+    /// Whether any form is the same in both.
+    pub fn is_any_of(&self, other: &Self) -> bool {
+        let pairs = self.forms.iter().zip(&other.forms);
+        pairs.into_iter().any(|(a, b)| a.is_some() && a == b)
     }
 
     /// The form of one algorithm.

@@ -65,8 +65,8 @@ impl Nonces {
 
     /// Whether `nonce` is fresh, and `count` the highest ever used with it; notes the count.
     pub(super) fn take(&mut self, now: Timestamp, nonce: &Nonce, count: u32) -> bool {
-        let (made, id) = (nonce.made, (nonce.made, nonce.chance));
-        if made <= self.floor || made > now || now.since(made) > self.lifetime {
+        let id = (nonce.made, nonce.chance);
+        if !self.is_fresh(now, nonce) {
             return false;
         }
         let last = self.used.get(&id).copied().unwrap_or(0);
@@ -76,6 +76,12 @@ impl Nonces {
         self.used.insert(id, count);
         self.forget(now);
         true
+    }
+
+    /// Whether it is neither too old nor from the future.
+    pub(super) fn is_fresh(&self, now: Timestamp, nonce: &Nonce) -> bool {
+        let made = nonce.made;
+        made > self.floor && made <= now && now.since(made) <= self.lifetime
     }
 
     /// Whether it is time for the next one: half its life is over.

@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn the_log_is_told_once_a_burst_and_how_many_there_were() {
         let mut bursts = Bursts::default();
-        let at = |seconds| Timestamp::from_millis(seconds * 1000);
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
         assert_eq!(bursts.speak(at(1), Attack::SdpBomb), Some(0));
         assert_eq!(bursts.speak(at(2), Attack::SdpBomb), None);
         assert_eq!(bursts.speak(at(2), Attack::RequestFlood), Some(0));

@@ -3,12 +3,14 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::{Entropy, Timestamp};
 
 /// How often something may happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
-    /// Times a second in the long run, at least 1 in [`Rate::per`].
+    /// Times in [`Rate::per`] in the long run, at least 1.
     pub times: u32,
     /// The length of time `times` are spread over.
     pub per: Duration,
@@ -92,7 +94,10 @@ impl Buckets {
         let bucket = self.bucket(key);
         let after = bucket.full_at.max(now) + rate.interval();
         let most = rate.interval() * rate.burst.max(1);
-        after.since(now).checked_sub(most).filter(|wait| !wait.is_zero())
+        after
+            .since(now)
+            .checked_sub(most)
+            .filter(|wait| !wait.is_zero())
     }
 
     /// Fills the bucket of `key`.
@@ -170,7 +175,10 @@ mod tests {
         let size = buckets.sets.len() * WAYS;
         while buckets.take(at(0), &"heavy", RATE) {}
         for source in 0..1_000_000_u32 {
-            assert!(buckets.take(at(0), &source, RATE), "newcomers have full buckets");
+            assert!(
+                buckets.take(at(0), &source, RATE),
+                "newcomers have full buckets"
+            );
         }
         assert_eq!(buckets.sets.len() * WAYS, size);
         assert!(size * size_of::<Bucket>() <= 2 << 20);

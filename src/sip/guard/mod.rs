@@ -18,9 +18,11 @@ use std::time::Duration;
 
 use crate::base::{Entropy, Network, Pii, Timestamp};
 
+use serde::{Deserialize, Serialize};
+
 use super::Flow;
-use bans::Bans;
 use attack::Bursts;
+use bans::Bans;
 use buckets::Buckets;
 
 pub use attack::{Attack, Tally};
@@ -29,7 +31,7 @@ pub use buckets::Rate;
 pub use source::Source;
 
 /// What the door goes by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// Who may speak; everybody when empty.
     pub allow: Vec<Network>,
@@ -51,7 +53,8 @@ pub struct Rules {
 }
 
 /// What is done with a request past the rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Excess {
     /// Nothing is said, nothing is spent.
     Drop,
@@ -67,7 +70,10 @@ impl Default for Rules {
         Self {
             allow: Vec::new(),
             deny: Vec::new(),
-            exempt: own.iter().filter_map(|text| Network::parse(text).ok()).collect(),
+            exempt: own
+                .iter()
+                .filter_map(|text| Network::parse(text).ok())
+                .collect(),
             requests: Rate::a_second(100, 400),
             connections: Rate::a_second(10, 50),
             failures: Rate {
@@ -123,6 +129,8 @@ struct State {
     users: Buckets,
     /// Different users that failed from one source.
     names: Buckets,
+    /// Things honest peers send now and then, of one source.
+    strays: Buckets,
     bursts: Bursts,
 }
 
@@ -141,6 +149,7 @@ impl Guard {
             pairs: buckets(SOURCES / 4),
             users: buckets(SOURCES / 4),
             names: buckets(SOURCES / 4),
+            strays: buckets(SOURCES / 4),
             bursts: Bursts::default(),
         };
         Self {
@@ -226,6 +235,16 @@ impl Guard {
         if let Some(unsaid) = speak {
             let attack = attack.as_str();
             tracing::warn!(attack, from = %Pii(address), unsaid, "attack");
+        }
+    }
+
+    /// Somebody at `address` sent what honest peers send now and then; an attack only when it does
+    /// not stop.
+    pub fn stray(&self, now: Timestamp, attack: Attack, address: IpAddr) {
+        let key = (Source::of(address), attack);
+        let is_accident = self.state().strays.take(now, &key, STRAYS);
+        if !is_accident {
+            self.note(now, attack, address);
         }
     }
 
@@ -333,7 +352,9 @@ impl State {
             ..self.rules.failures
         };
         // The first failure of each name counts, until the pair's own bucket has been filled again.
-        let is_new = self.names.take(now, &(source, user), Rate { burst: 1, ..names });
+        let is_new = self
+            .names
+            .take(now, &(source, user), Rate { burst: 1, ..names });
         let is_list = is_new && !self.names.take(now, &source, names);
         let attack = match is_list {
             true => Attack::UserEnumeration,
@@ -438,11 +459,16 @@ impl Kind {
     }
 }
 
-const WITHIN: [&[u8]; 6] = [b"ACK ", b"BYE ", b"CANCEL ", b"INFO ", b"PRACK ", b"UPDATE "];
+const WITHIN: [&[u8]; 6] = [
+    b"ACK ", b"BYE ", b"CANCEL ", b"INFO ", b"PRACK ", b"UPDATE ",
+];
 
 /// The user of the Request-URI, as written.
 fn called(head: &[u8]) -> Option<&str> {
-    let line = head.get(..head.len().min(256))?.split(|byte| *byte == b'\r').next()?;
+    let line = head
+        .get(..head.len().min(256))?
+        .split(|byte| *byte == b'\r')
+        .next()?;
     let uri = std::str::from_utf8(line).ok()?.split(' ').nth(1)?;
     let (_, rest) = uri.split_once(':')?;
     rest.split(['@', ';']).next()
@@ -466,6 +492,13 @@ const USER: Rate = Rate {
     times: 20,
     per: Duration::from_secs(600),
     burst: 20,
+};
+
+/// Strays of one source that are no attack: ten at once, twenty a minute.
+const STRAYS: Rate = Rate {
+    times: 20,
+    per: Duration::from_secs(60),
+    burst: 10,
 };
 
 /// Emergency calls of one source past its rate: a caller who is refused tries again at once.

@@ -64,7 +64,10 @@ fn an_emergency_call_has_a_rate_of_its_own() {
     let guard = guard();
     passed(&guard, at(0), "192.0.2.1", OPTIONS, 1000);
     let call = |number: &str| format!("INVITE sip:{number}@192.0.2.254 SIP/2.0\r\n");
-    assert_ne!(knock(&guard, at(0), "192.0.2.1", &call("1001")), Admission::Pass);
+    assert_ne!(
+        knock(&guard, at(0), "192.0.2.1", &call("1001")),
+        Admission::Pass
+    );
     assert_eq!(passed(&guard, at(0), "192.0.2.1", &call("119"), 100), 5);
 }
 
@@ -84,7 +87,10 @@ fn wrong_passwords_ban_and_the_ban_ends() {
     assert_eq!(knock(&guard, at(1), "192.0.2.2", OPTIONS), Admission::Pass);
     assert!(!guard.admit_connection(at(1), ip("192.0.2.1")));
     assert_eq!(guard.bans(at(1))[0].dropped, 3);
-    assert_eq!(knock(&guard, at(600), "192.0.2.1", OPTIONS), Admission::Pass);
+    assert_eq!(
+        knock(&guard, at(600), "192.0.2.1", OPTIONS),
+        Admission::Pass
+    );
     assert_eq!(guard.bans(at(600)), []);
 }
 
@@ -95,7 +101,10 @@ fn one_can_be_let_in_by_hand() {
         guard.failed(at(0), ip("2001:db8::1"), "1001");
     }
     assert!(guard.lift(at(1), ip("2001:db8::9")));
-    assert_eq!(knock(&guard, at(1), "2001:db8::1", OPTIONS), Admission::Pass);
+    assert_eq!(
+        knock(&guard, at(1), "2001:db8::1", OPTIONS),
+        Admission::Pass
+    );
     guard.failed(at(1), ip("2001:db8::1"), "1001");
     assert_eq!(guard.bans(at(1)), []);
 }
@@ -195,9 +204,25 @@ fn connections_have_a_rate_of_their_own() {
 }
 
 #[test]
+fn a_stray_is_an_accident_and_a_hundred_are_an_attack() {
+    let guard = guard();
+    for _ in 0..10 {
+        guard.stray(at(0), Attack::ForgedResponse, ip("192.0.2.1"));
+    }
+    assert_eq!(guard.tally().of(Attack::ForgedResponse), 0);
+    for _ in 0..90 {
+        guard.stray(at(0), Attack::ForgedResponse, ip("192.0.2.1"));
+    }
+    assert_eq!(guard.tally().of(Attack::ForgedResponse), 90);
+}
+
+#[test]
 fn the_number_called_is_read_from_whatever_is_there() {
     assert_eq!(called(b"INVITE sip:119@h SIP/2.0\r\n"), Some("119"));
-    assert_eq!(called(b"INVITE tel:119;phone-context=x SIP/2.0\r\n"), Some("119"));
+    assert_eq!(
+        called(b"INVITE tel:119;phone-context=x SIP/2.0\r\n"),
+        Some("119")
+    );
     for head in [&b"INVITE "[..], b"INVITE \xff:1@ ", b"", b"INVITE x SIP"] {
         assert_eq!(called(head), None);
     }

@@ -32,6 +32,7 @@ use bytes::Bytes;
 use crate::base::{Entropy, Timers, Timestamp};
 
 use super::auth::Keyring;
+use super::guard::Attack;
 use super::stats::Stats;
 use super::transaction::{Keys, Table, TransactionId};
 use super::{Flow, Message, Method};
@@ -82,6 +83,8 @@ pub struct UserAgent {
     requests: HashMap<RequestId, outside::Pending>,
     /// Challenges met.
     keyring: Keyring,
+    /// What the last message looked like, when it belonged to nothing.
+    stray: Option<Attack>,
     outputs: VecDeque<Output>,
     stats: Arc<Stats>,
     last_session: u64,
@@ -103,6 +106,7 @@ impl UserAgent {
             unanswered: HashMap::new(),
             requests: HashMap::new(),
             keyring: Keyring::default(),
+            stray: None,
             outputs: VecDeque::new(),
             stats: Arc::default(),
             last_session: first,
@@ -113,6 +117,19 @@ impl UserAgent {
     /// What to do next; to be asked until it says nothing.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// What the last message looked like, when it belonged to nothing here.
+    pub fn take_stray(&mut self) -> Option<Attack> {
+        self.stray.take()
+    }
+
+    /// Whether a request is a repeat: its transaction lives.
+    pub fn is_repeat(&self, request: &Message) -> bool {
+        request.top_via().is_ok_and(|via| {
+            let id = self.keys.server(&via, request, &request.method());
+            self.transactions.owner(id).is_some()
+        })
     }
 
     /// When [`UserAgent::handle_timeout`] has something to do.
