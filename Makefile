@@ -7,6 +7,8 @@ HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_'
 OWN_LOOPBACK := CARGO_TARGET_$(HOST)_RUNNER=$(CURDIR)/scripts/own-loopback
 # Scenarios mostly wait for sound to be played; the measured ones take the machine for themselves.
 SCENARIOS_AT_ONCE := 4
+# Seconds of each target, and the seed.
+FUZZ := FUZZ_SECONDS=$${FUZZ_SECONDS:-300} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)}
 
 .NOTPARALLEL:
 .PHONY: help run test bench demo soak fuzz
@@ -18,7 +20,7 @@ help:
 	  'make test   everything CI checks: format, lints, tests, scenarios, docs' \
 	  'make demo   watch one call go through, and listen to its recording' \
 	  'make bench  figures of a release build' \
-	  'make fuzz   ten minutes of mutated input for every parser, new seed' \
+	  'make fuzz   five minutes of mutated input or operations a target, new seed' \
 	  'make soak   twenty rounds of the load scenario on a release build'
 
 run: tools-to-build
@@ -36,8 +38,8 @@ bench: tools-to-build
 	$(CARGO) bench --locked --bench bench
 
 fuzz: tools-to-build
-	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} \
-	  $(CARGO) test --locked --release --test simulation fuzz:: -- --nocapture --test-threads=1
+	$(FUZZ) $(CARGO) test --locked --release --lib fuzz_ -- --nocapture
+	$(FUZZ) $(CARGO) test --locked --release --test simulation fuzz:: -- --nocapture
 
 soak: tools-to-test
 	SCENARIO_ROUNDS=$${SCENARIO_ROUNDS:-20} $(OWN_LOOPBACK) \
@@ -59,9 +61,9 @@ lint:
 
 unit:
 	$(HEADING) 'units'
-	$(CARGO) test --locked --lib --bins
+	FUZZ_SECONDS=10 $(CARGO) test --locked --lib --bins
 	$(HEADING) 'the whole switch on a virtual clock; mutated input, fixed seed'
-	$(CARGO) test --locked --test simulation
+	FUZZ_SECONDS=10 $(CARGO) test --locked --test simulation
 
 house:
 	$(HEADING) 'the house'

@@ -42,6 +42,8 @@ mod hold;
 mod loss;
 #[path = "simulation/reload.rs"]
 mod reload;
+#[path = "simulation/storm.rs"]
+mod storm;
 #[path = "simulation/story.rs"]
 mod story;
 #[path = "simulation/treatment.rs"]

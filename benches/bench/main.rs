@@ -6,8 +6,12 @@
 //! `bench NAME...` runs some of the parts. docs/performance.md says how to read the figures.
 
 mod bare;
+mod bars;
+mod capacity;
 mod conference;
+mod floor;
 mod flows;
+mod load;
 mod memory;
 mod office;
 mod parse;
@@ -18,9 +22,11 @@ mod sets;
 mod statistics;
 
 /// One part and its name on the command line.
-const PARTS: [(&str, fn()); 6] = [
+const PARTS: [(&str, fn()); 8] = [
     ("parse", parse::run),
-    ("setups", sets::run),
+    ("setups", capacity::run_cost),
+    ("capacity", capacity::run),
+    ("digest", sets::run),
     ("relay", relay::run),
     ("recorded", relay::run_recorded),
     ("conference", conference::run),

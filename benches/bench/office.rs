@@ -1,5 +1,6 @@
 //! The switch under measurement: the real binary with an office of its own in a temporary folder.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -67,7 +68,7 @@ impl Office {
         write("agents.toml", &(people + ACTIVITIES));
         let log = fs::File::create(folder.path().join("log")).expect("a writable folder");
         let sounds = concat!(env!("CARGO_MANIFEST_DIR"), "/sounds");
-        let mut switch = Command::new(env!("CARGO_BIN_EXE_tsunagu"));
+        let mut switch = Command::new(binary());
         switch
             .args(["serve", "--json", "--config"])
             .arg(&config)
@@ -108,6 +109,12 @@ impl Drop for Office {
     }
 }
 
+/// The release binary of this build, or what `BENCH_SWITCH` names: an older build to compare with
+/// in the same minute, or a script that runs the switch under a profiler.
+fn binary() -> OsString {
+    std::env::var_os("BENCH_SWITCH").unwrap_or_else(|| env!("CARGO_BIN_EXE_tsunagu").into())
+}
+
 /// The UDP address that the switch says it listens on.
 fn listener(child: &mut Child) -> Option<SocketAddr> {
     let mut line = String::new();
@@ -128,11 +135,11 @@ fn listener(child: &mut Child) -> Option<SocketAddr> {
 const NODE: &str = r#"
 name = "bench"
 region = "here"
-max_calls = 1500
+max_calls = 20000
 [sip]
 listen = ["udp:127.0.0.1:0"]
 [media]
-ports = "10000-19999"
+ports = "10000-59999"
 [http]
 listen = "127.0.0.1:0"
 "#;

@@ -101,7 +101,7 @@ impl Exchange {
         let dialled = request
             .request_uri()
             .and_then(Result::ok)
-            .and_then(|uri| user_of(&uri))
+            .and_then(user_of)
             .ok_or(404_u16)?;
         let destination = generation
             .numbers

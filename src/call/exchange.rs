@@ -327,6 +327,11 @@ impl Exchange {
             } => {
                 self.on_request(now, transaction, &flow, &request);
             }
+            ua::Event::Refer {
+                session,
+                refer,
+                request,
+            } => self.on_refer(now, session, refer, &request),
             ua::Event::Response { .. } => {}
             event => {
                 let found = session_of(&event).and_then(|id| self.index.sessions.get(&id).copied());
@@ -452,8 +457,11 @@ fn session_of(event: &ua::Event) -> Option<SessionId> {
         | ua::Event::Ended { session, .. }
         | ua::Event::Failed { session, .. }
         | ua::Event::Info { session, .. }
+        | ua::Event::Notified { session, .. }
         | ua::Event::Progress { session, .. }
         | ua::Event::Reanswered { session, .. }
+        | ua::Event::Refer { session, .. }
+        | ua::Event::ReferAnswered { session, .. }
         | ua::Event::Reoffer { session, .. }
         | ua::Event::ReofferFailed { session, .. } => Some(*session),
         ua::Event::Incoming { .. } | ua::Event::Request { .. } | ua::Event::Response { .. } => None,

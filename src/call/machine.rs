@@ -49,6 +49,9 @@ impl Call {
             Event::Reoffer { request, .. } => self.on_reoffer(hands, leg, &request),
             Event::Incoming { .. }
             | Event::Info { .. }
+            | Event::Notified { .. }
+            | Event::Refer { .. }
+            | Event::ReferAnswered { .. }
             | Event::ReofferFailed { .. }
             | Event::Request { .. }
             | Event::Response { .. } => {}

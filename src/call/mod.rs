@@ -20,6 +20,7 @@ mod load;
 mod machine;
 mod negotiate;
 mod password;
+mod refer;
 mod registration;
 mod ring;
 mod shed;

@@ -86,7 +86,7 @@ impl Exchange {
     /// Whether a request calls an emergency number.
     pub(super) fn is_emergency(&self, message: &Message) -> bool {
         let uri = message.request_uri().and_then(Result::ok);
-        uri.and_then(|uri| user_of(&uri))
+        uri.and_then(user_of)
             .is_some_and(|number| self.generation().numbers.is_emergency(&number))
     }
 

@@ -18,8 +18,9 @@ pub mod ua;
 pub use flow::{ConnectionId, Flow, Protocol};
 pub use framing::{Frame, FrameError, StreamFramer, StreamLimits};
 pub use header::{
-    Asserted, CSeq, Contacts, Diversion, DivertReason, HeaderName, HistoryEntry, HistoryOrigin,
-    MediaType, NameAddr, Params, Privacy, RemoteParty, Telephone, Via, diversions,
+    Asserted, BadReferTo, CSeq, Contacts, Diversion, DivertReason, HeaderName, HistoryEntry,
+    HistoryOrigin, MediaType, NameAddr, Params, Privacy, ReferTo, RemoteParty, Replaces, Telephone,
+    Via, diversions,
 };
 pub use message::{
     MAX_HEADERS, MAX_MESSAGE, Message, Method, ParseError, Refusal, RequestBuilder, ResponseBuilder,

@@ -10,6 +10,7 @@ use tsunagu::journal::MemoryJournal;
 use tsunagu::media::VirtualNet;
 use tsunagu::sip::Flow;
 
+use crate::peer::SWITCH;
 use crate::switch::{Ground, Switch};
 use crate::world::{Item, World};
 
@@ -46,6 +47,7 @@ impl World {
             registrar: self.switch.registrar.clone(),
             survivors: checkpoints.iter().map(|one| one.call().clone()).collect(),
             seed: self.seed + 1_000_000,
+            address: SWITCH,
         };
         self.restarts += 1;
         // Calls that were in no state to be frozen are gone, and nobody will hear of them.

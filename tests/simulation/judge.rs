@@ -106,7 +106,7 @@ impl World {
 
 /// What is wrong with a record that should be complete. Recordings of a process that died may end
 /// early and say so.
-fn is_right(record: &CallRecord, was_restarted: bool) -> Result<(), String> {
+pub(crate) fn is_right(record: &CallRecord, was_restarted: bool) -> Result<(), String> {
     let ended = record.ended.ok_or("not ended")?;
     if !record.is_settled() {
         return Err("something is still open".to_owned());

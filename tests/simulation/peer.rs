@@ -7,7 +7,7 @@ use tsunagu::base::{Entropy, ShardId, Timestamp};
 use tsunagu::media::VirtualNet;
 use tsunagu::sdp::{self, AudioCodec, Description, Direction, LocalMedia, Negotiated};
 use tsunagu::sip::auth::Credentials;
-use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, SessionId, Settings, Terms};
+use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, ReferId, SessionId, Settings, Terms};
 use tsunagu::sip::{
     ConnectionId, Flow, HeaderName, Host, Method, NameAddr, Protocol, Uri, UserAgent,
 };
@@ -52,6 +52,10 @@ pub(crate) struct Peer {
     pub(crate) registered: Option<u16>,
     /// Codecs it takes, best first.
     pub(crate) codecs: Vec<AudioCodec>,
+    /// The last REFER that came: accepted, not carried out.
+    pub(crate) asked: Option<(SessionId, ReferId, String)>,
+    /// The switch it belongs to.
+    switch: SocketAddr,
     password: Option<String>,
     hz: u32,
     net: VirtualNet,
@@ -73,6 +77,10 @@ pub(crate) struct Talk {
     /// Statuses with which offers of ours after the first were refused.
     pub(crate) reoffers_failed: Vec<u16>,
     pub(crate) reoffers_done: usize,
+    /// The answer to a REFER of ours.
+    pub(crate) referred: Option<u16>,
+    /// Statuses that NOTIFYs told.
+    pub(crate) told: Vec<u16>,
     local: LocalMedia,
     offer: Option<Description>,
 }
@@ -137,10 +145,18 @@ impl Peer {
             connection: None,
             registered: None,
             codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
+            asked: None,
+            switch: SWITCH,
             password,
             hz: 440,
             net: net.clone(),
         }
+    }
+
+    /// The same far end at another switch.
+    pub(crate) fn at(mut self, switch: SocketAddr) -> Self {
+        self.switch = switch;
+        self
     }
 
     /// Says another tone from the next call on.
@@ -155,18 +171,18 @@ impl Peer {
         };
         Flow {
             connection: self.connection,
-            ..Flow::new(protocol, self.address, SWITCH)
+            ..Flow::new(protocol, self.address, self.switch)
         }
     }
 
     /// Registers for so many seconds; 0 unregisters.
     pub(crate) fn register(&mut self, now: Timestamp, seconds: u32) {
-        let aor = NameAddr::new(address_of(&self.name));
+        let aor = NameAddr::new(self.address_of(&self.name));
         self.registered = None;
         let request = OutOfDialog {
             method: Method::Register,
             flow: self.flow(),
-            uri: Uri::sip("", Host::from(SWITCH.ip()), Some(SWITCH.port())),
+            uri: Uri::sip("", Host::from(self.switch.ip()), Some(self.switch.port())),
             from: aor.clone(),
             to: aor,
             headers: vec![
@@ -201,9 +217,9 @@ impl Peer {
         let body = (offer == Offer::Early).then(|| Body::sdp(sdp::offer(&local).to_bytes()));
         let invite = Invite {
             flow: self.flow(),
-            uri: address_of(number),
-            from: NameAddr::new(address_of(from)),
-            to: NameAddr::new(address_of(number)),
+            uri: self.address_of(number),
+            from: NameAddr::new(self.address_of(from)),
+            to: NameAddr::new(self.address_of(number)),
             contact_user: from.to_owned(),
             routes: Vec::new(),
             headers: Vec::new(),
@@ -313,6 +329,22 @@ impl Peer {
                     None => self.ua.refuse_reoffer(now, session, 488),
                 }
             }
+            Event::Notified {
+                session, status, ..
+            } => self.talk(session)?.told.extend(status),
+            Event::ReferAnswered {
+                session, status, ..
+            } => self.talk(session)?.referred = Some(status),
+            Event::Refer {
+                session,
+                refer,
+                request,
+            } => {
+                let to = request.header_text(HeaderName::ReferTo);
+                let to = to.unwrap_or_default().into_owned();
+                self.asked = Some((session, refer, to));
+                self.ua.accept_refer(now, session, refer);
+            }
             Event::Acknowledged { .. } | Event::Info { .. } => {}
         }
         None
@@ -385,6 +417,10 @@ impl Peer {
         self.talks.iter_mut().find(|talk| talk.session == session)
     }
 
+    fn address_of(&self, user: &str) -> Uri {
+        Uri::sip(user, Host::from(self.switch.ip()), Some(self.switch.port()))
+    }
+
     fn credentials(&self) -> Option<Credentials> {
         let password = self.password.as_ref()?;
         Some(Credentials::new(&self.name, password))
@@ -424,6 +460,8 @@ impl Talk {
             retry_after: None,
             reoffers_failed: Vec::new(),
             reoffers_done: 0,
+            referred: None,
+            told: Vec::new(),
             local,
             offer,
         }
@@ -472,8 +510,4 @@ impl Talk {
         self.is_over = true;
         self.agreed = None;
     }
-}
-
-pub(crate) fn address_of(user: &str) -> Uri {
-    Uri::sip(user, Host::from(SWITCH.ip()), Some(SWITCH.port()))
 }

@@ -1,6 +1,7 @@
 //! The switch under test: exchange, media and router, joined as the composition root joins them,
 //! without a socket or a thread.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +19,6 @@ use tsunagu::sip::guard::{Guard, Rules};
 use tsunagu::sip::{Protocol, UserAgent, ua};
 
 use crate::office::sounds;
-use crate::peer::SWITCH;
 
 /// The switch.
 pub(crate) struct Switch {
@@ -42,6 +42,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) registrar: Arc<Mutex<Registrar>>,
     pub(crate) survivors: Vec<CallId>,
     pub(crate) seed: u64,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
 }
 
 impl Switch {
@@ -56,6 +58,7 @@ impl Switch {
             registrar,
             survivors,
             seed,
+            address,
         } = ground;
         let node = &office.node;
         let config = EngineConfig {
@@ -103,7 +106,7 @@ impl Switch {
         pump.commit().expect("written");
 
         let mut entropy = Entropy::from_seed(seed);
-        let listeners = vec![(Protocol::Udp, SWITCH), (Protocol::Tcp, SWITCH)];
+        let listeners = vec![(Protocol::Udp, address), (Protocol::Tcp, address)];
         let settings = ua::Settings {
             user_agent: "tsunagu/simulated".to_owned(),
             advertised: listeners.clone(),

@@ -110,6 +110,7 @@ impl World {
             registrar,
             survivors: Vec::new(),
             seed,
+            address: SWITCH,
         };
         Self {
             now: Timestamp::ZERO,

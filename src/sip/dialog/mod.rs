@@ -57,7 +57,7 @@ impl Dialog {
             remote: String::new(),
             local_cseq: invite.cseq().ok()?.number,
             remote_cseq: None,
-            target: invite.request_uri()?.ok()?,
+            target: invite.request_uri()?.ok()?.clone(),
             routes: Vec::new(),
         };
         dialog.establish(response);

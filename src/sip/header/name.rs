@@ -85,6 +85,7 @@ header_names! {
     Reason "Reason",
     RecordRoute "Record-Route",
     ReferTo "Refer-To" b'r',
+    ReferSub "Refer-Sub",
     ReferredBy "Referred-By" b'b',
     RemotePartyId "Remote-Party-ID",
     Replaces "Replaces",

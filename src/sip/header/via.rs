@@ -110,25 +110,65 @@ impl Via {
         self.params.has("rport")
     }
 
-    /// Notes where the request came from (RFC 3261 §18.2.1, RFC 3581 §4).
-    pub fn mark_source(&mut self, source: SocketAddr) {
-        let wants_rport = self.wants_rport();
-        if wants_rport || self.host.address() != Some(source.ip()) {
-            self.params.set("received", Some(&source.ip().to_string()));
+    fn write_hop(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SIP/2.0/")?;
+        f.write_str(&self.transport)?;
+        f.write_str(" ")?;
+        fmt::Display::fmt(&self.host, f)?;
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
         }
-        if wants_rport {
-            self.params.set("rport", Some(&source.port().to_string()));
+    }
+
+    /// The same noting where the request came from (RFC 3261 §18.2.1, RFC 3581 §4), to be written.
+    pub fn marked(&self, source: SocketAddr) -> impl fmt::Display {
+        Marked { via: self, source }
+    }
+}
+
+/// A Via on its way back, see [`Via::marked`].
+struct Marked<'v> {
+    via: &'v Via,
+    source: SocketAddr,
+}
+
+impl fmt::Display for Marked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (ip, port) = (self.source.ip(), self.source.port());
+        self.via.write_hop(f)?;
+        let (mut has_received, mut has_rport) = (false, false);
+        let wants_rport = self.via.wants_rport();
+        let is_told = wants_rport || self.via.host.address() != Some(ip);
+        for (name, value) in self.via.params.iter() {
+            if is_told && name.eq_ignore_ascii_case("received") {
+                if !std::mem::replace(&mut has_received, true) {
+                    write!(f, ";{name}={ip}")?;
+                }
+            } else if wants_rport && name.eq_ignore_ascii_case("rport") {
+                if !std::mem::replace(&mut has_rport, true) {
+                    write!(f, ";{name}={port}")?;
+                }
+            } else {
+                f.write_str(";")?;
+                f.write_str(name)?;
+                if let Some(value) = value {
+                    f.write_str("=")?;
+                    f.write_str(value)?;
+                }
+            }
         }
+        if is_told && !has_received {
+            write!(f, ";received={ip}")?;
+        }
+        Ok(())
     }
 }
 
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SIP/2.0/{} {}", self.transport, self.host)?;
-        if let Some(port) = self.port {
-            write!(f, ":{port}")?;
-        }
-        write!(f, "{}", self.params)
+        self.write_hop(f)?;
+        fmt::Display::fmt(&self.params, f)
     }
 }
 
@@ -183,8 +223,8 @@ mod tests {
     fn the_source_is_noted_when_it_differs_or_is_asked_for() {
         let source: SocketAddr = "192.0.2.7:40000".parse().unwrap();
         let mark = |text| {
-            let mut via = Via::parse(text).unwrap();
-            via.mark_source(source);
+            let via = Via::parse(text).unwrap().marked(source).to_string();
+            let via = Via::parse(&via).unwrap();
             (via.received(), via.rport())
         };
         let there = Some(source.ip());

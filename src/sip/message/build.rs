@@ -12,7 +12,7 @@ use memchr::memchr3;
 use super::{Message, Method};
 use crate::base::reason;
 use crate::sip::header::scan;
-use crate::sip::{HeaderName, Uri, Via};
+use crate::sip::{HeaderName, Uri};
 
 /// Builds a request.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct RequestBuilder(Draft);
 impl RequestBuilder {
     /// Begins with the request line.
     pub fn request(method: Method, uri: &Uri) -> Self {
-        let mut draft = Draft::default();
+        let mut draft = Draft::with_room(USUAL_SIZE);
         draft.line(format_args!("{method} {uri} SIP/2.0"));
         Self(draft)
     }
@@ -109,7 +109,8 @@ impl ResponseBuilder {
 
     /// The octets to send; Content-Length is always there.
     pub fn build(self) -> Bytes {
-        let mut draft = Draft::default();
+        let head = self.request.bytes().len() - self.request.body().len();
+        let mut draft = Draft::with_room(head + self.rest.octets.len() + USUAL_ADDITIONS);
         let phrase = match &self.phrase {
             Some(phrase) => phrase,
             None => reason::phrase(self.status),
@@ -138,7 +139,7 @@ impl ResponseBuilder {
 
     fn copy(&self, name: HeaderName, draft: &mut Draft) {
         for value in self.request.headers(name.clone()) {
-            draft.raw_header(name.as_str().as_bytes(), &value);
+            draft.copy(&name, &value);
         }
     }
 
@@ -149,7 +150,7 @@ impl ResponseBuilder {
         let mut is_topmost = true;
         for line in self.request.headers(HeaderName::Via) {
             if !is_topmost {
-                draft.raw_header(b"Via", &line);
+                draft.copy(&HeaderName::Via, &line);
                 continue;
             }
             is_topmost = false;
@@ -159,12 +160,12 @@ impl ResponseBuilder {
                 Some(comma) => (&line[..comma], line.get(comma + 1..)),
                 None => (&*line, None),
             };
-            match marked(first, source) {
-                Some(via) => draft.header(&HeaderName::Via, via),
-                None => draft.raw_header(b"Via", scan::trim(first)),
+            match self.request.top_via() {
+                Ok(via) => draft.header(&HeaderName::Via, via.marked(source)),
+                Err(_) => draft.copy(&HeaderName::Via, scan::trim(first)),
             }
             if let Some(rest) = rest {
-                draft.raw_header(b"Via", scan::trim(rest));
+                draft.copy(&HeaderName::Via, scan::trim(rest));
             }
         }
     }
@@ -180,12 +181,6 @@ impl ResponseBuilder {
     }
 }
 
-fn marked(value: &[u8], source: SocketAddr) -> Option<Via> {
-    let mut via = Via::parse(&scan::text(value)).ok()?;
-    via.mark_source(source);
-    Some(via)
-}
-
 /// Header lines written so far, and the body to come.
 #[derive(Clone, Debug, Default)]
 struct Draft {
@@ -194,21 +189,39 @@ struct Draft {
 }
 
 impl Draft {
+    fn with_room(octets: usize) -> Self {
+        Self {
+            octets: Vec::with_capacity(octets),
+            body: None,
+        }
+    }
+
     /// Writes one line; line breaks within become spaces.
     fn line(&mut self, line: fmt::Arguments<'_>) {
-        if self.octets.capacity() == 0 {
-            self.octets.reserve(USUAL_SIZE);
-        }
         let start = self.octets.len();
         let _ = Octets(&mut self.octets).write_fmt(line);
         self.end_line(start);
     }
 
     fn header(&mut self, name: &HeaderName, value: impl fmt::Display) {
-        let name = name.as_str();
-        if is_ours(name.as_bytes()) {
-            self.line(format_args!("{name}: {value}"));
+        let may_write = match name {
+            HeaderName::Other(text) => is_ours(text.as_bytes()),
+            known => *known != HeaderName::ContentLength,
+        };
+        if may_write {
+            self.octets.extend_from_slice(name.as_str().as_bytes());
+            self.octets.extend_from_slice(b": ");
+            self.line(format_args!("{value}"));
         }
+    }
+
+    /// Adds a header whose name is known to be good.
+    fn copy(&mut self, name: &HeaderName, value: &[u8]) {
+        let start = self.octets.len();
+        self.octets.extend_from_slice(name.as_str().as_bytes());
+        self.octets.extend_from_slice(b": ");
+        self.octets.extend_from_slice(value);
+        self.end_line(start);
     }
 
     fn raw_header(&mut self, name: &[u8], value: &[u8]) {
@@ -236,6 +249,7 @@ impl Draft {
 
     fn finish(mut self) -> Bytes {
         let (content_type, body) = self.body.take().unwrap_or_default();
+        self.octets.reserve(body.len() + USUAL_ADDITIONS);
         if !content_type.is_empty() {
             self.line(format_args!("Content-Type: {content_type}"));
         }
@@ -261,8 +275,11 @@ impl fmt::Write for Octets<'_> {
     }
 }
 
-/// Room made at once: an INVITE with SDP fits.
-const USUAL_SIZE: usize = 1024;
+/// Room made at once: an INVITE without its SDP fits.
+const USUAL_SIZE: usize = 768;
+
+/// Room for what a response has beyond the head of its request, and for the length of a body.
+const USUAL_ADDITIONS: usize = 96;
 
 #[cfg(test)]
 mod tests {

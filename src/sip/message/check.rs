@@ -3,7 +3,7 @@
 use super::index::Start;
 use super::{Message, Method, ParseError};
 use crate::sip::header::scan;
-use crate::sip::{HeaderName, NameAddr, Scheme};
+use crate::sip::{HeaderName, NameAddr, Scheme, Via};
 
 /// The final response a request deserves at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,11 +93,10 @@ impl Message {
                 return Err(bad(format_args!("more than one {name}")));
             }
         }
-        let vias = self
-            .vias()
+        self.top_via()
             .map_err(|error| in_header(&HeaderName::Via, error))?;
-        if vias.is_empty() {
-            return Err(bad(ParseError::Missing(HeaderName::Via)));
+        for value in self.values(HeaderName::Via).skip(1) {
+            Via::parse(&scan::text(&value)).map_err(|error| in_header(&HeaderName::Via, error))?;
         }
         self.from()
             .map_err(|error| in_header(&HeaderName::From, error))?;

@@ -2,6 +2,7 @@
 
 use memchr::memchr;
 
+use super::views::Views;
 use super::{Method, ParseError};
 use crate::sip::HeaderName;
 use crate::sip::header::scan;
@@ -18,6 +19,7 @@ pub(super) struct Index {
     pub(super) lines: Vec<Line>,
     pub(super) body: Span,
     pub(super) defect: Option<&'static str>,
+    pub(super) views: Views,
 }
 
 /// The start line.
@@ -99,6 +101,7 @@ impl Index {
             lines: Vec::with_capacity(USUAL_HEADERS),
             body: Span::default(),
             defect,
+            views: Views::default(),
         };
         let body = index.read_lines(bytes, after)?;
         index.read_body(bytes, body);

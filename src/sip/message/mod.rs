@@ -14,6 +14,7 @@ mod properties;
 #[cfg(test)]
 mod torture;
 mod values;
+mod views;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -91,9 +92,10 @@ impl Message {
     }
 
     /// The Request-URI; `None` for a response.
-    pub fn request_uri(&self) -> Option<Result<Uri, ParseError>> {
-        self.request_uri_raw()
-            .map(|octets| Uri::parse(&scan::text(octets)))
+    pub fn request_uri(&self) -> Option<Result<&Uri, ParseError>> {
+        let octets = self.request_uri_raw()?;
+        let view = &self.index.views.request_uri;
+        Some(view.read(|| Uri::parse(&scan::text(octets))))
     }
 
     /// The Request-URI as written.
@@ -156,12 +158,12 @@ impl Message {
     }
 
     /// The topmost Via.
-    pub fn top_via(&self) -> Result<Via, ParseError> {
-        let value = self
-            .values(HeaderName::Via)
-            .next()
-            .ok_or(ParseError::Missing(HeaderName::Via))?;
-        Via::parse(&scan::text(&value))
+    pub fn top_via(&self) -> Result<&Via, ParseError> {
+        self.index.views.top_via.read(|| {
+            let value = self.values(HeaderName::Via).next();
+            let value = value.ok_or(ParseError::Missing(HeaderName::Via))?;
+            Via::parse(&scan::text(&value))
+        })
     }
 
     /// All Vias, topmost first.
@@ -172,13 +174,15 @@ impl Message {
     }
 
     /// From.
-    pub fn from(&self) -> Result<NameAddr, ParseError> {
-        self.address(HeaderName::From)
+    pub fn from(&self) -> Result<&NameAddr, ParseError> {
+        let view = &self.index.views.from;
+        view.read(|| self.address(HeaderName::From))
     }
 
     /// To.
-    pub fn to(&self) -> Result<NameAddr, ParseError> {
-        self.address(HeaderName::To)
+    pub fn to(&self) -> Result<&NameAddr, ParseError> {
+        let view = &self.index.views.to;
+        view.read(|| self.address(HeaderName::To))
     }
 
     /// Call-ID.

@@ -108,9 +108,9 @@ proptest! {
             .build();
         let message = Message::parse(bytes).unwrap();
         prop_assert_eq!(message.defect(), None);
-        prop_assert_eq!(message.request_uri(), Some(Ok(uri)));
-        prop_assert_eq!(message.from(), Ok(from));
-        prop_assert_eq!(message.to(), Ok(to));
+        prop_assert_eq!(message.request_uri(), Some(Ok(&uri)));
+        prop_assert_eq!(message.from(), Ok(&from));
+        prop_assert_eq!(message.to(), Ok(&to));
         prop_assert_eq!(message.body(), &body[..]);
         let kept = message.header_named(&name).unwrap();
         let wanted = value.trim_matches([' ', '\t']);

@@ -20,7 +20,7 @@ pub(crate) fn cancellation(invite: &Message) -> Option<Bytes> {
 fn companion(invite: &Message, method: Method, to: &str) -> Option<RequestBuilder> {
     let uri = invite.request_uri()?.ok()?;
     let number = invite.cseq().ok()?.number;
-    let mut builder = RequestBuilder::request(method.clone(), &uri)
+    let mut builder = RequestBuilder::request(method.clone(), uri)
         .header(HeaderName::Via, invite.header_text(HeaderName::Via)?)
         .header(HeaderName::MaxForwards, 70);
     for route in invite.headers(HeaderName::Route) {

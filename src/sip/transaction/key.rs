@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn id(keys: &Keys, message: &Message, method: Method) -> TransactionId {
-        keys.server(&message.top_via().unwrap(), message, &method)
+        keys.server(message.top_via().unwrap(), message, &method)
     }
 
     #[test]

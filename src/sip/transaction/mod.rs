@@ -9,6 +9,8 @@ mod client;
 mod invite_client;
 mod invite_server;
 mod key;
+#[cfg(test)]
+mod operations;
 mod server;
 mod table;
 mod timing;
@@ -17,6 +19,8 @@ pub use timing::Timing;
 
 pub(crate) use ack::{acknowledgement, cancellation};
 pub(crate) use key::{Keys, TransactionId};
+#[cfg(test)]
+pub(crate) use operations::fuzz;
 pub(crate) use table::{Arrival, Reaction, Table};
 
 use serde::{Deserialize, Serialize};

@@ -134,7 +134,7 @@ impl UserAgent {
             .set((session, Deadline::NoAck), now + timing.patience());
     }
 
-    pub(super) fn handle_ack(&mut self, now: Timestamp, id: TransactionId, ack: Message) {
+    pub(super) fn handle_ack(&mut self, now: Timestamp, id: TransactionId, ack: &Message) {
         if let Some(reaction) = self.transactions.handle_request(now, id, true)
             && !reaction.step.deliver
         {
@@ -145,7 +145,7 @@ impl UserAgent {
         };
         let session = to
             .tag()
-            .and_then(|local| self.find_session(&ack, local, from.tag()));
+            .and_then(|local| self.find_session(ack, local, from.tag()));
         let Some(id) = session else {
             return count(&self.stats.dropped);
         };
@@ -164,7 +164,7 @@ impl UserAgent {
         self.timers.stop(&(id, Deadline::NoAck));
         self.tell(Event::Acknowledged {
             session: id,
-            body: ack,
+            body: ack.clone(),
         });
         self.settle(now, id);
     }

@@ -8,6 +8,7 @@ use crate::sip::auth::Credentials;
 use crate::sip::dialog::Dialog;
 
 use super::session::{Session, Side};
+use super::subscription::{Served, Subscriptions};
 use super::{SessionId, UserAgent};
 
 /// A session in a stable state: everything its dialog needs to go on. Holds no secrets.
@@ -17,6 +18,9 @@ pub struct SessionCheckpoint {
     flow: Flow,
     contact: String,
     side: Side,
+    /// Subscriptions that REFERs have made.
+    #[serde(default)]
+    subscriptions: Vec<Served>,
 }
 
 impl SessionCheckpoint {
@@ -35,6 +39,10 @@ impl UserAgent {
             flow: session.flow,
             contact: session.contact.clone(),
             side: session.side,
+            subscriptions: session
+                .subscriptions
+                .as_ref()
+                .map_or_else(Vec::new, |all| all.theirs.clone()),
         })
     }
 
@@ -45,12 +53,13 @@ impl UserAgent {
             connection: None,
             ..checkpoint.flow
         };
-        self.add_session(Session::new(
-            checkpoint.dialog,
-            flow,
-            checkpoint.contact,
-            checkpoint.side,
-        ))
+        let (dialog, contact) = (checkpoint.dialog, checkpoint.contact);
+        let mut session = Session::new(dialog, flow, contact, checkpoint.side);
+        if !checkpoint.subscriptions.is_empty() {
+            let restored = Subscriptions::restored(checkpoint.subscriptions);
+            session.subscriptions = Some(Box::new(restored));
+        }
+        self.add_session(session)
     }
 
     /// Gives a restored session what to answer challenges with.

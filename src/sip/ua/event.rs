@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::sip::transaction::TransactionId;
 use crate::sip::{Failure, Flow, Message};
 
+use super::ReferId;
+
 /// One INVITE usage, from the INVITE to the end of its dialog; unique in its user agent, the
 /// shard in the upper 16 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -105,6 +107,17 @@ pub enum Event {
         /// The response.
         response: Message,
     },
+    /// A NOTIFY about our REFER; 200 has been sent.
+    Notified {
+        /// Session.
+        session: SessionId,
+        /// Which REFER.
+        refer: ReferId,
+        /// The status in its sipfrag; `None` when it cannot be read.
+        status: Option<u16>,
+        /// Whether nothing more is said about that REFER.
+        is_over: bool,
+    },
     /// Our re-INVITE was accepted. When it carried no offer, the response does, and
     /// [`super::UserAgent::acknowledge`] must carry the answer.
     Reanswered {
@@ -112,6 +125,25 @@ pub enum Event {
         session: SessionId,
         /// The 2xx.
         response: Message,
+    },
+    /// A REFER in the dialog, to be answered by [`super::UserAgent::accept_refer`] or
+    /// [`super::UserAgent::refuse_refer`].
+    Refer {
+        /// Session.
+        session: SessionId,
+        /// Its name from now on.
+        refer: ReferId,
+        /// The REFER.
+        request: Message,
+    },
+    /// The final response to our REFER.
+    ReferAnswered {
+        /// Session.
+        session: SessionId,
+        /// Which REFER.
+        refer: ReferId,
+        /// Its status; 408 after silence, 503 when the transport failed.
+        status: u16,
     },
     /// A re-INVITE, or an UPDATE with a body; to be answered by
     /// [`super::UserAgent::answer_reoffer`] or [`super::UserAgent::refuse_reoffer`].

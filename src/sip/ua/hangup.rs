@@ -24,7 +24,10 @@ impl UserAgent {
                 let why = EndWhy::LocalBye;
                 self.tell(Event::Ended { session, why });
             }
-            Phase::Confirmed if state.accepted.as_ref().is_some_and(|a| a.is_first) => {
+            // A BYE must not overtake the NOTIFY that says how a transfer went.
+            Phase::Confirmed
+                if state.is_notifying() || state.accepted.as_ref().is_some_and(|a| a.is_first) =>
+            {
                 state.hangup = Some(headers.to_vec());
             }
             Phase::Confirmed => self.send_bye(now, session, headers, false),
@@ -114,6 +117,13 @@ impl UserAgent {
             self.reply_in(now, id, request, Reply::status(487));
             self.transactions
                 .set_owner(theirs.transaction, Owner::Nobody);
+        }
+        let refer = self.sessions.get(&id).and_then(|session| {
+            let asked = session.subscriptions.as_ref()?.asked.as_ref()?;
+            Some(asked.refer)
+        });
+        if let Some(refer) = refer {
+            self.refuse_refer(now, id, refer, 487);
         }
         let Some(session) = self.sessions.get_mut(&id) else {
             return;

@@ -13,12 +13,16 @@ mod hangup;
 mod identity;
 mod outside;
 mod receive;
+mod refer;
+mod referral;
 mod reoffer;
+mod replaced;
 mod reply;
 mod retry;
 mod screen;
 mod session;
 mod settings;
+mod subscription;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -43,6 +47,8 @@ use session::{Deadline, Session};
 pub use checkpoint::SessionCheckpoint;
 pub use event::{EndWhy, Event, Output, RequestId, ServerTransactionId, SessionId};
 pub use identity::{owner_shard, shard_for};
+pub use refer::ReferId;
+pub use replaced::Replaced;
 pub use session::State;
 pub use settings::{Body, Headers, Invite, Limits, OutOfDialog, Overload, Settings};
 pub use terms::{Refresher, Reliable, SessionTimer, Terms};
@@ -58,10 +64,16 @@ enum Owner {
     Invite(SessionId),
     /// Nobody waits for its end.
     Nobody,
+    /// Our NOTIFY of how far a REFER came.
+    Notify(SessionId, ReferId),
+    /// Our REFER.
+    OurRefer(SessionId, ReferId),
     /// Our request outside any dialog.
     OurRequest(RequestId),
     /// Our re-INVITE.
     Reinvite(SessionId),
+    /// Their REFER, until it is answered.
+    TheirRefer(SessionId),
     /// Their re-INVITE or UPDATE.
     TheirReoffer(SessionId),
     /// Their request outside any dialog, until it is answered.
@@ -76,6 +88,9 @@ pub struct UserAgent {
     transactions: Table<Owner>,
     sessions: HashMap<SessionId, Session>,
     by_tag: HashMap<Box<str>, SessionId>,
+    /// Dialogs whose session is over while somebody still waits for a NOTIFY.
+    departed: HashMap<SessionId, subscription::Departed>,
+    ended: replaced::Ended,
     timers: Timers<(SessionId, Deadline)>,
     /// Requests outside dialogs that the call has not answered yet.
     unanswered: HashMap<TransactionId, Message>,
@@ -102,6 +117,8 @@ impl UserAgent {
             identity: Identity::new(settings, entropy),
             sessions: HashMap::new(),
             by_tag: HashMap::new(),
+            departed: HashMap::new(),
+            ended: replaced::Ended::default(),
             timers: Timers::new(),
             unanswered: HashMap::new(),
             requests: HashMap::new(),
@@ -127,7 +144,7 @@ impl UserAgent {
     /// Whether a request is a repeat: its transaction lives.
     pub fn is_repeat(&self, request: &Message) -> bool {
         request.top_via().is_ok_and(|via| {
-            let id = self.keys.server(&via, request, &request.method());
+            let id = self.keys.server(via, request, &request.method());
             self.transactions.owner(id).is_some()
         })
     }
@@ -218,8 +235,11 @@ impl UserAgent {
     }
 
     fn remove_session(&mut self, id: SessionId) -> Option<Session> {
-        let session = self.sessions.remove(&id)?;
-        self.by_tag.remove(session.dialog.local_tag.as_str());
+        let mut session = self.sessions.remove(&id)?;
+        if let Some((tag, _)) = self.by_tag.remove_entry(session.dialog.local_tag.as_str()) {
+            self.ended.note(tag);
+        }
+        self.keep_subscriptions(id, &mut session);
         for deadline in Deadline::ALL {
             self.timers.stop(&(id, deadline));
         }
@@ -231,6 +251,7 @@ impl UserAgent {
 impl UserAgent {
     /// Whatever is kept beyond sessions and transactions.
     fn leftovers(&self) -> usize {
-        self.by_tag.len() + self.timers.len() + self.unanswered.len() + self.requests.len()
+        let kept = self.unanswered.len() + self.requests.len() + self.departed.len();
+        self.by_tag.len() + self.timers.len() + kept
     }
 }

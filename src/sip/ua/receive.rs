@@ -50,15 +50,15 @@ impl UserAgent {
         let Ok(via) = request.top_via() else {
             return self.refuse_unreadable(&flow, &request);
         };
-        let id = self.keys.server(&via, &request, &method);
+        let id = self.keys.server(via, &request, &method);
         if method == Method::Ack {
-            return self.handle_ack(now, id, request);
+            return self.handle_ack(now, id, &request);
         }
         if let Some(reaction) = self.transactions.handle_request(now, id, false) {
             count(&self.stats.repeats_received);
             return self.send_again(&reaction);
         }
-        let arrived = Arrived::new(flow, &via, id, method, request);
+        let arrived = Arrived::new(flow, via, id, method, &request);
         if let Err(Refusal { status, words }) = arrived.request.validate_request() {
             count(&self.stats.malformed);
             if !is_answerable(&arrived.request) {
@@ -70,7 +70,7 @@ impl UserAgent {
             };
             return self.refuse_arrived(&arrived, reply);
         }
-        self.handle_new_request(now, arrived, &via);
+        self.handle_new_request(now, arrived, via);
     }
 
     fn handle_new_request(&mut self, now: Timestamp, arrived: Arrived, via: &Via) {
@@ -144,6 +144,9 @@ impl UserAgent {
             Method::Bye => self.handle_bye(now, id, arrived),
             Method::Info => self.handle_info(now, id, arrived),
             Method::Invite | Method::Update => self.handle_reoffer(now, id, arrived),
+            Method::Notify => self.handle_notify(now, id, &arrived),
+            Method::Refer => self.handle_refer(now, id, arrived),
+            Method::Subscribe => self.handle_subscribe(now, id, &arrived),
             _ => self.confirm(now, id, &arrived),
         }
     }
@@ -191,7 +194,13 @@ impl UserAgent {
         match arrived.method {
             Method::Invite => self.handle_invite(now, arrived, merge),
             Method::Options | Method::Register => self.handle_outside(now, arrived, merge),
-            // BYE, INFO and UPDATE live in dialogs only.
+            // RFC 3515 §2.4.1: nobody is referred whose call we do not know.
+            Method::Refer => self.refuse_arrived(&arrived, Reply::status(403)),
+            Method::Subscribe => {
+                let headers = [(HeaderName::AllowEvents, "refer".to_owned())];
+                self.refuse_arrived(&arrived, Reply::with_headers(489, &headers));
+            }
+            // BYE, INFO, NOTIFY and UPDATE live in dialogs only.
             _ => self.refuse_arrived(&arrived, Reply::status(481)),
         }
     }
@@ -227,7 +236,7 @@ impl UserAgent {
         let id = self
             .keys
             .client(via.branch().unwrap_or_default(), &cseq.method);
-        let is_known = self.is_sent_by_us(id, &via);
+        let is_known = self.is_sent_by_us(id, via);
         let reaction = is_known.then(|| self.transactions.handle_response(now, id, status));
         let Some(reaction) = reaction.flatten() else {
             self.stray = Some(Attack::ForgedResponse);
@@ -276,7 +285,17 @@ impl UserAgent {
             Owner::Invite(session) => self.invite_answered(now, session, reaction, response),
             Owner::OurRequest(request) => self.request_answered(now, request, reaction, response),
             Owner::Reinvite(session) => self.reinvite_answered(now, session, reaction, response),
-            Owner::Incoming(_) | Owner::Nobody | Owner::TheirReoffer(_) | Owner::TheirRequest => {}
+            Owner::Notify(session, refer) => {
+                self.notify_answered(now, (session, refer), reaction, response);
+            }
+            Owner::OurRefer(session, refer) => {
+                self.refer_answered(now, (session, refer), reaction, response);
+            }
+            Owner::Incoming(_)
+            | Owner::Nobody
+            | Owner::TheirRefer(_)
+            | Owner::TheirReoffer(_)
+            | Owner::TheirRequest => {}
         }
     }
 

@@ -103,7 +103,9 @@ impl UserAgent {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let may_hang_up = matches!(session.phase, Phase::Confirmed) && session.accepted.is_none();
+        let may_hang_up = matches!(session.phase, Phase::Confirmed)
+            && session.accepted.is_none()
+            && !session.is_notifying();
         if may_hang_up && let Some(headers) = session.hangup.take() {
             return self.bye(now, id, &headers);
         }

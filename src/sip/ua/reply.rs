@@ -73,13 +73,13 @@ impl UserAgent {
         if method == Method::Ack || !request.is_request() {
             return;
         }
-        let id = self.keys.server(&via, request, &method);
+        let id = self.keys.server(via, request, &method);
         let reply = Reply {
             status,
             headers,
             ..Reply::default()
         };
-        self.reply_at_once(id, &reply_flow(flow, &via), request, reply);
+        self.reply_at_once(id, &reply_flow(flow, via), request, reply);
     }
 
     /// Refuses a request whose first Via cannot be read, towards where it came from
@@ -199,4 +199,5 @@ impl<'a> Reply<'a> {
 }
 
 /// What we take.
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER";
+pub(super) const ALLOW: &str =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, NOTIFY, REFER, SUBSCRIBE, UPDATE, REGISTER";

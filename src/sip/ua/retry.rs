@@ -25,8 +25,8 @@ impl UserAgent {
             return None;
         }
         let credentials = self.credentials(owner)?.clone();
-        let tries = self.tries(owner);
         let request = Message::parse(reaction.kept.clone()).ok()?;
+        let tries = self.tries(owner, &request);
         let pair = (&request, response);
         let entropy = &mut self.identity.entropy;
         let learnt = self.keyring.learn(pair, &credentials, to, tries, entropy);
@@ -59,7 +59,7 @@ impl UserAgent {
         let Some(Ok(uri)) = message.request_uri() else {
             return request;
         };
-        let asked = (&message.method(), &uri, message.body());
+        let asked = (&message.method(), uri, message.body());
         let headers = self.keyring.preempt(&credentials, flow.remote, asked);
         let lines = headers.iter().map(|(name, value)| line(name, value));
         inserted(&request, &lines.collect::<String>()).unwrap_or(request)
@@ -97,29 +97,51 @@ impl UserAgent {
 
     fn credentials(&self, owner: Owner) -> Option<&Credentials> {
         match owner {
-            Owner::Bye(id) | Owner::Invite(id) | Owner::Reinvite(id) => {
+            Owner::Bye(id) | Owner::Invite(id) | Owner::OurRefer(id, _) | Owner::Reinvite(id) => {
                 self.sessions.get(&id)?.credentials.as_deref()
             }
+            Owner::Notify(id, _) => match self.sessions.get(&id) {
+                Some(session) => session.credentials.as_deref(),
+                None => self.departed_credentials(id),
+            },
             Owner::OurRequest(id) => self.requests.get(&id)?.credentials.as_deref(),
-            Owner::Incoming(_) | Owner::Nobody | Owner::TheirReoffer(_) | Owner::TheirRequest => {
-                None
-            }
+            Owner::Incoming(_)
+            | Owner::Nobody
+            | Owner::TheirRefer(_)
+            | Owner::TheirReoffer(_)
+            | Owner::TheirRequest => None,
         }
     }
 
-    fn tries(&self, owner: Owner) -> u8 {
+    fn tries(&self, owner: Owner, request: &Message) -> u8 {
         match owner {
-            Owner::Bye(id) | Owner::Invite(id) | Owner::Reinvite(id) => {
+            Owner::Bye(id)
+            | Owner::Invite(id)
+            | Owner::Notify(id, _)
+            | Owner::OurRefer(id, _)
+            | Owner::Reinvite(id)
+                if self.sessions.contains_key(&id) =>
+            {
                 self.sessions.get(&id).map_or(0, |session| session.tries)
             }
             Owner::OurRequest(id) => self.requests.get(&id).map_or(0, |request| request.tries),
+            // Nobody counts: once.
+            _ if request.header(HeaderName::Authorization).is_some()
+                || request.header(HeaderName::ProxyAuthorization).is_some() =>
+            {
+                u8::MAX
+            }
             _ => 0,
         }
     }
 
     fn note_try(&mut self, owner: Owner, tries: u8) {
         match owner {
-            Owner::Bye(id) | Owner::Invite(id) | Owner::Reinvite(id) => {
+            Owner::Bye(id)
+            | Owner::Invite(id)
+            | Owner::Notify(id, _)
+            | Owner::OurRefer(id, _)
+            | Owner::Reinvite(id) => {
                 if let Some(session) = self.sessions.get_mut(&id) {
                     session.tries = tries;
                 }
@@ -135,7 +157,12 @@ impl UserAgent {
 
     fn next_cseq(&mut self, owner: Owner, request: &Message) -> Option<u32> {
         match owner {
-            Owner::Bye(id) | Owner::Invite(id) | Owner::Reinvite(id) => {
+            Owner::Notify(id, _) if !self.sessions.contains_key(&id) => self.departed_cseq(id),
+            Owner::Bye(id)
+            | Owner::Invite(id)
+            | Owner::Notify(id, _)
+            | Owner::OurRefer(id, _)
+            | Owner::Reinvite(id) => {
                 let dialog = &mut self.sessions.get_mut(&id)?.dialog;
                 dialog.local_cseq += 1;
                 Some(dialog.local_cseq)
@@ -149,7 +176,7 @@ impl UserAgent {
 fn renumbered(request: &Message, via: &Via, cseq: u32) -> Option<Bytes> {
     let method = request.method();
     let uri = request.request_uri()?.ok()?;
-    let mut builder = RequestBuilder::request(method.clone(), &uri).header(HeaderName::Via, via);
+    let mut builder = RequestBuilder::request(method.clone(), uri).header(HeaderName::Via, via);
     for (line, text) in request.header_lines() {
         match HeaderName::parse(std::str::from_utf8(line).ok()?)? {
             HeaderName::Authorization

@@ -27,14 +27,14 @@ impl Arrived {
         via: &Via,
         id: TransactionId,
         method: Method,
-        request: Message,
+        request: &Message,
     ) -> Self {
         let sent_by = SocketAddr::new(
             flow.remote.ip(),
             via.port.unwrap_or(flow.protocol.default_port()),
         );
         Self {
-            request,
+            request: request.clone(),
             method,
             id,
             flow,
@@ -76,16 +76,33 @@ impl Objection {
 
 /// Extensions, methods and bodies we do not take.
 pub(super) fn object(request: &Message, method: &Method) -> Result<(), Objection> {
-    let required = request.require();
+    let mut required = request.require();
+    required.retain(|tag| !understands(method, tag));
     if !required.is_empty() {
         return Err(Objection::new(420).with(HeaderName::Unsupported, required.join(", ")));
     }
     match method {
         Method::Invite | Method::Update => object_to_body(request),
-        Method::Bye | Method::Info | Method::Options | Method::Register => Ok(()),
+        Method::Bye
+        | Method::Info
+        | Method::Notify
+        | Method::Options
+        | Method::Refer
+        | Method::Register
+        | Method::Subscribe => Ok(()),
         Method::Other(_) => Err(Objection::new(501)),
         _ => Err(Objection::new(405)),
     }
+}
+
+/// RFC 3891 §6.2, RFC 4488 §5.
+fn understands(method: &Method, tag: &str) -> bool {
+    let tags: &[&str] = match method {
+        Method::Invite => &["replaces"],
+        Method::Refer => &["norefersub", "replaces"],
+        _ => &[],
+    };
+    tags.iter().any(|known| tag.eq_ignore_ascii_case(known))
 }
 
 /// RFC 3261 §8.2.3; only session descriptions, not encoded.

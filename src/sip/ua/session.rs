@@ -11,6 +11,7 @@ use crate::sip::transaction::TransactionId;
 use crate::sip::{Flow, Message};
 
 use super::settings::{Body, Headers};
+use super::subscription::Subscriptions;
 use super::terms::Terms;
 
 /// How far a session has come, for whoever asks.
@@ -80,6 +81,8 @@ pub(super) struct Session {
     pub(super) credentials: Option<Box<Credentials>>,
     /// Times its last challenged request was sent again with credentials.
     pub(super) tries: u8,
+    /// What REFERs have left.
+    pub(super) subscriptions: Option<Box<Subscriptions>>,
     pub(super) terms: Terms,
 }
 
@@ -172,6 +175,7 @@ impl Session {
             hangup: None,
             credentials: None,
             tries: 0,
+            subscriptions: None,
             terms: Terms::PLAIN,
         }
     }

@@ -1,8 +1,8 @@
 //! Time passing, and transports failing.
 
 use crate::base::Timestamp;
-use crate::sip::Flow;
 use crate::sip::transaction::Reaction;
+use crate::sip::{Failure, Flow};
 
 use super::session::{Deadline, Phase};
 use super::{EndWhy, Owner, SessionId, UserAgent};
@@ -45,10 +45,19 @@ impl UserAgent {
             match reaction.owner {
                 Owner::Bye(session) => self.bye_failed(session),
                 Owner::Invite(session) => self.invite_failed(session, failure),
+                Owner::Notify(session, refer) => self.notify_settled(now, (session, refer), false),
+                Owner::OurRefer(session, refer) => {
+                    let status = match failure {
+                        Failure::Timeout => 408,
+                        Failure::Transport => 503,
+                    };
+                    self.refer_settled((session, refer), status);
+                }
                 Owner::OurRequest(request) => self.request_failed(request, failure),
                 Owner::Reinvite(session) => self.reinvite_failed(now, session, failure),
                 Owner::Incoming(_)
                 | Owner::Nobody
+                | Owner::TheirRefer(_)
                 | Owner::TheirReoffer(_)
                 | Owner::TheirRequest => {}
             }
@@ -73,12 +82,18 @@ impl UserAgent {
             Owner::TheirRequest => {
                 self.unanswered.remove(&reaction.id);
             }
+            Owner::TheirRefer(id) => self.forget_refer(id),
             // An UPDATE the call never answered: its sender has given up by now.
             Owner::TheirReoffer(id) => {
                 self.take_reoffer(id);
                 self.settle(now, id);
             }
-            Owner::Bye(_) | Owner::Incoming(_) | Owner::Nobody | Owner::OurRequest(_) => {}
+            Owner::Bye(_)
+            | Owner::Incoming(_)
+            | Owner::Nobody
+            | Owner::Notify(..)
+            | Owner::OurRefer(..)
+            | Owner::OurRequest(_) => {}
         }
     }
 

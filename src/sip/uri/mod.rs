@@ -115,6 +115,16 @@ impl Uri {
         equivalence::are_equivalent(self, other)
     }
 
+    /// The headers behind `?`: names and values, escapes undone. Values may hold any octet; what is
+    /// to go into a message has to be looked at first.
+    pub fn header_fields(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        let fields = self.headers.as_deref().unwrap_or("").split('&');
+        fields.filter(|field| !field.is_empty()).map(|field| {
+            let (name, value) = field.split_once('=').unwrap_or((field, ""));
+            (escape::decode(name), escape::decode(value))
+        })
+    }
+
     /// The URI as a Request-URI or binding may carry it: without the parts that §19.1.1 forbids
     /// there (headers and `method`).
     pub fn without_headers(mut self) -> Self {

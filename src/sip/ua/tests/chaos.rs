@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::base::Entropy;
-use crate::sip::ua::{Body, Event, SessionId};
+use crate::sip::ua::{Body, Event, ReferId, SessionId};
 
 fn anything(world: &mut World, entropy: &mut Entropy, agent: usize, session: SessionId) -> bool {
     let body = (entropy.below(3) > 0).then(|| Body::sdp("sdp"));
     let status = 180 + u16::try_from(entropy.below(4)).unwrap();
-    let choice = entropy.below(24);
+    let choice = entropy.below(28);
     let mut is_rejected = false;
     world.with(agent, |ua, now| match choice {
         0..=3 => ua.ring(now, session, status, &[], body),
@@ -24,6 +24,12 @@ fn anything(world: &mut World, entropy: &mut Entropy, agent: usize, session: Ses
         16..=18 => ua.answer_reoffer(now, session, body),
         19 => ua.refuse_reoffer(now, session, 488),
         20..=22 => ua.acknowledge(now, session, body),
+        23..=24 => drop(ua.refer(now, session, "<sip:c@d>", &[])),
+        25..=26 => {
+            let refer = ReferId(u32::try_from(choice).unwrap() - 23);
+            ua.notify(now, session, refer, status);
+            ua.notify(now, session, refer, 200);
+        }
         _ => drop(ua.checkpoint(session)),
     });
     is_rejected
@@ -70,6 +76,13 @@ fn run(seed: u64) {
             let session = *session;
             world.with(agent, |ua, now| ua.bye(now, session, &[]));
         }
+        Event::Refer { session, refer, .. } => {
+            let (session, refer) = (*session, *refer);
+            world.with(agent, |ua, now| {
+                ua.accept_refer(now, session, refer);
+                ua.notify(now, session, refer, 486);
+            });
+        }
         Event::Reoffer { session, .. } => {
             let session = *session;
             world.with(agent, |ua, now| ua.refuse_reoffer(now, session, 488));
@@ -81,6 +94,9 @@ fn run(seed: u64) {
     for agent in [A, B] {
         for event in &world.events[agent] {
             let (session, is_last) = match event {
+                Event::Notified { session, .. }
+                | Event::Refer { session, .. }
+                | Event::ReferAnswered { session, .. } => (*session, 0),
                 Event::Cancelled { session }
                 | Event::Ended { session, .. }
                 | Event::Failed { session, .. } => (*session, 1),
@@ -121,4 +137,9 @@ fn whatever_anybody_does_every_session_ends_once_and_nothing_is_left() {
     for seed in 0..200 {
         run(seed);
     }
+}
+
+#[test]
+fn fuzz_dialogs() {
+    crate::sip::transaction::fuzz("dialogs", |seed| run(1000 + seed));
 }

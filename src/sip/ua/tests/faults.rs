@@ -42,7 +42,8 @@ fn requests_are_refused_with_the_status_of_their_fault() {
         ("BYE", tagged.to_owned(), 481),
         ("BYE", to.to_owned(), 481),
         ("CANCEL", to.to_owned(), 481),
-        ("SUBSCRIBE", to.to_owned(), 405),
+        ("PUBLISH", to.to_owned(), 405),
+        ("SUBSCRIBE", to.to_owned(), 489),
         ("DANCE", to.to_owned(), 501),
     ] {
         let body = if headers.contains("Content-Length: 2") {

@@ -8,6 +8,7 @@ mod checkpoints;
 mod faults;
 mod forks;
 mod outside;
+mod refers;
 mod reoffers;
 mod sockets;
 mod world;
