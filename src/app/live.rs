@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
+use super::shards::Counters;
 use crate::base::{CallId, Clock, LegId, Timestamp};
 use crate::call::task::Order;
 use crate::call::{Control, ControlError, Gate};
@@ -16,6 +17,7 @@ use crate::config::{Environment, Office};
 use crate::events::{Bus, CallRecord, Direction, Stretch};
 use crate::http::metrics::{
     DefenceSnapshot, MediaSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source,
+    TransportSnapshot,
 };
 use crate::http::{Live, view};
 use crate::media::Engine;
@@ -25,6 +27,7 @@ use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::sip::auth::Challenger;
 use crate::sip::guard::{Attack, Ban, Guard};
+use crate::sip::transport::{Tls, TransportStats};
 use crate::store::{Progress, Records};
 
 /// Handles to every room, for those who look in from outside.
@@ -39,7 +42,8 @@ pub(super) struct House {
     pub(super) guard: Guard,
     pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) bus: Bus,
-    pub(super) sip: Vec<Arc<crate::sip::Stats>>,
+    pub(super) counters: Vec<Counters>,
+    pub(super) tls: Tls,
     pub(super) progress: Arc<Progress>,
     pub(super) logging: Logging,
     pub(super) generation: AtomicU64,
@@ -76,8 +80,9 @@ impl House {
 
     fn sip_now(&self) -> SipSnapshot {
         let mut sum = SipSnapshot::default();
-        for stats in &self.sip {
-            add(stats, &mut sum);
+        for counters in &self.counters {
+            add(&counters.sip, &mut sum);
+            add_transport(&counters.transport, &mut sum.transport);
         }
         for [_, sessions, transactions, ..] in self.ask(Order::Inventory) {
             sum.sessions += sessions as u64;
@@ -252,4 +257,18 @@ fn add(stats: &crate::sip::Stats, sum: &mut SipSnapshot) {
     sum.retransmissions += read(&stats.repeats_sent);
     sum.dropped += read(&stats.dropped);
     sum.refused_by_gate += read(&stats.overloaded);
+}
+
+fn add_transport(stats: &TransportStats, sum: &mut TransportSnapshot) {
+    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    sum.connections += read(&stats.connections);
+    sum.accepted += read(&stats.connections_accepted);
+    sum.opened += read(&stats.connections_opened);
+    sum.refused += read(&stats.connections_refused);
+    sum.cut += read(&stats.connections_cut);
+    sum.unreachable += read(&stats.connections_unreachable);
+    sum.handshakes_failed += read(&stats.handshakes_failed);
+    sum.pings_answered += read(&stats.pings_answered);
+    sum.datagrams_received += read(&stats.datagrams_received);
+    sum.datagrams_unsent += read(&stats.datagrams_unsent);
 }

@@ -38,6 +38,7 @@ use crate::runtime::logging::Logging;
 use crate::sip::Protocol;
 use crate::sip::auth::Challenger;
 use crate::sip::guard::Guard;
+use crate::sip::transport::Tls;
 use crate::store::{DataDir, Records};
 
 use bindings::Keeper;
@@ -132,7 +133,10 @@ impl Switch {
         let challenger = Arc::new(Mutex::new(challenger));
         let guard = Guard::new(defence::rules(&office), &mut entropy);
         defence::welcome(&guard, &registrar, time.now());
+        let tls = Tls::default();
+        tls.set(office.tls.clone());
         let shared = shards::Shared {
+            tls: tls.clone(),
             node: node.clone(),
             clock: time.clone(),
             engine: engine.clone(),
@@ -145,7 +149,7 @@ impl Switch {
             generation: generation::prepare(&office, 1, sounds),
         };
         let mut listeners = node.sip.listeners.clone();
-        let (mut threads, mut stats) = (Vec::new(), Vec::new());
+        let (mut threads, mut counters) = (Vec::new(), Vec::new());
         for (number, inbox) in inboxes.into_iter().enumerate() {
             let own = ShardId(u16::try_from(number).unwrap_or(u16::MAX));
             let outlets = ShardOutlets {
@@ -160,7 +164,7 @@ impl Switch {
             // Port 0 means "any" to the first shard only; the others share what it got.
             listeners = running.listeners;
             threads.push(running.thread);
-            stats.push(running.stats);
+            counters.push(running.counters);
         }
 
         let house = Arc::new(House {
@@ -174,7 +178,8 @@ impl Switch {
             guard,
             challenger,
             bus: bus.clone(),
-            sip: stats,
+            counters,
+            tls,
             progress,
             logging,
             generation: AtomicU64::new(1),

@@ -10,6 +10,7 @@ use crate::base::ShardId;
 use crate::call::task::Order;
 use crate::config::{self, Office};
 use crate::router::Command;
+use crate::sip::Protocol;
 
 impl House {
     /// What changed, or everything that is wrong; then the running generation stays.
@@ -47,6 +48,7 @@ impl House {
                 return Err("a signalling shard is gone; restart the switch".to_owned());
             }
         }
+        self.tls.set(office.tls.clone());
         self.tell_reachable(&office);
         self.guard.set_rules(defence::rules(&office));
         self.challenger
@@ -83,6 +85,14 @@ fn fits_what_runs(running: &Office, wanted: &Office) -> Result<(), String> {
     if running.node.realm != wanted.node.realm {
         // Every password was digested with the new realm; phones would be asked for the old one.
         return Err("the realm changes only when the switch starts anew: restart it".to_owned());
+    }
+    let is_secret = |(protocol, _): &(Protocol, SocketAddr)| protocol.is_secure();
+    let certificate = wanted.tls.as_ref().and_then(|tls| tls.certificate());
+    if running.node.sip.listeners.iter().any(is_secret) && certificate.is_none() {
+        return Err(
+            "the running switch listens for TLS and needs [sip.tls]: restart it to listen elsewhere"
+                .to_owned(),
+        );
     }
     let is_open = |(_, address): &(_, SocketAddr)| !address.ip().to_canonical().is_loopback();
     let published = wanted

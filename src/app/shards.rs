@@ -18,7 +18,7 @@ use crate::media::Engine;
 use crate::registrar::Registrar;
 use crate::sip::auth::Challenger;
 use crate::sip::guard::Guard;
-use crate::sip::transport::{Transport, TransportLimits};
+use crate::sip::transport::{Tls, Transport, TransportLimits, TransportStats};
 use crate::sip::{Protocol, UserAgent, ua};
 
 /// What every shard shares.
@@ -34,12 +34,20 @@ pub(super) struct Shared {
     pub(super) guard: Guard,
     pub(super) bus: Bus,
     pub(super) generation: Arc<Generation>,
+    pub(super) tls: Tls,
+}
+
+/// What one shard counts.
+#[derive(Clone, Debug)]
+pub(super) struct Counters {
+    pub(super) sip: Arc<crate::sip::Stats>,
+    pub(super) transport: Arc<TransportStats>,
 }
 
 /// A shard that runs.
 pub(super) struct Running {
     pub(super) listeners: Vec<(Protocol, SocketAddr)>,
-    pub(super) stats: Arc<crate::sip::Stats>,
+    pub(super) counters: Counters,
     pub(super) thread: JoinHandle<()>,
 }
 
@@ -64,28 +72,24 @@ pub(super) fn start(
             };
             runtime.block_on(async move {
                 match open(shared, own, &listeners, orders, outlets).await {
-                    Ok((shard, bound, stats)) => {
+                    Ok((shard, bound, counters)) => {
                         // Whoever started us waits for this.
-                        let _ = report.send(Ok((bound, stats)));
+                        let _ = report.send(Ok((bound, counters)));
                         shard.run().await;
                     }
                     Err(error) => drop(report.send(Err(error))),
                 }
             });
         })?;
-    let (listeners, stats) = reported.recv().context("the shard's thread ended")??;
+    let (listeners, counters) = reported.recv().context("the shard's thread ended")??;
     Ok(Running {
         listeners,
-        stats,
+        counters,
         thread,
     })
 }
 
-type Opened = (
-    Shard<ShardOutlets>,
-    Vec<(Protocol, SocketAddr)>,
-    Arc<crate::sip::Stats>,
-);
+type Opened = (Shard<ShardOutlets>, Vec<(Protocol, SocketAddr)>, Counters);
 
 async fn open(
     shared: Shared,
@@ -99,7 +103,7 @@ async fn open(
         shard: own,
         ..TransportLimits::default()
     };
-    let transport = Transport::bind(listeners, limits).await.map_err(|error| {
+    let mut transport = Transport::bind(listeners, limits).await.map_err(|error| {
         let wanted: Vec<String> = listeners
             .iter()
             .map(|(protocol, at)| format!("{} {at}", protocol.as_str()))
@@ -109,11 +113,13 @@ async fn open(
             format!("cannot listen on {}: {error}", wanted.join(", ")),
         )
     })?;
+    transport.set_tls(shared.tls);
+    transport.set_guard(shared.guard.clone(), shared.clock.clone());
     let bound = transport.local_addrs();
     let advertised = bound
         .iter()
         .map(|(protocol, at)| {
-            let ip = shared.node.sip.advertised.unwrap_or_else(|| at.ip());
+            let ip = shared.node.sip.advertised_for(at.ip());
             (*protocol, SocketAddr::new(ip, at.port()))
         })
         .collect();
@@ -125,7 +131,10 @@ async fn open(
         ..ua::Settings::default()
     };
     let user_agent = UserAgent::new(settings, entropy.fork());
-    let stats = user_agent.stats();
+    let counters = Counters {
+        sip: user_agent.stats(),
+        transport: transport.stats(),
+    };
     let origin = Origin {
         region: shared.node.region.as_str().into(),
         node: shared.node.name.as_str().into(),
@@ -156,5 +165,5 @@ async fn open(
         clock: shared.clock,
         gate: shared.gate,
     };
-    Ok((shard, bound, stats))
+    Ok((shard, bound, counters))
 }

@@ -22,6 +22,7 @@ mod secret;
 mod section;
 mod sounds;
 mod source;
+mod tls;
 mod trunks;
 mod value;
 mod words;
@@ -45,6 +46,7 @@ pub use phones::{Phone, published_password};
 pub use queues::Placement;
 pub use report::{Level, Problem, Report, Style};
 pub use source::{Place, Source};
+pub use tls::TlsSettings;
 
 /// Reads and checks a configuration directory.
 ///
@@ -76,6 +78,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     Ok(Office {
         hash: hash(&files, &node),
         node,
+        tls: listeners.tls,
         trunks: trunks.trunks,
         phones: phones.phones,
         plan: Plan {

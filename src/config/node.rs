@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,10 @@ use super::environment::Environment;
 use super::files::{Files, Kind, nowhere};
 use super::layers;
 use super::section::{At, Notes, Section};
+use super::tls::{self, TlsSettings};
 use super::value::Table;
 use crate::sip::Protocol;
+use crate::sip::transport::TlsConfig;
 
 /// Settings of this node. All paths are complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,10 +55,25 @@ pub struct NodeSettings {
 pub struct SipSettings {
     /// Listeners. Default UDP and TCP on `127.0.0.1:5060`.
     pub listeners: Vec<(Protocol, SocketAddr)>,
-    /// Address given to peers; each listener's own when `None`.
-    pub advertised: Option<IpAddr>,
+    /// Addresses given to peers, one of each family at the most; each listener's own when there
+    /// is none of its family.
+    pub advertised: Vec<IpAddr>,
+    /// Certificates.
+    pub tls: Option<TlsSettings>,
     /// Who is believed, heard and kept waiting.
     pub defence: DefenceSettings,
+}
+
+impl SipSettings {
+    /// What peers are told of a listener.
+    pub fn advertised_for(&self, listener: IpAddr) -> IpAddr {
+        let of_family = |ip: &&IpAddr| ip.is_ipv4() == listener.is_ipv4();
+        self.advertised
+            .iter()
+            .find(of_family)
+            .copied()
+            .unwrap_or(listener)
+    }
 }
 
 /// Where RTP flows.
@@ -80,10 +98,12 @@ pub(super) struct Listeners {
     pub(super) sip: Vec<At<(Protocol, SocketAddr)>>,
     /// The region with its place.
     pub(super) region: At<String>,
+    /// Certificates, when all is well with them.
+    pub(super) tls: Option<Arc<TlsConfig>>,
 }
 
 /// Every setting that an environment variable may give.
-pub(super) const SETTINGS: [&str; 32] = [
+pub(super) const SETTINGS: [&str; 34] = [
     "name",
     "region",
     "realm",
@@ -109,6 +129,8 @@ pub(super) const SETTINGS: [&str; 32] = [
     "sip.bans.failures",
     "sip.bans.within",
     "sip.bans.length",
+    "sip.tls.certificate",
+    "sip.tls.key",
     "media.address",
     "media.advertise",
     "media.ports",
@@ -156,8 +178,10 @@ pub(super) fn read(
     let data = path("data", directory.join("../var"));
     let sip = section("sip", "[sip]");
     let sip_listeners = read_listeners(&sip, notes);
-    let advertised = address(&sip, "advertise");
+    let advertised = addresses(&sip, "advertise", notes);
     let defence = defence::read(&sip, notes);
+    let secret = sip_listeners.iter().find(|at| at.value.0.is_secure());
+    let tls = tls::read(&sip, directory, secret.map(|at| &at.place), notes);
     let media = read_media(section("media", "[media]"), notes);
     let http_section = section("http", "[http]");
     let http = http_section.parsed("listen", ADDRESS_HELP, parse_address);
@@ -184,7 +208,8 @@ pub(super) fn read(
     }
     for listener in &sip_listeners {
         let (protocol, address) = listener.value;
-        if address.ip().is_unspecified() && advertised.is_none() {
+        let is_told = |told: &At<IpAddr>| told.value.is_ipv4() == address.is_ipv4();
+        if address.ip().is_unspecified() && !advertised.iter().any(is_told) {
             let message = format!("{address} means every address; peers cannot be told that one");
             let help = "set advertise = \"...\" in [sip] to the address peers reach";
             notes.error(&listener.place, message, help);
@@ -220,7 +245,8 @@ pub(super) fn read(
             .map_or(Duration::from_secs(30), |at| at.value),
         sip: SipSettings {
             listeners: sip_listeners.iter().map(|at| at.value).collect(),
-            advertised: advertised.map(|at| at.value),
+            advertised: advertised.into_iter().map(|at| at.value).collect(),
+            tls: tls.as_ref().map(|tls| tls.settings.clone()),
             defence,
         },
         media,
@@ -237,6 +263,7 @@ pub(super) fn read(
     let listeners = Listeners {
         sip: sip_listeners,
         region,
+        tls: tls.and_then(|tls| tls.config),
     };
     (settings, listeners)
 }
@@ -258,6 +285,16 @@ fn read_listeners(sip: &Section<'_>, notes: &Notes) -> Vec<At<(Protocol, SocketA
             Ok(value) if value.1.port() != 0 && listeners.iter().any(|at| at.value == value) => {
                 let message = format!("\"{}\" is listed twice", text.value);
                 notes.error(&text.place, message, "delete one of the two");
+            }
+            Ok((protocol, address))
+                if address.port() != 0
+                    && listeners.iter().any(|at| {
+                        let (other, at) = at.value;
+                        other.is_stream() && protocol.is_stream() && at == address
+                    }) =>
+            {
+                let message = format!("TCP and TLS cannot both listen on {address}");
+                notes.error(&text.place, message, "TLS usually has port 5061");
             }
             Ok(value) => listeners.push(At {
                 value,
@@ -342,6 +379,33 @@ fn address(section: &Section<'_>, key: &'static str) -> Option<At<IpAddr>> {
     })
 }
 
+/// One address, or one of each family.
+fn addresses(section: &Section<'_>, key: &'static str, notes: &Notes) -> Vec<At<IpAddr>> {
+    let mut found: Vec<At<IpAddr>> = Vec::new();
+    for text in section.texts(key).unwrap_or_default() {
+        match text.value.parse::<IpAddr>() {
+            Err(_) => {
+                let message = format!("`{key}`: {}", NotAnAddress(text.value));
+                notes.error(&text.place, message, IP_HELP);
+            }
+            Ok(ip)
+                if found
+                    .iter()
+                    .any(|other| other.value.is_ipv4() == ip.is_ipv4()) =>
+            {
+                let message = format!("`{key}` has two addresses of one family");
+                let help = "one IPv4 and one IPv6 address at the most";
+                notes.error(&text.place, message, help);
+            }
+            Ok(ip) => found.push(At {
+                value: ip,
+                place: text.place,
+            }),
+        }
+    }
+    found
+}
+
 /// Parses `udp:127.0.0.1:5060`.
 pub(super) fn parse_listener(text: &str) -> Result<(Protocol, SocketAddr), NotAnAddress> {
     let wrong = || NotAnAddress(text.to_owned());
@@ -381,6 +445,7 @@ impl fmt::Display for NotAnAddress {
 }
 
 const ADDRESS_HELP: &str = "write an IP address and a port, such as \"127.0.0.1:9090\"";
+const IP_HELP: &str = "write an IP address, such as \"192.0.2.10\"";
 const LISTEN_HELP: &str = "write protocol, IP address and port, such as \"udp:127.0.0.1:5060\"";
 
 /// Whether a place is one that peers beyond this machine reach.

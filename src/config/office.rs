@@ -10,6 +10,7 @@ use super::queues::Placement;
 use super::report::Report;
 use crate::flow::Document;
 use crate::router::Plan;
+use crate::sip::transport::TlsConfig;
 use crate::trunk::{Numbers, Trunk};
 use crate::waiting::LineConfig;
 
@@ -18,6 +19,8 @@ use crate::waiting::LineConfig;
 pub struct Office {
     /// Settings of this node.
     pub node: NodeSettings,
+    /// Certificates, ready for handshakes.
+    pub tls: Option<Arc<TlsConfig>>,
     /// Carriers.
     pub trunks: Vec<Trunk>,
     /// Phones that may register.
@@ -194,6 +197,7 @@ impl Changes {
         let live = [
             ("max_calls", old.max_calls != new.max_calls),
             ("drain", old.drain != new.drain),
+            ("sip.tls", old.sip.tls != new.sip.tls),
         ];
         let names = |settings: &[(&str, bool)]| -> Vec<String> {
             let differing = settings.iter().filter(|(_, differs)| *differs);

@@ -170,6 +170,7 @@ fn the_demo_office_is_dialled_as_the_issue_says() {
 fn every_setting_the_reference_shows_as_a_comment_exists() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     fs::create_dir(directory.path().join("flows")).expect("made");
+    certify(&directory.path().join("tls"));
     let mut shown = 0;
     for name in FILES {
         let text = fs::read_to_string(below("config").join(name)).expect("readable");
@@ -195,6 +196,101 @@ fn every_setting_the_reference_shows_as_a_comment_exists() {
         assert!(
             reference.contains(&format!("{key} = ")),
             "{setting} is not in the reference"
+        );
+    }
+}
+
+/// Certificates as the reference names them.
+fn certify(directory: &Path) -> rcgen::CertifiedKey<rcgen::KeyPair> {
+    fs::create_dir_all(directory).expect("made");
+    let made = rcgen::generate_simple_self_signed(["sip.example.com".to_owned()]).expect("made");
+    for name in ["certificate", "clients", "roots"] {
+        let path = directory.join(name).with_extension("pem");
+        fs::write(path, made.cert.pem()).expect("written");
+    }
+    fs::write(directory.join("key.pem"), made.signing_key.serialize_pem()).expect("written");
+    made
+}
+
+/// A demo office that listens for TLS, with `more` in `[sip.tls]`; what it warns of, or its errors.
+fn with_tls(directory: &Path, more: &str) -> String {
+    fs::create_dir_all(directory.join("flows")).expect("made");
+    for name in FILES {
+        fs::copy(below("config").join(name), directory.join(name)).expect("copied");
+    }
+    let node = fs::read_to_string(below("config/node.toml")).expect("readable");
+    let tls = format!("listen = [\"tls:127.0.0.1:5061\"]\n[sip.tls]\n{more}\n[sip.old]");
+    let node = node.replace("[sip]\nlisten", &format!("[sip]\n{tls}\nlisten"));
+    let node = node.split("[sip.old]").collect::<Vec<_>>();
+    let rest = node[1].split_once("[media]").expect("a section").1;
+    fs::write(
+        directory.join("node.toml"),
+        format!("{}\n[media]{rest}", node[0]),
+    )
+    .expect("written");
+    match load_with(directory, &[]) {
+        Ok(office) => office.warnings.to_string(),
+        Err(report) => report.to_string(),
+    }
+}
+
+#[test]
+fn certificates_are_read_and_what_is_wrong_with_them_is_said() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let directory = directory.path();
+    certify(&directory.join("tls"));
+    let pair = "certificate = \"tls/certificate.pem\"\nkey = \"tls/key.pem\"";
+    assert_eq!(with_tls(directory, pair).matches("node.toml").count(), 0);
+    certify(&directory.join("other"));
+    let mut old = rcgen::CertificateParams::new(["sip.example.com".to_owned()]).expect("made");
+    old.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    let key = rcgen::KeyPair::generate().expect("made");
+    let old = old.self_signed(&key).expect("made");
+    fs::write(directory.join("tls/old.pem"), old.pem()).expect("written");
+    fs::write(directory.join("tls/old-key.pem"), key.serialize_pem()).expect("written");
+    for (more, place, words) in [
+        ("", ":1: error", "needs `certificate`"),
+        (pair, "", ""),
+        (
+            "certificate = \"x.pem\"\nkey = \"tls/key.pem\"",
+            ":15: error",
+            "cannot read",
+        ),
+        (
+            "certificate = \"tls/certificate.pem\"",
+            ":1: error",
+            "needs `key`",
+        ),
+        (
+            "certificate = \"tls/certificate.pem\"\nkey = \"other/key.pem\"",
+            ":7: error",
+            "does not belong to the certificate",
+        ),
+        (
+            "certificate = \"tls/key.pem\"\nkey = \"tls/key.pem\"",
+            ":15: error",
+            "no certificate in it",
+        ),
+        (
+            "certificate = \"tls/old.pem\"\nkey = \"tls/old-key.pem\"",
+            ":15: warning",
+            "has expired",
+        ),
+        (
+            &format!("{pair}\nclient_certificates = \"required\""),
+            ":1: error",
+            "needs `client_ca`",
+        ),
+        (
+            &format!("{pair}\nroots = \"tls/key.pem\""),
+            ":9: error",
+            "no root certificate in it",
+        ),
+    ] {
+        let said = with_tls(directory, more);
+        assert!(
+            said.contains(words) && said.contains(place),
+            "{more}\n{said}"
         );
     }
 }

@@ -33,6 +33,8 @@ impl Default for StreamLimits {
 pub enum Frame {
     /// The peer asks for a sign of life: two empty lines, to be answered with one.
     KeepAlive,
+    /// The answer to our own request for one (RFC 5626 §4.4.1), when it was expected.
+    Pong,
     /// One whole message.
     Message(Bytes),
 }
@@ -64,6 +66,7 @@ pub struct StreamFramer {
     /// Size of the message at the front, once its headers are there.
     expected: Option<usize>,
     is_lost: bool,
+    is_pong_due: bool,
 }
 
 impl StreamFramer {
@@ -78,6 +81,7 @@ impl StreamFramer {
             searched: 0,
             expected: None,
             is_lost: false,
+            is_pong_due: false,
         }
     }
 
@@ -110,10 +114,21 @@ impl StreamFramer {
         self.buffer.len()
     }
 
+    /// Whether a message began and has not ended: what waits is more than an empty line.
+    pub fn is_inside_message(&self) -> bool {
+        let is_line_end = |octet: &u8| matches!(octet, b'\r' | b'\n');
+        !self.buffer.iter().all(is_line_end)
+    }
+
+    /// The next lone empty line answers a request for a sign of life.
+    pub fn expect_pong(&mut self) {
+        self.is_pong_due = true;
+    }
+
     fn find(&mut self) -> Result<Option<Frame>, FrameError> {
         if self.expected.is_none() {
-            if self.skip_empty_lines() {
-                return Ok(Some(Frame::KeepAlive));
+            if let Some(sign) = self.skip_empty_lines() {
+                return Ok(Some(sign));
             }
             let Some(head) = self.find_head()? else {
                 return Ok(None);
@@ -137,20 +152,26 @@ impl StreamFramer {
         }
     }
 
-    /// Skips empty lines before a message; says whether two of them were a keep-alive.
-    fn skip_empty_lines(&mut self) -> bool {
+    /// Skips empty lines before a message; says what they meant.
+    fn skip_empty_lines(&mut self) -> Option<Frame> {
         loop {
             match &*self.buffer {
+                [b'\r', b'\n', ..] if self.is_pong_due => {
+                    self.buffer.advance(2);
+                    self.searched = 0;
+                    self.is_pong_due = false;
+                    return Some(Frame::Pong);
+                }
                 [b'\r', b'\n', b'\r', b'\n', ..] => {
                     self.buffer.advance(4);
                     self.searched = 0;
-                    return true;
+                    return Some(Frame::KeepAlive);
                 }
                 // The second half of a keep-alive may be on its way.
-                [b'\r', b'\n'] | [b'\r', b'\n', b'\r'] => return false,
+                [b'\r', b'\n'] | [b'\r', b'\n', b'\r'] => return None,
                 [b'\r', b'\n', ..] => self.buffer.advance(2),
                 [b'\n', ..] => self.buffer.advance(1),
-                _ => return false,
+                _ => return None,
             }
             self.searched = 0;
         }

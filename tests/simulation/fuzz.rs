@@ -303,6 +303,7 @@ fn frames(pieces: &[&[u8]]) -> Vec<String> {
         while let Some(frame) = framer.next() {
             match frame {
                 Ok(Frame::KeepAlive) => found.push("keep-alive".to_owned()),
+                Ok(Frame::Pong) => found.push("pong".to_owned()),
                 Ok(Frame::Message(bytes)) => found.push(hex::encode(bytes)),
                 Err(error) => {
                     found.push(error.to_string());

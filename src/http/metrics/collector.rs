@@ -9,7 +9,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
 use prometheus_client::metrics::MetricType;
 
 use super::process::{Process, wall_seconds};
-use super::snapshot::{Snapshot, Source};
+use super::snapshot::{Snapshot, Source, TransportSnapshot};
 use crate::events::{Direction, Stretch};
 
 #[derive(Debug)]
@@ -168,7 +168,41 @@ fn sip(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
         "SIP transactions alive",
         sip.transactions,
     )?;
-    page.gauge("tsunagu_sip_sessions", "SIP sessions alive", sip.sessions)
+    page.gauge("tsunagu_sip_sessions", "SIP sessions alive", sip.sessions)?;
+    transport(page, &sip.transport)
+}
+
+fn transport(page: &mut Page<'_>, transport: &TransportSnapshot) -> fmt::Result {
+    page.gauge(
+        "tsunagu_sip_connections",
+        "SIP connections open, TCP and TLS",
+        transport.connections,
+    )?;
+    page.counters(
+        "tsunagu_sip_connections_by_fate",
+        "SIP connections by what became of them",
+        [
+            ([("fate", "accepted")], transport.accepted),
+            ([("fate", "cut")], transport.cut),
+            ([("fate", "handshake_failed")], transport.handshakes_failed),
+            ([("fate", "opened")], transport.opened),
+            ([("fate", "refused")], transport.refused),
+            ([("fate", "unreachable")], transport.unreachable),
+        ],
+    )?;
+    page.counters(
+        "tsunagu_sip_datagrams",
+        "SIP datagrams by what became of them",
+        [
+            ([("fate", "received")], transport.datagrams_received),
+            ([("fate", "unsent")], transport.datagrams_unsent),
+        ],
+    )?;
+    page.counter(
+        "tsunagu_sip_pings_answered",
+        "Signs of life given to peers that asked (RFC 5626)",
+        transport.pings_answered,
+    )
 }
 
 fn defence(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {

@@ -19,6 +19,7 @@ use calls::Calls;
 use collector::Snapshots;
 pub use snapshot::{
     DefenceSnapshot, MediaSnapshot, QueueSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source,
+    TransportSnapshot,
 };
 
 use crate::events::{Event, Subscription};

@@ -83,6 +83,33 @@ pub struct SipSnapshot {
     pub sessions: u64,
     /// Calls refused at the gate because of load.
     pub refused_by_gate: u64,
+    /// Sockets.
+    pub transport: TransportSnapshot,
+}
+
+/// SIP sockets, all shards together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TransportSnapshot {
+    /// Streams open.
+    pub connections: u64,
+    /// Streams others opened.
+    pub accepted: u64,
+    /// Streams we began to open.
+    pub opened: u64,
+    /// Streams turned away at a limit.
+    pub refused: u64,
+    /// Streams cut for what the other side did or left undone.
+    pub cut: u64,
+    /// Streams we could not open.
+    pub unreachable: u64,
+    /// Handshakes of TLS that failed.
+    pub handshakes_failed: u64,
+    /// Requests for a sign of life answered.
+    pub pings_answered: u64,
+    /// Datagrams received.
+    pub datagrams_received: u64,
+    /// Datagrams the kernel did not take.
+    pub datagrams_unsent: u64,
 }
 
 /// The door, all shards together.

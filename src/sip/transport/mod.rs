@@ -4,31 +4,45 @@
 //! be delivered comes back as [`Incoming::Failed`] (streams) or is counted and left to
 //! retransmission (datagrams).
 
+mod certificate;
+mod connections;
 mod datagram;
+mod door;
 mod limits;
+mod listener;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod wire;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::{ConnectionId, Flow, Protocol};
+use crate::base::Clock;
 
+use super::guard::{Attack, Guard};
+use super::{ConnectionId, Flow, Host, Protocol};
+
+use connections::{Begun, Connections};
 use datagram::Datagrams;
-use stream::{Connection, Notice};
+use door::Door;
+use stream::{Connection, Ending, Notice};
 
+pub use certificate::{Certificate, Subject, Wildcards};
 pub use limits::TransportLimits;
+pub use tls::{ClientCertificates, Tls, TlsConfig, TlsError, TlsMaterial};
 
 /// What the network brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,27 +64,38 @@ pub struct TransportStats {
     pub datagrams_received: AtomicU64,
     /// Streams open now.
     pub connections: AtomicU64,
+    /// Streams others opened.
+    pub connections_accepted: AtomicU64,
+    /// Streams cut because the other side broke the framing, read or wrote too slowly, or said
+    /// nothing when so many others knocked.
+    pub connections_cut: AtomicU64,
+    /// Streams we began to open.
+    pub connections_opened: AtomicU64,
     /// Streams turned away at a limit.
     pub connections_refused: AtomicU64,
-    /// Streams cut because the other side broke the framing, or read or wrote too slowly.
-    pub connections_cut: AtomicU64,
+    /// Streams we could not open.
+    pub connections_unreachable: AtomicU64,
+    /// Handshakes of TLS that did not come to their end, on either side.
+    pub handshakes_failed: AtomicU64,
+    /// Requests for a sign of life that were answered (RFC 5626 §3.5.1).
+    pub pings_answered: AtomicU64,
 }
 
 /// The sockets of one shard.
 #[derive(Debug)]
 pub struct Transport {
     limits: TransportLimits,
+    /// Asked before a stream is kept.
+    door: Option<Door>,
+    tls: Tls,
     datagrams: Vec<Datagrams>,
-    listeners: Vec<SocketAddr>,
+    listeners: Vec<(Protocol, SocketAddr)>,
     acceptors: Vec<AbortHandle>,
     notices: mpsc::Receiver<Notice>,
     notifier: mpsc::Sender<Notice>,
-    connections: HashMap<ConnectionId, Connection>,
-    by_remote: HashMap<SocketAddr, ConnectionId>,
-    per_address: HashMap<IpAddr, usize>,
+    connections: Connections,
     ready: VecDeque<Incoming>,
     buffer: Box<[u8]>,
-    next_connection: u64,
     stats: Arc<TransportStats>,
 }
 
@@ -83,29 +108,25 @@ impl Transport {
         let (notifier, notices) = mpsc::channel(limits.queue.max(1));
         let mut transport = Self {
             limits,
+            tls: Tls::default(),
+            door: None,
             datagrams: Vec::new(),
             listeners: Vec::new(),
             acceptors: Vec::new(),
             notices,
             notifier,
-            connections: HashMap::new(),
-            by_remote: HashMap::new(),
-            per_address: HashMap::new(),
+            connections: Connections::default(),
             ready: VecDeque::new(),
             buffer: vec![0; MAX_DATAGRAM].into_boxed_slice(),
-            next_connection: 0,
             stats: Arc::default(),
         };
         for (protocol, address) in listeners {
             match protocol {
-                Protocol::Tls => {
-                    let why = "TLS needs a certificate";
-                    return Err(io::Error::new(io::ErrorKind::Unsupported, why));
-                }
-                Protocol::Tcp => {
-                    let listener = stream::listen(*address, transport.limits.reuse_port)?;
-                    transport.listeners.push(listener.local_addr()?);
-                    transport.accept_from(listener);
+                Protocol::Tcp | Protocol::Tls => {
+                    let listener = listener::listen(*address, transport.limits.reuse_port)?;
+                    let local = listener.local_addr()?;
+                    transport.listeners.push((*protocol, local));
+                    transport.accept_from(*protocol, listener);
                 }
                 Protocol::Udp => {
                     let socket = Datagrams::bind(*address, &transport.limits)?;
@@ -120,8 +141,31 @@ impl Transport {
     pub fn local_addrs(&self) -> Vec<(Protocol, SocketAddr)> {
         let datagrams = self.datagrams.iter();
         let datagrams = datagrams.map(|socket| (Protocol::Udp, socket.local()));
-        let streams = self.listeners.iter().map(|local| (Protocol::Tcp, *local));
-        datagrams.chain(streams).collect()
+        datagrams.chain(self.listeners.iter().copied()).collect()
+    }
+
+    /// Takes handshakes' certificates from `tls` from now on; before, TLS is refused.
+    pub fn set_tls(&mut self, tls: Tls) {
+        self.tls = tls;
+    }
+
+    /// Streams are kept only when `guard` says so, and it is told of those that had to be cut.
+    pub fn set_guard(&mut self, guard: Guard, clock: Arc<dyn Clock>) {
+        self.door = Some(Door::new(guard, clock));
+    }
+
+    /// The other side of an accepted flow wants requests to `host` and `port` sent back over it
+    /// (RFC 5923 §8). Says whether they will be: its certificate must be for that host.
+    pub fn alias(&mut self, flow: &Flow, host: &Host, port: Option<u16>) -> bool {
+        self.connections.alias(flow, host, port)
+    }
+
+    /// How long the other side of a flow may be silent from now on (RFC 5626 §5.4).
+    pub fn set_idle(&mut self, flow: &Flow, idle: Duration) {
+        let connection = flow.connection.and_then(|id| self.connections.get(id));
+        if let Some(connection) = connection {
+            connection.set_idle(idle);
+        }
     }
 
     /// The counters, for whoever wants to watch.
@@ -204,11 +248,7 @@ impl Transport {
     }
 
     fn send_stream(&mut self, flow: &Flow, message: Bytes) {
-        let id = match flow.connection {
-            Some(id) => Some(id),
-            None => self.by_remote.get(&flow.remote).copied(),
-        };
-        let id = match id {
+        let id = match self.connections.find(flow) {
             Some(id) => id,
             None => match self.connect(flow) {
                 Some(id) => id,
@@ -217,121 +257,143 @@ impl Transport {
         };
         let sent = self
             .connections
-            .get(&id)
+            .get(id)
             .is_some_and(|connection| connection.send(message));
         if !sent {
             // Gone, or its queue is full: a peer that reads too slowly is cut off.
             self.ready.push_back(Incoming::Failed(*flow));
             if let Some(connection) = self.remove(id) {
-                self.stats.connections_cut.fetch_add(1, Ordering::Relaxed);
+                count(&self.stats.connections_cut);
                 self.ready.push_back(Incoming::Closed(connection.flow()));
             }
         }
     }
 
     fn connect(&mut self, flow: &Flow) -> Option<ConnectionId> {
-        if !self.may_open(flow.remote.ip()) {
+        if !self.may_open(flow, Begun::Here) {
             return None;
         }
-        let id = self.next_id();
+        let id = self.connections.next_id(self.limits.shard);
         let flow = Flow {
             connection: Some(id),
             ..*flow
         };
-        let connection = Connection::open(flow, &self.limits, self.notifier.clone());
-        self.add(id, connection);
+        let connection = Connection::open(flow, &self.limits, &self.tls, self.notifier.clone());
+        count(&self.stats.connections_opened);
+        self.add(id, connection, Begun::Here);
         Some(id)
     }
 
-    fn accept_from(&mut self, listener: TcpListener) {
-        let task = tokio::spawn(stream::accept(listener, self.notifier.clone()));
-        self.acceptors.push(task.abort_handle());
+    fn accept_from(&mut self, protocol: Protocol, listener: TcpListener) {
+        let accepting = listener::accept(protocol, listener, self.notifier.clone());
+        self.acceptors.push(tokio::spawn(accepting).abort_handle());
     }
 
-    fn accepted(&mut self, socket: TcpStream, local: SocketAddr, remote: SocketAddr) {
-        if !self.may_open(remote.ip()) {
+    fn accepted(&mut self, flow: Flow, socket: TcpStream) {
+        let address = flow.remote.ip();
+        if self.door.as_ref().is_some_and(|door| !door.admits(address)) {
+            return count(&self.stats.connections_refused);
+        }
+        if !self.may_open(&flow, Begun::There) {
             return;
         }
-        let id = self.next_id();
-        let flow = Flow::tcp(local, remote, Some(id));
-        let connection = Connection::accepted(flow, socket, &self.limits, self.notifier.clone());
-        self.add(id, connection);
+        let id = self.connections.next_id(self.limits.shard);
+        let flow = Flow {
+            connection: Some(id),
+            ..flow
+        };
+        let notifier = self.notifier.clone();
+        let connection = Connection::accepted(flow, socket, &self.limits, &self.tls, notifier);
+        count(&self.stats.connections_accepted);
+        self.add(id, connection, Begun::There);
+        if let Some(overdue) = self.connections.overdue(self.limits.half_open)
+            && let Some(connection) = self.remove(overdue)
+        {
+            count(&self.stats.connections_cut);
+            let flow = connection.flow();
+            self.suspect(&flow, Attack::SlowStream);
+            self.ready.push_back(Incoming::Closed(flow));
+        }
+    }
+
+    fn suspect(&self, flow: &Flow, attack: Attack) {
+        if let Some(door) = &self.door {
+            door.suspect(attack, flow.remote.ip());
+        }
     }
 
     fn take_notice(&mut self, notice: Notice) {
         match notice {
             Notice::Accepted {
+                protocol,
                 socket,
                 local,
                 remote,
-            } => self.accepted(socket, local, remote),
+            } => self.accepted(Flow::new(protocol, local, remote), socket),
+            Notice::Known(flow, peer) => {
+                let connection = flow.connection.and_then(|id| self.connections.get_mut(id));
+                if let Some(connection) = connection {
+                    connection.set_peer(peer);
+                }
+            }
             Notice::Message(flow, message) => {
+                self.connections.prove(&flow);
                 self.ready.push_back(Incoming::Datagram(flow, message));
             }
             Notice::Ping(flow) => {
-                let connection = flow.connection.and_then(|id| self.connections.get(&id));
+                let connection = flow.connection.and_then(|id| self.connections.get(id));
                 if let Some(connection) = connection {
+                    count(&self.stats.pings_answered);
                     // Should it fail, the next message to the peer fails with it.
                     connection.send(Bytes::from_static(b"\r\n"));
                 }
             }
-            Notice::Ended {
-                flow,
-                connected,
-                cut,
-            } => {
-                if cut {
-                    self.stats.connections_cut.fetch_add(1, Ordering::Relaxed);
-                }
-                let known = flow.connection.and_then(|id| self.remove(id)).is_some();
-                if known {
-                    self.ready.push_back(if connected {
-                        Incoming::Closed(flow)
-                    } else {
-                        Incoming::Failed(flow)
-                    });
-                }
-            }
+            Notice::Ended { flow, how } => self.ended(flow, how),
         }
     }
 
-    fn may_open(&self, address: IpAddr) -> bool {
-        let from_there = self.per_address.get(&address).copied().unwrap_or(0);
-        let may = self.connections.len() < self.limits.connections
-            && from_there < self.limits.connections_per_address;
+    fn ended(&mut self, flow: Flow, how: Ending) {
+        match how {
+            Ending::Closed => {}
+            Ending::Broken => {
+                count(&self.stats.connections_cut);
+                self.suspect(&flow, Attack::OversizedMessage);
+            }
+            Ending::Cut => {
+                count(&self.stats.connections_cut);
+                self.suspect(&flow, Attack::SlowStream);
+            }
+            Ending::Handshake => {
+                count(&self.stats.handshakes_failed);
+                self.suspect(&flow, Attack::SlowStream);
+            }
+            Ending::Unreachable => count(&self.stats.connections_unreachable),
+        }
+        if flow.connection.and_then(|id| self.remove(id)).is_none() {
+            return;
+        }
+        self.ready.push_back(match how {
+            Ending::Broken | Ending::Closed | Ending::Cut => Incoming::Closed(flow),
+            Ending::Handshake | Ending::Unreachable => Incoming::Failed(flow),
+        });
+    }
+
+    fn may_open(&self, flow: &Flow, begun: Begun) -> bool {
+        let address = flow.remote.ip();
+        let may = self.connections.may_open(address, begun, &self.limits);
         if !may {
-            self.stats
-                .connections_refused
-                .fetch_add(1, Ordering::Relaxed);
+            count(&self.stats.connections_refused);
         }
         may
     }
 
-    fn next_id(&mut self) -> ConnectionId {
-        self.next_connection += 1;
-        ConnectionId::new(self.limits.shard, self.next_connection)
-    }
-
-    fn add(&mut self, id: ConnectionId, connection: Connection) {
-        let remote = connection.flow().remote;
-        *self.per_address.entry(remote.ip()).or_default() += 1;
-        self.by_remote.insert(remote, id);
-        self.connections.insert(id, connection);
+    fn add(&mut self, id: ConnectionId, connection: Connection, begun: Begun) {
+        self.connections.add(id, connection, begun);
         self.count();
     }
 
     fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
-        let connection = self.connections.remove(&id)?;
-        let remote = connection.flow().remote;
-        if self.by_remote.get(&remote) == Some(&id) {
-            self.by_remote.remove(&remote);
-        }
-        if let Some(count) = self.per_address.get_mut(&remote.ip()) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_address.remove(&remote.ip());
-            }
-        }
+        let connection = self.connections.remove(id)?;
         self.count();
         Some(connection)
     }
@@ -348,6 +410,10 @@ impl Drop for Transport {
             acceptor.abort();
         }
     }
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 /// The largest UDP payload.

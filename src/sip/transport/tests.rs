@@ -1,5 +1,8 @@
 //! On loopback, with ports the kernel chooses.
 
+mod limits;
+mod tls;
+
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
