@@ -22,6 +22,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
             display_name: phone.display_name.clone(),
             ha1: phone.ha1.clone(),
             networks: phone.networks.clone(),
+            shows: phone.shows.clone(),
         };
         (phone.number.clone(), known)
     });
@@ -58,6 +59,8 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         phones: phones.collect(),
         trunks,
         numbers: office.numbers.clone(),
+        caller_id: office.node.site.caller_id.clone(),
+        caller_ids: office.node.site.caller_ids.clone(),
         flows: office.flows.clone(),
         queues: queues.collect(),
         agents_by_phone,

@@ -255,6 +255,9 @@ fn add(stats: &crate::sip::Stats, sum: &mut SipSnapshot) {
     }
     sum.malformed += read(&stats.malformed);
     sum.retransmissions += read(&stats.repeats_sent);
+    sum.questions += read(&stats.questions);
+    sum.failovers += read(&stats.failovers);
+    sum.resting += read(&stats.resting);
     sum.dropped += read(&stats.dropped);
     sum.refused_by_gate += read(&stats.overloaded);
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
@@ -18,6 +19,7 @@ use crate::media::Engine;
 use crate::registrar::Registrar;
 use crate::sip::auth::Challenger;
 use crate::sip::guard::Guard;
+use crate::sip::location::{self, Resolver};
 use crate::sip::transport::{Tls, Transport, TransportLimits, TransportStats};
 use crate::sip::{Protocol, UserAgent, ua};
 
@@ -128,6 +130,12 @@ async fn open(
         shard: own,
         user_agent: concat!("tsunagu/", env!("CARGO_PKG_VERSION")).to_owned(),
         advertised,
+        listeners: bound.clone(),
+        location: location::Settings {
+            patience: shared.node.sip.dns.patience() + Duration::from_millis(500),
+            ..location::Settings::default()
+        },
+        try_for: shared.node.sip.try_for,
         ..ua::Settings::default()
     };
     let user_agent = UserAgent::new(settings, entropy.fork());
@@ -157,6 +165,7 @@ async fn open(
     let shard = Shard {
         exchange,
         transport,
+        resolver: Resolver::new(&shared.node.sip.dns),
         notices,
         orders,
         peers: Peers { own, orders: peers },

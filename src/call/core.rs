@@ -392,6 +392,7 @@ impl Core {
             media: None,
             summary: None,
             over: None,
+            is_unreached: false,
             rang: false,
             hears_music: false,
         }

@@ -10,7 +10,7 @@ use crate::media::Library;
 use crate::sip::Flow;
 use crate::sip::auth::{Ha1, Offers};
 use crate::sip::ua::Terms;
-use crate::trunk::{Numbers, Trunk};
+use crate::trunk::{CallerIds, CallerRights, Numbers, Trunk};
 use crate::waiting::LineConfig;
 
 /// Everything a call may look up, immutable; replaced whole by a reload.
@@ -26,6 +26,10 @@ pub struct Generation {
     pub trunks: BTreeMap<String, Arc<Trunk>>,
     /// What each number leads to.
     pub numbers: Numbers,
+    /// The office's own number: of emergency calls, and where nothing else is said.
+    pub caller_id: Option<String>,
+    /// Numbers that phones may show which have no list of their own.
+    pub caller_ids: CallerIds,
     /// Flows by name.
     pub flows: HashMap<String, Arc<Document>>,
     /// Queues by name: how callers are kept while they wait.
@@ -68,6 +72,8 @@ pub struct Phone {
     pub ha1: Ha1,
     /// Where it may register and call from; anywhere when empty.
     pub networks: Vec<Network>,
+    /// Which numbers it shows outside, and whether at all.
+    pub shows: CallerRights,
 }
 
 /// How a queue treats its callers.

@@ -32,15 +32,21 @@ impl Exchange {
         let challenger = self.challenger.clone();
         let mut challenger = challenger.lock().unwrap_or_else(PoisonError::into_inner);
         let named = claimed(request);
-        let user = challenger.claimed(request).unwrap_or_else(|| named.clone());
-        if let Some(wait) = self.guard.slowed(now, source, &user) {
-            // Not looked at, right or wrong: guessing faster tells nothing.
+        let user = challenger.claimed(request);
+        if let Some(user) = &user
+            && let Some(wait) = self.guard.slowed(now, source, user)
+        {
+            // Not looked at, right or wrong, and counted: guessing faster tells nothing.
+            if challenger.was_received(source, request) {
+                self.guard.failed(now, source, user);
+            }
             let seconds = wait.as_secs().max(1).to_string();
             return Err(Refusal {
                 status: 503,
                 headers: vec![(HeaderName::RetryAfter, seconds)],
             });
         }
+        let user = user.unwrap_or_else(|| named.clone());
         let ha1 = |user: &str| generation.phones.get(user).map(|phone| &phone.ha1);
         let verdict = challenger.verify(now, source, request, |user| ha1(user).cloned());
         let stale = match verdict {

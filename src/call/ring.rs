@@ -7,8 +7,8 @@ use super::hands::Hands;
 use crate::base::LegId;
 use crate::events::Role;
 use crate::sdp;
-use crate::sip::ua::{Invite, Terms};
-use crate::sip::{Flow, Host, NameAddr, Uri};
+use crate::sip::ua::{Invite, NextHop, Targets, Terms};
+use crate::sip::{Host, NameAddr, Uri};
 
 impl Core {
     /// Rings all contacts a phone has registered; first answer wins. The status to tell the
@@ -34,7 +34,8 @@ impl Core {
         for binding in bindings {
             let target = Placed {
                 uri: binding.contact,
-                flow: binding.flow,
+                here: binding.flow.local,
+                next_hop: binding.flow.into(),
                 role,
                 party: phone.to_owned(),
                 agent: agent.map(str::to_owned),
@@ -68,13 +69,14 @@ impl Core {
         if hands.gate.is_trunk_full(&trunk) {
             return Err(503);
         }
-        let local = hands
-            .listener_for(trunk.target.protocol, trunk.target.address)
-            .ok_or(503_u16)?;
-        let flow = Flow::new(trunk.target.protocol, local, trunk.target.address);
+        let first = trunk.targets.first().ok_or(503_u16)?;
         let target = Placed {
-            uri: sip_uri(number, trunk.target.address),
-            flow,
+            uri: Uri::sip(number, first.host.clone(), first.port),
+            here: hands.address_towards(first).ok_or(503_u16)?,
+            next_hop: NextHop::Located(Targets {
+                destinations: trunk.targets.clone(),
+                try_for: trunk.try_for,
+            }),
             role: Role::Callee,
             party: number.to_owned(),
             agent: None,
@@ -91,17 +93,16 @@ impl Core {
         let id = hands.ids.leg();
         let local = open_local(hands, id, self.leg_with_media())?;
         let body = sdp_body(&sdp::offer(&local));
-        let here = target.flow.local;
         let mut from = NameAddr::new(sip_uri(
             target.caller.as_deref().unwrap_or(&self.from),
-            here,
+            target.here,
         ));
         if let Some(display) = &target.display {
             from = from.with_display(display);
         }
         let to = NameAddr::new(target.uri.clone());
         let invite = Invite {
-            flow: target.flow,
+            next_hop: target.next_hop,
             uri: target.uri,
             from,
             to,
@@ -122,7 +123,8 @@ impl Core {
                 return Err(503);
             }
         };
-        let mut leg = self.outgoing(id, session, target.role, target.party, target.flow, local);
+        let flow = hands.ua.flow(session).ok_or(500_u16)?;
+        let mut leg = self.outgoing(id, session, target.role, target.party, flow, local);
         leg.agent = target.agent;
         leg.trunk = target.trunk;
         self.add_leg(hands, leg);
@@ -133,7 +135,9 @@ impl Core {
 /// One leg about to be placed.
 struct Placed {
     uri: Uri,
-    flow: Flow,
+    next_hop: NextHop,
+    /// Our address, for the From.
+    here: SocketAddr,
     role: Role,
     party: String,
     agent: Option<String>,

@@ -13,12 +13,15 @@ use crate::events::{Bus, CallRecord, RecordingFacts};
 use crate::media::NoticeReceiver;
 use crate::router;
 use crate::sip::guard::Admission;
+use crate::sip::location::{Answer, Question, Resolver};
 use crate::sip::transport::{Incoming, Transport};
 use crate::sip::{ConnectionId, Flow, Message, owner_shard};
 
 /// What others ask of a shard.
 #[derive(Debug)]
 pub enum Order {
+    /// A name server said something.
+    Answer(Question, Answer),
     /// New calls start with this generation from now on.
     Commit(Arc<Generation>),
     /// A connection that another shard holds is gone.
@@ -70,6 +73,8 @@ pub struct Shard<O> {
     pub orders: mpsc::Receiver<Order>,
     /// Which shard this is, and where the others (itself included) take orders.
     pub peers: Peers,
+    /// Whom names are asked of.
+    pub resolver: Resolver,
     /// Where records, bindings and router commands go.
     pub outlets: O,
     /// Where events are heard.
@@ -115,6 +120,8 @@ const LATE: Duration = Duration::from_millis(200);
 impl<O: Outlets> Shard<O> {
     /// Runs until [`Order::Stop`] or until nobody can give orders any more.
     pub async fn run(mut self) {
+        self.exchange.watch_hosts(self.clock.now());
+        self.flush();
         loop {
             let now = self.clock.now();
             let wait = self.exchange.poll_timeout().map(|at| at.since(now));
@@ -209,7 +216,10 @@ impl<O: Outlets> Shard<O> {
     fn obey(&mut self, order: Order) {
         let now = self.clock.now();
         match order {
-            Order::Commit(generation) => self.exchange.commit(generation),
+            Order::Answer(question, answer) => {
+                self.exchange.handle_answer(now, &question, answer);
+            }
+            Order::Commit(generation) => self.exchange.commit(now, generation),
             Order::ConnectionLost(flow) => self.exchange.handle_transport_error(now, &flow),
             // An asker that is gone does not need the answer.
             Order::Control(call, wish, reply) => {
@@ -245,6 +255,18 @@ impl<O: Outlets> Shard<O> {
         }
     }
 
+    /// The answer comes back as an order; a full queue is waited for by the question's own task.
+    fn ask(&self, question: Question) {
+        let own = usize::from(self.peers.own.0);
+        if let Some(orders) = self.peers.orders.get(own).cloned() {
+            self.resolver
+                .ask(question, move |question, answer| async move {
+                    // A shard that is gone asks nothing.
+                    let _ = orders.send(Order::Answer(question, answer)).await;
+                });
+        }
+    }
+
     fn flush(&mut self) {
         while let Some(output) = self.exchange.poll_output() {
             match output {
@@ -252,6 +274,7 @@ impl<O: Outlets> Shard<O> {
                 Output::Event(event) => {
                     self.bus.publish(&event);
                 }
+                Output::Query(question) => self.ask(question),
                 Output::Recording(recording) => self.outlets.recording_found(recording),
                 Output::Record(record) => self.outlets.publish(record),
                 Output::Router(command) => self.route(command),

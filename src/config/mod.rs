@@ -6,6 +6,7 @@
 
 mod agents;
 mod defence;
+mod dns;
 mod duration;
 mod environment;
 mod files;
@@ -20,6 +21,7 @@ mod queues;
 mod report;
 mod secret;
 mod section;
+mod site;
 mod sounds;
 mod source;
 mod tls;
@@ -45,6 +47,7 @@ pub use office::{Changes, Office};
 pub use phones::{Phone, published_password};
 pub use queues::Placement;
 pub use report::{Level, Problem, Report, Style};
+pub use site::SiteSettings;
 pub use source::{Place, Source};
 pub use tls::TlsSettings;
 
@@ -55,8 +58,9 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     let notes = Notes::default();
     let files = Files::read(directory, &notes);
     let (node, listeners) = node::read(directory, &files, environment, &notes);
-    let trunks = trunks::read(directory, &files, environment, &listeners, &notes);
-    let phones = phones::read(directory, &files, environment, &node.realm, &notes);
+    let site = node.site.plan.as_ref();
+    let trunks = trunks::read(directory, &files, environment, (&listeners, site), &notes);
+    let phones = phones::read(directory, &files, environment, (&node.realm, site), &notes);
     phones.check_listeners(&listeners, &notes);
     let agents = agents::read(&files, &phones.names, &notes);
     let queues = queues::read(&files, &agents, &listeners.region, &notes);
@@ -64,7 +68,8 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     for queue in flows.named(|flow| flow.queues()) {
         queues.names.refer(&notes, &queue);
     }
-    let (numbers, services) = numbers::read(&files, &phones, &trunks.names, &flows.names, &notes);
+    let (numbers, services) =
+        numbers::read(&files, &phones, (&trunks.names, &flows.names), site, &notes);
     check_dialled(&flows, &numbers, &notes);
     let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
     named.extend(queues.sounds);

@@ -10,13 +10,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::defence::{self, DefenceSettings};
+use super::dns;
 use super::environment::Environment;
 use super::files::{Files, Kind, nowhere};
 use super::layers;
 use super::section::{At, Notes, Section};
+use super::site::SiteSettings;
 use super::tls::{self, TlsSettings};
 use super::value::Table;
 use crate::sip::Protocol;
+use crate::sip::location::NameServers;
 use crate::sip::transport::TlsConfig;
 
 /// Settings of this node. All paths are complete.
@@ -38,6 +41,8 @@ pub struct NodeSettings {
     pub sip: SipSettings,
     /// Media.
     pub media: MediaSettings,
+    /// Where the switch stands, as far as numbers go.
+    pub site: SiteSettings,
     /// Listener of the HTTP API, on loopback. Default `127.0.0.1:9090`.
     pub http: SocketAddr,
     /// Listener of `/metrics` and `/health` alone, anywhere.
@@ -62,6 +67,10 @@ pub struct SipSettings {
     pub tls: Option<TlsSettings>,
     /// Who is believed, heard and kept waiting.
     pub defence: DefenceSettings,
+    /// Who is asked where names are.
+    pub dns: NameServers,
+    /// How long one address of a target may stay silent before the next is tried. Default 4 s.
+    pub try_for: Duration,
 }
 
 impl SipSettings {
@@ -103,7 +112,7 @@ pub(super) struct Listeners {
 }
 
 /// Every setting that an environment variable may give.
-pub(super) const SETTINGS: [&str; 34] = [
+pub(super) const SETTINGS: [&str; 38] = [
     "name",
     "region",
     "realm",
@@ -136,6 +145,10 @@ pub(super) const SETTINGS: [&str; 34] = [
     "media.ports",
     "media.workers",
     "media.quarantine",
+    "site.country",
+    "site.area",
+    "site.caller_id",
+    "site.caller_ids",
     "http.listen",
     "metrics.listen",
 ];
@@ -185,6 +198,7 @@ pub(super) fn read(
     let media = read_media(section("media", "[media]"), notes);
     let http_section = section("http", "[http]");
     let http = http_section.parsed("listen", ADDRESS_HELP, parse_address);
+    let site = super::site::read(section("site", "[site]"), notes);
     let metrics_section = section("metrics", "[metrics]");
     let metrics = metrics_section.parsed("listen", ADDRESS_HELP, parse_address);
     if let Some(http) = http.as_ref().filter(|http| !http.value.ip().is_loopback()) {
@@ -248,8 +262,11 @@ pub(super) fn read(
             advertised: advertised.into_iter().map(|at| at.value).collect(),
             tls: tls.as_ref().map(|tls| tls.settings.clone()),
             defence,
+            dns: dns::read(&sip, notes),
+            try_for: dns::read_try_for(&sip),
         },
         media,
+        site,
         http: http.map_or(SocketAddr::from(([127, 0, 0, 1], 9090)), |at| at.value),
         metrics: metrics.map(|at| at.value),
         recordings: path("recordings", data.join("recordings")),

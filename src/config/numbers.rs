@@ -6,11 +6,17 @@ use super::phones::Phones;
 use super::report::Problem;
 use super::section::{At, Notes, Section};
 use super::source::Place;
-use crate::trunk::{Entry, Meaning, Numbers, Pattern, Reach, Service, Strip, TrunkReach};
+use super::words::remedy;
+use crate::trunk::{
+    Entry, Meaning, NumberKind, Numbers, Pattern, Reach, Service, Site, Strip, TrunkReach,
+};
 
 /// The entries as they are read, each with its place.
 struct Plan<'n> {
     notes: &'n Notes,
+    site: Option<&'n Site>,
+    /// Trunk of emergency calls.
+    emergency: Option<String>,
     entries: Vec<Entry>,
     places: Vec<Place>,
     sounds: Vec<At<String>>,
@@ -21,12 +27,14 @@ struct Plan<'n> {
 pub(super) fn read(
     files: &Files,
     phones: &Phones,
-    trunks: &Names,
-    flows: &Names,
+    (trunks, flows): (&Names, &Names),
+    site: Option<&Site>,
     notes: &Notes,
 ) -> (Numbers, Vec<At<String>>) {
     let mut plan = Plan {
         notes,
+        site,
+        emergency: None,
         entries: Vec::new(),
         places: Vec::new(),
         sounds: Vec::new(),
@@ -46,6 +54,9 @@ pub(super) fn read(
         }
         for outbound in top.sections("outbound", "a way out") {
             plan.read_outbound(outbound, trunks);
+        }
+        if let Some(emergency) = top.section("emergency", "[emergency]") {
+            plan.read_emergency(emergency, trunks);
         }
         top.close();
     }
@@ -104,8 +115,61 @@ impl Plan<'_> {
         }
     }
 
+    fn read_emergency(&mut self, emergency: Section<'_>, trunks: &Names) {
+        let trunk = emergency.required("trunk", "demo");
+        let place = emergency.place().clone();
+        emergency.close();
+        if self.site.is_none() {
+            let message = "emergency numbers are not known without a numbering plan";
+            let help = "set country = \"jp\" in [site] of node.toml";
+            self.notes.error(&place, message, help);
+        }
+        if let Some(trunk) = trunk {
+            trunks.refer(self.notes, &trunk);
+            if self.emergency.replace(trunk.value).is_some() {
+                let message = "there are two [emergency] sections";
+                self.notes.error(&place, message, "delete one of them");
+            }
+        }
+    }
+
+    /// Kinds of numbers that an outbound rule names.
+    fn read_kinds(&self, outbound: &Section<'_>) -> Option<Vec<NumberKind>> {
+        let mut kinds = Vec::new();
+        for text in outbound.texts("kinds")? {
+            let known = NumberKind::WORDS.iter();
+            match known.into_iter().find(|(word, _)| *word == text.value) {
+                Some((_, kind)) => kinds.push(*kind),
+                None => {
+                    let words: Vec<&str> =
+                        NumberKind::WORDS.iter().map(|(word, _)| *word).collect();
+                    let message = format!("there is no kind of number \"{}\"", text.value);
+                    let help = remedy(&text.value, &words, "kinds are");
+                    self.notes.error(&text.place, message, help);
+                }
+            }
+            if self.site.is_none() {
+                let message = "numbers have no kinds without a numbering plan";
+                let help = "set country = \"jp\" in [site] of node.toml";
+                self.notes.error(&text.place, message, help);
+            }
+        }
+        Some(kinds)
+    }
+
     fn read_outbound(&mut self, outbound: Section<'_>, trunks: &Names) {
-        let prefix = outbound.required("prefix", "0");
+        let kinds = self.read_kinds(&outbound);
+        // Kinds say by themselves which numbers go out.
+        let prefix = match kinds {
+            None => outbound.required("prefix", "0"),
+            Some(_) => outbound.text("prefix"),
+        };
+        let prefix = prefix.or_else(|| {
+            kinds.is_some().then(|| At {
+                value: String::new(),
+                place: outbound.place().clone(),
+            })
+        });
         let trunk = outbound.required("trunk", "demo");
         let keeps = outbound.flag("keep_prefix").is_some_and(|at| at.value);
         let prepend = outbound.text("prepend");
@@ -129,12 +193,17 @@ impl Plan<'_> {
         let (Some(prefix), Some(trunk)) = (prefix, trunk) else {
             return;
         };
-        match Pattern::parse(&prefix.value) {
+        let pattern = match prefix.value.is_empty() {
+            true => Ok(Pattern::Exact(String::new())),
+            false => Pattern::parse(&prefix.value),
+        };
+        match pattern {
             Ok(Pattern::Exact(text)) => {
                 let meaning = Meaning::Outbound {
                     trunk: trunk.value,
                     strip: if keeps { Strip::Keep } else { Strip::TakeOff },
                     prepend: prepend.map(|at| at.value).unwrap_or_default(),
+                    kinds: kinds.unwrap_or_default(),
                 };
                 self.add(Pattern::Prefix(text), Reach::PHONES, meaning, &prefix.place);
             }
@@ -162,6 +231,13 @@ impl Plan<'_> {
     }
 
     fn add(&mut self, pattern: Pattern, reach: Reach, meaning: Meaning, place: &Place) {
+        if let (Pattern::Exact(number), Some(site)) = (&pattern, self.site)
+            && site.is_emergency(number)
+        {
+            let message = format!("{number} calls for help: nothing else can have it");
+            let help = "choose another number; emergency calls go out by [emergency]";
+            self.notes.error(place, message, help);
+        }
         self.entries.push(Entry {
             pattern,
             reach,
@@ -172,7 +248,9 @@ impl Plan<'_> {
 
     fn finish(self) -> Numbers {
         let what: Vec<String> = self.entries.iter().map(describe).collect();
-        match Numbers::new(self.entries) {
+        let (site, emergency) = (self.site.cloned(), self.emergency);
+        let numbers = Numbers::new(self.entries);
+        match numbers.and_then(|numbers| numbers.for_site(site, emergency)) {
             Ok(numbers) => numbers,
             Err(overlaps) => {
                 for overlap in overlaps {
@@ -196,6 +274,10 @@ fn describe(entry: &Entry) -> String {
     let pattern = &entry.pattern;
     match &entry.meaning {
         Meaning::Flow { .. } => format!("inbound number {pattern}"),
+        Meaning::Outbound { kinds, .. } if !kinds.is_empty() => {
+            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+            format!("outbound prefix {pattern} for {}", kinds.join(", "))
+        }
         Meaning::Outbound { .. } => format!("outbound prefix {pattern}"),
         Meaning::Phone => format!("phone {pattern}"),
         Meaning::Service(_) => format!("service {pattern}"),

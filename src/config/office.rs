@@ -126,16 +126,22 @@ impl Office {
             let Trunk {
                 name,
                 accept,
-                target,
+                targets,
+                try_for,
+                accept_hosts,
                 credentials: _,
                 caller_id,
                 max_calls,
+                identity,
             } = trunk;
-            let content = format!("{accept:?} {target:?} {caller_id:?} {max_calls:?}");
+            let content = format!(
+                "{accept:?} {accept_hosts:?} {targets:?} {try_for:?} {caller_id:?} {max_calls:?} {identity:?}"
+            );
             add("trunk", name, content);
         }
         for phone in &self.phones {
-            add("phone", &phone.number, phone.display_name.clone());
+            let content = format!("{} {:?}", phone.display_name, phone.shows);
+            add("phone", &phone.number, content);
         }
         for worker in &self.plan.workers {
             add("agent", &worker.name, format!("{worker:?}"));
@@ -197,6 +203,7 @@ impl Changes {
         let live = [
             ("max_calls", old.max_calls != new.max_calls),
             ("drain", old.drain != new.drain),
+            ("site", old.site != new.site),
             ("sip.tls", old.sip.tls != new.sip.tls),
         ];
         let names = |settings: &[(&str, bool)]| -> Vec<String> {

@@ -10,9 +10,10 @@ use super::node::{Listeners, is_public};
 use super::report::Problem;
 use super::secret::{self, Secret};
 use super::section::{At, Notes, Section};
+use super::site;
 use super::source::Place;
 use crate::sip::auth::Ha1;
-use crate::trunk::{Network, Pattern};
+use crate::trunk::{CallerRights, Network, Pattern, Site};
 
 /// One phone that may register.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Phone {
     pub ha1: Ha1,
     /// Where it may register and call from; anywhere when empty.
     pub networks: Vec<Network>,
+    /// Which numbers it shows outside, and whether at all.
+    pub shows: CallerRights,
 }
 
 impl Phone {
@@ -57,7 +60,7 @@ pub(super) fn read(
     directory: &Path,
     files: &Files,
     environment: &Environment,
-    realm: &str,
+    (realm, site): (&str, Option<&Site>),
     notes: &Notes,
 ) -> Phones {
     let mut phones = Phones {
@@ -67,11 +70,14 @@ pub(super) fn read(
     };
     for file in files.of(Kind::Phones) {
         let top = Section::new(notes, &file.table, "phones.toml");
+        // What stands above the phones of a file is for all of them.
+        let of_file = caller_rights(&top, &CallerRights::default(), site, notes);
         for phone in top.sections("phone", "a phone") {
             let number = phone.required("number", "1001");
             let name = phone.text("name");
             let networks = defence::networks(&phone, "networks", notes);
             let password = secret::read(&phone, "password", directory, environment, notes);
+            let shows = caller_rights(&phone, &of_file, site, notes);
             phone.close();
             let Some(number) = number else {
                 continue;
@@ -99,6 +105,7 @@ pub(super) fn read(
                 networks,
                 display_name: name.map_or_else(|| number.value.clone(), |at| at.value),
                 number: number.value,
+                shows,
             });
         }
         top.close();
@@ -131,6 +138,37 @@ impl Phones {
     /// Where a phone's number is written.
     pub(super) fn place(&self, number: &str) -> Option<&Place> {
         self.names.place(number)
+    }
+}
+
+/// Reads which numbers a phone (or all of a file) may show; what is not said is as in `base`.
+fn caller_rights(
+    section: &Section<'_>,
+    base: &CallerRights,
+    site: Option<&Site>,
+    notes: &Notes,
+) -> CallerRights {
+    let ids = site::caller_ids(section, site, notes);
+    let usual = site::caller_id(section, site, notes);
+    let permitted = match ids.is_empty() {
+        true => base.permitted.clone(),
+        false => ids,
+    };
+    let usual = usual.or_else(|| base.usual.clone());
+    if let Some(number) = usual
+        .as_ref()
+        .filter(|number| !permitted.is_empty() && !permitted.covers(number))
+    {
+        let message = format!("`caller_id` is {number}, which is not among `caller_ids`");
+        let help = format!("choose one of {permitted}, or add it to them");
+        notes.error(section.place(), message, help);
+    }
+    let flag = |key, base| section.flag(key).map_or(base, |at| at.value);
+    CallerRights {
+        permitted,
+        usual,
+        withholds: flag("withhold", base.withholds),
+        sees_withheld: flag("sees_withheld", base.sees_withheld),
     }
 }
 

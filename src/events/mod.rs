@@ -5,6 +5,7 @@
 //! because the record is folded in the call itself.
 
 mod bus;
+mod check;
 pub mod record;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 use crate::base::{CallId, Cause, LegId, Party, RecordingId, ReservationId, TaskId, Timestamp};
 
 pub use bus::{Bus, Subscription};
+pub use check::{Check, Diverted};
 pub use record::CallRecord;
 
 /// One thing that happened to one call.
@@ -49,6 +51,36 @@ pub enum Fact {
         trunk: Option<String>,
         /// Configuration generation the call runs under.
         generation: u64,
+    },
+    /// More is known of who calls and whom than `CallStarted` says.
+    CallIdentified {
+        /// The caller's number as it was sent, when that is another form.
+        from_raw: Option<String>,
+        /// The dialled number as it was dialled, when that is another form.
+        to_raw: Option<String>,
+        /// The caller's name.
+        from_name: Option<String>,
+        /// Whether the caller keeps number and name from whom he calls.
+        withheld: bool,
+        /// The number that the network gives although the caller withholds it.
+        asserted: Option<String>,
+    },
+    /// The call was sent on: before it came here, or by us.
+    CallDiverted {
+        /// By whom and why.
+        diverted: Diverted,
+    },
+    /// A call out was given the number it shows.
+    CallerShown {
+        /// The number, in E.164 where the plan can read it.
+        number: String,
+        /// Whether the carrier is asked to withhold it.
+        withheld: bool,
+    },
+    /// Something was checked before a leg is placed.
+    Checked {
+        /// What, and what came of it.
+        check: Check,
     },
     /// A SIP leg was added to the call.
     LegAdded {

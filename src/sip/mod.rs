@@ -4,6 +4,7 @@ mod dialog;
 mod flow;
 mod framing;
 mod header;
+pub mod location;
 mod message;
 mod server_name;
 mod stats;

@@ -1,12 +1,20 @@
 //! Carriers: trunks, and the number plan that says what a dialled number means.
 
 mod carrier;
+mod identity;
 mod numbering;
 mod numbers;
 mod pattern;
 
+pub use crate::sip::location::Destination as Target;
+pub use carrier::{Trunk, accepting};
+pub use identity::{
+    AnonymousForm, Assertion, CallerIdCase, CallerIds, CallerIdsError, CallerRights, CallerSource,
+    Denied, DialledSource, Forwarding, Heard, IdentityPolicy, Presented, Shown, Wish, WishSource,
+    Withhold, anonymous, caller_id_of_emergency, choose_caller_id, is_anonymous,
+};
+
 pub use crate::base::{Network, NetworkError};
-pub use carrier::{Target, Trunk, accepting};
 pub use numbering::{
     Country, Number, NumberFormat, NumberKind, Presentation, Site, SiteError, Unreadable,
 };

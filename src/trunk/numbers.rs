@@ -3,7 +3,10 @@
 //! Numbers are dialled whole (RFC 3261 has no overlap dialling here), so a number never hides a
 //! longer one. An exact number outranks a range or an outbound prefix it lies in only where the
 //! plan says so: exact numbers and ranges must not meet, and both outrank prefixes; among
-//! prefixes the longest wins.
+//! prefixes the longest wins, and of equal ones that which names kinds of numbers.
+//!
+//! With a [`Site`] a number is known in whatever form it is dialled, and calls for help outrank
+//! everything.
 
 use std::collections::HashMap;
 
@@ -11,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::pattern::{Pattern, normalise};
+use super::{NumberKind, Site};
 
 /// Who dials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +105,8 @@ pub enum Meaning {
         strip: Strip,
         /// Put in front of what is left.
         prepend: String,
+        /// Kinds of numbers that go this way; empty: all, known to the plan or not.
+        kinds: Vec<NumberKind>,
     },
     /// The phone of that number.
     Phone,
@@ -189,6 +195,12 @@ pub struct Numbers {
     ranges: Vec<usize>,
     /// Longest first.
     prefixes: Vec<usize>,
+    /// Inbound numbers by E.164.
+    inbound: HashMap<String, Vec<usize>>,
+    /// The plan by which numbers are read; without one they are only what is written.
+    site: Option<Site>,
+    /// Trunk of emergency calls; they go the way of other numbers without one.
+    emergency: Option<String>,
 }
 
 /// Shortest number sent to a trunk: emergency and service numbers have three digits.
@@ -225,11 +237,6 @@ impl Reach {
 }
 
 impl Numbers {
-    /// Whether a dialled number is an emergency number.
-    pub fn is_emergency(&self, dialled: &str) -> bool {
-        matches!(dialled, "110" | "112" | "118" | "119")
-    }
-
     /// The plan of these entries; every pair that claims the same number for the same dialler.
     pub fn new(entries: Vec<Entry>) -> Result<Self, Vec<Overlap>> {
         let overlaps = overlaps(&entries);
@@ -248,23 +255,130 @@ impl Numbers {
         }
         plan.prefixes
             .sort_by_key(|&index| match &entries[index].pattern {
-                Pattern::Prefix(prefix) => std::cmp::Reverse(prefix.len()),
-                _ => std::cmp::Reverse(0),
+                Pattern::Prefix(prefix) => {
+                    let all_kinds = entries[index].meaning.kinds().is_empty();
+                    (std::cmp::Reverse(prefix.len()), all_kinds)
+                }
+                _ => (std::cmp::Reverse(0), true),
             });
         plan.entries = entries;
         Ok(plan)
     }
 
+    /// The same plan for a site: inbound numbers are known in every form, numbers have kinds, and
+    /// emergency calls go out by `emergency`. Two inbound numbers that are one in E.164 and lead to
+    /// different flows are overlaps.
+    pub fn for_site(
+        mut self,
+        site: Option<Site>,
+        emergency: Option<String>,
+    ) -> Result<Self, Vec<Overlap>> {
+        let mut overlaps = Vec::new();
+        for (second, entry) in self.entries.iter().enumerate() {
+            let (Pattern::Exact(text), Meaning::Flow { .. }) = (&entry.pattern, &entry.meaning)
+            else {
+                continue;
+            };
+            let Some(e164) = site.as_ref().and_then(|site| site.e164(text)) else {
+                continue;
+            };
+            let same = self.inbound.entry(e164.clone()).or_default();
+            for &first in same.iter() {
+                let other = &self.entries[first];
+                if other.meaning != entry.meaning && other.reach.meets(&entry.reach) {
+                    overlaps.push(Overlap {
+                        first,
+                        second,
+                        number: e164.clone(),
+                    });
+                }
+            }
+            same.push(second);
+        }
+        (self.site, self.emergency) = (site, emergency);
+        if overlaps.is_empty() {
+            Ok(self)
+        } else {
+            Err(overlaps)
+        }
+    }
+
+    /// The plan by which numbers are read.
+    pub fn site(&self) -> Option<&Site> {
+        self.site.as_ref()
+    }
+
+    /// Whether a phone that dials `text` calls for help: by the number itself, or behind an
+    /// outbound prefix. Such calls are exempt from every limit.
+    pub fn is_emergency(&self, text: &str) -> bool {
+        normalise(text).is_some_and(|number| self.emergency_number(&number).is_some())
+    }
+
+    /// The short number behind whatever stands before it.
+    fn emergency_number(&self, number: &str) -> Option<String> {
+        let site = self.site.as_ref()?;
+        let read = |text: &str| {
+            let read = site.read(text).ok()?;
+            (read.kind == NumberKind::Emergency).then_some(read.written)
+        };
+        if let Some(found) = read(number) {
+            return Some(found);
+        }
+        if self.exact.contains_key(number) {
+            return None;
+        }
+        self.prefixes.iter().find_map(|&index| {
+            let entry = self.entries.get(index)?;
+            match (&entry.pattern, &entry.meaning) {
+                (
+                    Pattern::Prefix(prefix),
+                    Meaning::Outbound {
+                        strip: Strip::TakeOff,
+                        ..
+                    },
+                ) => read(number.strip_prefix(prefix.as_str())?),
+                _ => None,
+            }
+        })
+    }
+
+    fn emergency_call(&self, origin: Origin<'_>, number: &str) -> Option<Destination> {
+        if matches!(origin, Origin::Trunk(_)) {
+            return None;
+        }
+        let trunk = self.emergency.clone()?;
+        let number = self.emergency_number(number)?;
+        Some(Destination::Trunk { trunk, number })
+    }
+
+    fn covers(&self, index: usize, number: &str) -> bool {
+        let entry = self.entries.get(index);
+        entry.is_some_and(|entry| entry.pattern.covers(number))
+    }
+
     /// Where `text`, dialled by `origin`, leads; `None` when the number is not assigned.
     pub fn dialled(&self, origin: Origin<'_>, text: &str) -> Option<Destination> {
         let number = normalise(text)?;
+        if let Some(emergency) = self.emergency_call(origin, &number) {
+            return Some(emergency);
+        }
+        let site = self.site.as_ref();
+        let e164 = site.and_then(|site| site.e164(&number));
+        let inbound = e164.and_then(|e164| self.inbound.get(&e164));
         let exact = self.exact.get(&number).into_iter().flatten();
-        exact
+        let written = exact
             .chain(&self.ranges)
-            .chain(&self.prefixes)
+            .filter(|index| self.covers(**index, &number));
+        written
+            .chain(inbound.into_iter().flatten())
+            .chain(
+                self.prefixes
+                    .iter()
+                    .filter(|index| self.covers(**index, &number)),
+            )
             .filter_map(|&index| self.entries.get(index))
-            .filter(|entry| entry.reach.includes(origin) && entry.pattern.covers(&number))
-            .find_map(|entry| entry.destination(origin, &number))
+            .filter(|entry| entry.reach.includes(origin))
+            .find_map(|entry| entry.destination(origin, &number, site))
     }
 
     /// Every entry, in the order given.
@@ -295,7 +409,8 @@ fn overlaps(entries: &[Entry]) -> Vec<Overlap> {
         for first in earlier {
             let other = &entries[first];
             let number = other.pattern.meets(&entry.pattern);
-            if let Some(number) = number.filter(|_| other.reach.meets(&entry.reach)) {
+            let meet = other.reach.meets(&entry.reach) && other.meaning.meets(&entry.meaning);
+            if let Some(number) = number.filter(|_| meet) {
                 overlaps.push(Overlap {
                     first,
                     second,
@@ -307,8 +422,31 @@ fn overlaps(entries: &[Entry]) -> Vec<Overlap> {
     overlaps
 }
 
+impl Meaning {
+    /// Kinds of numbers it is about; empty: all.
+    fn kinds(&self) -> &[NumberKind] {
+        match self {
+            Meaning::Outbound { kinds, .. } => kinds,
+            _ => &[],
+        }
+    }
+
+    /// Whether both may be meant by one number: not when they name kinds that differ, or only one
+    /// of them names any.
+    fn meets(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.kinds(), other.kinds());
+        ours.is_empty() == theirs.is_empty()
+            && (ours.is_empty() || ours.iter().any(|kind| theirs.contains(kind)))
+    }
+}
+
 impl Entry {
-    fn destination(&self, origin: Origin<'_>, number: &str) -> Option<Destination> {
+    fn destination(
+        &self,
+        origin: Origin<'_>,
+        number: &str,
+        site: Option<&Site>,
+    ) -> Option<Destination> {
         match &self.meaning {
             Meaning::Flow {
                 name,
@@ -323,6 +461,7 @@ impl Entry {
                 trunk,
                 strip,
                 prepend,
+                kinds,
             } => {
                 let dialled = match (&self.pattern, strip) {
                     (Pattern::Prefix(prefix), Strip::TakeOff) => number.strip_prefix(prefix)?,
@@ -332,7 +471,11 @@ impl Entry {
                 let dialable = digits.len() >= MIN_OUTBOUND
                     && digits.bytes().all(|c| c.is_ascii_digit())
                     && (prepend.is_empty() || digits.len() == dialled.len());
-                dialable.then(|| Destination::Trunk {
+                let read = site.and_then(|site| site.read(dialled).ok());
+                let is_of_kind = kinds.is_empty()
+                    || read.as_ref().is_some_and(|read| kinds.contains(&read.kind));
+                let dialable = dialable || (read.is_some() && prepend.is_empty());
+                (dialable && is_of_kind).then(|| Destination::Trunk {
                     trunk: trunk.clone(),
                     number: format!("{prepend}{dialled}"),
                 })
@@ -396,6 +539,7 @@ mod tests {
                 trunk: "demo".to_owned(),
                 strip,
                 prepend: prepend.to_owned(),
+                kinds: Vec::new(),
             },
         }
     }
@@ -536,6 +680,125 @@ mod tests {
         };
         assert!(Numbers::new(vec![from_trunks_only("a"), from_trunks_only("b")]).is_ok());
         assert!(Numbers::new(vec![from_trunks_only("a"), from_trunks_only("a")]).is_err());
+    }
+
+    fn kinds(kinds: &[NumberKind], trunk: &str) -> Entry {
+        Entry {
+            pattern: Pattern::Prefix(String::new()),
+            reach: Reach::PHONES,
+            meaning: Meaning::Outbound {
+                trunk: trunk.to_owned(),
+                strip: Strip::Keep,
+                prepend: String::new(),
+                kinds: kinds.to_vec(),
+            },
+        }
+    }
+
+    fn tokyo(entries: Vec<Entry>, emergency: Option<&str>) -> Numbers {
+        let site = Site::new("jp", Some("3")).ok();
+        let numbers = Numbers::new(entries).expect("a plan without overlaps");
+        let numbers = numbers.for_site(site, emergency.map(str::to_owned));
+        numbers.expect("no number twice")
+    }
+
+    #[test]
+    fn at_a_site_an_inbound_number_is_known_in_every_form() {
+        let numbers = tokyo(vec![inbound("+81312345678", "demo"), phone("1001")], None);
+        for text in [
+            "+81312345678",
+            "0312345678",
+            "81312345678",
+            "03-1234-5678",
+            "010-81-3-1234-5678",
+        ] {
+            assert!(
+                is_main(numbers.dialled(Origin::Trunk("demo"), text)),
+                "{text}"
+            );
+            assert!(
+                is_main(numbers.dialled(Origin::Phone("1001"), text)),
+                "{text}"
+            );
+        }
+        assert_eq!(numbers.dialled(Origin::Trunk("other"), "0312345678"), None);
+        assert_eq!(numbers.dialled(Origin::Trunk("demo"), "0312345679"), None);
+    }
+
+    #[test]
+    fn one_number_in_two_forms_cannot_lead_to_two_flows() {
+        let mut other = inbound("0312345678", "demo");
+        if let Meaning::Flow { name, .. } = &mut other.meaning {
+            *name = "other".to_owned();
+        }
+        let plan = Numbers::new(vec![inbound("+81312345678", "demo"), other]).expect("apart");
+        let site = Site::new("jp", Some("3")).ok();
+        let overlaps = plan.for_site(site, None).expect_err("one number");
+        assert_eq!(
+            (overlaps.len(), overlaps[0].number.as_str()),
+            (1, "+81312345678")
+        );
+    }
+
+    #[test]
+    fn kinds_of_numbers_choose_the_trunk() {
+        use NumberKind::{Geographic, International, Mobile, Special};
+        let numbers = tokyo(
+            vec![
+                kinds(&[Mobile], "mobile"),
+                kinds(&[Geographic, Special], "fixed"),
+                kinds(&[International], "abroad"),
+            ],
+            None,
+        );
+        let trunk = |text| match numbers.dialled(Origin::Phone("1001"), text) {
+            Some(Destination::Trunk { trunk, .. }) => Some(trunk),
+            _ => None,
+        };
+        for (text, expected) in [
+            ("09012345678", Some("mobile")),
+            ("0398765432", Some("fixed")),
+            ("177", Some("fixed")),
+            ("#7119", Some("fixed")),
+            ("010-1-415-555-0100", Some("abroad")),
+            ("0120123456", None),
+            ("0901234567", None),
+            ("alice", None),
+        ] {
+            assert_eq!(trunk(text).as_deref(), expected, "{text}");
+        }
+        assert!(
+            Numbers::new(vec![
+                kinds(&[Mobile], "a"),
+                kinds(&[Geographic, Mobile], "b")
+            ])
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn calls_for_help_go_their_own_way_before_everything_else() {
+        let numbers = tokyo(
+            vec![outbound("0", Strip::TakeOff, ""), phone("0118")],
+            Some("lifeline"),
+        );
+        let help = |number: &str| {
+            Some(Destination::Trunk {
+                trunk: "lifeline".to_owned(),
+                number: number.to_owned(),
+            })
+        };
+        let dial = |text| numbers.dialled(Origin::Phone("1001"), text);
+        assert_eq!((dial("110"), dial("0119")), (help("110"), help("119")));
+        assert_eq!(dial("184119"), help("119"), "who calls for help is seen");
+        assert_eq!(dial("0118"), Some(Destination::Phone("0118".to_owned())));
+        assert_eq!(numbers.dialled(Origin::Trunk("demo"), "110"), None);
+        assert!(numbers.is_emergency("119") && numbers.is_emergency("0119"));
+        assert!(!numbers.is_emergency("0118") && !numbers.is_emergency("1190"));
+        assert!(
+            !office().is_emergency("110"),
+            "without a site nothing is known"
+        );
     }
 
     proptest! {

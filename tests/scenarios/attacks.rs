@@ -3,7 +3,6 @@
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use super::address::{CARRIER, STRANGER};
 use super::attacker::{Attack, Attacker, authorization, header, pour, status, stream};

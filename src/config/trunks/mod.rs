@@ -2,6 +2,7 @@
 
 mod accept;
 mod credentials;
+mod identity;
 mod target;
 
 use std::path::Path;
@@ -11,7 +12,7 @@ use super::files::{Files, Kind};
 use super::names::Names;
 use super::node::Listeners;
 use super::section::{At, Notes, Section};
-use crate::trunk::{Network, Trunk, normalise};
+use crate::trunk::{IdentityPolicy, Network, Site, Trunk, normalise};
 
 /// Trunks as read.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub(super) fn read(
     directory: &Path,
     files: &Files,
     environment: &Environment,
-    listeners: &Listeners,
+    (listeners, site): (&Listeners, Option<&Site>),
     notes: &Notes,
 ) -> Trunks {
     let mut trunks = Trunks {
@@ -40,24 +41,29 @@ pub(super) fn read(
         for trunk in top.sections("trunk", "a trunk") {
             let name = trunk.required("name", "demo");
             let accept = accept::read(&trunk, &mut accepted, notes);
-            let target = target::read(&trunk, listeners, notes);
+            let targets = target::read(&trunk, listeners, notes);
+            let try_for = target::read_try_for(&trunk);
             let credentials = credentials::read(&trunk, directory, environment, notes);
             let caller_id = trunk.parsed("caller_id", CALLER_ID_HELP, |text| {
                 normalise(text).ok_or_else(|| format!("\"{text}\" is not a number"))
             });
             let max_calls = trunk.integer("max_calls", 1..=100_000);
+            let identity = identity::read(&trunk, IdentityPolicy::default(), site, notes);
             trunk.close();
             if let Some(name) = &name {
                 trunks.names.declare(notes, name);
             }
-            if let (Some(name), Some(target)) = (name, target) {
+            if let Some(name) = name.filter(|_| !targets.is_empty()) {
                 trunks.trunks.push(Trunk {
                     name: name.value,
-                    accept,
-                    target,
+                    accept: accept.networks,
+                    accept_hosts: accept.hosts,
+                    targets,
+                    try_for,
                     credentials,
                     caller_id: caller_id.map(|at| at.value),
                     max_calls: max_calls.and_then(|at| usize::try_from(at.value).ok()),
+                    identity,
                 });
             }
         }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Direction, Event, Fact, Role, Stretch};
+use super::{Check, Direction, Diverted, Event, Fact, Role, Stretch};
 use crate::base::{CallId, Party, Timestamp};
 
 pub use archive::{Archive, ArchiveError, Filter};
@@ -39,6 +39,31 @@ pub struct CallRecord {
     pub from: String,
     /// Dialled number.
     pub to: String,
+    /// The caller's number as it was sent, when `from` is another form of it.
+    #[serde(default)]
+    pub from_raw: Option<String>,
+    /// The dialled number as it was dialled, when `to` is another form of it.
+    #[serde(default)]
+    pub to_raw: Option<String>,
+    /// The caller's name.
+    #[serde(default)]
+    pub from_name: Option<String>,
+    /// Whether the caller kept his number from whom he called; `from` of a call in then says
+    /// `anonymous`.
+    #[serde(default)]
+    pub withheld: bool,
+    /// The number the network gave although the caller withheld it: not to be shown to agents.
+    #[serde(default)]
+    pub asserted: Option<String>,
+    /// The number a call out showed.
+    #[serde(default)]
+    pub shown: Option<String>,
+    /// Who sent the call on, the earliest first.
+    #[serde(default)]
+    pub diversions: Vec<Diverted>,
+    /// What was checked before legs were placed, in order.
+    #[serde(default)]
+    pub checks: Vec<Check>,
     /// Trunk it came in by.
     pub trunk: Option<String>,
     /// Configuration generation it ran under.
@@ -95,6 +120,14 @@ impl Default for CallRecord {
             direction: None,
             from: String::new(),
             to: String::new(),
+            from_raw: None,
+            to_raw: None,
+            from_name: None,
+            withheld: false,
+            asserted: None,
+            shown: None,
+            diversions: Vec::new(),
+            checks: Vec::new(),
             trunk: None,
             generation: 0,
             started: Timestamp::ZERO,
@@ -170,6 +203,10 @@ impl CallRecord {
                 self.truncated |= !fits;
             }
             Fact::AttributesSet { attributes } => self.set_attributes(attributes),
+            Fact::CallIdentified { .. }
+            | Fact::CallDiverted { .. }
+            | Fact::CallerShown { .. }
+            | Fact::Checked { .. } => self.identify(&event.fact),
             Fact::LegAdded { .. }
             | Fact::LegRinging { .. }
             | Fact::LegAnswered { .. }
@@ -276,6 +313,37 @@ impl CallRecord {
         self.to.clone_from(to);
         self.trunk.clone_from(trunk);
         self.generation = *generation;
+    }
+
+    fn identify(&mut self, fact: &Fact) {
+        match fact {
+            Fact::CallIdentified {
+                from_raw,
+                to_raw,
+                from_name,
+                withheld,
+                asserted,
+            } => {
+                self.from_raw.clone_from(from_raw);
+                self.to_raw.clone_from(to_raw);
+                self.from_name.clone_from(from_name);
+                self.withheld = *withheld;
+                self.asserted.clone_from(asserted);
+            }
+            Fact::CallDiverted { diverted } => {
+                let fits = parts::push(&mut self.diversions, diverted.clone());
+                self.truncated |= !fits;
+            }
+            Fact::CallerShown { number, withheld } => {
+                self.shown = Some(number.clone());
+                self.withheld |= withheld;
+            }
+            Fact::Checked { check } => {
+                let fits = parts::push(&mut self.checks, check.clone());
+                self.truncated |= !fits;
+            }
+            _ => {}
+        }
     }
 
     fn enter(&mut self, stretch: Stretch, with: &str, at: Timestamp) {

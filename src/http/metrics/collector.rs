@@ -163,6 +163,21 @@ fn sip(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
         "Calls refused with 503 because of load",
         sip.refused_by_gate,
     )?;
+    page.counter(
+        "tsunagu_dns_questions",
+        "Questions put to name servers",
+        sip.questions,
+    )?;
+    page.counter(
+        "tsunagu_sip_failovers",
+        "SIP requests that went on to another address",
+        sip.failovers,
+    )?;
+    page.gauge(
+        "tsunagu_sip_targets_resting",
+        "Addresses spared because they failed or asked for a pause",
+        sip.resting,
+    )?;
     page.gauge(
         "tsunagu_sip_transactions",
         "SIP transactions alive",

@@ -85,6 +85,12 @@ pub struct SipSnapshot {
     pub refused_by_gate: u64,
     /// Sockets.
     pub transport: TransportSnapshot,
+    /// Questions put to name servers.
+    pub questions: u64,
+    /// Requests that went on to another address.
+    pub failovers: u64,
+    /// Addresses spared now.
+    pub resting: u64,
 }
 
 /// SIP sockets, all shards together.

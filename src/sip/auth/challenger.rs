@@ -183,6 +183,15 @@ impl Challenger {
         fields.value("username").map(str::to_owned)
     }
 
+    /// Whether a request's credentials are for a challenge that we sent to `source`.
+    pub fn was_received(&self, source: IpAddr, request: &Message) -> bool {
+        let fields = self.credentials(request);
+        let nonce = fields.as_ref().and_then(|fields| fields.value("nonce"));
+        nonce
+            .and_then(|nonce| self.nonces.read(nonce, source))
+            .is_some_and(|nonce| nonce.is_sources)
+    }
+
     fn credentials(&self, request: &Message) -> Option<Fields> {
         [HeaderName::Authorization, HeaderName::ProxyAuthorization]
             .into_iter()
