@@ -52,6 +52,8 @@ mod ports;
 mod recording;
 #[path = "scenarios/seam.rs"]
 mod seam;
+#[path = "scenarios/seeing.rs"]
+mod seeing;
 #[path = "scenarios/services.rs"]
 mod services;
 #[path = "scenarios/story.rs"]

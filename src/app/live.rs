@@ -1,10 +1,12 @@
 //! What HTTP sees of the running switch.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
@@ -12,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::shards::Counters;
 use crate::base::{CallId, Clock, LegId, Timestamp};
 use crate::call::task::Order;
-use crate::call::{Control, ControlError, Gate};
+use crate::call::{Control, ControlError, Gate, TestReport};
 use crate::config::{Environment, Office};
 use crate::events::{Bus, CallRecord, Direction, Stretch};
 use crate::http::metrics::{
@@ -20,15 +22,19 @@ use crate::http::metrics::{
     TransportSnapshot,
 };
 use crate::http::{Live, view};
-use crate::media::Engine;
+use crate::media::{Capture, Captured, Command, Engine};
 use crate::registrar::Registrar;
 use crate::router::{Explanation, RouterHandle, RouterView};
 use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::sip::auth::Challenger;
 use crate::sip::guard::{Attack, Ban, Guard};
+use crate::sip::trace::{ExportStats, Numbers, Traced};
 use crate::sip::transport::{Tls, TransportStats};
 use crate::store::{Progress, Records};
+use crate::trunk::{Carriers, TrunkView};
+
+use super::trunk_ear;
 
 /// Handles to every room, for those who look in from outside.
 pub(super) struct House {
@@ -41,11 +47,13 @@ pub(super) struct House {
     pub(super) gate: Gate,
     pub(super) guard: Guard,
     pub(super) challenger: Arc<Mutex<Challenger>>,
+    pub(super) carriers: Carriers,
     pub(super) bus: Bus,
     pub(super) counters: Vec<Counters>,
     pub(super) tls: Tls,
     pub(super) progress: Arc<Progress>,
     pub(super) logging: Logging,
+    pub(super) exported: Option<Arc<ExportStats>>,
     pub(super) generation: AtomicU64,
     pub(super) office: ArcSwap<Office>,
     pub(super) directory: PathBuf,
@@ -138,6 +146,66 @@ impl Live for House {
         self.guard.lift(self.clock.now(), address)
     }
 
+    fn trunks(&self) -> Vec<TrunkView> {
+        let now = self.clock.now();
+        let office = self.office.load();
+        let views = office.trunks.iter();
+        let mut views: Vec<TrunkView> = views.map(|it| self.carriers.view(now, it)).collect();
+        views.sort_by(|a, b| a.name.cmp(&b.name));
+        views
+    }
+
+    fn test_trunk(&self, name: &str, number: Option<String>) -> Result<TestReport, String> {
+        let gone = || "the switch stops".to_owned();
+        let (reply, answer) = oneshot::channel();
+        // The shard that keeps the trunks.
+        let orders = self.orders.first().ok_or_else(gone)?;
+        orders
+            .blocking_send(Order::TestTrunk(name.to_owned(), number, reply))
+            .map_err(|_| gone())?;
+        let mut report = answer.blocking_recv().map_err(|_| gone())??;
+        let recordings = &self.office.load().node.recordings;
+        trunk_ear::listen(&mut report, recordings);
+        Ok(report)
+    }
+
+    fn messages(&self) -> Vec<Traced> {
+        self.ask(Order::Trace).into_iter().flatten().collect()
+    }
+
+    fn numbers(&self) -> Numbers {
+        self.office.load().node.trace.numbers
+    }
+
+    fn watch(&self, id: &str, time: Duration) -> Vec<Captured> {
+        let capture = Arc::new(Capture::new(CAPTURE_ROOM));
+        let (mut watched, mut packets) = (HashSet::new(), Vec::new());
+        let end = Instant::now() + time;
+        while let Some(record) = self.call(id).filter(|record| record.ended.is_none()) {
+            for leg in record.legs.iter().filter(|leg| leg.ended.is_none()) {
+                if watched.insert(leg.leg) {
+                    let (leg, capture) = (leg.leg, Some(capture.clone()));
+                    // A worker without room for an order is asked again at the next look.
+                    if self.engine.send(Command::Capture { leg, capture }).is_err() {
+                        watched.remove(&leg);
+                    }
+                }
+            }
+            self.engine.wake();
+            std::thread::sleep(CAPTURE_LOOK.min(end.saturating_duration_since(Instant::now())));
+            packets.extend(std::iter::from_fn(|| capture.take()));
+            if Instant::now() >= end {
+                break;
+            }
+        }
+        for leg in watched {
+            let _ = self.engine.send(Command::Capture { leg, capture: None });
+        }
+        self.engine.wake();
+        packets.extend(std::iter::from_fn(|| capture.take()));
+        packets
+    }
+
     fn reload(&self) -> Result<String, String> {
         self.load_again()
     }
@@ -192,6 +260,7 @@ impl Source for House {
             phones: office.phones.len() as u64,
             queues: view::queue_snapshots(&router, self.clock.now()),
             agents: view::agent_states(&router),
+            trunks: self.trunks(),
             sip: self.sip_now(),
             media: MediaSnapshot {
                 packets_received: read(&media.packets_in),
@@ -225,6 +294,9 @@ impl Source for House {
             },
             events_lost: self.bus.lost(),
             log_lines_dropped: self.logging.dropped(),
+            hep: self.exported.as_ref().map_or([0; 2], |exported| {
+                [read(&exported.sent), read(&exported.lost)]
+            }),
         }
     }
 }
@@ -262,6 +334,11 @@ fn add(stats: &crate::sip::Stats, sum: &mut SipSnapshot) {
     sum.refused_by_gate += read(&stats.overloaded);
 }
 
+/// Packets a capture has room for between two looks: a hundred legs' worth.
+const CAPTURE_ROOM: usize = 2048;
+
+/// How often a capture is emptied, and new legs are looked for.
+const CAPTURE_LOOK: Duration = Duration::from_millis(100);
 fn add_transport(stats: &TransportStats, sum: &mut TransportSnapshot) {
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     sum.connections += read(&stats.connections);

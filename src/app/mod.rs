@@ -11,6 +11,7 @@ mod live;
 mod outlets;
 mod reload;
 mod shards;
+mod trunk_ear;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use tokio::sync::mpsc;
 use crate::base::{Clock, Entropy, ShardId};
 use crate::call::task::Order;
 use crate::call::{Conferences, Gate};
-use crate::config::{Environment, Office};
+use crate::config::{Environment, NodeSettings, Office};
 use crate::events::Bus;
 use crate::http::metrics::Metrics;
 use crate::http::{self, Server};
@@ -38,8 +39,10 @@ use crate::runtime::logging::Logging;
 use crate::sip::Protocol;
 use crate::sip::auth::Challenger;
 use crate::sip::guard::Guard;
+use crate::sip::trace::Exporter;
 use crate::sip::transport::Tls;
 use crate::store::{DataDir, Records};
+use crate::trunk::Carriers;
 
 use bindings::Keeper;
 use live::House;
@@ -126,6 +129,7 @@ impl Switch {
 
         let orphans = aftermath::settle(&records)?;
         let gate = Gate::new();
+        let carriers = Carriers::new();
         let bus = Bus::new();
         let mut entropy = Entropy::from_os();
         let mut challenger = Challenger::new(&node.realm, &mut entropy);
@@ -133,6 +137,8 @@ impl Switch {
         let challenger = Arc::new(Mutex::new(challenger));
         let guard = Guard::new(defence::rules(&office), &mut entropy);
         defence::welcome(&guard, &registrar, time.now());
+        let exporter = start_export(&node)?;
+        let exported = exporter.as_ref().map(Exporter::stats);
         let tls = Tls::default();
         tls.set(office.tls.clone());
         let shared = shards::Shared {
@@ -145,8 +151,10 @@ impl Switch {
             challenger: challenger.clone(),
             gate: gate.clone(),
             guard: guard.clone(),
+            carriers: carriers.clone(),
             bus: bus.clone(),
             generation: generation::prepare(&office, 1, sounds),
+            exporter,
         };
         let mut listeners = node.sip.listeners.clone();
         let (mut threads, mut counters) = (Vec::new(), Vec::new());
@@ -177,11 +185,13 @@ impl Switch {
             gate,
             guard,
             challenger,
+            carriers,
             bus: bus.clone(),
             counters,
             tls,
             progress,
             logging,
+            exported,
             generation: AtomicU64::new(1),
             office: ArcSwap::from_pointee(office),
             directory,
@@ -263,7 +273,8 @@ impl Switch {
             let _ = shard.blocking_send(Order::EndCalls);
         }
         let patience = std::time::Instant::now() + LAST_WORDS;
-        while self.house.gate.untold() > 0 && std::time::Instant::now() < patience {
+        let busy = || self.house.gate.untold() > 0 || self.house.carriers.is_registered_anywhere();
+        while busy() && std::time::Instant::now() < patience {
             std::thread::sleep(Duration::from_millis(20));
         }
         for shard in &self.house.orders {
@@ -326,4 +337,14 @@ fn sink(orders: Vec<mpsc::Sender<Order>>) -> router::Sink {
             let _ = orders.blocking_send(Order::Router(Box::new(output)));
         }
     })
+}
+
+/// The way to the HEP collector, when there is one.
+fn start_export(node: &NodeSettings) -> anyhow::Result<Option<Exporter>> {
+    let Some((collector, agent)) = node.trace.hep.clone() else {
+        return Ok(None);
+    };
+    let exporter = Exporter::start(collector, agent, node.trace.numbers)
+        .with_context(|| format!("cannot send HEP to {collector}"))?;
+    Ok(Some(exporter))
 }

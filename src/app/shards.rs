@@ -1,5 +1,6 @@
 //! Starts the signalling shards, one thread each.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -20,8 +21,10 @@ use crate::registrar::Registrar;
 use crate::sip::auth::Challenger;
 use crate::sip::guard::Guard;
 use crate::sip::location::{self, Resolver};
+use crate::sip::trace::{Exporter, Trace};
 use crate::sip::transport::{Tls, Transport, TransportLimits, TransportStats};
 use crate::sip::{Protocol, UserAgent, ua};
+use crate::trunk::Carriers;
 
 /// What every shard shares.
 #[derive(Clone)]
@@ -34,8 +37,11 @@ pub(super) struct Shared {
     pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) gate: Gate,
     pub(super) guard: Guard,
+    pub(super) carriers: Carriers,
     pub(super) bus: Bus,
     pub(super) generation: Arc<Generation>,
+    /// The way to the HEP collector.
+    pub(super) exporter: Option<Exporter>,
     pub(super) tls: Tls,
 }
 
@@ -149,6 +155,7 @@ async fn open(
         shard: own,
     };
     let notices = shared.engine.notices(own);
+    let room = shared.node.trace.octets / peers.len().max(1);
     let exchange = Exchange::new(Settings {
         ids: IdSource::new(origin),
         entropy,
@@ -159,6 +166,7 @@ async fn open(
         challenger: shared.challenger,
         gate: shared.gate.clone(),
         guard: shared.guard,
+        carriers: shared.carriers,
         listeners: bound.clone(),
         generation: shared.generation,
     });
@@ -173,6 +181,8 @@ async fn open(
         bus: shared.bus,
         clock: shared.clock,
         gate: shared.gate,
+        tests: HashMap::new(),
+        trace: Trace::new(room, shared.exporter),
     };
     Ok((shard, bound, counters))
 }

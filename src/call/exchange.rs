@@ -11,6 +11,8 @@ use super::gate::Gate;
 use super::hands::{Hands, Index};
 use super::load::Load;
 use super::machine::Call;
+use super::trunk_test::TestReport;
+use super::trunks::Keeper;
 use super::{CallKey, Generation};
 use crate::base::{CallId, Cause, Entropy, IdSource, Party, Timers, Timestamp};
 use crate::events::{CallRecord, Event, RecordingFacts};
@@ -22,6 +24,7 @@ use crate::sip::guard::{Attack, Guard};
 use crate::sip::location::{Answer, Question};
 use crate::sip::ua::{self, SessionId};
 use crate::sip::{Flow, Message, ParseError, Protocol, UserAgent};
+use crate::trunk::Carriers;
 
 /// What an exchange is given when it starts.
 pub struct Settings {
@@ -43,6 +46,8 @@ pub struct Settings {
     pub gate: Gate,
     /// Who may speak to us, shared by all shards.
     pub guard: Guard,
+    /// How trunks are; shared by all shards.
+    pub carriers: Carriers,
     /// Our own addresses.
     pub listeners: Vec<(Protocol, SocketAddr)>,
     /// First generation of configuration.
@@ -66,6 +71,8 @@ pub enum Output {
     Recording(Box<RecordingFacts>),
     /// The router is asked or told something.
     Router(router::Command),
+    /// A trunk test is over.
+    Tested(CallId, Box<TestReport>),
     /// A message goes out.
     Transmit {
         /// Where.
@@ -86,6 +93,7 @@ pub struct Exchange {
     pub(super) gate: Gate,
     pub(super) guard: Guard,
     pub(super) load: Load,
+    pub(super) carriers: Carriers,
     pub(super) listeners: Vec<(Protocol, SocketAddr)>,
     /// The one new calls start with, and those that living calls still use.
     pub(super) generations: BTreeMap<u64, Arc<Generation>>,
@@ -94,6 +102,8 @@ pub struct Exchange {
     pub(super) index: Index,
     pub(super) conferences: Arc<Mutex<Conferences>>,
     pub(super) timers: Timers<Alarm>,
+    /// Registrations and OPTIONS, on the one shard that keeps the trunks.
+    pub(super) keeper: Option<Box<Keeper>>,
     pub(super) outbox: VecDeque<Output>,
 }
 
@@ -127,6 +137,7 @@ impl Exchange {
             gate: settings.gate,
             guard: settings.guard,
             load: Load::default(),
+            carriers: settings.carriers,
             listeners: settings.listeners,
             generations: BTreeMap::from([(generation.number, generation)]),
             calls: HashMap::new(),
@@ -134,6 +145,7 @@ impl Exchange {
             index: Index::default(),
             conferences: settings.conferences,
             timers: Timers::new(),
+            keeper: None,
             outbox: VecDeque::new(),
         }
     }
@@ -150,7 +162,13 @@ impl Exchange {
     pub fn watch_hosts(&mut self, now: Timestamp) {
         let trunks = self.generation().trunks.values();
         let hosts: Vec<String> = trunks
-            .flat_map(|trunk| trunk.accept_hosts.clone())
+            .flat_map(|trunk| {
+                // A registrar calls from where it is.
+                let registrars = trunk.targets.iter().filter(|_| trunk.profile.registers());
+                let named = registrars.filter(|target| target.host.address().is_none());
+                let named = named.map(|target| target.host.to_string());
+                trunk.accept_hosts.iter().cloned().chain(named)
+            })
             .collect();
         self.ua.watch_hosts(now, &hosts);
         self.pump(now);
@@ -242,6 +260,7 @@ impl Exchange {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.ua.handle_timeout(now);
+        self.keep_trunks(now);
         self.expire_bindings(now);
         while let Some((_, alarm)) = self.timers.pop_due(now) {
             match alarm {
@@ -262,6 +281,7 @@ impl Exchange {
             self.timers.next(),
             self.ua.poll_timeout(),
             self.next_expiry(),
+            self.keeper.as_deref().and_then(Keeper::poll_timeout),
         ]
         .into_iter()
         .flatten()
@@ -280,6 +300,7 @@ impl Exchange {
 
     /// Ends every call, with BYE, CANCEL or 503 as its state wants it.
     pub fn end_all(&mut self, now: Timestamp) {
+        self.leave_trunks(now);
         let cause = Cause::from_status(503).with_words("the switch stops");
         let keys: Vec<CallKey> = self.calls.keys().copied().collect();
         for key in keys {
@@ -349,12 +370,14 @@ impl Exchange {
             } => {
                 self.on_request(now, transaction, &flow, &request);
             }
+            ua::Event::Response { request, response } => {
+                self.on_response(now, request, &response);
+            }
             ua::Event::Refer {
                 session,
                 refer,
                 request,
             } => self.on_refer(now, session, refer, &request),
-            ua::Event::Response { .. } => {}
             event => {
                 let found = session_of(&event).and_then(|id| self.index.sessions.get(&id).copied());
                 if let Some((key, leg)) = found {
@@ -385,7 +408,7 @@ impl Exchange {
             generations: &self.generations,
             index: &mut self.index,
             outbox: &mut self.outbox,
-            gate: &self.gate,
+            carriers: &self.carriers,
             listeners: &self.listeners,
         };
         act(&mut call, &mut hands);
@@ -475,7 +498,9 @@ fn session_of(event: &ua::Event) -> Option<SessionId> {
     match event {
         ua::Event::Acknowledged { session, .. }
         | ua::Event::Answered { session, .. }
-        | ua::Event::Cancelled { session }
+        | ua::Event::Cancelled { session, .. }
+        | ua::Event::EarlyAnswer { session, .. }
+        | ua::Event::EarlyEnded { session, .. }
         | ua::Event::Ended { session, .. }
         | ua::Event::Failed { session, .. }
         | ua::Event::Info { session, .. }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::carrier_address::CarrierAddress;
 use super::core::{Core, open_local, sdp_body};
 use super::hands::Hands;
 use crate::base::LegId;
@@ -9,6 +10,8 @@ use crate::events::Role;
 use crate::sdp;
 use crate::sip::ua::{Invite, NextHop, Targets, Terms};
 use crate::sip::{Host, NameAddr, Uri};
+use crate::trunk::profile::MediaTerms;
+use crate::trunk::{Closed, Way};
 
 impl Core {
     /// Rings all contacts a phone has registered; first answer wins. The status to tell the
@@ -33,6 +36,10 @@ impl Core {
         let mut refusal = 480;
         for binding in bindings {
             let target = Placed {
+                to: None,
+                from: None,
+                routes: Vec::new(),
+                media: None,
                 uri: binding.contact,
                 here: binding.flow.local,
                 next_hop: binding.flow.into(),
@@ -43,6 +50,7 @@ impl Core {
                 display: display.clone(),
                 caller: None,
                 credentials: None,
+                manners: None,
                 terms: generation.terms,
             };
             match self.place(hands, target) {
@@ -66,16 +74,37 @@ impl Core {
     ) -> Result<LegId, u16> {
         let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
         let trunk = generation.trunks.get(name).cloned().ok_or(404_u16)?;
-        if hands.gate.is_trunk_full(&trunk) {
-            return Err(503);
+        let admitted = hands.carriers.admit(hands.now, &trunk, Way::Out);
+        // Past every limit: somebody may be dying.
+        let is_emergency = generation.numbers.is_emergency(number);
+        if let Err(closed) = admitted
+            && !is_emergency
+        {
+            tracing::debug!(trunk = name, ?closed, "trunk");
+            return Err(Closed::STATUS);
         }
-        let first = trunk.targets.first().ok_or(503_u16)?;
+        let destinations = hands.carriers.living(&trunk);
+        let first = destinations.first().ok_or(503_u16)?;
+        let here = hands.address_towards(&trunk, first).ok_or_else(|| {
+            tracing::error!(
+                trunk = name,
+                "we do not listen where it wants calls to come from"
+            );
+            503_u16
+        })?;
+        let caller = trunk.caller_id.as_deref().unwrap_or(&self.from);
+        let address = CarrierAddress::new(hands, &trunk, (first, here), number, caller);
         let target = Placed {
-            uri: Uri::sip(number, first.host.clone(), first.port),
-            here: hands.address_towards(first).ok_or(503_u16)?,
+            to: Some(address.to),
+            from: Some(address.from),
+            routes: address.routes,
+            media: Some(trunk.profile.media.clone()),
+            uri: address.request,
+            here,
             next_hop: NextHop::Located(Targets {
-                destinations: trunk.targets.clone(),
+                destinations,
                 try_for: trunk.try_for,
+                source_port: trunk.profile.source_port,
             }),
             role: Role::Callee,
             party: number.to_owned(),
@@ -84,33 +113,38 @@ impl Core {
             display: None,
             caller: trunk.caller_id.clone(),
             credentials: trunk.credentials.clone(),
-            terms: generation.terms,
+            manners: Some(trunk.profile.manners.clone()),
+            terms: trunk.profile.terms,
         };
         self.place(hands, target)
     }
 
     fn place(&mut self, hands: &mut Hands<'_>, target: Placed) -> Result<LegId, u16> {
         let id = hands.ids.leg();
-        let local = open_local(hands, id, self.leg_with_media())?;
+        let local = open_local(hands, id, self.leg_with_media(), target.media.as_ref())?;
         let body = sdp_body(&sdp::offer(&local));
-        let mut from = NameAddr::new(sip_uri(
-            target.caller.as_deref().unwrap_or(&self.from),
-            target.here,
-        ));
+        let here = target.here;
+        let (host, port) = target
+            .from
+            .unwrap_or_else(|| (here.ip().into(), Some(here.port())));
+        let caller = target.caller.as_deref().unwrap_or(&self.from);
+        let mut from = NameAddr::new(Uri::sip(caller, host, port));
+        let shown_as = from.uri.user_decoded().into_owned();
         if let Some(display) = &target.display {
             from = from.with_display(display);
         }
-        let to = NameAddr::new(target.uri.clone());
+        let to = NameAddr::new(target.to.unwrap_or_else(|| target.uri.clone()));
         let invite = Invite {
             next_hop: target.next_hop,
             uri: target.uri,
             from,
             to,
             contact_user: self.to.clone(),
-            routes: Vec::new(),
+            routes: target.routes,
             headers: Vec::new(),
             body: Some(body),
             credentials: target.credentials,
+            manners: target.manners,
             max_forwards: self.max_forwards,
             timeout: None,
             terms: target.terms,
@@ -127,6 +161,7 @@ impl Core {
         let mut leg = self.outgoing(id, session, target.role, target.party, flow, local);
         leg.agent = target.agent;
         leg.trunk = target.trunk;
+        leg.shown_as = shown_as;
         self.add_leg(hands, leg);
         Ok(id)
     }
@@ -135,6 +170,13 @@ impl Core {
 /// One leg about to be placed.
 struct Placed {
     uri: Uri,
+    /// To, when it is not the Request-URI.
+    to: Option<Uri>,
+    /// Host of From, when it is not our own.
+    from: Option<(Host, Option<u16>)>,
+    routes: Vec<NameAddr>,
+    /// Codecs and ports, when a trunk wants its own.
+    media: Option<MediaTerms>,
     next_hop: NextHop,
     /// Our address, for the From.
     here: SocketAddr,
@@ -147,10 +189,6 @@ struct Placed {
     /// Name shown to the far end.
     display: Option<String>,
     credentials: Option<crate::sip::auth::Credentials>,
+    manners: Option<std::sync::Arc<crate::sip::ua::Manners>>,
     terms: Terms,
-}
-
-/// A SIP address at one of our own or a peer's sockets.
-fn sip_uri(user: &str, at: SocketAddr) -> Uri {
-    Uri::sip(user, Host::from(at.ip()), Some(at.port()))
 }

@@ -10,6 +10,8 @@ pub mod phone;
 pub mod queues;
 pub mod reload;
 pub mod serve;
+pub mod trunk;
+pub mod trunks;
 pub mod why;
 
 mod api;
@@ -50,6 +52,10 @@ enum Command {
     Queues(queues::Args),
     /// List who is banned, or lift a ban.
     Bans(bans::Args),
+    /// List trunks and how they are.
+    Trunks(trunks::Args),
+    /// Try a trunk out.
+    Trunk(trunk::Args),
     /// Watch one call go through the demo office.
     Demo(demo::Args),
     /// Be a telephone: register, call or answer, press keys, play and record.
@@ -73,6 +79,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Command::Queues(args) => queues::run(args),
         Command::Reload(args) => reload::run(args),
         Command::Serve(args) => serve::run(&args),
+        Command::Trunk(args) => trunk::run(args),
+        Command::Trunks(args) => trunks::run(args),
         Command::Why(args) => why::run(args),
     }
 }

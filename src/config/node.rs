@@ -17,6 +17,7 @@ use super::layers;
 use super::section::{At, Notes, Section};
 use super::site::SiteSettings;
 use super::tls::{self, TlsSettings};
+use super::trace::{self, TraceSettings};
 use super::value::Table;
 use crate::sip::Protocol;
 use crate::sip::location::NameServers;
@@ -41,6 +42,8 @@ pub struct NodeSettings {
     pub sip: SipSettings,
     /// Media.
     pub media: MediaSettings,
+    /// SIP messages kept for ladders and captures, and their export.
+    pub trace: TraceSettings,
     /// Where the switch stands, as far as numbers go.
     pub site: SiteSettings,
     /// Listener of the HTTP API, on loopback. Default `127.0.0.1:9090`.
@@ -112,7 +115,7 @@ pub(super) struct Listeners {
 }
 
 /// Every setting that an environment variable may give.
-pub(super) const SETTINGS: [&str; 38] = [
+pub(super) const SETTINGS: [&str; 43] = [
     "name",
     "region",
     "realm",
@@ -151,6 +154,11 @@ pub(super) const SETTINGS: [&str; 38] = [
     "site.caller_ids",
     "http.listen",
     "metrics.listen",
+    "trace.megabytes",
+    "trace.numbers",
+    "trace.hep",
+    "trace.hep_agent",
+    "trace.hep_password",
 ];
 
 /// Reads the node's settings; what cannot be read has its default, and a note.
@@ -241,6 +249,8 @@ pub(super) fn read(
             notes.error(&listener.place, message, "move it, or `ports` in [media]");
         }
     }
+    let trace_section = section("trace", "[trace]");
+    let trace = trace::read(&trace_section, &name.value, notes);
     let shards = node.integer("shards", 1..=256).map_or(1, |at| at.value);
     let max_calls = node.integer("max_calls", 1..=100_000);
     if let Some(max_calls) = &max_calls {
@@ -266,6 +276,7 @@ pub(super) fn read(
             try_for: dns::read_try_for(&sip),
         },
         media,
+        trace,
         site,
         http: http.map_or(SocketAddr::from(([127, 0, 0, 1], 9090)), |at| at.value),
         metrics: metrics.map(|at| at.value),
@@ -273,7 +284,7 @@ pub(super) fn read(
         sounds: path("sounds", directory.join("../sounds")),
         data,
     };
-    for part in [sip, http_section, metrics_section] {
+    for part in [sip, http_section, metrics_section, trace_section] {
         part.close();
     }
     node.close();
@@ -431,7 +442,7 @@ pub(super) fn parse_listener(text: &str) -> Result<(Protocol, SocketAddr), NotAn
     Ok((protocol, address.parse().map_err(|_| wrong())?))
 }
 
-fn parse_address(text: &str) -> Result<SocketAddr, NotAnAddress> {
+pub(super) fn parse_address(text: &str) -> Result<SocketAddr, NotAnAddress> {
     text.parse().map_err(|_| NotAnAddress(text.to_owned()))
 }
 

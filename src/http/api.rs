@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query as Pairs, State};
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answer::{Refusal, answer};
@@ -19,6 +19,7 @@ use super::guard;
 use super::live::Live;
 use super::metrics::{CONTENT_TYPE, Metrics};
 use super::query::Query;
+use super::trace;
 use super::view::{self, Why};
 use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
@@ -37,11 +38,15 @@ pub(super) fn whole(sources: Sources) -> Router {
     Router::new()
         .route("/v1/calls", get(calls))
         .route("/v1/calls/{id}", get(call).post(control))
+        .route("/v1/calls/{id}/pcap", get(pcap))
+        .route("/v1/calls/{id}/sip", get(sip))
         .route("/v1/calls/{id}/why", get(why))
         .route("/v1/queues", get(queues))
         .route("/v1/agents", get(agents))
         .route("/v1/bans", get(bans))
         .route("/v1/bans/{address}", delete(lift))
+        .route("/v1/trunks", get(trunks))
+        .route("/v1/trunks/{name}/test", post(test_trunk))
         .route("/v1/reload", post(reload))
         .with_state(sources.clone())
         .merge(figures(sources))
@@ -180,6 +185,42 @@ async fn why(State(sources): State<Sources>, Path(id): Path<String>) -> Result<R
     shown(&why.await??)
 }
 
+async fn sip(State(sources): State<Sources>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let ladder = ask(move || {
+        let record = find(&sources, &id)?;
+        Ok::<_, Refusal>(trace::ladder(sources.live.as_ref(), &record))
+    });
+    shown(&ladder.await??)
+}
+
+/// How long media is captured.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Span {
+    #[serde(default)]
+    seconds: u64,
+}
+
+async fn pcap(
+    State(sources): State<Sources>,
+    Path(id): Path<String>,
+    span: Result<Pairs<Span>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Pairs(span) = span.map_err(|error| Refusal::bad_request(error.body_text()))?;
+    if span.seconds > LONGEST_CAPTURE {
+        let words = format!("`seconds` goes up to {LONGEST_CAPTURE}");
+        return Err(Refusal::bad_request(words));
+    }
+    let time = Duration::from_secs(span.seconds);
+    let file = ask_for(PATIENCE + time, move || {
+        let record = find(&sources, &id)?;
+        trace::capture(sources.live.as_ref(), &record, time)
+            .map_err(|words| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, words))
+    });
+    let file = file.await??;
+    Ok(([(header::CONTENT_TYPE, PCAP)], file).into_response())
+}
+
 async fn queues(State(sources): State<Sources>) -> Result<Response, Refusal> {
     let live = sources.live;
     shown(&ask(move || view::queues(&live.router(), live.now())).await?)
@@ -188,6 +229,29 @@ async fn queues(State(sources): State<Sources>) -> Result<Response, Refusal> {
 async fn agents(State(sources): State<Sources>) -> Result<Response, Refusal> {
     let live = sources.live;
     shown(&ask(move || view::agents(&live.router(), live.now())).await?)
+}
+
+async fn trunks(State(sources): State<Sources>) -> Result<Response, Refusal> {
+    let live = sources.live;
+    let shown = ask(move || view::trunks(&live.trunks(), live.now()));
+    self::shown(&shown.await?)
+}
+
+/// Tests a trunk; the body may name the number to call.
+async fn test_trunk(
+    State(sources): State<Sources>,
+    Path(name): Path<String>,
+    Pairs(pairs): Pairs<Vec<(String, String)>>,
+) -> Result<Response, Refusal> {
+    let number = pairs.into_iter().find(|(key, _)| key == "number");
+    let number = number.map(|(_, number)| number.replace(' ', "+"));
+    let test = ask_for(TEST_PATIENCE, move || {
+        sources.live.test_trunk(&name, number)
+    });
+    match test.await? {
+        Ok(report) => shown(&report),
+        Err(words) => Err(Refusal::new(StatusCode::CONFLICT, words)),
+    }
 }
 
 fn shown(body: &impl Serialize) -> Result<Response, Refusal> {
@@ -251,8 +315,16 @@ async fn ask_for<T: Send + 'static>(
     }
 }
 
+/// Seconds of media in one capture: some 5 MB.
+const LONGEST_CAPTURE: u64 = 60;
+
+const PCAP: &str = "application/vnd.tcpdump.pcap";
+
 /// A shard that takes longer is stuck.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A test registers, waits for an answer, listens and waits for its recording.
+const TEST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A reload binds sockets and loads sounds.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(30);

@@ -2,12 +2,16 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::{LegId, Timestamp};
-use crate::call::{Control, ControlError};
+use crate::call::{Control, ControlError, TestReport};
 use crate::events::CallRecord;
+use crate::media::Captured;
 use crate::router::{Explanation, RouterView};
 use crate::sip::guard::Ban;
+use crate::sip::trace::{Numbers, Traced};
+use crate::trunk::TrunkView;
 
 /// The running switch. Called from blocking threads: an answer may take a moment, and one that
 /// takes longer than five seconds is reported as a fault.
@@ -35,6 +39,25 @@ pub trait Live: Send + Sync {
 
     /// Listens to an address again; whether it was banned.
     fn lift(&self, address: IpAddr) -> bool;
+
+    /// Every trunk as it is now, in the order of their names.
+    fn trunks(&self) -> Vec<TrunkView>;
+
+    /// Tests a trunk with a call to a number, its own when `None`; takes up to a minute.
+    ///
+    /// # Errors
+    ///
+    /// In words, why there is no test.
+    fn test_trunk(&self, name: &str, number: Option<String>) -> Result<TestReport, String>;
+
+    /// SIP messages of the last minutes, of all calls, in no order.
+    fn messages(&self) -> Vec<Traced>;
+
+    /// Whether traces show telephone numbers.
+    fn numbers(&self) -> Numbers;
+
+    /// The packets of a living call's media, both ways, for some time or until it ends.
+    fn watch(&self, id: &str, time: Duration) -> Vec<Captured>;
 
     /// Loads the configuration again: what changed, or everything that is wrong.
     fn reload(&self) -> Result<String, String>;

@@ -17,6 +17,7 @@ use tsunagu::router::{self, Command, Pump, Survivors};
 use tsunagu::sip::auth::Challenger;
 use tsunagu::sip::guard::{Guard, Rules};
 use tsunagu::sip::{Protocol, UserAgent, ua};
+use tsunagu::trunk::Carriers;
 
 use crate::office::sounds;
 
@@ -128,6 +129,7 @@ impl Switch {
             challenger: Arc::new(Mutex::new(Challenger::new(&node.realm, &mut entropy))),
             gate: gate.clone(),
             guard: Guard::new(Rules::default(), &mut Entropy::from_seed(seed)),
+            carriers: Carriers::new(),
             listeners,
             generation: generation::prepare(office, generation, sounds()),
             entropy,

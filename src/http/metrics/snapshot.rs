@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::events::{Direction, Stretch};
+use crate::trunk::TrunkView;
 
 /// Where snapshots come from: the app, which knows every room.
 pub trait Source: std::fmt::Debug + Send + Sync {
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub queues: Vec<QueueSnapshot>,
     /// How many agents are in each state (an activity's name, or what they do for a call).
     pub agents: Vec<(String, u64)>,
+    /// One entry for each trunk.
+    pub trunks: Vec<TrunkView>,
     /// Signalling.
     pub sip: SipSnapshot,
     /// Media.
@@ -51,6 +54,8 @@ pub struct Snapshot {
     pub events_lost: u64,
     /// Log lines dropped because standard error was too slow.
     pub log_lines_dropped: u64,
+    /// SIP messages sent to the HEP collector, and those that could not be.
+    pub hep: [u64; 2],
 }
 
 /// One queue.

@@ -20,7 +20,11 @@ impl UserAgent {
         response: &Message,
     ) -> Option<TransactionId> {
         let (owner, to) = (reaction.owner, reaction.flow.remote);
-        if !matches!(response.status()?, 401 | 407) {
+        let status = response.status()?;
+        if status == 422 {
+            return self.try_longer(now, reaction, response);
+        }
+        if !matches!(status, 401 | 407) {
             self.note_try(owner, 0);
             return None;
         }
@@ -39,7 +43,7 @@ impl UserAgent {
         let method = request.method();
         let cseq = self.next_cseq(owner, &request)?;
         let via = self.identity.via(&reaction.flow);
-        let again = renumbered(&request, &via, cseq)?;
+        let again = renewed(&request, &via, cseq, &[])?;
         let branch = via.branch().unwrap_or_default();
         let sent = (reaction.flow, again);
         Some(self.start(now, (&method, branch), sent, owner))
@@ -95,11 +99,37 @@ impl UserAgent {
         }
     }
 
+    /// Sends a request again whose session interval was too short (RFC 4028 §7.3).
+    fn try_longer(
+        &mut self,
+        now: Timestamp,
+        reaction: &Reaction<Owner>,
+        response: &Message,
+    ) -> Option<TransactionId> {
+        let (Owner::Invite(id) | Owner::Reoffer(id)) = reaction.owner else {
+            return None;
+        };
+        let request = Message::parse(reaction.kept.clone()).ok()?;
+        request.session_expires()?;
+        if !self.may_raise(id, response) {
+            return None;
+        }
+        let cseq = self.next_cseq(reaction.owner, &request)?;
+        let headers = self.sessions.get(&id)?.renewal_headers();
+        let via = self.identity.via(&reaction.flow);
+        let again = renewed(&request, &via, cseq, &headers)?;
+        let branch = via.branch().unwrap_or_default();
+        let sent = (reaction.flow, again);
+        Some(self.start(now, (&request.method(), branch), sent, reaction.owner))
+    }
+
     fn credentials(&self, owner: Owner) -> Option<&Credentials> {
         match owner {
-            Owner::Bye(id) | Owner::Invite(id) | Owner::OurRefer(id, _) | Owner::Reinvite(id) => {
-                self.sessions.get(&id)?.credentials.as_deref()
-            }
+            Owner::Bye(id)
+            | Owner::Invite(id)
+            | Owner::OurRefer(id, _)
+            | Owner::Prack(id)
+            | Owner::Reoffer(id) => self.sessions.get(&id)?.credentials.as_deref(),
             Owner::Notify(id, _) => match self.sessions.get(&id) {
                 Some(session) => session.credentials.as_deref(),
                 None => self.departed_credentials(id),
@@ -120,7 +150,8 @@ impl UserAgent {
             | Owner::Invite(id)
             | Owner::Notify(id, _)
             | Owner::OurRefer(id, _)
-            | Owner::Reinvite(id)
+            | Owner::Prack(id)
+            | Owner::Reoffer(id)
                 if self.sessions.contains_key(&id) =>
             {
                 self.sessions.get(&id).map_or(0, |session| session.tries)
@@ -142,7 +173,8 @@ impl UserAgent {
             | Owner::Invite(id)
             | Owner::Notify(id, _)
             | Owner::OurRefer(id, _)
-            | Owner::Reinvite(id) => {
+            | Owner::Prack(id)
+            | Owner::Reoffer(id) => {
                 if let Some(session) = self.sessions.get_mut(&id) {
                     session.tries = tries;
                 }
@@ -163,8 +195,14 @@ impl UserAgent {
             | Owner::Invite(id)
             | Owner::Notify(id, _)
             | Owner::OurRefer(id, _)
-            | Owner::Reinvite(id) => {
-                let dialog = &mut self.sessions.get_mut(&id)?.dialog;
+            | Owner::Prack(id)
+            | Owner::Reoffer(id) => {
+                let session = self.sessions.get_mut(&id)?;
+                let to = request.to().ok()?;
+                let dialog = match to.tag() {
+                    Some(tag) => session.dialog_with(tag)?,
+                    None => &mut session.dialog,
+                };
                 dialog.local_cseq += 1;
                 Some(dialog.local_cseq)
             }
@@ -173,8 +211,14 @@ impl UserAgent {
     }
 }
 
-/// The request under a new Via and CSeq, without credentials.
-fn renumbered(request: &Message, via: &Via, cseq: u32) -> Option<Bytes> {
+/// The request under a new Via and CSeq and without credentials, with these headers in place of
+/// any others of the name.
+fn renewed(
+    request: &Message,
+    via: &Via,
+    cseq: u32,
+    headers: &[(HeaderName, String)],
+) -> Option<Bytes> {
     let method = request.method();
     let uri = request.request_uri()?.ok()?;
     let mut builder = RequestBuilder::request(method.clone(), uri).header(HeaderName::Via, via);
@@ -189,8 +233,12 @@ fn renumbered(request: &Message, via: &Via, cseq: u32) -> Option<Bytes> {
                 let cseq = CSeq::new(cseq, method.clone());
                 builder = builder.header(HeaderName::CSeq, cseq);
             }
+            name if headers.iter().any(|(ours, _)| *ours == name) => {}
             _ => builder = builder.raw_header(line, text),
         }
+    }
+    for (name, value) in headers {
+        builder = builder.header(name.clone(), value);
     }
     if let Some(content_type) = request.header_text(HeaderName::ContentType) {
         builder = builder.body(&content_type, Bytes::copy_from_slice(request.body()));
