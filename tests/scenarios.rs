@@ -38,6 +38,10 @@ mod abandon;
 mod agents;
 #[path = "scenarios/attacks.rs"]
 mod attacks;
+#[path = "scenarios/carrier_ways.rs"]
+mod carrier_ways;
+#[path = "scenarios/carriers.rs"]
+mod carriers;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
 #[path = "scenarios/load.rs"]

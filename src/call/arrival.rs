@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use super::exchange::Exchange;
 use super::feature::{Dial, Service, ServiceKind, Stage, Treatment};
-use super::leg::{Leg, Progress};
+use super::leg::Leg;
 use super::machine::Call;
 use super::negotiate;
-use super::trunk_test::Heard;
 use super::{CallKey, Generation};
 use crate::base::{Pii, Timestamp};
 use crate::call::core::Core;
@@ -21,7 +20,7 @@ use crate::sip::{Flow, HeaderName, Message, Uri};
 use crate::trunk::{Destination, Origin, Way, calling};
 
 /// Who calls, once that is settled.
-enum Caller {
+pub(super) enum Caller {
     /// A phone that proved its password, by number.
     Phone(String),
     /// A trunk, by name.
@@ -60,6 +59,9 @@ impl Exchange {
         flow: Flow,
         request: &Message,
     ) {
+        if request.header(HeaderName::Replaces).is_some() {
+            return self.on_replacement(now, session, flow, request);
+        }
         match self.arrive(now, &flow, request) {
             Ok(arrival) => {
                 if let Err(status) = self.ua.set_terms(now, session, arrival.terms) {
@@ -177,7 +179,7 @@ impl Exchange {
 
     /// Who calls: a phone that proves it, or a trunk by its address. A From that names one of our
     /// phones is always challenged, wherever it comes from.
-    fn identify(
+    pub(super) fn identify(
         &mut self,
         now: Timestamp,
         generation: &Generation,
@@ -298,29 +300,10 @@ impl Exchange {
             Destination::Flow { number, .. } | Destination::Phone(number) => number.clone(),
             _ => arrival.dialled.clone(),
         };
-        let leg = Leg {
-            id: self.ids.leg(),
-            session,
-            role: Role::Caller,
-            party: arrival.from.clone(),
-            agent: None,
-            trunk: trunk.clone(),
-            flow,
-            progress: Progress::Arriving,
-            local: None,
-            negotiated: None,
-            remote_offer: arrival.offer,
-            offer_pending: false,
-            media: None,
-            summary: None,
-            over: None,
-            is_unreached: false,
-            shown_as: String::new(),
-            heard: Heard::default(),
-            rang: false,
-            hears_music: false,
-            forks: Vec::new(),
-        };
+        let id_of_leg = (self.ids.leg(), session);
+        let mut leg = Leg::arriving(id_of_leg, flow, Role::Caller, arrival.from.clone());
+        leg.trunk.clone_from(&trunk);
+        leg.remote_offer = arrival.offer;
         let core = Core {
             id: id.clone(),
             key,
@@ -336,7 +319,9 @@ impl Exchange {
             attributes: serde_json::Map::new(),
             plays: 0,
             playing: None,
-            wrapping: None,
+            wrapping: Vec::new(),
+            also: Vec::new(),
+            referred_by: None,
             exited: false,
             published: false,
             ended: None,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::carrier_address::CarrierAddress;
 use super::core::{Core, open_local, sdp_body};
 use super::hands::Hands;
+use super::refer::referred_by;
 use crate::base::LegId;
 use crate::events::Role;
 use crate::sdp;
@@ -31,14 +32,14 @@ impl Core {
             .phones
             .get(&self.from)
             .map(|caller| caller.display_name.clone());
-        let bindings = hands.registrar().bindings(phone).to_vec();
+        let bindings = hands.registrar().targets(phone);
         let mut legs = Vec::with_capacity(bindings.len());
         let mut refusal = 480;
         for binding in bindings {
             let target = Placed {
                 to: None,
                 from: None,
-                routes: Vec::new(),
+                routes: binding.path,
                 media: None,
                 uri: binding.contact,
                 here: binding.flow.local,
@@ -47,6 +48,7 @@ impl Core {
                 party: phone.to_owned(),
                 agent: agent.map(str::to_owned),
                 trunk: None,
+                names_referrer: true,
                 display: display.clone(),
                 caller: None,
                 credentials: None,
@@ -110,6 +112,7 @@ impl Core {
             party: number.to_owned(),
             agent: None,
             trunk: Some(name.to_owned()),
+            names_referrer: trunk.transfer.referred_by,
             display: None,
             caller: trunk.caller_id.clone(),
             credentials: trunk.credentials.clone(),
@@ -121,7 +124,8 @@ impl Core {
 
     fn place(&mut self, hands: &mut Hands<'_>, target: Placed) -> Result<LegId, u16> {
         let id = hands.ids.leg();
-        let local = open_local(hands, id, self.leg_with_media(), target.media.as_ref())?;
+        let (media, there) = (target.media.as_ref(), target.here.ip());
+        let local = open_local(hands, id, self.leg_with_media(), media, there)?;
         let body = sdp_body(&sdp::offer(&local));
         let here = target.here;
         let (host, port) = target
@@ -134,6 +138,14 @@ impl Core {
             from = from.with_display(display);
         }
         let to = NameAddr::new(target.to.unwrap_or_else(|| target.uri.clone()));
+        let by = self
+            .referred_by
+            .as_deref()
+            .filter(|_| target.names_referrer);
+        let headers = by
+            .map(|by| referred_by(by, target.here))
+            .into_iter()
+            .collect();
         let invite = Invite {
             next_hop: target.next_hop,
             uri: target.uri,
@@ -141,7 +153,7 @@ impl Core {
             to,
             contact_user: self.to.clone(),
             routes: target.routes,
-            headers: Vec::new(),
+            headers,
             body: Some(body),
             credentials: target.credentials,
             manners: target.manners,
@@ -174,9 +186,10 @@ struct Placed {
     to: Option<Uri>,
     /// Host of From, when it is not our own.
     from: Option<(Host, Option<u16>)>,
-    routes: Vec<NameAddr>,
     /// Codecs and ports, when a trunk wants its own.
     media: Option<MediaTerms>,
+    /// Proxies on the way (RFC 3327).
+    routes: Vec<NameAddr>,
     next_hop: NextHop,
     /// Our address, for the From.
     here: SocketAddr,
@@ -186,6 +199,8 @@ struct Placed {
     trunk: Option<String>,
     /// Number shown to the far end instead of the caller's own.
     caller: Option<String>,
+    /// Whether the far end may know who transferred the call.
+    names_referrer: bool,
     /// Name shown to the far end.
     display: Option<String>,
     credentials: Option<crate::sip::auth::Credentials>,

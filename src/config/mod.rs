@@ -6,6 +6,7 @@
 
 mod agents;
 mod defence;
+mod dialogs;
 mod dns;
 mod duration;
 mod environment;
@@ -26,6 +27,7 @@ mod sounds;
 mod source;
 mod tls;
 mod trace;
+mod transfer;
 mod trunks;
 mod value;
 mod words;
@@ -42,6 +44,7 @@ use flows::Flows;
 use section::Notes;
 
 pub use defence::DefenceSettings;
+pub use dialogs::DialogSettings;
 pub use environment::Environment;
 pub use node::{MediaSettings, NodeSettings, SipSettings};
 pub use office::{Changes, Office};

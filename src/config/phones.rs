@@ -12,6 +12,8 @@ use super::secret::{self, Secret};
 use super::section::{At, Notes, Section};
 use super::site;
 use super::source::Place;
+use super::transfer;
+use crate::call::Replace;
 use crate::sip::auth::Ha1;
 use crate::trunk::{CallerRights, Network, Pattern, Site};
 
@@ -26,6 +28,10 @@ pub struct Phone {
     pub ha1: Ha1,
     /// Where it may register and call from; anywhere when empty.
     pub networks: Vec<Network>,
+    /// Whether its REFER is carried out. Default yes.
+    pub may_transfer: bool,
+    /// Whose dialogs it may take over. Default its own.
+    pub replaces: Replace,
     /// Which numbers it shows outside, and whether at all.
     pub shows: CallerRights,
 }
@@ -77,6 +83,7 @@ pub(super) fn read(
             let name = phone.text("name");
             let networks = defence::networks(&phone, "networks", notes);
             let password = secret::read(&phone, "password", directory, environment, notes);
+            let (may_transfer, replaces) = transfer::read_phone(&phone);
             let shows = caller_rights(&phone, &of_file, site, notes);
             phone.close();
             let Some(number) = number else {
@@ -105,6 +112,8 @@ pub(super) fn read(
                 networks,
                 display_name: name.map_or_else(|| number.value.clone(), |at| at.value),
                 number: number.value,
+                may_transfer,
+                replaces,
                 shows,
             });
         }
