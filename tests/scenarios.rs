@@ -10,6 +10,8 @@ mod address;
 mod api;
 #[path = "scenarios/capture_file.rs"]
 mod capture_file;
+#[path = "scenarios/names.rs"]
+mod names;
 #[path = "scenarios/office.rs"]
 mod office;
 #[path = "scenarios/phone.rs"]
@@ -34,12 +36,16 @@ mod judges;
 mod abandon;
 #[path = "scenarios/agents.rs"]
 mod agents;
+#[path = "scenarios/carrier_ways.rs"]
+mod carrier_ways;
 #[path = "scenarios/carriers.rs"]
 mod carriers;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
 #[path = "scenarios/load.rs"]
 mod load;
+#[path = "scenarios/location.rs"]
+mod location;
 #[path = "scenarios/outbound.rs"]
 mod outbound;
 #[path = "scenarios/own_phone.rs"]
@@ -48,6 +54,8 @@ mod own_phone;
 mod ports;
 #[path = "scenarios/recording.rs"]
 mod recording;
+#[path = "scenarios/redirect.rs"]
+mod redirect;
 #[path = "scenarios/seam.rs"]
 mod seam;
 #[path = "scenarios/seeing.rs"]

@@ -18,19 +18,19 @@ use super::wait;
 
 /// A carrier's shape, in SIPp's words.
 #[derive(Clone, Copy)]
-struct Shape {
-    profile: &'static str,
+pub(crate) struct Shape {
+    pub(crate) profile: &'static str,
     /// Further keys of the trunk.
-    keys: &'static str,
-    register: &'static str,
-    challenge: &'static str,
-    ring: &'static str,
-    answer: &'static str,
-    codec: u8,
-    number: &'static str,
+    pub(crate) keys: &'static str,
+    pub(crate) register: &'static str,
+    pub(crate) challenge: &'static str,
+    pub(crate) ring: &'static str,
+    pub(crate) answer: &'static str,
+    pub(crate) codec: u8,
+    pub(crate) number: &'static str,
 }
 
-const GENERIC: Shape = Shape {
+pub(crate) const GENERIC: Shape = Shape {
     profile: "generic",
     keys: "",
     register: REGISTERED,
@@ -272,7 +272,7 @@ fn refusing(office: &Office, status: &str) -> Running {
 }
 
 /// The demo office whose trunk is the carrier.
-fn office(shape: &Shape) -> Office {
+pub(crate) fn office(shape: &Shape) -> Office {
     let mut office = Office::prepare();
     let carrier = office.block.at(CARRIER, PORT);
     office.rewrite("trunks.toml", |_| {
@@ -303,7 +303,7 @@ fn double(office: &Office, shape: &Shape) -> super::sipp::Sipp {
 }
 
 /// A carrier that sends back what it hears.
-fn carrier(office: &Office, shape: &Shape) -> Running {
+pub(crate) fn carrier(office: &Office, shape: &Shape) -> Running {
     double(office, shape).echoing().start()
 }
 
@@ -327,7 +327,7 @@ fn passes(office: &Office, shape: &Shape) -> Value {
 
 /// Whether `tsunagu trunk test` says that all is well, and its report.
 #[track_caller]
-fn test(office: &Office, number: &str) -> (bool, Value) {
+pub(crate) fn test(office: &Office, number: &str) -> (bool, Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_tsunagu"))
         .args(["trunk", "test", "demo", "--number", number, "--json"])
         .args(["--url", &office.api.base])
@@ -340,14 +340,14 @@ fn test(office: &Office, number: &str) -> (bool, Value) {
 }
 
 #[track_caller]
-fn outcome(report: &Value, check: &str) -> String {
+pub(crate) fn outcome(report: &Value, check: &str) -> String {
     let rows = list(&report["rows"]);
     let row = rows.iter().find(|row| row["check"] == check);
     let row = row.unwrap_or_else(|| panic!("no row {check} in {report:#}"));
     row["outcome"].as_str().unwrap_or_default().to_owned()
 }
 
-fn registered(office: &Office) {
+pub(crate) fn registered(office: &Office) {
     wait::until_true("the registration", wait::PATIENCE, || {
         office.api.json("/v1/trunks")["trunks"][0]["registered"] == 1
     });
@@ -370,7 +370,7 @@ fn line<'t>(message: &'t str, name: &str) -> &'t str {
 /// Host of the second carrier.
 const SECOND: u8 = 3;
 /// Where the carrier is.
-const PORT: u16 = 5_060;
+pub(crate) const PORT: u16 = 5_060;
 
 const PLAIN_RING: &str = "  <send><![CDATA[
 
@@ -459,7 +459,7 @@ const REGISTERED: &str = "  <send><![CDATA[
 
     ]]></send>";
 
-const NGN_REGISTERED: &str = "  <send><![CDATA[
+pub(crate) const NGN_REGISTERED: &str = "  <send><![CDATA[
 
       SIP/2.0 200 OK
       [last_Via:]
