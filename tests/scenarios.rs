@@ -12,6 +12,8 @@ mod api;
 mod attacker;
 #[path = "scenarios/capture_file.rs"]
 mod capture_file;
+#[path = "scenarios/names.rs"]
+mod names;
 #[path = "scenarios/office.rs"]
 mod office;
 #[path = "scenarios/phone.rs"]
@@ -46,6 +48,8 @@ mod carriers;
 mod configuration;
 #[path = "scenarios/load.rs"]
 mod load;
+#[path = "scenarios/location.rs"]
+mod location;
 #[path = "scenarios/outbound.rs"]
 mod outbound;
 #[path = "scenarios/own_phone.rs"]
@@ -54,6 +58,8 @@ mod own_phone;
 mod ports;
 #[path = "scenarios/recording.rs"]
 mod recording;
+#[path = "scenarios/redirect.rs"]
+mod redirect;
 #[path = "scenarios/seam.rs"]
 mod seam;
 #[path = "scenarios/seeing.rs"]

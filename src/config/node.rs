@@ -82,6 +82,8 @@ pub struct SipSettings {
     pub defence: DefenceSettings,
     /// Who is asked where names are.
     pub dns: NameServers,
+    /// Foreign hosts that redirections may lead to, lower case. Default none.
+    pub redirect_domains: Vec<String>,
     /// How long one address of a target may stay silent before the next is tried. Default 4 s.
     pub try_for: Duration,
 }
@@ -300,6 +302,7 @@ pub(super) fn read(
             defence,
             dns: dns::read(&sip, notes),
             try_for: dns::read_try_for(&sip),
+            redirect_domains: dns::read_domains(&sip, notes),
         },
         dialogs,
         media,

@@ -15,7 +15,7 @@ use super::source::Place;
 use super::transfer;
 use crate::call::Replace;
 use crate::sip::auth::Ha1;
-use crate::trunk::{CallerRights, Network, Pattern, Site};
+use crate::trunk::{CallerRights, Network, Pattern, Redirects, Site};
 
 /// One phone that may register.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Phone {
     pub replaces: Replace,
     /// Which numbers it shows outside, and whether at all.
     pub shows: CallerRights,
+    /// What becomes of a redirection (call forwarding) by it.
+    pub redirects: Redirects,
 }
 
 impl Phone {
@@ -85,6 +87,7 @@ pub(super) fn read(
             let password = secret::read(&phone, "password", directory, environment, notes);
             let (may_transfer, replaces) = transfer::read_phone(&phone);
             let shows = caller_rights(&phone, &of_file, site, notes);
+            let redirects = phone.one_of("redirects", &Redirects::WORDS);
             phone.close();
             let Some(number) = number else {
                 continue;
@@ -115,6 +118,7 @@ pub(super) fn read(
                 may_transfer,
                 replaces,
                 shows,
+                redirects: redirects.map_or(Redirects::Follow, |at| at.value),
             });
         }
         top.close();

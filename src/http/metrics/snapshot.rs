@@ -44,7 +44,7 @@ pub struct Snapshot {
     pub defence: DefenceSnapshot,
     /// Recorder.
     pub recorder: RecorderSnapshot,
-    /// Call records and snapshots that wait for the disk.
+    /// Call records and bindings that wait for the disk.
     pub records_waiting: u64,
     /// Facts appended to the router's journal.
     pub journal_facts: u64,
