@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::exchange::Exchange;
 use super::feature::{Dial, Service, ServiceKind, Stage, Treatment};
+use super::identity::{self, Identity};
 use super::leg::{Leg, Progress};
 use super::machine::Call;
 use super::negotiate;
@@ -20,7 +21,7 @@ use crate::sip::{Flow, HeaderName, Message, Uri};
 use crate::trunk::{Destination, Origin, accepting};
 
 /// Who calls, once that is settled.
-enum Caller {
+pub(super) enum Caller {
     /// A phone that proved its password, by number.
     Phone(String),
     /// A trunk, by name.
@@ -86,7 +87,10 @@ impl Exchange {
         request: &Message,
     ) -> Result<Arrival, Refusal> {
         let generation = self.generation().clone();
-        if let Err(closed) = self.gate.check(generation.max_calls, self.media.ready()) {
+        let closed = self.gate.check(generation.max_calls, self.media.ready());
+        if let Err(closed) = closed
+            && !calls_for_help(&generation, request)
+        {
             self.gate.refused();
             let retry = (HeaderName::RetryAfter, closed.retry_after().to_string());
             return Err(Refusal {
@@ -95,15 +99,10 @@ impl Exchange {
             });
         }
         let caller = self.identify(now, &generation, flow, request)?;
-        let dialled = request
-            .request_uri()
-            .and_then(Result::ok)
-            .and_then(user_of)
-            .ok_or(404_u16)?;
-        let destination = generation
-            .numbers
-            .dialled(caller.as_origin(), &dialled)
-            .ok_or(404_u16)?;
+        let mut arriving = identity::of_caller(&generation, &caller, request)?;
+        let dialled = identity::dialled_by(&generation, &caller, request).ok_or(404_u16)?;
+        let (dialled, destination) =
+            lead(&generation, &caller, dialled, &mut arriving.identity).ok_or(404_u16)?;
         let offer = match request.body() {
             [] => None,
             body => Some(Description::parse(body).map_err(|_| 400_u16)?),
@@ -119,15 +118,11 @@ impl Exchange {
             );
             sdp::answer(&probe, offer).map_err(|_| 488_u16)?;
         }
-        let from = match &caller {
-            Caller::Phone(number) => number.clone(),
-            Caller::Trunk(_) => caller_number(request),
-        };
-        let stage = self.first_stage(&generation, &caller, &from, &destination)?;
+        let stage = self.first_stage(&generation, &caller, &arriving.from, &destination)?;
         Ok(Arrival {
             terms: generation.terms,
             caller,
-            from,
+            arriving,
             dialled,
             destination,
             offer,
@@ -169,8 +164,11 @@ impl Exchange {
             (claimed, _) => {
                 let user = self.authenticate(now, generation, request)?;
                 match claimed {
-                    Some(claimed) if claimed == user => Ok(Caller::Phone(user)),
-                    _ => Err(Refusal::from(403)),
+                    Some(claimed) if claimed != user => {
+                        Err(identity::other_identity(&user, &claimed))
+                    }
+                    // Another From asks for privacy, or to show another number.
+                    _ => Ok(Caller::Phone(user)),
                 }
             }
         }
@@ -281,15 +279,26 @@ impl Exchange {
             (_, Destination::Trunk { .. }) => Direction::Outbound,
             _ => Direction::Internal,
         };
+        let site = self.generation().numbers.site();
         let to = match &arrival.destination {
             Destination::Flow { number, .. } | Destination::Phone(number) => number.clone(),
+            Destination::Trunk { number, .. } => {
+                identity::normalised(site, number).unwrap_or_else(|| arrival.dialled.clone())
+            }
             _ => arrival.dialled.clone(),
         };
+        let to_raw = Some(arrival.dialled.clone()).filter(|raw| *raw != to);
+        let identity::Arriving {
+            from,
+            from_raw,
+            identity,
+        } = arrival.arriving;
+        let identified = identity.facts(from_raw, to_raw);
         let leg = Leg {
             id: self.ids.leg(),
             session,
             role: Role::Caller,
-            party: arrival.from.clone(),
+            party: from.clone(),
             agent: None,
             trunk: trunk.clone(),
             flow,
@@ -309,8 +318,9 @@ impl Exchange {
             key,
             generation,
             direction,
-            from: arrival.from.clone(),
+            from: from.clone(),
             to: to.clone(),
+            identity,
             max_forwards: request.max_forwards().unwrap_or(70).saturating_sub(1),
             legs: Vec::new(),
             room: None,
@@ -326,7 +336,7 @@ impl Exchange {
             record: CallRecord::default(),
         };
         tracing::info!(
-            call = %id, ?direction, from = %Pii(&arrival.from), to = %Pii(&to), "call"
+            call = %id, ?direction, from = %Pii(&from), to = %Pii(&to), "call"
         );
         self.admit(Box::new(Call {
             core,
@@ -338,12 +348,15 @@ impl Exchange {
                 region: origin.region,
                 node: origin.node,
                 direction,
-                from: arrival.from,
+                from,
                 to,
                 trunk,
                 generation,
             };
             call.core.emit(hands, started);
+            for fact in identified {
+                call.core.emit(hands, fact);
+            }
             call.core.add_leg(hands, leg);
             call.core.caller_enters(hands, Stretch::SetUp, "");
             call.start(hands, arrival.stage);
@@ -357,7 +370,7 @@ const TRUNK_RETRY: &str = "5";
 /// Everything known about a call that may come in.
 struct Arrival {
     caller: Caller,
-    from: String,
+    arriving: identity::Arriving,
     dialled: String,
     destination: Destination,
     offer: Option<Description>,
@@ -365,13 +378,34 @@ struct Arrival {
     terms: Terms,
 }
 
-/// The caller's number as the trunk presents it; `anonymous` when withheld (RFC 3323 §4.1).
-fn caller_number(request: &Message) -> String {
-    request
-        .from()
-        .ok()
-        .and_then(|from| user_of(&from.uri))
-        .unwrap_or_else(|| "anonymous".to_owned())
+/// Whether an INVITE asks for help and says that it is from a phone of ours: such a call passes the
+/// gate, and is refused all the same when the phone cannot prove itself.
+fn calls_for_help(generation: &Generation, request: &Message) -> bool {
+    let from = request.from().ok().and_then(|from| user_of(&from.uri));
+    let is_phone = from.is_some_and(|from| generation.phones.contains_key(&from));
+    let dialled = request.request_uri().and_then(Result::ok).and_then(user_of);
+    is_phone && dialled.is_some_and(|dialled| generation.numbers.is_emergency(&dialled))
+}
+
+/// Where a number leads, and the number without what was dialled about showing the caller's.
+fn lead(
+    generation: &Generation,
+    caller: &Caller,
+    dialled: String,
+    identity: &mut Identity,
+) -> Option<(String, Destination)> {
+    let numbers = &generation.numbers;
+    let origin = caller.as_origin();
+    if let Some(destination) = numbers.dialled(origin, &dialled) {
+        return Some((dialled, destination));
+    }
+    let (asked, rest) = match caller {
+        Caller::Phone(_) => identity::without_presentation(numbers.site(), &dialled)?,
+        Caller::Trunk(_) => return None,
+    };
+    let destination = numbers.dialled(origin, rest)?;
+    identity.ask(asked);
+    Some((rest.to_owned(), destination))
 }
 
 /// The user part of an address, or the number of a `tel:` one; `None` when empty.

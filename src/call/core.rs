@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::CallKey;
 use super::hands::Hands;
+use super::identity::Identity;
 use super::leg::{Leg, Progress};
 use super::negotiate;
 use crate::base::{CallId, LegId, RecordingId, RoomId, Timestamp};
@@ -26,6 +27,9 @@ pub(crate) struct Core {
     pub(crate) from: String,
     /// Dialled number, normalised.
     pub(crate) to: String,
+    /// What else is known of the caller.
+    #[serde(default)]
+    pub(crate) identity: Identity,
     /// Max-Forwards for legs we place: one less than the caller's (RFC 7332 would refuse loops).
     pub(crate) max_forwards: u8,
     /// All legs, living and dead; the caller's is the first.

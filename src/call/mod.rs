@@ -15,6 +15,7 @@ mod feature;
 mod gate;
 mod generation;
 mod hands;
+mod identity;
 mod leg;
 mod machine;
 mod negotiate;

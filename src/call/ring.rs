@@ -8,7 +8,7 @@ use crate::base::LegId;
 use crate::events::Role;
 use crate::sdp;
 use crate::sip::ua::{Invite, Terms};
-use crate::sip::{Flow, Host, NameAddr, Uri};
+use crate::sip::{Flow, HeaderName, Host, NameAddr, Uri};
 
 impl Core {
     /// Rings all contacts a phone has registered; first answer wins. The status to tell the
@@ -24,14 +24,14 @@ impl Core {
         if !generation.phones.contains_key(phone) {
             return Err(404);
         }
-        let display = generation
-            .phones
-            .get(&self.from)
-            .map(|caller| caller.display_name.clone());
+        let generation = generation.clone();
         let bindings = hands.registrar().bindings(phone).to_vec();
         let mut legs = Vec::with_capacity(bindings.len());
         let mut refusal = 480;
         for binding in bindings {
+            let here = binding.flow.local;
+            let host = (Host::from(here.ip()), Some(here.port()));
+            let (from, headers) = self.inward_from(&generation, phone, &host.0, host.1);
             let target = Placed {
                 uri: binding.contact,
                 flow: binding.flow,
@@ -39,8 +39,8 @@ impl Core {
                 party: phone.to_owned(),
                 agent: agent.map(str::to_owned),
                 trunk: None,
-                display: display.clone(),
-                caller: None,
+                from,
+                headers,
                 credentials: None,
                 terms: generation.terms,
             };
@@ -65,24 +65,29 @@ impl Core {
     ) -> Result<LegId, u16> {
         let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
         let trunk = generation.trunks.get(name).cloned().ok_or(404_u16)?;
-        if hands.gate.is_trunk_full(&trunk) {
-            return Err(503);
+        let is_emergency = generation.numbers.is_emergency(number);
+        let terms = generation.terms;
+        if hands.gate.is_trunk_full(&trunk) && !is_emergency {
+            return Err(self.trunk_full(hands, name));
         }
         let local = hands
             .listener_for(trunk.target.protocol, trunk.target.address)
             .ok_or(503_u16)?;
         let flow = Flow::new(trunk.target.protocol, local, trunk.target.address);
+        let host = (Host::from(local.ip()), Some(local.port()));
+        let wanted = sip_uri(number, trunk.target.address);
+        let outward = self.outward(hands, &trunk, number, host, &wanted)?;
         let target = Placed {
-            uri: sip_uri(number, trunk.target.address),
+            uri: sip_uri(&outward.number, trunk.target.address),
             flow,
             role: Role::Callee,
             party: number.to_owned(),
             agent: None,
             trunk: Some(name.to_owned()),
-            display: None,
-            caller: trunk.caller_id.clone(),
+            from: outward.from,
+            headers: outward.headers,
             credentials: trunk.credentials.clone(),
-            terms: generation.terms,
+            terms,
         };
         self.place(hands, target)
     }
@@ -91,23 +96,15 @@ impl Core {
         let id = hands.ids.leg();
         let local = open_local(hands, id, self.leg_with_media())?;
         let body = sdp_body(&sdp::offer(&local));
-        let here = target.flow.local;
-        let mut from = NameAddr::new(sip_uri(
-            target.caller.as_deref().unwrap_or(&self.from),
-            here,
-        ));
-        if let Some(display) = &target.display {
-            from = from.with_display(display);
-        }
         let to = NameAddr::new(target.uri.clone());
         let invite = Invite {
             flow: target.flow,
             uri: target.uri,
-            from,
+            from: target.from,
             to,
             contact_user: self.to.clone(),
             routes: Vec::new(),
-            headers: Vec::new(),
+            headers: target.headers,
             body: Some(body),
             credentials: target.credentials,
             max_forwards: self.max_forwards,
@@ -138,10 +135,10 @@ struct Placed {
     party: String,
     agent: Option<String>,
     trunk: Option<String>,
-    /// Number shown to the far end instead of the caller's own.
-    caller: Option<String>,
-    /// Name shown to the far end.
-    display: Option<String>,
+    /// Who calls, as the far end is told.
+    from: NameAddr,
+    /// Headers that go with it.
+    headers: Vec<(HeaderName, String)>,
     credentials: Option<crate::sip::auth::Credentials>,
     terms: Terms,
 }
