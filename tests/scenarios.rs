@@ -36,6 +36,8 @@ mod abandon;
 mod agents;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
+#[path = "scenarios/identity.rs"]
+mod identity;
 #[path = "scenarios/load.rs"]
 mod load;
 #[path = "scenarios/outbound.rs"]
@@ -48,6 +50,8 @@ mod ports;
 mod recording;
 #[path = "scenarios/seam.rs"]
 mod seam;
+#[path = "scenarios/seeing.rs"]
+mod seeing;
 #[path = "scenarios/services.rs"]
 mod services;
 #[path = "scenarios/story.rs"]

@@ -1,9 +1,11 @@
 //! What HTTP sees of the running switch.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
@@ -18,11 +20,12 @@ use crate::http::metrics::{
     MediaSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source, TransportSnapshot,
 };
 use crate::http::{Live, view};
-use crate::media::Engine;
+use crate::media::{Capture, Captured, Command, Engine};
 use crate::registrar::Registrar;
 use crate::router::{Explanation, RouterHandle, RouterView};
 use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
+use crate::sip::trace::{ExportStats, Numbers, Traced};
 use crate::sip::transport::{Tls, TransportStats};
 use crate::store::{Progress, Records};
 
@@ -40,6 +43,7 @@ pub(super) struct House {
     pub(super) tls: Tls,
     pub(super) progress: Arc<Progress>,
     pub(super) logging: Logging,
+    pub(super) exported: Option<Arc<ExportStats>>,
     pub(super) generation: AtomicU64,
     pub(super) office: ArcSwap<Office>,
     pub(super) directory: PathBuf,
@@ -124,6 +128,43 @@ impl Live for House {
         answer.blocking_recv().unwrap_or(Err(ControlError::NoCall))
     }
 
+    fn messages(&self) -> Vec<Traced> {
+        self.ask(Order::Trace).into_iter().flatten().collect()
+    }
+
+    fn numbers(&self) -> Numbers {
+        self.office.load().node.trace.numbers
+    }
+
+    fn watch(&self, id: &str, time: Duration) -> Vec<Captured> {
+        let capture = Arc::new(Capture::new(CAPTURE_ROOM));
+        let (mut watched, mut packets) = (HashSet::new(), Vec::new());
+        let end = Instant::now() + time;
+        while let Some(record) = self.call(id).filter(|record| record.ended.is_none()) {
+            for leg in record.legs.iter().filter(|leg| leg.ended.is_none()) {
+                if watched.insert(leg.leg) {
+                    let (leg, capture) = (leg.leg, Some(capture.clone()));
+                    // A worker without room for an order is asked again at the next look.
+                    if self.engine.send(Command::Capture { leg, capture }).is_err() {
+                        watched.remove(&leg);
+                    }
+                }
+            }
+            self.engine.wake();
+            std::thread::sleep(CAPTURE_LOOK.min(end.saturating_duration_since(Instant::now())));
+            packets.extend(std::iter::from_fn(|| capture.take()));
+            if Instant::now() >= end {
+                break;
+            }
+        }
+        for leg in watched {
+            let _ = self.engine.send(Command::Capture { leg, capture: None });
+        }
+        self.engine.wake();
+        packets.extend(std::iter::from_fn(|| capture.take()));
+        packets
+    }
+
     fn reload(&self) -> Result<String, String> {
         self.load_again()
     }
@@ -203,6 +244,9 @@ impl Source for House {
                 .saturating_sub(self.progress.synced()),
             events_lost: self.bus.lost(),
             log_lines_dropped: self.logging.dropped(),
+            hep: self.exported.as_ref().map_or([0; 2], |exported| {
+                [read(&exported.sent), read(&exported.lost)]
+            }),
         }
     }
 }
@@ -233,10 +277,18 @@ fn add(stats: &crate::sip::Stats, sum: &mut SipSnapshot) {
     }
     sum.malformed += read(&stats.malformed);
     sum.retransmissions += read(&stats.repeats_sent);
+    sum.questions += read(&stats.questions);
+    sum.failovers += read(&stats.failovers);
+    sum.resting += read(&stats.resting);
     sum.dropped += read(&stats.dropped);
     sum.refused_by_gate += read(&stats.overloaded);
 }
 
+/// Packets a capture has room for between two looks: a hundred legs' worth.
+const CAPTURE_ROOM: usize = 2048;
+
+/// How often a capture is emptied, and new legs are looked for.
+const CAPTURE_LOOK: Duration = Duration::from_millis(100);
 fn add_transport(stats: &TransportStats, sum: &mut TransportSnapshot) {
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     sum.connections += read(&stats.connections);

@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use crate::base::{Clock, Entropy, ShardId};
 use crate::call::task::Order;
 use crate::call::{Conferences, Gate};
-use crate::config::{Environment, Office};
+use crate::config::{Environment, NodeSettings, Office};
 use crate::events::Bus;
 use crate::http::metrics::Metrics;
 use crate::http::{self, Server};
@@ -36,6 +36,7 @@ use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::sip::Protocol;
 use crate::sip::auth::Challenger;
+use crate::sip::trace::Exporter;
 use crate::sip::transport::Tls;
 use crate::store::{DataDir, Records};
 
@@ -127,6 +128,8 @@ impl Switch {
         let bus = Bus::new();
         let mut entropy = Entropy::from_os();
         let challenger = Challenger::new(&node.realm, &mut entropy);
+        let exporter = start_export(&node)?;
+        let exported = exporter.as_ref().map(Exporter::stats);
         let tls = Tls::default();
         tls.set(office.tls.clone());
         let shared = shards::Shared {
@@ -140,6 +143,7 @@ impl Switch {
             gate: gate.clone(),
             bus: bus.clone(),
             generation: generation::prepare(&office, 1, sounds),
+            exporter,
         };
         let mut listeners = node.sip.listeners.clone();
         let (mut threads, mut counters) = (Vec::new(), Vec::new());
@@ -173,6 +177,7 @@ impl Switch {
             tls,
             progress,
             logging,
+            exported,
             generation: AtomicU64::new(1),
             office: ArcSwap::from_pointee(office),
             directory,
@@ -317,4 +322,14 @@ fn sink(orders: Vec<mpsc::Sender<Order>>) -> router::Sink {
             let _ = orders.blocking_send(Order::Router(Box::new(output)));
         }
     })
+}
+
+/// The way to the HEP collector, when there is one.
+fn start_export(node: &NodeSettings) -> anyhow::Result<Option<Exporter>> {
+    let Some((collector, agent)) = node.trace.hep.clone() else {
+        return Ok(None);
+    };
+    let exporter = Exporter::start(collector, agent, node.trace.numbers)
+        .with_context(|| format!("cannot send HEP to {collector}"))?;
+    Ok(Some(exporter))
 }

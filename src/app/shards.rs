@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
@@ -17,6 +18,8 @@ use crate::events::Bus;
 use crate::media::Engine;
 use crate::registrar::Registrar;
 use crate::sip::auth::Challenger;
+use crate::sip::location::{self, Resolver};
+use crate::sip::trace::{Exporter, Trace};
 use crate::sip::transport::{Tls, Transport, TransportLimits, TransportStats};
 use crate::sip::{Protocol, UserAgent, ua};
 
@@ -32,6 +35,8 @@ pub(super) struct Shared {
     pub(super) gate: Gate,
     pub(super) bus: Bus,
     pub(super) generation: Arc<Generation>,
+    /// The way to the HEP collector.
+    pub(super) exporter: Option<Exporter>,
     pub(super) tls: Tls,
 }
 
@@ -125,6 +130,12 @@ async fn open(
         shard: own,
         user_agent: concat!("tsunagu/", env!("CARGO_PKG_VERSION")).to_owned(),
         advertised,
+        listeners: bound.clone(),
+        location: location::Settings {
+            patience: shared.node.sip.dns.patience() + Duration::from_millis(500),
+            ..location::Settings::default()
+        },
+        try_for: shared.node.sip.try_for,
         ..ua::Settings::default()
     };
     let user_agent = UserAgent::new(settings, entropy.fork());
@@ -138,6 +149,7 @@ async fn open(
         shard: own,
     };
     let notices = shared.engine.notices(own);
+    let room = shared.node.trace.octets / peers.len().max(1);
     let exchange = Exchange::new(Settings {
         ids: IdSource::new(origin),
         entropy,
@@ -153,6 +165,7 @@ async fn open(
     let shard = Shard {
         exchange,
         transport,
+        resolver: Resolver::new(&shared.node.sip.dns),
         notices,
         orders,
         peers: Peers { own, orders: peers },
@@ -160,6 +173,7 @@ async fn open(
         bus: shared.bus,
         clock: shared.clock,
         gate: shared.gate,
+        trace: Trace::new(room, shared.exporter),
     };
     Ok((shard, bound, counters))
 }

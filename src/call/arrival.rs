@@ -147,6 +147,7 @@ impl Exchange {
         let trunk = accepting(
             generation.trunks.values().map(Arc::as_ref),
             flow.remote.ip(),
+            |host| self.ua.is_host_at(host, flow.remote.ip()),
         );
         match (claimed, trunk) {
             (None, Some(trunk)) => {
@@ -310,6 +311,7 @@ impl Exchange {
             media: None,
             summary: None,
             over: None,
+            is_unreached: false,
             rang: false,
             hears_music: false,
         };

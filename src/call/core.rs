@@ -396,6 +396,7 @@ impl Core {
             media: None,
             summary: None,
             over: None,
+            is_unreached: false,
             rang: false,
             hears_music: false,
         }

@@ -17,6 +17,7 @@ use crate::media::{Engine, Notice};
 use crate::registrar::Registrar;
 use crate::router;
 use crate::sip::auth::Challenger;
+use crate::sip::location::{Answer, Question};
 use crate::sip::ua::{self, SessionId};
 use crate::sip::{Flow, Message, ParseError, Protocol, UserAgent};
 
@@ -55,6 +56,8 @@ pub enum Output {
     /// something was added, and before that when an agent is involved, so that a killed process
     /// leaves a trace of the call.
     Record(Box<CallRecord>),
+    /// A name server is asked; [`Exchange::handle_answer`] takes what it says.
+    Query(Question),
     /// A recording that belongs to no call here: repaired after a crash.
     Recording(Box<RecordingFacts>),
     /// The router is asked or told something.
@@ -128,9 +131,21 @@ impl Exchange {
     }
 
     /// New calls start with this generation from now on; living calls keep theirs.
-    pub fn commit(&mut self, generation: Arc<Generation>) {
+    pub fn commit(&mut self, now: Timestamp, generation: Arc<Generation>) {
         self.generations.insert(generation.number, generation);
         self.forget_generations();
+        self.watch_hosts(now);
+    }
+
+    /// Learns, and keeps learning, where the hosts are whose calls the trunks accept; to be said
+    /// once when the clock begins to run.
+    pub fn watch_hosts(&mut self, now: Timestamp) {
+        let trunks = self.generation().trunks.values();
+        let hosts: Vec<String> = trunks
+            .flat_map(|trunk| trunk.accept_hosts.clone())
+            .collect();
+        self.ua.watch_hosts(now, &hosts);
+        self.pump(now);
     }
 
     /// The generation new calls start with.
@@ -157,6 +172,12 @@ impl Exchange {
     pub fn handle_transport_error(&mut self, now: Timestamp, flow: &Flow) {
         self.ua.handle_transport_error(now, flow);
         self.drop_connection(flow);
+        self.pump(now);
+    }
+
+    /// Takes what a name server said.
+    pub fn handle_answer(&mut self, now: Timestamp, question: &Question, answer: Answer) {
+        self.ua.handle_answer(now, question, answer);
         self.pump(now);
     }
 
@@ -285,6 +306,7 @@ impl Exchange {
     pub(super) fn pump(&mut self, now: Timestamp) {
         while let Some(output) = self.ua.poll_output() {
             match output {
+                ua::Output::Query(question) => self.outbox.push_back(Output::Query(question)),
                 ua::Output::Transmit { flow, bytes } => {
                     self.outbox.push_back(Output::Transmit { flow, bytes });
                 }

@@ -13,6 +13,7 @@ use crate::registrar::Registrar;
 use crate::router;
 use crate::sip::ua::SessionId;
 use crate::sip::{Protocol, UserAgent};
+use crate::trunk::Target;
 
 /// The world as one call sees it while it handles one event.
 pub(crate) struct Hands<'a> {
@@ -66,6 +67,25 @@ impl Hands<'_> {
         let fitting = || self.listeners.iter().filter(fits).map(|(_, local)| *local);
         let is_beside = |local: &SocketAddr| local.ip().is_loopback() == remote.ip().is_loopback();
         fitting().find(is_beside).or_else(|| fitting().next())
+    }
+
+    /// Our own address toward a target, as far as it is known before it is located; `None` when we
+    /// have no listener for its protocol.
+    pub(crate) fn address_towards(&self, target: &Target) -> Option<SocketAddr> {
+        let protocol = match target.protocol {
+            _ if target.is_secure => Some(Protocol::Tls),
+            None if target.host.address().is_some() => Some(Protocol::Udp),
+            protocol => protocol,
+        };
+        if let (Some(protocol), Some(address)) = (protocol, target.host.address()) {
+            let port = target.port.unwrap_or(protocol.default_port());
+            return self.listener_for(protocol, SocketAddr::new(address, port));
+        }
+        let mut ours = self.listeners.iter();
+        let fits = |(offered, _): &&(Protocol, SocketAddr)| {
+            protocol.is_none_or(|wanted| wanted == *offered)
+        };
+        ours.find(fits).map(|(_, local)| *local)
     }
 
     /// Where phones are.

@@ -40,6 +40,9 @@ pub(crate) struct Leg {
     pub(crate) summary: Option<MediaSummary>,
     /// Set once the leg's SIP is over: when, by whom and why.
     pub(crate) over: Option<(Timestamp, Party, Cause)>,
+    /// The way to the far end failed, not the far end: another route may be tried.
+    #[serde(default)]
+    pub(crate) is_unreached: bool,
     /// Whether the far end was heard ringing.
     pub(crate) rang: bool,
     /// Whether the leg hears hold music: everybody it could talk with holds.

@@ -15,7 +15,7 @@ use crate::media::{Command, Notice};
 use crate::router;
 use crate::sdp::{self, Description};
 use crate::sip::Message;
-use crate::sip::ua::{EndWhy, Event};
+use crate::sip::ua::{EndWhy, Event, Unreached};
 
 /// One logical call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,7 +41,9 @@ impl Call {
                 self.end(hands, Party::Caller, &cause);
             }
             Event::Ended { why, .. } => self.on_ended(hands, leg, why),
-            Event::Failed { status, .. } => self.on_failed(hands, leg, status),
+            Event::Failed {
+                status, unreached, ..
+            } => self.on_failed(hands, leg, status, unreached),
             Event::Progress { response, .. } => self.on_progress(hands, leg, &response),
             Event::Reanswered { response, .. } => {
                 self.core.take_answer(hands, leg, response.body());
@@ -197,13 +199,25 @@ impl Call {
         self.on_leg(hands, leg, LegEvent::Answered);
     }
 
-    fn on_failed(&mut self, hands: &mut Hands<'_>, leg: LegId, status: u16) {
+    fn on_failed(
+        &mut self,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        status: u16,
+        unreached: Option<Unreached>,
+    ) {
+        let mut cause = Cause::from_status(status);
+        if let Some(why) = unreached {
+            cause = cause.with_words(why.to_string());
+            if let Some(state) = self.core.leg_mut(leg) {
+                state.is_unreached = true;
+            }
+        }
         let by = self
             .core
             .leg(leg)
             .map_or(Party::Switch, |leg| leg.as_party());
-        self.core
-            .leg_over(hands, leg, by, Cause::from_status(status));
+        self.core.leg_over(hands, leg, by, cause);
         self.on_leg(hands, leg, LegEvent::Failed(status));
     }
 

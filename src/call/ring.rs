@@ -1,14 +1,12 @@
 //! Placing legs: to every registered contact of a phone, or out by a trunk.
 
-use std::net::SocketAddr;
-
 use super::core::{Core, open_local, sdp_body};
 use super::hands::Hands;
 use crate::base::LegId;
 use crate::events::Role;
 use crate::sdp;
-use crate::sip::ua::{Invite, Terms};
-use crate::sip::{Flow, HeaderName, Host, NameAddr, Uri};
+use crate::sip::ua::{Invite, NextHop, Targets, Terms};
+use crate::sip::{HeaderName, Host, NameAddr, Uri};
 
 impl Core {
     /// Rings all contacts a phone has registered; first answer wins. The status to tell the
@@ -34,7 +32,7 @@ impl Core {
             let (from, headers) = self.inward_from(&generation, phone, &host.0, host.1);
             let target = Placed {
                 uri: binding.contact,
-                flow: binding.flow,
+                next_hop: binding.flow.into(),
                 role,
                 party: phone.to_owned(),
                 agent: agent.map(str::to_owned),
@@ -70,16 +68,17 @@ impl Core {
         if hands.gate.is_trunk_full(&trunk) && !is_emergency {
             return Err(self.trunk_full(hands, name));
         }
-        let local = hands
-            .listener_for(trunk.target.protocol, trunk.target.address)
-            .ok_or(503_u16)?;
-        let flow = Flow::new(trunk.target.protocol, local, trunk.target.address);
-        let host = (Host::from(local.ip()), Some(local.port()));
-        let wanted = sip_uri(number, trunk.target.address);
+        let first = trunk.targets.first().ok_or(503_u16)?;
+        let here = hands.address_towards(first).ok_or(503_u16)?;
+        let host = (Host::from(here.ip()), Some(here.port()));
+        let wanted = Uri::sip(number, first.host.clone(), first.port);
         let outward = self.outward(hands, &trunk, number, host, &wanted)?;
         let target = Placed {
-            uri: sip_uri(&outward.number, trunk.target.address),
-            flow,
+            uri: Uri::sip(&outward.number, first.host.clone(), first.port),
+            next_hop: NextHop::Located(Targets {
+                destinations: trunk.targets.clone(),
+                try_for: trunk.try_for,
+            }),
             role: Role::Callee,
             party: number.to_owned(),
             agent: None,
@@ -98,7 +97,7 @@ impl Core {
         let body = sdp_body(&sdp::offer(&local));
         let to = NameAddr::new(target.uri.clone());
         let invite = Invite {
-            flow: target.flow,
+            next_hop: target.next_hop,
             uri: target.uri,
             from: target.from,
             to,
@@ -119,7 +118,8 @@ impl Core {
                 return Err(503);
             }
         };
-        let mut leg = self.outgoing(id, session, target.role, target.party, target.flow, local);
+        let flow = hands.ua.flow(session).ok_or(500_u16)?;
+        let mut leg = self.outgoing(id, session, target.role, target.party, flow, local);
         leg.agent = target.agent;
         leg.trunk = target.trunk;
         self.add_leg(hands, leg);
@@ -130,7 +130,7 @@ impl Core {
 /// One leg about to be placed.
 struct Placed {
     uri: Uri,
-    flow: Flow,
+    next_hop: NextHop,
     role: Role,
     party: String,
     agent: Option<String>,
@@ -141,9 +141,4 @@ struct Placed {
     headers: Vec<(HeaderName, String)>,
     credentials: Option<crate::sip::auth::Credentials>,
     terms: Terms,
-}
-
-/// A SIP address at one of our own or a peer's sockets.
-fn sip_uri(user: &str, at: SocketAddr) -> Uri {
-    Uri::sip(user, Host::from(at.ip()), Some(at.port()))
 }

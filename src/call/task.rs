@@ -12,12 +12,16 @@ use crate::base::{CallId, Clock, LegId, ShardId, Timestamp};
 use crate::events::{Bus, CallRecord, RecordingFacts};
 use crate::media::NoticeReceiver;
 use crate::router;
+use crate::sip::location::{Answer, Question, Resolver};
+use crate::sip::trace::{Trace, Traced, Way};
 use crate::sip::transport::{Incoming, Transport};
 use crate::sip::{ConnectionId, Flow, Message, owner_shard};
 
 /// What others ask of a shard.
 #[derive(Debug)]
 pub enum Order {
+    /// A name server said something.
+    Answer(Question, Answer),
     /// New calls start with this generation from now on.
     Commit(Arc<Generation>),
     /// A connection that another shard holds is gone.
@@ -40,6 +44,8 @@ pub enum Order {
     Router(Box<router::Output>),
     /// End the loop; calls that live are left as they are.
     Stop,
+    /// The messages of the last minutes, as this shard's sockets saw them.
+    Trace(oneshot::Sender<Vec<Traced>>),
     /// A message for a connection that this shard holds.
     Transmit(Flow, Bytes),
 }
@@ -69,6 +75,8 @@ pub struct Shard<O> {
     pub orders: mpsc::Receiver<Order>,
     /// Which shard this is, and where the others (itself included) take orders.
     pub peers: Peers,
+    /// Whom names are asked of.
+    pub resolver: Resolver,
     /// Where records, bindings and router commands go.
     pub outlets: O,
     /// Where events are heard.
@@ -77,6 +85,8 @@ pub struct Shard<O> {
     pub clock: Arc<dyn Clock>,
     /// Told when the shard is behind its work.
     pub gate: Gate,
+    /// What went over the network lately.
+    pub trace: Trace,
 }
 
 /// All shards of the node, by number.
@@ -114,6 +124,8 @@ const LATE: Duration = Duration::from_millis(200);
 impl<O: Outlets> Shard<O> {
     /// Runs until [`Order::Stop`] or until nobody can give orders any more.
     pub async fn run(mut self) {
+        self.exchange.watch_hosts(self.clock.now());
+        self.flush();
         loop {
             let now = self.clock.now();
             let wait = self.exchange.poll_timeout().map(|at| at.since(now));
@@ -161,6 +173,7 @@ impl<O: Outlets> Shard<O> {
     fn parse(&mut self, now: Timestamp, flow: Flow, bytes: Bytes) {
         match Message::parse(bytes.clone()) {
             Ok(message) => {
+                self.trace.note(Traced::new(now, Way::In, flow, &bytes));
                 // Alone, every message is ours, and reading its branch and tags is for nothing.
                 if self.peers.orders.len() > 1
                     && let Some(owner) =
@@ -191,7 +204,10 @@ impl<O: Outlets> Shard<O> {
     fn obey(&mut self, order: Order) {
         let now = self.clock.now();
         match order {
-            Order::Commit(generation) => self.exchange.commit(generation),
+            Order::Answer(question, answer) => {
+                self.exchange.handle_answer(now, &question, answer);
+            }
+            Order::Commit(generation) => self.exchange.commit(now, generation),
             Order::ConnectionLost(flow) => self.exchange.handle_transport_error(now, &flow),
             // An asker that is gone does not need the answer.
             Order::Control(call, wish, reply) => {
@@ -211,6 +227,9 @@ impl<O: Outlets> Shard<O> {
             }
             Order::Router(output) => self.exchange.handle_router(now, &output),
             Order::Stop => {}
+            Order::Trace(reply) => {
+                let _ = reply.send(self.trace.messages());
+            }
             Order::Transmit(flow, bytes) => self.transport.send(&flow, bytes),
         }
     }
@@ -227,6 +246,18 @@ impl<O: Outlets> Shard<O> {
         }
     }
 
+    /// The answer comes back as an order; a full queue is waited for by the question's own task.
+    fn ask(&self, question: Question) {
+        let own = usize::from(self.peers.own.0);
+        if let Some(orders) = self.peers.orders.get(own).cloned() {
+            self.resolver
+                .ask(question, move |question, answer| async move {
+                    // A shard that is gone asks nothing.
+                    let _ = orders.send(Order::Answer(question, answer)).await;
+                });
+        }
+    }
+
     fn flush(&mut self) {
         while let Some(output) = self.exchange.poll_output() {
             match output {
@@ -234,6 +265,7 @@ impl<O: Outlets> Shard<O> {
                 Output::Event(event) => {
                     self.bus.publish(&event);
                 }
+                Output::Query(question) => self.ask(question),
                 Output::Recording(recording) => self.outlets.recording_found(recording),
                 Output::Record(record) => self.outlets.publish(record),
                 Output::Router(command) => self.route(command),
@@ -246,6 +278,8 @@ impl<O: Outlets> Shard<O> {
 impl<O> Shard<O> {
     /// A connection is written to by the shard that accepted or opened it.
     fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        let traced = Traced::new(self.clock.now(), Way::Out, flow, &bytes);
+        self.trace.note(traced);
         let holder = flow.connection.map(ConnectionId::shard);
         let order = match holder {
             Some(holder) => self.peers.hand_over(holder, Order::Transmit(flow, bytes)),

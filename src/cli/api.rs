@@ -40,6 +40,19 @@ impl Connection {
         self.read(reply)
     }
 
+    /// The octets of a file; `patience` is how long it may take.
+    pub(super) fn fetch(&self, path: &str, patience: Duration) -> anyhow::Result<Vec<u8>> {
+        let reply = agent(patience).get(&self.address(path)).call();
+        let is_file = matches!(&reply, Ok(reply) if reply.status().is_success());
+        if !is_file {
+            self.read(reply)?;
+            bail!("{} sent no file", self.url);
+        }
+        let mut reply = reply?;
+        let body = reply.body_mut().with_config().limit(MOST_BYTES);
+        body.read_to_vec().context("the answer broke off")
+    }
+
     fn address(&self, path: &str) -> String {
         format!("{}{path}", self.url.trim_end_matches('/'))
     }

@@ -5,6 +5,7 @@
 //! room reads one section; the types it fills belong to the rooms that use them.
 
 mod agents;
+mod dns;
 mod duration;
 mod environment;
 mod files;
@@ -23,6 +24,7 @@ mod site;
 mod sounds;
 mod source;
 mod tls;
+mod trace;
 mod trunks;
 mod value;
 mod words;
@@ -47,6 +49,7 @@ pub use report::{Level, Problem, Report, Style};
 pub use site::SiteSettings;
 pub use source::{Place, Source};
 pub use tls::TlsSettings;
+pub use trace::TraceSettings;
 
 /// Reads and checks a configuration directory.
 ///

@@ -9,14 +9,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::dns;
 use super::environment::Environment;
 use super::files::{Files, Kind, nowhere};
 use super::layers;
 use super::section::{At, Notes, Section};
 use super::site::SiteSettings;
 use super::tls::{self, TlsSettings};
+use super::trace::{self, TraceSettings};
 use super::value::Table;
 use crate::sip::Protocol;
+use crate::sip::location::NameServers;
 use crate::sip::transport::TlsConfig;
 
 /// Settings of this node. All paths are complete.
@@ -38,6 +41,8 @@ pub struct NodeSettings {
     pub sip: SipSettings,
     /// Media.
     pub media: MediaSettings,
+    /// SIP messages kept for ladders and captures, and their export.
+    pub trace: TraceSettings,
     /// Where the switch stands, as far as numbers go.
     pub site: SiteSettings,
     /// Listener of the HTTP API, on loopback. Default `127.0.0.1:9090`.
@@ -62,6 +67,10 @@ pub struct SipSettings {
     pub advertised: Vec<IpAddr>,
     /// Certificates.
     pub tls: Option<TlsSettings>,
+    /// Who is asked where names are.
+    pub dns: NameServers,
+    /// How long one address of a target may stay silent before the next is tried. Default 4 s.
+    pub try_for: Duration,
 }
 
 impl SipSettings {
@@ -103,7 +112,7 @@ pub(super) struct Listeners {
 }
 
 /// Every setting that an environment variable may give.
-pub(super) const SETTINGS: [&str; 24] = [
+pub(super) const SETTINGS: [&str; 29] = [
     "name",
     "region",
     "realm",
@@ -128,6 +137,11 @@ pub(super) const SETTINGS: [&str; 24] = [
     "site.caller_ids",
     "http.listen",
     "metrics.listen",
+    "trace.megabytes",
+    "trace.numbers",
+    "trace.hep",
+    "trace.hep_agent",
+    "trace.hep_password",
 ];
 
 /// Reads the node's settings; what cannot be read has its default, and a note.
@@ -217,6 +231,8 @@ pub(super) fn read(
             notes.error(&listener.place, message, "move it, or `ports` in [media]");
         }
     }
+    let trace_section = section("trace", "[trace]");
+    let trace = trace::read(&trace_section, &name.value, notes);
     let shards = node.integer("shards", 1..=256).map_or(1, |at| at.value);
     let max_calls = node.integer("max_calls", 1..=100_000);
     if let Some(max_calls) = &max_calls {
@@ -237,8 +253,11 @@ pub(super) fn read(
             listeners: sip_listeners.iter().map(|at| at.value).collect(),
             advertised: advertised.into_iter().map(|at| at.value).collect(),
             tls: tls.as_ref().map(|tls| tls.settings.clone()),
+            dns: dns::read(&sip, notes),
+            try_for: dns::read_try_for(&sip),
         },
         media,
+        trace,
         site,
         http: http.map_or(SocketAddr::from(([127, 0, 0, 1], 9090)), |at| at.value),
         metrics: metrics.map(|at| at.value),
@@ -246,7 +265,7 @@ pub(super) fn read(
         sounds: path("sounds", directory.join("../sounds")),
         data,
     };
-    for part in [sip, http_section, metrics_section] {
+    for part in [sip, http_section, metrics_section, trace_section] {
         part.close();
     }
     node.close();
@@ -404,7 +423,7 @@ pub(super) fn parse_listener(text: &str) -> Result<(Protocol, SocketAddr), NotAn
     Ok((protocol, address.parse().map_err(|_| wrong())?))
 }
 
-fn parse_address(text: &str) -> Result<SocketAddr, NotAnAddress> {
+pub(super) fn parse_address(text: &str) -> Result<SocketAddr, NotAnAddress> {
     text.parse().map_err(|_| NotAnAddress(text.to_owned()))
 }
 

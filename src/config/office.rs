@@ -126,13 +126,17 @@ impl Office {
             let Trunk {
                 name,
                 accept,
-                target,
+                targets,
+                try_for,
+                accept_hosts,
                 credentials: _,
                 caller_id,
                 max_calls,
                 identity,
             } = trunk;
-            let content = format!("{accept:?} {target:?} {caller_id:?} {max_calls:?} {identity:?}");
+            let content = format!(
+                "{accept:?} {accept_hosts:?} {targets:?} {try_for:?} {caller_id:?} {max_calls:?} {identity:?}"
+            );
             add("trunk", name, content);
         }
         for phone in &self.phones {

@@ -117,8 +117,9 @@ fn the_demo_office_is_correct_and_without_warnings() {
         ("available", "away")
     );
     let trunk = office.trunk("demo").expect("the demo trunk");
-    assert_eq!(trunk.target.to_string(), "UDP 127.0.0.1:5080");
-    assert!(crate::trunk::accepting(&office.trunks, [127, 9, 9, 9].into()).is_some());
+    assert_eq!(trunk.targets.len(), 1);
+    assert_eq!(trunk.targets[0].to_string(), "udp:127.0.0.1:5080");
+    assert!(crate::trunk::accepting(&office.trunks, [127, 9, 9, 9].into(), |_| false).is_some());
 }
 
 #[test]

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query as Pairs, State};
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answer::{Refusal, answer};
@@ -18,6 +18,7 @@ use super::guard;
 use super::live::Live;
 use super::metrics::{CONTENT_TYPE, Metrics};
 use super::query::Query;
+use super::trace;
 use super::view::{self, Why};
 use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
@@ -36,6 +37,8 @@ pub(super) fn whole(sources: Sources) -> Router {
     Router::new()
         .route("/v1/calls", get(calls))
         .route("/v1/calls/{id}", get(call).post(control))
+        .route("/v1/calls/{id}/pcap", get(pcap))
+        .route("/v1/calls/{id}/sip", get(sip))
         .route("/v1/calls/{id}/why", get(why))
         .route("/v1/queues", get(queues))
         .route("/v1/agents", get(agents))
@@ -158,6 +161,42 @@ async fn why(State(sources): State<Sources>, Path(id): Path<String>) -> Result<R
     shown(&why.await??)
 }
 
+async fn sip(State(sources): State<Sources>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let ladder = ask(move || {
+        let record = find(&sources, &id)?;
+        Ok::<_, Refusal>(trace::ladder(sources.live.as_ref(), &record))
+    });
+    shown(&ladder.await??)
+}
+
+/// How long media is captured.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Span {
+    #[serde(default)]
+    seconds: u64,
+}
+
+async fn pcap(
+    State(sources): State<Sources>,
+    Path(id): Path<String>,
+    span: Result<Pairs<Span>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Pairs(span) = span.map_err(|error| Refusal::bad_request(error.body_text()))?;
+    if span.seconds > LONGEST_CAPTURE {
+        let words = format!("`seconds` goes up to {LONGEST_CAPTURE}");
+        return Err(Refusal::bad_request(words));
+    }
+    let time = Duration::from_secs(span.seconds);
+    let file = ask_for(PATIENCE + time, move || {
+        let record = find(&sources, &id)?;
+        trace::capture(sources.live.as_ref(), &record, time)
+            .map_err(|words| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, words))
+    });
+    let file = file.await??;
+    Ok(([(header::CONTENT_TYPE, PCAP)], file).into_response())
+}
+
 async fn queues(State(sources): State<Sources>) -> Result<Response, Refusal> {
     let live = sources.live;
     shown(&ask(move || view::queues(&live.router(), live.now())).await?)
@@ -228,6 +267,11 @@ async fn ask_for<T: Send + 'static>(
         )),
     }
 }
+
+/// Seconds of media in one capture: some 5 MB.
+const LONGEST_CAPTURE: u64 = 60;
+
+const PCAP: &str = "application/vnd.tcpdump.pcap";
 
 /// A shard that takes longer is stuck.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,11 +1,14 @@
 //! What HTTP asks of the running switch; the app answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::{LegId, Timestamp};
 use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
+use crate::media::Captured;
 use crate::router::{Explanation, RouterView};
+use crate::sip::trace::{Numbers, Traced};
 
 /// The running switch. Called from blocking threads: an answer may take a moment, and one that
 /// takes longer than five seconds is reported as a fault.
@@ -27,6 +30,15 @@ pub trait Live: Send + Sync {
 
     /// Does something to a living call; the leg that was added, if one was.
     fn control(&self, id: &str, wish: Control) -> Result<Option<LegId>, ControlError>;
+
+    /// SIP messages of the last minutes, of all calls, in no order.
+    fn messages(&self) -> Vec<Traced>;
+
+    /// Whether traces show telephone numbers.
+    fn numbers(&self) -> Numbers;
+
+    /// The packets of a living call's media, both ways, for some time or until it ends.
+    fn watch(&self, id: &str, time: Duration) -> Vec<Captured>;
 
     /// Loads the configuration again: what changed, or everything that is wrong.
     fn reload(&self) -> Result<String, String>;

@@ -10,8 +10,10 @@ mod guard;
 mod listener;
 mod live;
 pub mod metrics;
+mod pcap;
 mod query;
 mod server;
+pub mod trace;
 pub mod view;
 
 pub use live::Live;

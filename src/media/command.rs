@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::capture::Capture;
 use super::{Codec, Sound};
 use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
 
@@ -14,6 +15,13 @@ use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
 /// A command that names a leg or room that does not exist (any more) does nothing.
 #[derive(Clone, Debug)]
 pub enum Command {
+    /// Copies every packet of a leg, both ways, into a capture; `None` ends that.
+    Capture {
+        /// Leg.
+        leg: LegId,
+        /// Where to.
+        capture: Option<Arc<Capture>>,
+    },
     /// Reports the leg's resumable state as [`Notice::LegCheckpoint`](super::Notice).
     Checkpoint {
         /// Leg.

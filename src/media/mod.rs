@@ -14,6 +14,7 @@ pub mod recorder;
 pub mod rtcp;
 pub mod rtp;
 
+mod capture;
 mod codec;
 mod frame;
 mod sound;
@@ -35,6 +36,7 @@ mod ring;
 mod stats;
 mod worker;
 
+pub use capture::{Capture, Captured, MAX_CAPTURED};
 pub use codec::Codec;
 pub use frame::{
     CLOCK_HZ, FRAME_DURATION, FRAME_MS, FRAME_SAMPLES, Frame, MAX_PACKET_SAMPLES, SILENCE,

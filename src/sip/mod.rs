@@ -4,6 +4,7 @@ mod dialog;
 mod flow;
 mod framing;
 mod header;
+pub mod location;
 mod message;
 mod server_name;
 mod stats;
@@ -11,6 +12,7 @@ mod transaction;
 mod uri;
 
 pub mod auth;
+pub mod trace;
 pub mod transport;
 pub mod ua;
 

@@ -10,14 +10,20 @@ pub struct Stats {
     /// Requests dropped: malformed beyond answering, over the limits, ACKs and responses that
     /// belong to nothing.
     pub dropped: AtomicU64,
+    /// Requests that went to another address because the one before failed (RFC 3263 §4.3).
+    pub failovers: AtomicU64,
     /// Messages that could not be read.
     pub malformed: AtomicU64,
+    /// Questions put to name servers.
+    pub questions: AtomicU64,
     /// Requests and responses that came again.
     pub repeats_received: AtomicU64,
     /// Messages we sent again.
     pub repeats_sent: AtomicU64,
     /// New INVITEs and requests refused because we hold too many transactions.
     pub overloaded: AtomicU64,
+    /// Addresses spared now because they failed or asked for a pause.
+    pub resting: AtomicU64,
     requests_received: [AtomicU64; METHODS.len() + 1],
     requests_sent: [AtomicU64; METHODS.len() + 1],
     responses_received: Box<[AtomicU64]>,
@@ -29,7 +35,10 @@ impl Default for Stats {
         let statuses = || (0..STATUSES).map(|_| AtomicU64::new(0)).collect();
         Self {
             dropped: AtomicU64::new(0),
+            failovers: AtomicU64::new(0),
             malformed: AtomicU64::new(0),
+            questions: AtomicU64::new(0),
+            resting: AtomicU64::new(0),
             repeats_received: AtomicU64::new(0),
             repeats_sent: AtomicU64::new(0),
             overloaded: AtomicU64::new(0),

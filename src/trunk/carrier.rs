@@ -1,13 +1,12 @@
 //! One trunk: where its calls come from and where ours go.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-
-use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::time::Duration;
 
 use super::{IdentityPolicy, Network};
-use crate::sip::Protocol;
 use crate::sip::auth::Credentials;
+use crate::sip::location::Destination as Target;
 
 /// A carrier's line to us.
 #[derive(Clone, PartialEq, Eq)]
@@ -16,8 +15,12 @@ pub struct Trunk {
     pub name: String,
     /// Networks whose INVITEs belong to the trunk; empty for a trunk that only takes calls.
     pub accept: Vec<Network>,
-    /// Where outbound calls go.
-    pub target: Target,
+    /// Hosts whose INVITEs belong to the trunk, lower case; their addresses are learnt from DNS.
+    pub accept_hosts: Vec<String>,
+    /// Where outbound calls go, at least one; located and tried as RFC 3263 says.
+    pub targets: Vec<Target>,
+    /// How long one address may stay silent before the next is tried; the node's when `None`.
+    pub try_for: Option<Duration>,
     /// What our INVITEs are authenticated with, when the carrier asks.
     pub credentials: Option<Credentials>,
     /// Number shown to those we call; the calling phone's own when `None`.
@@ -28,42 +31,38 @@ pub struct Trunk {
     pub identity: IdentityPolicy,
 }
 
-/// An address to send to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Target {
-    /// Protocol.
-    pub protocol: Protocol,
-    /// Address and port.
-    pub address: SocketAddr,
-}
-
-/// The trunk an INVITE from `source` belongs to: the one that accepts the narrowest network.
+/// The trunk an INVITE from `source` belongs to: the one that accepts the narrowest network. A
+/// host whose address it is, as `is_at` says, is as narrow as can be.
 pub fn accepting<'t>(
     trunks: impl IntoIterator<Item = &'t Trunk>,
     source: IpAddr,
+    is_at: impl Fn(&str) -> bool,
 ) -> Option<&'t Trunk> {
+    let narrowest = |trunk: &Trunk| {
+        let networks = trunk.accept.iter();
+        let bits = networks.filter(|network| network.contains(source));
+        let bits = bits.map(|network| u16::from(network.bits()));
+        let hosts = trunk.accept_hosts.iter().filter(|host| is_at(host));
+        bits.chain(hosts.map(|_| HOST_BITS)).max()
+    };
     trunks
         .into_iter()
-        .flat_map(|trunk| trunk.accept.iter().map(move |network| (network, trunk)))
-        .filter(|(network, _)| network.contains(source))
-        .max_by_key(|(network, _)| network.bits())
+        .filter_map(|trunk| Some((narrowest(trunk)?, trunk)))
+        .max_by_key(|(bits, _)| *bits)
         .map(|(_, trunk)| trunk)
 }
+
+/// More than any network has.
+const HOST_BITS: u16 = 256;
 
 impl fmt::Debug for Trunk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Trunk")
             .field("name", &self.name)
             .field("accept", &self.accept)
-            .field("target", &self.target)
+            .field("targets", &self.targets)
             .field("has_credentials", &self.credentials.is_some())
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.protocol, self.address)
     }
 }
 
@@ -78,10 +77,9 @@ mod tests {
                 .iter()
                 .map(|text| Network::parse(text).expect("a network"))
                 .collect(),
-            target: Target {
-                protocol: Protocol::Udp,
-                address: SocketAddr::from(([127, 0, 0, 1], 5080)),
-            },
+            accept_hosts: Vec::new(),
+            targets: Vec::new(),
+            try_for: None,
             credentials: None,
             caller_id: None,
             max_calls: None,
@@ -103,8 +101,21 @@ mod tests {
             ("203.0.113.1", None),
         ] {
             let source = source.parse().expect("an address");
-            let name = accepting(&trunks, source).map(|trunk| trunk.name.as_str());
+            let name = accepting(&trunks, source, |_| false).map(|trunk| trunk.name.as_str());
             assert_eq!(name, expected);
         }
+    }
+
+    #[test]
+    fn a_host_is_narrower_than_any_network() {
+        let mut named = trunk("named", &[]);
+        named.accept_hosts = vec!["sip.carrier.example".to_owned()];
+        let trunks = [trunk("exact", &["192.0.2.7"]), named];
+        let source = "192.0.2.7".parse().expect("an address");
+        let whose = |is_at: fn(&str) -> bool| {
+            accepting(&trunks, source, is_at).map(|trunk| trunk.name.as_str())
+        };
+        assert_eq!(whose(|_| false), Some("exact"));
+        assert_eq!(whose(|host| host == "sip.carrier.example"), Some("named"));
     }
 }

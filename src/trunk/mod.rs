@@ -7,7 +7,8 @@ mod numbering;
 mod numbers;
 mod pattern;
 
-pub use carrier::{Target, Trunk, accepting};
+pub use crate::sip::location::Destination as Target;
+pub use carrier::{Trunk, accepting};
 pub use identity::{
     AnonymousForm, Assertion, CallerIdCase, CallerIds, CallerIdsError, CallerRights, CallerSource,
     Denied, DialledSource, Forwarding, Heard, IdentityPolicy, Presented, Shown, Wish, WishSource,

@@ -181,7 +181,7 @@ impl Peer {
         self.registered = None;
         let request = OutOfDialog {
             method: Method::Register,
-            flow: self.flow(),
+            next_hop: self.flow().into(),
             uri: Uri::sip("", Host::from(self.switch.ip()), Some(self.switch.port())),
             from: aor.clone(),
             to: aor,
@@ -216,7 +216,7 @@ impl Peer {
         let (voice, local) = self.open();
         let body = (offer == Offer::Early).then(|| Body::sdp(sdp::offer(&local).to_bytes()));
         let invite = Invite {
-            flow: self.flow(),
+            next_hop: self.flow().into(),
             uri: self.address_of(number),
             from: NameAddr::new(self.address_of(from)),
             to: NameAddr::new(self.address_of(number)),
@@ -301,6 +301,7 @@ impl Peer {
                 session,
                 status,
                 response,
+                ..
             } => {
                 let talk = self.talk(session)?;
                 talk.heard.push(status);

@@ -337,6 +337,8 @@ impl Storm {
                 while let Some(output) = self.phones[place].ua.poll_output() {
                     any = true;
                     match output {
+                        // Everybody is known by address: nobody answers.
+                        ua::Output::Query(_) => {}
                         ua::Output::Transmit { flow, bytes } => self.send(flow, &bytes),
                         ua::Output::Event(event) => {
                             let wish = self.phones[place].handle(self.now, event);
@@ -360,7 +362,7 @@ impl Storm {
                 told.switch.pump.commit().expect("written");
             }
             Output::Transmit { flow, bytes } => self.send(flow, &bytes),
-            Output::Bindings | Output::Record(_) | Output::Recording(_) => {}
+            Output::Bindings | Output::Query(_) | Output::Record(_) | Output::Recording(_) => {}
         }
     }
 

@@ -109,6 +109,7 @@ impl Switch {
         let settings = ua::Settings {
             user_agent: "tsunagu/simulated".to_owned(),
             advertised: listeners.clone(),
+            listeners: listeners.clone(),
             ..ua::Settings::default()
         };
         let gate = Gate::new();
@@ -153,7 +154,7 @@ impl Switch {
             },
         );
         self.exchange
-            .commit(generation::prepare(office, number, sounds()));
+            .commit(now, generation::prepare(office, number, sounds()));
         for worker in &office.plan.workers {
             let reachable = self.is_registered(&worker.phone);
             let worker = worker.name.clone();

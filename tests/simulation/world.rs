@@ -14,6 +14,7 @@ use tsunagu::journal::MemoryJournal;
 use tsunagu::media::{FRAME_DURATION, Notice, VirtualNet};
 use tsunagu::registrar::{Limits, Registrar};
 use tsunagu::router;
+use tsunagu::sip::location::Answer;
 use tsunagu::sip::{Flow, Message, ua};
 
 use crate::link::{Hallway, Link};
@@ -324,6 +325,12 @@ impl World {
                 while let Some(output) = self.peers[peer].ua.poll_output() {
                     any = true;
                     match output {
+                        ua::Output::Query(question) => {
+                            let now = self.now;
+                            self.peers[peer]
+                                .ua
+                                .handle_answer(now, &question, Answer::Failed);
+                        }
                         ua::Output::Transmit { bytes, .. } => self.send_from(peer, bytes),
                         ua::Output::Event(event) => {
                             let wish = self.peers[peer].handle(self.now, event);
@@ -342,6 +349,11 @@ impl World {
     fn put_out(&mut self, output: Output) {
         match output {
             Output::Bindings | Output::Recording(_) => {}
+            Output::Query(question) => {
+                let now = self.now;
+                let exchange = &mut self.switch.exchange;
+                exchange.handle_answer(now, &question, Answer::Failed);
+            }
             Output::Event(event) => self.events.push(event),
             // In progress: only for the start after a crash.
             Output::Record(record) if record.ended.is_none() => {}

@@ -1,11 +1,14 @@
 //! `tsunagu call ID`: one call as people tell it: who, when, what, and where the recording is.
 
+mod ladder;
 mod lanes;
 mod story;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use owo_colors::Style;
 
 use super::api::{Connection, encode, parse};
@@ -13,6 +16,7 @@ use super::calls::outcome;
 use super::text::{clock, faint, length, local, pad, paint, print, size, strong, width};
 use crate::events::record::{CallRecord, LegRecord, RecordingRecord};
 use crate::events::{Direction, MediaSummary, Role, Stretch};
+use crate::http::trace::Ladder;
 
 pub(super) use story::{happened, reason};
 
@@ -22,6 +26,22 @@ pub struct Args {
     /// The call's id, or `last` for the newest
     id: String,
 
+    /// Draw its SIP messages as a ladder, with their times
+    #[arg(long, conflicts_with = "pcap")]
+    sip: bool,
+
+    /// With --sip: print every message whole
+    #[arg(long, requires = "sip")]
+    whole: bool,
+
+    /// Write its SIP messages, and its media from now on, to a capture file
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+
+    /// With --pcap: seconds of media to capture, 0 to 60, or until the call ends
+    #[arg(long, requires = "pcap", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=60))]
+    seconds: u64,
+
     #[command(flatten)]
     connection: Connection,
 }
@@ -29,12 +49,52 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let id = find_id(&args.connection, &args.id)?;
+    if let Some(path) = &args.pcap {
+        return capture(&args, &id, path);
+    }
+    if args.sip {
+        return sip(&args, &id);
+    }
     let answer = args.connection.get(&format!("/v1/calls/{}", encode(&id)))?;
     if args.connection.json {
         print(&format!("{answer:#}\n"));
     } else {
         print(&show(&parse(answer)?));
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn sip(args: &Args, id: &str) -> anyhow::Result<ExitCode> {
+    let path = format!("/v1/calls/{}/sip", encode(id));
+    let answer = args.connection.get(&path)?;
+    if args.connection.json {
+        print(&format!("{answer:#}\n"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let ladder: Ladder = parse(answer)?;
+    print(&ladder::draw(&ladder));
+    if args.whole {
+        for message in &ladder.messages {
+            let way = if message.way == "in" { "from" } else { "to" };
+            let at = local(message.at, "%H:%M:%S%.3f");
+            let title = format!("{at} {} {way} {}", message.protocol, message.remote);
+            print(&format!(
+                "\n{}\n{}\n",
+                strong(title),
+                message.lines.join("\n")
+            ));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn capture(args: &Args, id: &str, file: &Path) -> anyhow::Result<ExitCode> {
+    let path = format!("/v1/calls/{}/pcap?seconds={}", encode(id), args.seconds);
+    let patience = Duration::from_secs(args.seconds + 15);
+    let octets = args.connection.fetch(&path, patience)?;
+    std::fs::write(file, &octets).with_context(|| format!("cannot write {}", file.display()))?;
+    let size = size(octets.len() as u64);
+    print(&format!("{} {}\n", file.display(), faint(size)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -56,6 +116,7 @@ pub fn show(record: &CallRecord) -> String {
     text.push_str(&bar(record));
     text.push('\n');
     text.push_str(&lanes::draw(&story::tell(record)));
+    text.push_str(&checks(record));
     text.push_str(&legs(record));
     text.push_str(&recordings(record));
     text.push_str(&attributes(record));
@@ -124,6 +185,30 @@ fn bar(record: &CallRecord) -> String {
         (ms > 0).then(|| format!("{share} {} {}", story::noun(*stretch), length(ms)))
     });
     format!("  {bar}\n  {}\n", sums.collect::<Vec<_>>().join("   "))
+}
+
+/// What was checked before legs were placed, in order; the first that failed is marked.
+fn checks(record: &CallRecord) -> String {
+    if record.checks.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{}\n", strong("Checks"));
+    let widest = record.checks.iter().map(|one| width(&one.check)).max();
+    for check in &record.checks {
+        let name = pad(&check.check, widest.unwrap_or(0));
+        let input = faint(&check.input);
+        match &check.code {
+            None => text.push_str(&format!("  ✓ {name}  {input}  {}\n", check.words)),
+            Some(code) => {
+                let code = paint(code, Style::new().red().bold());
+                text.push_str(&format!("  ✗ {name}  {input}  {code}: {}\n", check.words));
+                if let Some(words) = &check.words_ja {
+                    text.push_str(&format!("    {}  {words}\n", pad("", widest.unwrap_or(0))));
+                }
+            }
+        }
+    }
+    text
 }
 
 fn legs(record: &CallRecord) -> String {

@@ -287,6 +287,8 @@ impl Line {
         while let Some(output) = self.ua.poll_output() {
             match output {
                 Output::Event(event) => self.event(event),
+                // A phone knows its switch by address and asks nobody: the question times out.
+                Output::Query(_) => {}
                 Output::Transmit { flow, bytes } => self.transport.send(&flow, bytes),
             }
         }
@@ -327,7 +329,7 @@ impl Line {
         let expires = self.registration.expires_s().to_string();
         let request = OutOfDialog {
             method: Method::Register,
-            flow: self.flow,
+            next_hop: self.flow.into(),
             uri: Uri::sip("", Host::from(server.ip()), Some(server.port())),
             from: aor.clone(),
             to: aor,

@@ -85,7 +85,7 @@ impl Line {
             .clone()
             .unwrap_or_else(|| self.args.user.clone());
         let invite = Invite {
-            flow: self.flow,
+            next_hop: self.flow.into(),
             uri: to.clone(),
             from: NameAddr::new(self.address(&from)),
             to: NameAddr::new(to),

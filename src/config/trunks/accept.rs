@@ -1,20 +1,35 @@
-//! `accept`: the networks whose calls belong to a trunk.
+//! `accept`: the networks and hosts whose calls belong to a trunk.
 
 use crate::config::report::Problem;
 use crate::config::section::{At, Notes, Section};
+use crate::sip::Host;
 use crate::trunk::Network;
+
+/// Whose calls belong to a trunk.
+#[derive(Debug, Default)]
+pub(super) struct Accepted {
+    /// Networks.
+    pub(super) networks: Vec<Network>,
+    /// Hosts by name, lower case.
+    pub(super) hosts: Vec<String>,
+}
 
 /// Reads one trunk's networks; `accepted` are those of all trunks so far.
 pub(super) fn read(
     trunk: &Section<'_>,
     accepted: &mut Vec<At<Network>>,
     notes: &Notes,
-) -> Vec<Network> {
-    let mut networks = Vec::new();
+) -> Accepted {
+    let mut found = Accepted::default();
     for text in trunk.texts("accept").unwrap_or_default() {
+        if let Some(host) = as_host(&text.value) {
+            found.hosts.push(host);
+            continue;
+        }
         match Network::parse(&text.value) {
             Err(error) => {
-                let help = "write an address or a network, such as \"192.0.2.0/24\"";
+                let help =
+                    "write an address or a network, such as \"192.0.2.0/24\", or a host's name";
                 notes.error(&text.place, error.to_string(), help);
             }
             Ok(network) => {
@@ -24,7 +39,7 @@ pub(super) fn read(
                     let problem = Problem::error(&text.place, message, help);
                     notes.push(problem.with(&other.place, "the other is at"));
                 }
-                networks.push(network);
+                found.networks.push(network);
                 accepted.push(At {
                     value: network,
                     place: text.place,
@@ -32,5 +47,17 @@ pub(super) fn read(
             }
         }
     }
-    networks
+    found
+}
+
+/// A name with a letter that begins its last label: no address, however mistyped, has one.
+fn as_host(text: &str) -> Option<String> {
+    let last = text.trim_end_matches('.').rsplit('.').next()?;
+    if !text.contains('.') || !last.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return None;
+    }
+    match Host::parse(text)? {
+        Host::Name(name) => Some(name.to_ascii_lowercase()),
+        Host::V4(_) | Host::V6(_) => None,
+    }
 }

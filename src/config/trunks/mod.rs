@@ -41,7 +41,8 @@ pub(super) fn read(
         for trunk in top.sections("trunk", "a trunk") {
             let name = trunk.required("name", "demo");
             let accept = accept::read(&trunk, &mut accepted, notes);
-            let target = target::read(&trunk, listeners, notes);
+            let targets = target::read(&trunk, listeners, notes);
+            let try_for = target::read_try_for(&trunk);
             let credentials = credentials::read(&trunk, directory, environment, notes);
             let caller_id = trunk.parsed("caller_id", CALLER_ID_HELP, |text| {
                 normalise(text).ok_or_else(|| format!("\"{text}\" is not a number"))
@@ -52,11 +53,13 @@ pub(super) fn read(
             if let Some(name) = &name {
                 trunks.names.declare(notes, name);
             }
-            if let (Some(name), Some(target)) = (name, target) {
+            if let Some(name) = name.filter(|_| !targets.is_empty()) {
                 trunks.trunks.push(Trunk {
                     name: name.value,
-                    accept,
-                    target,
+                    accept: accept.networks,
+                    accept_hosts: accept.hosts,
+                    targets,
+                    try_for,
                     credentials,
                     caller_id: caller_id.map(|at| at.value),
                     max_calls: max_calls.and_then(|at| usize::try_from(at.value).ok()),

@@ -162,6 +162,21 @@ fn sip(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
         "Calls refused with 503 because of load",
         sip.refused_by_gate,
     )?;
+    page.counter(
+        "tsunagu_dns_questions",
+        "Questions put to name servers",
+        sip.questions,
+    )?;
+    page.counter(
+        "tsunagu_sip_failovers",
+        "SIP requests that went on to another address",
+        sip.failovers,
+    )?;
+    page.gauge(
+        "tsunagu_sip_targets_resting",
+        "Addresses spared because they failed or asked for a pause",
+        sip.resting,
+    )?;
     page.gauge(
         "tsunagu_sip_transactions",
         "SIP transactions alive",
@@ -274,6 +289,17 @@ fn disk(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
         "tsunagu_log_lines_dropped",
         "Log lines dropped because standard error was too slow",
         snapshot.log_lines_dropped,
+    )?;
+    let [sent, lost] = snapshot.hep;
+    page.counter(
+        "tsunagu_hep_sent",
+        "SIP messages sent to the HEP collector",
+        sent,
+    )?;
+    page.counter(
+        "tsunagu_hep_lost",
+        "SIP messages the HEP collector did not get: too many at once, or unreachable",
+        lost,
     )
 }
 

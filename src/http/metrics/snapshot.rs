@@ -49,6 +49,8 @@ pub struct Snapshot {
     pub events_lost: u64,
     /// Log lines dropped because standard error was too slow.
     pub log_lines_dropped: u64,
+    /// SIP messages sent to the HEP collector, and those that could not be.
+    pub hep: [u64; 2],
 }
 
 /// One queue.
@@ -83,6 +85,12 @@ pub struct SipSnapshot {
     pub refused_by_gate: u64,
     /// Sockets.
     pub transport: TransportSnapshot,
+    /// Questions put to name servers.
+    pub questions: u64,
+    /// Requests that went on to another address.
+    pub failovers: u64,
+    /// Addresses spared now.
+    pub resting: u64,
 }
 
 /// SIP sockets, all shards together.

@@ -9,9 +9,12 @@ use super::*;
 use crate::base::{CallId, Cause, LegId, Party, TaskId, Timestamp};
 use crate::call::{Control, ControlError};
 use crate::events::record::{ArchiveError, Filter};
-use crate::events::{CallRecord, Direction, Event, Fact};
+use crate::events::{CallRecord, Direction, Event, Fact, MediaSummary, Role};
 use crate::http::metrics::{Snapshot, Source};
+use crate::media::Captured;
 use crate::router::{Explanation, QueueView, RouterView};
+use crate::sip::Flow;
+use crate::sip::trace::{Numbers, Traced, Way};
 
 const START: i64 = 1_795_136_523_000;
 
@@ -39,7 +42,28 @@ fn record(number: i64, ended: bool) -> CallRecord {
             generation: 1,
         },
     )]);
+    let leg = LegId(1);
+    record.apply(&event(
+        0,
+        Fact::LegAdded {
+            leg,
+            role: Role::Caller,
+            party: "+8190".into(),
+            agent: None,
+            trunk: None,
+            sip_call_id: format!("of-c{number}"),
+        },
+    ));
     if ended {
+        record.apply(&event(
+            500,
+            Fact::LegEnded {
+                leg,
+                media: MediaSummary::default(),
+                by: Party::Caller,
+                cause: Cause::normal(),
+            },
+        ));
         let (by, cause) = (Party::Caller, Cause::normal());
         record.apply(&event(500, Fact::CallEnded { by, cause }));
     }
@@ -100,6 +124,27 @@ impl Live for Switch {
             ("c3", _) => Err(ControlError::NotTalking),
             _ => Err(ControlError::NoCall),
         }
+    }
+
+    fn messages(&self) -> Vec<Traced> {
+        let [local, remote] = [1u8, 2].map(|last| ([127, 0, 0, last], 5060).into());
+        let message = |id: &str| {
+            let text = format!(
+                "INVITE sip:100@a SIP/2.0\r\nCall-ID: {id}\r\n\
+                 Authorization: Digest response=\"beef\"\r\n\r\n"
+            );
+            let flow = Flow::udp(local, remote);
+            Traced::new(self.now(), Way::In, flow, &text.into())
+        };
+        vec![message("of-c3"), message("of another")]
+    }
+
+    fn numbers(&self) -> Numbers {
+        Numbers::Shown
+    }
+
+    fn watch(&self, _: &str, _: Duration) -> Vec<Captured> {
+        Vec::new()
     }
 
     fn reload(&self) -> Result<String, String> {
@@ -204,6 +249,29 @@ fn one_call_and_why_are_found_or_refused_in_json() {
         "営業"
     );
     assert_eq!(get(server.api(), "/v1/reload").0, 405);
+}
+
+#[test]
+fn the_wire_of_a_call_is_shown_without_its_secrets() {
+    let server = server();
+    let (status, body) = get(server.api(), "/v1/calls/c3/sip");
+    assert_eq!(status, 200);
+    let messages = body["messages"].as_array().unwrap();
+    assert_eq!(messages.len(), 1, "of this call alone: {body}");
+    assert_eq!(messages[0]["lines"][0], "INVITE sip:100@a SIP/2.0");
+    assert_eq!(
+        messages[0]["lines"][2],
+        "Authorization: Digest response=\"xxxx\""
+    );
+    assert_eq!(body["legs"][0]["sip_call_id"], "of-c3");
+    let url = format!("http://{}/v1/calls/c3/pcap?seconds=1", server.api());
+    let mut reply = agent().get(url).call().unwrap();
+    let file = reply.body_mut().read_to_vec().unwrap();
+    assert!(file.len() > 24 + 16 + 28, "a header and a packet");
+    assert!(!file.windows(4).any(|octets| octets == b"beef"));
+    assert_eq!(get(server.api(), "/v1/calls/c3/pcap?seconds=61").0, 400);
+    assert_eq!(get(server.api(), "/v1/calls/c3/pcap?minutes=1").0, 400);
+    assert_eq!(get(server.api(), "/v1/calls/nobody/pcap").0, 404);
 }
 
 #[test]

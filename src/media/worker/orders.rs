@@ -81,6 +81,10 @@ impl Worker {
                 };
                 return self.notices.tell(leg.shard, notice, &self.stats);
             }
+            Command::Capture { capture, .. } => {
+                leg.capture = capture;
+                return;
+            }
             Command::CloseLeg { leg } => return self.close_leg(leg, now),
             Command::Echo { on, .. } => leg.own.echo = on,
             Command::HoldMusic { sound, .. } => {
@@ -183,7 +187,7 @@ impl Worker {
             ..
         } = &mut *self.wire;
         let goodbye = leg.goodbye(cname, packet);
-        if goodbye.is_some_and(|length| leg.send_rtcp(&packet[..length])) {
+        if goodbye.is_some_and(|length| leg.send_rtcp(now, &packet[..length])) {
             counts.rtcp_out += 1;
         }
         self.bury(*leg, now);

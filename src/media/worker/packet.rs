@@ -45,6 +45,7 @@ impl Worker {
         };
         let datagram = &wire.datagram[..length];
         counts.packets_in += 1;
+        leg.show_received(now, source, leg.ports.rtp, datagram);
         let taped = leg.route.room.filter(|_| leg.route.is_taped);
         let room = taped.and_then(|room| self.rooms.get_mut(room));
         let (packet, is_event) = match leg.judge(now, source, datagram) {
@@ -110,6 +111,7 @@ impl Worker {
         let Ok((length, source)) = leg.rtcp.receive(datagram) else {
             return;
         };
+        leg.show_received(now, source, leg.ports.rtcp, &datagram[..length]);
         counts.rtcp(leg.handle_rtcp(now, source, &datagram[..length]));
     }
 }
@@ -212,6 +214,26 @@ impl Leg {
         self.transmit(now, header, payload, buffer, counts);
     }
 
+    /// Shows a packet that came in to whoever captures the leg.
+    fn show_received(&self, now: Timestamp, from: SocketAddr, to: SocketAddr, packet: &[u8]) {
+        if let Some(capture) = &self.capture {
+            capture.put(now, from, to, packet);
+        }
+    }
+
+    /// Shows a packet that goes out to whoever captures the leg.
+    pub(super) fn show_sent(
+        &self,
+        now: Timestamp,
+        from: SocketAddr,
+        to: Option<SocketAddr>,
+        packet: &[u8],
+    ) {
+        if let (Some(capture), Some(to)) = (&self.capture, to) {
+            capture.put(now, from, to, packet);
+        }
+    }
+
     /// Hands a packet to the network.
     pub(super) fn transmit(
         &mut self,
@@ -227,6 +249,7 @@ impl Leg {
         let Some(length) = rtp::write(buffer, header, payload) else {
             return;
         };
+        self.show_sent(now, self.ports.rtp, Some(to), &buffer[..length]);
         match self.rtp.send(&buffer[..length], to) {
             Ok(()) => counts.packets_out += 1,
             Err(_) => counts.send_failed += 1,

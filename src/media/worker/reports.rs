@@ -109,12 +109,13 @@ impl Leg {
     }
 
     /// Sends RTCP where it belongs; says whether it went.
-    pub(super) fn send_rtcp(&self, bytes: &[u8]) -> bool {
+    pub(super) fn send_rtcp(&self, now: Timestamp, bytes: &[u8]) -> bool {
         let Some(flow) = &self.flow else {
             return false;
         };
         if flow.rtcp_mux {
             let to = self.latch.destination();
+            self.show_sent(now, self.ports.rtp, to, bytes);
             return to.is_some_and(|to| self.rtp.send(bytes, to).is_ok());
         }
         let elsewhere = self.latch.source().filter(|_| self.latch.is_elsewhere());
@@ -127,6 +128,7 @@ impl Leg {
             .heard_from
             .or_else(|| elsewhere.and_then(above))
             .or(self.reports.negotiated);
+        self.show_sent(now, self.ports.rtcp, to, bytes);
         to.is_some_and(|to| self.rtcp.send(bytes, to).is_ok())
     }
 }

@@ -165,7 +165,8 @@ impl Command {
     /// The leg and the room a command is about; neither for one about a recording.
     pub(crate) fn about(&self) -> (Option<&LegId>, Option<RoomId>) {
         match self {
-            Command::Checkpoint { leg }
+            Command::Capture { leg, .. }
+            | Command::Checkpoint { leg }
             | Command::CloseLeg { leg }
             | Command::Echo { leg, .. }
             | Command::Play { leg, .. }

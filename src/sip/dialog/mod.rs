@@ -4,6 +4,7 @@ mod route;
 
 use serde::{Deserialize, Serialize};
 
+use super::location::Hop;
 use super::{CSeq, Flow, HeaderName, Message, Method, NameAddr, RequestBuilder, Uri, Via};
 
 /// One dialog seen from our side. Owns all it holds; nothing refers to a receive buffer.
@@ -23,6 +24,9 @@ pub(crate) struct Dialog {
     pub(crate) target: Uri,
     /// Route set in the order our requests carry it.
     routes: Vec<NameAddr>,
+    /// Where the first route or the target is, when that is a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) located: Option<Hop>,
 }
 
 impl Dialog {
@@ -44,6 +48,7 @@ impl Dialog {
             remote_cseq: None,
             target,
             routes,
+            located: None,
         }
     }
 
@@ -59,6 +64,7 @@ impl Dialog {
             remote_cseq: None,
             target: invite.request_uri()?.ok()?.clone(),
             routes: Vec::new(),
+            located: None,
         };
         dialog.establish(response);
         Some(dialog)
@@ -79,6 +85,7 @@ impl Dialog {
             remote_cseq: Some(invite.cseq().ok()?.number),
             target: contacts.first()?.uri.clone(),
             routes: invite.record_routes(),
+            located: None,
         })
     }
 
@@ -143,7 +150,13 @@ impl Dialog {
 
     /// Where the dialog's requests go, given the flow the other side was last heard on.
     pub(crate) fn next_hop(&self, heard_on: Flow) -> Flow {
-        route::next_hop(&self.target, &self.routes, heard_on)
+        route::next_hop(self.peer(), self.located.as_ref(), heard_on)
+    }
+
+    /// Whom the dialog's requests are sent to: the first route, or the target.
+    pub(crate) fn peer(&self) -> &Uri {
+        let route = self.routes.first();
+        route.map_or(&self.target, |route| &route.uri)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::sip::{Flow, NameAddr, Protocol, Scheme, Uri};
+use crate::sip::location::Hop;
+use crate::sip::{Flow, NameAddr, Protocol, Scheme, ServerName, Uri};
 
 /// Request-URI and Route headers. A first route without `;lr` is a strict router of RFC 2543: it
 /// becomes the Request-URI, and the target the last route.
@@ -17,15 +18,18 @@ pub(super) fn apply<'a>(target: &'a Uri, routes: &'a [NameAddr]) -> (&'a Uri, Ve
     }
 }
 
-/// The flow to the first route, or to the target. We resolve no names and trust no address a NAT
-/// has hidden: then the flow the other side was heard on is the way back.
-pub(super) fn next_hop(target: &Uri, routes: &[NameAddr], heard_on: Flow) -> Flow {
-    let uri = routes.first().map_or(target, |route| &route.uri);
+/// The flow to `peer`, the first route or the target; `located` says where it is when it is a
+/// name. We trust no address a NAT has hidden: then, and while a name is not located, the flow the
+/// other side was heard on is the way back.
+pub(super) fn next_hop(peer: &Uri, located: Option<&Hop>, heard_on: Flow) -> Flow {
+    let uri = peer;
     if heard_on.connection.is_some() {
         // RFC 5923 §5: what came over a connection is answered over it.
         return heard_on;
     }
-    let Some(address) = uri.host.address() else {
+    let located = located.filter(|_| uri.host.address().is_none());
+    let address = uri.host.address();
+    let Some(address) = address.or(located.map(|hop| hop.address.ip())) else {
         return heard_on;
     };
     let is_same_family = address.is_ipv4() == heard_on.local.is_ipv4();
@@ -38,6 +42,11 @@ pub(super) fn next_hop(target: &Uri, routes: &[NameAddr], heard_on: Flow) -> Flo
     // RFC 5626 §4.3: who writes `ob` is reached by the flow he was heard on.
     if uri.params.has("ob") {
         return heard_on;
+    }
+    if let Some(hop) = located {
+        let name = hop.name.as_deref().filter(|_| hop.protocol.is_secure());
+        let name = name.and_then(ServerName::new);
+        return Flow::new(hop.protocol, heard_on.local, hop.address).named(name);
     }
     let protocol = match uri.params.value("transport") {
         Some(transport) => Protocol::parse(transport),
@@ -85,7 +94,9 @@ mod tests {
             .iter()
             .map(|route| NameAddr::parse(route).unwrap())
             .collect();
-        let flow = next_hop(&Uri::parse(target).unwrap(), &routes, heard_on);
+        let target = Uri::parse(target).unwrap();
+        let peer = routes.first().map_or(&target, |route| &route.uri);
+        let flow = next_hop(peer, None, heard_on);
         format!("{} {}", flow.protocol, flow.remote)
     }
 

@@ -254,6 +254,20 @@ impl<O: Clone> Table<O> {
         });
     }
 
+    /// A request of ours is no longer repeated, and belongs to `owner` from now on; late
+    /// answers still reach it.
+    pub(crate) fn abandon(&mut self, id: TransactionId, owner: O) {
+        self.react(id, |machine| {
+            match machine {
+                Machine::Client(client) => client.running.stop_repeating(),
+                Machine::InviteClient(invite) => invite.running.stop_repeating(),
+                Machine::InviteServer(_) | Machine::Server(_) => {}
+            }
+            Step::NOTHING
+        });
+        self.set_owner(id, owner);
+    }
+
     /// Fires one timer that is due.
     pub(crate) fn handle_timeout(&mut self, now: Timestamp) -> Option<Reaction<O>> {
         let (_, id) = self.timers.pop_due(now)?;

@@ -82,6 +82,8 @@ impl UserAgent {
         if let Some(session) = self.sessions.get_mut(&session) {
             session.phase = Phase::Confirmed;
         }
+        // By the time we have something to say it is known where to.
+        self.seek_peer(now, session);
     }
 
     /// Refuses their INVITE with a status from 300; the session is over.

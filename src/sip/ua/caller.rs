@@ -5,9 +5,11 @@ use crate::sip::dialog::{Dialog, MAX_FORWARDS};
 use crate::sip::transaction::{Reaction, TransactionId, cancellation};
 use crate::sip::{Failure, HeaderName, Message, Method, Via};
 
+use super::failover::{Step, Waiter};
 use super::reply::ALLOW;
 use super::session::{Ack, Calling, Deadline, Phase, Session, Side};
 use super::settings::{Body, Invite, Overload};
+use super::way::Unreached;
 use super::{Event, Owner, SessionId, UserAgent};
 
 impl UserAgent {
@@ -16,10 +18,13 @@ impl UserAgent {
         if self.transactions.len() >= self.identity.settings.limits.transactions {
             return Err(Overload);
         }
-        let (flow, has_offer) = (invite.flow, invite.body.is_some());
+        let has_offer = invite.body.is_some();
+        let who = (&invite.uri, Some(invite.contact_user.clone()));
+        let (step, mut way) = self.set_out(now, invite.next_hop, who);
+        let flow = step.flow();
         let from = (invite.from, self.identity.tag());
-        let way = (invite.uri.without_headers(), invite.routes);
-        let mut dialog = Dialog::calling(self.identity.call_id(), from, invite.to, way);
+        let target = (invite.uri.without_headers(), invite.routes);
+        let mut dialog = Dialog::calling(self.identity.call_id(), from, invite.to, target);
         dialog.local_cseq = 1;
         let via = self.identity.via(&flow);
         let contact = self.identity.contact(&invite.contact_user, &flow);
@@ -43,12 +48,20 @@ impl UserAgent {
             is_heard: false,
             given_up: None,
             is_cancelled: false,
+            way: None,
         });
         session.credentials = invite.credentials.map(Box::new);
         session.terms = invite.terms;
         let id = self.add_session(session);
-        let request = (flow, builder.build());
-        self.start(now, (&Method::Invite, branch), request, Owner::Invite(id));
+        let request = builder.build();
+        if let Some(way) = &mut way {
+            way.request = request.clone();
+        }
+        if let Step::Go(flow) = step {
+            let request = (flow, request);
+            self.start(now, (&Method::Invite, branch), request, Owner::Invite(id));
+        }
+        self.begin_way(now, id, &step, way);
         if let Some(timeout) = invite.timeout {
             self.timers.set((id, Deadline::Answer), now + timeout);
         }
@@ -70,7 +83,13 @@ impl UserAgent {
             return;
         };
         calling.given_up.get_or_insert(status);
+        let ask = calling.way.as_ref().and_then(|way| way.ask);
         self.timers.stop(&(id, Deadline::Answer));
+        self.leave_way(Waiter::Invite(id), ask);
+        if ask.is_some() {
+            // Nothing is on the wire while the next address is looked for.
+            return self.call_failed(id, status, None);
+        }
         self.send_cancel(now, id);
     }
 
@@ -119,6 +138,10 @@ impl UserAgent {
         if calling.transaction != reaction.id {
             return;
         }
+        self.invite_heard(now, id, response);
+        let Some(calling) = self.calling(id) else {
+            return;
+        };
         match status {
             100..=199 => {
                 calling.is_heard = true;
@@ -147,18 +170,24 @@ impl UserAgent {
                     }
                     return;
                 }
+                if status == 503 && self.fail_over(now, id, Unreached::Unavailable) {
+                    return;
+                }
                 self.call_failed(id, status, Some(response.clone()));
             }
         }
     }
 
-    pub(super) fn invite_failed(&mut self, id: SessionId, failure: Failure) {
-        if self.calling(id).is_some() {
-            let status = match failure {
-                Failure::Timeout => 408,
-                Failure::Transport => 503,
+    pub(super) fn invite_failed(&mut self, now: Timestamp, id: SessionId, failure: Failure) {
+        if let Some(calling) = self.calling(id) {
+            let is_wanted = calling.given_up.is_none();
+            let why = match failure {
+                Failure::Timeout => Unreached::Silent,
+                Failure::Transport => Unreached::Transport,
             };
-            self.call_failed(id, status, None);
+            if !is_wanted || !self.fail_over(now, id, why) {
+                self.call_failed(id, why.status(), None);
+            }
         }
     }
 
@@ -170,6 +199,7 @@ impl UserAgent {
         response: &Message,
     ) {
         self.timers.stop(&(id, Deadline::Answer));
+        self.leave_way(Waiter::Invite(id), None);
         let cseq = response.cseq().map_or(0, |cseq| cseq.number);
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
@@ -182,6 +212,7 @@ impl UserAgent {
             cseq,
             sent: None,
         }));
+        self.seek_peer(now, id);
         if has_offer {
             self.send_ack(id, None);
         }
@@ -221,6 +252,9 @@ impl UserAgent {
 
     /// Sends the ACK that is owed.
     pub(super) fn send_ack(&mut self, id: SessionId, body: Option<&Body>) {
+        if self.park_ack(id, body) {
+            return;
+        }
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
@@ -256,23 +290,36 @@ impl UserAgent {
         }
     }
 
-    fn calling(&mut self, id: SessionId) -> Option<&mut Calling> {
+    pub(super) fn calling(&mut self, id: SessionId) -> Option<&mut Calling> {
         match &mut self.sessions.get_mut(&id)?.phase {
             Phase::Calling(calling) => Some(calling),
             _ => None,
         }
     }
 
-    fn call_failed(&mut self, id: SessionId, status: u16, response: Option<Message>) {
-        let status = self
-            .calling(id)
-            .and_then(|calling| calling.given_up)
-            .unwrap_or(status);
+    pub(super) fn call_failed(&mut self, id: SessionId, status: u16, response: Option<Message>) {
+        let Some(calling) = self.calling(id) else {
+            return;
+        };
+        let given_up = calling.given_up;
+        let (ask, noted) = match &calling.way {
+            Some(way) => (way.ask, way.unreached),
+            None => (None, None),
+        };
+        let unreached = match (given_up, status, &response) {
+            (Some(_), _, _) => None,
+            (None, 503, Some(_)) => Some(Unreached::Unavailable),
+            (None, _, Some(_)) => None,
+            (None, 408, None) => noted.or(Some(Unreached::Silent)),
+            (None, _, None) => noted.or(Some(Unreached::Transport)),
+        };
+        self.leave_way(Waiter::Invite(id), ask);
         self.remove_session(id);
         self.tell(Event::Failed {
             session: id,
-            status,
+            status: given_up.unwrap_or(status),
             response,
+            unreached,
         });
     }
 }

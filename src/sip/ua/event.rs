@@ -5,10 +5,12 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::sip::location::Question;
 use crate::sip::transaction::TransactionId;
 use crate::sip::{Failure, Flow, Message};
 
 use super::ReferId;
+use super::way::Unreached;
 
 /// One INVITE usage, from the INVITE to the end of its dialog; unique in its user agent, the
 /// shard in the upper 16 bits.
@@ -35,6 +37,8 @@ pub struct ServerTransactionId(pub(in crate::sip) TransactionId);
 pub enum Output {
     /// Something the call must know.
     Event(Event),
+    /// A question for a name server; [`super::UserAgent::handle_answer`] takes the answer.
+    Query(Question),
     /// A message to be sent.
     Transmit {
         /// Where.
@@ -83,6 +87,9 @@ pub enum Event {
         status: u16,
         /// The refusal, when there was one.
         response: Option<Message>,
+        /// Set when it is the way that failed and not the other side that refused: another route
+        /// may be tried.
+        unreached: Option<Unreached>,
     },
     /// A new INVITE; 100 has been sent.
     Incoming {

@@ -2,6 +2,7 @@
 
 use crate::base::Timestamp;
 use crate::sip::dialog::{Dialog, MAX_FORWARDS};
+use crate::sip::location::Destination;
 use crate::sip::transaction::Reaction;
 use crate::sip::{Message, Method};
 
@@ -22,6 +23,8 @@ impl UserAgent {
         let Some(mut dialog) = dialog else {
             return;
         };
+        let peer = Destination::of(dialog.peer());
+        dialog.located = peer.and_then(|peer| self.seeker.locator.known(now, &peer));
         let flow = dialog.next_hop(reaction.flow);
         let number = self.keys.companion(reaction.id, &dialog.remote_tag);
         let via = self.identity.via(&flow);

@@ -54,6 +54,7 @@ impl UserAgent {
         is_told: bool,
     ) {
         self.drop_offers(now, id);
+        self.seek_peer(now, id);
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
@@ -135,6 +136,8 @@ impl UserAgent {
             session.reoffer.under_way = UnderWay::Nothing;
         }
         if session.owes_ack() {
+            // Where it goes is not waited for any more.
+            self.seeker.forget_dialog(id);
             self.send_ack(id, None);
         }
         self.stop_session_timers(id);

@@ -8,6 +8,7 @@ mod callee;
 mod caller;
 mod checkpoint;
 mod event;
+mod failover;
 mod fork;
 mod hangup;
 mod identity;
@@ -27,6 +28,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod timeout;
+mod way;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -50,10 +52,13 @@ pub use replaced::Replaced;
 pub use session::State;
 pub use settings::{Body, Headers, Invite, Limits, OutOfDialog, Overload, Settings};
 pub use terms::{Refresher, Reliable, SessionTimer, Terms};
+pub use way::{NextHop, Targets, Unreached};
 
 /// Whose a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
+    /// Our first INVITE, at an address that stayed silent too long.
+    Abandoned,
     /// Our BYE.
     Bye(SessionId),
     /// Their first INVITE.
@@ -94,6 +99,8 @@ pub struct UserAgent {
     unanswered: HashMap<TransactionId, Message>,
     /// Our requests outside dialogs, with what to answer a challenge with.
     requests: HashMap<RequestId, outside::Pending>,
+    /// Who is being located.
+    seeker: failover::Seeker,
     outputs: VecDeque<Output>,
     stats: Arc<Stats>,
     last_session: u64,
@@ -108,6 +115,7 @@ impl UserAgent {
         Self {
             keys,
             transactions: Table::new(settings.timing),
+            seeker: failover::Seeker::new(&settings, entropy.clone().fork()),
             identity: Identity::new(settings, entropy),
             sessions: HashMap::new(),
             by_tag: HashMap::new(),
@@ -130,10 +138,12 @@ impl UserAgent {
 
     /// When [`UserAgent::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        match (self.transactions.next_timeout(), self.timers.next()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let timers = [
+            self.transactions.next_timeout(),
+            self.timers.next(),
+            self.seeker.next_timeout(),
+        ];
+        timers.into_iter().flatten().min()
     }
 
     /// How far a session has come; `None` once it is over.
@@ -160,6 +170,11 @@ impl UserAgent {
             session.terms = terms;
         }
         Ok(())
+    }
+
+    /// The flow a session's requests come by or go by; all zeros while its first is located.
+    pub fn flow(&self, session: SessionId) -> Option<Flow> {
+        self.sessions.get(&session).map(|session| session.flow)
     }
 
     /// Sessions not over, those whose BYE is on its way included.
@@ -221,6 +236,7 @@ impl UserAgent {
         for deadline in Deadline::ALL {
             self.timers.stop(&(id, deadline));
         }
+        self.seeker.forget_dialog(id);
         Some(session)
     }
 }
@@ -230,6 +246,6 @@ impl UserAgent {
     /// Whatever is kept beyond sessions and transactions.
     fn leftovers(&self) -> usize {
         let kept = self.unanswered.len() + self.requests.len() + self.departed.len();
-        self.by_tag.len() + self.timers.len() + kept
+        self.by_tag.len() + self.timers.len() + kept + self.seeker.leftovers()
     }
 }

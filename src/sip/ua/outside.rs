@@ -3,18 +3,24 @@
 use crate::base::Timestamp;
 use crate::sip::auth::Credentials;
 use crate::sip::dialog::{Dialog, MAX_FORWARDS};
-use crate::sip::transaction::Reaction;
+use crate::sip::transaction::{Reaction, TransactionId};
 use crate::sip::{Failure, HeaderName, Message};
 
+use super::failover::{Step, Waiter};
 use super::reply::Reply;
 use super::screen::Arrived;
 use super::settings::{Body, OutOfDialog, Overload};
+use super::way::{Unreached, Way};
 use super::{Event, Owner, RequestId, ServerTransactionId, UserAgent};
 
 /// A request of ours that waits for its final response.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) credentials: Option<Box<Credentials>>,
+    /// Its transaction of now.
+    pub(super) transaction: TransactionId,
+    /// Where else it may go, when it was located.
+    pub(super) way: Option<Box<Way>>,
 }
 
 impl UserAgent {
@@ -25,10 +31,12 @@ impl UserAgent {
         }
         self.last_request += 1;
         let id = RequestId(self.last_request);
+        let (step, mut way) = self.set_out(now, request.next_hop, (&request.uri, None));
+        let flow = step.flow();
         let from = (request.from, self.identity.tag());
-        let way = (request.uri, Vec::new());
-        let dialog = Dialog::calling(self.identity.call_id(), from, request.to, way);
-        let via = self.identity.via(&request.flow);
+        let target = (request.uri, Vec::new());
+        let dialog = Dialog::calling(self.identity.call_id(), from, request.to, target);
+        let via = self.identity.via(&flow);
         let mut builder = dialog.numbered(request.method.clone(), 1, &via, MAX_FORWARDS);
         builder = self.identity.name(builder);
         for (name, value) in request.headers {
@@ -37,11 +45,22 @@ impl UserAgent {
         if let Some(body) = request.body {
             builder = builder.body(&body.content_type, body.bytes);
         }
-        let credentials = request.credentials.map(Box::new);
-        self.requests.insert(id, Pending { credentials });
+        let written = builder.build();
+        if let Some(way) = &mut way {
+            way.request = written.clone();
+        }
         let branch = via.branch().unwrap_or_default();
-        let sent = (request.flow, builder.build());
-        self.start(now, (&request.method, branch), sent, Owner::OurRequest(id));
+        let pending = Pending {
+            credentials: request.credentials.map(Box::new),
+            transaction: self.keys.client(branch, &request.method),
+            way,
+        };
+        self.requests.insert(id, pending);
+        if let Step::Go(flow) = step {
+            let sent = (flow, written);
+            self.start(now, (&request.method, branch), sent, Owner::OurRequest(id));
+        }
+        self.begin_request_way(now, id, &step);
         Ok(id)
     }
 
@@ -85,19 +104,41 @@ impl UserAgent {
         reaction: &Reaction<Owner>,
         response: &Message,
     ) {
-        let is_final = response.status().is_some_and(|status| status >= 200);
-        if !is_final || self.try_again(now, reaction, response).is_some() {
+        let is_its = |pending: &Pending| pending.transaction == reaction.id;
+        if !self.requests.get(&request).is_some_and(is_its) {
             return;
         }
-        if self.requests.remove(&request).is_some() {
-            let response = Ok(response.clone());
-            self.tell(Event::Response { request, response });
+        self.request_heard(now, request, response);
+        let status = response.status().unwrap_or(500);
+        if status < 200 {
+            return;
+        }
+        if let Some(again) = self.try_again(now, reaction, response) {
+            if let Some(pending) = self.requests.get_mut(&request) {
+                pending.transaction = again;
+            }
+            return;
+        }
+        if status == 503 && self.request_fails_over(now, request, Unreached::Unavailable) {
+            return;
+        }
+        self.end_request(request, Ok(response.clone()));
+    }
+
+    pub(super) fn request_failed(&mut self, now: Timestamp, request: RequestId, failure: Failure) {
+        let why = match failure {
+            Failure::Timeout => Unreached::Silent,
+            Failure::Transport => Unreached::Transport,
+        };
+        if !self.request_fails_over(now, request, why) {
+            self.end_request(request, Err(failure));
         }
     }
 
-    pub(super) fn request_failed(&mut self, request: RequestId, failure: Failure) {
-        if self.requests.remove(&request).is_some() {
-            let response = Err(failure);
+    pub(super) fn end_request(&mut self, request: RequestId, response: Result<Message, Failure>) {
+        if let Some(pending) = self.requests.remove(&request) {
+            let ask = pending.way.and_then(|way| way.ask);
+            self.leave_way(Waiter::Request(request), ask);
             self.tell(Event::Response { request, response });
         }
     }

@@ -262,6 +262,7 @@ impl UserAgent {
 
     fn deliver(&mut self, now: Timestamp, reaction: &Reaction<Owner>, response: &Message) {
         match reaction.owner {
+            Owner::Abandoned => self.abandoned_answered(now, reaction, response),
             Owner::Bye(session) => self.bye_answered(now, session, reaction, response),
             Owner::Invite(session) => self.invite_answered(now, session, reaction, response),
             Owner::OurRequest(request) => self.request_answered(now, request, reaction, response),

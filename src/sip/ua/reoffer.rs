@@ -118,6 +118,7 @@ impl UserAgent {
     }
 
     fn send_reinvite(&mut self, now: Timestamp, id: SessionId, body: Option<Body>) {
+        self.seek_peer(now, id);
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
@@ -174,6 +175,7 @@ impl UserAgent {
                     cseq: response.cseq().map_or(0, |cseq| cseq.number),
                     sent: None,
                 }));
+                self.seek_peer(now, id);
                 if has_offer {
                     self.send_ack(id, None);
                 }

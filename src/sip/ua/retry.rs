@@ -50,7 +50,8 @@ impl UserAgent {
                 None => self.departed_credentials(id),
             },
             Owner::OurRequest(id) => self.requests.get(&id)?.credentials.as_deref(),
-            Owner::Incoming(_)
+            Owner::Abandoned
+            | Owner::Incoming(_)
             | Owner::Nobody
             | Owner::TheirRefer(_)
             | Owner::TheirReoffer(_)

@@ -13,6 +13,7 @@ use crate::sip::{Flow, Message};
 use super::settings::{Body, Headers};
 use super::subscription::Subscriptions;
 use super::terms::Terms;
+use super::way::Way;
 
 /// How far a session has come, for whoever asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +106,8 @@ pub(super) struct Calling {
     /// We no longer want it, and the status to report.
     pub(super) given_up: Option<u16>,
     pub(super) is_cancelled: bool,
+    /// Where else it may go, when it was located.
+    pub(super) way: Option<Box<Way>>,
 }
 
 /// Their INVITE without a final response.

@@ -8,9 +8,10 @@ use bytes::Bytes;
 
 use crate::base::ShardId;
 use crate::sip::auth::Credentials;
-use crate::sip::{Flow, HeaderName, Method, NameAddr, Protocol, Timing, Uri};
+use crate::sip::{HeaderName, Method, NameAddr, Protocol, Timing, Uri, location};
 
 use super::terms::Terms;
+use super::way::NextHop;
 
 /// A user agent's own facts.
 #[derive(Clone, Debug)]
@@ -26,6 +27,12 @@ pub struct Settings {
     pub advertised: Vec<(Protocol, SocketAddr)>,
     /// Bounds.
     pub limits: Limits,
+    /// Our own sockets: what located requests can be sent by.
+    pub listeners: Vec<(Protocol, SocketAddr)>,
+    /// How patiently names are located.
+    pub location: location::Settings,
+    /// How long an address may stay silent before the next one is tried.
+    pub try_for: Duration,
 }
 
 impl Default for Settings {
@@ -36,9 +43,15 @@ impl Default for Settings {
             user_agent: String::new(),
             advertised: Vec::new(),
             limits: Limits::default(),
+            listeners: Vec::new(),
+            location: location::Settings::default(),
+            try_for: TRY_FOR,
         }
     }
 }
+
+/// Three repeats over UDP (at 0.5, 1.5 and 3.5 s), and callers wait.
+const TRY_FOR: Duration = Duration::from_secs(4);
 
 /// Bounds of a user agent.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +99,7 @@ pub type Headers = Vec<(HeaderName, String)>;
 #[derive(Clone, Debug)]
 pub struct Invite {
     /// Where to send it.
-    pub flow: Flow,
+    pub next_hop: NextHop,
     /// Request-URI.
     pub uri: Uri,
     /// From; its tag is ours to choose.
@@ -117,7 +130,7 @@ pub struct OutOfDialog {
     /// Method; neither INVITE nor ACK nor CANCEL.
     pub method: Method,
     /// Where to send it.
-    pub flow: Flow,
+    pub next_hop: NextHop,
     /// Request-URI.
     pub uri: Uri,
     /// From; its tag is ours to choose.

@@ -22,6 +22,9 @@ impl UserAgent {
         while let Some((_, (session, deadline))) = self.timers.pop_due(now) {
             self.expire(now, session, deadline);
         }
+        if self.seeker.next_timeout().is_some_and(|next| next <= now) {
+            self.seek_timeout(now);
+        }
     }
 
     /// A stream broke or could not be opened.
@@ -44,7 +47,7 @@ impl UserAgent {
         if let Some(failure) = reaction.step.failure {
             match reaction.owner {
                 Owner::Bye(session) => self.bye_failed(session),
-                Owner::Invite(session) => self.invite_failed(session, failure),
+                Owner::Invite(session) => self.invite_failed(now, session, failure),
                 Owner::Notify(session, refer) => self.notify_settled(now, (session, refer), false),
                 Owner::OurRefer(session, refer) => {
                     let status = match failure {
@@ -53,9 +56,10 @@ impl UserAgent {
                     };
                     self.refer_settled((session, refer), status);
                 }
-                Owner::OurRequest(request) => self.request_failed(request, failure),
+                Owner::OurRequest(request) => self.request_failed(now, request, failure),
                 Owner::Reinvite(session) => self.reinvite_failed(now, session, failure),
-                Owner::Incoming(_)
+                Owner::Abandoned
+                | Owner::Incoming(_)
                 | Owner::Nobody
                 | Owner::TheirRefer(_)
                 | Owner::TheirReoffer(_)
@@ -88,7 +92,8 @@ impl UserAgent {
                 self.take_reoffer(id);
                 self.settle(now, id);
             }
-            Owner::Bye(_)
+            Owner::Abandoned
+            | Owner::Bye(_)
             | Owner::Incoming(_)
             | Owner::Nobody
             | Owner::Notify(..)

@@ -247,11 +247,8 @@ const NOT_PERMITTED: &str = "caller_id.not_permitted";
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
     use super::*;
-    use crate::sip::Protocol;
-    use crate::trunk::{IdentityPolicy, Target};
+    use crate::trunk::IdentityPolicy;
 
     fn ids(texts: &[&str], site: &Site) -> CallerIds {
         let mut ids = CallerIds::default();
@@ -267,10 +264,9 @@ mod tests {
         let trunk = Trunk {
             name: "demo".to_owned(),
             accept: Vec::new(),
-            target: Target {
-                protocol: Protocol::Udp,
-                address: SocketAddr::from(([127, 0, 0, 1], 5080)),
-            },
+            accept_hosts: Vec::new(),
+            targets: Vec::new(),
+            try_for: None,
             credentials: None,
             caller_id: caller_id.map(str::to_owned),
             max_calls: None,

@@ -5,6 +5,7 @@ mod calls;
 mod cancel;
 mod chaos;
 mod checkpoints;
+mod failover;
 mod faults;
 mod forks;
 mod outside;

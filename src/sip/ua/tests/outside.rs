@@ -11,7 +11,7 @@ fn options(world: &World, method: Method) -> OutOfDialog {
     let invite = world.call(A);
     OutOfDialog {
         method,
-        flow: invite.flow,
+        next_hop: invite.next_hop,
         uri: invite.uri,
         from: invite.from,
         to: invite.to,

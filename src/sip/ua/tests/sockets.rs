@@ -73,6 +73,7 @@ impl Node {
     fn flush(&mut self) {
         while let Some(output) = self.agent.poll_output() {
             match output {
+                Output::Query(_) => {}
                 Output::Transmit { flow, bytes } => self.transport.send(&flow, bytes),
                 Output::Event(event) => {
                     let now = self.now();
@@ -92,7 +93,7 @@ async fn call(protocol: Protocol) {
     let (mut a, mut b) = (Node::new(1).await, Node::new(2).await);
     let (ours, theirs) = (a.address(protocol), b.address(protocol));
     let mut invite = World::new(1).call(A);
-    invite.flow = Flow::new(protocol, ours, theirs);
+    invite.next_hop = Flow::new(protocol, ours, theirs).into();
     invite.uri = Uri::sip("bob", Host::from(theirs.ip()), Some(theirs.port()));
     a.agent.invite(a.now(), invite).unwrap();
     a.flush();

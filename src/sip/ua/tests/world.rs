@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::base::{Entropy, ShardId, Timestamp};
+use crate::sip::location::{Answer, Question};
 use crate::sip::ua::{Body, EndWhy, Event, Invite, Output, SessionId, Settings, Terms, UserAgent};
 use crate::sip::{Flow, Host, Message, NameAddr, Protocol, Uri};
 
@@ -16,6 +17,7 @@ pub(super) const B: usize = 1;
 
 type Action = Box<dyn FnOnce(&mut World)>;
 type Reflex = Rc<dyn Fn(&mut World, usize, &Event)>;
+type Names = Box<dyn FnMut(&Question) -> Option<(u64, Answer)>>;
 type Filter = Box<dyn FnMut(&Sent) -> bool>;
 
 enum Item {
@@ -46,6 +48,8 @@ pub(super) struct World {
     pub(super) delay: u64,
     /// Says which messages get through.
     pub(super) filter: Filter,
+    /// What the name server says, and after how many milliseconds; `None` for silence.
+    pub(super) names: Names,
     /// What the parties do when something happens.
     pub(super) reflex: Reflex,
     entropy: Entropy,
@@ -62,6 +66,9 @@ pub(super) fn agent(number: usize, seed: u64) -> UserAgent {
     let settings = Settings {
         shard: ShardId(u16::try_from(number).unwrap()),
         advertised: [Protocol::Udp, Protocol::Tcp]
+            .map(|protocol| (protocol, address(number)))
+            .to_vec(),
+        listeners: [Protocol::Udp, Protocol::Tcp]
             .map(|protocol| (protocol, address(number)))
             .to_vec(),
         ..Settings::default()
@@ -81,6 +88,7 @@ impl World {
             loss: 0,
             delay: 1,
             filter: Box::new(|_| true),
+            names: Box::new(|_| Some((1, Answer::Failed))),
             reflex: Rc::new(|_, _, _| {}),
             entropy,
             items: BTreeMap::new(),
@@ -99,7 +107,7 @@ impl World {
     pub(super) fn call(&self, from: usize) -> Invite {
         let uri = |agent: usize, user| Uri::sip(user, Host::from(address(agent).ip()), None);
         Invite {
-            flow: self.flow(from),
+            next_hop: self.flow(from).into(),
             uri: uri(1 - from, "bob"),
             from: NameAddr::new(uri(from, "alice")),
             to: NameAddr::new(uri(1 - from, "bob")),
@@ -151,6 +159,7 @@ impl World {
         for agent in [A, B] {
             while let Some(output) = self.agents[agent].poll_output() {
                 match output {
+                    Output::Query(question) => self.answer(agent, question),
                     Output::Transmit { flow, bytes } => self.transmit(agent, flow, bytes),
                     Output::Event(event) => {
                         let reflex = Rc::clone(&self.reflex);
@@ -160,6 +169,16 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The name server's answer, after its delay.
+    fn answer(&mut self, agent: usize, question: Question) {
+        let Some((delay, answer)) = (self.names)(&question) else {
+            return;
+        };
+        self.after(delay, move |world| {
+            world.with(agent, |ua, now| ua.handle_answer(now, &question, answer));
+        });
     }
 
     fn transmit(&mut self, from: usize, flow: Flow, bytes: Bytes) {

@@ -1,0 +1,628 @@
+//! Requests that are located first, and go to the next address when one fails (RFC 3263 §4.3);
+//! dialogs whose other side is a name.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use crate::base::{Entropy, Timers, Timestamp};
+use crate::sip::location::{
+    Answer, AskId, Destination, Fault, Hop, Located, Locator, Means, NoLocation, Question,
+};
+use crate::sip::stats::count;
+use crate::sip::transaction::{Reaction, cancellation};
+use crate::sip::{CSeq, Failure, Flow, HeaderName, Message, Method, RequestBuilder, Uri, Via};
+
+use super::session::Phase;
+use super::settings::{Body, Settings};
+use super::way::{NextHop, Unreached, Way};
+use super::{Output, Owner, RequestId, SessionId, UserAgent};
+
+/// Who waits for a location or for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Waiter {
+    /// A dialog whose other side is a name.
+    Dialog(SessionId),
+    /// Our first INVITE.
+    Invite(SessionId),
+    /// Our request outside any dialog.
+    Request(RequestId),
+}
+
+/// Locations under way and addresses on trial.
+#[derive(Debug)]
+pub(super) struct Seeker {
+    pub(super) locator: Locator,
+    waiters: HashMap<AskId, Waiter>,
+    /// Dialogs that wait, to be forgotten with them.
+    dialogs: HashMap<SessionId, AskId>,
+    /// When the next address is tried.
+    pub(super) tries: Timers<Waiter>,
+    /// ACKs that wait for the location of whom they go to, with their bodies.
+    parked: HashMap<SessionId, Option<Body>>,
+}
+
+/// What comes next on a way.
+pub(super) enum Step {
+    /// Send by this flow.
+    Go(Flow),
+    /// Nothing is left.
+    End,
+    /// A location is under way.
+    Wait,
+}
+
+impl Step {
+    /// What a request is written for; one that cannot be sent yet is written again when it can.
+    pub(super) fn flow(&self) -> Flow {
+        match self {
+            Step::Go(flow) => *flow,
+            Step::End | Step::Wait => {
+                let nowhere = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
+                Flow::udp(nowhere, nowhere)
+            }
+        }
+    }
+}
+
+impl Seeker {
+    pub(super) fn new(settings: &Settings, entropy: Entropy) -> Self {
+        let means = Means::new(&settings.listeners);
+        Self {
+            locator: Locator::new(settings.location, means, entropy),
+            waiters: HashMap::new(),
+            dialogs: HashMap::new(),
+            tries: Timers::new(),
+            parked: HashMap::new(),
+        }
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
+        match (self.locator.poll_timeout(), self.tries.next()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Nobody waits for this session's dialog any more.
+    pub(super) fn forget_dialog(&mut self, id: SessionId) {
+        if let Some(ask) = self.dialogs.remove(&id) {
+            self.forget(ask);
+        }
+        self.parked.remove(&id);
+    }
+
+    fn forget(&mut self, ask: AskId) {
+        self.waiters.remove(&ask);
+        self.locator.forget(ask);
+    }
+
+    /// Where a way leads next.
+    fn step(&mut self, now: Timestamp, way: &mut Way) -> Step {
+        way.ask = None;
+        while way.tries < super::way::MAX_TRIES {
+            if let Some(hop) = way.hops.pop_front() {
+                way.tries += 1;
+                let Some(flow) = self.locator.flow(&hop) else {
+                    way.note(Unreached::NotLocated(NoLocation::NoTransport));
+                    continue;
+                };
+                way.hop = Some(hop);
+                return Step::Go(flow);
+            }
+            let Some(next) = way.destinations.pop_front() else {
+                break;
+            };
+            let located = self.locator.locate(now, &next);
+            way.destination = Some(next);
+            match located {
+                Located::Later(ask) => {
+                    way.ask = Some(ask);
+                    return Step::Wait;
+                }
+                Located::Now(Ok(hops)) => way.hops = hops.into(),
+                Located::Now(Err(why)) => way.note(Unreached::NotLocated(why)),
+            }
+        }
+        way.hop = None;
+        Step::End
+    }
+
+    #[cfg(test)]
+    pub(super) fn leftovers(&self) -> usize {
+        self.waiters.len()
+            + self.dialogs.len()
+            + self.tries.len()
+            + self.parked.len()
+            + self.locator.waiting()
+    }
+}
+
+impl UserAgent {
+    /// What a name server said to an [`Output::Query`].
+    pub fn handle_answer(&mut self, now: Timestamp, question: &Question, answer: Answer) {
+        self.seeker.locator.handle_answer(now, question, answer);
+        self.take_located(now);
+    }
+
+    /// Keeps the addresses of these hosts at hand, and of no others, for
+    /// [`UserAgent::is_host_at`].
+    pub fn watch_hosts(&mut self, now: Timestamp, hosts: &[String]) {
+        self.seeker.locator.watch(now, hosts);
+        self.take_located(now);
+    }
+
+    /// Whether a watched host has this address, as far as is known.
+    pub fn is_host_at(&self, host: &str, address: std::net::IpAddr) -> bool {
+        self.seeker.locator.is_at(host, address)
+    }
+
+    /// Begins the way of a request: where to write it for, and the way when it has one.
+    pub(super) fn set_out(
+        &mut self,
+        now: Timestamp,
+        next_hop: NextHop,
+        (uri, contact_user): (&Uri, Option<String>),
+    ) -> (Step, Option<Box<Way>>) {
+        let targets = match next_hop {
+            NextHop::Flow(flow) => return (Step::Go(flow), None),
+            NextHop::Located(targets) => targets,
+        };
+        let try_for = targets.try_for.unwrap_or(self.identity.settings.try_for);
+        let ordered = self.seeker.locator.in_order(targets.destinations);
+        let mut way = Way::new(ordered, uri, contact_user, try_for);
+        let step = self.seeker.step(now, &mut way);
+        (step, Some(Box::new(way)))
+    }
+
+    /// After the first step of an INVITE's way.
+    pub(super) fn begin_way(
+        &mut self,
+        now: Timestamp,
+        id: SessionId,
+        step: &Step,
+        way: Option<Box<Way>>,
+    ) {
+        let Some(way) = way else { return };
+        let why = way.unreached;
+        let ask = way.ask;
+        self.watch_trial(now, Waiter::Invite(id), &way);
+        if let Some(calling) = self.calling(id) {
+            calling.way = Some(way);
+        }
+        match (step, ask) {
+            (Step::End, _) => {
+                let status = why.map_or(503, Unreached::status);
+                self.call_failed(id, status, None);
+            }
+            (_, Some(ask)) => self.await_location(now, Waiter::Invite(id), ask),
+            _ => {}
+        }
+    }
+
+    fn await_location(&mut self, now: Timestamp, waiter: Waiter, ask: AskId) {
+        self.seeker.waiters.insert(ask, waiter);
+        self.take_located(now);
+    }
+
+    /// Gives an address its time, when there is another one to go to.
+    fn watch_trial(&mut self, now: Timestamp, waiter: Waiter, way: &Way) {
+        if way.ask.is_none() && way.hop.is_some() && way.has_more() {
+            self.seeker.tries.set(waiter, now + way.try_for);
+        } else {
+            self.seeker.tries.stop(&waiter);
+        }
+    }
+
+    /// After the first step of a request's way.
+    pub(super) fn begin_request_way(&mut self, now: Timestamp, id: RequestId, step: &Step) {
+        let pending = self.requests.get_mut(&id);
+        let Some(way) = pending.and_then(|pending| pending.way.take()) else {
+            return;
+        };
+        let ask = way.ask;
+        self.watch_trial(now, Waiter::Request(id), &way);
+        if let Some(pending) = self.requests.get_mut(&id) {
+            pending.way = Some(way);
+        }
+        match (step, ask) {
+            (Step::End, _) => self.end_request(id, Err(Failure::Transport)),
+            (_, Some(ask)) => self.await_location(now, Waiter::Request(id), ask),
+            _ => {}
+        }
+    }
+
+    /// Whoever waits on this way waits no more.
+    pub(super) fn leave_way(&mut self, waiter: Waiter, ask: Option<AskId>) {
+        self.seeker.tries.stop(&waiter);
+        if let Some(ask) = ask {
+            self.seeker.forget(ask);
+        }
+    }
+
+    /// Puts questions, and lets those whose destination is located go on.
+    pub(super) fn take_located(&mut self, now: Timestamp) {
+        while let Some((ask, result)) = self.seeker.locator.poll_located() {
+            match self.seeker.waiters.remove(&ask) {
+                Some(Waiter::Dialog(id)) => self.peer_located(id, result),
+                Some(Waiter::Invite(id)) => {
+                    if let Some(way) = self.calling(id).and_then(|calling| calling.way.as_mut()) {
+                        take(way, result);
+                        self.go_on_with_invite(now, id);
+                    }
+                }
+                Some(Waiter::Request(id)) => {
+                    let pending = self.requests.get_mut(&id);
+                    if let Some(way) = pending.and_then(|pending| pending.way.as_mut()) {
+                        take(way, result);
+                        self.go_on_with_request(now, id);
+                    }
+                }
+                None => {}
+            }
+        }
+        while let Some(question) = self.seeker.locator.poll_question() {
+            count(&self.stats.questions);
+            self.outputs.push_back(Output::Query(question));
+        }
+    }
+
+    pub(super) fn seek_timeout(&mut self, now: Timestamp) {
+        self.seeker.locator.handle_timeout(now);
+        self.take_located(now);
+        while let Some((_, waiter)) = self.seeker.tries.pop_due(now) {
+            match waiter {
+                Waiter::Dialog(_) => {}
+                Waiter::Invite(id) => self.invite_silent(now, id),
+                Waiter::Request(id) => self.request_silent(now, id),
+            }
+        }
+        let resting = self.seeker.locator.resting(now) as u64;
+        self.stats
+            .resting
+            .store(resting, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// An address answered our INVITE: whatever it says, it is alive, unless it says 503.
+    pub(super) fn invite_heard(&mut self, now: Timestamp, id: SessionId, response: &Message) {
+        self.seeker.tries.stop(&Waiter::Invite(id));
+        let hop = self
+            .calling(id)
+            .and_then(|calling| calling.way.as_ref()?.hop.clone());
+        self.judge(now, hop, response);
+    }
+
+    pub(super) fn request_heard(&mut self, now: Timestamp, id: RequestId, response: &Message) {
+        self.seeker.tries.stop(&Waiter::Request(id));
+        let pending = self.requests.get(&id);
+        let hop = pending.and_then(|pending| pending.way.as_ref()?.hop.clone());
+        self.judge(now, hop, response);
+    }
+
+    fn judge(&mut self, now: Timestamp, hop: Option<Hop>, response: &Message) {
+        let Some(hop) = hop else { return };
+        if response.status() != Some(503) {
+            if self.seeker.locator.answered(&hop) {
+                tracing::info!(target = %hop, "target answers again");
+            }
+            return;
+        }
+        // RFC 3261 §21.5.4: without Retry-After it is but a 500.
+        let fault = retry_after(response).map_or(Fault::Dead, Fault::Busy);
+        self.spare(now, &hop, fault);
+    }
+
+    fn spare(&mut self, now: Timestamp, hop: &Hop, fault: Fault) {
+        if self.seeker.locator.failed(now, hop, fault) {
+            tracing::warn!(target = %hop, ?fault, "target fails, is spared for a while");
+        }
+        let resting = self.seeker.locator.resting(now) as u64;
+        self.stats
+            .resting
+            .store(resting, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Sends our INVITE to the next address; false when there is none.
+    pub(super) fn fail_over(&mut self, now: Timestamp, id: SessionId, why: Unreached) -> bool {
+        let Some(calling) = self.calling(id) else {
+            return false;
+        };
+        let is_wanted = calling.given_up.is_none();
+        let Some(way) = calling.way.as_mut() else {
+            return false;
+        };
+        way.note(why);
+        let hop = way.hop.clone();
+        if let Some(hop) = hop.filter(|_| why != Unreached::Unavailable) {
+            self.spare(now, &hop, Fault::Dead);
+        }
+        is_wanted && self.try_next(now, id)
+    }
+
+    fn try_next(&mut self, now: Timestamp, id: SessionId) -> bool {
+        let Some(mut way) = self.calling(id).and_then(|calling| calling.way.take()) else {
+            return false;
+        };
+        let step = self.seeker.step(now, &mut way);
+        let goes_on = match step {
+            Step::Go(flow) => self.send_invite_on(now, id, &way, flow),
+            Step::Wait => true,
+            Step::End => false,
+        };
+        let ask = way.ask;
+        self.watch_trial(now, Waiter::Invite(id), &way);
+        if let Some(calling) = self.calling(id) {
+            calling.way = Some(way);
+        }
+        if let Some(ask) = ask {
+            self.await_location(now, Waiter::Invite(id), ask);
+        }
+        goes_on
+    }
+
+    /// The way goes on, or the call has failed.
+    fn go_on_with_invite(&mut self, now: Timestamp, id: SessionId) {
+        if !self.try_next(now, id) {
+            let way = self.calling(id).and_then(|calling| calling.way.as_ref());
+            let why = way.and_then(|way| way.unreached);
+            self.call_failed(id, why.map_or(503, Unreached::status), None);
+        }
+    }
+
+    /// RFC 3263 §4.3: the same request in a transaction of its own.
+    fn send_invite_on(&mut self, now: Timestamp, id: SessionId, way: &Way, flow: Flow) -> bool {
+        let via = self.identity.via(&flow);
+        let user = way.contact_user.as_deref().unwrap_or_default();
+        let contact = self.identity.contact(user, &flow);
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return false;
+        };
+        way.address(&mut session.dialog.target);
+        session.flow = flow;
+        session.contact.clone_from(&contact);
+        let cseq = session.dialog.local_cseq;
+        let Some(request) = rewritten(way, &via, Some(&contact), cseq) else {
+            return false;
+        };
+        let branch = via.branch().unwrap_or_default();
+        let transaction = self.keys.client(branch, &Method::Invite);
+        if let Phase::Calling(calling) = &mut session.phase {
+            calling.transaction = transaction;
+            calling.is_heard = false;
+            calling.is_cancelled = false;
+        }
+        if way.tries > 1 {
+            count(&self.stats.failovers);
+        }
+        let sent = (flow, request);
+        self.start(now, (&Method::Invite, branch), sent, Owner::Invite(id));
+        true
+    }
+
+    /// An address stayed silent: the INVITE there is abandoned, the next one tried.
+    fn invite_silent(&mut self, now: Timestamp, id: SessionId) {
+        let Some(calling) = self.calling(id) else {
+            return;
+        };
+        if calling.is_heard || calling.given_up.is_some() {
+            return;
+        }
+        let transaction = calling.transaction;
+        self.transactions.abandon(transaction, Owner::Abandoned);
+        if !self.fail_over(now, id, Unreached::Silent) {
+            self.call_failed(id, 408, None);
+        }
+    }
+
+    fn request_silent(&mut self, now: Timestamp, id: RequestId) {
+        let Some(pending) = self.requests.get(&id) else {
+            return;
+        };
+        let transaction = pending.transaction;
+        self.transactions.abandon(transaction, Owner::Nobody);
+        if !self.request_fails_over(now, id, Unreached::Silent) {
+            self.end_request(id, Err(Failure::Timeout));
+        }
+    }
+
+    /// Sends our request to the next address; false when there is none.
+    pub(super) fn request_fails_over(
+        &mut self,
+        now: Timestamp,
+        id: RequestId,
+        why: Unreached,
+    ) -> bool {
+        let Some(pending) = self.requests.get_mut(&id) else {
+            return false;
+        };
+        let Some(way) = pending.way.as_mut() else {
+            return false;
+        };
+        way.note(why);
+        let hop = way.hop.clone();
+        if let Some(hop) = hop.filter(|_| why != Unreached::Unavailable) {
+            self.spare(now, &hop, Fault::Dead);
+        }
+        self.request_next(now, id)
+    }
+
+    fn go_on_with_request(&mut self, now: Timestamp, id: RequestId) {
+        if !self.request_next(now, id) {
+            self.end_request(id, Err(Failure::Transport));
+        }
+    }
+
+    fn request_next(&mut self, now: Timestamp, id: RequestId) -> bool {
+        let pending = self.requests.get_mut(&id);
+        let Some(mut way) = pending.and_then(|pending| pending.way.take()) else {
+            return false;
+        };
+        let goes_on = match self.seeker.step(now, &mut way) {
+            Step::Go(flow) => self.send_request_on(now, id, &way, flow),
+            Step::Wait => true,
+            Step::End => false,
+        };
+        let ask = way.ask;
+        self.watch_trial(now, Waiter::Request(id), &way);
+        if let Some(why) = way.unreached.filter(|_| !goes_on) {
+            tracing::info!(%why, "request not delivered");
+        }
+        if let Some(pending) = self.requests.get_mut(&id) {
+            pending.way = Some(way);
+        }
+        if let Some(ask) = ask {
+            self.await_location(now, Waiter::Request(id), ask);
+        }
+        goes_on
+    }
+
+    fn send_request_on(&mut self, now: Timestamp, id: RequestId, way: &Way, flow: Flow) -> bool {
+        let via = self.identity.via(&flow);
+        let Some(method) = Message::parse(way.request.clone())
+            .ok()
+            .map(|one| one.method())
+        else {
+            return false;
+        };
+        let Some(request) = rewritten(way, &via, None, 1) else {
+            return false;
+        };
+        let branch = via.branch().unwrap_or_default();
+        if way.tries > 1 {
+            count(&self.stats.failovers);
+        }
+        let sent = (flow, request);
+        let transaction = self.start(now, (&method, branch), sent, Owner::OurRequest(id));
+        if let Some(pending) = self.requests.get_mut(&id) {
+            pending.transaction = transaction;
+        }
+        true
+    }
+
+    /// An INVITE nobody waits for is answered after all: taken back, or hung up.
+    pub(super) fn abandoned_answered(
+        &mut self,
+        now: Timestamp,
+        reaction: &Reaction<Owner>,
+        response: &Message,
+    ) {
+        match response.status().unwrap_or(500) {
+            100..=199 => self.take_back(now, reaction),
+            200..=299 => self.dismiss(now, reaction, response),
+            _ => {}
+        }
+    }
+
+    fn take_back(&mut self, now: Timestamp, reaction: &Reaction<Owner>) {
+        let Ok(invite) = Message::parse(reaction.kept.clone()) else {
+            return;
+        };
+        if let (Ok(via), Some(cancel)) = (invite.top_via(), cancellation(&invite)) {
+            let branch = via.branch().unwrap_or_default();
+            let id = self.keys.client(branch, &Method::Cancel);
+            if self.transactions.owner(id).is_none() {
+                self.transactions.limit(now, reaction.id);
+                let sent = (reaction.flow, cancel);
+                self.start(now, (&Method::Cancel, branch), sent, Owner::Nobody);
+            }
+        }
+    }
+
+    /// Locates the other side of a dialog when it is a name; what is known serves until then, and
+    /// else the flow it was heard on.
+    pub(super) fn seek_peer(&mut self, now: Timestamp, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let uri = session.dialog.peer();
+        if uri.host.address().is_some() || session.flow.connection.is_some() {
+            session.dialog.located = None;
+            return;
+        }
+        let Some(destination) = Destination::of(uri) else {
+            return;
+        };
+        if self.seeker.dialogs.contains_key(&id) {
+            return;
+        }
+        match self.seeker.locator.locate(now, &destination) {
+            Located::Now(result) => {
+                session.dialog.located = result.ok().and_then(|hops| hops.into_iter().next());
+            }
+            Located::Later(ask) => {
+                session.dialog.located = self.seeker.locator.known(now, &destination);
+                self.seeker.dialogs.insert(id, ask);
+                self.seeker.waiters.insert(ask, Waiter::Dialog(id));
+                self.take_located(now);
+            }
+        }
+    }
+
+    /// Keeps an ACK until it is known where to; false when it may go.
+    pub(super) fn park_ack(&mut self, id: SessionId, body: Option<&Body>) -> bool {
+        let is_known = self
+            .sessions
+            .get(&id)
+            .is_none_or(|session| session.dialog.located.is_some());
+        let waits = !is_known && self.seeker.dialogs.contains_key(&id);
+        if waits {
+            self.seeker.parked.insert(id, body.cloned());
+        }
+        waits
+    }
+
+    fn peer_located(&mut self, id: SessionId, result: Result<Vec<Hop>, NoLocation>) {
+        self.seeker.dialogs.remove(&id);
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.dialog.located = result.ok().and_then(|hops| hops.into_iter().next());
+        }
+        if let Some(body) = self.seeker.parked.remove(&id) {
+            self.send_ack(id, body.as_ref());
+        }
+    }
+}
+
+fn take(way: &mut Way, result: Result<Vec<Hop>, NoLocation>) {
+    way.ask = None;
+    match result {
+        Ok(hops) => way.hops = hops.into(),
+        Err(why) => way.note(Unreached::NotLocated(why)),
+    }
+}
+
+/// Seconds of a Retry-After; what follows the number is for people (RFC 3261 §20.33).
+fn retry_after(response: &Message) -> Option<u32> {
+    let text = response.header_text(HeaderName::RetryAfter)?;
+    let digits = text.trim_start();
+    let end = digits
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(digits.len());
+    // More than 2^32 seconds are as good as for ever.
+    let number = digits.get(..end).filter(|digits| !digits.is_empty())?;
+    Some(number.parse().unwrap_or(u32::MAX))
+}
+
+/// The request of a way under another Via, Contact and Request-URI.
+fn rewritten(way: &Way, via: &Via, contact: Option<&str>, cseq: u32) -> Option<Bytes> {
+    let request = Message::parse(way.request.clone()).ok()?;
+    let method = request.method();
+    let mut uri = request.request_uri()?.ok()?.clone();
+    way.address(&mut uri);
+    let mut builder = RequestBuilder::request(method.clone(), &uri).header(HeaderName::Via, via);
+    for (line, text) in request.header_lines() {
+        match (HeaderName::parse(std::str::from_utf8(line).ok()?)?, contact) {
+            (HeaderName::Via | HeaderName::ContentLength | HeaderName::ContentType, _) => {}
+            (HeaderName::CSeq, _) => {
+                builder = builder.header(HeaderName::CSeq, CSeq::new(cseq, method.clone()));
+            }
+            (HeaderName::Contact, Some(contact)) => {
+                builder = builder.header(HeaderName::Contact, contact);
+            }
+            _ => builder = builder.raw_header(line, text),
+        }
+    }
+    if let Some(content_type) = request.header_text(HeaderName::ContentType) {
+        builder = builder.body(&content_type, Bytes::copy_from_slice(request.body()));
+    }
+    Some(builder.build())
+}

@@ -1,0 +1,145 @@
+//! The way of one request of ours: destinations not located yet, hops not tried yet
+//! (RFC 3263 §4.3).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::sip::location::{AskId, Destination, Hop, NoLocation};
+use crate::sip::{Flow, Uri};
+
+/// Where a request is to go.
+#[derive(Clone, Debug)]
+pub enum NextHop {
+    /// By this flow and no other.
+    Flow(Flow),
+    /// To the first of these that answers, each located by RFC 3263.
+    Located(Targets),
+}
+
+/// Destinations in the order they are to be tried.
+#[derive(Clone, Debug)]
+pub struct Targets {
+    /// At least one. A Request-URI that names the first names each of the others in its turn.
+    pub destinations: Vec<Destination>,
+    /// How long one address may stay silent before the next is tried; the last has until timer B
+    /// or F. `None` takes the user agent's.
+    pub try_for: Option<Duration>,
+}
+
+/// Why no answer of the other side was heard: it is the way that failed, and another route may be
+/// tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreached {
+    /// There is no address to send to.
+    #[error("not located: {0}")]
+    NotLocated(NoLocation),
+    /// No address answered.
+    #[error("no reply in time")]
+    Silent,
+    /// No connection could be made or kept.
+    #[error("cannot be reached")]
+    Transport,
+    /// All that answered said 503 (RFC 3261 §21.5.4).
+    #[error("service unavailable")]
+    Unavailable,
+}
+
+impl From<Flow> for NextHop {
+    fn from(flow: Flow) -> Self {
+        NextHop::Flow(flow)
+    }
+}
+
+impl From<Vec<Destination>> for NextHop {
+    fn from(destinations: Vec<Destination>) -> Self {
+        NextHop::Located(Targets {
+            destinations,
+            try_for: None,
+        })
+    }
+}
+
+impl Unreached {
+    /// The status that tells it.
+    pub const fn status(self) -> u16 {
+        match self {
+            Unreached::NotLocated(_) | Unreached::Transport | Unreached::Unavailable => 503,
+            Unreached::Silent => 408,
+        }
+    }
+}
+
+/// How far a request has come on its way.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) destinations: VecDeque<Destination>,
+    pub(super) hops: VecDeque<Hop>,
+    /// Where it went last.
+    pub(super) hop: Option<Hop>,
+    /// The destination whose hops are tried, or which is being located.
+    pub(super) destination: Option<Destination>,
+    /// Who will say where the destination is.
+    pub(super) ask: Option<AskId>,
+    /// Why the last try failed.
+    pub(super) unreached: Option<Unreached>,
+    /// The request as it was first written.
+    pub(super) request: Bytes,
+    /// User part of our Contact, which changes with the transport; `None` for requests whose
+    /// Contact is not ours to write.
+    pub(super) contact_user: Option<String>,
+    /// The Request-URI names the destination.
+    pub(super) names_destination: bool,
+    pub(super) try_for: Duration,
+    pub(super) tries: usize,
+}
+
+impl Way {
+    pub(super) fn new(
+        destinations: Vec<Destination>,
+        uri: &Uri,
+        contact_user: Option<String>,
+        try_for: Duration,
+    ) -> Self {
+        let first = destinations.first();
+        let names_destination =
+            first.is_some_and(|first| first.host == uri.host && first.port == uri.port);
+        Self {
+            destinations: destinations.into(),
+            hops: VecDeque::new(),
+            hop: None,
+            destination: None,
+            ask: None,
+            unreached: None,
+            request: Bytes::new(),
+            contact_user,
+            names_destination,
+            try_for,
+            tries: 0,
+        }
+    }
+
+    /// Whether another address or destination is left when this one fails.
+    pub(super) fn has_more(&self) -> bool {
+        self.tries < MAX_TRIES && !(self.hops.is_empty() && self.destinations.is_empty())
+    }
+
+    /// Notes why a try failed. What was heard says more than what was not located.
+    pub(super) fn note(&mut self, why: Unreached) {
+        if self.unreached.is_none() || !matches!(why, Unreached::NotLocated(_)) {
+            self.unreached = Some(why);
+        }
+    }
+
+    /// The Request-URI for the destination at hand, when it names it.
+    pub(super) fn address(&self, uri: &mut Uri) {
+        if let Some(destination) = self.destination.as_ref().filter(|_| self.names_destination) {
+            uri.host = destination.host.clone();
+            uri.port = destination.port;
+        }
+    }
+}
+
+/// Addresses one request is sent to at the most: a caller waits meanwhile.
+pub(super) const MAX_TRIES: usize = 16;
