@@ -298,8 +298,8 @@ fn who_sent_a_call_on_is_read_and_told_on() {
 fn a_name_cannot_smuggle_a_header() {
     let _turn = quiet::shared();
     let scene = Scene::open("", "");
-    // A folded name, quotation marks, brackets, and line breaks as escapes.
-    let from = "\"x\\\" <sip:evil@evil>\n       Via: SIP/2.0/UDP evil;branch=z9hG4bKevil \
+    // Quotation marks, brackets, commas, and line breaks as escapes.
+    let from = "\"x\\\" <sip:evil@evil>, Via: SIP/2.0/UDP evil;branch=z9hG4bKevil \
                 %0d%0aX-Evil: 1\" <sip:0901%0D%0AX-Evil:1@x>";
     scene.comes_in("0312345678", from, "X-Nothing: here", 480);
     let invite = scene.at_phone();
@@ -366,7 +366,7 @@ impl Scene {
     /// A far end on the trunk that is busy.
     fn carrier(&self) -> Running {
         let at = self.office.block.at(CARRIER, TRUNK_PORT);
-        let carrier = self.office.sipp("phone_refuses", at);
+        let carrier = self.office.sipp("phone_refuses", at).media_port(6_100);
         carrier.set("status", "486 Busy Here").start()
     }
 
