@@ -34,6 +34,8 @@ mod judges;
 mod abandon;
 #[path = "scenarios/agents.rs"]
 mod agents;
+#[path = "scenarios/carriers.rs"]
+mod carriers;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
 #[path = "scenarios/identity.rs"]

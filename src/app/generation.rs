@@ -65,5 +65,6 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         max_calls: office.node.max_calls,
         ring_timeout: RING_TIMEOUT,
         terms: Terms::default(),
+        pass_reason: true,
     })
 }

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::shards::Counters;
 use crate::base::{CallId, Clock, LegId, Timestamp};
 use crate::call::task::Order;
-use crate::call::{Control, ControlError, Gate};
+use crate::call::{Control, ControlError, Gate, TestReport};
 use crate::config::{Environment, Office};
 use crate::events::{Bus, CallRecord, Direction, Stretch};
 use crate::http::metrics::{
@@ -28,6 +28,9 @@ use crate::runtime::logging::Logging;
 use crate::sip::trace::{ExportStats, Numbers, Traced};
 use crate::sip::transport::{Tls, TransportStats};
 use crate::store::{Progress, Records};
+use crate::trunk::{Carriers, TrunkView};
+
+use super::trunk_ear;
 
 /// Handles to every room, for those who look in from outside.
 pub(super) struct House {
@@ -38,6 +41,7 @@ pub(super) struct House {
     pub(super) registrar: Arc<Mutex<Registrar>>,
     pub(super) records: Records,
     pub(super) gate: Gate,
+    pub(super) carriers: Carriers,
     pub(super) bus: Bus,
     pub(super) counters: Vec<Counters>,
     pub(super) tls: Tls,
@@ -126,6 +130,29 @@ impl Live for House {
             .blocking_send(Order::Control(call, wish, reply))
             .map_err(|_| ControlError::NoCall)?;
         answer.blocking_recv().unwrap_or(Err(ControlError::NoCall))
+    }
+
+    fn trunks(&self) -> Vec<TrunkView> {
+        let now = self.clock.now();
+        let office = self.office.load();
+        let views = office.trunks.iter();
+        let mut views: Vec<TrunkView> = views.map(|it| self.carriers.view(now, it)).collect();
+        views.sort_by(|a, b| a.name.cmp(&b.name));
+        views
+    }
+
+    fn test_trunk(&self, name: &str, number: Option<String>) -> Result<TestReport, String> {
+        let gone = || "the switch stops".to_owned();
+        let (reply, answer) = oneshot::channel();
+        // The shard that keeps the trunks.
+        let orders = self.orders.first().ok_or_else(gone)?;
+        orders
+            .blocking_send(Order::TestTrunk(name.to_owned(), number, reply))
+            .map_err(|_| gone())?;
+        let mut report = answer.blocking_recv().map_err(|_| gone())??;
+        let recordings = &self.office.load().node.recordings;
+        trunk_ear::listen(&mut report, recordings);
+        Ok(report)
     }
 
     fn messages(&self) -> Vec<Traced> {
@@ -219,6 +246,7 @@ impl Source for House {
             phones: office.phones.len() as u64,
             queues: view::queue_snapshots(&router, self.clock.now()),
             agents: view::agent_states(&router),
+            trunks: self.trunks(),
             sip: self.sip_now(),
             media: MediaSnapshot {
                 packets_received: read(&media.packets_in),

@@ -10,6 +10,7 @@ mod live;
 mod outlets;
 mod reload;
 mod shards;
+mod trunk_ear;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ use crate::sip::auth::Challenger;
 use crate::sip::trace::Exporter;
 use crate::sip::transport::Tls;
 use crate::store::{DataDir, Records};
+use crate::trunk::Carriers;
 
 use bindings::Keeper;
 use live::House;
@@ -125,6 +127,7 @@ impl Switch {
 
         let orphans = aftermath::settle(&records)?;
         let gate = Gate::new();
+        let carriers = Carriers::new();
         let bus = Bus::new();
         let mut entropy = Entropy::from_os();
         let challenger = Challenger::new(&node.realm, &mut entropy);
@@ -141,6 +144,7 @@ impl Switch {
             conferences: Arc::new(Mutex::new(Conferences::default())),
             challenger: Arc::new(Mutex::new(challenger)),
             gate: gate.clone(),
+            carriers: carriers.clone(),
             bus: bus.clone(),
             generation: generation::prepare(&office, 1, sounds),
             exporter,
@@ -172,6 +176,7 @@ impl Switch {
             registrar,
             records: records.clone(),
             gate,
+            carriers,
             bus: bus.clone(),
             counters,
             tls,
@@ -259,7 +264,8 @@ impl Switch {
             let _ = shard.blocking_send(Order::EndCalls);
         }
         let patience = std::time::Instant::now() + LAST_WORDS;
-        while self.house.gate.untold() > 0 && std::time::Instant::now() < patience {
+        let busy = || self.house.gate.untold() > 0 || self.house.carriers.is_registered_anywhere();
+        while busy() && std::time::Instant::now() < patience {
             std::thread::sleep(Duration::from_millis(20));
         }
         for shard in &self.house.orders {

@@ -1,5 +1,6 @@
 //! Starts the signalling shards, one thread each.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -22,6 +23,7 @@ use crate::sip::location::{self, Resolver};
 use crate::sip::trace::{Exporter, Trace};
 use crate::sip::transport::{Tls, Transport, TransportLimits, TransportStats};
 use crate::sip::{Protocol, UserAgent, ua};
+use crate::trunk::Carriers;
 
 /// What every shard shares.
 #[derive(Clone)]
@@ -33,6 +35,7 @@ pub(super) struct Shared {
     pub(super) conferences: Arc<Mutex<Conferences>>,
     pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) gate: Gate,
+    pub(super) carriers: Carriers,
     pub(super) bus: Bus,
     pub(super) generation: Arc<Generation>,
     /// The way to the HEP collector.
@@ -159,6 +162,7 @@ async fn open(
         conferences: shared.conferences,
         challenger: shared.challenger,
         gate: shared.gate.clone(),
+        carriers: shared.carriers,
         listeners: bound.clone(),
         generation: shared.generation,
     });
@@ -173,6 +177,7 @@ async fn open(
         bus: shared.bus,
         clock: shared.clock,
         gate: shared.gate,
+        tests: HashMap::new(),
         trace: Trace::new(room, shared.exporter),
     };
     Ok((shard, bound, counters))

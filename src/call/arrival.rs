@@ -8,6 +8,7 @@ use super::identity::{self, Identity};
 use super::leg::{Leg, Progress};
 use super::machine::Call;
 use super::negotiate;
+use super::trunk_test::Heard;
 use super::{CallKey, Generation};
 use crate::base::{Pii, Timestamp};
 use crate::call::core::Core;
@@ -16,9 +17,9 @@ use crate::flow::{Context, Run};
 use crate::media::LegPorts;
 use crate::sdp::{self, Description};
 use crate::sip::auth::Verdict;
-use crate::sip::ua::{SessionId, Terms};
+use crate::sip::ua::{Manners, SessionId, Terms};
 use crate::sip::{Flow, HeaderName, Message, Uri};
-use crate::trunk::{Destination, Origin, accepting};
+use crate::trunk::{Destination, Origin, Way, calling};
 
 /// Who calls, once that is settled.
 pub(super) enum Caller {
@@ -65,6 +66,9 @@ impl Exchange {
                 if let Err(status) = self.ua.set_terms(now, session, arrival.terms) {
                     return tracing::info!(status, from = %Pii(flow.remote), "terms refused");
                 }
+                if let Some(manners) = &arrival.manners {
+                    self.ua.set_manners(session, manners.clone());
+                }
                 self.open_call(now, session, flow, request, arrival);
             }
             Err(Refusal { status, headers }) => {
@@ -101,8 +105,16 @@ impl Exchange {
         let caller = self.identify(now, &generation, flow, request)?;
         let mut arriving = identity::of_caller(&generation, &caller, request)?;
         let dialled = identity::dialled_by(&generation, &caller, request).ok_or(404_u16)?;
-        let (dialled, destination) =
-            lead(&generation, &caller, dialled, &mut arriving.identity).ok_or(404_u16)?;
+        let tested = match &caller {
+            Caller::Trunk(name) if self.is_test(name, request, &dialled, &arriving.from) => {
+                Some(name)
+            }
+            _ => None,
+        };
+        let (dialled, destination) = match tested {
+            Some(_) => (dialled, Destination::Echo),
+            None => lead(&generation, &caller, dialled, &mut arriving.identity).ok_or(404_u16)?,
+        };
         let offer = match request.body() {
             [] => None,
             body => Some(Description::parse(body).map_err(|_| 400_u16)?),
@@ -118,9 +130,19 @@ impl Exchange {
             );
             sdp::answer(&probe, offer).map_err(|_| 488_u16)?;
         }
-        let stage = self.first_stage(&generation, &caller, &arriving.from, &destination)?;
+        let stage = match tested {
+            Some(name) => Stage::Service(Service::new(ServiceKind::Loop(name.clone()))),
+            None => self.first_stage(&generation, &caller, &arriving.from, &destination)?,
+        };
+        let trunk = match &caller {
+            Caller::Trunk(name) => generation.trunks.get(name),
+            Caller::Phone(_) => None,
+        };
+        let terms = trunk.map_or(generation.terms, |trunk| trunk.profile.terms);
+        let manners = trunk.map(|trunk| trunk.profile.manners.clone());
         Ok(Arrival {
-            terms: generation.terms,
+            terms,
+            manners,
             caller,
             arriving,
             dialled,
@@ -128,6 +150,13 @@ impl Exchange {
             offer,
             stage,
         })
+    }
+
+    /// Whether a call is a trunk test's own, led back to us.
+    fn is_test(&self, trunk: &str, request: &Message, dialled: &str, from: &str) -> bool {
+        let to = request.to().ok().and_then(|to| user_of(&to.uri));
+        let numbers = [dialled, to.as_deref().unwrap_or(dialled)];
+        self.carriers.came_back(trunk, &numbers, from)
     }
 
     /// Who calls: a phone that proves it, or a trunk by its address. A From that names one of our
@@ -144,17 +173,19 @@ impl Exchange {
             .ok()
             .and_then(|from| user_of(&from.uri))
             .filter(|user| generation.phones.contains_key(user));
-        let trunk = accepting(
-            generation.trunks.values().map(Arc::as_ref),
-            flow.remote.ip(),
-            |host| self.ua.is_host_at(host, flow.remote.ip()),
-        );
+        let contact = request.request_uri().and_then(Result::ok);
+        let contact = contact.and_then(user_of);
+        let trunks = generation.trunks.values().map(Arc::as_ref);
+        let source = flow.remote.ip();
+        let is_at = |host: &str| self.ua.is_host_at(host, source);
+        let user = contact.as_deref().unwrap_or_default();
+        let trunk = calling(trunks, (source, user), is_at);
         match (claimed, trunk) {
             (None, Some(trunk)) => {
-                if self.gate.is_trunk_full(trunk) {
+                if let Err(closed) = self.carriers.admit(now, trunk, Way::In) {
                     self.gate.refused();
                     // RFC 3261 §21.5.4: this trunk's share of us is used up for now.
-                    let retry = (HeaderName::RetryAfter, TRUNK_RETRY.to_owned());
+                    let retry = (HeaderName::RetryAfter, closed.retry_after().to_string());
                     return Err(Refusal {
                         status: 503,
                         headers: vec![retry],
@@ -252,8 +283,8 @@ impl Exchange {
             Destination::HoldMusic => service(ServiceKind::Music),
             Destination::Phone(number) => Ok(Stage::Dial(Box::new(Dial::phone(number.clone())))),
             Destination::Tone => service(ServiceKind::Tone),
-            Destination::Trunk { trunk, number } => Ok(Stage::Dial(Box::new(Dial::trunk(
-                trunk.clone(),
+            Destination::Trunk { trunks, number } => Ok(Stage::Dial(Box::new(Dial::trunk(
+                trunks.clone(),
                 number.clone(),
             )))),
         }
@@ -312,8 +343,11 @@ impl Exchange {
             summary: None,
             over: None,
             is_unreached: false,
+            shown_as: String::new(),
+            heard: Heard::default(),
             rang: false,
             hears_music: false,
+            forks: Vec::new(),
         };
         let core = Core {
             id: id.clone(),
@@ -366,9 +400,6 @@ impl Exchange {
     }
 }
 
-/// Seconds after which a trunk that was full may try again.
-const TRUNK_RETRY: &str = "5";
-
 /// Everything known about a call that may come in.
 struct Arrival {
     caller: Caller,
@@ -378,6 +409,8 @@ struct Arrival {
     offer: Option<Description>,
     stage: Stage,
     terms: Terms,
+    /// How a trunk wants us to write.
+    manners: Option<Arc<Manners>>,
 }
 
 /// Whether an INVITE asks for help and says that it is from a phone of ours: such a call passes the

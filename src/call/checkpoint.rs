@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::core::Core;
 use super::exchange::Exchange;
+use super::feature::Stage;
 use super::hands::Hands;
 use super::leg::{Leg, Progress};
 use super::machine::Call;
@@ -54,7 +55,10 @@ impl Exchange {
     /// Freezes a call; `None` when it is unknown, over, or its caller's dialog is not stable.
     pub fn checkpoint(&self, call: &CallId) -> Option<CallCheckpoint> {
         let call = self.calls.get(self.index.calls.get(call)?)?;
-        if call.core.ended.is_some() || !call.core.caller().is_answered() {
+        let is_answered = call.core.legs.first().is_some_and(Leg::is_answered);
+        // A trunk test dies with the switch that makes it.
+        let is_test = matches!(call.stage, Stage::Test(_));
+        if call.core.ended.is_some() || is_test || !is_answered {
             return None;
         }
         let call = Call::clone(call);
@@ -116,7 +120,7 @@ impl Exchange {
                 .filter(counted)
                 .filter_map(|leg| leg.trunk.as_ref())
             {
-                hands.gate.enter_trunk(trunk);
+                hands.carriers.resume(trunk);
             }
             call.core.end_unrestored(hands);
             if !is_whole {

@@ -9,6 +9,7 @@ use super::exchange::Exchange;
 use super::feature::Stage;
 use super::hands::Hands;
 use super::machine::Call;
+use super::way_out::WayOut;
 use crate::base::{CallId, Cause, LegId, Party, Timestamp};
 use crate::events::Role;
 use crate::media::Command;
@@ -115,9 +116,9 @@ impl Call {
         let patience = generation.map_or(Duration::ZERO, |now| now.ring_timeout);
         let rung = match found {
             Some(Destination::Phone(phone)) => core.ring_phone(hands, &phone, Role::Callee, None),
-            Some(Destination::Trunk { trunk, number }) => {
-                core.ring_trunk(hands, &trunk, &number).map(|leg| vec![leg])
-            }
+            Some(Destination::Trunk { trunks, number }) => WayOut::new(trunks, number)
+                .next(core, hands)
+                .map(|leg| vec![leg]),
             _ => Err(404),
         };
         match rung.map(|legs| (legs.first().copied(), legs)) {

@@ -8,12 +8,15 @@ use super::hands::Hands;
 use super::identity::Identity;
 use super::leg::{Leg, Progress};
 use super::negotiate;
+use super::trunk_test::Heard;
 use crate::base::{CallId, LegId, RecordingId, RoomId, Timestamp};
 use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stretch};
 use crate::media::{Command, PlayId, Tape};
 use crate::recording::stem;
 use crate::sdp::{self, Description, LocalMedia};
 use crate::sip::ua::Body;
+use crate::trunk::Way;
+use crate::trunk::profile::MediaTerms;
 
 /// The part of a call that outlives its stages. Serialisable: this is what a checkpoint keeps.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -153,7 +156,11 @@ impl Core {
             sip_call_id: hands.ua.call_id(leg.session).unwrap_or_default().to_owned(),
         };
         if let Some(trunk) = &leg.trunk {
-            hands.gate.enter_trunk(trunk);
+            let way = match leg.role {
+                Role::Caller => Way::In,
+                Role::Agent | Role::Callee => Way::Out,
+            };
+            hands.carriers.enter(trunk, way);
         }
         self.legs.push(leg);
         self.emit(hands, fact);
@@ -162,13 +169,18 @@ impl Core {
     /// Opens the media of a leg that has none yet. The status to refuse with when no port is left.
     pub(crate) fn open_media(&mut self, hands: &mut Hands<'_>, id: LegId) -> Result<(), u16> {
         let other = self.leg_with_media();
+        let terms = self
+            .leg(id)
+            .and_then(|leg| leg.trunk.as_ref())
+            .and_then(|name| hands.generations.get(&self.generation)?.trunks.get(name))
+            .map(|trunk| trunk.profile.media.clone());
         let Some(leg) = self.leg_mut(id) else {
             return Err(500);
         };
         if leg.local.is_some() {
             return Ok(());
         }
-        leg.local = Some(open_local(hands, id, other)?);
+        leg.local = Some(open_local(hands, id, other, terms.as_ref())?);
         Ok(())
     }
 
@@ -397,8 +409,11 @@ impl Core {
             summary: None,
             over: None,
             is_unreached: false,
+            shown_as: String::new(),
+            heard: Heard::default(),
             rang: false,
             hears_music: false,
+            forks: Vec::new(),
         }
     }
 }
@@ -421,21 +436,27 @@ pub(crate) enum Looped {
 
 /// Opens ports for a leg and describes our side of it.
 /// Legs of one call are on one media worker, as far as it keeps up: `other` is one of them.
+/// `terms` are those of the trunk it goes through.
 pub(crate) fn open_local(
     hands: &mut Hands<'_>,
     id: LegId,
     other: Option<LegId>,
+    terms: Option<&MediaTerms>,
 ) -> Result<LocalMedia, u16> {
+    let band = terms.and_then(|terms| terms.ports.as_ref());
     let ports = hands
         .media
-        .open_leg_beside(id, hands.ids.origin().shard, other)
+        .open_leg_beside(id, hands.ids.origin().shard, other, band)
         .map_err(|error| {
             tracing::warn!(%error, "no media port for a leg");
             503_u16
         })?;
     // RFC 8866 §5.2: the session id is a number; 31 bits keep it readable for every peer.
     let session_id = u64::from(hands.entropy.u32() >> 1);
-    Ok(negotiate::local_media(ports, session_id))
+    Ok(match terms {
+        Some(terms) => negotiate::trunk_media(ports, session_id, terms),
+        None => negotiate::local_media(ports, session_id),
+    })
 }
 
 /// A session description as a message body.

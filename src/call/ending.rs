@@ -3,24 +3,27 @@
 use super::core::Core;
 use super::hands::Hands;
 use super::leg::Progress;
+use super::reason;
 use crate::base::{Cause, LegId, Party};
 use crate::events::{Fact, MediaSummary};
 use crate::media::Command;
-use crate::sip::HeaderName;
 
 impl Core {
     /// Ends one leg, whatever state its INVITE is in. Nothing happens to a leg already over.
     pub(crate) fn hang_up(&mut self, hands: &mut Hands<'_>, id: LegId, by: Party, cause: Cause) {
         let Some(leg) = self.leg(id) else { return };
         let (session, progress) = (leg.session, leg.progress);
+        let said = |hands: &Hands<'_>| reason::passed_on(hands, self.generation, by, &cause);
         match progress {
             Progress::Arriving => {
                 let status = if cause.sip >= 300 { cause.sip } else { 480 };
                 let headers = self.identity.refusal_headers(status);
                 hands.ua.reject(hands.now, session, status, &headers);
             }
-            Progress::Answered => hands.ua.bye(hands.now, session, &reason_header(&cause)),
-            Progress::Calling | Progress::Ringing => hands.ua.cancel(hands.now, session),
+            Progress::Answered => hands.ua.bye(hands.now, session, &said(hands)),
+            Progress::Calling | Progress::Ringing => {
+                hands.ua.cancel(hands.now, session, &said(hands));
+            }
             Progress::Over => return,
         }
         self.leg_over(hands, id, by, cause);
@@ -35,8 +38,17 @@ impl Core {
             return;
         }
         leg.progress = Progress::Over;
+        let (trunk, status) = (leg.trunk.clone(), cause.sip);
         leg.over = Some((hands.now, by, cause));
         hands.index.sessions.remove(&leg.session);
+        if let Some(trunk) = trunk {
+            let story = self.record.legs.iter().find(|story| story.leg == id);
+            let answered = story.and_then(|story| story.answered);
+            let talked = answered.map(|at| hands.now.since(at));
+            let status = if talked.is_some() { 200 } else { status };
+            hands.carriers.ended(&trunk, status, talked);
+        }
+        let Some(leg) = self.leg(id) else { return };
         if leg.local.is_some() {
             if let Some(name) = self.conference.take() {
                 hands.leave_conference(&name, id);
@@ -59,7 +71,7 @@ impl Core {
         }
         leg.summary = Some(summary.clone());
         if let Some(trunk) = &leg.trunk {
-            hands.gate.exit_trunk(trunk);
+            hands.carriers.exit(trunk);
         }
         let (at, by, cause) = leg
             .over
@@ -146,13 +158,4 @@ impl Core {
             && self.recordings.is_empty()
             && self.legs.iter().all(|leg| leg.summary.is_some())
     }
-}
-
-/// RFC 3326: why a BYE or CANCEL was sent.
-fn reason_header(cause: &Cause) -> Vec<(HeaderName, String)> {
-    let text = cause.words.replace('"', "'");
-    vec![(
-        HeaderName::Reason,
-        format!("Q.850;cause={};text=\"{text}\"", cause.q850),
-    )]
 }

@@ -10,6 +10,8 @@ use super::conferences::Conferences;
 use super::gate::Gate;
 use super::hands::{Hands, Index};
 use super::machine::Call;
+use super::trunk_test::TestReport;
+use super::trunks::Keeper;
 use super::{CallKey, Generation};
 use crate::base::{CallId, Cause, Entropy, IdSource, Party, Timers, Timestamp};
 use crate::events::{CallRecord, Event, RecordingFacts};
@@ -20,6 +22,7 @@ use crate::sip::auth::Challenger;
 use crate::sip::location::{Answer, Question};
 use crate::sip::ua::{self, SessionId};
 use crate::sip::{Flow, Message, ParseError, Protocol, UserAgent};
+use crate::trunk::Carriers;
 
 /// What an exchange is given when it starts.
 pub struct Settings {
@@ -39,6 +42,8 @@ pub struct Settings {
     pub challenger: Arc<Mutex<Challenger>>,
     /// Admission, shared by all shards.
     pub gate: Gate,
+    /// How trunks are; shared by all shards.
+    pub carriers: Carriers,
     /// Our own addresses.
     pub listeners: Vec<(Protocol, SocketAddr)>,
     /// First generation of configuration.
@@ -62,6 +67,8 @@ pub enum Output {
     Recording(Box<RecordingFacts>),
     /// The router is asked or told something.
     Router(router::Command),
+    /// A trunk test is over.
+    Tested(CallId, Box<TestReport>),
     /// A message goes out.
     Transmit {
         /// Where.
@@ -80,6 +87,7 @@ pub struct Exchange {
     pub(super) registrar: Arc<Mutex<Registrar>>,
     pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) gate: Gate,
+    pub(super) carriers: Carriers,
     pub(super) listeners: Vec<(Protocol, SocketAddr)>,
     /// The one new calls start with, and those that living calls still use.
     pub(super) generations: BTreeMap<u64, Arc<Generation>>,
@@ -88,6 +96,8 @@ pub struct Exchange {
     pub(super) index: Index,
     pub(super) conferences: Arc<Mutex<Conferences>>,
     pub(super) timers: Timers<Alarm>,
+    /// Registrations and OPTIONS, on the one shard that keeps the trunks.
+    pub(super) keeper: Option<Box<Keeper>>,
     pub(super) outbox: VecDeque<Output>,
 }
 
@@ -119,6 +129,7 @@ impl Exchange {
             registrar: settings.registrar,
             challenger: settings.challenger,
             gate: settings.gate,
+            carriers: settings.carriers,
             listeners: settings.listeners,
             generations: BTreeMap::from([(generation.number, generation)]),
             calls: HashMap::new(),
@@ -126,6 +137,7 @@ impl Exchange {
             index: Index::default(),
             conferences: settings.conferences,
             timers: Timers::new(),
+            keeper: None,
             outbox: VecDeque::new(),
         }
     }
@@ -142,7 +154,13 @@ impl Exchange {
     pub fn watch_hosts(&mut self, now: Timestamp) {
         let trunks = self.generation().trunks.values();
         let hosts: Vec<String> = trunks
-            .flat_map(|trunk| trunk.accept_hosts.clone())
+            .flat_map(|trunk| {
+                // A registrar calls from where it is.
+                let registrars = trunk.targets.iter().filter(|_| trunk.profile.registers());
+                let named = registrars.filter(|target| target.host.address().is_none());
+                let named = named.map(|target| target.host.to_string());
+                trunk.accept_hosts.iter().cloned().chain(named)
+            })
             .collect();
         self.ua.watch_hosts(now, &hosts);
         self.pump(now);
@@ -224,6 +242,7 @@ impl Exchange {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.ua.handle_timeout(now);
+        self.keep_trunks(now);
         self.expire_bindings(now);
         while let Some((_, alarm)) = self.timers.pop_due(now) {
             match alarm {
@@ -244,6 +263,7 @@ impl Exchange {
             self.timers.next(),
             self.ua.poll_timeout(),
             self.next_expiry(),
+            self.keeper.as_deref().and_then(Keeper::poll_timeout),
         ]
         .into_iter()
         .flatten()
@@ -262,6 +282,7 @@ impl Exchange {
 
     /// Ends every call, with BYE, CANCEL or 503 as its state wants it.
     pub fn end_all(&mut self, now: Timestamp) {
+        self.leave_trunks(now);
         let cause = Cause::from_status(503).with_words("the switch stops");
         let keys: Vec<CallKey> = self.calls.keys().copied().collect();
         for key in keys {
@@ -331,12 +352,14 @@ impl Exchange {
             } => {
                 self.on_request(now, transaction, &flow, &request);
             }
+            ua::Event::Response { request, response } => {
+                self.on_response(now, request, &response);
+            }
             ua::Event::Refer {
                 session,
                 refer,
                 request,
             } => self.on_refer(now, session, refer, &request),
-            ua::Event::Response { .. } => {}
             event => {
                 let found = session_of(&event).and_then(|id| self.index.sessions.get(&id).copied());
                 if let Some((key, leg)) = found {
@@ -367,7 +390,7 @@ impl Exchange {
             generations: &self.generations,
             index: &mut self.index,
             outbox: &mut self.outbox,
-            gate: &self.gate,
+            carriers: &self.carriers,
             listeners: &self.listeners,
         };
         act(&mut call, &mut hands);
@@ -457,7 +480,9 @@ fn session_of(event: &ua::Event) -> Option<SessionId> {
     match event {
         ua::Event::Acknowledged { session, .. }
         | ua::Event::Answered { session, .. }
-        | ua::Event::Cancelled { session }
+        | ua::Event::Cancelled { session, .. }
+        | ua::Event::EarlyAnswer { session, .. }
+        | ua::Event::EarlyEnded { session, .. }
         | ua::Event::Ended { session, .. }
         | ua::Event::Failed { session, .. }
         | ua::Event::Info { session, .. }

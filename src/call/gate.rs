@@ -1,12 +1,10 @@
 //! The admission gate: past a configured number of calls, or when the node cannot keep up, a new
 //! INVITE gets 503 with Retry-After before anything is spent on it.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::ShardId;
-use crate::trunk::Trunk;
 
 /// Shared by all shards of a node.
 #[derive(Clone, Debug, Default)]
@@ -23,8 +21,6 @@ struct State {
     late: AtomicU64,
     refusals: AtomicU64,
     draining: AtomicBool,
-    /// Legs by trunk.
-    trunks: Mutex<HashMap<String, usize>>,
 }
 
 /// Why a call was not let in.
@@ -110,39 +106,6 @@ impl Gate {
     /// A call's record is out.
     pub(crate) fn tell(&self) {
         self.state.untold.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Whether a trunk carries as many legs as it may.
-    pub(crate) fn is_trunk_full(&self, trunk: &Trunk) -> bool {
-        let legs = self
-            .state
-            .trunks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let now = legs.get(&trunk.name).copied().unwrap_or(0);
-        trunk.max_calls.is_some_and(|most| now >= most)
-    }
-
-    /// A leg goes through a trunk.
-    pub(crate) fn enter_trunk(&self, name: &str) {
-        let mut legs = self
-            .state
-            .trunks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *legs.entry(name.to_owned()).or_default() += 1;
-    }
-
-    /// A leg through a trunk is over.
-    pub(crate) fn exit_trunk(&self, name: &str) {
-        let mut legs = self
-            .state
-            .trunks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(now) = legs.get_mut(name) {
-            *now = now.saturating_sub(1);
-        }
     }
 
     /// A call that was let in is over.

@@ -44,6 +44,8 @@ pub struct Generation {
     pub ring_timeout: Duration,
     /// Extensions of phones' calls, and of trunks' whose profile says nothing else.
     pub terms: Terms,
+    /// Whether one party's Reason (RFC 3326) is told to the other.
+    pub pass_reason: bool,
 }
 
 /// A phone that may register and call.

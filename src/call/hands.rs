@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::conferences::Conferences;
-use super::gate::Gate;
 use super::{CallKey, Generation, Output};
 use crate::base::{CallId, Entropy, IdSource, LegId, RecordingId, Timestamp};
 use crate::media::{Command, Engine};
@@ -13,7 +12,7 @@ use crate::registrar::Registrar;
 use crate::router;
 use crate::sip::ua::SessionId;
 use crate::sip::{Protocol, UserAgent};
-use crate::trunk::Target;
+use crate::trunk::{Carriers, Target, Trunk};
 
 /// The world as one call sees it while it handles one event.
 pub(crate) struct Hands<'a> {
@@ -27,7 +26,7 @@ pub(crate) struct Hands<'a> {
     pub(crate) generations: &'a BTreeMap<u64, Arc<Generation>>,
     pub(crate) index: &'a mut Index,
     pub(crate) outbox: &'a mut VecDeque<Output>,
-    pub(crate) gate: &'a Gate,
+    pub(crate) carriers: &'a Carriers,
     pub(crate) listeners: &'a [(Protocol, SocketAddr)],
 }
 
@@ -54,38 +53,10 @@ impl Hands<'_> {
         }
     }
 
-    /// Our own address toward `remote`: of the same transport and address family, and on loopback
-    /// when the other side is; `None` when we do not listen on one.
-    pub(crate) fn listener_for(
-        &self,
-        protocol: Protocol,
-        remote: SocketAddr,
-    ) -> Option<SocketAddr> {
-        let fits = |(offered, local): &&(Protocol, SocketAddr)| {
-            *offered == protocol && local.is_ipv4() == remote.is_ipv4()
-        };
-        let fitting = || self.listeners.iter().filter(fits).map(|(_, local)| *local);
-        let is_beside = |local: &SocketAddr| local.ip().is_loopback() == remote.ip().is_loopback();
-        fitting().find(is_beside).or_else(|| fitting().next())
-    }
-
-    /// Our own address toward a target, as far as it is known before it is located; `None` when we
-    /// have no listener for its protocol.
-    pub(crate) fn address_towards(&self, target: &Target) -> Option<SocketAddr> {
-        let protocol = match target.protocol {
-            _ if target.is_secure => Some(Protocol::Tls),
-            None if target.host.address().is_some() => Some(Protocol::Udp),
-            protocol => protocol,
-        };
-        if let (Some(protocol), Some(address)) = (protocol, target.host.address()) {
-            let port = target.port.unwrap_or(protocol.default_port());
-            return self.listener_for(protocol, SocketAddr::new(address, port));
-        }
-        let mut ours = self.listeners.iter();
-        let fits = |(offered, _): &&(Protocol, SocketAddr)| {
-            protocol.is_none_or(|wanted| wanted == *offered)
-        };
-        ours.find(fits).map(|(_, local)| *local)
+    /// Our own address towards a target of a trunk, as far as it is known before it is located;
+    /// `None` when we do not listen where its calls have to leave from.
+    pub(crate) fn address_towards(&self, trunk: &Trunk, target: &Target) -> Option<SocketAddr> {
+        address_towards(self.listeners, trunk, target)
     }
 
     /// Where phones are.
@@ -94,4 +65,30 @@ impl Hands<'_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Our own address towards a target: of its protocol and family, with the port the carrier wants
+/// everything to leave from, and on loopback when the other side is.
+pub(super) fn address_towards(
+    listeners: &[(Protocol, SocketAddr)],
+    trunk: &Trunk,
+    target: &Target,
+) -> Option<SocketAddr> {
+    let address = target.host.address();
+    let protocol = match target.protocol {
+        _ if target.is_secure => Some(Protocol::Tls),
+        None if address.is_some() => Some(Protocol::Udp),
+        protocol => protocol,
+    };
+    let port = trunk.profile.source_port;
+    let fits = |(offered, local): &&(Protocol, SocketAddr)| {
+        protocol.is_none_or(|wanted| wanted == *offered)
+            && address.is_none_or(|address| address.is_ipv4() == local.is_ipv4())
+            && port.is_none_or(|port| port == local.port())
+    };
+    let fitting = || listeners.iter().filter(fits).map(|(_, local)| *local);
+    let is_beside = |local: &SocketAddr| {
+        address.is_some_and(|address| address.is_loopback() == local.ip().is_loopback())
+    };
+    fitting().find(is_beside).or_else(|| fitting().next())
 }

@@ -294,13 +294,13 @@ impl Core {
     }
 
     /// A trunk carries as many calls as it may: the status for the caller.
-    pub(crate) fn trunk_full(&mut self, hands: &mut Hands<'_>, trunk: &str) -> u16 {
+    pub(crate) fn trunk_full(&mut self, hands: &mut Hands<'_>, trunk: &str, status: u16) -> u16 {
         let words = format!("trunk {trunk} carries as many calls as it may");
         self.check(
             hands,
             Check::failed("trunk.capacity", trunk, words, "trunk.full"),
         );
-        503
+        status
     }
 
     /// Somebody sends the call on: a callee that answers 3xx, an agent who transfers, a flow. Legs

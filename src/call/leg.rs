@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::early::Fork;
+use super::trunk_test::Heard;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::events::{MediaSummary, Role};
 use crate::media::LegState;
@@ -40,6 +42,12 @@ pub(crate) struct Leg {
     pub(crate) summary: Option<MediaSummary>,
     /// Set once the leg's SIP is over: when, by whom and why.
     pub(crate) over: Option<(Timestamp, Party, Cause)>,
+    /// Number shown to the far end as the caller's.
+    #[serde(default)]
+    pub(crate) shown_as: String,
+    /// What its responses said, for a trunk test.
+    #[serde(skip)]
+    pub(crate) heard: Heard,
     /// The way to the far end failed, not the far end: another route may be tried.
     #[serde(default)]
     pub(crate) is_unreached: bool,
@@ -47,6 +55,9 @@ pub(crate) struct Leg {
     pub(crate) rang: bool,
     /// Whether the leg hears hold music: everybody it could talk with holds.
     pub(crate) hears_music: bool,
+    /// Its early dialogs that have media, the one that is heard first.
+    #[serde(skip)]
+    pub(crate) forks: Vec<Fork>,
 }
 
 /// How far a leg's INVITE has come.

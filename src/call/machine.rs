@@ -4,10 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::core::{Core, sdp_body};
-use super::feature::{Feature, LegEvent, Next, Ringing, Stage};
+use super::feature::{Feature, LegEvent, Next, Stage};
 use super::hands::Hands;
 use super::leg::Progress;
 use super::negotiate;
+use super::reason;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::events::{Fact, Role};
 use crate::media::recorder::Closed;
@@ -35,15 +36,24 @@ impl Call {
         match event {
             Event::Acknowledged { body, .. } => self.on_ack(hands, leg, &body),
             Event::Answered { response, .. } => self.on_answer(hands, leg, &response),
-            Event::Cancelled { .. } => {
-                let cause = Cause::from_status(487);
+            Event::Cancelled { reason, .. } => {
+                let cause = reason::read(reason.as_deref(), Cause::from_status(487));
                 self.core.leg_over(hands, leg, Party::Caller, cause.clone());
                 self.end(hands, Party::Caller, &cause);
             }
+            Event::EarlyAnswer { request, .. } => self.on_ack(hands, leg, &request),
+            Event::EarlyEnded { tag, .. } => self.on_early_ended(hands, leg, &tag),
             Event::Ended { why, .. } => self.on_ended(hands, leg, why),
             Event::Failed {
-                status, unreached, ..
-            } => self.on_failed(hands, leg, status, unreached),
+                status,
+                unreached,
+                response,
+                ..
+            } => {
+                self.core
+                    .note_refusal(hands, leg, status, response.as_ref());
+                self.on_failed(hands, leg, status, unreached);
+            }
             Event::Progress { response, .. } => self.on_progress(hands, leg, &response),
             Event::Reanswered { response, .. } => {
                 self.core.take_answer(hands, leg, response.body());
@@ -159,29 +169,12 @@ impl Call {
         }
     }
 
-    fn on_progress(&mut self, hands: &mut Hands<'_>, leg: LegId, response: &Message) {
-        let early =
-            !response.body().is_empty() && self.core.take_answer(hands, leg, response.body());
-        let Some(state) = self.core.leg_mut(leg) else {
-            return;
-        };
-        state.progress = Progress::Ringing;
-        if !std::mem::replace(&mut state.rang, true) {
-            self.core.emit(hands, Fact::LegRinging { leg });
-            let how = if early {
-                Ringing::EarlyMedia
-            } else {
-                Ringing::Tone
-            };
-            self.on_leg(hands, leg, LegEvent::Progress(how));
-        }
-    }
-
     fn on_answer(&mut self, hands: &mut Hands<'_>, leg: LegId, response: &Message) {
-        let agreed = self.core.take_answer(hands, leg, response.body());
+        let agreed = self.core.take_final(hands, leg, response);
         let Some(state) = self.core.leg_mut(leg) else {
             return;
         };
+        state.heard.note(response);
         state.progress = Progress::Answered;
         let codec = state
             .negotiated
@@ -225,16 +218,28 @@ impl Call {
         let Some(state) = self.core.leg(leg) else {
             return;
         };
-        let (mut by, is_caller) = (state.as_party(), state.role == Role::Caller);
-        let cause = match why {
-            EndWhy::LocalBye | EndWhy::RemoteBye { .. } => Cause::normal(),
-            EndWhy::NoAck => Cause::from_status(408).with_words("the answer was never ACKed"),
-            EndWhy::Timeout => Cause::from_status(408),
-            EndWhy::TransportFailed => Cause::from_status(503),
+        let (party, is_caller) = (state.as_party(), state.role == Role::Caller);
+        let no_reply = || Cause::from_status(408);
+        let (by, cause) = match why {
+            EndWhy::Expired => (
+                Party::Switch,
+                no_reply().with_words("session timer expired"),
+            ),
+            EndWhy::LocalBye => (party, Cause::normal()),
+            EndWhy::NoAck => {
+                let words = "the answer was never ACKed";
+                (Party::Switch, no_reply().with_words(words))
+            }
+            EndWhy::NoPrack => {
+                let words = "a reliable response was never acknowledged";
+                (Party::Switch, Cause::from_status(504).with_words(words))
+            }
+            EndWhy::RemoteBye { reason, .. } => {
+                (party, reason::read(reason.as_deref(), Cause::normal()))
+            }
+            EndWhy::Timeout => (Party::Switch, no_reply()),
+            EndWhy::TransportFailed => (Party::Switch, Cause::from_status(503)),
         };
-        if cause.sip != 200 {
-            by = Party::Switch;
-        }
         self.core.leg_over(hands, leg, by, cause.clone());
         if is_caller {
             self.end(hands, by, &cause);
@@ -262,7 +267,7 @@ impl Call {
         }
     }
 
-    /// A re-INVITE: media is anchored here, so it is answered here and the other side hears only
+    /// A re-INVITE or UPDATE: media is anchored here, so it is answered here and the other side hears only
     /// its effect (music while held).
     fn on_reoffer(&mut self, hands: &mut Hands<'_>, leg: LegId, request: &Message) {
         let Some(state) = self.core.leg_mut(leg) else {
@@ -293,6 +298,7 @@ impl Call {
         };
         let flow = negotiate::leg_flow(&agreed);
         let codec = negotiate::codec_name(&agreed);
+        state.fork_agreed(request, &agreed);
         let before = state.negotiated.replace(agreed);
         hands.tell(Command::SetLeg { leg, flow });
         hands
@@ -312,7 +318,7 @@ impl Call {
         }
     }
 
-    fn on_leg(&mut self, hands: &mut Hands<'_>, leg: LegId, event: LegEvent) {
+    pub(super) fn on_leg(&mut self, hands: &mut Hands<'_>, leg: LegId, event: LegEvent) {
         self.with_stage(hands, |stage, core, hands| {
             stage.on_leg(core, hands, leg, event)
         });

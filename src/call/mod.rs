@@ -5,10 +5,12 @@
 //! call dispatches to the stage it is in (`feature/`), and a stage is a small machine.
 
 mod arrival;
+mod carrier_address;
 mod checkpoint;
 mod conferences;
 mod control;
 mod core;
+mod early;
 mod ending;
 mod exchange;
 mod feature;
@@ -19,10 +21,14 @@ mod identity;
 mod leg;
 mod machine;
 mod negotiate;
+mod reason;
 mod refer;
 mod registration;
 mod ring;
 pub mod task;
+mod trunk_test;
+mod trunks;
+mod way_out;
 
 pub use checkpoint::CallCheckpoint;
 pub use conferences::Conferences;
@@ -31,6 +37,7 @@ pub use exchange::{Exchange, Output, Settings};
 pub use gate::Gate;
 pub use generation::{Generation, Phone, QueueCare};
 pub use negotiate::{leg_flow, local_media};
+pub use trunk_test::{TestOutcome, TestReport, TestRow};
 
 use serde::{Deserialize, Serialize};
 

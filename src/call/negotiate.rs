@@ -2,6 +2,7 @@
 
 use crate::media::{Codec, LegFlow, LegPorts};
 use crate::sdp::{AudioCodec, Direction, LocalMedia, Negotiated};
+use crate::trunk::profile::MediaTerms;
 
 /// Our side of a leg: both codecs, µ-law first, and telephone events.
 pub fn local_media(ports: LegPorts, session_id: u64) -> LocalMedia {
@@ -9,10 +10,21 @@ pub fn local_media(ports: LegPorts, session_id: u64) -> LocalMedia {
         address: ports.rtp,
         rtcp: Some(ports.rtcp),
         codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
+        ptime_ms: 20,
         telephone_event: Some(TELEPHONE_EVENT),
         direction: Direction::SendRecv,
         session_id,
         session_version: 1,
+    }
+}
+
+/// Our side of a leg through a trunk, as its profile wants it.
+pub(super) fn trunk_media(ports: LegPorts, session_id: u64, terms: &MediaTerms) -> LocalMedia {
+    LocalMedia {
+        codecs: terms.codecs.clone(),
+        ptime_ms: terms.ptime_ms,
+        telephone_event: terms.telephone_event,
+        ..local_media(ports, session_id)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Placing legs: to every registered contact of a phone, or out by a trunk.
 
+use super::carrier_address::CarrierAddress;
 use super::core::{Core, open_local, sdp_body};
 use super::hands::Hands;
 use crate::base::LegId;
@@ -7,6 +8,8 @@ use crate::events::Role;
 use crate::sdp;
 use crate::sip::ua::{Invite, NextHop, Targets, Terms};
 use crate::sip::{HeaderName, Host, NameAddr, Uri};
+use crate::trunk::profile::MediaTerms;
+use crate::trunk::{Closed, Way};
 
 impl Core {
     /// Rings all contacts a phone has registered; first answer wins. The status to tell the
@@ -31,6 +34,9 @@ impl Core {
             let host = (Host::from(here.ip()), Some(here.port()));
             let (from, headers) = self.inward_from(&generation, phone, &host.0, host.1);
             let target = Placed {
+                to: None,
+                routes: Vec::new(),
+                media: None,
                 uri: binding.contact,
                 next_hop: binding.flow.into(),
                 role,
@@ -40,6 +46,7 @@ impl Core {
                 from,
                 headers,
                 credentials: None,
+                manners: None,
                 terms: generation.terms,
             };
             match self.place(hands, target) {
@@ -63,21 +70,39 @@ impl Core {
     ) -> Result<LegId, u16> {
         let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
         let trunk = generation.trunks.get(name).cloned().ok_or(404_u16)?;
+        let admitted = hands.carriers.admit(hands.now, &trunk, Way::Out);
+        // Past every limit: somebody may be dying.
         let is_emergency = generation.numbers.is_emergency(number);
-        let terms = generation.terms;
-        if hands.gate.is_trunk_full(&trunk) && !is_emergency {
-            return Err(self.trunk_full(hands, name));
+        if let Err(closed) = admitted
+            && !is_emergency
+        {
+            tracing::debug!(trunk = name, ?closed, "trunk");
+            return Err(self.trunk_full(hands, name, Closed::STATUS));
         }
-        let first = trunk.targets.first().ok_or(503_u16)?;
-        let here = hands.address_towards(first).ok_or(503_u16)?;
-        let host = (Host::from(here.ip()), Some(here.port()));
-        let wanted = Uri::sip(number, first.host.clone(), first.port);
+        let destinations = hands.carriers.living(&trunk);
+        let first = destinations.first().ok_or(503_u16)?;
+        let here = hands.address_towards(&trunk, first).ok_or_else(|| {
+            tracing::error!(
+                trunk = name,
+                "we do not listen where it wants calls to come from"
+            );
+            503_u16
+        })?;
+        let caller = trunk.caller_id.clone().unwrap_or_else(|| self.from.clone());
+        let ends = (first, here);
+        let address = CarrierAddress::new(hands, &trunk, ends, number, &caller);
+        let (host, wanted) = (address.from, address.request);
         let outward = self.outward(hands, &trunk, number, host, &wanted)?;
+        let address = CarrierAddress::new(hands, &trunk, ends, &outward.number, &caller);
         let target = Placed {
-            uri: Uri::sip(&outward.number, first.host.clone(), first.port),
+            to: Some(address.to),
+            routes: address.routes,
+            media: Some(trunk.profile.media.clone()),
+            uri: address.request,
             next_hop: NextHop::Located(Targets {
-                destinations: trunk.targets.clone(),
+                destinations,
                 try_for: trunk.try_for,
+                source_port: trunk.profile.source_port,
             }),
             role: Role::Callee,
             party: number.to_owned(),
@@ -86,26 +111,29 @@ impl Core {
             from: outward.from,
             headers: outward.headers,
             credentials: trunk.credentials.clone(),
-            terms,
+            manners: Some(trunk.profile.manners.clone()),
+            terms: trunk.profile.terms,
         };
         self.place(hands, target)
     }
 
     fn place(&mut self, hands: &mut Hands<'_>, target: Placed) -> Result<LegId, u16> {
         let id = hands.ids.leg();
-        let local = open_local(hands, id, self.leg_with_media())?;
+        let local = open_local(hands, id, self.leg_with_media(), target.media.as_ref())?;
         let body = sdp_body(&sdp::offer(&local));
-        let to = NameAddr::new(target.uri.clone());
+        let shown_as = target.from.uri.user_decoded().into_owned();
+        let to = NameAddr::new(target.to.unwrap_or_else(|| target.uri.clone()));
         let invite = Invite {
             next_hop: target.next_hop,
             uri: target.uri,
             from: target.from,
             to,
             contact_user: self.to.clone(),
-            routes: Vec::new(),
+            routes: target.routes,
             headers: target.headers,
             body: Some(body),
             credentials: target.credentials,
+            manners: target.manners,
             max_forwards: self.max_forwards,
             timeout: None,
             terms: target.terms,
@@ -122,6 +150,7 @@ impl Core {
         let mut leg = self.outgoing(id, session, target.role, target.party, flow, local);
         leg.agent = target.agent;
         leg.trunk = target.trunk;
+        leg.shown_as = shown_as;
         self.add_leg(hands, leg);
         Ok(id)
     }
@@ -130,6 +159,11 @@ impl Core {
 /// One leg about to be placed.
 struct Placed {
     uri: Uri,
+    /// To, when it is not the Request-URI.
+    to: Option<Uri>,
+    routes: Vec<NameAddr>,
+    /// Codecs and ports, when a trunk wants its own.
+    media: Option<MediaTerms>,
     next_hop: NextHop,
     role: Role,
     party: String,
@@ -140,5 +174,6 @@ struct Placed {
     /// Headers that go with it.
     headers: Vec<(HeaderName, String)>,
     credentials: Option<crate::sip::auth::Credentials>,
+    manners: Option<std::sync::Arc<crate::sip::ua::Manners>>,
     terms: Terms,
 }

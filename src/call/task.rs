@@ -1,5 +1,6 @@
 //! The shard's pump: sockets, channels and the timer of one [`Exchange`]. No telephony here.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::exchange::{Exchange, Output};
-use super::{Control, ControlError, Gate, Generation};
+use super::{Control, ControlError, Gate, Generation, TestReport};
 use crate::base::{CallId, Clock, LegId, ShardId, Timestamp};
 use crate::events::{Bus, CallRecord, RecordingFacts};
 use crate::media::NoticeReceiver;
@@ -42,6 +43,12 @@ pub enum Order {
     Records(oneshot::Sender<Vec<CallRecord>>),
     /// The router speaks.
     Router(Box<router::Output>),
+    /// Test a trunk with a call to a number.
+    TestTrunk(
+        String,
+        Option<String>,
+        oneshot::Sender<Result<TestReport, String>>,
+    ),
     /// End the loop; calls that live are left as they are.
     Stop,
     /// The messages of the last minutes, as this shard's sockets saw them.
@@ -85,6 +92,8 @@ pub struct Shard<O> {
     pub clock: Arc<dyn Clock>,
     /// Told when the shard is behind its work.
     pub gate: Gate,
+    /// Who waits for which trunk test.
+    pub tests: HashMap<CallId, oneshot::Sender<Result<TestReport, String>>>,
     /// What went over the network lately.
     pub trace: Trace,
 }
@@ -125,6 +134,9 @@ impl<O: Outlets> Shard<O> {
     /// Runs until [`Order::Stop`] or until nobody can give orders any more.
     pub async fn run(mut self) {
         self.exchange.watch_hosts(self.clock.now());
+        if self.peers.own == ShardId(0) {
+            self.exchange.begin_trunks(self.clock.now());
+        }
         self.flush();
         loop {
             let now = self.clock.now();
@@ -207,7 +219,10 @@ impl<O: Outlets> Shard<O> {
             Order::Answer(question, answer) => {
                 self.exchange.handle_answer(now, &question, answer);
             }
-            Order::Commit(generation) => self.exchange.commit(now, generation),
+            Order::Commit(generation) => {
+                self.exchange.commit(now, generation);
+                self.exchange.commit_trunks(now);
+            }
             Order::ConnectionLost(flow) => self.exchange.handle_transport_error(now, &flow),
             // An asker that is gone does not need the answer.
             Order::Control(call, wish, reply) => {
@@ -227,6 +242,12 @@ impl<O: Outlets> Shard<O> {
             }
             Order::Router(output) => self.exchange.handle_router(now, &output),
             Order::Stop => {}
+            Order::TestTrunk(name, number, reply) => {
+                match self.exchange.test_trunk(now, &name, number) {
+                    Ok(call) => drop(self.tests.insert(call, reply)),
+                    Err(why) => drop(reply.send(Err(why))),
+                }
+            }
             Order::Trace(reply) => {
                 let _ = reply.send(self.trace.messages());
             }
@@ -269,6 +290,12 @@ impl<O: Outlets> Shard<O> {
                 Output::Recording(recording) => self.outlets.recording_found(recording),
                 Output::Record(record) => self.outlets.publish(record),
                 Output::Router(command) => self.route(command),
+                Output::Tested(call, report) => {
+                    if let Some(reply) = self.tests.remove(&call) {
+                        // Whoever asked may have given up.
+                        let _ = reply.send(Ok(*report));
+                    }
+                }
                 Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
             }
         }

@@ -156,6 +156,8 @@ mod tests {
         check::<crate::cli::calls::Args>();
         check::<crate::cli::queues::Args>();
         check::<crate::cli::reload::Args>();
+        check::<crate::cli::trunk::Args>();
+        check::<crate::cli::trunks::Args>();
         check::<crate::cli::why::Args>();
     }
 

@@ -9,6 +9,8 @@ pub mod phone;
 pub mod queues;
 pub mod reload;
 pub mod serve;
+pub mod trunk;
+pub mod trunks;
 pub mod why;
 
 mod api;
@@ -47,6 +49,10 @@ enum Command {
     Agents(agents::Args),
     /// List queues and who waits.
     Queues(queues::Args),
+    /// List trunks and how they are.
+    Trunks(trunks::Args),
+    /// Try a trunk out.
+    Trunk(trunk::Args),
     /// Watch one call go through the demo office.
     Demo(demo::Args),
     /// Be a telephone: register, call or answer, press keys, play and record.
@@ -69,6 +75,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Command::Queues(args) => queues::run(args),
         Command::Reload(args) => reload::run(args),
         Command::Serve(args) => serve::run(&args),
+        Command::Trunk(args) => trunk::run(args),
+        Command::Trunks(args) => trunks::run(args),
         Command::Why(args) => why::run(args),
     }
 }

@@ -189,7 +189,7 @@ impl Welcome<'_> {
 fn words_for(meaning: &Meaning) -> String {
     match meaning {
         Meaning::Flow { name, .. } => format!("flow {name}"),
-        Meaning::Outbound { trunk, .. } => format!("out by trunk {trunk}"),
+        Meaning::Outbound { trunks, .. } => format!("out by trunk {}", trunks.join(", then ")),
         Meaning::Phone => "a phone".to_owned(),
         Meaning::Service(service) => match service {
             Service::AgentAvailable => "agent takes calls",

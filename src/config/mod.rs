@@ -59,7 +59,12 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     let files = Files::read(directory, &notes);
     let (node, listeners) = node::read(directory, &files, environment, &notes);
     let site = node.site.plan.as_ref();
-    let trunks = trunks::read(directory, &files, environment, (&listeners, site), &notes);
+    let around = trunks::Around {
+        listeners: &listeners,
+        ports: &node.media.ports,
+        site,
+    };
+    let trunks = trunks::read(directory, &files, environment, &around, &notes);
     let phones = phones::read(directory, &files, environment, (&node.realm, site), &notes);
     phones.check_listeners(&listeners, &notes);
     let agents = agents::read(&files, &phones.names, &notes);

@@ -170,13 +170,10 @@ impl Plan<'_> {
                 place: outbound.place().clone(),
             })
         });
-        let trunk = outbound.required("trunk", "demo");
+        let ways = read_ways(self.notes, &outbound, trunks);
         let keeps = outbound.flag("keep_prefix").is_some_and(|at| at.value);
         let prepend = outbound.text("prepend");
         outbound.close();
-        if let Some(trunk) = &trunk {
-            trunks.refer(self.notes, trunk);
-        }
         if let Some(prepend) = &prepend
             && !prepend
                 .value
@@ -190,7 +187,7 @@ impl Plan<'_> {
                 "write digits or +, such as \"+81\"",
             );
         }
-        let (Some(prefix), Some(trunk)) = (prefix, trunk) else {
+        let (Some(prefix), Some(trunks)) = (prefix, ways) else {
             return;
         };
         let pattern = match prefix.value.is_empty() {
@@ -200,7 +197,7 @@ impl Plan<'_> {
         match pattern {
             Ok(Pattern::Exact(text)) => {
                 let meaning = Meaning::Outbound {
-                    trunk: trunk.value,
+                    trunks,
                     strip: if keeps { Strip::Keep } else { Strip::TakeOff },
                     prepend: prepend.map(|at| at.value).unwrap_or_default(),
                     kinds: kinds.unwrap_or_default(),
@@ -268,6 +265,37 @@ impl Plan<'_> {
             }
         }
     }
+}
+
+/// `trunk`, or `trunks` in the order they are tried.
+fn read_ways(notes: &Notes, outbound: &Section<'_>, trunks: &Names) -> Option<Vec<String>> {
+    let listed = outbound.texts("trunks");
+    let ways = match listed {
+        None => vec![outbound.required("trunk", "demo")?],
+        Some(ways) => {
+            if let Some(one) = outbound.text("trunk") {
+                let message = "both `trunk` and `trunks`";
+                notes.error(
+                    &one.place,
+                    message,
+                    "keep `trunks`, in the order they are tried",
+                );
+            }
+            ways
+        }
+    };
+    for (index, way) in ways.iter().enumerate() {
+        trunks.refer(notes, way);
+        if ways[..index].iter().any(|before| before.value == way.value) {
+            let message = format!("the trunk \"{}\" is there twice", way.value);
+            notes.error(&way.place, message, "name each trunk once");
+        }
+    }
+    if ways.is_empty() {
+        outbound.demand("trunk", "\"demo\"");
+        return None;
+    }
+    Some(ways.into_iter().map(|way| way.value).collect())
 }
 
 fn describe(entry: &Entry) -> String {

@@ -131,11 +131,13 @@ impl Office {
                 accept_hosts,
                 credentials: _,
                 caller_id,
-                max_calls,
+                domain,
+                accounts,
+                profile,
                 identity,
             } = trunk;
             let content = format!(
-                "{accept:?} {accept_hosts:?} {targets:?} {try_for:?} {caller_id:?} {max_calls:?} {identity:?}"
+                "{accept:?} {accept_hosts:?} {targets:?} {try_for:?} {caller_id:?} {domain:?} {accounts:?} {profile:?} {identity:?}"
             );
             add("trunk", name, content);
         }

@@ -108,6 +108,17 @@ impl<'a> Section<'a> {
         Some(at(text.to_owned(), value))
     }
 
+    /// Whether a key is written.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.entries.contains_key(key)
+    }
+
+    /// Whether a key is written and is this very word.
+    pub(super) fn is_word(&self, key: &'static str, word: &str) -> bool {
+        let value = self.value(key).map(|value| &value.kind);
+        matches!(value, Some(Kind::Text(text) | Kind::Variable(text)) if text == word)
+    }
+
     /// A text that must be there; `example` is shown when it is not.
     pub(super) fn required(&self, key: &'static str, example: &str) -> Option<At<String>> {
         self.demand(key, &format!("\"{example}\""));

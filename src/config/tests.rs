@@ -157,7 +157,7 @@ fn the_demo_office_is_dialled_as_the_issue_says() {
         (
             "009012345678",
             Destination::Trunk {
-                trunk: "demo".to_owned(),
+                trunks: vec!["demo".to_owned()],
                 number: "09012345678".to_owned(),
             },
         ),

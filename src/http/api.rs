@@ -42,6 +42,8 @@ pub(super) fn whole(sources: Sources) -> Router {
         .route("/v1/calls/{id}/why", get(why))
         .route("/v1/queues", get(queues))
         .route("/v1/agents", get(agents))
+        .route("/v1/trunks", get(trunks))
+        .route("/v1/trunks/{name}/test", post(test_trunk))
         .route("/v1/reload", post(reload))
         .with_state(sources.clone())
         .merge(figures(sources))
@@ -207,6 +209,29 @@ async fn agents(State(sources): State<Sources>) -> Result<Response, Refusal> {
     shown(&ask(move || view::agents(&live.router(), live.now())).await?)
 }
 
+async fn trunks(State(sources): State<Sources>) -> Result<Response, Refusal> {
+    let live = sources.live;
+    let shown = ask(move || view::trunks(&live.trunks(), live.now()));
+    self::shown(&shown.await?)
+}
+
+/// Tests a trunk; the body may name the number to call.
+async fn test_trunk(
+    State(sources): State<Sources>,
+    Path(name): Path<String>,
+    Pairs(pairs): Pairs<Vec<(String, String)>>,
+) -> Result<Response, Refusal> {
+    let number = pairs.into_iter().find(|(key, _)| key == "number");
+    let number = number.map(|(_, number)| number.replace(' ', "+"));
+    let test = ask_for(TEST_PATIENCE, move || {
+        sources.live.test_trunk(&name, number)
+    });
+    match test.await? {
+        Ok(report) => shown(&report),
+        Err(words) => Err(Refusal::new(StatusCode::CONFLICT, words)),
+    }
+}
+
 fn shown(body: &impl Serialize) -> Result<Response, Refusal> {
     match serde_json::to_value(body) {
         Ok(body) => Ok(answer(StatusCode::OK, &body)),
@@ -275,6 +300,9 @@ const PCAP: &str = "application/vnd.tcpdump.pcap";
 
 /// A shard that takes longer is stuck.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A test registers, waits for an answer, listens and waits for its recording.
+const TEST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A reload binds sockets and loads sounds.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(30);

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{LegId, Timestamp};
-use crate::call::{Control, ControlError};
+use crate::call::{Control, ControlError, TestReport};
 use crate::events::CallRecord;
 use crate::media::Captured;
 use crate::router::{Explanation, RouterView};
 use crate::sip::trace::{Numbers, Traced};
+use crate::trunk::TrunkView;
 
 /// The running switch. Called from blocking threads: an answer may take a moment, and one that
 /// takes longer than five seconds is reported as a fault.
@@ -30,6 +31,16 @@ pub trait Live: Send + Sync {
 
     /// Does something to a living call; the leg that was added, if one was.
     fn control(&self, id: &str, wish: Control) -> Result<Option<LegId>, ControlError>;
+
+    /// Every trunk as it is now, in the order of their names.
+    fn trunks(&self) -> Vec<TrunkView>;
+
+    /// Tests a trunk with a call to a number, its own when `None`; takes up to a minute.
+    ///
+    /// # Errors
+    ///
+    /// In words, why there is no test.
+    fn test_trunk(&self, name: &str, number: Option<String>) -> Result<TestReport, String>;
 
     /// SIP messages of the last minutes, of all calls, in no order.
     fn messages(&self) -> Vec<Traced>;

@@ -9,6 +9,7 @@ use super::metrics::QueueSnapshot;
 use crate::base::{CallId, Timestamp};
 use crate::events::record::{OfferRecord, QueueVisit};
 use crate::router::{Explanation, RouterView, TaskView, WorkerState, WorkerView};
+use crate::trunk::{AccountState, TrunkView};
 
 /// `GET /v1/queues`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +60,55 @@ pub struct Waiting {
     pub offers: u32,
     /// Its priority.
     pub priority: i64,
+}
+
+/// `GET /v1/trunks`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trunks {
+    /// Switch time of the answer, RFC 3339.
+    pub at: String,
+    /// The trunks, by name.
+    pub trunks: Vec<Trunk>,
+}
+
+/// One trunk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trunk {
+    /// How it is and what it has done.
+    #[serde(flatten)]
+    pub now: TrunkView,
+    /// Accounts registered.
+    pub registered: usize,
+    /// When the first of the registrations would end, RFC 3339.
+    pub registered_until: Option<String>,
+    /// Answer-seizure ratio, 0 to 1.
+    pub asr: Option<f64>,
+    /// Network effectiveness ratio, 0 to 1.
+    pub ner: Option<f64>,
+    /// Mean length of answered calls, seconds.
+    pub mean_length: Option<f64>,
+}
+
+/// The trunks as the API shows them.
+pub fn trunks(trunks: &[TrunkView], now: Timestamp) -> Trunks {
+    let trunks = trunks.iter().map(|view| {
+        let ends = view.accounts.values().filter_map(|state| match state {
+            AccountState::Registered { until } => Some(*until),
+            _ => None,
+        });
+        Trunk {
+            registered: ends.clone().count(),
+            registered_until: ends.min().map(Timestamp::to_rfc3339),
+            asr: view.figures.asr(),
+            ner: view.figures.ner(),
+            mean_length: view.figures.mean_length(),
+            now: view.clone(),
+        }
+    });
+    Trunks {
+        at: now.to_rfc3339(),
+        trunks: trunks.collect(),
+    }
 }
 
 /// `GET /v1/agents`.

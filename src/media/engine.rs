@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -183,11 +184,11 @@ impl Engine {
     ///
     /// When there is no pair of ports, no worker keeps up, or the leg exists.
     pub fn open_leg(&self, leg: LegId, shard: ShardId) -> Result<LegPorts, MediaError> {
-        self.open_leg_beside(leg, shard, None)
+        self.open_leg_beside(leg, shard, None, None)
     }
 
     /// The same, on the worker of a leg it will share a room with: no move when they join, and
-    /// one worker to wake instead of two.
+    /// one worker to wake instead of two; and on ports of a certain band, if any is asked for.
     ///
     /// # Errors
     ///
@@ -197,11 +198,12 @@ impl Engine {
         leg: LegId,
         shard: ShardId,
         other: Option<LegId>,
+        band: Option<&RangeInclusive<u16>>,
     ) -> Result<LegPorts, MediaError> {
         let now = self.now();
         let mut control = self.control();
         let worker = self.place(&control.directory, leg, other)?;
-        let (lease, rtp, rtcp) = self.bind(now)?;
+        let (lease, rtp, rtcp) = self.bind(now, band)?;
         let entropy = &mut control.entropy;
         let out = Outbound::new(entropy.u32(), entropy.u32() as u16, entropy.u32());
         let ports = self.advertise(&lease);
@@ -402,9 +404,13 @@ impl Engine {
         Ok(())
     }
 
-    fn bind(&self, now: Timestamp) -> Result<(Lease, Socket, Socket), MediaError> {
+    fn bind(
+        &self,
+        now: Timestamp,
+        band: Option<&RangeInclusive<u16>>,
+    ) -> Result<(Lease, Socket, Socket), MediaError> {
         for _ in 0..BIND_ATTEMPTS.min(self.0.ports.len()) {
-            let lease = self.0.ports.take(now).ok_or(MediaError::NoPorts)?;
+            let lease = self.0.ports.take(now, band).ok_or(MediaError::NoPorts)?;
             match self.bind_pair(&lease) {
                 Ok((rtp, rtcp)) => return Ok((lease, rtp, rtcp)),
                 // Somebody else's port: rests like a used one, and is tried again later.

@@ -60,15 +60,27 @@ impl Ports {
         }
     }
 
-    /// Takes the pair that has rested longest, or nearly; `None` when none is ready.
+    /// Takes the pair that has rested longest, or nearly, of those whose ports lie in `band`;
+    /// `None` when none is ready.
     ///
     /// Each call goes on where the last one stopped: a caller who finds that the system does not
     /// give him the ports calls again, at most [`Ports::len`] times.
-    pub(crate) fn take(self: &Arc<Self>, now: Timestamp) -> Option<Lease> {
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        now: Timestamp,
+        band: Option<&RangeInclusive<u16>>,
+    ) -> Option<Lease> {
         let count = self.pairs.len();
+        let fits = |index: usize| {
+            let rtp = usize::from(self.first) + 2 * index;
+            let holds = |band: &RangeInclusive<u16>| {
+                usize::from(*band.start()) <= rtp && rtp < usize::from(*band.end())
+            };
+            band.is_none_or(holds)
+        };
         (0..count).find_map(|_| {
             let index = self.cursor.fetch_add(1, Ordering::Relaxed) % count;
-            self.claim(index, now, self.quarantine)
+            fits(index).then(|| self.claim(index, now, self.quarantine))?
         })
     }
 
@@ -161,7 +173,7 @@ mod tests {
     fn pairs_are_even_and_odd_and_inside_the_range() {
         let ports = ports(10001..=10006);
         let now = Timestamp::ZERO;
-        let leases: Vec<Lease> = std::iter::from_fn(|| ports.take(now)).collect();
+        let leases: Vec<Lease> = std::iter::from_fn(|| ports.take(now, None)).collect();
         let numbers: Vec<(u16, u16)> = leases.iter().map(|l| (l.rtp(), l.rtcp())).collect();
         assert_eq!(numbers, [(10002, 10003), (10004, 10005)]);
         assert_eq!(ports.count(now), (2, 0));
@@ -171,13 +183,13 @@ mod tests {
     fn a_released_pair_rests_and_remembers() {
         let ports = ports(10000..=10001);
         let at = Timestamp::from_millis;
-        let lease = ports.take(at(0)).expect("free");
+        let lease = ports.take(at(0), None).expect("free");
         let mut traces = lease.traces();
         traces[0] = Trace::new("192.0.2.1:4000".parse().expect("address"), 77);
         lease.release(at(1000), traces);
-        assert!(ports.take(at(5999)).is_none());
+        assert!(ports.take(at(5999), None).is_none());
         assert_eq!(ports.count(at(5999)), (0, 1));
-        let again = ports.take(at(6000)).expect("rested");
+        let again = ports.take(at(6000), None).expect("rested");
         assert_eq!(again.traces(), traces);
     }
 
@@ -185,7 +197,7 @@ mod tests {
     fn a_checkpoint_takes_its_pair_again_at_once() {
         let ports = ports(10000..=10009);
         let now = Timestamp::ZERO;
-        let lease = ports.take(now).expect("free");
+        let lease = ports.take(now, None).expect("free");
         let number = lease.rtp();
         assert!(ports.take_again(number, now).is_none());
         let traces = lease.traces();
@@ -197,8 +209,20 @@ mod tests {
     }
 
     #[test]
+    fn a_band_is_kept_to() {
+        let ports = ports(10000..=10099);
+        let band = 10040..=10049;
+        let mut taken: Vec<u16> = std::iter::from_fn(|| ports.take(Timestamp::ZERO, Some(&band)))
+            .map(|lease| lease.rtp())
+            .collect();
+        taken.sort_unstable();
+        assert_eq!(taken, [10040, 10042, 10044, 10046, 10048]);
+        assert!(ports.take(Timestamp::ZERO, None).is_some());
+    }
+
+    #[test]
     fn an_empty_range_has_no_pair() {
-        assert!(ports(10001..=10001).take(Timestamp::ZERO).is_none());
+        assert!(ports(10001..=10001).take(Timestamp::ZERO, None).is_none());
         assert_eq!(ports(65535..=65535).len(), 0);
         assert_eq!(ports(65534..=65535).len(), 1);
     }

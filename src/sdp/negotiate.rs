@@ -16,6 +16,8 @@ pub struct LocalMedia {
     pub rtcp: Option<SocketAddr>,
     /// Codecs we take; an offer lists them in this order.
     pub codecs: Vec<AudioCodec>,
+    /// Packet length we ask for, ms; ours is 20 whatever this says.
+    pub ptime_ms: u32,
     /// Payload type we offer for telephone events; `None` to do without.
     pub telephone_event: Option<u8>,
     /// What we are willing to do.
@@ -193,7 +195,7 @@ fn describe(
         rtcp_mux: false,
         direction,
         formats,
-        ptime_ms: Some(FRAME_MS),
+        ptime_ms: Some(local.ptime_ms),
         max_ptime_ms: None,
     }
 }
@@ -238,6 +240,7 @@ mod tests {
             address: "198.51.100.5:40000".parse().unwrap(),
             rtcp: Some("198.51.100.5:40001".parse().unwrap()),
             codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
+            ptime_ms: 20,
             telephone_event: Some(101),
             direction: Direction::SendRecv,
             session_id: 7,

@@ -20,8 +20,8 @@ pub use flow::{ConnectionId, Flow, Protocol};
 pub use framing::{Frame, FrameError, StreamFramer, StreamLimits};
 pub use header::{
     Asserted, BadReferTo, CSeq, Contacts, Diversion, DivertReason, HeaderName, HistoryEntry,
-    HistoryOrigin, MediaType, NameAddr, Params, Privacy, ReferTo, RemoteParty, Replaces, Telephone,
-    Via, diversions,
+    HistoryOrigin, MediaType, NameAddr, Params, Privacy, RAck, Reason, ReferTo, RefresherRole,
+    RemoteParty, Replaces, SessionExpires, Telephone, Via, diversions,
 };
 pub use message::{
     MAX_HEADERS, MAX_MESSAGE, Message, Method, ParseError, Refusal, RequestBuilder, ResponseBuilder,

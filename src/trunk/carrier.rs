@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{IdentityPolicy, Network};
+use super::{IdentityPolicy, Network, Profile};
 use crate::sip::auth::Credentials;
 use crate::sip::location::Destination as Target;
 
@@ -25,10 +25,32 @@ pub struct Trunk {
     pub credentials: Option<Credentials>,
     /// Number shown to those we call; the calling phone's own when `None`.
     pub caller_id: Option<String>,
-    /// Calls at a time in both directions; no limit of its own when `None`.
-    pub max_calls: Option<usize>,
-    /// What is believed and said about who calls.
+    /// The carrier's own domain: where we register, and the host of addresses that ask for it.
+    pub domain: Option<String>,
+    /// What is registered, when the profile registers.
+    pub accounts: Vec<Account>,
+    /// How the carrier behaves.
+    pub profile: Profile,
+    /// What is believed and said about who calls: the profile's, as overridden.
     pub identity: IdentityPolicy,
+}
+
+/// One of a trunk's accounts.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    /// User part of the address-of-record and of our Contact: the number, with most carriers.
+    pub user: String,
+    /// What a challenge to the REGISTER is answered with.
+    pub credentials: Option<Credentials>,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("user", &self.user)
+            .field("has_credentials", &self.credentials.is_some())
+            .finish()
+    }
 }
 
 /// The trunk an INVITE from `source` belongs to: the one that accepts the narrowest network. A
@@ -52,6 +74,30 @@ pub fn accepting<'t>(
         .map(|(_, trunk)| trunk)
 }
 
+/// The trunk an INVITE from `source` to our Contact `user` belongs to: one that registered that
+/// Contact there, else as [`accepting`] says. Of two trunks to one carrier, each has its own.
+pub fn calling<'t>(
+    trunks: impl IntoIterator<Item = &'t Trunk> + Clone,
+    (source, user): (IpAddr, &str),
+    is_at: impl Fn(&str) -> bool,
+) -> Option<&'t Trunk> {
+    let is_from = |trunk: &Trunk| {
+        let source = source.to_canonical();
+        let is_target = |target: &Target| match target.host.address() {
+            Some(address) => address.to_canonical() == source,
+            None => is_at(&target.host.to_string()),
+        };
+        trunk.targets.iter().any(is_target)
+            || trunk.accept.iter().any(|network| network.contains(source))
+    };
+    let registered = trunks.clone().into_iter().find(|trunk| {
+        trunk.profile.registers()
+            && trunk.accounts.iter().any(|account| account.user == user)
+            && is_from(trunk)
+    });
+    registered.or_else(|| accepting(trunks, source, is_at))
+}
+
 /// More than any network has.
 const HOST_BITS: u16 = 256;
 
@@ -67,10 +113,10 @@ impl fmt::Debug for Trunk {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn trunk(name: &str, accept: &[&str]) -> Trunk {
+    pub(in crate::trunk) fn trunk(name: &str, accept: &[&str]) -> Trunk {
         Trunk {
             name: name.to_owned(),
             accept: accept
@@ -78,12 +124,50 @@ mod tests {
                 .map(|text| Network::parse(text).expect("a network"))
                 .collect(),
             accept_hosts: Vec::new(),
-            targets: Vec::new(),
+            targets: vec![Target {
+                host: IpAddr::from([127, 0, 0, 1]).into(),
+                port: Some(5080),
+                protocol: Some(crate::sip::Protocol::Udp),
+                is_secure: false,
+                order: 0,
+                weight: 0,
+            }],
             try_for: None,
             credentials: None,
             caller_id: None,
-            max_calls: None,
+            domain: None,
+            accounts: Vec::new(),
+            profile: Profile::default(),
             identity: IdentityPolicy::default(),
+        }
+    }
+
+    #[test]
+    fn of_two_registered_trunks_the_contact_says_which() {
+        let registered = |name: &str, user: &str| {
+            let mut trunk = trunk(name, &[]);
+            trunk.profile = Profile::built_in("telnyx").expect("built in");
+            trunk.accounts = vec![Account {
+                user: user.to_owned(),
+                credentials: None,
+            }];
+            trunk
+        };
+        let trunks = [
+            registered("a", "1"),
+            registered("b", "2"),
+            trunk("wide", &["127.0.0.0/8"]),
+        ];
+        for (source, user, expected) in [
+            ("127.0.0.1", "1", Some("a")),
+            ("127.0.0.1", "2", Some("b")),
+            ("127.0.0.1", "3", Some("wide")),
+            ("192.0.2.1", "1", None),
+        ] {
+            let source = source.parse().expect("an address");
+            let found =
+                calling(&trunks, (source, user), |_| false).map(|trunk| trunk.name.as_str());
+            assert_eq!(found, expected, "{source} {user}");
         }
     }
 

@@ -1,14 +1,22 @@
 //! Carriers: trunks, and the number plan that says what a dialled number means.
 
 mod carrier;
+mod carriers;
 mod identity;
 mod network;
 mod numbering;
 mod numbers;
 mod pattern;
+pub mod profile;
+pub mod qualify;
+pub mod registration;
 
 pub use crate::sip::location::Destination as Target;
-pub use carrier::{Trunk, accepting};
+pub use carrier::{Account, Trunk, accepting, calling};
+pub use carriers::{
+    AccountState, Carriers, Closed, Figures, Granted, Returned, TargetState, TrunkView, Way,
+    is_alike,
+};
 pub use identity::{
     AnonymousForm, Assertion, CallerIdCase, CallerIds, CallerIdsError, CallerRights, CallerSource,
     Denied, DialledSource, Forwarding, Heard, IdentityPolicy, Presented, Shown, Wish, WishSource,
@@ -22,3 +30,4 @@ pub use numbers::{
     Destination, Entry, Meaning, Numbers, Origin, Overlap, Reach, Service, Strip, TrunkReach,
 };
 pub use pattern::{Pattern, PatternError, normalise};
+pub use profile::Profile;

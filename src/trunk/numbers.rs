@@ -56,8 +56,8 @@ pub enum Destination {
     Tone,
     /// Out by a trunk.
     Trunk {
-        /// Name of the trunk.
-        trunk: String,
+        /// Names of the trunks, in the order they are tried.
+        trunks: Vec<String>,
         /// Number as the trunk shall get it.
         number: String,
     },
@@ -99,8 +99,8 @@ pub enum Meaning {
     },
     /// Out by a trunk.
     Outbound {
-        /// Name of the trunk.
-        trunk: String,
+        /// Names of the trunks, in the order they are tried.
+        trunks: Vec<String>,
         /// Whether the prefix is taken off.
         strip: Strip,
         /// Put in front of what is left.
@@ -348,7 +348,10 @@ impl Numbers {
         }
         let trunk = self.emergency.clone()?;
         let number = self.emergency_number(number)?;
-        Some(Destination::Trunk { trunk, number })
+        Some(Destination::Trunk {
+            trunks: vec![trunk],
+            number,
+        })
     }
 
     fn covers(&self, index: usize, number: &str) -> bool {
@@ -458,7 +461,7 @@ impl Entry {
                 attributes: attributes.clone(),
             }),
             Meaning::Outbound {
-                trunk,
+                trunks,
                 strip,
                 prepend,
                 kinds,
@@ -476,7 +479,7 @@ impl Entry {
                     || read.as_ref().is_some_and(|read| kinds.contains(&read.kind));
                 let dialable = dialable || (read.is_some() && prepend.is_empty());
                 (dialable && is_of_kind).then(|| Destination::Trunk {
-                    trunk: trunk.clone(),
+                    trunks: trunks.clone(),
                     number: format!("{prepend}{dialled}"),
                 })
             }
@@ -536,7 +539,7 @@ mod tests {
             pattern: Pattern::Prefix(prefix.to_owned()),
             reach: Reach::PHONES,
             meaning: Meaning::Outbound {
-                trunk: "demo".to_owned(),
+                trunks: vec!["demo".to_owned()],
                 strip,
                 prepend: prepend.to_owned(),
                 kinds: Vec::new(),
@@ -564,7 +567,7 @@ mod tests {
 
     fn out(number: &str) -> Option<Destination> {
         Some(Destination::Trunk {
-            trunk: "demo".to_owned(),
+            trunks: vec!["demo".to_owned()],
             number: number.to_owned(),
         })
     }
@@ -687,7 +690,7 @@ mod tests {
             pattern: Pattern::Prefix(String::new()),
             reach: Reach::PHONES,
             meaning: Meaning::Outbound {
-                trunk: trunk.to_owned(),
+                trunks: vec![trunk.to_owned()],
                 strip: Strip::Keep,
                 prepend: String::new(),
                 kinds: kinds.to_vec(),
@@ -752,7 +755,7 @@ mod tests {
             None,
         );
         let trunk = |text| match numbers.dialled(Origin::Phone("1001"), text) {
-            Some(Destination::Trunk { trunk, .. }) => Some(trunk),
+            Some(Destination::Trunk { trunks, .. }) => trunks.into_iter().next(),
             _ => None,
         };
         for (text, expected) in [
@@ -784,7 +787,7 @@ mod tests {
         );
         let help = |number: &str| {
             Some(Destination::Trunk {
-                trunk: "lifeline".to_owned(),
+                trunks: vec!["lifeline".to_owned()],
                 number: number.to_owned(),
             })
         };

@@ -22,6 +22,7 @@ pub(crate) struct Sipp {
     rate: u32,
     tcp: bool,
     deaf_in_pauses: bool,
+    echoes: bool,
     authorises: bool,
     number: String,
     instants: Option<PathBuf>,
@@ -58,6 +59,7 @@ impl Sipp {
             tcp: false,
             // A 180 may come at any time before the CANCEL.
             deaf_in_pauses: name == "cancel",
+            echoes: false,
             authorises: ["cancel", "identity_phone", "phone_calls"].contains(&name),
             number: MAIN_NUMBER.to_owned(),
             instants: None,
@@ -106,6 +108,12 @@ impl Sipp {
     /// Over TCP, one connection.
     pub(crate) fn over_tcp(mut self) -> Self {
         self.tcp = true;
+        self
+    }
+
+    /// Sends RTP back to whoever sent it.
+    pub(crate) fn echoing(mut self) -> Self {
+        self.echoes = true;
         self
     }
 
@@ -174,6 +182,10 @@ impl Sipp {
             .stdin(Stdio::null())
             .stdout(std::fs::File::create(file("out")).expect("a writable folder"))
             .stderr(std::fs::File::create(file("err")).expect("a writable folder"));
+        if self.echoes {
+            // A refreshed registration has the Call-ID of the one before.
+            command.args(["-rtp_echo", "-deadcall_wait", "0"]);
+        }
         if self.deaf_in_pauses {
             command.arg("-pause_msg_ign");
         }

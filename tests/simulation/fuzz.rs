@@ -158,6 +158,7 @@ fn session_descriptions() {
         rtcp: None,
         codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
         telephone_event: Some(101),
+        ptime_ms: 20,
         direction: Direction::SendRecv,
         session_id: 1,
         session_version: 1,

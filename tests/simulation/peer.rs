@@ -180,6 +180,10 @@ impl Peer {
         let aor = NameAddr::new(self.address_of(&self.name));
         self.registered = None;
         let request = OutOfDialog {
+            manners: None,
+            routes: Vec::new(),
+            series: None,
+            contact: None,
             method: Method::Register,
             next_hop: self.flow().into(),
             uri: Uri::sip("", Host::from(self.switch.ip()), Some(self.switch.port())),
@@ -225,6 +229,7 @@ impl Peer {
             headers: Vec::new(),
             body,
             credentials: self.credentials(),
+            manners: None,
             max_forwards: 70,
             timeout: None,
             terms: Terms::PLAIN,
@@ -313,7 +318,11 @@ impl Peer {
                 talk.retry_after = retry;
                 talk.end();
             }
-            Event::Cancelled { session } => self.talk(session)?.end(),
+            Event::Cancelled { session, reason } => {
+                let talk = self.talk(session)?;
+                talk.reason = reason;
+                talk.end();
+            }
             Event::Ended { session, why } => {
                 let talk = self.talk(session)?;
                 if let tsunagu::sip::ua::EndWhy::RemoteBye { reason, .. } = why {
@@ -346,7 +355,10 @@ impl Peer {
                 self.asked = Some((session, refer, to));
                 self.ua.accept_refer(now, session, refer);
             }
-            Event::Acknowledged { .. } | Event::Info { .. } => {}
+            Event::Acknowledged { .. }
+            | Event::EarlyAnswer { .. }
+            | Event::EarlyEnded { .. }
+            | Event::Info { .. } => {}
         }
         None
     }
@@ -435,6 +447,7 @@ impl Peer {
             rtcp: None,
             codecs: self.codecs.clone(),
             telephone_event: Some(101),
+            ptime_ms: 20,
             direction: Direction::SendRecv,
             session_id: u64::from(number) + 1,
             session_version: 1,

@@ -362,7 +362,11 @@ impl Storm {
                 told.switch.pump.commit().expect("written");
             }
             Output::Transmit { flow, bytes } => self.send(flow, &bytes),
-            Output::Bindings | Output::Query(_) | Output::Record(_) | Output::Recording(_) => {}
+            Output::Bindings
+            | Output::Query(_)
+            | Output::Record(_)
+            | Output::Recording(_)
+            | Output::Tested(..) => {}
         }
     }
 

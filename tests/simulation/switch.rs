@@ -16,6 +16,7 @@ use tsunagu::registrar::Registrar;
 use tsunagu::router::{self, Command, Pump, Survivors};
 use tsunagu::sip::auth::Challenger;
 use tsunagu::sip::{Protocol, UserAgent, ua};
+use tsunagu::trunk::Carriers;
 
 use crate::office::sounds;
 
@@ -126,6 +127,7 @@ impl Switch {
             conferences: Arc::new(Mutex::new(Conferences::default())),
             challenger: Arc::new(Mutex::new(Challenger::new(&node.realm, &mut entropy))),
             gate: gate.clone(),
+            carriers: Carriers::new(),
             listeners,
             generation: generation::prepare(office, generation, sounds()),
             entropy,

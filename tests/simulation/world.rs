@@ -348,7 +348,7 @@ impl World {
 
     fn put_out(&mut self, output: Output) {
         match output {
-            Output::Bindings | Output::Recording(_) => {}
+            Output::Bindings | Output::Recording(_) | Output::Tested(..) => {}
             Output::Query(question) => {
                 let now = self.now;
                 let exchange = &mut self.switch.exchange;

@@ -9,6 +9,7 @@ use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::call::leg::Progress;
+use crate::call::way_out::WayOut;
 use crate::events::{Role, Stretch};
 use crate::flow::{DialOutcome, Input, Run};
 use crate::trunk::{Destination, Origin};
@@ -18,6 +19,8 @@ use crate::trunk::{Destination, Origin};
 pub(crate) struct Dial {
     target: Target,
     legs: Vec<LegId>,
+    /// Trunks not tried yet.
+    way: Option<WayOut>,
     /// The best refusal so far (RFC 3261 §16.7 step 6, in short: busy beats no answer).
     refused: Option<u16>,
     /// How long it may ring; `None` takes the office's.
@@ -36,8 +39,8 @@ pub(crate) enum Target {
     Number(String),
     /// A phone of ours.
     Phone(String),
-    /// A number out by a trunk.
-    Trunk { trunk: String, number: String },
+    /// A number out by one of these trunks.
+    Trunk { trunks: Vec<String>, number: String },
 }
 
 impl Dial {
@@ -46,9 +49,9 @@ impl Dial {
         Self::new(Target::Phone(number), None)
     }
 
-    /// Out by a trunk.
-    pub(crate) fn trunk(trunk: String, number: String) -> Self {
-        Self::new(Target::Trunk { trunk, number }, None)
+    /// Out by the first of these trunks that carries it.
+    pub(crate) fn trunk(trunks: Vec<String>, number: String) -> Self {
+        Self::new(Target::Trunk { trunks, number }, None)
     }
 
     /// On behalf of a flow.
@@ -62,6 +65,7 @@ impl Dial {
         Self {
             target,
             legs: Vec::new(),
+            way: None,
             refused: None,
             ring_timeout: None,
             deadline: None,
@@ -70,7 +74,7 @@ impl Dial {
         }
     }
 
-    fn ring(&self, core: &mut Core, hands: &mut Hands<'_>) -> Result<Vec<LegId>, u16> {
+    fn ring(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Result<Vec<LegId>, u16> {
         let target = match &self.target {
             Target::Number(number) => {
                 let generation = hands.generations.get(&core.generation).ok_or(500_u16)?;
@@ -80,7 +84,7 @@ impl Dial {
                     .ok_or(404_u16)?;
                 match found {
                     Destination::Phone(number) => Target::Phone(number),
-                    Destination::Trunk { trunk, number } => Target::Trunk { trunk, number },
+                    Destination::Trunk { trunks, number } => Target::Trunk { trunks, number },
                     _ => return Err(404),
                 }
             }
@@ -88,8 +92,9 @@ impl Dial {
         };
         match target {
             Target::Phone(number) => core.ring_phone(hands, &number, Role::Callee, None),
-            Target::Trunk { trunk, number } => {
-                core.ring_trunk(hands, &trunk, &number).map(|leg| vec![leg])
+            Target::Trunk { trunks, number } => {
+                let way = self.way.insert(WayOut::new(trunks, number));
+                way.next(core, hands).map(|leg| vec![leg])
             }
             Target::Number(_) => Err(404),
         }
@@ -205,6 +210,13 @@ impl Feature for Dial {
             }
             LegEvent::Ended => Next::Stay,
             LegEvent::Failed(status) => {
+                if let Some(way) = &mut self.way
+                    && way.may_go_on(core, hands, leg, status)
+                    && let Ok(next) = way.next(core, hands)
+                {
+                    self.legs.push(next);
+                    return Next::Stay;
+                }
                 let busy = matches!(status, 486 | 600);
                 if self.refused.is_none() || busy {
                     self.refused = Some(status);

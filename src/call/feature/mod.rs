@@ -4,12 +4,14 @@ mod dial;
 mod service;
 mod talk;
 mod treatment;
+mod trunk_test;
 mod waiting;
 
 pub(crate) use dial::Dial;
 pub(crate) use service::{Service, ServiceKind};
 pub(crate) use talk::Talk;
 pub(crate) use treatment::Treatment;
+pub(crate) use trunk_test::TrunkTest;
 pub(crate) use waiting::Waiting;
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,8 @@ pub(crate) enum Stage {
     Service(Service),
     /// With another party.
     Talk(Box<Talk>),
+    /// The switch tries out a trunk.
+    Test(Box<TrunkTest>),
     /// In a flow.
     Treatment(Box<Treatment>),
     /// In a queue.
@@ -120,6 +124,7 @@ impl Stage {
             Stage::Over => None,
             Stage::Service(service) => Some(service),
             Stage::Talk(talk) => Some(talk.as_mut()),
+            Stage::Test(test) => Some(test.as_mut()),
             Stage::Treatment(treatment) => Some(treatment.as_mut()),
             Stage::Waiting(waiting) => Some(waiting.as_mut()),
         }
@@ -132,6 +137,7 @@ impl Stage {
             Stage::Over => None,
             Stage::Service(service) => service.poll_timeout(),
             Stage::Talk(talk) => talk.poll_timeout(),
+            Stage::Test(test) => test.poll_timeout(),
             Stage::Treatment(treatment) => treatment.poll_timeout(),
             Stage::Waiting(waiting) => waiting.poll_timeout(),
         }
@@ -144,6 +150,7 @@ impl Stage {
             Stage::Over => "over",
             Stage::Service(_) => "service",
             Stage::Talk(_) => "talk",
+            Stage::Test(_) => "trunk test",
             Stage::Treatment(_) => "flow",
             Stage::Waiting(_) => "queue",
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Feature, Next};
-use crate::base::{Cause, Party};
+use crate::base::{Cause, LegId, Party};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::events::Stretch;
@@ -27,6 +27,8 @@ pub(crate) enum ServiceKind {
     Conference(String),
     /// What is said comes back.
     Echo,
+    /// The same for a trunk test's own call, led back to us by this trunk.
+    Loop(String),
     /// Hold music.
     Music,
     /// A 1004 Hz tone.
@@ -51,6 +53,7 @@ impl Service {
             } => "agent away".to_owned(),
             ServiceKind::Conference(number) => format!("conference {number}"),
             ServiceKind::Echo => "echo".to_owned(),
+            ServiceKind::Loop(_) => "trunk test".to_owned(),
             ServiceKind::Music => "music".to_owned(),
             ServiceKind::Tone => "tone".to_owned(),
         }
@@ -90,7 +93,9 @@ impl Feature for Service {
                 core.conference = Some(number.clone());
                 hands.enter_conference(number, leg, core.generation);
             }
-            ServiceKind::Echo => hands.tell(Command::Echo { leg, on: true }),
+            ServiceKind::Echo | ServiceKind::Loop(_) => {
+                hands.tell(Command::Echo { leg, on: true });
+            }
             ServiceKind::Music => {
                 core.play(hands, leg, ["music"], Looped::Forever);
             }
@@ -107,9 +112,18 @@ impl Feature for Service {
             ServiceKind::Conference(number) => {
                 hands.enter_conference(number, leg, core.generation);
             }
-            ServiceKind::Echo => hands.tell(Command::Echo { leg, on: true }),
+            ServiceKind::Echo | ServiceKind::Loop(_) => {
+                hands.tell(Command::Echo { leg, on: true });
+            }
             ServiceKind::Activity { .. } | ServiceKind::Music | ServiceKind::Tone => {}
         }
+    }
+
+    fn on_digit(&mut self, _: &mut Core, hands: &mut Hands<'_>, _: LegId, digit: char) -> Next {
+        if let ServiceKind::Loop(trunk) = &self.kind {
+            hands.carriers.key_came_back(trunk, digit);
+        }
+        Next::Stay
     }
 
     fn on_play_done(&mut self, _: &mut Core, _: &mut Hands<'_>, play: PlayId) -> Next {

@@ -328,6 +328,10 @@ impl Line {
         let server = self.args.server;
         let expires = self.registration.expires_s().to_string();
         let request = OutOfDialog {
+            manners: None,
+            routes: Vec::new(),
+            series: None,
+            contact: None,
             method: Method::Register,
             next_hop: self.flow.into(),
             uri: Uri::sip("", Host::from(server.ip()), Some(server.port())),

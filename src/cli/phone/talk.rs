@@ -94,6 +94,7 @@ impl Line {
             headers: Vec::new(),
             body: Some(Body::sdp(sdp::offer(&local).to_bytes())),
             credentials: Some(self.credentials()),
+            manners: None,
             max_forwards: 70,
             timeout: None,
             terms: Terms::PLAIN,
@@ -144,13 +145,17 @@ impl Line {
             Event::Answered { session, response } if self.is_mine(session) => {
                 self.accepted(response.body());
             }
-            Event::Cancelled { session } if self.is_mine(session) => {
+            Event::Cancelled { session, .. } if self.is_mine(session) => {
                 self.end_call(Some(Side::Them));
             }
             Event::Ended { session, why } if self.is_mine(session) => {
                 self.end_call(Some(match why {
                     EndWhy::LocalBye => Side::Us,
-                    EndWhy::NoAck | EndWhy::Timeout | EndWhy::TransportFailed => Side::Nobody,
+                    EndWhy::Expired
+                    | EndWhy::NoAck
+                    | EndWhy::NoPrack
+                    | EndWhy::Timeout
+                    | EndWhy::TransportFailed => Side::Nobody,
                     EndWhy::RemoteBye { .. } => Side::Them,
                 }));
             }

@@ -1,4 +1,4 @@
-//! `user` and `password`: what a trunk's challenges are answered with.
+//! `user` and `password`: who we are to the carrier, and what proves it.
 
 use std::path::Path;
 
@@ -6,15 +6,16 @@ use crate::config::environment::Environment;
 use crate::config::secret::{self, Secret};
 use crate::config::section::{Notes, Section};
 use crate::sip::auth::{Credentials, Ha1};
+use crate::trunk::profile::RegisterMode;
 
-/// Reads one trunk's credentials.
+/// Reads the user, and the credentials when there is a password.
 pub(super) fn read(
     trunk: &Section<'_>,
-    directory: &Path,
-    environment: &Environment,
+    register: RegisterMode,
+    (directory, environment): (&Path, &Environment),
     notes: &Notes,
-) -> Option<Credentials> {
-    let user = trunk.text("user");
+) -> (Option<String>, Option<Credentials>) {
+    let user = trunk.text("user").map(|user| user.value);
     let Some(user) = user else {
         if let Some(password) = trunk.text("password") {
             let message = "a password without `user`";
@@ -24,15 +25,20 @@ pub(super) fn read(
                 "add user = \"...\" as the carrier gave it",
             );
         }
-        return None;
+        return (None, None);
     };
-    let password = secret::read(trunk, "password", directory, environment, notes)?;
-    match &password.value {
-        Secret::Password(password) => Some(Credentials::new(&user.value, password)),
-        Secret::Ha1(hex) => {
-            let ha1 = Ha1::from_hex(hex).ok()?;
-            Some(Credentials::with_ha1(&user.value, ha1))
-        }
+    // The line itself may be the proof: then a user alone is whole.
+    if register == RegisterMode::Open && !trunk.has("password") {
+        return (Some(user), None);
+    }
+    let Some(password) = secret::read(trunk, "password", directory, environment, notes) else {
+        return (Some(user), None);
+    };
+    let credentials = match &password.value {
+        Secret::Password(password) => Some(Credentials::new(&user, password)),
+        Secret::Ha1(hex) => Ha1::from_hex(hex)
+            .ok()
+            .map(|ha1| Credentials::with_ha1(&user, ha1)),
         Secret::Demo => {
             let message = "only the phones of the demo office have the password \"demo\"";
             notes.error(
@@ -42,5 +48,6 @@ pub(super) fn read(
             );
             None
         }
-    }
+    };
+    (Some(user), credentials)
 }

@@ -1,10 +1,13 @@
 //! `trunks.toml`: carriers. One file per noun of a trunk's keys.
 
 mod accept;
+mod accounts;
 mod credentials;
 mod identity;
+mod profile;
 mod target;
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::environment::Environment;
@@ -12,7 +15,8 @@ use super::files::{Files, Kind};
 use super::names::Names;
 use super::node::Listeners;
 use super::section::{At, Notes, Section};
-use crate::trunk::{IdentityPolicy, Network, Site, Trunk, normalise};
+use crate::sip::Host;
+use crate::trunk::{Network, Site, Trunk, normalise};
 
 /// Trunks as read.
 #[derive(Debug)]
@@ -23,12 +27,23 @@ pub(super) struct Trunks {
     pub(super) names: Names,
 }
 
+/// What of the node's settings trunks must fit to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Around<'a> {
+    /// Where the switch listens.
+    pub(super) listeners: &'a Listeners,
+    /// Ports for audio.
+    pub(super) ports: &'a RangeInclusive<u16>,
+    /// The numbering plan.
+    pub(super) site: Option<&'a Site>,
+}
+
 /// Reads the trunks.
 pub(super) fn read(
     directory: &Path,
     files: &Files,
     environment: &Environment,
-    (listeners, site): (&Listeners, Option<&Site>),
+    around: &Around<'_>,
     notes: &Notes,
 ) -> Trunks {
     let mut trunks = Trunks {
@@ -41,14 +56,21 @@ pub(super) fn read(
         for trunk in top.sections("trunk", "a trunk") {
             let name = trunk.required("name", "demo");
             let accept = accept::read(&trunk, &mut accepted, notes);
-            let targets = target::read(&trunk, listeners, notes);
+            let targets = target::read(&trunk, around.listeners, notes);
             let try_for = target::read_try_for(&trunk);
-            let credentials = credentials::read(&trunk, directory, environment, notes);
+            let profile = profile::read(&trunk, (around.listeners, around.ports), notes);
+            let from = (directory, environment);
+            let (user, credentials) = credentials::read(&trunk, profile.register.mode, from, notes);
+            let own = (user, credentials.clone());
+            let accounts = accounts::read(&trunk, &profile, own, from, notes);
+            let domain = trunk.parsed("domain", DOMAIN_HELP, |text| {
+                let host = Host::parse(text).map(|host| host.to_string());
+                host.ok_or_else(|| format!("\"{text}\" is no host"))
+            });
             let caller_id = trunk.parsed("caller_id", CALLER_ID_HELP, |text| {
                 normalise(text).ok_or_else(|| format!("\"{text}\" is not a number"))
             });
-            let max_calls = trunk.integer("max_calls", 1..=100_000);
-            let identity = identity::read(&trunk, IdentityPolicy::default(), site, notes);
+            let identity = identity::read(&trunk, profile.identity.clone(), around.site, notes);
             trunk.close();
             if let Some(name) = &name {
                 trunks.names.declare(notes, name);
@@ -62,7 +84,9 @@ pub(super) fn read(
                     try_for,
                     credentials,
                     caller_id: caller_id.map(|at| at.value),
-                    max_calls: max_calls.and_then(|at| usize::try_from(at.value).ok()),
+                    domain: domain.map(|at| at.value),
+                    accounts,
+                    profile,
                     identity,
                 });
             }
@@ -73,3 +97,4 @@ pub(super) fn read(
 }
 
 const CALLER_ID_HELP: &str = "write the number as the carrier wants it, such as \"+81312345678\"";
+const DOMAIN_HELP: &str = "write the name alone, such as \"sip.carrier.example\"";

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::events::{Direction, Stretch};
+use crate::trunk::TrunkView;
 
 /// Where snapshots come from: the app, which knows every room.
 pub trait Source: std::fmt::Debug + Send + Sync {
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub queues: Vec<QueueSnapshot>,
     /// How many agents are in each state (an activity's name, or what they do for a call).
     pub agents: Vec<(String, u64)>,
+    /// One entry for each trunk.
+    pub trunks: Vec<TrunkView>,
     /// Signalling.
     pub sip: SipSnapshot,
     /// Media.

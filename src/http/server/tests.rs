@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::base::{CallId, Cause, LegId, Party, TaskId, Timestamp};
-use crate::call::{Control, ControlError};
+use crate::call::{Control, ControlError, TestReport};
 use crate::events::record::{ArchiveError, Filter};
 use crate::events::{CallRecord, Direction, Event, Fact, MediaSummary, Role};
 use crate::http::metrics::{Snapshot, Source};
@@ -15,6 +15,7 @@ use crate::media::Captured;
 use crate::router::{Explanation, QueueView, RouterView};
 use crate::sip::Flow;
 use crate::sip::trace::{Numbers, Traced, Way};
+use crate::trunk::TrunkView;
 
 const START: i64 = 1_795_136_523_000;
 
@@ -124,6 +125,14 @@ impl Live for Switch {
             ("c3", _) => Err(ControlError::NotTalking),
             _ => Err(ControlError::NoCall),
         }
+    }
+
+    fn trunks(&self) -> Vec<TrunkView> {
+        Vec::new()
+    }
+
+    fn test_trunk(&self, name: &str, _: Option<String>) -> Result<TestReport, String> {
+        Err(format!("no trunk {name}"))
     }
 
     fn messages(&self) -> Vec<Traced> {

@@ -135,10 +135,21 @@ impl Means {
 
     /// Our own address to send from to `remote`; `None` when nothing of ours reaches it.
     pub fn local(&self, protocol: Protocol, remote: IpAddr) -> Option<SocketAddr> {
+        self.local_with(protocol, remote, None)
+    }
+
+    /// The same, with a certain port of ours when one is asked for.
+    pub(super) fn local_with(
+        &self,
+        protocol: Protocol,
+        remote: IpAddr,
+        port: Option<u16>,
+    ) -> Option<SocketAddr> {
         let ours = self
             .0
             .iter()
-            .filter(|(offered, local)| *offered == protocol && local.is_ipv4() == remote.is_ipv4());
+            .filter(|(offered, local)| *offered == protocol && local.is_ipv4() == remote.is_ipv4())
+            .filter(|(_, local)| port.is_none_or(|port| port == local.port()));
         // A socket of the loopback interface reaches nothing else.
         let fits = |local: &SocketAddr| local.ip().is_loopback() == remote.is_loopback();
         let mut ours: Vec<SocketAddr> = ours.map(|(_, local)| *local).collect();

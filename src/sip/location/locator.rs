@@ -200,9 +200,12 @@ impl Locator {
         self.located.pop_front()
     }
 
-    /// The flow to a hop from an address of ours; `None` when none reaches it.
-    pub fn flow(&self, hop: &Hop) -> Option<Flow> {
-        let local = self.means.local(hop.protocol, hop.address.ip())?;
+    /// The flow to a hop from an address of ours, with a certain port if one is asked for; `None`
+    /// when none reaches it.
+    pub fn flow(&self, hop: &Hop, port: Option<u16>) -> Option<Flow> {
+        let local = self
+            .means
+            .local_with(hop.protocol, hop.address.ip(), port)?;
         let name = hop.name.as_deref().filter(|_| hop.protocol.is_secure());
         let name = name.and_then(ServerName::new);
         Some(Flow::new(hop.protocol, local, hop.address).named(name))

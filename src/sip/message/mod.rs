@@ -23,7 +23,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::header::scan;
-use super::{CSeq, Contacts, HeaderName, MediaType, NameAddr, Uri, Via};
+use super::{CSeq, Contacts, HeaderName, MediaType, NameAddr, RAck, SessionExpires, Uri, Via};
 use index::{Index, Start};
 
 pub use build::{RequestBuilder, ResponseBuilder};
@@ -244,6 +244,48 @@ impl Message {
     /// Option tags of Supported.
     pub fn supported(&self) -> Vec<String> {
         self.tokens(HeaderName::Supported)
+    }
+
+    /// Whether a header that is a list of words, such as Supported or Allow, has this one.
+    pub fn lists(&self, name: HeaderName, word: &str) -> bool {
+        self.values(name)
+            .any(|value| value.eq_ignore_ascii_case(word.as_bytes()))
+    }
+
+    /// Session-Expires (RFC 4028 §4); `None` when absent or malformed.
+    pub fn session_expires(&self) -> Option<SessionExpires> {
+        SessionExpires::parse(&self.header(HeaderName::SessionExpires)?).ok()
+    }
+
+    /// Min-SE (RFC 4028 §5), seconds; `None` when absent or malformed.
+    pub fn min_se(&self) -> Option<u32> {
+        Some(
+            SessionExpires::parse(&self.header(HeaderName::MinSe)?)
+                .ok()?
+                .seconds,
+        )
+    }
+
+    /// RSeq (RFC 3262 §7.1); `None` when absent or malformed.
+    pub fn rseq(&self) -> Option<u32> {
+        scan::number(scan::trim(&self.header(HeaderName::RSeq)?))
+    }
+
+    /// RAck (RFC 3262 §7.2).
+    pub fn rack(&self) -> Option<RAck> {
+        RAck::parse(&self.header(HeaderName::RAck)?).ok()
+    }
+
+    /// Every value of the Reason header as one list (RFC 3326), as written.
+    pub fn reason(&self) -> Option<String> {
+        let mut all = String::new();
+        for value in self.headers(HeaderName::Reason) {
+            if !all.is_empty() {
+                all.push_str(", ");
+            }
+            all.push_str(&scan::text(&value));
+        }
+        (!all.is_empty()).then_some(all)
     }
 
     /// The values of a header that is a list of words, such as Allow or Unsupported.

@@ -11,10 +11,14 @@ pub(crate) fn acknowledgement(invite: &Message, response: &Message) -> Option<By
     Some(companion(invite, Method::Ack, &to)?.build())
 }
 
-/// The CANCEL of an INVITE (RFC 3261 §9.1).
-pub(crate) fn cancellation(invite: &Message) -> Option<Bytes> {
+/// The CANCEL of an INVITE (RFC 3261 §9.1), with headers of its own such as Reason.
+pub(crate) fn cancellation(invite: &Message, headers: &[(HeaderName, String)]) -> Option<Bytes> {
     let to = invite.header_text(HeaderName::To)?;
-    Some(companion(invite, Method::Cancel, &to)?.build())
+    let mut builder = companion(invite, Method::Cancel, &to)?;
+    for (name, value) in headers {
+        builder = builder.header(name.clone(), value);
+    }
+    Some(builder.build())
 }
 
 fn companion(invite: &Message, method: Method, to: &str) -> Option<RequestBuilder> {
@@ -59,7 +63,7 @@ mod tests {
     #[test]
     fn cancel_is_the_invite_again_under_another_method() {
         let invite = Message::parse(INVITE.into()).unwrap();
-        let cancel = Message::parse(cancellation(&invite).unwrap()).unwrap();
+        let cancel = Message::parse(cancellation(&invite, &[]).unwrap()).unwrap();
         assert_eq!(cancel.top_via(), invite.top_via());
         assert_eq!(cancel.request_uri_raw(), invite.request_uri_raw());
         assert_eq!(cancel.to().unwrap().tag(), None);

@@ -1,11 +1,13 @@
 //! Their INVITE: ringing, accepting, refusing; their CANCEL and their ACK.
 
 use crate::base::Timestamp;
+use crate::base::reason::phrase;
 use crate::sip::dialog::Dialog;
 use crate::sip::stats::count;
 use crate::sip::transaction::TransactionId;
-use crate::sip::{HeaderName, Message, Method, Via};
+use crate::sip::{HeaderName, Message, Method, Reason, Via};
 
+use super::ability::Peer;
 use super::reply::Reply;
 use super::screen::Arrived;
 use super::session::{Accepted, Deadline, Phase, Ringing, Session, Side, UnderWay};
@@ -30,7 +32,9 @@ impl UserAgent {
         session.phase = Phase::Ringing(Box::new(Ringing {
             transaction: arrived.id,
             request: arrived.request.clone(),
+            is_early: false,
         }));
+        session.peer = Peer::of(&arrived.request);
         let session = self.add_session(session);
         self.serve(now, &arrived, Some(merge), Owner::Incoming(session));
         self.reply(now, arrived.id, &arrived.request, Reply::status(100));
@@ -41,7 +45,9 @@ impl UserAgent {
         });
     }
 
-    /// Sends a provisional response, 101 to 199, with a tag: the early dialog begins.
+    /// Sends a provisional response, 101 to 199, with a tag: the early dialog begins. It goes
+    /// reliably (RFC 3262) when the terms and the other side have it so: where both only can, one
+    /// with a description does.
     pub fn ring(
         &mut self,
         now: Timestamp,
@@ -53,15 +59,24 @@ impl UserAgent {
         let Some((id, request)) = self.ringing(session) else {
             return;
         };
+        let status = status.clamp(101, 199);
+        let body = match self.ring_reliably(now, session, status, headers, body) {
+            Ok(()) => return self.timers.set((session, Deadline::Refresh), now + REFRESH),
+            Err(body) => body,
+        };
+        if let Some(Phase::Ringing(ringing)) = self.phase_mut(session) {
+            ringing.is_early = true;
+        }
         let reply = Reply {
             body: body.as_ref(),
-            ..Reply::with_headers(status.clamp(101, 199), headers)
+            ..Reply::with_headers(status, headers)
         };
         self.reply_with_contact(now, session, (id, &request), reply);
         self.timers.set((session, Deadline::Refresh), now + REFRESH);
     }
 
-    /// Accepts their INVITE; the 2xx is repeated until its ACK comes.
+    /// Accepts their INVITE; the 2xx is repeated until its ACK comes. It waits for the PRACK of a
+    /// description sent before, and does not repeat one that was acknowledged.
     pub fn accept(
         &mut self,
         now: Timestamp,
@@ -73,15 +88,18 @@ impl UserAgent {
             return;
         };
         self.timers.stop(&(session, Deadline::Refresh));
+        let Some(body) = self.hold_accept(session, headers, body) else {
+            return;
+        };
         let reply = Reply {
             body: body.as_ref(),
             ..Reply::with_headers(200, headers)
         };
         self.transactions.set_owner(id, Owner::Nobody);
-        self.accept_with(now, session, (id, &request), reply, true);
-        if let Some(session) = self.sessions.get_mut(&session) {
-            session.phase = Phase::Confirmed;
+        if let Some(phase) = self.phase_mut(session) {
+            *phase = Phase::Confirmed;
         }
+        self.accept_with(now, session, (id, &request), reply, true);
         // By the time we have something to say it is known where to.
         self.seek_peer(now, session);
     }
@@ -97,10 +115,39 @@ impl UserAgent {
         let Some((id, request)) = self.ringing(session) else {
             return;
         };
-        let reply = Reply::with_headers(status.clamp(300, 699), headers);
+        let status = status.clamp(300, 699);
+        self.end_early(now, session, (id, &request), status);
+        let reply = Reply::with_headers(status, headers);
         self.reply_in(now, session, (id, &request), reply);
         self.transactions.set_owner(id, Owner::Nobody);
         self.remove_session(session);
+    }
+
+    /// Says that our early dialog is over before the refusal does, which a proxy that forks may keep
+    /// back (RFC 6228 §6); not to who takes reliable responses only, for this one is not.
+    fn end_early(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        (id, request): (TransactionId, &Message),
+        status: u16,
+    ) {
+        let Some(state) = self.sessions.get(&session) else {
+            return;
+        };
+        let is_early = matches!(&state.phase, Phase::Ringing(ringing) if ringing.is_early);
+        let is_wanted = state.peer.early_ends && !state.peer.only_reliable;
+        // A CANCEL's 487 is no news to who sent it.
+        if is_early && is_wanted && status != 487 {
+            let reason = Reason::sip(status, phrase(status)).to_string();
+            let headers = [(HeaderName::Reason, reason)];
+            self.reply_in(
+                now,
+                session,
+                (id, request),
+                Reply::with_headers(199, &headers),
+            );
+        }
     }
 
     /// Sends a 2xx to an INVITE and watches for its ACK.
@@ -112,6 +159,15 @@ impl UserAgent {
         reply: Reply<'_>,
         is_first: bool,
     ) {
+        let mut headers = self.renew_by_answer(now, session, request);
+        headers.extend_from_slice(reply.headers);
+        if let (Some(body), Some(state)) = (reply.body, self.sessions.get_mut(&session)) {
+            state.said = Some(body.clone());
+        }
+        let reply = Reply {
+            headers: &headers,
+            ..reply
+        };
         let sent = self.reply_with_contact(now, session, (id, request), reply);
         let timing = self.transactions.timing();
         let cseq = request.cseq().map_or(0, |cseq| cseq.number);
@@ -161,6 +217,7 @@ impl UserAgent {
             return count(&self.stats.repeats_received);
         }
         session.accepted = None;
+        session.provisional = None;
         self.timers.stop(&(id, Deadline::Repeat));
         self.timers.stop(&(id, Deadline::NoAck));
         self.tell(Event::Acknowledged {
@@ -195,7 +252,8 @@ impl UserAgent {
         match owner {
             Owner::Incoming(session) => {
                 self.reject(now, session, 487, &[]);
-                self.tell(Event::Cancelled { session });
+                let reason = arrived.request.reason();
+                self.tell(Event::Cancelled { session, reason });
             }
             Owner::TheirReoffer(session) => self.refuse_reoffer(now, session, 487),
             _ => {}
@@ -237,7 +295,11 @@ impl UserAgent {
         }
     }
 
-    /// Their re-INVITE or UPDATE that waits for us.
+    fn phase_mut(&mut self, id: SessionId) -> Option<&mut Phase> {
+        self.sessions.get_mut(&id).map(|session| &mut session.phase)
+    }
+
+    /// Their re-INVITE, UPDATE or PRACK that waits for us.
     pub(super) fn take_reoffer(&mut self, id: SessionId) -> Option<Box<Ringing>> {
         let under_way = &mut self.sessions.get_mut(&id)?.reoffer.under_way;
         match std::mem::take(under_way) {

@@ -5,10 +5,11 @@ use crate::sip::dialog::{Dialog, MAX_FORWARDS};
 use crate::sip::transaction::{Reaction, TransactionId, cancellation};
 use crate::sip::{Failure, HeaderName, Message, Method, Via};
 
+use super::ability::introduce;
 use super::failover::{Step, Waiter};
-use super::reply::ALLOW;
 use super::session::{Ack, Calling, Deadline, Phase, Session, Side};
-use super::settings::{Body, Invite, Overload};
+use super::settings::{Body, Headers, Invite, Overload};
+use super::terms::Reliable;
 use super::way::Unreached;
 use super::{Event, Owner, SessionId, UserAgent};
 
@@ -30,16 +31,18 @@ impl UserAgent {
         let contact = self.identity.contact(&invite.contact_user, &flow);
         let mut builder = dialog
             .numbered(Method::Invite, 1, &via, invite.max_forwards)
-            .header(HeaderName::Contact, &contact)
-            .header(HeaderName::Allow, ALLOW);
+            .header(HeaderName::Contact, &contact);
+        builder = introduce(builder, &invite.terms);
         builder = self.identity.name(builder);
-        for (name, value) in invite.headers {
+        let mut session = Session::new(dialog, flow, contact, Side::Caller);
+        session.terms = invite.terms;
+        for (name, value) in demands(&session).into_iter().chain(invite.headers) {
             builder = builder.header(name, value);
         }
-        if let Some(body) = invite.body {
-            builder = builder.body(&body.content_type, body.bytes);
+        if let Some(body) = &invite.body {
+            builder = builder.body(&body.content_type, body.bytes.clone());
         }
-        let mut session = Session::new(dialog, flow, contact, Side::Caller);
+        session.said = invite.body;
         let branch = via.branch().unwrap_or_default();
         let transaction = self.keys.client(branch, &Method::Invite);
         session.phase = Phase::Calling(Calling {
@@ -48,10 +51,12 @@ impl UserAgent {
             is_heard: false,
             given_up: None,
             is_cancelled: false,
+            farewell: Headers::new(),
+            forks: Vec::new(),
             way: None,
         });
         session.credentials = invite.credentials.map(Box::new);
-        session.terms = invite.terms;
+        session.manners = invite.manners;
         let id = self.add_session(session);
         let request = builder.build();
         if let Some(way) = &mut way {
@@ -68,13 +73,16 @@ impl UserAgent {
         Ok(id)
     }
 
-    /// Takes our INVITE back; [`Event::Failed`] with 487 follows. A call that has been answered
-    /// meanwhile is hung up.
-    pub fn cancel(&mut self, now: Timestamp, session: SessionId) {
-        if self.calling(session).is_some() {
+    /// Takes our INVITE back, with headers for the CANCEL such as Reason (RFC 3326);
+    /// [`Event::Failed`] with 487 follows. A call that has been answered meanwhile is hung up.
+    pub fn cancel(&mut self, now: Timestamp, session: SessionId, headers: &[(HeaderName, String)]) {
+        if let Some(calling) = self.calling(session) {
+            if calling.given_up.is_none() {
+                calling.farewell = headers.to_vec();
+            }
             self.give_up(now, session, 487);
         } else {
-            self.bye(now, session, &[]);
+            self.bye(now, session, headers);
         }
     }
 
@@ -102,7 +110,7 @@ impl UserAgent {
             return;
         }
         calling.is_cancelled = true;
-        let transaction = calling.transaction;
+        let (transaction, farewell) = (calling.transaction, std::mem::take(&mut calling.farewell));
         self.transactions.limit(now, transaction);
         let Some((flow, invite)) = self.transactions.kept(transaction) else {
             return;
@@ -110,7 +118,7 @@ impl UserAgent {
         let Ok(invite) = Message::parse(invite) else {
             return;
         };
-        if let (Ok(via), Some(cancel)) = (invite.top_via(), cancellation(&invite)) {
+        if let (Ok(via), Some(cancel)) = (invite.top_via(), cancellation(&invite, &farewell)) {
             let branch = via.branch().unwrap_or_default();
             self.start(
                 now,
@@ -147,10 +155,7 @@ impl UserAgent {
                 calling.is_heard = true;
                 let is_wanted = calling.given_up.is_none();
                 if is_wanted && status > 100 {
-                    self.tell(Event::Progress {
-                        session: id,
-                        response: response.clone(),
-                    });
+                    self.progressed(now, id, response, status);
                 } else {
                     self.send_cancel(now, id);
                 }
@@ -167,6 +172,7 @@ impl UserAgent {
                     if let Some(calling) = self.calling(id) {
                         calling.transaction = again;
                         calling.is_heard = false;
+                        calling.forks.clear();
                     }
                     return;
                 }
@@ -205,8 +211,10 @@ impl UserAgent {
             return;
         };
         let has_offer = matches!(&session.phase, Phase::Calling(calling) if calling.has_offer);
+        let has_offer = session.confirm_early(response) || has_offer;
         session.phase = Phase::Confirmed;
         session.dialog.establish(response);
+        session.peer.learn(response);
         session.ack = Some(Box::new(Ack {
             transaction,
             cseq,
@@ -216,6 +224,7 @@ impl UserAgent {
         if has_offer {
             self.send_ack(id, None);
         }
+        self.renewed_by_us(now, id, response);
         self.tell(Event::Answered {
             session: id,
             response: response.clone(),
@@ -241,9 +250,15 @@ impl UserAgent {
         }
     }
 
-    /// Gives the answer that the ACK of a 2xx with an offer must carry; nothing when no ACK is
-    /// owed.
+    /// Gives the answer that the ACK of a 2xx with an offer must carry, or the PRACK of a reliable
+    /// provisional response with one (RFC 3262 §5); nothing when neither is owed.
     pub fn acknowledge(&mut self, now: Timestamp, session: SessionId, body: Option<Body>) {
+        if self.answer_early(now, session, body.as_ref()) {
+            return;
+        }
+        if let (Some(body), Some(state)) = (&body, self.sessions.get_mut(&session)) {
+            state.said = Some(body.clone());
+        }
         if self.sessions.get(&session).is_some_and(Session::owes_ack) {
             self.send_ack(session, body.as_ref());
             self.settle(now, session);
@@ -269,7 +284,10 @@ impl UserAgent {
         if let Some(body) = body {
             builder = builder.body(&body.content_type, body.bytes.clone());
         }
-        let bytes = builder.build();
+        let mut bytes = builder.build();
+        if let Some(manners) = &session.manners {
+            bytes = manners.dress(bytes);
+        }
         ack.sent = Some((flow, bytes.clone()));
         self.stats.request_sent(&Method::Ack);
         self.transmit(flow, bytes);
@@ -322,4 +340,21 @@ impl UserAgent {
             unreached,
         });
     }
+}
+
+/// What our INVITE asks of the other side beyond RFC 3261.
+fn demands(session: &Session) -> Headers {
+    let terms = &session.terms;
+    let mut headers = session.renewal_headers();
+    let mut required = Vec::new();
+    if terms.reliable == Reliable::Required {
+        required.push("100rel");
+    }
+    if terms.timer.is_some_and(|timer| timer.required) {
+        required.push("timer");
+    }
+    if !required.is_empty() {
+        headers.push((HeaderName::Require, required.join(", ")));
+    }
+    headers
 }

@@ -7,8 +7,12 @@ use crate::sip::Flow;
 use crate::sip::auth::Credentials;
 use crate::sip::dialog::Dialog;
 
-use super::session::{Session, Side};
+use super::ability::Peer;
+use super::renewal::Renewal;
+use super::session::{Deadline, Session, Side};
+use super::settings::Body;
 use super::subscription::{Served, Subscriptions};
+use super::terms::Terms;
 use super::{SessionId, UserAgent};
 
 /// A session in a stable state: everything its dialog needs to go on. Holds no secrets.
@@ -18,9 +22,25 @@ pub struct SessionCheckpoint {
     flow: Flow,
     contact: String,
     side: Side,
+    #[serde(default = "plain")]
+    terms: Terms,
+    #[serde(default)]
+    peer: Peer,
+    #[serde(default)]
+    renewal: Renewal,
+    /// When a refresh is due, and when the session ends without one.
+    #[serde(default)]
+    renews: [Option<Timestamp>; 2],
+    /// Our last session description.
+    #[serde(default)]
+    said: Option<String>,
     /// Subscriptions that REFERs have made.
     #[serde(default)]
     subscriptions: Vec<Served>,
+}
+
+fn plain() -> Terms {
+    Terms::PLAIN
 }
 
 impl SessionCheckpoint {
@@ -32,13 +52,21 @@ impl SessionCheckpoint {
 
 impl UserAgent {
     /// The session as it stands, when it is confirmed and nothing is under way in it.
-    pub fn checkpoint(&self, session: SessionId) -> Option<SessionCheckpoint> {
-        let session = self.sessions.get(&session)?;
+    pub fn checkpoint(&self, id: SessionId) -> Option<SessionCheckpoint> {
+        let session = self.sessions.get(&id)?;
         session.is_stable().then(|| SessionCheckpoint {
             dialog: session.dialog.clone(),
             flow: session.flow,
             contact: session.contact.clone(),
             side: session.side,
+            terms: session.terms,
+            peer: session.peer,
+            renewal: session.renewal,
+            renews: RENEWS.map(|deadline| self.timers.deadline(&(id, deadline))),
+            said: session
+                .said
+                .as_ref()
+                .map(|body| String::from_utf8_lossy(&body.bytes).into_owned()),
             subscriptions: session
                 .subscriptions
                 .as_ref()
@@ -48,7 +76,9 @@ impl UserAgent {
 
     /// Takes a session up where it stood. Connections of an earlier process are gone: its requests
     /// go to the other side's Contact.
-    pub fn restore(&mut self, _now: Timestamp, checkpoint: SessionCheckpoint) -> SessionId {
+    ///
+    /// Its timer goes on: what came due meanwhile is done at once.
+    pub fn restore(&mut self, now: Timestamp, checkpoint: SessionCheckpoint) -> SessionId {
         let flow = Flow {
             connection: None,
             ..checkpoint.flow
@@ -59,7 +89,17 @@ impl UserAgent {
             let restored = Subscriptions::restored(checkpoint.subscriptions);
             session.subscriptions = Some(Box::new(restored));
         }
-        self.add_session(session)
+        session.terms = checkpoint.terms;
+        session.peer = checkpoint.peer;
+        session.renewal = checkpoint.renewal;
+        session.said = checkpoint.said.map(Body::sdp);
+        let id = self.add_session(session);
+        for (deadline, at) in RENEWS.into_iter().zip(checkpoint.renews) {
+            if let Some(at) = at {
+                self.timers.set((id, deadline), at.max(now));
+            }
+        }
+        id
     }
 
     /// Gives a restored session what to answer challenges with.
@@ -69,3 +109,5 @@ impl UserAgent {
         }
     }
 }
+
+const RENEWS: [Deadline; 2] = [Deadline::Renew, Deadline::Expire];

@@ -70,6 +70,23 @@ pub enum Event {
     Cancelled {
         /// Session.
         session: SessionId,
+        /// The values of the CANCEL's Reason headers (RFC 3326).
+        reason: Option<String>,
+    },
+    /// The PRACK of a reliable provisional response that carried our offer: it has the answer
+    /// (RFC 3262 §5).
+    EarlyAnswer {
+        /// Session.
+        session: SessionId,
+        /// The PRACK.
+        request: Message,
+    },
+    /// One of the early dialogs that our INVITE made is over (RFC 6228), others may go on.
+    EarlyEnded {
+        /// Session.
+        session: SessionId,
+        /// The tag of the fork that gave up.
+        tag: String,
     },
     /// The dialog is over; the last event of its session.
     Ended {
@@ -107,7 +124,9 @@ pub enum Event {
         /// The INFO.
         request: Message,
     },
-    /// A provisional response other than 100.
+    /// A provisional response other than 100 and 199, each reliable one once and in order. When
+    /// our INVITE carried no offer, a reliable one may, and [`super::UserAgent::acknowledge`] must
+    /// then carry the answer. Forks are told apart by their To tag.
     Progress {
         /// Session.
         session: SessionId,
@@ -125,7 +144,7 @@ pub enum Event {
         /// Whether nothing more is said about that REFER.
         is_over: bool,
     },
-    /// Our re-INVITE was accepted. When it carried no offer, the response does, and
+    /// Our re-INVITE or UPDATE was accepted. When a re-INVITE carried no offer, the response does, and
     /// [`super::UserAgent::acknowledge`] must carry the answer.
     Reanswered {
         /// Session.
@@ -152,7 +171,7 @@ pub enum Event {
         /// Its status; 408 after silence, 503 when the transport failed.
         status: u16,
     },
-    /// A re-INVITE, or an UPDATE with a body; to be answered by
+    /// A re-INVITE, or an UPDATE or PRACK with an offer, also in an early dialog; to be answered by
     /// [`super::UserAgent::answer_reoffer`] or [`super::UserAgent::refuse_reoffer`].
     Reoffer {
         /// Session.
@@ -160,7 +179,7 @@ pub enum Event {
         /// The request; a re-INVITE without a body asks us for an offer.
         request: Message,
     },
-    /// Our re-INVITE was refused; the session goes on as it was unless [`Event::Ended`] follows.
+    /// Our re-INVITE or UPDATE was refused; the session goes on as it was unless [`Event::Ended`] follows.
     ReofferFailed {
         /// Session.
         session: SessionId,
@@ -188,13 +207,18 @@ pub enum Event {
 /// Why a dialog ended.
 #[derive(Clone, Debug)]
 pub enum EndWhy {
+    /// Nobody refreshed the session in time, or our refresh failed; we sent BYE (RFC 4028 §10).
+    Expired,
     /// We sent BYE and that is settled.
     LocalBye,
     /// Our 2xx was never acknowledged; we sent BYE.
     NoAck,
+    /// A reliable provisional response of ours was never acknowledged; we refused the INVITE
+    /// (RFC 3262 §3).
+    NoPrack,
     /// The other side sent BYE.
     RemoteBye {
-        /// The value of its Reason header (RFC 3326).
+        /// The values of its Reason headers (RFC 3326).
         reason: Option<String>,
         /// The BYE.
         request: Message,

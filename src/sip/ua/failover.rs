@@ -103,7 +103,7 @@ impl Seeker {
         while way.tries < super::way::MAX_TRIES {
             if let Some(hop) = way.hops.pop_front() {
                 way.tries += 1;
-                let Some(flow) = self.locator.flow(&hop) else {
+                let Some(flow) = self.locator.flow(&hop, way.source_port) else {
                     way.note(Unreached::NotLocated(NoLocation::NoTransport));
                     continue;
                 };
@@ -171,6 +171,7 @@ impl UserAgent {
         let try_for = targets.try_for.unwrap_or(self.identity.settings.try_for);
         let ordered = self.seeker.locator.in_order(targets.destinations);
         let mut way = Way::new(ordered, uri, contact_user, try_for);
+        way.source_port = targets.source_port;
         let step = self.seeker.step(now, &mut way);
         (step, Some(Box::new(way)))
     }
@@ -389,6 +390,7 @@ impl UserAgent {
         if let Phase::Calling(calling) = &mut session.phase {
             calling.transaction = transaction;
             calling.is_heard = false;
+            calling.forks.clear();
             calling.is_cancelled = false;
         }
         if way.tries > 1 {
@@ -517,7 +519,7 @@ impl UserAgent {
         let Ok(invite) = Message::parse(reaction.kept.clone()) else {
             return;
         };
-        if let (Ok(via), Some(cancel)) = (invite.top_via(), cancellation(&invite)) {
+        if let (Ok(via), Some(cancel)) = (invite.top_via(), cancellation(&invite, &[])) {
             let branch = via.branch().unwrap_or_default();
             let id = self.keys.client(branch, &Method::Cancel);
             if self.transactions.owner(id).is_none() {

@@ -37,7 +37,12 @@ impl UserAgent {
             return;
         }
         let via = self.identity.via_with(&flow, &branch);
+        dialog.local_cseq = dialog.local_cseq.saturating_add(SPENT);
         let bye = dialog.request(Method::Bye, &via).build();
         self.start(now, (&Method::Bye, &branch), (flow, bye), Owner::Nobody);
     }
 }
+
+/// Sequence numbers that PRACK and UPDATE may have used up in an early dialog nobody keeps any
+/// more; the BYE must have a higher one, and gaps are allowed (RFC 3261 §12.2.2).
+const SPENT: u32 = 10_000;

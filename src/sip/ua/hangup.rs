@@ -18,7 +18,7 @@ impl UserAgent {
             return;
         };
         match &state.phase {
-            Phase::Calling(_) => self.cancel(now, session),
+            Phase::Calling(_) => self.cancel(now, session, headers),
             Phase::Ringing(_) => {
                 self.reject(now, session, 480, headers);
                 let why = EndWhy::LocalBye;
@@ -98,12 +98,12 @@ impl UserAgent {
             Phase::Ending { .. } | Phase::Calling(_) => {}
             Phase::Ringing(_) => {
                 self.reject(now, session, 487, &[]);
-                self.tell(Event::Cancelled { session });
+                let reason = arrived.request.reason();
+                self.tell(Event::Cancelled { session, reason });
             }
             Phase::Confirmed => {
                 self.drop_offers(now, session);
-                let reason = arrived.request.header_text(HeaderName::Reason);
-                let reason = reason.map(|reason| reason.into_owned());
+                let reason = arrived.request.reason();
                 let request = arrived.request;
                 self.ended(session, EndWhy::RemoteBye { reason, request });
             }
@@ -131,6 +131,7 @@ impl UserAgent {
         };
         session.accepted = None;
         session.reoffer.wanted = None;
+        session.reoffer.is_refresh_due = false;
         if let UnderWay::Ours { transaction, .. } = session.reoffer.under_way {
             self.transactions.limit(now, transaction);
             session.reoffer.under_way = UnderWay::Nothing;

@@ -4,18 +4,23 @@
 //! [`UserAgent::poll_output`]. What RFC 3261 fixes happens inside (repeats, ACK, CANCEL crossing
 //! an answer, forks, glare, digest); what a person would decide is asked of the call.
 
+mod ability;
 mod callee;
 mod caller;
 mod checkpoint;
+mod early;
 mod event;
 mod failover;
 mod fork;
 mod hangup;
 mod identity;
+mod manners;
 mod outside;
+mod prack;
 mod receive;
 mod refer;
 mod referral;
+mod renewal;
 mod reoffer;
 mod replaced;
 mod reply;
@@ -47,10 +52,13 @@ use session::{Deadline, Session};
 pub use checkpoint::SessionCheckpoint;
 pub use event::{EndWhy, Event, Output, RequestId, ServerTransactionId, SessionId};
 pub use identity::{owner_shard, shard_for};
+pub use manners::Manners;
 pub use refer::ReferId;
 pub use replaced::Replaced;
 pub use session::State;
-pub use settings::{Body, Headers, Invite, Limits, OutOfDialog, Overload, Settings};
+pub use settings::{
+    Body, Headers, Invite, Limits, OutOfDialog, Overload, OwnContact, Series, Settings,
+};
 pub use terms::{Refresher, Reliable, SessionTimer, Terms};
 pub use way::{NextHop, Targets, Unreached};
 
@@ -73,11 +81,13 @@ enum Owner {
     OurRefer(SessionId, ReferId),
     /// Our request outside any dialog.
     OurRequest(RequestId),
-    /// Our re-INVITE.
-    Reinvite(SessionId),
+    /// Our PRACK.
+    Prack(SessionId),
+    /// Our re-INVITE or UPDATE.
+    Reoffer(SessionId),
     /// Their REFER, until it is answered.
     TheirRefer(SessionId),
-    /// Their re-INVITE or UPDATE.
+    /// Their re-INVITE, UPDATE or PRACK with an offer.
     TheirReoffer(SessionId),
     /// Their request outside any dialog, until it is answered.
     TheirRequest,
@@ -157,21 +167,6 @@ impl UserAgent {
         Some(&session.dialog.call_id)
     }
 
-    /// Says under which terms an INVITE that just came in is taken; to be said before anything
-    /// else about it. `Err` when they do not fit together: the INVITE was refused with that status,
-    /// the session is over, and no event follows.
-    pub fn set_terms(
-        &mut self,
-        _now: Timestamp,
-        session: SessionId,
-        terms: Terms,
-    ) -> Result<(), u16> {
-        if let Some(session) = self.sessions.get_mut(&session) {
-            session.terms = terms;
-        }
-        Ok(())
-    }
-
     /// The flow a session's requests come by or go by; all zeros while its first is located.
     pub fn flow(&self, session: SessionId) -> Option<Flow> {
         self.sessions.get(&session).map(|session| session.flow)
@@ -209,6 +204,7 @@ impl UserAgent {
         owner: Owner,
     ) -> TransactionId {
         let id = self.keys.client(branch, method);
+        let request = self.dress(owner, request);
         self.stats.request_sent(method);
         let is_invite = *method == Method::Invite;
         let sent = (flow, request.clone());
@@ -216,6 +212,31 @@ impl UserAgent {
             .start_client(now, id, is_invite, sent, owner);
         self.transmit(flow, request);
         id
+    }
+
+    /// The request as its peer wants it written.
+    fn dress(&self, owner: Owner, request: Bytes) -> Bytes {
+        let manners = match owner {
+            Owner::Bye(id)
+            | Owner::Incoming(id)
+            | Owner::Invite(id)
+            | Owner::Prack(id)
+            | Owner::Reoffer(id)
+            | Owner::TheirReoffer(id) => {
+                self.sessions.get(&id).and_then(|it| it.manners.as_deref())
+            }
+            Owner::OurRequest(id) => self.requests.get(&id).and_then(|it| it.manners.as_deref()),
+            // Of others' requests, and of ours that nobody waits for.
+            _ => None,
+        };
+        manners.map_or(request.clone(), |manners| manners.dress(request))
+    }
+
+    /// How everything in a session is written from now on.
+    pub fn set_manners(&mut self, session: SessionId, manners: Arc<Manners>) {
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.manners = Some(manners);
+        }
     }
 
     fn add_session(&mut self, session: Session) -> SessionId {

@@ -1,22 +1,26 @@
 //! Requests outside any dialog, both ways: REGISTER, OPTIONS and their like.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use crate::base::Timestamp;
 use crate::sip::auth::Credentials;
 use crate::sip::dialog::{Dialog, MAX_FORWARDS};
 use crate::sip::transaction::{Reaction, TransactionId};
-use crate::sip::{Failure, HeaderName, Message};
+use crate::sip::{Failure, HeaderName, Message, Protocol, Uri};
 
 use super::failover::{Step, Waiter};
 use super::reply::Reply;
 use super::screen::Arrived;
-use super::settings::{Body, OutOfDialog, Overload};
+use super::settings::{Body, OutOfDialog, Overload, OwnContact, Series};
 use super::way::{Unreached, Way};
-use super::{Event, Owner, RequestId, ServerTransactionId, UserAgent};
+use super::{Event, Manners, Owner, RequestId, ServerTransactionId, UserAgent};
 
 /// A request of ours that waits for its final response.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) credentials: Option<Box<Credentials>>,
+    pub(super) manners: Option<Arc<Manners>>,
     /// Its transaction of now.
     pub(super) transaction: TransactionId,
     /// Where else it may go, when it was located.
@@ -34,11 +38,19 @@ impl UserAgent {
         let (step, mut way) = self.set_out(now, request.next_hop, (&request.uri, None));
         let flow = step.flow();
         let from = (request.from, self.identity.tag());
-        let target = (request.uri, Vec::new());
-        let dialog = Dialog::calling(self.identity.call_id(), from, request.to, target);
+        let target = (request.uri, request.routes);
+        let Series { call_id, cseq } = request.series.unwrap_or_else(|| Series {
+            call_id: self.identity.call_id(),
+            cseq: 1,
+        });
+        let dialog = Dialog::calling(call_id, from, request.to, target);
         let via = self.identity.via(&flow);
-        let mut builder = dialog.numbered(request.method.clone(), 1, &via, MAX_FORWARDS);
+        let mut builder = dialog.numbered(request.method.clone(), cseq, &via, MAX_FORWARDS);
         builder = self.identity.name(builder);
+        if let Some(OwnContact { user, params }) = &request.contact {
+            let contact = self.identity.contact(user, &flow);
+            builder = builder.header(HeaderName::Contact, format_args!("{contact}{params}"));
+        }
         for (name, value) in request.headers {
             builder = builder.header(name, value);
         }
@@ -52,6 +64,7 @@ impl UserAgent {
         let branch = via.branch().unwrap_or_default();
         let pending = Pending {
             credentials: request.credentials.map(Box::new),
+            manners: request.manners,
             transaction: self.keys.client(branch, &request.method),
             way,
         };
@@ -62,6 +75,15 @@ impl UserAgent {
         }
         self.begin_request_way(now, id, &step);
         Ok(id)
+    }
+
+    /// Whether an address is a Contact that we wrote, by its user part and one of our addresses.
+    pub fn is_own_contact(&self, uri: &Uri, user: &str) -> bool {
+        let port = uri.port.unwrap_or(5060);
+        let is_here = |(_, address): &(Protocol, SocketAddr)| {
+            address.port() == port && uri.host == address.ip().into()
+        };
+        uri.user_decoded() == user && self.identity.settings.advertised.iter().any(is_here)
     }
 
     /// Answers a request outside any dialog.

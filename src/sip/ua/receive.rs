@@ -100,15 +100,15 @@ impl UserAgent {
     }
 
     pub(super) fn find_session(
-        &self,
+        &mut self,
         request: &Message,
         local_tag: &str,
         remote_tag: Option<&str>,
     ) -> Option<SessionId> {
         let id = *self.by_tag.get(local_tag)?;
-        let dialog = &self.sessions.get(&id)?.dialog;
-        let is_its = request.call_id() == Ok(dialog.call_id.as_str())
-            && remote_tag.unwrap_or("") == dialog.remote_tag;
+        let session = self.sessions.get_mut(&id)?;
+        let dialog = session.dialog_with(remote_tag.unwrap_or(""))?;
+        let is_its = request.call_id() == Ok(dialog.call_id.as_str());
         is_its.then_some(id)
     }
 
@@ -128,17 +128,22 @@ impl UserAgent {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        if matches!(session.phase, Phase::Calling(_)) {
-            return self.refuse_arrived(&arrived, Reply::status(481));
-        }
-        if !session.dialog.advance(cseq) {
+        let from = arrived.request.from();
+        let remote_tag = from.as_ref().ok().and_then(|from| from.tag()).unwrap_or("");
+        let dialog = session.dialog_with(remote_tag);
+        if dialog.is_none_or(|dialog| !dialog.advance(cseq)) {
             return self.refuse_in(now, id, &arrived, Reply::status(500));
         }
         if let Err(objection) = object(&arrived.request, &arrived.method) {
             let reply = Reply::with_headers(objection.status, &objection.headers);
             return self.refuse_in(now, id, &arrived, reply);
         }
+        let session_phase = self.sessions.get(&id).map(|session| &session.phase);
+        let is_early = matches!(session_phase, Some(Phase::Calling(_)));
         match arrived.method {
+            // RFC 3261 §15: who was called does not hang up an early dialog; it refuses.
+            Method::Bye if is_early => self.refuse_in(now, id, &arrived, Reply::status(481)),
+            Method::Prack => self.handle_prack(now, id, arrived),
             Method::Bye => self.handle_bye(now, id, arrived),
             Method::Info => self.handle_info(now, id, arrived),
             Method::Invite | Method::Update => self.handle_reoffer(now, id, arrived),
@@ -198,7 +203,7 @@ impl UserAgent {
                 let headers = [(HeaderName::AllowEvents, "refer".to_owned())];
                 self.refuse_arrived(&arrived, Reply::with_headers(489, &headers));
             }
-            // BYE, INFO, NOTIFY and UPDATE live in dialogs only.
+            // BYE, INFO, NOTIFY, PRACK and UPDATE live in dialogs only.
             _ => self.refuse_arrived(&arrived, Reply::status(481)),
         }
     }
@@ -266,7 +271,9 @@ impl UserAgent {
             Owner::Bye(session) => self.bye_answered(now, session, reaction, response),
             Owner::Invite(session) => self.invite_answered(now, session, reaction, response),
             Owner::OurRequest(request) => self.request_answered(now, request, reaction, response),
-            Owner::Reinvite(session) => self.reinvite_answered(now, session, reaction, response),
+            Owner::Reoffer(session) => self.reoffer_answered(now, session, reaction, response),
+            // A refused PRACK changes nothing: the response it was for is repeated, or was not.
+            Owner::Prack(_) => drop(self.try_again(now, reaction, response)),
             Owner::Notify(session, refer) => {
                 self.notify_answered(now, (session, refer), reaction, response);
             }

@@ -7,9 +7,11 @@ use crate::sip::stats::count;
 use crate::sip::transaction::TransactionId;
 use crate::sip::{Flow, HeaderName, Message, Method, ResponseBuilder};
 
+use super::ability::{allow, supported};
 use super::identity::Identity;
 use super::screen::{Arrived, reply_flow};
 use super::settings::Body;
+use super::terms::Terms;
 use super::{SessionId, UserAgent};
 
 /// What a response says beyond what the request dictates.
@@ -22,6 +24,8 @@ pub(super) struct Reply<'a> {
     pub(super) contact: Option<&'a str>,
     pub(super) headers: &'a [(HeaderName, String)],
     pub(super) body: Option<&'a Body>,
+    /// The session's; without one we offer all we can.
+    pub(super) terms: Option<Terms>,
 }
 
 impl Reply<'_> {
@@ -35,12 +39,20 @@ impl Reply<'_> {
             builder = builder.header(HeaderName::Contact, contact);
         }
         let is_final = self.status >= 200;
-        let says_allow = match self.status {
-            200..=299 => matches!(request.method(), Method::Invite | Method::Options),
-            status => matches!(status, 405 | 501),
+        let terms = self.terms.unwrap_or_default();
+        let says_both = match self.status {
+            101..=199 => self.contact.is_some(),
+            200..=299 => matches!(
+                request.method(),
+                Method::Invite | Method::Options | Method::Update
+            ),
+            _ => false,
         };
-        if says_allow {
-            builder = builder.header(HeaderName::Allow, ALLOW);
+        if says_both || matches!(self.status, 405 | 501) {
+            builder = builder.header(HeaderName::Allow, allow(&terms));
+        }
+        if says_both {
+            builder = builder.header(HeaderName::Supported, supported(&terms));
         }
         if is_final && !identity.settings.user_agent.is_empty() {
             builder = builder.header(HeaderName::Server, &identity.settings.user_agent);
@@ -139,12 +151,13 @@ impl UserAgent {
         reply: Reply<'_>,
     ) -> Option<(Flow, Bytes)> {
         let flow = self.transactions.flow(id)?;
-        let dialog = &self.sessions.get(&session)?.dialog;
+        let session = self.sessions.get(&session)?;
         let reply = Reply {
-            tag: &dialog.local_tag,
+            tag: &session.dialog.local_tag,
+            terms: Some(session.terms),
             ..reply
         };
-        let bytes = reply.build(&self.identity, &flow, request);
+        let bytes = session.dress(reply.build(&self.identity, &flow, request));
         self.reply_bytes(now, id, reply.status, bytes)
     }
 
@@ -161,9 +174,10 @@ impl UserAgent {
         let reply = Reply {
             tag: &session.dialog.local_tag,
             contact: Some(&session.contact),
+            terms: Some(session.terms),
             ..reply
         };
-        let bytes = reply.build(&self.identity, &flow, request);
+        let bytes = session.dress(reply.build(&self.identity, &flow, request));
         self.reply_bytes(now, id, reply.status, bytes)
     }
 
@@ -197,7 +211,3 @@ impl<'a> Reply<'a> {
         }
     }
 }
-
-/// What we take.
-pub(super) const ALLOW: &str =
-    "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, NOTIFY, REFER, SUBSCRIBE, UPDATE, REGISTER";

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::sip::transaction::TransactionId;
 use crate::sip::{Flow, HeaderName, Message, Method, Via};
 
+use super::ability::unknown;
 use super::settings::SDP;
 
 /// A request as it came in.
@@ -68,7 +69,7 @@ impl Objection {
         }
     }
 
-    fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+    pub(super) fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
@@ -76,13 +77,12 @@ impl Objection {
 
 /// Extensions, methods and bodies we do not take.
 pub(super) fn object(request: &Message, method: &Method) -> Result<(), Objection> {
-    let mut required = request.require();
-    required.retain(|tag| !understands(method, tag));
-    if !required.is_empty() {
-        return Err(Objection::new(420).with(HeaderName::Unsupported, required.join(", ")));
+    let unknown = unknown(request, method);
+    if !unknown.is_empty() {
+        return Err(Objection::new(420).with(HeaderName::Unsupported, unknown.join(", ")));
     }
     match method {
-        Method::Invite | Method::Update => object_to_body(request),
+        Method::Invite | Method::Prack | Method::Update => object_to_body(request),
         Method::Bye
         | Method::Info
         | Method::Notify
@@ -93,16 +93,6 @@ pub(super) fn object(request: &Message, method: &Method) -> Result<(), Objection
         Method::Other(_) => Err(Objection::new(501)),
         _ => Err(Objection::new(405)),
     }
-}
-
-/// RFC 3891 §6.2, RFC 4488 §5.
-fn understands(method: &Method, tag: &str) -> bool {
-    let tags: &[&str] = match method {
-        Method::Invite => &["replaces"],
-        Method::Refer => &["norefersub", "replaces"],
-        _ => &[],
-    };
-    tags.iter().any(|known| tag.eq_ignore_ascii_case(known))
 }
 
 /// RFC 3261 §8.2.3; only session descriptions, not encoded.
@@ -142,7 +132,8 @@ mod tests {
     #[test]
     fn what_we_do_not_understand_is_refused_by_name() {
         assert_eq!(objection("INVITE", "", ""), None);
-        assert_eq!(objection("INVITE", "Require: 100rel\r\n", ""), Some(420));
+        assert_eq!(objection("INVITE", "Require: 100rel, x\r\n", ""), Some(420));
+        assert_eq!(objection("INVITE", "Require: 100rel, Timer\r\n", ""), None);
         assert_eq!(objection("DANCE", "", ""), Some(501));
         assert_eq!(objection("PUBLISH", "", ""), Some(405));
         assert_eq!(

@@ -1,5 +1,6 @@
 //! One INVITE usage: its dialog and what is going on in it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,11 @@ use crate::sip::dialog::Dialog;
 use crate::sip::transaction::TransactionId;
 use crate::sip::{Flow, Message};
 
+use super::ability::Peer;
+use super::early::Early;
+use super::manners::Manners;
+use super::prack::Provisional;
+use super::renewal::Renewal;
 use super::settings::{Body, Headers};
 use super::subscription::Subscriptions;
 use super::terms::Terms;
@@ -43,21 +49,33 @@ pub(super) enum Side {
 pub(super) enum Deadline {
     /// Our INVITE has rung long enough.
     Answer,
+    /// The session timer ran out (RFC 4028 §10).
+    Expire,
     /// Our 2xx was not acknowledged.
     NoAck,
+    /// A reliable provisional response was not acknowledged (RFC 3262 §3).
+    NoPrack,
+    /// A reliable provisional response is due again.
+    Provisional,
     /// A provisional response is due again (RFC 3261 §13.3.1.1).
     Refresh,
+    /// The session is to be refreshed by us (RFC 4028 §7.2).
+    Renew,
     /// Our 2xx is due again (RFC 3261 §13.3.1.4).
     Repeat,
-    /// A re-INVITE refused with 491 may be tried again (RFC 3261 §14.1).
+    /// A re-INVITE or UPDATE refused with 491 may be tried again (RFC 3261 §14.1).
     Retry,
 }
 
 impl Deadline {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Answer,
+        Self::Expire,
         Self::NoAck,
+        Self::NoPrack,
+        Self::Provisional,
         Self::Refresh,
+        Self::Renew,
         Self::Repeat,
         Self::Retry,
     ];
@@ -80,9 +98,17 @@ pub(super) struct Session {
     /// A BYE that has to wait, with its headers.
     pub(super) hangup: Option<Headers>,
     pub(super) credentials: Option<Box<Credentials>>,
+    /// The peer's wishes for how we write.
+    pub(super) manners: Option<Arc<Manners>>,
     /// What REFERs have left.
     pub(super) subscriptions: Option<Box<Subscriptions>>,
     pub(super) terms: Terms,
+    pub(super) peer: Peer,
+    /// Our reliable provisional responses, once there is one.
+    pub(super) provisional: Option<Box<Provisional>>,
+    pub(super) renewal: Renewal,
+    /// Our last session description, for a re-INVITE that changes nothing.
+    pub(super) said: Option<Body>,
 }
 
 #[derive(Debug)]
@@ -106,6 +132,10 @@ pub(super) struct Calling {
     /// We no longer want it, and the status to report.
     pub(super) given_up: Option<u16>,
     pub(super) is_cancelled: bool,
+    /// What the CANCEL says (Reason).
+    pub(super) farewell: Headers,
+    /// The early dialogs it made, one a fork.
+    pub(super) forks: Vec<Early>,
     /// Where else it may go, when it was located.
     pub(super) way: Option<Box<Way>>,
 }
@@ -115,6 +145,8 @@ pub(super) struct Calling {
 pub(super) struct Ringing {
     pub(super) transaction: TransactionId,
     pub(super) request: Message,
+    /// A provisional response with a tag went out: there is an early dialog.
+    pub(super) is_early: bool,
 }
 
 /// A 2xx of ours that waits for its ACK.
@@ -141,8 +173,10 @@ pub(super) struct Ack {
 #[derive(Debug, Default)]
 pub(super) struct Reoffer {
     pub(super) under_way: UnderWay,
-    /// A re-INVITE of ours to be sent when nothing else is under way.
-    pub(super) wanted: Option<Option<Body>>,
+    /// An offer of ours to be sent when nothing else is under way.
+    pub(super) wanted: Option<Wanted>,
+    /// The session timer wants a refresh when nothing else is under way.
+    pub(super) is_refresh_due: bool,
     /// Times it met 491.
     pub(super) collisions: u8,
     /// Not before the [`Deadline::Retry`].
@@ -156,10 +190,34 @@ pub(super) enum UnderWay {
     /// Ours, without a final response.
     Ours {
         transaction: TransactionId,
-        body: Option<Body>,
+        wanted: Wanted,
+        purpose: Purpose,
     },
     /// Theirs, without a final response.
     Theirs(Box<Ringing>),
+}
+
+/// An offer to be made.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) body: Option<Body>,
+    pub(super) by: By,
+}
+
+/// What carries an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    Invite,
+    Update,
+}
+
+/// What a re-INVITE or UPDATE of ours is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The call wants it.
+    Offer,
+    /// The session timer wants it; the call hears nothing of it.
+    Refresh,
 }
 
 impl Session {
@@ -175,8 +233,13 @@ impl Session {
             reoffer: Reoffer::default(),
             hangup: None,
             credentials: None,
+            manners: None,
             subscriptions: None,
             terms: Terms::PLAIN,
+            peer: Peer::default(),
+            provisional: None,
+            renewal: Renewal::default(),
+            said: None,
         }
     }
 
@@ -199,6 +262,27 @@ impl Session {
             && self.accepted.is_none()
             && !self.owes_ack()
             && matches!(self.reoffer.under_way, UnderWay::Nothing)
+    }
+
+    /// A message as the peer wants it written.
+    pub(super) fn dress(&self, message: Bytes) -> Bytes {
+        match &self.manners {
+            Some(manners) => manners.dress(message),
+            None => message,
+        }
+    }
+
+    /// The dialog with the other side that has this tag: of a call not answered yet, one fork's.
+    pub(super) fn dialog_with(&mut self, remote_tag: &str) -> Option<&mut Dialog> {
+        let dialog = match &mut self.phase {
+            Phase::Calling(calling) => {
+                let mut forks = calling.forks.iter_mut();
+                let fork = forks.find(|fork| fork.dialog.remote_tag == remote_tag)?;
+                &mut fork.dialog
+            }
+            _ => &mut self.dialog,
+        };
+        (dialog.remote_tag == remote_tag).then_some(dialog)
     }
 
     pub(super) fn owes_ack(&self) -> bool {

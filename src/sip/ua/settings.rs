@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use crate::base::ShardId;
 use crate::sip::auth::Credentials;
 use crate::sip::{HeaderName, Method, NameAddr, Protocol, Timing, Uri, location};
 
+use super::Manners;
 use super::terms::Terms;
 use super::way::NextHop;
 
@@ -116,6 +118,8 @@ pub struct Invite {
     pub body: Option<Body>,
     /// For the one 401 or 407 that is answered.
     pub credentials: Option<Credentials>,
+    /// How the peer wants us to write; as the node does when `None`.
+    pub manners: Option<Arc<Manners>>,
     /// Max-Forwards.
     pub max_forwards: u8,
     /// Cancels the call and reports 408 when nothing final came in this time.
@@ -137,12 +141,39 @@ pub struct OutOfDialog {
     pub from: NameAddr,
     /// To.
     pub to: NameAddr,
+    /// Route headers, in order.
+    pub routes: Vec<NameAddr>,
+    /// Our own Contact, when wanted: its user part, and parameters after it.
+    pub contact: Option<OwnContact>,
+    /// Call-ID and CSeq; new ones when `None`.
+    pub series: Option<Series>,
     /// Further headers, Contact among them when wanted.
     pub headers: Headers,
     /// Body.
     pub body: Option<Body>,
     /// For the one 401 or 407 that is answered.
     pub credentials: Option<Credentials>,
+    /// How the peer wants us to write; as the node does when `None`.
+    pub manners: Option<Arc<Manners>>,
+}
+
+/// A Contact of ours to be written for the flow a request takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnContact {
+    /// User part.
+    pub user: String,
+    /// Header parameters, such as `;expires=0`; empty for none.
+    pub params: String,
+}
+
+/// What requests outside dialogs that belong together share (RFC 3261 §10.2: all REGISTERs of one
+/// account have one Call-ID and a rising CSeq).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Series {
+    /// Call-ID.
+    pub call_id: String,
+    /// CSeq of this request; an answered challenge takes the next.
+    pub cseq: u32,
 }
 
 /// Too many transactions are open; nothing was sent.

@@ -57,10 +57,11 @@ impl UserAgent {
                     self.refer_settled((session, refer), status);
                 }
                 Owner::OurRequest(request) => self.request_failed(now, request, failure),
-                Owner::Reinvite(session) => self.reinvite_failed(now, session, failure),
+                Owner::Reoffer(session) => self.reoffer_failed(now, session, reaction.id, failure),
                 Owner::Abandoned
                 | Owner::Incoming(_)
                 | Owner::Nobody
+                | Owner::Prack(_)
                 | Owner::TheirRefer(_)
                 | Owner::TheirReoffer(_)
                 | Owner::TheirRequest => {}
@@ -74,7 +75,7 @@ impl UserAgent {
     /// What was kept for the sake of a transaction goes with it.
     fn forget(&mut self, now: Timestamp, reaction: &Reaction<Owner>) {
         match reaction.owner {
-            Owner::Invite(id) | Owner::Reinvite(id) => {
+            Owner::Invite(id) | Owner::Reoffer(id) => {
                 if let Some(session) = self.sessions.get_mut(&id)
                     && let Some(ack) = &session.ack
                     && ack.transaction == reaction.id
@@ -87,9 +88,10 @@ impl UserAgent {
                 self.unanswered.remove(&reaction.id);
             }
             Owner::TheirRefer(id) => self.forget_refer(id),
-            // An UPDATE the call never answered: its sender has given up by now.
+            // An UPDATE or PRACK the call never answered: its sender has given up by now.
             Owner::TheirReoffer(id) => {
                 self.take_reoffer(id);
+                self.release_accept(now, id);
                 self.settle(now, id);
             }
             Owner::Abandoned
@@ -98,17 +100,22 @@ impl UserAgent {
             | Owner::Nobody
             | Owner::Notify(..)
             | Owner::OurRefer(..)
-            | Owner::OurRequest(_) => {}
+            | Owner::OurRequest(_)
+            | Owner::Prack(_) => {}
         }
     }
 
     fn expire(&mut self, now: Timestamp, id: SessionId, deadline: Deadline) {
         match deadline {
             Deadline::Answer => self.give_up(now, id, 408),
+            Deadline::Expire => self.expired(now, id),
             Deadline::NoAck => self.never_acknowledged(now, id),
+            Deadline::NoPrack => self.never_pracked(now, id),
+            Deadline::Provisional => self.repeat_provisional(now, id),
             Deadline::Refresh => self.refresh_ringing(now, id),
+            Deadline::Renew => self.renew(now, id),
             Deadline::Repeat => self.repeat_accept(now, id),
-            Deadline::Retry => self.retry_reinvite(now, id),
+            Deadline::Retry => self.retry_reoffer(now, id),
         }
     }
 

@@ -26,6 +26,8 @@ pub struct Targets {
     /// How long one address may stay silent before the next is tried; the last has until timer B
     /// or F. `None` takes the user agent's.
     pub try_for: Option<Duration>,
+    /// Our listening port to send from; any when `None`.
+    pub source_port: Option<u16>,
 }
 
 /// Why no answer of the other side was heard: it is the way that failed, and another route may be
@@ -57,6 +59,7 @@ impl From<Vec<Destination>> for NextHop {
         NextHop::Located(Targets {
             destinations,
             try_for: None,
+            source_port: None,
         })
     }
 }
@@ -92,6 +95,8 @@ pub(super) struct Way {
     /// The Request-URI names the destination.
     pub(super) names_destination: bool,
     pub(super) try_for: Duration,
+    /// Our listening port to send from.
+    pub(super) source_port: Option<u16>,
     pub(super) tries: usize,
 }
 
@@ -116,6 +121,7 @@ impl Way {
             contact_user,
             names_destination,
             try_for,
+            source_port: None,
             tries: 0,
         }
     }

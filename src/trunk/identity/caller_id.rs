@@ -269,7 +269,9 @@ mod tests {
             try_for: None,
             credentials: None,
             caller_id: caller_id.map(str::to_owned),
-            max_calls: None,
+            domain: None,
+            accounts: Vec::new(),
+            profile: crate::trunk::Profile::default(),
             identity: IdentityPolicy {
                 caller_ids: ids(&["0312345678"], &site),
                 ..IdentityPolicy::default()

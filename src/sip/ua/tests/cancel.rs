@@ -9,7 +9,7 @@ fn cancel_waits_for_the_first_provisional() {
     let mut world = World::new(1);
     world.reflex(usual_manners(10_000, 10_000));
     let session = world.invite(A);
-    world.with(A, |ua, now| ua.cancel(now, session));
+    world.with(A, |ua, now| ua.cancel(now, session, &[]));
     assert_eq!(world.kinds(), ["INVITE"]);
     world.run_out();
     assert_eq!(
@@ -37,7 +37,7 @@ fn cancel_at_every_instant_ends_the_call_on_both_sides() {
             world.reflex(usual_manners(30, 1_000_000));
             let session = world.invite(A);
             world.after(at, move |world| {
-                world.with(A, |ua, now| ua.cancel(now, session));
+                world.with(A, |ua, now| ua.cancel(now, session, &[]));
             });
             world.run_out();
             let trace = world.trace();
@@ -68,7 +68,7 @@ fn an_answer_that_crosses_the_cancel_is_acknowledged_and_hung_up() {
     world.run_for(50);
     let theirs = world.session_of(B);
     world.with(B, |ua, now| ua.accept(now, theirs, &[], None));
-    world.with(A, |ua, now| ua.cancel(now, ours));
+    world.with(A, |ua, now| ua.cancel(now, ours, &[]));
     world.run_out();
     assert!(matches!(
         world.events[A].last(),
@@ -98,7 +98,7 @@ fn a_callee_that_ignores_the_cancel_is_given_up_after_64_t1() {
     world.run_for(100);
     world.filter = Box::new(|sent| sent.from == A && sent.what != "CANCEL");
     let before = world.now;
-    world.with(A, |ua, now| ua.cancel(now, session));
+    world.with(A, |ua, now| ua.cancel(now, session, &[]));
     world.run_for(40_000);
     assert!(matches!(
         world.events[A].last(),

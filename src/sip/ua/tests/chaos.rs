@@ -18,7 +18,7 @@ fn anything(world: &mut World, entropy: &mut Entropy, agent: usize, session: Ses
             is_rejected = ua.state(session) == Some(crate::sip::ua::State::Ringing);
             ua.reject(now, session, 486, &[]);
         }
-        10 => ua.cancel(now, session),
+        10 => ua.cancel(now, session, &[]),
         11 => ua.bye(now, session, &[]),
         12..=15 => ua.reinvite(now, session, body),
         16..=18 => ua.answer_reoffer(now, session, body),
@@ -97,11 +97,13 @@ fn run(seed: u64) {
                 Event::Notified { session, .. }
                 | Event::Refer { session, .. }
                 | Event::ReferAnswered { session, .. } => (*session, 0),
-                Event::Cancelled { session }
+                Event::Cancelled { session, .. }
                 | Event::Ended { session, .. }
                 | Event::Failed { session, .. } => (*session, 1),
                 Event::Acknowledged { session, .. }
                 | Event::Answered { session, .. }
+                | Event::EarlyAnswer { session, .. }
+                | Event::EarlyEnded { session, .. }
                 | Event::Incoming { session, .. }
                 | Event::Info { session, .. }
                 | Event::Progress { session, .. }

@@ -29,6 +29,7 @@ fn towards(world: &World, uris: &[&str]) -> Invite {
         next_hop: NextHop::Located(Targets {
             destinations: destinations.collect(),
             try_for: Some(Duration::from_secs(2)),
+            source_port: None,
         }),
         uri: Uri::parse(&uris[0].replace("sip:", "sip:bob@")).unwrap(),
         ..world.call(A)
@@ -283,7 +284,7 @@ fn whoever_gives_up_while_a_name_is_located_sends_nothing() {
     let invite = towards(&world, &["sip:b.example"]);
     let session = world.place(A, invite);
     world.run_for(500);
-    world.with(A, |ua, now| ua.cancel(now, session));
+    world.with(A, |ua, now| ua.cancel(now, session, &[]));
     assert_eq!(failed(&world), (487, None));
     world.run_out();
     assert!(world.sent.is_empty(), "{:#?}", world.trace());
@@ -304,7 +305,7 @@ fn whoever_gives_up_between_addresses_gives_up_everywhere() {
         let invite = towards(&world, &["sip:b.example"]);
         let session = world.place(A, invite);
         world.run_for(wait);
-        world.with(A, |ua, now| ua.cancel(now, session));
+        world.with(A, |ua, now| ua.cancel(now, session, &[]));
         world.run_out();
         assert_eq!(failed(&world).0, 487, "{wait}: {:#?}", world.trace());
         let ended = world.names(B).last() == Some(&"cancelled");
@@ -364,6 +365,10 @@ fn a_request_outside_dialogs_goes_from_address_to_address_too() {
     let request = |world: &World, uri: &str| {
         let invite = towards(world, &[uri]);
         crate::sip::ua::OutOfDialog {
+            contact: None,
+            manners: None,
+            routes: Vec::new(),
+            series: None,
             method: Method::Options,
             next_hop: invite.next_hop,
             uri: invite.uri,

@@ -10,6 +10,10 @@ const CHALLENGE: &str = r#"Digest realm="r", nonce="n", qop="auth", algorithm=MD
 fn options(world: &World, method: Method) -> OutOfDialog {
     let invite = world.call(A);
     OutOfDialog {
+        manners: None,
+        routes: Vec::new(),
+        series: None,
+        contact: None,
         method,
         next_hop: invite.next_hop,
         uri: invite.uri,

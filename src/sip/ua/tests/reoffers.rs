@@ -189,6 +189,7 @@ fn a_bye_overtakes_an_offer_under_way() {
 #[test]
 fn update_without_body_is_answered_and_with_body_is_an_offer() {
     let mut world = World::new(7);
+    world.terms[B].update = true;
     answering(&mut world);
     let (_, theirs) = world.connect();
     let invite = String::from_utf8(world.sent[0].bytes.to_vec()).unwrap();

@@ -52,6 +52,8 @@ pub(super) struct World {
     pub(super) names: Names,
     /// What the parties do when something happens.
     pub(super) reflex: Reflex,
+    /// Under which terms each calls and is called.
+    pub(super) terms: [Terms; 2],
     entropy: Entropy,
     items: BTreeMap<(Timestamp, u64), Item>,
     count: u64,
@@ -90,6 +92,7 @@ impl World {
             filter: Box::new(|_| true),
             names: Box::new(|_| Some((1, Answer::Failed))),
             reflex: Rc::new(|_, _, _| {}),
+            terms: [Terms::PLAIN; 2],
             entropy,
             items: BTreeMap::new(),
             count: 0,
@@ -116,9 +119,10 @@ impl World {
             headers: Vec::new(),
             body: Some(Body::sdp("offer")),
             credentials: None,
+            manners: None,
             max_forwards: 70,
             timeout: None,
-            terms: Terms::PLAIN,
+            terms: self.terms[from],
         }
     }
 
@@ -162,6 +166,13 @@ impl World {
                     Output::Query(question) => self.answer(agent, question),
                     Output::Transmit { flow, bytes } => self.transmit(agent, flow, bytes),
                     Output::Event(event) => {
+                        if let Event::Incoming { session, .. } = &event {
+                            let (session, terms) = (*session, self.terms[agent]);
+                            let taken = self.agents[agent].set_terms(self.now, session, terms);
+                            if taken.is_err() {
+                                continue;
+                            }
+                        }
                         let reflex = Rc::clone(&self.reflex);
                         self.events[agent].push(event.clone());
                         reflex(self, agent, &event);
@@ -357,7 +368,11 @@ pub(super) fn name(event: &Event) -> &'static str {
         Event::Acknowledged { .. } => "acknowledged",
         Event::Answered { .. } => "answered",
         Event::Cancelled { .. } => "cancelled",
+        Event::EarlyAnswer { .. } => "early answer",
+        Event::EarlyEnded { .. } => "early ended",
         Event::Ended { why, .. } => match why {
+            EndWhy::Expired => "ended: expired",
+            EndWhy::NoPrack => "ended: no prack",
             EndWhy::LocalBye => "ended: local bye",
             EndWhy::NoAck => "ended: no ack",
             EndWhy::RemoteBye { .. } => "ended: remote bye",
