@@ -34,6 +34,8 @@ mod judges;
 mod abandon;
 #[path = "scenarios/agents.rs"]
 mod agents;
+#[path = "scenarios/carrier_ways.rs"]
+mod carrier_ways;
 #[path = "scenarios/carriers.rs"]
 mod carriers;
 #[path = "scenarios/configuration.rs"]

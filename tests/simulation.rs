@@ -46,5 +46,7 @@ mod reload;
 mod storm;
 #[path = "simulation/story.rs"]
 mod story;
+#[path = "simulation/transfer.rs"]
+mod transfer;
 #[path = "simulation/treatment.rs"]
 mod treatment;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use crate::call::{Generation, Phone, QueueCare};
 use crate::config::Office;
 use crate::media::Library;
-use crate::sip::ua::Terms;
 
 /// How long a dialled phone or trunk rings when no flow says otherwise: as long as most carriers
 /// let it ring.
@@ -20,6 +19,8 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
             number: phone.number.clone(),
             display_name: phone.display_name.clone(),
             ha1: phone.ha1.clone(),
+            may_transfer: phone.may_transfer,
+            replaces: phone.replaces,
             shows: phone.shows.clone(),
         };
         (phone.number.clone(), known)
@@ -61,10 +62,11 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         agents_by_phone,
         available_activity: office.available_activity().to_owned(),
         away_activity: office.away_activity().to_owned(),
+        transfers: office.node.transfers.clone(),
         sounds,
         max_calls: office.node.max_calls,
         ring_timeout: RING_TIMEOUT,
-        terms: Terms::default(),
-        pass_reason: true,
+        terms: office.node.dialogs.terms,
+        pass_reason: office.node.dialogs.pass_reason,
     })
 }

@@ -295,6 +295,7 @@ fn media(office: &Office) -> EngineConfig {
         workers: node.media.workers,
         bind: node.media.address,
         advertised: node.media.advertised,
+        other_family: node.media.other_family,
         ports: node.media.ports.clone(),
         quarantine: node.media.quarantine,
         recordings: node.recordings.clone(),

@@ -133,6 +133,7 @@ async fn open(
         shard: own,
         user_agent: concat!("tsunagu/", env!("CARGO_PKG_VERSION")).to_owned(),
         advertised,
+        longest_datagram: shared.node.sip.longest_datagram,
         listeners: bound.clone(),
         location: location::Settings {
             patience: shared.node.sip.dns.patience() + Duration::from_millis(500),

@@ -5,10 +5,9 @@ use std::sync::{Arc, PoisonError};
 use super::exchange::Exchange;
 use super::feature::{Dial, Service, ServiceKind, Stage, Treatment};
 use super::identity::{self, Identity};
-use super::leg::{Leg, Progress};
+use super::leg::Leg;
 use super::machine::Call;
 use super::negotiate;
-use super::trunk_test::Heard;
 use super::{CallKey, Generation};
 use crate::base::{Pii, Timestamp};
 use crate::call::core::Core;
@@ -61,6 +60,9 @@ impl Exchange {
         flow: Flow,
         request: &Message,
     ) {
+        if request.header(HeaderName::Replaces).is_some() {
+            return self.on_replacement(now, session, flow, request);
+        }
         match self.arrive(now, &flow, request) {
             Ok(arrival) => {
                 if let Err(status) = self.ua.set_terms(now, session, arrival.terms) {
@@ -161,7 +163,7 @@ impl Exchange {
 
     /// Who calls: a phone that proves it, or a trunk by its address. A From that names one of our
     /// phones is always challenged, wherever it comes from.
-    fn identify(
+    pub(super) fn identify(
         &mut self,
         now: Timestamp,
         generation: &Generation,
@@ -326,29 +328,10 @@ impl Exchange {
             identity,
         } = arrival.arriving;
         let identified = identity.facts(from_raw, to_raw);
-        let leg = Leg {
-            id: self.ids.leg(),
-            session,
-            role: Role::Caller,
-            party: from.clone(),
-            agent: None,
-            trunk: trunk.clone(),
-            flow,
-            progress: Progress::Arriving,
-            local: None,
-            negotiated: None,
-            remote_offer: arrival.offer,
-            offer_pending: false,
-            media: None,
-            summary: None,
-            over: None,
-            is_unreached: false,
-            shown_as: String::new(),
-            heard: Heard::default(),
-            rang: false,
-            hears_music: false,
-            forks: Vec::new(),
-        };
+        let id_of_leg = (self.ids.leg(), session);
+        let mut leg = Leg::arriving(id_of_leg, flow, Role::Caller, from.clone());
+        leg.trunk.clone_from(&trunk);
+        leg.remote_offer = arrival.offer;
         let core = Core {
             id: id.clone(),
             key,
@@ -365,7 +348,9 @@ impl Exchange {
             attributes: serde_json::Map::new(),
             plays: 0,
             playing: None,
-            wrapping: None,
+            wrapping: Vec::new(),
+            also: Vec::new(),
+            referred_by: None,
             exited: false,
             published: false,
             ended: None,

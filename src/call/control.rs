@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::exchange::Exchange;
-use super::feature::Stage;
+use super::feature::{Stage, Target, Wish};
 use super::hands::Hands;
 use super::machine::Call;
 use super::way_out::WayOut;
 use crate::base::{CallId, Cause, LegId, Party, Timestamp};
-use crate::events::Role;
+use crate::events::{Role, TransferKind};
 use crate::media::Command;
 use crate::trunk::{Destination, Origin};
 
@@ -35,6 +35,14 @@ pub enum Control {
     Migrate {
         /// Number of the worker.
         worker: usize,
+    },
+    /// Send the caller to a number; whoever talks with the caller leaves when it is answered.
+    Transfer {
+        /// Number as a flow would dial it.
+        number: String,
+        /// The leg that leaves, as the record names it; whom the caller talks with when `None`.
+        #[serde(default)]
+        leg: Option<LegId>,
     },
 }
 
@@ -91,6 +99,9 @@ impl Exchange {
                     call.end(hands, Party::Switch, &cause);
                     Ok(None)
                 }
+                Control::Transfer { number, leg } => {
+                    call.transfer_to(hands, number, leg).map(|()| None)
+                }
                 Control::Migrate { worker } => {
                     if let Some(room) = call.core.room {
                         hands.tell(Command::Migrate { room, worker });
@@ -105,6 +116,44 @@ impl Exchange {
 }
 
 impl Call {
+    /// Transfers the call as one of its parties would (RFC 5589 §6), but with a flow's rights.
+    fn transfer_to(
+        &mut self,
+        hands: &mut Hands<'_>,
+        number: String,
+        leg: Option<LegId>,
+    ) -> Result<(), ControlError> {
+        let Stage::Talk(talk) = &self.stage else {
+            return Err(ControlError::NotTalking);
+        };
+        let leaver = leg.unwrap_or_else(|| talk.peer());
+        if !self.core.talking().any(|leg| leg.id == leaver) {
+            return Err(ControlError::NoLeg);
+        }
+        self.transferable(leaver)
+            .map_err(|_| ControlError::NotTalking)?;
+        let generation = hands.generations.get(&self.core.generation);
+        let found = generation.and_then(|now| now.numbers.dialled(Origin::Flow, &number));
+        let Some(destination) = found else {
+            return Err(ControlError::Unreachable {
+                number,
+                status: 404,
+            });
+        };
+        let wish = Wish {
+            kind: TransferKind::Operator,
+            leaver,
+            refer: None,
+            target: Target::Number {
+                destination,
+                number,
+            },
+            consultation: None,
+        };
+        self.transfer(hands, wish);
+        Ok(())
+    }
+
     /// Rings a number on behalf of the conversation; who answers joins. The first leg that rings.
     fn add_party(&mut self, hands: &mut Hands<'_>, number: String) -> Result<LegId, ControlError> {
         let Stage::Talk(talk) = &mut self.stage else {

@@ -1,5 +1,7 @@
 //! What every stage of a call shares: its legs, its room, its record; and the few verbs on them.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -9,7 +11,7 @@ use super::identity::Identity;
 use super::leg::{Leg, Progress};
 use super::negotiate;
 use super::trunk_test::Heard;
-use crate::base::{CallId, LegId, RecordingId, RoomId, Timestamp};
+use crate::base::{CallId, LegId, RecordingId, RoomId, TaskId, Timestamp};
 use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stretch};
 use crate::media::{Command, PlayId, Tape};
 use crate::recording::stem;
@@ -35,7 +37,10 @@ pub(crate) struct Core {
     pub(crate) identity: Identity,
     /// Max-Forwards for legs we place: one less than the caller's (RFC 7332 would refuse loops).
     pub(crate) max_forwards: u8,
-    /// All legs, living and dead; the caller's is the first.
+    /// Who transfers the call, while that is under way: named to whoever is rung (RFC 3892).
+    pub(crate) referred_by: Option<String>,
+    /// All legs, living and dead. The first is the one the call is for: the caller's, or, when a
+    /// caller has transferred the other party, that party's.
     pub(crate) legs: Vec<Leg>,
     /// The conference that joins the parties, once there are two.
     pub(crate) room: Option<RoomId>,
@@ -43,8 +48,10 @@ pub(crate) struct Core {
     pub(crate) conference: Option<String>,
     /// Recordings not yet published.
     pub(crate) recordings: Vec<RecordingId>,
-    /// The agent in after-call work, until the router says that it is over.
-    pub(crate) wrapping: Option<String>,
+    /// Agents in after-call work, until the router says that it is over.
+    pub(crate) wrapping: Vec<Wrapping>,
+    /// Calls that became part of this one and whose tasks go on here.
+    pub(crate) also: Vec<CallId>,
     /// Whether the gate was told that the call is over.
     pub(crate) exited: bool,
     /// Whether the record went out once.
@@ -79,9 +86,26 @@ impl Core {
             .push_back(super::Output::Event(std::sync::Arc::new(event)));
     }
 
-    /// The caller's leg.
+    /// The leg the call is for; see [`Core::legs`].
     pub(crate) fn caller(&self) -> &Leg {
         &self.legs[0]
+    }
+
+    /// Whether a leg is the one the call is for.
+    pub(crate) fn is_lead(&self, id: LegId) -> bool {
+        self.legs.first().is_some_and(|leg| leg.id == id)
+    }
+
+    /// From now on the call is for another of its legs.
+    pub(crate) fn lead(&mut self, id: LegId) {
+        if let Some(place) = self.legs.iter().position(|leg| leg.id == id) {
+            self.legs[..=place].rotate_right(1);
+        }
+    }
+
+    /// Legs that were answered and live.
+    pub(crate) fn talking(&self) -> impl Iterator<Item = &Leg> {
+        self.legs.iter().filter(|leg| leg.is_answered())
     }
 
     /// A leg by id.
@@ -130,21 +154,48 @@ impl Core {
     }
 
     /// An agent's part in the conversation is over; after-call work may follow.
-    pub(crate) fn agent_done(&mut self, hands: &mut Hands<'_>, agent: String, wraps_up: bool) {
+    pub(crate) fn agent_done(
+        &mut self,
+        hands: &mut Hands<'_>,
+        (agent, task): (String, TaskId),
+        wraps_up: bool,
+    ) {
         let stretch = wraps_up.then_some(AgentStretch::Wrap);
         self.agent_enters(hands, &agent, None, stretch);
-        self.wrapping = wraps_up.then_some(agent);
+        if wraps_up {
+            self.wrapping.push(Wrapping { agent, task });
+        }
     }
 
-    /// After-call work is over.
-    pub(crate) fn wrap_ended(&mut self, hands: &mut Hands<'_>) {
-        if let Some(agent) = self.wrapping.take() {
-            self.agent_enters(hands, &agent, None, None);
+    /// After-call work is over: the one after a task, or all of it.
+    pub(crate) fn wrap_ended(&mut self, hands: &mut Hands<'_>, task: Option<&TaskId>) {
+        let is_over = |one: &mut Wrapping| task.is_none_or(|task| one.task == *task);
+        for Wrapping { agent, .. } in self.wrapping.extract_if(.., is_over).collect::<Vec<_>>() {
+            // The same agent may have the call again meanwhile.
+            let talks = self.record.agents.iter().any(|known| {
+                let open = known.open().map(|part| part.stretch);
+                known.agent == agent && open != Some(AgentStretch::Wrap)
+            });
+            if !talks {
+                self.agent_enters(hands, &agent, None, None);
+            }
         }
     }
 
     /// Takes a leg into the call.
     pub(crate) fn add_leg(&mut self, hands: &mut Hands<'_>, leg: Leg) {
+        if let Some(trunk) = &leg.trunk {
+            let way = match leg.role {
+                Role::Caller => Way::In,
+                Role::Agent | Role::Callee => Way::Out,
+            };
+            hands.carriers.enter(trunk, way);
+        }
+        self.take_leg(hands, leg);
+    }
+
+    /// Takes a leg into the call that was in another one, and counted, before.
+    pub(crate) fn take_leg(&mut self, hands: &mut Hands<'_>, leg: Leg) {
         hands.index.sessions.insert(leg.session, (self.key, leg.id));
         hands.index.legs.insert(leg.id, self.key);
         let fact = Fact::LegAdded {
@@ -155,13 +206,6 @@ impl Core {
             trunk: leg.trunk.clone(),
             sip_call_id: hands.ua.call_id(leg.session).unwrap_or_default().to_owned(),
         };
-        if let Some(trunk) = &leg.trunk {
-            let way = match leg.role {
-                Role::Caller => Way::In,
-                Role::Agent | Role::Callee => Way::Out,
-            };
-            hands.carriers.enter(trunk, way);
-        }
         self.legs.push(leg);
         self.emit(hands, fact);
     }
@@ -180,7 +224,11 @@ impl Core {
         if leg.local.is_some() {
             return Ok(());
         }
-        leg.local = Some(open_local(hands, id, other, terms.as_ref())?);
+        // Where their sound comes from may be of another family than their signalling.
+        let offer = leg.remote_offer.as_ref();
+        let offered = offer.and_then(|offer| offer.audio().next()?.address);
+        let remote = offered.unwrap_or(leg.flow.remote.ip());
+        leg.local = Some(open_local(hands, id, other, terms.as_ref(), remote)?);
         Ok(())
     }
 
@@ -210,19 +258,24 @@ impl Core {
 
     /// Answers the caller (200), unless that was done before.
     pub(crate) fn answer_caller(&mut self, hands: &mut Hands<'_>) -> Result<(), u16> {
-        let (id, session) = (self.caller().id, self.caller().session);
-        if self.caller().progress != Progress::Arriving {
+        let caller = self.caller().id;
+        self.answer_leg(hands, caller)
+    }
+
+    /// Answers a leg that called us (200), unless that was done before.
+    pub(crate) fn answer_leg(&mut self, hands: &mut Hands<'_>, id: LegId) -> Result<(), u16> {
+        let arrives = |leg: &&Leg| leg.progress == Progress::Arriving;
+        let Some(session) = self.leg(id).filter(arrives).map(|leg| leg.session) else {
             return Ok(());
-        }
+        };
         let body = self.answer_body(hands, id)?;
         hands.ua.accept(hands.now, session, &[], Some(body));
-        self.legs[0].progress = Progress::Answered;
-        let codec = self
-            .caller()
-            .negotiated
-            .as_ref()
-            .map_or("", negotiate::codec_name)
-            .to_owned();
+        let mut codec = "";
+        if let Some(leg) = self.leg_mut(id) {
+            leg.progress = Progress::Answered;
+            codec = leg.negotiated.as_ref().map_or("", negotiate::codec_name);
+        }
+        let codec = codec.to_owned();
         self.emit(hands, Fact::LegAnswered { leg: id, codec });
         Ok(())
     }
@@ -418,6 +471,14 @@ impl Core {
     }
 }
 
+/// An agent in after-call work.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Wrapping {
+    pub(crate) agent: String,
+    /// The task it follows.
+    pub(crate) task: TaskId,
+}
+
 /// A play under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Playing {
@@ -442,11 +503,12 @@ pub(crate) fn open_local(
     id: LegId,
     other: Option<LegId>,
     terms: Option<&MediaTerms>,
+    remote: IpAddr,
 ) -> Result<LocalMedia, u16> {
     let band = terms.and_then(|terms| terms.ports.as_ref());
     let ports = hands
         .media
-        .open_leg_beside(id, hands.ids.origin().shard, other, band)
+        .open_leg_beside(id, hands.ids.origin().shard, other, band, Some(remote))
         .map_err(|error| {
             tracing::warn!(%error, "no media port for a leg");
             503_u16

@@ -120,15 +120,25 @@ impl Core {
         self.close_room(hands);
     }
 
-    /// Ends the call's conference with its recordings; the legs stay.
-    pub(crate) fn close_room(&mut self, hands: &mut Hands<'_>) {
+    /// Ends the recordings that run.
+    pub(crate) fn stop_recording(&self, hands: &Hands<'_>) {
         for recording in self.recordings.clone() {
             hands.tell(Command::StopRecord {
                 recording,
                 at: hands.now,
             });
         }
+    }
+
+    /// Ends the call's conference with its recordings; the legs stay.
+    pub(crate) fn close_room(&mut self, hands: &mut Hands<'_>) {
+        self.stop_recording(hands);
         if let Some(room) = self.room.take() {
+            for leg in self.legs.iter_mut().filter(|leg| leg.hears_music) {
+                leg.hears_music = false;
+                let (leg, sound) = (leg.id, None);
+                hands.tell(Command::HoldMusic { room, leg, sound });
+            }
             hands.tell(Command::CloseRoom { room });
         }
     }
@@ -149,7 +159,7 @@ impl Core {
             tracing::warn!(%recording, "recording not published in time");
             hands.index.recordings.remove(&recording);
         }
-        self.wrap_ended(hands);
+        self.wrap_ended(hands, None);
     }
 
     /// Whether everything is known but when after-call work ends.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -21,7 +22,7 @@ use crate::router;
 use crate::sip::auth::Challenger;
 use crate::sip::location::{Answer, Question};
 use crate::sip::ua::{self, SessionId};
-use crate::sip::{Flow, Message, ParseError, Protocol, UserAgent};
+use crate::sip::{Flow, Host, Message, ParseError, Protocol, UserAgent};
 use crate::trunk::Carriers;
 
 /// What an exchange is given when it starts.
@@ -67,6 +68,22 @@ pub enum Output {
     Recording(Box<RecordingFacts>),
     /// The router is asked or told something.
     Router(router::Command),
+    /// Requests to `host` and `port` may come to be sent over an accepted connection (RFC 5923).
+    Alias {
+        /// The connection.
+        flow: Flow,
+        /// Whom its other side says to be.
+        host: Host,
+        /// His port, the usual one when `None`.
+        port: Option<u16>,
+    },
+    /// How long a connection may be silent from now on (RFC 5626).
+    Silence {
+        /// The connection.
+        flow: Flow,
+        /// So long.
+        longest: Duration,
+    },
     /// A trunk test is over.
     Tested(CallId, Box<TestReport>),
     /// A message goes out.
@@ -289,7 +306,7 @@ impl Exchange {
             self.with_call(now, key, |call, hands| {
                 call.end(hands, Party::Switch, &cause);
                 // Whoever ends after-call work later finds no call to tell of it.
-                call.core.wrap_ended(hands);
+                call.core.wrap_ended(hands, None);
             });
         }
         self.pump(now);
@@ -331,6 +348,9 @@ impl Exchange {
                 ua::Output::Transmit { flow, bytes } => {
                     self.outbox.push_back(Output::Transmit { flow, bytes });
                 }
+                ua::Output::Alias { flow, host, port } => {
+                    self.outbox.push_back(Output::Alias { flow, host, port });
+                }
                 ua::Output::Event(event) => self.on_event(now, event),
             }
         }
@@ -361,12 +381,34 @@ impl Exchange {
                 request,
             } => self.on_refer(now, session, refer, &request),
             event => {
+                if let ua::Event::Failed {
+                    session,
+                    status: 430,
+                    ..
+                } = &event
+                {
+                    self.drop_flow(*session);
+                }
                 let found = session_of(&event).and_then(|id| self.index.sessions.get(&id).copied());
                 if let Some((key, leg)) = found {
                     self.with_call(now, key, |call, hands| call.on_session(hands, leg, event));
                 }
             }
         }
+    }
+
+    /// Lends two calls the world for one event.
+    pub(super) fn with_two(
+        &mut self,
+        now: Timestamp,
+        (first, second): (CallKey, CallKey),
+        act: impl FnOnce(&mut Call, &mut Call, &mut Hands<'_>),
+    ) {
+        let Some(mut other) = self.calls.remove(&second) else {
+            return;
+        };
+        self.with_call(now, first, |call, hands| act(call, &mut other, hands));
+        self.look_after(other);
     }
 
     /// Lends a call the world for one event, then looks whether it is done.
@@ -394,6 +436,12 @@ impl Exchange {
             listeners: &self.listeners,
         };
         act(&mut call, &mut hands);
+        self.look_after(call);
+    }
+
+    /// Sets a call's timer; looks whether it is done.
+    fn look_after(&mut self, call: Box<Call>) {
+        let key = call.core.key;
         match call.poll_timeout() {
             Some(at) => self.timers.set(Alarm::Stage(key), at),
             None => {
@@ -419,7 +467,7 @@ impl Exchange {
             return;
         }
         self.timers.stop(&Alarm::Publish(key));
-        if call.core.wrapping.is_none() {
+        if call.core.wrapping.is_empty() {
             return self.publish(call);
         }
         self.timers
@@ -447,7 +495,12 @@ impl Exchange {
         let key = call.core.key;
         self.timers.stop(&Alarm::Stage(key));
         self.timers.stop(&Alarm::Publish(key));
-        self.index.calls.remove(&call.core.id);
+        for id in std::iter::once(&call.core.id).chain(&call.core.also) {
+            // The call's tasks may have gone over to another call, which answers to its id now.
+            if self.index.calls.get(id) == Some(&key) {
+                self.index.calls.remove(id);
+            }
+        }
         for leg in &call.core.legs {
             self.index.sessions.remove(&leg.session);
             self.index.legs.remove(&leg.id);

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::flow::Document;
 use crate::media::Library;
 use crate::sip::auth::Ha1;
@@ -36,6 +38,8 @@ pub struct Generation {
     pub available_activity: String,
     /// The activity of an agent who goes away.
     pub away_activity: String,
+    /// How transfers are carried out.
+    pub transfers: Transfers,
     /// Sounds by name.
     pub sounds: Library,
     /// Calls at once on this node; beyond it an INVITE gets 503.
@@ -57,8 +61,43 @@ pub struct Phone {
     pub display_name: String,
     /// H(user:realm:password).
     pub ha1: Ha1,
+    /// Whether its REFER is carried out.
+    pub may_transfer: bool,
+    /// Whose dialogs its INVITE with Replaces may take over.
+    pub replaces: Replace,
     /// Which numbers it shows outside, and whether at all.
     pub shows: CallerRights,
+}
+
+/// How transfers are carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfers {
+    /// What the party that stays hears while the target rings. Default `ringback`.
+    pub sound: String,
+    /// Whether whoever transferred and hung up is rung when the transfer fails. Default yes.
+    pub recall: bool,
+}
+
+impl Default for Transfers {
+    fn default() -> Self {
+        Self {
+            sound: "ringback".to_owned(),
+            recall: true,
+        }
+    }
+}
+
+/// Whose dialogs a phone may take over (RFC 3891).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replace {
+    /// Everybody's.
+    Any,
+    /// Those of its own number, on another device.
+    #[default]
+    Own,
+    /// Its own, and those that still ring: pick-up.
+    Ringing,
 }
 
 /// How a queue treats its callers.

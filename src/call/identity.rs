@@ -21,6 +21,8 @@ use crate::trunk::{
 /// What a call knows of its caller besides his number.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Identity {
+    /// The number of the record that all this is about: after a transfer `from` may be another's.
+    of: String,
     /// The caller's name.
     pub(crate) display: Option<String>,
     /// Whether number and name are kept from whom is called.
@@ -132,7 +134,12 @@ fn of_trunk(site: Option<&Site>, trunk: &Trunk, request: &Message) -> Arriving {
         reason: diversion.reason,
         is_private: diversion.is_private,
     });
+    let from = match (heard.withheld, &number) {
+        (false, Some(number)) => number.clone(),
+        _ => ANONYMOUS.to_owned(),
+    };
     let identity = Identity {
+        of: from.clone(),
         display: heard.display.filter(|_| !heard.withheld),
         withheld: heard.withheld,
         asserted: number.clone().filter(|_| heard.withheld),
@@ -140,10 +147,7 @@ fn of_trunk(site: Option<&Site>, trunk: &Trunk, request: &Message) -> Arriving {
         ..Identity::default()
     };
     Arriving {
-        from: match (heard.withheld, number) {
-            (false, Some(number)) => number,
-            _ => ANONYMOUS.to_owned(),
-        },
+        from,
         from_raw: raw.filter(|_| !heard.withheld),
         identity,
     }
@@ -188,6 +192,7 @@ fn of_phone(
         from: phone.number.clone(),
         from_raw: None,
         identity: Identity {
+            of: phone.number.clone(),
             display: Some(phone.display_name.clone()),
             withheld: presentation == Some(Presentation::Withhold),
             presentation,
@@ -332,7 +337,14 @@ impl Core {
     ) -> (NameAddr, Vec<(HeaderName, String)>) {
         let rights = generation.phones.get(phone).map(|phone| &phone.shows);
         let sees = rights.is_some_and(|rights| rights.sees_withheld);
-        let identity = &self.identity;
+        let other = Identity {
+            display: generation
+                .phones
+                .get(&self.from)
+                .map(|caller| caller.display_name.clone()),
+            ..Identity::default()
+        };
+        let identity = self.identity_of_from().unwrap_or(&other);
         let privacy = || vec![(HeaderName::Privacy, Privacy::ID.to_string())];
         if identity.withheld {
             // A phone that withholds its number has it in `from`, a trunk's caller in `asserted`.
@@ -384,11 +396,15 @@ impl Core {
         let rights = self.caller_rights(&generation);
         let chosen = self.choose_number(hands, &generation, trunk, is_emergency)?;
         let asked = read.as_ref().and_then(|read| read.presentation);
-        let asked = asked.or(self.identity.presentation);
+        let known = self.identity_of_from();
+        let asked = asked.or(known.and_then(|known| known.presentation));
         let withheld = !is_emergency
             && match asked {
                 Some(presentation) => presentation == Presentation::Withhold,
-                None => self.identity.withheld || rights.is_some_and(|rights| rights.withholds),
+                None => {
+                    known.is_some_and(|known| known.withheld)
+                        || rights.is_some_and(|rights| rights.withholds)
+                }
             };
         self.emit(
             hands,
@@ -407,7 +423,9 @@ impl Core {
         let diversions = self.diversions_out(site, trunk, &host);
         let shown = Shown {
             number: &shown_number,
-            display: self.identity.display.as_deref(),
+            display: self
+                .identity_of_from()
+                .and_then(|known| known.display.as_deref()),
             withheld,
             host,
             target,
@@ -423,6 +441,11 @@ impl Core {
             from: presented.from,
             headers: presented.headers,
         })
+    }
+
+    /// What is known of whom `from` names; `None` when a transfer made him another.
+    fn identity_of_from(&self) -> Option<&Identity> {
+        Some(&self.identity).filter(|identity| identity.of == self.from)
     }
 
     fn caller_is_outside(&self) -> bool {
@@ -457,7 +480,7 @@ impl Core {
             Some(_) => format!("phone {}", self.from),
             None => format!("caller {}", self.from),
         };
-        let wish = self.identity.wish.clone();
+        let wish = self.identity_of_from().and_then(|known| known.wish.clone());
         let wanted = wish.as_ref().map(|wish| wish.number.as_str());
         let owner = wanted.and_then(|number| generation.owner_of(number, &trunk.name));
         let own = match (&self.identity.asserted, self.from.as_str()) {

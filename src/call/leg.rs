@@ -77,6 +77,38 @@ pub(crate) enum Progress {
 }
 
 impl Leg {
+    /// One whose INVITE has come and is not answered.
+    pub(crate) fn arriving(
+        (id, session): (LegId, SessionId),
+        flow: Flow,
+        role: Role,
+        party: String,
+    ) -> Self {
+        Self {
+            id,
+            session,
+            role,
+            party,
+            agent: None,
+            trunk: None,
+            flow,
+            progress: Progress::Arriving,
+            local: None,
+            negotiated: None,
+            remote_offer: None,
+            offer_pending: false,
+            media: None,
+            summary: None,
+            over: None,
+            is_unreached: false,
+            shown_as: String::new(),
+            heard: Heard::default(),
+            rang: false,
+            hears_music: false,
+            forks: Vec::new(),
+        }
+    }
+
     /// Whether the leg may still be heard of by SIP.
     pub(crate) fn is_live(&self) -> bool {
         self.progress != Progress::Over
@@ -92,6 +124,11 @@ impl Leg {
         self.negotiated
             .as_ref()
             .is_some_and(|agreed| agreed.held_by_remote)
+    }
+
+    /// Who is there: the agent, or the number.
+    pub(crate) fn name(&self) -> String {
+        self.agent.clone().unwrap_or_else(|| self.party.clone())
     }
 
     /// Who hangs up when this leg does.

@@ -10,7 +10,7 @@ use super::leg::Progress;
 use super::negotiate;
 use super::reason;
 use crate::base::{Cause, LegId, Party, Timestamp};
-use crate::events::{Fact, Role};
+use crate::events::Fact;
 use crate::media::recorder::Closed;
 use crate::media::{Command, Notice};
 use crate::router;
@@ -54,6 +54,12 @@ impl Call {
                     .note_refusal(hands, leg, status, response.as_ref());
                 self.on_failed(hands, leg, status, unreached);
             }
+            Event::Notified {
+                status, is_over, ..
+            } => self.on_notified(hands, status, is_over),
+            Event::ReferAnswered { status, .. } if status >= 300 => {
+                self.on_notified(hands, Some(status), true);
+            }
             Event::Progress { response, .. } => self.on_progress(hands, leg, &response),
             Event::Reanswered { response, .. } => {
                 self.core.take_answer(hands, leg, response.body());
@@ -61,7 +67,6 @@ impl Call {
             Event::Reoffer { request, .. } => self.on_reoffer(hands, leg, &request),
             Event::Incoming { .. }
             | Event::Info { .. }
-            | Event::Notified { .. }
             | Event::Refer { .. }
             | Event::ReferAnswered { .. }
             | Event::ReofferFailed { .. }
@@ -116,12 +121,14 @@ impl Call {
     pub(crate) fn on_router(&mut self, hands: &mut Hands<'_>, output: &router::Output) {
         // `wrap_until: None`: the queue has no after-call work any more, whatever it had when the
         // call came in.
-        if let router::Output::WrapEnded { .. }
+        if let router::Output::WrapEnded { task, .. }
         | router::Output::TaskEnded {
-            wrap_until: None, ..
+            task,
+            wrap_until: None,
+            ..
         } = output
         {
-            self.core.wrap_ended(hands);
+            self.core.wrap_ended(hands, Some(task));
         }
         self.with_stage(hands, |stage, core, hands| {
             stage.on_router(core, hands, output)
@@ -166,6 +173,14 @@ impl Call {
         }
         if let Some(stage) = self.stage.feature() {
             stage.restored(&mut self.core, hands);
+        }
+    }
+
+    /// A carrier that was asked to transfer a party of ours says how far it is.
+    fn on_notified(&mut self, hands: &mut Hands<'_>, status: Option<u16>, is_over: bool) {
+        if let Stage::Transfer(transfer) = &mut self.stage {
+            let next = transfer.on_notified(&mut self.core, hands, status, is_over);
+            self.follow(hands, next);
         }
     }
 
@@ -218,7 +233,7 @@ impl Call {
         let Some(state) = self.core.leg(leg) else {
             return;
         };
-        let (party, is_caller) = (state.as_party(), state.role == Role::Caller);
+        let (party, is_caller) = (state.as_party(), self.core.is_lead(leg));
         let no_reply = || Cause::from_status(408);
         let (by, cause) = match why {
             EndWhy::Expired => (
@@ -250,10 +265,10 @@ impl Call {
 
     /// The answer to an offer that we sent in a 2xx (RFC 3264 §5: delayed offer).
     fn on_ack(&mut self, hands: &mut Hands<'_>, leg: LegId, ack: &Message) {
+        let is_caller = self.core.is_lead(leg);
         let Some(state) = self.core.leg_mut(leg).filter(|leg| leg.offer_pending) else {
             return;
         };
-        let is_caller = state.role == Role::Caller;
         state.offer_pending = false;
         if self.core.take_answer(hands, leg, ack.body()) {
             return self.on_renegotiated(hands);

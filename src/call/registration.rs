@@ -7,7 +7,7 @@ use super::exchange::{Exchange, Output};
 use crate::base::{Pii, Timestamp};
 use crate::registrar::Change;
 use crate::router;
-use crate::sip::ua::ServerTransactionId;
+use crate::sip::ua::{ServerTransactionId, SessionId};
 use crate::sip::{Flow, HeaderName, Message, Method};
 
 impl Exchange {
@@ -55,6 +55,10 @@ impl Exchange {
         if reply.is_news && reply.changes.is_empty() {
             self.outbox.push_back(Output::Bindings);
         }
+        if let Some(longest) = reply.silence {
+            let flow = *flow;
+            self.outbox.push_back(Output::Silence { flow, longest });
+        }
         Ok((reply.status, reply.headers))
     }
 
@@ -78,6 +82,22 @@ impl Exchange {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .handle_closed(connection);
+        self.tell_changes(&changes);
+    }
+
+    /// A proxy before a phone says that the phone's flow is gone (RFC 5626 §5.3.1): nothing more
+    /// goes that way.
+    pub(super) fn drop_flow(&mut self, session: SessionId) {
+        let found = self.index.sessions.get(&session);
+        let leg = found.and_then(|(key, leg)| self.calls.get(key)?.core.leg(*leg));
+        let Some((phone, flow)) = leg.map(|leg| (leg.party.clone(), leg.flow)) else {
+            return;
+        };
+        let changes = self
+            .registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .handle_dead_flow(&phone, &flow);
         self.tell_changes(&changes);
     }
 

@@ -1,8 +1,11 @@
 //! Placing legs: to every registered contact of a phone, or out by a trunk.
 
+use std::net::SocketAddr;
+
 use super::carrier_address::CarrierAddress;
 use super::core::{Core, open_local, sdp_body};
 use super::hands::Hands;
+use super::refer::referred_by;
 use crate::base::LegId;
 use crate::events::Role;
 use crate::sdp;
@@ -26,7 +29,7 @@ impl Core {
             return Err(404);
         }
         let generation = generation.clone();
-        let bindings = hands.registrar().bindings(phone).to_vec();
+        let bindings = hands.registrar().targets(phone);
         let mut legs = Vec::with_capacity(bindings.len());
         let mut refusal = 480;
         for binding in bindings {
@@ -35,14 +38,16 @@ impl Core {
             let (from, headers) = self.inward_from(&generation, phone, &host.0, host.1);
             let target = Placed {
                 to: None,
-                routes: Vec::new(),
+                routes: binding.path,
                 media: None,
                 uri: binding.contact,
+                here,
                 next_hop: binding.flow.into(),
                 role,
                 party: phone.to_owned(),
                 agent: agent.map(str::to_owned),
                 trunk: None,
+                names_referrer: true,
                 from,
                 headers,
                 credentials: None,
@@ -99,6 +104,7 @@ impl Core {
             routes: address.routes,
             media: Some(trunk.profile.media.clone()),
             uri: address.request,
+            here,
             next_hop: NextHop::Located(Targets {
                 destinations,
                 try_for: trunk.try_for,
@@ -108,6 +114,7 @@ impl Core {
             party: number.to_owned(),
             agent: None,
             trunk: Some(name.to_owned()),
+            names_referrer: trunk.transfer.referred_by,
             from: outward.from,
             headers: outward.headers,
             credentials: trunk.credentials.clone(),
@@ -119,10 +126,17 @@ impl Core {
 
     fn place(&mut self, hands: &mut Hands<'_>, target: Placed) -> Result<LegId, u16> {
         let id = hands.ids.leg();
-        let local = open_local(hands, id, self.leg_with_media(), target.media.as_ref())?;
+        let (media, there) = (target.media.as_ref(), target.here.ip());
+        let local = open_local(hands, id, self.leg_with_media(), media, there)?;
         let body = sdp_body(&sdp::offer(&local));
         let shown_as = target.from.uri.user_decoded().into_owned();
         let to = NameAddr::new(target.to.unwrap_or_else(|| target.uri.clone()));
+        let by = self
+            .referred_by
+            .as_deref()
+            .filter(|_| target.names_referrer);
+        let mut headers = target.headers;
+        headers.extend(by.map(|by| referred_by(by, target.here)));
         let invite = Invite {
             next_hop: target.next_hop,
             uri: target.uri,
@@ -130,7 +144,7 @@ impl Core {
             to,
             contact_user: self.to.clone(),
             routes: target.routes,
-            headers: target.headers,
+            headers,
             body: Some(body),
             credentials: target.credentials,
             manners: target.manners,
@@ -161,10 +175,13 @@ struct Placed {
     uri: Uri,
     /// To, when it is not the Request-URI.
     to: Option<Uri>,
-    routes: Vec<NameAddr>,
     /// Codecs and ports, when a trunk wants its own.
     media: Option<MediaTerms>,
+    /// Proxies on the way (RFC 3327).
+    routes: Vec<NameAddr>,
     next_hop: NextHop,
+    /// Our address towards the far end.
+    here: SocketAddr,
     role: Role,
     party: String,
     agent: Option<String>,
@@ -173,6 +190,8 @@ struct Placed {
     from: NameAddr,
     /// Headers that go with it.
     headers: Vec<(HeaderName, String)>,
+    /// Whether the far end may know who transferred the call.
+    names_referrer: bool,
     credentials: Option<crate::sip::auth::Credentials>,
     manners: Option<std::sync::Arc<crate::sip::ua::Manners>>,
     terms: Terms,

@@ -43,6 +43,8 @@ pub enum Order {
     Records(oneshot::Sender<Vec<CallRecord>>),
     /// The router speaks.
     Router(Box<router::Output>),
+    /// How long a connection of this shard may be silent from now on.
+    Silence(Flow, Duration),
     /// Test a trunk with a call to a number.
     TestTrunk(
         String,
@@ -241,6 +243,7 @@ impl<O: Outlets> Shard<O> {
                 let _ = reply.send(self.exchange.records());
             }
             Order::Router(output) => self.exchange.handle_router(now, &output),
+            Order::Silence(flow, longest) => self.transport.set_idle(&flow, longest),
             Order::Stop => {}
             Order::TestTrunk(name, number, reply) => {
                 match self.exchange.test_trunk(now, &name, number) {
@@ -282,6 +285,10 @@ impl<O: Outlets> Shard<O> {
     fn flush(&mut self) {
         while let Some(output) = self.exchange.poll_output() {
             match output {
+                // Another shard's connection is not known here, and goes without.
+                Output::Alias { flow, host, port } => {
+                    self.transport.alias(&flow, &host, port);
+                }
                 Output::Bindings => self.outlets.bindings_changed(),
                 Output::Event(event) => {
                     self.bus.publish(&event);
@@ -290,6 +297,13 @@ impl<O: Outlets> Shard<O> {
                 Output::Recording(recording) => self.outlets.recording_found(recording),
                 Output::Record(record) => self.outlets.publish(record),
                 Output::Router(command) => self.route(command),
+                Output::Silence { flow, longest } => {
+                    let holder = flow.connection.map_or(self.peers.own, ConnectionId::shard);
+                    let order = Order::Silence(flow, longest);
+                    if let Err(order) = self.peers.hand_over(holder, order) {
+                        self.obey(order);
+                    }
+                }
                 Output::Tested(call, report) => {
                     if let Some(reply) = self.tests.remove(&call) {
                         // Whoever asked may have given up.

@@ -5,6 +5,7 @@
 //! room reads one section; the types it fills belong to the rooms that use them.
 
 mod agents;
+mod dialogs;
 mod dns;
 mod duration;
 mod environment;
@@ -25,6 +26,7 @@ mod sounds;
 mod source;
 mod tls;
 mod trace;
+mod transfer;
 mod trunks;
 mod value;
 mod words;
@@ -40,6 +42,7 @@ use files::Files;
 use flows::Flows;
 use section::Notes;
 
+pub use dialogs::DialogSettings;
 pub use environment::Environment;
 pub use node::{MediaSettings, NodeSettings, SipSettings};
 pub use office::{Changes, Office};

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::dialogs::{self, DialogSettings};
 use super::dns;
 use super::environment::Environment;
 use super::files::{Files, Kind, nowhere};
@@ -17,7 +18,9 @@ use super::section::{At, Notes, Section};
 use super::site::SiteSettings;
 use super::tls::{self, TlsSettings};
 use super::trace::{self, TraceSettings};
+use super::transfer;
 use super::value::Table;
+use crate::call::Transfers;
 use crate::sip::Protocol;
 use crate::sip::location::NameServers;
 use crate::sip::transport::TlsConfig;
@@ -37,8 +40,12 @@ pub struct NodeSettings {
     pub max_calls: usize,
     /// How long running calls may go on after a stop was asked for. Default 30 s.
     pub drain: Duration,
+    /// How transfers are carried out.
+    pub transfers: Transfers,
     /// Signalling.
     pub sip: SipSettings,
+    /// Extensions of dialogs.
+    pub dialogs: DialogSettings,
     /// Media.
     pub media: MediaSettings,
     /// SIP messages kept for ladders and captures, and their export.
@@ -65,6 +72,9 @@ pub struct SipSettings {
     /// Addresses given to peers, one of each family at the most; each listener's own when there
     /// is none of its family.
     pub advertised: Vec<IpAddr>,
+    /// Octets of the longest request that goes by UDP (RFC 3261 §18.1.1); any when `None`.
+    /// Default 1300.
+    pub longest_datagram: Option<usize>,
     /// Certificates.
     pub tls: Option<TlsSettings>,
     /// Who is asked where names are.
@@ -92,6 +102,8 @@ pub struct MediaSettings {
     pub address: IpAddr,
     /// Address given to peers. Default the one bound.
     pub advertised: IpAddr,
+    /// The same two of the other address family, when two addresses are given.
+    pub other_family: Option<(IpAddr, IpAddr)>,
     /// Ports; even ones for RTP, the odd one after each for RTCP. Default 20000-29999.
     pub ports: RangeInclusive<u16>,
     /// Media threads, at least 2. Default 2.
@@ -112,7 +124,7 @@ pub(super) struct Listeners {
 }
 
 /// Every setting that an environment variable may give.
-pub(super) const SETTINGS: [&str; 29] = [
+pub(super) const SETTINGS: [&str; 37] = [
     "name",
     "region",
     "realm",
@@ -124,8 +136,16 @@ pub(super) const SETTINGS: [&str; 29] = [
     "recordings",
     "sip.listen",
     "sip.advertise",
+    "sip.large_requests",
     "sip.tls.certificate",
     "sip.tls.key",
+    "dialogs.reliable",
+    "dialogs.update",
+    "dialogs.session_timer",
+    "dialogs.session_expires",
+    "dialogs.min_se",
+    "dialogs.refresher",
+    "dialogs.pass_reason",
     "media.address",
     "media.advertise",
     "media.ports",
@@ -183,8 +203,12 @@ pub(super) fn read(
     let sip = section("sip", "[sip]");
     let sip_listeners = read_listeners(&sip, notes);
     let advertised = addresses(&sip, "advertise", notes);
+    let words = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
+    let large = sip.one_of("large_requests", &words);
+    let large = large.map_or(Protocol::Tcp, |at| at.value);
     let secret = sip_listeners.iter().find(|at| at.value.0.is_secure());
     let tls = tls::read(&sip, directory, secret.map(|at| &at.place), notes);
+    let dialogs = dialogs::read(section("dialogs", "[dialogs]"), notes);
     let media = read_media(section("media", "[media]"), notes);
     let http_section = section("http", "[http]");
     let http = http_section.parsed("listen", ADDRESS_HELP, parse_address);
@@ -249,13 +273,16 @@ pub(super) fn read(
         drain: node
             .duration("drain", Duration::ZERO..=Duration::from_secs(86_400))
             .map_or(Duration::from_secs(30), |at| at.value),
+        transfers: transfer::read(&node),
         sip: SipSettings {
             listeners: sip_listeners.iter().map(|at| at.value).collect(),
             advertised: advertised.into_iter().map(|at| at.value).collect(),
+            longest_datagram: (large == Protocol::Tcp).then_some(LONGEST_DATAGRAM),
             tls: tls.as_ref().map(|tls| tls.settings.clone()),
             dns: dns::read(&sip, notes),
             try_for: dns::read_try_for(&sip),
         },
+        dialogs,
         media,
         trace,
         site,
@@ -316,28 +343,39 @@ fn read_listeners(sip: &Section<'_>, notes: &Notes) -> Vec<At<(Protocol, SocketA
 
 fn read_media(media: Section<'_>, notes: &Notes) -> MediaSettings {
     let loopback = IpAddr::from([127, 0, 0, 1]);
-    let bound = address(&media, "address");
-    let advertised = address(&media, "advertise");
-    if let (Some(bound), None) = (&bound, &advertised)
-        && bound.value.is_unspecified()
-    {
-        let message = format!(
-            "{} means every address; peers cannot be told that one",
-            bound.value
-        );
-        let help = "set advertise = \"...\" in [media] to the address peers reach";
-        notes.error(&bound.place, message, help);
+    let bound = addresses(&media, "address", notes);
+    let advertised = addresses(&media, "advertise", notes);
+    let told = |own: IpAddr| {
+        let of_family = |at: &&At<IpAddr>| at.value.is_ipv4() == own.is_ipv4();
+        advertised.iter().find(of_family).map(|at| at.value)
+    };
+    for bound in bound.iter().filter(|at| at.value.is_unspecified()) {
+        if told(bound.value).is_none() {
+            let message = format!(
+                "{} means every address; peers cannot be told that one",
+                bound.value
+            );
+            let help = "set advertise = \"...\" in [media] to the address peers reach";
+            notes.error(&bound.place, message, help);
+        }
     }
-    if let Some(advertised) = advertised.as_ref().filter(|at| at.value.is_unspecified()) {
+    for advertised in advertised.iter().filter(|at| at.value.is_unspecified()) {
         let message = format!("peers cannot send to {}", advertised.value);
         notes.error(&advertised.place, message, "write the address peers reach");
     }
-    let address = bound.map_or(loopback, |at| at.value);
+    let address = bound.first().map_or(loopback, |at| at.value);
+    let other = bound.get(1).map(|at| at.value);
+    // One address told for one bound may be of any family: a NAT64 is the administrator's affair.
+    let only = match (&*bound, &*advertised) {
+        ([] | [_], [one]) => Some(one.value),
+        _ => None,
+    };
     let ports = media.parsed("ports", "write ports = \"20000-29999\"", parse_ports);
     let workers = media.integer("workers", 2..=64).map_or(2, |at| at.value);
     let settings = MediaSettings {
         address,
-        advertised: advertised.map_or(address, |at| at.value),
+        advertised: told(address).or(only).unwrap_or(address),
+        other_family: other.map(|other| (other, told(other).unwrap_or(other))),
         ports: ports.map_or(20_000..=29_999, |at| at.value),
         workers: usize::try_from(workers).unwrap_or(2),
         quarantine: media
@@ -379,13 +417,6 @@ fn identifier(node: &Section<'_>, key: &'static str, example: &str, notes: &Note
         notes.error(&at.place, message, help);
     }
     at
-}
-
-fn address(section: &Section<'_>, key: &'static str) -> Option<At<IpAddr>> {
-    section.parsed(key, "write an IP address, such as \"192.0.2.10\"", |text| {
-        text.parse::<IpAddr>()
-            .map_err(|_| NotAnAddress(text.to_owned()))
-    })
 }
 
 /// One address, or one of each family.
@@ -454,6 +485,8 @@ impl fmt::Display for NotAnAddress {
 }
 
 const ADDRESS_HELP: &str = "write an IP address and a port, such as \"127.0.0.1:9090\"";
+/// RFC 3261 §18.1.1, when nobody knows the path.
+const LONGEST_DATAGRAM: usize = 1300;
 const IP_HELP: &str = "write an IP address, such as \"192.0.2.10\"";
 const LISTEN_HELP: &str = "write protocol, IP address and port, such as \"udp:127.0.0.1:5060\"";
 

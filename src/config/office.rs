@@ -135,14 +135,16 @@ impl Office {
                 accounts,
                 profile,
                 identity,
+                transfer,
             } = trunk;
             let content = format!(
-                "{accept:?} {accept_hosts:?} {targets:?} {try_for:?} {caller_id:?} {domain:?} {accounts:?} {profile:?} {identity:?}"
+                "{accept:?} {accept_hosts:?} {targets:?} {try_for:?} {caller_id:?} {domain:?} {accounts:?} {profile:?} {identity:?} {transfer:?}"
             );
             add("trunk", name, content);
         }
         for phone in &self.phones {
-            let content = format!("{} {:?}", phone.display_name, phone.shows);
+            let rights = (phone.may_transfer, phone.replaces);
+            let content = format!("{} {:?} {rights:?}", phone.display_name, phone.shows);
             add("phone", &phone.number, content);
         }
         for worker in &self.plan.workers {
@@ -188,7 +190,12 @@ impl Changes {
             ("media.address", old.media.address != new.media.address),
             (
                 "media.advertise",
-                old.media.advertised != new.media.advertised,
+                (old.media.advertised, old.media.other_family)
+                    != (new.media.advertised, new.media.other_family),
+            ),
+            (
+                "sip.large_requests",
+                old.sip.longest_datagram != new.sip.longest_datagram,
             ),
             ("media.ports", old.media.ports != new.media.ports),
             ("media.workers", old.media.workers != new.media.workers),

@@ -13,6 +13,8 @@ use super::secret::{self, Secret};
 use super::section::{At, Notes, Section};
 use super::site;
 use super::source::Place;
+use super::transfer;
+use crate::call::Replace;
 use crate::sip::auth::Ha1;
 use crate::trunk::{CallerRights, Pattern, Site};
 
@@ -25,6 +27,10 @@ pub struct Phone {
     pub display_name: String,
     /// What proves who registers; made with the node's realm.
     pub ha1: Ha1,
+    /// Whether its REFER is carried out. Default yes.
+    pub may_transfer: bool,
+    /// Whose dialogs it may take over. Default its own.
+    pub replaces: Replace,
     /// Which numbers it shows outside, and whether at all.
     pub shows: CallerRights,
 }
@@ -73,6 +79,7 @@ pub(super) fn read(
             let number = phone.required("number", "1001");
             let name = phone.text("name");
             let password = secret::read(&phone, "password", directory, environment, notes);
+            let (may_transfer, replaces) = transfer::read_phone(&phone);
             let shows = caller_rights(&phone, &of_file, site, notes);
             phone.close();
             let Some(number) = number else {
@@ -100,6 +107,8 @@ pub(super) fn read(
                 ha1: ha1(&password.value, &number.value, realm),
                 display_name: name.map_or_else(|| number.value.clone(), |at| at.value),
                 number: number.value,
+                may_transfer,
+                replaces,
                 shows,
             });
         }

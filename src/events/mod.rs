@@ -182,6 +182,40 @@ pub enum Fact {
         /// `answered`, `abandoned`, `nobody_available`, `timeout`, ...
         outcome: String,
     },
+    /// A transfer was asked for and will be tried.
+    TransferRequested {
+        /// In which way.
+        kind: TransferKind,
+        /// The leg that is to leave.
+        leg: LegId,
+        /// Whose it is: agent, number, or `operator`.
+        by: String,
+        /// The party that is transferred.
+        party: String,
+        /// Where to.
+        target: String,
+        /// The consultation call that becomes part of this one.
+        consultation: Option<CallId>,
+    },
+    /// A transfer was done: the leg that asked for it leaves.
+    TransferDone {
+        /// The leg that leaves.
+        leg: LegId,
+        /// The leg of whoever took the call; `None` for a flow or a service.
+        to: Option<LegId>,
+    },
+    /// A transfer came to nothing.
+    TransferFailed {
+        /// The leg that was to leave.
+        leg: LegId,
+        /// Why, as a SIP status.
+        status: u16,
+    },
+    /// The call's last party went over to another call, whose record goes on.
+    Continued {
+        /// That call.
+        into: CallId,
+    },
     /// A recording began.
     RecordingStarted {
         /// Recording.
@@ -211,6 +245,35 @@ pub enum Direction {
     Internal,
     /// From a phone to a trunk.
     Outbound,
+}
+
+/// In which way a call is transferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferKind {
+    /// After a consultation (RFC 5589 §7).
+    Attended,
+    /// To a number (RFC 5589 §6).
+    Blind,
+    /// By whoever operates the switch.
+    Operator,
+    /// Handed to the carrier, which carries it out.
+    Passed,
+    /// An INVITE took a leg's place (RFC 3891).
+    Replaced,
+}
+
+impl TransferKind {
+    /// As records write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            TransferKind::Attended => "attended",
+            TransferKind::Blind => "blind",
+            TransferKind::Operator => "operator",
+            TransferKind::Passed => "passed",
+            TransferKind::Replaced => "replaced",
+        }
+    }
 }
 
 /// What a leg is to its call.

@@ -14,6 +14,8 @@ pub struct EngineConfig {
     pub bind: IpAddr,
     /// Address that goes into SDP; differs from `bind` behind a 1:1 NAT.
     pub advertised: IpAddr,
+    /// The same two of the other address family, for the legs whose far end speaks that one.
+    pub other_family: Option<(IpAddr, IpAddr)>,
     /// Ports to use: pairs of an even RTP and the odd RTCP port above, both inside.
     pub ports: RangeInclusive<u16>,
     /// How long a pair rests after a leg before it is used again.
@@ -33,11 +35,26 @@ impl Default for EngineConfig {
             workers: 2,
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             advertised: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            other_family: None,
             ports: 16384..=32767,
             quarantine: Duration::from_secs(5),
             recordings: PathBuf::from("recordings"),
             max_legs: 1000,
             shards: 1,
+        }
+    }
+}
+
+impl EngineConfig {
+    /// What is bound and what is told for a far end at `remote`.
+    pub(crate) fn place_toward(&self, remote: Option<IpAddr>) -> (IpAddr, IpAddr) {
+        let own = (self.bind, self.advertised);
+        let fits = |place: &(IpAddr, IpAddr)| {
+            remote.is_some_and(|remote| place.1.is_ipv4() == remote.is_ipv4())
+        };
+        match self.other_family {
+            Some(other) if fits(&other) && !fits(&own) => other,
+            _ => own,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Signalling's handle on media.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -184,7 +184,7 @@ impl Engine {
     ///
     /// When there is no pair of ports, no worker keeps up, or the leg exists.
     pub fn open_leg(&self, leg: LegId, shard: ShardId) -> Result<LegPorts, MediaError> {
-        self.open_leg_beside(leg, shard, None, None)
+        self.open_leg_beside(leg, shard, None, None, None)
     }
 
     /// The same, on the worker of a leg it will share a room with: no move when they join, and
@@ -192,21 +192,24 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// As [`Engine::open_leg`]; that the other leg is gone is none.
+    /// As [`Engine::open_leg`]; that the other leg is gone is none. Its sockets are of the family
+    /// of `remote`, when there is an address of that family.
     pub fn open_leg_beside(
         &self,
         leg: LegId,
         shard: ShardId,
         other: Option<LegId>,
         band: Option<&RangeInclusive<u16>>,
+        remote: Option<IpAddr>,
     ) -> Result<LegPorts, MediaError> {
         let now = self.now();
         let mut control = self.control();
         let worker = self.place(&control.directory, leg, other)?;
-        let (lease, rtp, rtcp) = self.bind(now, band)?;
+        let place = self.0.config.place_toward(remote);
+        let (lease, rtp, rtcp) = self.bind(now, band, place.0)?;
         let entropy = &mut control.entropy;
         let out = Outbound::new(entropy.u32(), entropy.u32() as u16, entropy.u32());
-        let ports = self.advertise(&lease);
+        let ports = advertise(place.1, &lease);
         let seed = Seed {
             id: leg,
             shard,
@@ -233,7 +236,8 @@ impl Engine {
         let taken = |why: String| MediaError::PortTaken { port, why };
         let lease = self.0.ports.take_again(port, now);
         let lease = lease.ok_or_else(|| taken("in use, or outside the range".to_owned()))?;
-        let (rtp, rtcp) = match self.bind_pair(&lease) {
+        let place = self.0.config.place_toward(Some(state.ports.rtp.ip()));
+        let (rtp, rtcp) = match self.bind_pair(place.0, &lease) {
             Ok(pair) => pair,
             Err(error) => {
                 lease.put_back();
@@ -408,10 +412,11 @@ impl Engine {
         &self,
         now: Timestamp,
         band: Option<&RangeInclusive<u16>>,
+        ip: IpAddr,
     ) -> Result<(Lease, Socket, Socket), MediaError> {
         for _ in 0..BIND_ATTEMPTS.min(self.0.ports.len()) {
             let lease = self.0.ports.take(now, band).ok_or(MediaError::NoPorts)?;
-            match self.bind_pair(&lease) {
+            match self.bind_pair(ip, &lease) {
                 Ok((rtp, rtcp)) => return Ok((lease, rtp, rtcp)),
                 // Somebody else's port: rests like a used one, and is tried again later.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -427,20 +432,9 @@ impl Engine {
         Err(MediaError::NoPorts)
     }
 
-    fn bind_pair(&self, lease: &Lease) -> io::Result<(Socket, Socket)> {
-        let bind = |port| {
-            let address = SocketAddr::new(self.0.config.bind, port);
-            self.0.network.bind(address)
-        };
+    fn bind_pair(&self, ip: IpAddr, lease: &Lease) -> io::Result<(Socket, Socket)> {
+        let bind = |port| self.0.network.bind(SocketAddr::new(ip, port));
         Ok((bind(lease.rtp())?, bind(lease.rtcp())?))
-    }
-
-    fn advertise(&self, lease: &Lease) -> LegPorts {
-        let address = |port| SocketAddr::new(self.0.config.advertised, port);
-        LegPorts {
-            rtp: address(lease.rtp()),
-            rtcp: address(lease.rtcp()),
-        }
     }
 
     /// The ring was asked before; what it does not take now is a worker long dead.
@@ -464,6 +458,13 @@ impl Engine {
 
     fn crew(&self) -> MutexGuard<'_, Crew> {
         self.0.crew.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn advertise(ip: IpAddr, lease: &Lease) -> LegPorts {
+    LegPorts {
+        rtp: SocketAddr::new(ip, lease.rtp()),
+        rtcp: SocketAddr::new(ip, lease.rtcp()),
     }
 }
 

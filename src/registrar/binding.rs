@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::Timestamp;
-use crate::sip::{Flow, Uri};
+use crate::sip::{Flow, NameAddr, Uri};
 
 /// A contact with what is known about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct Binding {
     /// `+sip.instance` and `reg-id` of a phone that keeps flows (RFC 5626 §6): a new contact of
     /// the same pair replaces the old one.
     pub outbound: Option<(String, String)>,
+    /// Proxies between us and the phone, as Route headers toward it name them (RFC 3327).
+    #[serde(default)]
+    pub path: Vec<NameAddr>,
     /// Call-ID of the REGISTER.
     pub call_id: String,
     /// CSeq of the REGISTER.

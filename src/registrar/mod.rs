@@ -1,7 +1,7 @@
 //! Where phones are: bindings (RFC 3261 §10.3, flows of RFC 5626 §6).
 //!
 //! A pure machine: whoever calls [`Registrar::register`] has authenticated the request and knows
-//! which phone it speaks for. Not here: GRUU, Path, service routes.
+//! which phone it speaks for. Paths are kept (RFC 3327). Not here: GRUU, service routes.
 
 mod binding;
 mod request;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Timers, Timestamp};
 use crate::sip::{ConnectionId, Flow, HeaderName, Message, NameAddr};
-use request::{Asked, Request, Wish};
+use request::{Asked, Request, Unfit, Wish};
 
 pub use binding::Binding;
 
@@ -28,16 +28,19 @@ pub struct Limits {
     pub default_expires: Duration,
     /// Longest time granted; longer wishes are cut.
     pub max_expires: Duration,
+    /// How often a phone that keeps its connection gives a sign of life (Flow-Timer, RFC 5626 §10).
+    pub flow_timer: Duration,
 }
 
 impl Default for Limits {
-    /// 10 contacts, 60 s, 3600 s, 7200 s.
+    /// 10 contacts, 60 s, 3600 s, 7200 s, 120 s.
     fn default() -> Self {
         Self {
             max_contacts: 10,
             min_expires: Duration::from_secs(60),
             default_expires: Duration::from_secs(3600),
             max_expires: Duration::from_secs(7200),
+            flow_timer: Duration::from_secs(120),
         }
     }
 }
@@ -45,7 +48,7 @@ impl Default for Limits {
 /// How a REGISTER is to be answered, and what it changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// 200, 400, 403, 423 or 500.
+    /// 200, 400, 403, 420, 423, 439 or 500.
     pub status: u16,
     /// Headers of the response.
     pub headers: Vec<(HeaderName, String)>,
@@ -53,6 +56,9 @@ pub struct Reply {
     pub changes: Vec<Change>,
     /// Whether any binding was made, refreshed or removed: what is written down is old.
     pub is_news: bool,
+    /// How long the connection may be silent from now on, when the phone keeps it alive (RFC 5626
+    /// §5.4).
+    pub silence: Option<Duration>,
 }
 
 /// A phone came or went. Refreshes are no change.
@@ -130,17 +136,19 @@ impl Registrar {
     ) -> Reply {
         let was_registered = self.is_registered(phone);
         match self.carry_out(now, message, source, phone) {
-            Ok(is_news) => Reply {
+            Ok(done) => Reply {
                 status: 200,
-                headers: self.contacts(now, phone),
+                headers: self.confirm(now, phone, message, &done),
                 changes: self.changes(phone, was_registered),
-                is_news,
+                is_news: done.is_news,
+                silence: done.keeps_flow.then(|| self.limits.flow_timer + FLOW_GRACE),
             },
             Err(refusal) => Reply {
                 status: refusal.status(),
                 headers: self.explain(refusal),
                 changes: Vec::new(),
                 is_news: false,
+                silence: None,
             },
         }
     }
@@ -148,6 +156,24 @@ impl Registrar {
     /// Where `phone` is, most wanted (`q`) and freshest first.
     pub fn bindings(&self, phone: &str) -> &[Binding] {
         self.phones.get(phone).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where to ring `phone`: its bindings, but of several flows to one instance the best alone
+    /// (RFC 5626 §5.3: a request is not forked to two flows of one phone).
+    pub fn targets(&self, phone: &str) -> Vec<Binding> {
+        let mut targets: Vec<Binding> = Vec::new();
+        for binding in self.bindings(phone) {
+            let instance = |binding: &Binding| {
+                let outbound = binding.outbound.as_ref();
+                outbound.map(|(instance, _)| instance.clone())
+            };
+            let ours = instance(binding);
+            let is_there = |other: &Binding| ours.is_some() && instance(other) == ours;
+            if !targets.iter().any(is_there) {
+                targets.push(binding.clone());
+            }
+        }
+        targets
     }
 
     /// Whether `phone` is anywhere.
@@ -176,6 +202,14 @@ impl Registrar {
             .collect()
     }
 
+    /// Forgets what `phone` registered by a flow that does not reach it any more.
+    pub fn handle_dead_flow(&mut self, phone: &str, flow: &Flow) -> Vec<Change> {
+        if !self.is_registered(phone) {
+            return Vec::new();
+        }
+        self.retain(phone, |binding| binding.flow != *flow)
+    }
+
     /// Ends what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) -> Vec<Change> {
         let mut changes = Vec::new();
@@ -196,11 +230,11 @@ impl Registrar {
         message: &Message,
         source: &Flow,
         phone: &str,
-    ) -> Result<bool, Refusal> {
-        let request = Request::read(message, &self.limits).ok_or(Refusal::Malformed)?;
+    ) -> Result<Done, Refusal> {
+        let request = Request::read(message, &self.limits)?;
         let mut bindings = self.bindings(phone).to_vec();
         match &request.asked {
-            Asked::Nothing => return Ok(false),
+            Asked::Nothing => return Ok(Done::default()),
             Asked::RemoveAll => {
                 if bindings.iter().any(|binding| request.is_old_for(binding)) {
                     return Err(Refusal::OutOfOrder);
@@ -217,7 +251,11 @@ impl Registrar {
             }
         }
         self.set(phone, bindings);
-        Ok(true)
+        Ok(Done {
+            is_news: true,
+            // Over UDP a flow is kept by STUN, which we do not speak: it is not promised there.
+            keeps_flow: request.keeps_flows && source.connection.is_some(),
+        })
     }
 
     /// Adds, refreshes or removes one contact (RFC 3261 §10.3 step 7).
@@ -256,6 +294,7 @@ impl Registrar {
             user_agent: request.user_agent.clone(),
             q_millis: wish.q_millis,
             outbound: wish.outbound.clone(),
+            path: request.path.clone(),
             call_id: request.call_id.clone(),
             cseq: request.cseq,
         });
@@ -298,9 +337,36 @@ impl Registrar {
             let left = binding.expires_at.since(now).as_secs();
             let mut contact = NameAddr::new(binding.contact.clone());
             contact.params.set("expires", Some(&left.to_string()));
+            if let Some((instance, number)) = &binding.outbound {
+                let instance = format!("\"{instance}\"");
+                contact.params.set("+sip.instance", Some(&instance));
+                contact.params.set("reg-id", Some(number));
+            }
             (HeaderName::Contact, contact.to_string())
         };
         self.bindings(phone).iter().map(line).collect()
+    }
+
+    /// Headers of a 200: bindings, the path taken (RFC 3327 §5.3), what is promised of the flow
+    /// (RFC 5626 §6).
+    fn confirm(
+        &self,
+        now: Timestamp,
+        phone: &str,
+        message: &Message,
+        done: &Done,
+    ) -> Vec<(HeaderName, String)> {
+        let mut headers = self.contacts(now, phone);
+        let path = message.headers(HeaderName::Path);
+        let path = path.map(|line| String::from_utf8_lossy(&line).into_owned());
+        headers.extend(path.map(|line| (HeaderName::Path, line)));
+        headers.push((HeaderName::Supported, "path, outbound".to_owned()));
+        if done.keeps_flow {
+            headers.push((HeaderName::Require, "outbound".to_owned()));
+            let seconds = self.limits.flow_timer.as_secs().to_string();
+            headers.extend(HeaderName::parse("Flow-Timer").map(|name| (name, seconds)));
+        }
+        headers
     }
 
     fn explain(&self, refusal: Refusal) -> Vec<(HeaderName, String)> {
@@ -309,15 +375,43 @@ impl Registrar {
                 let seconds = self.limits.min_expires.as_secs();
                 vec![(HeaderName::MinExpires, seconds.to_string())]
             }
-            Refusal::Malformed | Refusal::OutOfOrder | Refusal::TooMany => Vec::new(),
+            Refusal::NoPath => vec![(HeaderName::Unsupported, "path".to_owned())],
+            Refusal::Malformed
+            | Refusal::NoOutboundBefore
+            | Refusal::OutOfOrder
+            | Refusal::TooMany => Vec::new(),
         }
     }
 }
+
+/// What came of a request that was carried out.
+#[derive(Default)]
+struct Done {
+    is_news: bool,
+    keeps_flow: bool,
+}
+
+impl From<Unfit> for Refusal {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Malformed => Refusal::Malformed,
+            Unfit::NoOutboundBefore => Refusal::NoOutboundBefore,
+            Unfit::NoPath => Refusal::NoPath,
+        }
+    }
+}
+
+/// How much later than Flow-Timer says a sign of life may come (RFC 5626 §5.4: 10 s or more).
+const FLOW_GRACE: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy)]
 enum Refusal {
     /// Unreadable, a scheme we cannot call, or `*` with something else than `Expires: 0`.
     Malformed,
+    /// A proxy on the way that cannot keep the phone's flow (RFC 5626 §6).
+    NoOutboundBefore,
+    /// A path the phone does not know of (RFC 3327 §5.3).
+    NoPath,
     /// A CSeq at or below one that was carried out (RFC 3261 §10.3 steps 6 and 7).
     OutOfOrder,
     /// Shorter than the shortest time granted.
@@ -330,6 +424,8 @@ impl Refusal {
     const fn status(self) -> u16 {
         match self {
             Refusal::Malformed => 400,
+            Refusal::NoOutboundBefore => 439,
+            Refusal::NoPath => 420,
             Refusal::OutOfOrder => 500,
             Refusal::TooBrief => 423,
             Refusal::TooMany => 403,

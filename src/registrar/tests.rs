@@ -71,10 +71,13 @@ fn a_phone_comes_is_refreshed_and_goes() {
     assert_eq!((reply.status, reply.changes), (200, registered()));
     assert_eq!(
         reply.headers,
-        [(
-            HeaderName::Contact,
-            "<sip:1001@10.0.0.1>;expires=600".to_owned()
-        )]
+        [
+            (
+                HeaderName::Contact,
+                "<sip:1001@10.0.0.1>;expires=600".to_owned()
+            ),
+            (HeaderName::Supported, "path, outbound".to_owned())
+        ]
     );
     let binding = &office.registrar.bindings(PHONE)[0];
     assert_eq!(binding.flow, source());
@@ -88,8 +91,8 @@ fn a_phone_comes_is_refreshed_and_goes() {
     assert_eq!(reply.headers[0].1, "<sip:1001@10.0.0.1>;expires=250");
 
     let reply = office.register(200, "Contact: <sip:1001@10.0.0.1>;expires=0\r\n");
-    assert_eq!((reply.status, reply.changes), (200, unregistered()));
-    assert!(reply.headers.is_empty());
+    assert_eq!((reply.status, &reply.changes), (200, &unregistered()));
+    assert_eq!(header(&reply, "Contact"), None);
     assert_eq!(office.registrar.poll_timeout(), None);
 }
 
@@ -161,7 +164,8 @@ fn a_phone_that_keeps_flows_replaces_its_contact() {
     let mut office = Office::new();
     let with = |port: u16, id: u8| {
         format!(
-            "Contact: <sip:1001@10.0.0.1:{port}>;+sip.instance=\"<urn:uuid:1>\";reg-id={id}\r\n"
+            "Supported: outbound\r\n\
+            Contact: <sip:1001@10.0.0.1:{port}>;+sip.instance=\"<urn:uuid:1>\";reg-id={id}\r\n"
         )
     };
     office.register(0, &with(1000, 1));
@@ -259,4 +263,126 @@ fn whatever_is_registered_the_table_stays_sound() {
         }
         assert!(registrar.poll_timeout().is_none_or(|next| next > now));
     }
+}
+
+/// A REGISTER of a phone that keeps its flow, over TCP.
+fn keep(office: &mut Office, connection: u64, number: u32, more: &str) -> Reply {
+    office.cseq += 1;
+    let contact = format!(
+        "Supported: path, outbound\r\nContact: <sip:1001@10.0.0.1>;\
+        +sip.instance=\"<urn:uuid:1>\";reg-id={number}\r\n{more}"
+    );
+    let message = message("call-1", office.cseq, &contact);
+    let flow = Flow::tcp(
+        source().local,
+        source().remote,
+        Some(ConnectionId(connection)),
+    );
+    office
+        .registrar
+        .register(at(i64::from(office.cseq)), &message, &flow, PHONE)
+}
+
+fn header(reply: &Reply, name: &str) -> Option<String> {
+    let mut headers = reply.headers.iter();
+    let found = headers.find(|(known, _)| known.as_str() == name);
+    found.map(|(_, value)| value.clone())
+}
+
+#[test]
+fn a_phone_with_two_flows_is_rung_by_one_and_falls_back_to_the_other() {
+    let mut office = Office::new();
+    let reply = keep(&mut office, 1, 1, "");
+    assert_eq!(header(&reply, "Require").as_deref(), Some("outbound"));
+    assert_eq!(header(&reply, "Flow-Timer").as_deref(), Some("120"));
+    assert_eq!(reply.silence, Some(Duration::from_secs(140)));
+    let contact = header(&reply, "Contact").unwrap();
+    assert!(
+        contact.contains("+sip.instance=\"<urn:uuid:1>\";reg-id=1"),
+        "{contact}"
+    );
+    keep(&mut office, 2, 2, "");
+    // The same contact by two flows is two bindings (RFC 5626 §6).
+    assert_eq!(office.contacts().len(), 2);
+    let rung = |office: &Office| -> Vec<Option<ConnectionId>> {
+        let targets = office.registrar.targets(PHONE);
+        targets
+            .iter()
+            .map(|binding| binding.flow.connection)
+            .collect()
+    };
+    assert_eq!(rung(&office), [Some(ConnectionId(2))]);
+    assert!(office.registrar.handle_closed(ConnectionId(2)).is_empty());
+    assert_eq!(rung(&office), [Some(ConnectionId(1))]);
+    // A flow that came back takes its number's place.
+    keep(&mut office, 3, 1, "");
+    assert_eq!(rung(&office), [Some(ConnectionId(3))]);
+    assert_eq!(office.contacts().len(), 1);
+    let dead = office.registrar.bindings(PHONE)[0].flow;
+    assert_eq!(
+        office.registrar.handle_dead_flow(PHONE, &dead),
+        unregistered()
+    );
+    assert!(office.registrar.handle_dead_flow(PHONE, &dead).is_empty());
+}
+
+#[test]
+fn a_flow_is_promised_only_where_it_can_be_kept() {
+    let mut office = Office::new();
+    let contact = "Contact: <sip:a@h>;+sip.instance=\"<urn:uuid:1>\";reg-id=1\r\n";
+    // Over UDP, where it would need STUN.
+    let reply = office.register(0, &format!("Supported: outbound\r\n{contact}"));
+    assert_eq!((reply.status, header(&reply, "Require")), (200, None));
+    assert_eq!(reply.silence, None);
+    // Without the option tag reg-id says nothing.
+    let reply = office.register(1, contact);
+    assert_eq!(reply.status, 200);
+    assert_eq!(office.registrar.bindings(PHONE)[0].outbound, None);
+    // By a proxy that does not keep flows; by one that does.
+    let via = "Via: SIP/2.0/UDP b;branch=z9hG4bK2\r\n";
+    assert_eq!(keep(&mut office, 1, 1, via).status, 439);
+    let path = format!("{via}Path: <sip:edge.example;lr;ob>\r\n");
+    assert_eq!(keep(&mut office, 1, 1, &path).status, 200);
+    // Of two contacts with flows nobody knows which is which.
+    let second = "Contact: <sip:b@h>;+sip.instance=\"<urn:uuid:1>\";reg-id=2\r\n";
+    assert_eq!(keep(&mut office, 1, 1, second).status, 400);
+    for number in ["0", "2147483648", "x"] {
+        let wrong = contact.replace("reg-id=1", &format!("reg-id={number}"));
+        office.register(5, &format!("Supported: outbound\r\n{wrong}"));
+        assert_eq!(
+            office.registrar.bindings(PHONE)[0].outbound,
+            None,
+            "{number}"
+        );
+    }
+}
+
+#[test]
+fn a_path_is_kept_and_told_to_phones_that_know_of_it() {
+    let mut office = Office::new();
+    let contact = "Contact: <sip:a@10.0.0.1>\r\n";
+    let path = "Path: <sip:p2.example;lr>\r\nPath: <sip:p1.example;lr;ob>\r\n";
+    let reply = office.register(0, &format!("{path}{contact}"));
+    assert_eq!(reply.status, 420);
+    assert_eq!(header(&reply, "Unsupported").as_deref(), Some("path"));
+    let reply = office.register(1, &format!("Supported: path\r\n{path}{contact}"));
+    assert_eq!(reply.status, 200);
+    assert!(header(&reply, "Supported").is_some_and(|tags| tags.contains("path")));
+    let told = reply
+        .headers
+        .iter()
+        .filter(|(name, _)| *name == HeaderName::Path);
+    assert_eq!(told.count(), 2);
+    let binding = &office.registrar.bindings(PHONE)[0];
+    let kept: Vec<_> = binding.path.iter().map(ToString::to_string).collect();
+    assert_eq!(kept, ["<sip:p2.example;lr>", "<sip:p1.example;lr;ob>"]);
+    for bad in ["<sip:strict.example>", "<tel:110>", "nonsense", "<sip:a"] {
+        let bad = format!("Supported: path\r\nPath: {bad}\r\n{contact}");
+        assert_eq!(office.register(2, &bad).status, 400, "{bad}");
+    }
+    let many = "Path: <sip:p;lr>\r\n".repeat(9);
+    let many = format!("Supported: path\r\n{many}{contact}");
+    assert_eq!(office.register(3, &many).status, 400);
+    let long = format!("Contact: <sip:{}@h>\r\n", "a".repeat(1100));
+    assert_eq!(office.register(4, &long).status, 400);
 }

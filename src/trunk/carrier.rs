@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{IdentityPolicy, Network, Profile};
+use super::{IdentityPolicy, Network, Profile, TransferPolicy};
 use crate::sip::auth::Credentials;
 use crate::sip::location::Destination as Target;
 
@@ -33,6 +33,8 @@ pub struct Trunk {
     pub profile: Profile,
     /// What is believed and said about who calls: the profile's, as overridden.
     pub identity: IdentityPolicy,
+    /// What it may do in transfers.
+    pub transfer: TransferPolicy,
 }
 
 /// One of a trunk's accounts.
@@ -139,6 +141,7 @@ pub(super) mod tests {
             accounts: Vec::new(),
             profile: Profile::default(),
             identity: IdentityPolicy::default(),
+            transfer: TransferPolicy::default(),
         }
     }
 

@@ -10,6 +10,7 @@ mod pattern;
 pub mod profile;
 pub mod qualify;
 pub mod registration;
+mod transfer;
 
 pub use crate::sip::location::Destination as Target;
 pub use carrier::{Account, Trunk, accepting, calling};
@@ -31,3 +32,4 @@ pub use numbers::{
 };
 pub use pattern::{Pattern, PatternError, normalise};
 pub use profile::Profile;
+pub use transfer::TransferPolicy;

@@ -8,27 +8,29 @@ use serde_json::Value;
 
 use super::address::CARRIER;
 use super::office::Office;
+use super::phone::Answering;
 use super::quiet;
 use super::record::list;
 use super::sipp::Running;
+use super::sound::tone;
 use super::tap::Tap;
 use super::wait;
 
 /// A carrier's shape, in SIPp's words.
 #[derive(Clone, Copy)]
-struct Shape {
-    profile: &'static str,
+pub(crate) struct Shape {
+    pub(crate) profile: &'static str,
     /// Further keys of the trunk.
-    keys: &'static str,
-    register: &'static str,
-    challenge: &'static str,
-    ring: &'static str,
-    answer: &'static str,
-    codec: u8,
-    number: &'static str,
+    pub(crate) keys: &'static str,
+    pub(crate) register: &'static str,
+    pub(crate) challenge: &'static str,
+    pub(crate) ring: &'static str,
+    pub(crate) answer: &'static str,
+    pub(crate) codec: u8,
+    pub(crate) number: &'static str,
 }
 
-const GENERIC: Shape = Shape {
+pub(crate) const GENERIC: Shape = Shape {
     profile: "generic",
     keys: "",
     register: REGISTERED,
@@ -198,8 +200,79 @@ fn a_carrier_without_audio_is_named() {
     assert_eq!(outcome(&report, "keys"), "failed", "{report:#}");
 }
 
+#[test]
+fn the_next_trunk_is_tried_when_one_cannot_carry_the_call() {
+    let _turn = quiet::shared();
+    let office = two_trunks();
+    let first = refusing(&office, "503 Service Unavailable\n      Retry-After: 60");
+    let second = office
+        .sipp("phone_answers", office.block.at(SECOND, PORT))
+        .set("phone", "carrier")
+        .set("ring_ms", 100)
+        .set("talk_ms", 500)
+        .steps(&[])
+        .start();
+    let mut phone = office.phone(1_005, Answering::Manual, &tone(880.0, 30.0));
+    phone.dial("00398765432");
+    phone.event("CALL_ESTABLISHED");
+    phone.event("CALL_CLOSED");
+    second.succeed(wait::PATIENCE);
+    first.succeed(wait::PATIENCE);
+    let record = office.records(1).remove(0);
+    let trunks: Vec<&Value> = list(&record["legs"])
+        .iter()
+        .map(|leg| &leg["trunk"])
+        .collect();
+    assert_eq!(trunks, [&Value::Null, &"demo".into(), &"second".into()]);
+    let trunks = office.api.json("/v1/trunks");
+    assert!(trunks["trunks"][0]["rests_until"].is_number(), "{trunks:#}");
+}
+
+#[test]
+fn a_busy_callee_is_not_rung_by_another_trunk() {
+    let _turn = quiet::shared();
+    let office = two_trunks();
+    let tap = Tap::on(office.block);
+    let first = refusing(&office, "486 Busy Here");
+    let mut phone = office.phone(1_005, Answering::Manual, &tone(880.0, 30.0));
+    phone.dial("00398765432");
+    phone.event("CALL_CLOSED");
+    first.succeed(wait::PATIENCE);
+    let second = tap.sip_to(office.block.at(SECOND, PORT), "INVITE sip:");
+    assert!(second.is_empty(), "one callee, one verdict");
+}
+
+/// The demo office with a way out by two trunks.
+fn two_trunks() -> Office {
+    let mut office = Office::prepare();
+    let trunk = |name: &str, host| {
+        let target = office.block.at(host, PORT);
+        format!(
+            "[[trunk]]\nname = \"{name}\"\naccept = [\"{}\"]\ntarget = \"udp:{target}\"\n\
+             caller_id = \"+81312345678\"\n",
+            target.ip()
+        )
+    };
+    let trunks = trunk("demo", CARRIER) + &trunk("second", SECOND);
+    office.rewrite("trunks.toml", |_| trunks);
+    office.rewrite("numbers.toml", |text| {
+        let one = "out; of several prefixes the longest wins\ntrunk = \"demo\"";
+        assert!(text.contains(one), "{text}");
+        text.replace(one, "out\ntrunks = [\"demo\", \"second\"]")
+    });
+    office.start();
+    office
+}
+
+fn refusing(office: &Office, status: &str) -> Running {
+    office
+        .sipp("phone_refuses", office.block.at(CARRIER, PORT))
+        .set("status", status)
+        .start()
+}
+
 /// The demo office whose trunk is the carrier.
-fn office(shape: &Shape) -> Office {
+pub(crate) fn office(shape: &Shape) -> Office {
     let mut office = Office::prepare();
     let carrier = office.block.at(CARRIER, PORT);
     office.rewrite("trunks.toml", |_| {
@@ -230,7 +303,7 @@ fn double(office: &Office, shape: &Shape) -> super::sipp::Sipp {
 }
 
 /// A carrier that sends back what it hears.
-fn carrier(office: &Office, shape: &Shape) -> Running {
+pub(crate) fn carrier(office: &Office, shape: &Shape) -> Running {
     double(office, shape).echoing().start()
 }
 
@@ -254,7 +327,7 @@ fn passes(office: &Office, shape: &Shape) -> Value {
 
 /// Whether `tsunagu trunk test` says that all is well, and its report.
 #[track_caller]
-fn test(office: &Office, number: &str) -> (bool, Value) {
+pub(crate) fn test(office: &Office, number: &str) -> (bool, Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_tsunagu"))
         .args(["trunk", "test", "demo", "--number", number, "--json"])
         .args(["--url", &office.api.base])
@@ -267,14 +340,14 @@ fn test(office: &Office, number: &str) -> (bool, Value) {
 }
 
 #[track_caller]
-fn outcome(report: &Value, check: &str) -> String {
+pub(crate) fn outcome(report: &Value, check: &str) -> String {
     let rows = list(&report["rows"]);
     let row = rows.iter().find(|row| row["check"] == check);
     let row = row.unwrap_or_else(|| panic!("no row {check} in {report:#}"));
     row["outcome"].as_str().unwrap_or_default().to_owned()
 }
 
-fn registered(office: &Office) {
+pub(crate) fn registered(office: &Office) {
     wait::until_true("the registration", wait::PATIENCE, || {
         office.api.json("/v1/trunks")["trunks"][0]["registered"] == 1
     });
@@ -294,8 +367,10 @@ fn line<'t>(message: &'t str, name: &str) -> &'t str {
     found.unwrap_or_else(|| panic!("no {name} in {message}"))
 }
 
+/// Host of the second carrier.
+const SECOND: u8 = 3;
 /// Where the carrier is.
-const PORT: u16 = 5_060;
+pub(crate) const PORT: u16 = 5_060;
 
 const PLAIN_RING: &str = "  <send><![CDATA[
 
@@ -384,7 +459,7 @@ const REGISTERED: &str = "  <send><![CDATA[
 
     ]]></send>";
 
-const NGN_REGISTERED: &str = "  <send><![CDATA[
+pub(crate) const NGN_REGISTERED: &str = "  <send><![CDATA[
 
       SIP/2.0 200 OK
       [last_Via:]

@@ -9,7 +9,7 @@ use tsunagu::sdp::{self, AudioCodec, Description, Direction, LocalMedia, Negotia
 use tsunagu::sip::auth::Credentials;
 use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, ReferId, SessionId, Settings, Terms};
 use tsunagu::sip::{
-    ConnectionId, Flow, HeaderName, Host, Method, NameAddr, Protocol, Uri, UserAgent,
+    ConnectionId, Flow, HeaderName, Host, Message, Method, NameAddr, Protocol, Uri, UserAgent,
 };
 
 use crate::voice::Voice;
@@ -52,6 +52,8 @@ pub(crate) struct Peer {
     pub(crate) registered: Option<u16>,
     /// Codecs it takes, best first.
     pub(crate) codecs: Vec<AudioCodec>,
+    /// Headers of the next INVITE.
+    extra: Vec<(HeaderName, String)>,
     /// The last REFER that came: accepted, not carried out.
     pub(crate) asked: Option<(SessionId, ReferId, String)>,
     /// The switch it belongs to.
@@ -77,6 +79,10 @@ pub(crate) struct Talk {
     /// Statuses with which offers of ours after the first were refused.
     pub(crate) reoffers_failed: Vec<u16>,
     pub(crate) reoffers_done: usize,
+    /// Call-ID, own tag and theirs.
+    dialog: Option<(String, String, String)>,
+    /// The INVITE's Referred-By.
+    pub(crate) referred_by: Option<String>,
     /// The answer to a REFER of ours.
     pub(crate) referred: Option<u16>,
     /// Statuses that NOTIFYs told.
@@ -146,6 +152,7 @@ impl Peer {
             registered: None,
             codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
             asked: None,
+            extra: Vec::new(),
             switch: SWITCH,
             password,
             hz: 440,
@@ -226,7 +233,7 @@ impl Peer {
             to: NameAddr::new(self.address_of(number)),
             contact_user: from.to_owned(),
             routes: Vec::new(),
-            headers: Vec::new(),
+            headers: self.extra.clone(),
             body,
             credentials: self.credentials(),
             manners: None,
@@ -248,6 +255,36 @@ impl Peer {
             return;
         };
         self.ua.bye(now, talk.session, &[]);
+    }
+
+    /// Asks the switch to call somebody in its place.
+    pub(crate) fn refer(&mut self, now: Timestamp, talk: usize, to: &str) {
+        let session = self.talks[talk].session;
+        self.ua.refer(now, session, to, &[]);
+    }
+
+    /// The Refer-To of an attended transfer to whoever `talk` is with (RFC 5589 §7.1).
+    pub(crate) fn consulted(&self, talk: usize) -> String {
+        let (call_id, own, theirs) = self.talks[talk].dialog.as_ref().expect("a dialog");
+        format!(
+            "<sip:x@{}?Replaces={call_id}%3Bto-tag%3D{theirs}%3Bfrom-tag%3D{own}&X-Evil=1%0d%0aVia:x>",
+            self.switch
+        )
+    }
+
+    /// The Replaces that puts another device in the place of `talk`'s.
+    pub(crate) fn replaces(&self, talk: usize) -> String {
+        let (call_id, own, theirs) = self.talks[talk].dialog.as_ref().expect("a dialog");
+        format!("{call_id};to-tag={theirs};from-tag={own}")
+    }
+
+    /// Calls to take the place of a dialog.
+    pub(crate) fn call_in_place(&mut self, now: Timestamp, replaces: &str) -> usize {
+        self.extra = vec![(HeaderName::Replaces, replaces.to_owned())];
+        let name = self.name.clone();
+        let talk = self.place_call(now, "1000", &name, Offer::Early);
+        self.extra.clear();
+        talk
     }
 
     /// Asks for another direction: [`Direction::SendOnly`] is hold.
@@ -272,7 +309,10 @@ impl Peer {
             Event::Incoming {
                 session, request, ..
             } => {
-                return self.incoming(now, session, request.body());
+                let wish = self.incoming(now, session, request.body());
+                let by = request.header_text(HeaderName::ReferredBy);
+                self.talk(session)?.referred_by = by.map(|by| by.into_owned());
+                return wish;
             }
             Event::Request { transaction, .. } => {
                 self.ua.respond(now, transaction, 200, &[], None);
@@ -284,11 +324,13 @@ impl Peer {
             Event::Progress { session, response } => {
                 let talk = self.talk(session)?;
                 talk.heard.extend(response.status());
+                talk.note_dialog(&response);
                 talk.agree(response.body());
             }
             Event::Answered { session, response } => {
                 let talk = self.talk(session)?;
                 talk.heard.extend(response.status());
+                talk.note_dialog(&response);
                 talk.is_answered = true;
                 let body = talk.settle(response.body());
                 self.ua.acknowledge(now, session, body);
@@ -355,10 +397,15 @@ impl Peer {
                 self.asked = Some((session, refer, to));
                 self.ua.accept_refer(now, session, refer);
             }
-            Event::Acknowledged { .. }
-            | Event::EarlyAnswer { .. }
-            | Event::EarlyEnded { .. }
-            | Event::Info { .. } => {}
+            Event::Acknowledged { session, body } => {
+                let talk = self.talk(session)?;
+                if talk.dialog.is_none() {
+                    talk.note_dialog(&body);
+                    let turned = talk.dialog.take();
+                    talk.dialog = turned.map(|(call_id, theirs, own)| (call_id, own, theirs));
+                }
+            }
+            Event::EarlyAnswer { .. } | Event::EarlyEnded { .. } | Event::Info { .. } => {}
         }
         None
     }
@@ -474,11 +521,22 @@ impl Talk {
             retry_after: None,
             reoffers_failed: Vec::new(),
             reoffers_done: 0,
+            dialog: None,
+            referred_by: None,
             referred: None,
             told: Vec::new(),
             local,
             offer,
         }
+    }
+
+    /// Learns what a Replaces must name.
+    fn note_dialog(&mut self, response: &Message) {
+        let tag = |address: Result<&NameAddr, _>| address.ok()?.tag().map(str::to_owned);
+        let call_id = response.call_id().ok().map(str::to_owned);
+        self.dialog = call_id
+            .zip(tag(response.from()).zip(tag(response.to())))
+            .map(|(call_id, (own, theirs))| (call_id, own, theirs));
     }
 
     /// Takes their answer to our offer.

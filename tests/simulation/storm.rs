@@ -337,6 +337,7 @@ impl Storm {
                 while let Some(output) = self.phones[place].ua.poll_output() {
                     any = true;
                     match output {
+                        ua::Output::Alias { .. } => {}
                         // Everybody is known by address: nobody answers.
                         ua::Output::Query(_) => {}
                         ua::Output::Transmit { flow, bytes } => self.send(flow, &bytes),
@@ -361,6 +362,7 @@ impl Storm {
                 told.switch.pump.handle(self.now, ShardId(0), command);
                 told.switch.pump.commit().expect("written");
             }
+            Output::Alias { .. } | Output::Silence { .. } => {}
             Output::Transmit { flow, bytes } => self.send(flow, &bytes),
             Output::Bindings
             | Output::Query(_)

@@ -62,6 +62,7 @@ impl Switch {
         } = ground;
         let node = &office.node;
         let config = EngineConfig {
+            other_family: None,
             workers: node.media.workers,
             bind: node.media.address,
             advertised: node.media.advertised,

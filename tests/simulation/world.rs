@@ -47,6 +47,11 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
+    /// Whether the message holds a text.
+    pub(crate) fn has(&self, text: &str) -> bool {
+        self.text.contains(text)
+    }
+
     /// The message without what chance alone decided, when it belongs to a known dialog.
     pub(crate) fn within(&self, known: &HashSet<String>) -> Option<String> {
         if !known.contains(&self.call_id) || self.what.contains("REGISTER") {
@@ -136,6 +141,21 @@ impl World {
             items: BTreeMap::new(),
             count: 0,
         }
+    }
+
+    /// What names the dialog that a far end's last 180 began, as the switch sees it.
+    pub(crate) fn ringing_dialog(&self, peer: usize) -> String {
+        let what = format!("{} -> 180 INVITE", self.peers[peer].name);
+        let sent = self.sent.iter().rfind(|sent| sent.what == what);
+        let text = sent.expect("a 180").text.clone();
+        let ringing = Message::parse(text.into()).expect("written by us");
+        let tag = |address: Result<&tsunagu::sip::NameAddr, _>| {
+            let address = address.expect("there");
+            address.tag().expect("a tag").to_owned()
+        };
+        let call_id = ringing.call_id().expect("there").to_owned();
+        let (own, theirs) = (tag(ringing.from()), tag(ringing.to()));
+        format!("{call_id};to-tag={own};from-tag={theirs}")
     }
 
     /// Does something to a far end and takes up what it says.
@@ -325,6 +345,7 @@ impl World {
                 while let Some(output) = self.peers[peer].ua.poll_output() {
                     any = true;
                     match output {
+                        ua::Output::Alias { .. } => {}
                         ua::Output::Query(question) => {
                             let now = self.now;
                             self.peers[peer]
@@ -362,6 +383,7 @@ impl World {
                 let at = self.link.heard(self.now, Hallway::ToRouter);
                 self.put(at, Item::Command(command));
             }
+            Output::Alias { .. } | Output::Silence { .. } => {}
             Output::Transmit { flow, bytes } => self.send_to(flow, bytes),
         }
     }

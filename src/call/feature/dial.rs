@@ -61,6 +61,16 @@ impl Dial {
         dial
     }
 
+    /// One more leg that may answer.
+    pub(crate) fn add(&mut self, leg: LegId) {
+        self.legs.push(leg);
+    }
+
+    /// Gives up what rings, for another call to go on with.
+    pub(crate) fn surrender(&mut self) -> Vec<LegId> {
+        std::mem::take(&mut self.legs)
+    }
+
     fn new(target: Target, run: Option<Run>) -> Self {
         Self {
             target,
@@ -228,15 +238,7 @@ impl Feature for Dial {
                 let over = |id: &LegId| core.leg(*id).is_none_or(|leg| !leg.is_live());
                 if self.legs.iter().all(over) {
                     let status = self.refused.unwrap_or(status);
-                    let status = match status {
-                        // The caller cannot follow a redirection that was meant for us.
-                        300..=399 => 480,
-                        // RFC 3261 §16.7 step 6: 503 was about that branch, not about us.
-                        503 => 480,
-                        401 | 407 => 500,
-                        status => status,
-                    };
-                    return self.give_up(core, hands, Party::Callee, status);
+                    return self.give_up(core, hands, Party::Callee, as_told(status));
                 }
                 Next::Stay
             }
@@ -275,5 +277,17 @@ impl Feature for Dial {
             Ok(legs) => self.legs = legs,
             Err(_) => self.deadline = Some(hands.now),
         }
+    }
+}
+
+/// What those who wait are told for a refusal of whoever was rung.
+pub(super) fn as_told(status: u16) -> u16 {
+    match status {
+        // A redirection was meant for us.
+        300..=399 => 480,
+        // RFC 3261 §16.7 step 6: 503 was about that branch, not about us.
+        503 => 480,
+        401 | 407 => 500,
+        status => status,
     }
 }

@@ -3,6 +3,7 @@
 mod dial;
 mod service;
 mod talk;
+mod transfer;
 mod treatment;
 mod trunk_test;
 mod waiting;
@@ -10,6 +11,7 @@ mod waiting;
 pub(crate) use dial::Dial;
 pub(crate) use service::{Service, ServiceKind};
 pub(crate) use talk::Talk;
+pub(crate) use transfer::{Target, Transfer, Wish};
 pub(crate) use treatment::Treatment;
 pub(crate) use trunk_test::TrunkTest;
 pub(crate) use waiting::Waiting;
@@ -33,6 +35,8 @@ pub(crate) enum Stage {
     Service(Service),
     /// With another party.
     Talk(Box<Talk>),
+    /// Being transferred.
+    Transfer(Box<Transfer>),
     /// The switch tries out a trunk.
     Test(Box<TrunkTest>),
     /// In a flow.
@@ -124,6 +128,7 @@ impl Stage {
             Stage::Over => None,
             Stage::Service(service) => Some(service),
             Stage::Talk(talk) => Some(talk.as_mut()),
+            Stage::Transfer(transfer) => Some(transfer.as_mut()),
             Stage::Test(test) => Some(test.as_mut()),
             Stage::Treatment(treatment) => Some(treatment.as_mut()),
             Stage::Waiting(waiting) => Some(waiting.as_mut()),
@@ -137,6 +142,7 @@ impl Stage {
             Stage::Over => None,
             Stage::Service(service) => service.poll_timeout(),
             Stage::Talk(talk) => talk.poll_timeout(),
+            Stage::Transfer(transfer) => transfer.poll_timeout(),
             Stage::Test(test) => test.poll_timeout(),
             Stage::Treatment(treatment) => treatment.poll_timeout(),
             Stage::Waiting(waiting) => waiting.poll_timeout(),
@@ -150,6 +156,7 @@ impl Stage {
             Stage::Over => "over",
             Stage::Service(_) => "service",
             Stage::Talk(_) => "talk",
+            Stage::Transfer(_) => "transfer",
             Stage::Test(_) => "trunk test",
             Stage::Treatment(_) => "flow",
             Stage::Waiting(_) => "queue",

@@ -26,7 +26,7 @@ pub(crate) struct Talk {
 
 /// The agent who took the call, and the router's task behind it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Agent {
+pub(crate) struct Agent {
     name: String,
     leg: LegId,
     task: TaskId,
@@ -71,6 +71,78 @@ impl Talk {
             record: false,
             run,
             rings: Vec::new(),
+        }
+    }
+
+    /// Whether somebody is rung to join.
+    pub(crate) fn is_inviting(&self) -> bool {
+        !self.rings.is_empty()
+    }
+
+    /// Whether it is recorded.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.record
+    }
+
+    /// Whom the caller talks with now.
+    pub(crate) fn peer(&self) -> LegId {
+        self.peer
+    }
+
+    /// The caller will talk with somebody else.
+    pub(crate) fn go_on_with(&mut self, peer: LegId) {
+        self.peer = peer;
+    }
+
+    /// The flow to go on with, which this conversation then no longer has.
+    pub(crate) fn take_run(&mut self) -> Option<Run> {
+        self.run.take()
+    }
+
+    /// A leg leaves; when it is the agent's, the agent's work is done.
+    pub(crate) fn part(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
+        if self.agent.as_ref().is_some_and(|agent| agent.leg == leg) {
+            self.leave(core, hands);
+        }
+    }
+
+    /// The agent goes over to another call, with the task.
+    pub(crate) fn hand_over_agent(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+    ) -> Option<Agent> {
+        let agent = self.agent.take()?;
+        core.agent_enters(hands, &agent.name, None, None);
+        Some(agent)
+    }
+
+    /// Takes the agent of a call that became part of this one, and its wish to be recorded.
+    pub(crate) fn take_over(&mut self, agent: Option<Agent>, record: bool) {
+        self.record |= record;
+        if self.agent.is_none() {
+            self.agent = agent;
+        }
+    }
+
+    /// A leg has taken another's place.
+    pub(crate) fn replace(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        (old, new): (LegId, LegId),
+    ) {
+        if self.peer == old {
+            self.peer = new;
+        }
+        if let Some(agent) = self.agent.as_mut().filter(|agent| agent.leg == old) {
+            agent.leg = new;
+        }
+        core.join(hands, new);
+        self.refresh(core, hands);
+        if self.record {
+            core.stop_recording(hands);
+            core.record(hands, self.peer);
         }
     }
 
@@ -241,8 +313,9 @@ impl Feature for Talk {
 
     fn leave(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         if let Some(agent) = self.agent.take() {
-            hands.route(router::Command::Complete { task: agent.task });
-            core.agent_done(hands, agent.name, agent.wraps_up);
+            let task = agent.task.clone();
+            hands.route(router::Command::Complete { task });
+            core.agent_done(hands, (agent.name, agent.task), agent.wraps_up);
         }
     }
 }

@@ -52,6 +52,13 @@ impl Waiting {
         }
     }
 
+    /// One more leg of the offer under way that may answer.
+    pub(crate) fn add(&mut self, leg: LegId) {
+        if let Some(offer) = self.offer.as_mut() {
+            offer.legs.push(leg);
+        }
+    }
+
     /// Makes the task that the router finds an agent for.
     fn stand_in_line(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         let task = hands.ids.task(hands.now);

@@ -3,9 +3,9 @@
 use owo_colors::Style;
 
 use super::super::text::{faint, paint, strong};
-use crate::base::{Party, Timestamp};
+use crate::base::{Cause, Party, Timestamp};
 use crate::events::record::{AgentPart, CallRecord, CallerPart, Digit, OfferRecord};
-use crate::events::{AgentStretch, Role, Stretch};
+use crate::events::{AgentStretch, Role, Stretch, TransferKind};
 
 /// What happened, ready to be drawn.
 #[derive(Debug)]
@@ -79,6 +79,7 @@ pub(super) fn tell(record: &CallRecord) -> Story {
     teller.digits();
     teller.queues_and_offers();
     teller.agents();
+    teller.transfers();
     teller.recordings();
     teller.end();
     let Teller {
@@ -253,6 +254,29 @@ impl Teller<'_> {
                 parts.any(|one| one.stretch == stretch && one.with == agent && near(one.from))
             }
             _ => false,
+        }
+    }
+
+    fn transfers(&mut self) {
+        for transfer in &self.record.transfers {
+            let (by, party) = (strong(&transfer.by), &transfer.party);
+            let to = strong(&transfer.target);
+            let verb = match transfer.kind {
+                TransferKind::Replaced => format!("{by} takes the place of {party}"),
+                TransferKind::Passed => format!("{by} has the carrier send {party} to {to}"),
+                _ => format!("{by} transfers {party} to {to}"),
+            };
+            let kind = faint(format!("({})", transfer.kind.as_str()));
+            self.say(transfer.requested, 6, format!("{verb} {kind}"));
+            let failed = transfer.status.filter(|status| *status != 200);
+            if let (Some(at), Some(status)) = (transfer.ended, failed) {
+                let cause = Cause::from_status(status).to_string();
+                let cause = paint(cause, Style::new().yellow());
+                self.say(at, 3, format!("transfer to {to} failed: {cause}"));
+            }
+        }
+        if let (Some(call), Some(at)) = (&self.record.continued_in, self.record.ended) {
+            self.say(at, 5, format!("goes on as {}", strong(call)));
         }
     }
 

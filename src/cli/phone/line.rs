@@ -287,6 +287,7 @@ impl Line {
         while let Some(output) = self.ua.poll_output() {
             match output {
                 Output::Event(event) => self.event(event),
+                Output::Alias { .. } => {}
                 // A phone knows its switch by address and asks nobody: the question times out.
                 Output::Query(_) => {}
                 Output::Transmit { flow, bytes } => self.transport.send(&flow, bytes),

@@ -15,6 +15,7 @@ use super::files::{Files, Kind};
 use super::names::Names;
 use super::node::Listeners;
 use super::section::{At, Notes, Section};
+use super::transfer;
 use crate::sip::Host;
 use crate::trunk::{Network, Site, Trunk, normalise};
 
@@ -71,6 +72,7 @@ pub(super) fn read(
                 normalise(text).ok_or_else(|| format!("\"{text}\" is not a number"))
             });
             let identity = identity::read(&trunk, profile.identity.clone(), around.site, notes);
+            let transfer = transfer::read_trunk(&trunk);
             trunk.close();
             if let Some(name) = &name {
                 trunks.names.declare(notes, name);
@@ -88,6 +90,7 @@ pub(super) fn read(
                     accounts,
                     profile,
                     identity,
+                    transfer,
                 });
             }
         }

@@ -7,6 +7,7 @@
 mod archive;
 mod parts;
 mod rfc3339;
+mod transfers;
 
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ use super::{Check, Direction, Diverted, Event, Fact, Role, Stretch};
 use crate::base::{CallId, Party, Timestamp};
 
 pub use archive::{Archive, ArchiveError, Filter};
+pub use transfers::TransferRecord;
+
 pub use parts::{
     AgentPart, AgentTimeline, CallerPart, Digit, LegRecord, OfferRecord, QueueVisit,
     RecordingRecord,
@@ -103,6 +106,12 @@ pub struct CallRecord {
     pub offers: Vec<OfferRecord>,
     /// Recordings.
     pub recordings: Vec<RecordingRecord>,
+    /// Transfers, in the order they were asked for.
+    #[serde(default)]
+    pub transfers: Vec<TransferRecord>,
+    /// The call that this one became part of: it was a consultation.
+    #[serde(default)]
+    pub continued_in: Option<CallId>,
     /// When the last event was taken in.
     #[serde(with = "rfc3339")]
     pub updated: Timestamp,
@@ -146,6 +155,8 @@ impl Default for CallRecord {
             queues: Vec::new(),
             offers: Vec::new(),
             recordings: Vec::new(),
+            transfers: Vec::new(),
+            continued_in: None,
             updated: Timestamp::ZERO,
             truncated: false,
         }
@@ -218,6 +229,15 @@ impl CallRecord {
             Fact::Offered { .. } | Fact::OfferEnded { .. } => {
                 let fits = parts::offer(&mut self.offers, &event.fact, at);
                 self.truncated |= !fits;
+            }
+            Fact::TransferRequested { .. }
+            | Fact::TransferDone { .. }
+            | Fact::TransferFailed { .. } => {
+                let fits = transfers::take(&mut self.transfers, &event.fact, at);
+                self.truncated |= !fits;
+            }
+            Fact::Continued { into } => {
+                self.continued_in.get_or_insert_with(|| into.clone());
             }
             Fact::RecordingStarted { .. } | Fact::RecordingPublished { .. } => {
                 let fits = parts::recording(&mut self.recordings, &event.fact, at);

@@ -31,6 +31,7 @@ pub(super) struct Calls {
     loss: Histogram,
     jitter: Histogram,
     recordings: Family<Recording, Counter>,
+    transfers: Family<Transferred, Counter>,
 }
 
 /// What is kept of one call in progress.
@@ -43,6 +44,8 @@ struct Open {
     answered: bool,
     queued: Option<Timestamp>,
     offered: String,
+    /// Kind of the transfer under way.
+    transfer: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -72,6 +75,12 @@ struct Recording {
     result: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Transferred {
+    kind: &'static str,
+    outcome: &'static str,
+}
+
 impl Calls {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let calls = Self {
@@ -89,6 +98,7 @@ impl Calls {
             loss: Histogram::new([0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2]),
             jitter: Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1]),
             recordings: Family::default(),
+            transfers: Family::default(),
         };
         registry.register(
             "tsunagu_calls_started",
@@ -150,6 +160,11 @@ impl Calls {
             "Recordings published",
             calls.recordings.clone(),
         );
+        registry.register(
+            "tsunagu_transfers",
+            "Transfers that were tried, by how they ended",
+            calls.transfers.clone(),
+        );
         calls
     }
 
@@ -170,6 +185,7 @@ impl Calls {
                     answered: false,
                     queued: None,
                     offered: String::new(),
+                    transfer: "",
                 };
                 self.open.insert(event.call.clone(), open);
             }
@@ -244,6 +260,17 @@ impl Calls {
                 let outcome = word(outcome, &LEFT);
                 self.left
                     .get_or_create(&QueueOutcome { queue, outcome })
+                    .inc();
+            }
+            Fact::TransferRequested { kind, .. } => open.transfer = kind.as_str(),
+            Fact::TransferDone { .. } | Fact::TransferFailed { .. } => {
+                let outcome = match &event.fact {
+                    Fact::TransferDone { .. } => "done",
+                    _ => "failed",
+                };
+                let kind = open.transfer;
+                self.transfers
+                    .get_or_create(&Transferred { kind, outcome })
                     .inc();
             }
             Fact::Offered { queue, .. } => open.offered = known(&mut self.queues, queue),
@@ -349,7 +376,7 @@ const OFFERS: [&str; 9] = [
 pub(super) mod tests {
     use super::*;
     use crate::base::{Cause, Party, RecordingId, ReservationId, TaskId};
-    use crate::events::{Direction, RecordingFacts};
+    use crate::events::{Direction, RecordingFacts, TransferKind};
 
     /// A call through a queue, one offer missed and one taken.
     pub(in super::super) fn story(mut tell: impl FnMut(Event)) {
@@ -421,6 +448,17 @@ pub(super) mod tests {
                 outcome: "answered".into(),
             },
         );
+        let leg = LegId(1);
+        let requested = Fact::TransferRequested {
+            kind: TransferKind::Blind,
+            leg,
+            by: "1001".into(),
+            party: "1002".into(),
+            target: "1003".into(),
+            consultation: None,
+        };
+        fact(1, requested);
+        fact(1, Fact::TransferDone { leg, to: None });
         fact(
             60_000,
             Fact::CallEnded {

@@ -142,7 +142,7 @@ impl Life {
     fn break_stream(&mut self) {
         self.note("stream broken");
         let broken = self.flow;
-        for reaction in self.table.handle_transport_error(&broken) {
+        for reaction in self.table.handle_transport_error(self.now, &broken) {
             self.take(&reaction, None);
         }
     }

@@ -33,6 +33,8 @@ struct Entry<O> {
     kept: Bytes,
     /// Where a response goes when the stream it should go to is gone (RFC 3261 §18.2.2).
     fallback: Option<SocketAddr>,
+    /// What is sent, and where, when the stream cannot be had (RFC 3261 §18.1.1).
+    instead: Option<(Flow, Bytes)>,
     merge: Option<u128>,
     owner: O,
 }
@@ -139,6 +141,7 @@ impl<O: Clone> Table<O> {
             flow,
             kept: request,
             fallback: None,
+            instead: None,
             merge: None,
             owner,
         };
@@ -161,6 +164,7 @@ impl<O: Clone> Table<O> {
             flow: arrival.flow,
             kept: Bytes::new(),
             fallback: arrival.fallback,
+            instead: None,
             merge: arrival.merge,
             owner,
         };
@@ -282,7 +286,11 @@ impl<O: Clone> Table<O> {
 
     /// Transactions on a stream that failed. Responses are sent once more to where the request
     /// said it came from.
-    pub(crate) fn handle_transport_error(&mut self, failed: &Flow) -> Vec<Reaction<O>> {
+    pub(crate) fn handle_transport_error(
+        &mut self,
+        now: Timestamp,
+        failed: &Flow,
+    ) -> Vec<Reaction<O>> {
         let from = (failed.remote, TransactionId::MIN);
         let to = (failed.remote, TransactionId::MAX);
         let affected: Vec<_> = self
@@ -298,11 +306,14 @@ impl<O: Clone> Table<O> {
             .collect();
         affected
             .into_iter()
-            .filter_map(|id| self.fail_stream(id))
+            .filter_map(|id| self.fail_stream(now, id))
             .collect()
     }
 
-    fn fail_stream(&mut self, id: TransactionId) -> Option<Reaction<O>> {
+    fn fail_stream(&mut self, now: Timestamp, id: TransactionId) -> Option<Reaction<O>> {
+        if let Some(reaction) = self.begin_instead(now, id) {
+            return Some(reaction);
+        }
         let entry = self.entries.get_mut(&id)?;
         if let Some(fallback) = entry.fallback.take() {
             self.streams.remove(&(entry.flow.remote, id));
@@ -328,6 +339,48 @@ impl<O: Clone> Table<O> {
             Machine::InviteServer(invite) => invite.handle_transport_error(),
             Machine::Server(server) => server.handle_transport_error(),
         })
+    }
+
+    /// The client transaction begins anew by datagrams, unless somebody answered already.
+    fn begin_instead(&mut self, now: Timestamp, id: TransactionId) -> Option<Reaction<O>> {
+        let entry = self.entries.get_mut(&id)?;
+        let (flow, request) = entry.instead.take()?;
+        let machine = match &entry.machine {
+            Machine::Client(client) if client.state == client::State::Trying => Machine::Client(
+                Client::start(now, &self.timing, flow.protocol.is_reliable()),
+            ),
+            Machine::InviteClient(invite) if invite.state == invite_client::State::Calling => {
+                let reliable = flow.protocol.is_reliable();
+                Machine::InviteClient(InviteClient::start(now, &self.timing, reliable))
+            }
+            _ => return None,
+        };
+        let entry = Entry {
+            machine,
+            flow,
+            kept: request.clone(),
+            fallback: None,
+            instead: None,
+            merge: None,
+            owner: entry.owner.clone(),
+        };
+        let owner = entry.owner.clone();
+        self.insert(id, entry);
+        Some(Reaction {
+            id,
+            owner,
+            flow,
+            step: Step::SEND,
+            kept: request,
+            over: false,
+        })
+    }
+
+    /// What a client transaction sends, and where, should its stream not come about.
+    pub(crate) fn send_instead(&mut self, id: TransactionId, instead: (Flow, Bytes)) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.instead = Some(instead);
+        }
     }
 
     fn insert(&mut self, id: TransactionId, entry: Entry<O>) {

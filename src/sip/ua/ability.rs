@@ -20,6 +20,8 @@ fn known(method: &Method) -> &'static [&'static str] {
     match method {
         Method::Refer => &["norefersub", "replaces"],
         Method::Invite | Method::Update => &["100rel", "199", "replaces", "timer"],
+        // RFC 5626, RFC 3327: the registrar has its own rules about both.
+        Method::Register => &["outbound", "path"],
         _ => &["100rel", "199", "timer"],
     }
 }

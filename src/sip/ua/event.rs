@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sip::location::Question;
 use crate::sip::transaction::TransactionId;
-use crate::sip::{Failure, Flow, Message};
+use crate::sip::{Failure, Flow, Host, Message};
 
 use super::ReferId;
 use super::way::Unreached;
@@ -35,6 +35,16 @@ pub struct ServerTransactionId(pub(in crate::sip) TransactionId);
 /// What a user agent wants done.
 #[derive(Clone, Debug)]
 pub enum Output {
+    /// Requests to `host` and `port` may be sent over an accepted connection, if its certificate is
+    /// for that host (RFC 5923 §8.1).
+    Alias {
+        /// The connection.
+        flow: Flow,
+        /// Whom its other side says to be.
+        host: Host,
+        /// His port, the usual one when `None`.
+        port: Option<u16>,
+    },
     /// Something the call must know.
     Event(Event),
     /// A question for a name server; [`super::UserAgent::handle_answer`] takes the answer.

@@ -88,7 +88,12 @@ impl Identity {
     }
 
     pub(super) fn via_with(&self, flow: &Flow, branch: &str) -> Via {
-        Via::new(flow.protocol, self.address(flow), branch)
+        let mut via = Via::new(flow.protocol, self.address(flow), branch);
+        if flow.protocol.is_secure() {
+            // RFC 5923 §6: requests may come back over the same connection.
+            via.params.push("alias", None);
+        }
+        via
     }
 
     /// Our Contact on a flow, as written.
@@ -114,6 +119,14 @@ impl Identity {
         text.push_str(&self.prefix);
         text.push_str(&self.entropy.token(length));
         text
+    }
+
+    /// Whether we take connections of this protocol from that family.
+    pub(super) fn listens(&self, protocol: Protocol, remote: SocketAddr) -> bool {
+        let fits = |(offered, address): &(Protocol, SocketAddr)| {
+            *offered == protocol && address.is_ipv4() == remote.is_ipv4()
+        };
+        self.settings.advertised.iter().any(fits)
     }
 
     fn address(&self, flow: &Flow) -> SocketAddr {

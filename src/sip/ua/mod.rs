@@ -28,6 +28,7 @@ mod retry;
 mod screen;
 mod session;
 mod settings;
+mod size;
 mod subscription;
 mod terms;
 #[cfg(test)]
@@ -36,6 +37,7 @@ mod timeout;
 mod way;
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -113,6 +115,8 @@ pub struct UserAgent {
     seeker: failover::Seeker,
     outputs: VecDeque<Output>,
     stats: Arc<Stats>,
+    /// Where nobody listens for TCP, until when that is believed.
+    deaf_to_tcp: HashMap<SocketAddr, Timestamp>,
     last_session: u64,
     last_request: u64,
 }
@@ -136,6 +140,7 @@ impl UserAgent {
             requests: HashMap::new(),
             outputs: VecDeque::new(),
             stats: Arc::default(),
+            deaf_to_tcp: HashMap::new(),
             last_session: first,
             last_request: first,
         }
@@ -207,10 +212,14 @@ impl UserAgent {
         let request = self.dress(owner, request);
         self.stats.request_sent(method);
         let is_invite = *method == Method::Invite;
-        let sent = (flow, request.clone());
+        let sized = self.by_size(now, flow, request);
+        let sent = (sized.flow, sized.request.clone());
         self.transactions
             .start_client(now, id, is_invite, sent, owner);
-        self.transmit(flow, request);
+        if let Some(instead) = sized.instead {
+            self.transactions.send_instead(id, instead);
+        }
+        self.transmit(sized.flow, sized.request);
         id
     }
 

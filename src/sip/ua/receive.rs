@@ -10,7 +10,7 @@ use crate::sip::{Flow, HeaderName, Message, Method, ParseError, Refusal, Via};
 use super::reply::Reply;
 use super::screen::{Arrived, object};
 use super::session::Phase;
-use super::{Event, Owner, SessionId, UserAgent};
+use super::{Event, Output, Owner, SessionId, UserAgent};
 
 impl UserAgent {
     /// A message from the network.
@@ -31,6 +31,13 @@ impl UserAgent {
         datagram: &Bytes,
         error: &ParseError,
     ) {
+        // RFC 5626 §4.4.2 wants STUN over UDP; many phones send empty lines, to keep a NAT open.
+        if datagram
+            .iter()
+            .all(|octet| matches!(octet, b'\r' | b'\n' | 0))
+        {
+            return;
+        }
         count(&self.stats.malformed);
         let answerable = matches!(error, ParseError::StartLine(_))
             && !datagram.starts_with(b"SIP/")
@@ -56,6 +63,14 @@ impl UserAgent {
         if let Some(reaction) = self.transactions.handle_request(now, id, false) {
             count(&self.stats.repeats_received);
             return self.send_again(&reaction);
+        }
+        if via.params.has("alias") && flow.protocol.is_secure() {
+            // RFC 5923 §8.1; the transport knows whether the other side proved its name.
+            self.outputs.push_back(Output::Alias {
+                flow,
+                host: via.host.clone(),
+                port: via.port,
+            });
         }
         let arrived = Arrived::new(flow, via, id, method, &request);
         if let Err(Refusal { status, words }) = arrived.request.validate_request() {

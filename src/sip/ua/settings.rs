@@ -27,6 +27,9 @@ pub struct Settings {
     /// What to write into Via and Contact, by protocol and address family; the flow's own local
     /// address is used when nothing fits.
     pub advertised: Vec<(Protocol, SocketAddr)>,
+    /// Octets of the longest request sent as a datagram; longer ones go by TCP (RFC 3261 §18.1.1).
+    /// `None`: UDP carries any.
+    pub longest_datagram: Option<usize>,
     /// Bounds.
     pub limits: Limits,
     /// Our own sockets: what located requests can be sent by.
@@ -44,6 +47,7 @@ impl Default for Settings {
             timing: Timing::default(),
             user_agent: String::new(),
             advertised: Vec::new(),
+            longest_datagram: None,
             limits: Limits::default(),
             listeners: Vec::new(),
             location: location::Settings::default(),

@@ -2,7 +2,7 @@
 
 use crate::base::Timestamp;
 use crate::sip::transaction::Reaction;
-use crate::sip::{Failure, Flow};
+use crate::sip::{Failure, Flow, Protocol};
 
 use super::session::{Deadline, Phase};
 use super::{EndWhy, Owner, SessionId, UserAgent};
@@ -29,7 +29,10 @@ impl UserAgent {
 
     /// A stream broke or could not be opened.
     pub fn handle_transport_error(&mut self, now: Timestamp, flow: &Flow) {
-        for reaction in self.transactions.handle_transport_error(flow) {
+        for reaction in self.transactions.handle_transport_error(now, flow) {
+            if flow.protocol.is_stream() && reaction.flow.protocol == Protocol::Udp {
+                self.note_deaf(now, &reaction.flow);
+            }
             self.react(now, &reaction);
         }
         if flow.connection.is_some() {

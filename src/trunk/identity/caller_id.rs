@@ -269,6 +269,7 @@ mod tests {
             try_for: None,
             credentials: None,
             caller_id: caller_id.map(str::to_owned),
+            transfer: Default::default(),
             domain: None,
             accounts: Vec::new(),
             profile: crate::trunk::Profile::default(),

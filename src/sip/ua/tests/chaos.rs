@@ -1,10 +1,11 @@
 //! Calls whose owners do anything at any time, over a link that may do anything too.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::*;
 use crate::base::Entropy;
-use crate::sip::ua::{Body, Event, ReferId, SessionId};
+use crate::sip::ua::{Body, Event, ReferId, Reliable, SessionId, SessionTimer, Terms};
 
 fn anything(world: &mut World, entropy: &mut Entropy, agent: usize, session: SessionId) -> bool {
     let body = (entropy.below(3) > 0).then(|| Body::sdp("sdp"));
@@ -20,7 +21,8 @@ fn anything(world: &mut World, entropy: &mut Entropy, agent: usize, session: Ses
         }
         10 => ua.cancel(now, session, &[]),
         11 => ua.bye(now, session, &[]),
-        12..=15 => ua.reinvite(now, session, body),
+        12..=13 => ua.reinvite(now, session, body),
+        14..=15 => ua.update(now, session, Body::sdp("sdp")),
         16..=18 => ua.answer_reoffer(now, session, body),
         19 => ua.refuse_reoffer(now, session, 488),
         20..=22 => ua.acknowledge(now, session, body),
@@ -35,11 +37,28 @@ fn anything(world: &mut World, entropy: &mut Entropy, agent: usize, session: Ses
     is_rejected
 }
 
+/// Everything reliable, and intervals short enough to matter here.
+fn demanding() -> Terms {
+    let timer = SessionTimer {
+        expires: Duration::from_secs(20),
+        min_se: Duration::from_secs(10),
+        ..SessionTimer::default()
+    };
+    Terms {
+        reliable: Reliable::Required,
+        timer: Some(timer),
+        update: true,
+    }
+}
+
 fn run(seed: u64) {
     let mut entropy = Entropy::from_seed(seed);
     let mut world = World::new(seed);
     world.loss = entropy.below(4) * 100;
     world.delay = 1 + entropy.below(3) * 300;
+    for terms in &mut world.terms {
+        *terms = [Terms::PLAIN, Terms::default(), demanding()][entropy.below(3) as usize];
+    }
     if seed.is_multiple_of(5) {
         world.protocol = crate::sip::Protocol::Tcp;
         world.loss = 0;

@@ -10,7 +10,10 @@ mod faults;
 mod forks;
 mod outside;
 mod refers;
+mod reliably;
+mod renewals;
 mod reoffers;
+mod size;
 mod sockets;
 mod world;
 

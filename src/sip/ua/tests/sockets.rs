@@ -73,6 +73,7 @@ impl Node {
     fn flush(&mut self) {
         while let Some(output) = self.agent.poll_output() {
             match output {
+                Output::Alias { .. } => {}
                 Output::Query(_) => {}
                 Output::Transmit { flow, bytes } => self.transport.send(&flow, bytes),
                 Output::Event(event) => {

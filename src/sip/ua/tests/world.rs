@@ -163,6 +163,7 @@ impl World {
         for agent in [A, B] {
             while let Some(output) = self.agents[agent].poll_output() {
                 match output {
+                    Output::Alias { .. } => {}
                     Output::Query(question) => self.answer(agent, question),
                     Output::Transmit { flow, bytes } => self.transmit(agent, flow, bytes),
                     Output::Event(event) => {

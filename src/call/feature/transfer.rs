@@ -1,0 +1,464 @@
+//! A call being transferred: whoever stays hears ring-back while the target rings, and whoever
+//! asked for it waits apart, may take the call back when it fails, and leaves when it is done
+//! (RFC 5589 §6).
+
+use serde::{Deserialize, Serialize};
+
+use super::dial::as_told;
+use super::{Feature, LegEvent, Next, Service, ServiceKind, Stage, Talk, Treatment};
+use crate::base::{CallId, Cause, LegId, Party, Timestamp};
+use crate::call::core::{Core, Looped};
+use crate::call::hands::Hands;
+use crate::events::{Fact, Role, Stretch, TransferKind};
+use crate::flow::{Context, Run};
+use crate::sip::ua::ReferId;
+use crate::trunk::Destination;
+
+/// A transfer under way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Transfer {
+    wish: Wish,
+    /// The conversation to go back to.
+    talk: Box<Talk>,
+    /// The leg that leaves was the one the call was for.
+    was_lead: bool,
+    /// Whom the call was from before the party that stays became its caller.
+    from: String,
+    legs: Vec<LegId>,
+    /// The best refusal so far.
+    refused: Option<u16>,
+    deadline: Option<Timestamp>,
+    phase: Phase,
+    /// Whether it was said how it ended.
+    is_settled: bool,
+}
+
+/// What is wanted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Wish {
+    pub(crate) kind: TransferKind,
+    /// The leg that leaves.
+    pub(crate) leaver: LegId,
+    /// The REFER to be told of; `None` when nobody sent one.
+    pub(crate) refer: Option<ReferId>,
+    pub(crate) target: Target,
+    /// The consultation call that ended for it.
+    pub(crate) consultation: Option<CallId>,
+}
+
+/// Where the party that stays is sent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Target {
+    /// To be rung, or entered.
+    Number {
+        destination: Destination,
+        /// As it was asked for, normalised.
+        number: String,
+    },
+    /// Rings already: taken over from the consultation call.
+    Ringing { legs: Vec<LegId>, number: String },
+    /// The carrier is asked to carry it out.
+    Passed { refer: ReferId, number: String },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Phase {
+    /// The carrier works on it.
+    Passing,
+    /// It failed, and whoever asked for it is gone: their phone rings.
+    Recalling,
+    /// The target rings.
+    Ringing,
+}
+
+impl Target {
+    fn number(&self) -> &str {
+        match self {
+            Target::Number { number, .. }
+            | Target::Passed { number, .. }
+            | Target::Ringing { number, .. } => number,
+        }
+    }
+}
+
+impl Transfer {
+    pub(crate) fn new(wish: Wish, talk: Talk) -> Self {
+        let phase = match wish.target {
+            Target::Passed { .. } => Phase::Passing,
+            Target::Number { .. } | Target::Ringing { .. } => Phase::Ringing,
+        };
+        Self {
+            wish,
+            talk: Box::new(talk),
+            was_lead: false,
+            from: String::new(),
+            legs: Vec::new(),
+            refused: None,
+            deadline: None,
+            phase,
+            is_settled: false,
+        }
+    }
+
+    /// One more leg that may answer.
+    pub(crate) fn add(&mut self, leg: LegId) {
+        self.legs.push(leg);
+    }
+
+    /// Tells whoever sent the REFER.
+    fn tell(&self, core: &Core, hands: &mut Hands<'_>, status: u16) {
+        if let (Some(refer), Some(leaver)) = (self.wish.refer, core.leg(self.wish.leaver)) {
+            hands.ua.notify(hands.now, leaver.session, refer, status);
+        }
+    }
+
+    /// A NOTIFY of the carrier.
+    pub(crate) fn on_notified(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        status: Option<u16>,
+        is_over: bool,
+    ) -> Next {
+        if self.phase != Phase::Passing {
+            return Next::Stay;
+        }
+        match (status, is_over) {
+            (Some(200..=299), _) => {
+                self.done(core, hands, None);
+                Next::End(Party::Switch, Cause::normal().with_words("transferred"))
+            }
+            // RFC 3515 §2.4.5: the subscription ended, and nothing was said of success.
+            (Some(status @ 300..), _) => self.fail(core, hands, Cause::from_status(status)),
+            (_, true) => self.fail(core, hands, Cause::from_status(500)),
+            (Some(status), false) => {
+                self.tell(core, hands, status);
+                Next::Stay
+            }
+            (None, false) => Next::Stay,
+        }
+    }
+
+    /// Begins to ring, or goes where there is nobody to be rung.
+    fn set_out(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        let rung = match &self.wish.target {
+            Target::Passed { .. } => {
+                let generation = hands.generations.get(&core.generation);
+                // The carrier's patience is its own; ours has an end.
+                self.deadline = generation.map(|now| hands.now + now.ring_timeout * 2);
+                return Next::Stay;
+            }
+            Target::Ringing { legs, .. } => Ok(legs.clone()),
+            Target::Number { destination, .. } => match destination {
+                Destination::Phone(number) => core.ring_phone(hands, number, Role::Callee, None),
+                Destination::Trunk { trunks, number } => ring_out(core, hands, trunks, number),
+                other => match stage_of(core, hands, &other.clone()) {
+                    Some(stage) => {
+                        self.done(core, hands, None);
+                        // An agent who was sent there himself serves nobody any more.
+                        self.talk.leave(core, hands);
+                        return Next::Become(stage);
+                    }
+                    None => Err(404),
+                },
+            },
+        };
+        match rung {
+            Ok(legs) => {
+                self.legs = legs;
+                let rings = |leg: &LegId| core.leg(*leg).is_some_and(|leg| leg.rang);
+                if self.legs.iter().any(rings) {
+                    self.tell(core, hands, 180);
+                }
+                self.wait(core, hands);
+                Next::Stay
+            }
+            Err(status) => self.fail(core, hands, Cause::from_status(status)),
+        }
+    }
+
+    /// Whoever stays hears that it rings, for as long as it may.
+    fn wait(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        let generation = hands.generations.get(&core.generation);
+        self.deadline = generation.map(|now| hands.now + now.ring_timeout);
+        let sound = generation.map_or("ringback", |now| now.transfers.sound.as_str());
+        let caller = core.caller().id;
+        core.play(hands, caller, [sound], Looped::Forever);
+    }
+
+    /// It is done: whoever asked for it leaves.
+    fn done(&mut self, core: &mut Core, hands: &mut Hands<'_>, to: Option<LegId>) {
+        let leaver = self.wish.leaver;
+        self.is_settled = true;
+        core.emit(hands, Fact::TransferDone { leg: leaver, to });
+        self.tell(core, hands, 200);
+        self.wish.refer = None;
+        core.referred_by = None;
+        self.talk.part(core, hands, leaver);
+        let cause = Cause::normal().with_words("transferred");
+        core.hang_up(hands, leaver, Party::Switch, cause);
+    }
+
+    /// It came to nothing: back to whoever asked for it, who may have to be rung.
+    fn fail(&mut self, core: &mut Core, hands: &mut Hands<'_>, cause: Cause) -> Next {
+        self.stop_ringing(core, hands, &cause);
+        if self.phase == Phase::Recalling {
+            return self.give_up(core, hands, cause);
+        }
+        let leaver = self.wish.leaver;
+        let status = cause.sip;
+        self.is_settled = true;
+        core.emit(
+            hands,
+            Fact::TransferFailed {
+                leg: leaver,
+                status,
+            },
+        );
+        self.tell(core, hands, status);
+        self.wish.refer = None;
+        core.referred_by = None;
+        let Some(leg) = core.leg(leaver) else {
+            return self.give_up(core, hands, cause);
+        };
+        if leg.is_live() {
+            if self.was_lead {
+                core.lead(leaver);
+                core.from.clone_from(&self.from);
+            }
+            return Next::Become(Stage::Talk(self.talk.clone()));
+        }
+        let (phone, agent, is_ours) = (leg.party.clone(), leg.agent.clone(), leg.trunk.is_none());
+        let recalls = hands
+            .generations
+            .get(&core.generation)
+            .is_some_and(|now| now.transfers.recall);
+        if !recalls || !is_ours {
+            return self.give_up(core, hands, cause);
+        }
+        let role = match agent {
+            Some(_) => Role::Agent,
+            None => Role::Callee,
+        };
+        self.phase = Phase::Recalling;
+        self.refused = None;
+        core.caller_enters(hands, Stretch::Ring, agent.as_deref().unwrap_or(&phone));
+        match core.ring_phone(hands, &phone, role, agent.as_deref()) {
+            Ok(legs) => {
+                self.legs = legs;
+                self.wait(core, hands);
+                Next::Stay
+            }
+            Err(_) => self.give_up(core, hands, cause),
+        }
+    }
+
+    /// Nobody is left for whoever stays.
+    fn give_up(&mut self, core: &mut Core, hands: &mut Hands<'_>, cause: Cause) -> Next {
+        self.talk.leave(core, hands);
+        match self.talk.take_run().filter(|_| !self.was_lead) {
+            Some(run) => {
+                let flow = Treatment::after_talk(run, Party::Switch);
+                Next::Become(Stage::Treatment(Box::new(flow)))
+            }
+            None => Next::End(Party::Switch, cause),
+        }
+    }
+
+    fn stop_ringing(&mut self, core: &mut Core, hands: &mut Hands<'_>, cause: &Cause) {
+        self.deadline = None;
+        for leg in std::mem::take(&mut self.legs) {
+            core.hang_up(hands, leg, Party::Switch, cause.clone());
+        }
+        core.close_room(hands);
+        let caller = core.caller().id;
+        core.stop_play(hands, caller);
+    }
+
+    fn answered(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) -> Next {
+        self.legs.retain(|other| *other != leg);
+        self.stop_ringing(core, hands, &Cause::answered_elsewhere());
+        if self.phase == Phase::Ringing {
+            self.done(core, hands, Some(leg));
+        }
+        let mut talk = (*self.talk).clone();
+        talk.go_on_with(leg);
+        if self.was_lead {
+            // The flow was the one of whoever left.
+            talk.take_run();
+        }
+        Next::Become(Stage::Talk(Box::new(talk)))
+    }
+
+    fn refused(&mut self, core: &mut Core, hands: &mut Hands<'_>, status: u16) -> Next {
+        if self.refused.is_none() || matches!(status, 486 | 600) {
+            self.refused = Some(status);
+        }
+        let lives = |id: &LegId| core.leg(*id).is_some_and(|leg| leg.is_live());
+        if status < 600 && self.legs.iter().any(lives) {
+            return Next::Stay;
+        }
+        let status = match status {
+            600.. => status,
+            _ => as_told(self.refused.unwrap_or(status)),
+        };
+        self.fail(core, hands, Cause::from_status(status))
+    }
+}
+
+/// Rings by the first of several trunks that takes the call.
+fn ring_out(
+    core: &mut Core,
+    hands: &mut Hands<'_>,
+    trunks: &[String],
+    number: &str,
+) -> Result<Vec<LegId>, u16> {
+    let mut refusal = 404;
+    for trunk in trunks {
+        match core.ring_trunk(hands, trunk, number) {
+            Ok(leg) => return Ok(vec![leg]),
+            Err(status) => refusal = status,
+        }
+    }
+    Err(refusal)
+}
+
+/// The stage of a destination where nobody has to be rung first.
+fn stage_of(core: &Core, hands: &Hands<'_>, destination: &Destination) -> Option<Stage> {
+    let kind = match destination {
+        Destination::Conference(number) => ServiceKind::Conference(number.clone()),
+        Destination::Echo => ServiceKind::Echo,
+        Destination::HoldMusic => ServiceKind::Music,
+        Destination::Tone => ServiceKind::Tone,
+        Destination::Flow {
+            name,
+            number,
+            attributes,
+        } => {
+            let generation = hands.generations.get(&core.generation)?;
+            let document = generation.flows.get(name)?.clone();
+            let context = Context {
+                from: core.from.clone(),
+                to: number.clone(),
+                trunk: core.caller().trunk.clone(),
+                attributes: attributes.clone(),
+            };
+            let flow = Treatment::new(Run::new(document, context));
+            return Some(Stage::Treatment(Box::new(flow)));
+        }
+        _ => return None,
+    };
+    Some(Stage::Service(Service::new(kind)))
+}
+
+impl Feature for Transfer {
+    fn enter(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        let leaver = self.wish.leaver;
+        let name = |leg: LegId| core.leg(leg).map_or_else(String::new, |leg| leg.name());
+        let stays = core
+            .talking()
+            .find(|leg| leg.id != leaver)
+            .map(|leg| leg.id);
+        let Some(stays) = stays else {
+            return Next::End(Party::Switch, Cause::from_status(500));
+        };
+        let by = match self.wish.kind {
+            TransferKind::Operator => "operator".to_owned(),
+            _ => name(leaver),
+        };
+        let requested = Fact::TransferRequested {
+            kind: self.wish.kind,
+            leg: leaver,
+            by,
+            party: name(stays),
+            target: self.wish.target.number().to_owned(),
+            consultation: self.wish.consultation.clone(),
+        };
+        core.emit(hands, requested);
+        core.referred_by = core.leg(leaver).map(|leg| leg.party.clone());
+        self.from.clone_from(&core.from);
+        self.was_lead = core.is_lead(leaver);
+        if self.was_lead {
+            core.lead(stays);
+            core.from = core.caller().party.clone();
+        }
+        core.close_room(hands);
+        let target = self.wish.target.number().to_owned();
+        core.caller_enters(hands, Stretch::Ring, &target);
+        self.set_out(core, hands)
+    }
+
+    fn on_leg(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        event: LegEvent,
+    ) -> Next {
+        if leg == self.wish.leaver {
+            // Gone before the answer: the transfer goes on, the agent's work is done.
+            if matches!(event, LegEvent::Ended | LegEvent::Failed(_)) {
+                self.talk.part(core, hands, leg);
+            }
+            return Next::Stay;
+        }
+        if !self.legs.contains(&leg) {
+            return Next::Stay;
+        }
+        match event {
+            LegEvent::Answered => self.answered(core, hands, leg),
+            LegEvent::Ended => self.refused(core, hands, 480),
+            LegEvent::Failed(status) => self.refused(core, hands, status),
+            LegEvent::Progress(_) => {
+                if self.phase == Phase::Ringing {
+                    self.tell(core, hands, 180);
+                }
+                Next::Stay
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        if self.deadline.is_some_and(|deadline| deadline <= hands.now) {
+            return self.fail(core, hands, Cause::no_answer());
+        }
+        Next::Stay
+    }
+
+    fn poll_timeout(&self) -> Option<Timestamp> {
+        self.deadline
+    }
+
+    /// What rang heard nothing of the restore and rings anew; of what a carrier was asked, nothing
+    /// will be heard any more.
+    fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        self.refused = None;
+        self.legs.clear();
+        let leaver = core.leg(self.wish.leaver);
+        let rung = match (&self.wish.target, self.phase, leaver) {
+            (_, Phase::Recalling, Some(leg)) => {
+                let (phone, agent) = (leg.party.clone(), leg.agent.clone());
+                core.ring_phone(hands, &phone, Role::Callee, agent.as_deref())
+            }
+            (Target::Number { destination, .. }, Phase::Ringing, _) => match destination.clone() {
+                Destination::Phone(number) => core.ring_phone(hands, &number, Role::Callee, None),
+                Destination::Trunk { trunks, number } => ring_out(core, hands, &trunks, &number),
+                _ => Err(404),
+            },
+            _ => Err(480),
+        };
+        match rung {
+            Ok(legs) => self.legs = legs,
+            Err(_) => self.deadline = Some(hands.now),
+        }
+    }
+
+    fn leave(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        if !self.is_settled {
+            let (leg, status) = (self.wish.leaver, 487);
+            core.emit(hands, Fact::TransferFailed { leg, status });
+            self.tell(core, hands, status);
+        }
+        self.talk.leave(core, hands);
+    }
+}
