@@ -10,6 +10,8 @@ mod address;
 mod api;
 #[path = "scenarios/capture_file.rs"]
 mod capture_file;
+#[path = "scenarios/names.rs"]
+mod names;
 #[path = "scenarios/office.rs"]
 mod office;
 #[path = "scenarios/phone.rs"]
@@ -44,6 +46,8 @@ mod configuration;
 mod identity;
 #[path = "scenarios/load.rs"]
 mod load;
+#[path = "scenarios/location.rs"]
+mod location;
 #[path = "scenarios/outbound.rs"]
 mod outbound;
 #[path = "scenarios/own_phone.rs"]
@@ -52,6 +56,8 @@ mod own_phone;
 mod ports;
 #[path = "scenarios/recording.rs"]
 mod recording;
+#[path = "scenarios/redirect.rs"]
+mod redirect;
 #[path = "scenarios/seam.rs"]
 mod seam;
 #[path = "scenarios/seeing.rs"]

@@ -22,6 +22,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
             may_transfer: phone.may_transfer,
             replaces: phone.replaces,
             shows: phone.shows.clone(),
+            redirects: phone.redirects,
         };
         (phone.number.clone(), known)
     });
@@ -66,6 +67,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         sounds,
         max_calls: office.node.max_calls,
         ring_timeout: RING_TIMEOUT,
+        redirect_domains: office.node.sip.redirect_domains.clone(),
         terms: office.node.dialogs.terms,
         pass_reason: office.node.dialogs.pass_reason,
     })

@@ -15,7 +15,7 @@ use crate::base::{CallId, Clock, LegId, Timestamp};
 use crate::call::task::Order;
 use crate::call::{Control, ControlError, Gate, TestReport};
 use crate::config::{Environment, Office};
-use crate::events::{Bus, CallRecord, Direction, Stretch};
+use crate::events::{Bus, CallRecord};
 use crate::http::metrics::{
     MediaSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source, TransportSnapshot,
 };
@@ -228,7 +228,7 @@ impl Source for House {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let office = self.office.load();
         let router = self.router.view();
-        let calls: Vec<(Direction, Stretch)> = self.calls().iter().filter_map(present).collect();
+        let calls = self.ask(Order::Present).into_iter().flatten().collect();
         let registered = self
             .registrar
             .lock()
@@ -277,15 +277,6 @@ impl Source for House {
             }),
         }
     }
-}
-
-/// Which way a call goes and what its caller is in now.
-fn present(record: &CallRecord) -> Option<(Direction, Stretch)> {
-    if record.ended.is_some() {
-        return None;
-    }
-    let stretch = record.caller_timeline.last().map(|part| part.stretch)?;
-    Some((record.direction?, stretch))
 }
 
 /// Adds one shard's counters.

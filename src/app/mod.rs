@@ -64,8 +64,6 @@ pub struct Switch {
 const ORDERS: usize = 4096;
 /// Events that may wait for the metrics' fold; more are counted as lost.
 const EVENTS: usize = 16_384;
-/// Name of the bindings' snapshot in the store.
-const BINDINGS: &str = "bindings";
 
 impl Switch {
     /// Starts a switch from a checked office. `directory` and `environment` are what a reload

@@ -1,6 +1,6 @@
 //! All calls of one signalling shard. Sans-IO: everything it does is an `Output`.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,8 +14,8 @@ use super::machine::Call;
 use super::trunk_test::TestReport;
 use super::trunks::Keeper;
 use super::{CallKey, Generation};
-use crate::base::{CallId, Cause, Entropy, IdSource, Party, Timers, Timestamp};
-use crate::events::{CallRecord, Event, RecordingFacts};
+use crate::base::{CallId, Cause, Entropy, IdSource, OwnMap, Party, Timers, Timestamp};
+use crate::events::{CallRecord, Direction, Event, RecordingFacts, Stretch};
 use crate::media::{Engine, Notice};
 use crate::registrar::Registrar;
 use crate::router;
@@ -108,7 +108,7 @@ pub struct Exchange {
     pub(super) listeners: Vec<(Protocol, SocketAddr)>,
     /// The one new calls start with, and those that living calls still use.
     pub(super) generations: BTreeMap<u64, Arc<Generation>>,
-    pub(super) calls: HashMap<CallKey, Box<Call>>,
+    pub(super) calls: OwnMap<CallKey, Box<Call>>,
     pub(super) next_key: u64,
     pub(super) index: Index,
     pub(super) conferences: Arc<Mutex<Conferences>>,
@@ -149,7 +149,7 @@ impl Exchange {
             carriers: settings.carriers,
             listeners: settings.listeners,
             generations: BTreeMap::from([(generation.number, generation)]),
-            calls: HashMap::new(),
+            calls: OwnMap::default(),
             next_key: 0,
             index: Index::default(),
             conferences: settings.conferences,
@@ -315,6 +315,15 @@ impl Exchange {
     /// Calls that live, or are over and not yet published.
     pub fn call_count(&self) -> usize {
         self.calls.len()
+    }
+
+    /// Which way each call in progress goes, and what its caller is in. Unlike
+    /// [`Exchange::records`] it copies nothing that grows with a call.
+    pub fn present(&self) -> Vec<(Direction, Stretch)> {
+        let records = self.calls.values().map(|call| &call.core.record);
+        records
+            .filter_map(|record| Some((record.direction?, record.stretch()?)))
+            .collect()
     }
 
     /// The records, so far, of all calls here.

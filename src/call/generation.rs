@@ -10,7 +10,7 @@ use crate::flow::Document;
 use crate::media::Library;
 use crate::sip::auth::Ha1;
 use crate::sip::ua::Terms;
-use crate::trunk::{CallerIds, CallerRights, Numbers, Trunk};
+use crate::trunk::{CallerIds, CallerRights, Numbers, Redirects, Trunk};
 use crate::waiting::LineConfig;
 
 /// Everything a call may look up, immutable; replaced whole by a reload.
@@ -46,6 +46,8 @@ pub struct Generation {
     pub max_calls: usize,
     /// How long a dialled phone or trunk may ring before the caller gets 480.
     pub ring_timeout: Duration,
+    /// Foreign hosts that redirections may lead to.
+    pub redirect_domains: Vec<String>,
     /// Extensions of phones' calls, and of trunks' whose profile says nothing else.
     pub terms: Terms,
     /// Whether one party's Reason (RFC 3326) is told to the other.
@@ -67,6 +69,8 @@ pub struct Phone {
     pub replaces: Replace,
     /// Which numbers it shows outside, and whether at all.
     pub shows: CallerRights,
+    /// What becomes of a redirection (call forwarding) by it.
+    pub redirects: Redirects,
 }
 
 /// How transfers are carried out.

@@ -264,6 +264,24 @@ impl Identity {
         facts
     }
 
+    /// The next leg is placed because `by` sent the call on.
+    pub(super) fn sent_on(&mut self, by: &str, reason: DivertReason) {
+        let sent = SentOn {
+            by: by.to_owned(),
+            reason,
+            is_private: false,
+        };
+        self.diversions.insert(0, sent);
+        self.diversions.truncate(MOST_DIVERSIONS);
+    }
+
+    /// No leg was placed for the latest diversion: it did not happen.
+    pub(super) fn not_sent_on(&mut self) {
+        if !self.diversions.is_empty() {
+            self.diversions.remove(0);
+        }
+    }
+
     /// Why the call ended with a status: in the words of the check that failed, when one did.
     pub(crate) fn cause(&self, status: u16) -> Cause {
         let cause = Cause::from_status(status);
@@ -533,7 +551,15 @@ impl Core {
         trunk: &Trunk,
         host: &(Host, Option<u16>),
     ) -> Vec<Diversion> {
-        let all = self.identity.diversions.iter();
+        // A transfer is told of where the trunk may know who transferred (RFC 3892).
+        let transferor = self.referred_by.clone();
+        let transferor = transferor.filter(|_| trunk.transfer.referred_by);
+        let transferred = transferor.map(|by| SentOn {
+            by,
+            reason: DivertReason::Deflection,
+            is_private: false,
+        });
+        let all = transferred.iter().chain(&self.identity.diversions);
         all.map(|sent| {
             let by = written(site, trunk, &sent.by);
             let by = NameAddr::new(Uri::sip(&by, host.0.clone(), host.1));

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::exchange::{Exchange, Output};
 use super::{Control, ControlError, Gate, Generation, TestReport};
 use crate::base::{CallId, Clock, LegId, ShardId, Timestamp};
-use crate::events::{Bus, CallRecord, RecordingFacts};
+use crate::events::{Bus, CallRecord, Direction, RecordingFacts, Stretch};
 use crate::media::NoticeReceiver;
 use crate::router;
 use crate::sip::location::{Answer, Question, Resolver};
@@ -39,6 +39,8 @@ pub enum Order {
     Inventory(oneshot::Sender<[usize; 5]>),
     /// A message that reached another shard's socket and belongs to a dialog of this one.
     Receive(Flow, Bytes),
+    /// Which way each call in progress here goes, and what its caller is in.
+    Present(oneshot::Sender<Vec<(Direction, Stretch)>>),
     /// The records, so far, of all calls here.
     Records(oneshot::Sender<Vec<CallRecord>>),
     /// The router speaks.
@@ -238,6 +240,9 @@ impl<O: Outlets> Shard<O> {
                 if let Ok(message) = Message::parse(bytes) {
                     self.exchange.handle_message(now, flow, message);
                 }
+            }
+            Order::Present(reply) => {
+                let _ = reply.send(self.exchange.present());
             }
             Order::Records(reply) => {
                 let _ = reply.send(self.exchange.records());

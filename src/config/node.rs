@@ -79,6 +79,8 @@ pub struct SipSettings {
     pub tls: Option<TlsSettings>,
     /// Who is asked where names are.
     pub dns: NameServers,
+    /// Foreign hosts that redirections may lead to, lower case. Default none.
+    pub redirect_domains: Vec<String>,
     /// How long one address of a target may stay silent before the next is tried. Default 4 s.
     pub try_for: Duration,
 }
@@ -281,6 +283,7 @@ pub(super) fn read(
             tls: tls.as_ref().map(|tls| tls.settings.clone()),
             dns: dns::read(&sip, notes),
             try_for: dns::read_try_for(&sip),
+            redirect_domains: dns::read_domains(&sip, notes),
         },
         dialogs,
         media,

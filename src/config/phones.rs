@@ -16,7 +16,7 @@ use super::source::Place;
 use super::transfer;
 use crate::call::Replace;
 use crate::sip::auth::Ha1;
-use crate::trunk::{CallerRights, Pattern, Site};
+use crate::trunk::{CallerRights, Pattern, Redirects, Site};
 
 /// One phone that may register.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Phone {
     pub replaces: Replace,
     /// Which numbers it shows outside, and whether at all.
     pub shows: CallerRights,
+    /// What becomes of a redirection (call forwarding) by it.
+    pub redirects: Redirects,
 }
 
 impl Phone {
@@ -81,6 +83,7 @@ pub(super) fn read(
             let password = secret::read(&phone, "password", directory, environment, notes);
             let (may_transfer, replaces) = transfer::read_phone(&phone);
             let shows = caller_rights(&phone, &of_file, site, notes);
+            let redirects = phone.one_of("redirects", &Redirects::WORDS);
             phone.close();
             let Some(number) = number else {
                 continue;
@@ -110,6 +113,7 @@ pub(super) fn read(
                 may_transfer,
                 replaces,
                 shows,
+                redirects: redirects.map_or(Redirects::Follow, |at| at.value),
             });
         }
         top.close();

@@ -9,6 +9,7 @@ mod numbers;
 mod pattern;
 pub mod profile;
 pub mod qualify;
+mod redirects;
 pub mod registration;
 mod transfer;
 
@@ -32,4 +33,5 @@ pub use numbers::{
 };
 pub use pattern::{Pattern, PatternError, normalise};
 pub use profile::Profile;
+pub use redirects::Redirects;
 pub use transfer::TransferPolicy;

@@ -42,7 +42,7 @@ pub struct Snapshot {
     pub media: MediaSnapshot,
     /// Recorder.
     pub recorder: RecorderSnapshot,
-    /// Call records and snapshots that wait for the disk.
+    /// Call records and bindings that wait for the disk.
     pub records_waiting: u64,
     /// Facts appended to the router's journal.
     pub journal_facts: u64,

@@ -15,7 +15,7 @@ use super::settings::Body;
 use super::{Event, Owner, SessionId, UserAgent};
 
 impl UserAgent {
-    pub(super) fn handle_invite(&mut self, now: Timestamp, arrived: Arrived, merge: u128) {
+    pub(super) fn handle_invite(&mut self, now: Timestamp, arrived: Arrived, merge: u64) {
         let local_tag = self.identity.tag();
         let Some(dialog) = Dialog::called(&arrived.request, local_tag) else {
             let reply = Reply {

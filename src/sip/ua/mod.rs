@@ -42,7 +42,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{Entropy, Timers, Timestamp};
+use crate::base::{Entropy, OwnMap, Timers, Timestamp};
 
 use super::stats::Stats;
 use super::transaction::{Keys, Table, TransactionId};
@@ -101,16 +101,16 @@ pub struct UserAgent {
     identity: Identity,
     keys: Keys,
     transactions: Table<Owner>,
-    sessions: HashMap<SessionId, Session>,
-    by_tag: HashMap<Box<str>, SessionId>,
+    sessions: OwnMap<SessionId, Session>,
+    by_tag: OwnMap<Box<str>, SessionId>,
     /// Dialogs whose session is over while somebody still waits for a NOTIFY.
-    departed: HashMap<SessionId, subscription::Departed>,
+    departed: OwnMap<SessionId, subscription::Departed>,
     ended: replaced::Ended,
     timers: Timers<(SessionId, Deadline)>,
     /// Requests outside dialogs that the call has not answered yet.
     unanswered: HashMap<TransactionId, Message>,
     /// Our requests outside dialogs, with what to answer a challenge with.
-    requests: HashMap<RequestId, outside::Pending>,
+    requests: OwnMap<RequestId, outside::Pending>,
     /// Who is being located.
     seeker: failover::Seeker,
     outputs: VecDeque<Output>,
@@ -131,13 +131,13 @@ impl UserAgent {
             transactions: Table::new(settings.timing),
             seeker: failover::Seeker::new(&settings, entropy.clone().fork()),
             identity: Identity::new(settings, entropy),
-            sessions: HashMap::new(),
-            by_tag: HashMap::new(),
-            departed: HashMap::new(),
+            sessions: OwnMap::default(),
+            by_tag: OwnMap::default(),
+            departed: OwnMap::default(),
             ended: replaced::Ended::default(),
             timers: Timers::new(),
             unanswered: HashMap::new(),
-            requests: HashMap::new(),
+            requests: OwnMap::default(),
             outputs: VecDeque::new(),
             stats: Arc::default(),
             deaf_to_tcp: HashMap::new(),
@@ -175,6 +175,12 @@ impl UserAgent {
     /// The flow a session's requests come by or go by; all zeros while its first is located.
     pub fn flow(&self, session: SessionId) -> Option<Flow> {
         self.sessions.get(&session).map(|session| session.flow)
+    }
+
+    /// Whether peers know us by this address.
+    pub fn is_advertised(&self, address: std::net::IpAddr) -> bool {
+        let told = &self.identity.settings.advertised;
+        told.iter().any(|(_, one)| one.ip() == address)
     }
 
     /// Sessions not over, those whose BYE is on its way included.

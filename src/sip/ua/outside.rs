@@ -109,7 +109,7 @@ impl UserAgent {
         self.transactions.set_owner(id, Owner::Nobody);
     }
 
-    pub(super) fn handle_outside(&mut self, now: Timestamp, arrived: Arrived, merge: u128) {
+    pub(super) fn handle_outside(&mut self, now: Timestamp, arrived: Arrived, merge: u64) {
         self.serve(now, &arrived, Some(merge), Owner::TheirRequest);
         self.unanswered.insert(arrived.id, arrived.request.clone());
         self.tell(Event::Request {

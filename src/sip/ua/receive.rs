@@ -195,7 +195,7 @@ impl UserAgent {
         self.tell(Event::Info { session, request });
     }
 
-    fn handle_out_of_dialog(&mut self, now: Timestamp, arrived: Arrived, merge: u128) {
+    fn handle_out_of_dialog(&mut self, now: Timestamp, arrived: Arrived, merge: u64) {
         if self.transactions.is_merged(merge) {
             return self.refuse_arrived(&arrived, Reply::status(482));
         }
@@ -228,7 +228,7 @@ impl UserAgent {
         &mut self,
         now: Timestamp,
         arrived: &Arrived,
-        merge: Option<u128>,
+        merge: Option<u64>,
         owner: Owner,
     ) {
         let arrival = crate::sip::transaction::Arrival {
