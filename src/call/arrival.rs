@@ -1,6 +1,6 @@
 //! A new INVITE: who calls, may they, and what does the number lead to.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::exchange::Exchange;
 use super::feature::{Dial, Service, ServiceKind, Stage, Treatment};
@@ -15,7 +15,7 @@ use crate::events::{CallRecord, Direction, Fact, Role, Stretch};
 use crate::flow::{Context, Run};
 use crate::media::LegPorts;
 use crate::sdp::{self, Description};
-use crate::sip::auth::Verdict;
+use crate::sip::guard::Attack;
 use crate::sip::ua::{Manners, SessionId, Terms};
 use crate::sip::{Flow, HeaderName, Message, Uri};
 use crate::trunk::{Destination, Origin, Way, calling};
@@ -95,7 +95,7 @@ impl Exchange {
         let generation = self.generation().clone();
         let closed = self.gate.check(generation.max_calls, self.media.ready());
         if let Err(closed) = closed
-            && !calls_for_help(&generation, request)
+            && !self.is_emergency(request)
         {
             self.gate.refused();
             let retry = (HeaderName::RetryAfter, closed.retry_after().to_string());
@@ -119,7 +119,7 @@ impl Exchange {
         };
         let offer = match request.body() {
             [] => None,
-            body => Some(Description::parse(body).map_err(|_| 400_u16)?),
+            body => Some(self.read_offer(now, flow, body)?),
         };
         if let Some(offer) = &offer {
             // Only to learn whether an answer exists; the real one is made when a port is open.
@@ -151,6 +151,15 @@ impl Exchange {
             destination,
             offer,
             stage,
+        })
+    }
+
+    fn read_offer(&self, now: Timestamp, flow: &Flow, body: &[u8]) -> Result<Description, Refusal> {
+        Description::parse(body).map_err(|error| {
+            if matches!(error, sdp::Error::TooLarge | sdp::Error::TooManyMedia) {
+                self.guard.note(now, Attack::SdpBomb, flow.remote.ip());
+            }
+            Refusal::from(400)
         })
     }
 
@@ -196,48 +205,17 @@ impl Exchange {
                 Ok(Caller::Trunk(trunk.name.clone()))
             }
             (claimed, _) => {
-                let user = self.authenticate(now, generation, request)?;
+                let user = self.authenticate(now, generation, flow, request)?.user;
                 match claimed {
                     Some(claimed) if claimed != user => {
                         Err(identity::other_identity(&user, &claimed))
                     }
                     // Another From asks for privacy, or to show another number.
-                    _ => Ok(Caller::Phone(user)),
+                    _ if generation.may_be_at(&user, flow) => Ok(Caller::Phone(user)),
+                    _ => Err(Refusal::from(403)),
                 }
             }
         }
-    }
-
-    /// The user whose password the request proves, or the challenge to send (RFC 3261 §22.2).
-    pub(super) fn authenticate(
-        &mut self,
-        now: Timestamp,
-        generation: &Generation,
-        request: &Message,
-    ) -> Result<String, Refusal> {
-        let challenger = self.challenger.clone();
-        let mut challenger = challenger.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdict = challenger.verify(now, request, |user| {
-            generation.phones.get(user).map(|phone| phone.ha1.clone())
-        });
-        let stale = match verdict {
-            Verdict::Accepted { user } => return Ok(user),
-            Verdict::Missing => false,
-            Verdict::Refused { why } => {
-                tracing::info!(why = ?why, "credentials refused");
-                false
-            }
-            Verdict::Stale => true,
-        };
-        let challenge = if stale {
-            challenger.challenge_stale(now, &mut self.entropy)
-        } else {
-            challenger.challenge(now, &mut self.entropy)
-        };
-        Err(Refusal {
-            status: 401,
-            headers: vec![(HeaderName::WwwAuthenticate, challenge)],
-        })
     }
 
     fn first_stage(
@@ -396,15 +374,6 @@ struct Arrival {
     terms: Terms,
     /// How a trunk wants us to write.
     manners: Option<Arc<Manners>>,
-}
-
-/// Whether an INVITE asks for help and says that it is from a phone of ours: such a call passes the
-/// gate, and is refused all the same when the phone cannot prove itself.
-fn calls_for_help(generation: &Generation, request: &Message) -> bool {
-    let from = request.from().ok().and_then(|from| user_of(&from.uri));
-    let is_phone = from.is_some_and(|from| generation.phones.contains_key(&from));
-    let dialled = request.request_uri().and_then(Result::ok).and_then(user_of);
-    is_phone && dialled.is_some_and(|dialled| generation.numbers.is_emergency(&dialled))
 }
 
 /// Where a number leads, and the number without what was dialled about showing the caller's.
