@@ -40,6 +40,8 @@ mod carrier_ways;
 mod carriers;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
+#[path = "scenarios/dialogs/mod.rs"]
+mod dialogs;
 #[path = "scenarios/load.rs"]
 mod load;
 #[path = "scenarios/outbound.rs"]

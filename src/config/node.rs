@@ -81,6 +81,8 @@ pub struct SipSettings {
     pub dns: NameServers,
     /// How long one address of a target may stay silent before the next is tried. Default 4 s.
     pub try_for: Duration,
+    /// Round-trip estimate T1 (RFC 3261 §17.1.1.1), 50 ms to 5 s. Default 500 ms.
+    pub t1: Duration,
 }
 
 impl SipSettings {
@@ -124,7 +126,7 @@ pub(super) struct Listeners {
 }
 
 /// Every setting that an environment variable may give.
-pub(super) const SETTINGS: [&str; 37] = [
+pub(super) const SETTINGS: [&str; 38] = [
     "name",
     "region",
     "realm",
@@ -137,6 +139,7 @@ pub(super) const SETTINGS: [&str; 37] = [
     "sip.listen",
     "sip.advertise",
     "sip.large_requests",
+    "sip.t1",
     "sip.tls.certificate",
     "sip.tls.key",
     "dialogs.reliable",
@@ -281,6 +284,9 @@ pub(super) fn read(
             tls: tls.as_ref().map(|tls| tls.settings.clone()),
             dns: dns::read(&sip, notes),
             try_for: dns::read_try_for(&sip),
+            t1: sip
+                .duration("t1", Duration::from_millis(50)..=Duration::from_secs(5))
+                .map_or(Duration::from_millis(500), |at| at.value),
         },
         dialogs,
         media,
