@@ -47,7 +47,7 @@ impl Sipp {
         let script = std::fs::read_to_string(&path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Self {
-            name: format!("{name}-{}", local.port()),
+            name: format!("{name}-{}-{}", local.ip(), local.port()),
             script,
             folder: folder.to_owned(),
             target,

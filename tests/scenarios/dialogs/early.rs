@@ -140,3 +140,28 @@ fn the_reason_of_a_bye_is_told_to_the_other_side() {
     assert_end(&record, "callee", 200, 31);
     stage.both_heard();
 }
+
+#[test]
+fn a_183_without_description_is_no_ringing() {
+    let mut stage = Stage::open(Setting::default());
+    let record = stage.play(
+        "> INVITE sdp
+         < 200
+         > ACK
+         @ VOICE
+         ~ 800
+         > BYE
+         < 200 BYE",
+        "< INVITE
+         > 183 INVITE
+         ~ 300
+         > 200 INVITE sdp
+         < ACK
+         @ VOICE
+         < BYE
+         > 200 BYE",
+    );
+    assert_end(&record, "caller", 200, 16);
+    assert!(stage.to_caller("SIP/2.0 18").is_empty());
+    stage.both_heard();
+}

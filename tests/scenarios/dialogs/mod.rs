@@ -168,7 +168,8 @@ impl Stage {
     /// Who has SIP at `party` must have heard this tone for a while.
     #[track_caller]
     fn heard(&self, party: SocketAddr, hz: f64) {
-        let heard = self.tap.heard_by(party);
+        // Where SIPp has its media.
+        let heard = self.tap.heard_at(SocketAddr::new(party.ip(), 6_000));
         let seconds = seconds_of(&heard.samples, hz);
         assert!(seconds > 0.3, "{party} heard {hz} Hz for {seconds} s");
     }

@@ -309,3 +309,96 @@ fn refused(stage: &mut Stage, header: &str, status: &str, check: &str) {
         assert!(record["answered"].is_null(), "{record:#}");
     }
 }
+
+#[test]
+fn phones_of_whom_100rel_is_demanded_are_asked_for_it() {
+    let mut stage = Stage::open(Setting {
+        node: &[("DIALOGS_RELIABLE", "required")],
+        ..Setting::default()
+    });
+    let record = stage.play(
+        "> INVITE sdp
+         < 180
+         < 200
+         > ACK
+         @ VOICE
+         ~ 800
+         > BYE
+         < 200 BYE",
+        "< INVITE
+           = Require: 100rel
+         > 180 INVITE
+           Require: 100rel
+           RSeq: 9
+         < PRACK
+           = RAck: 9 [0-9]+ INVITE
+         > 200 PRACK
+         > 200 INVITE sdp
+         < ACK
+         @ VOICE
+         < BYE
+         > 200 BYE",
+    );
+    assert_end(&record, "caller", 200, 16);
+    stage.both_heard();
+}
+
+#[test]
+fn a_phone_without_100rel_that_it_is_asked_for_fails_the_call() {
+    let mut stage = Stage::open(Setting {
+        node: &[("DIALOGS_RELIABLE", "required")],
+        ..Setting::default()
+    });
+    let record = stage.play(
+        "> INVITE sdp
+         < 480
+         > ACK refused",
+        "< INVITE
+           = Require: 100rel
+         > 420 INVITE
+           Unsupported: 100rel
+         < ACK",
+    );
+    assert!(record["answered"].is_null(), "{record:#}");
+    assert_eq!(record["legs"][1]["cause"]["sip"], 420, "{record:#}");
+}
+
+#[test]
+fn two_early_dialogs_are_acknowledged_each_by_itself() {
+    let mut stage = Stage::open(Setting::default());
+    let record = stage.play(
+        "> INVITE sdp
+         < 180
+         < 183?
+         < 200
+         > ACK
+         @ VOICE
+         ~ 800
+         > BYE
+         < 200 BYE",
+        "< INVITE
+         > 180 INVITE tag=a
+           Require: 100rel
+           RSeq: 5
+         < PRACK
+           = RAck: 5 [0-9]+ INVITE
+           = To: a$
+         > 200 PRACK
+         > 183 INVITE sdp tag=b
+           Require: 100rel
+           RSeq: 5
+         < PRACK
+           = RAck: 5 [0-9]+ INVITE
+           = To: b$
+         > 200 PRACK
+         > 200 INVITE tag=b
+         < ACK
+           = To: b$
+         @ VOICE
+         < BYE
+           = To: b$
+         > 200 BYE",
+    );
+    assert_end(&record, "caller", 200, 16);
+    stage.both_heard();
+}

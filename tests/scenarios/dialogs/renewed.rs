@@ -294,7 +294,9 @@ fn a_refresh_that_fails_ends_both_sides() {
          < ACK
          @ VOICE
          < UPDATE
-         > 481 UPDATE",
+         > 481 UPDATE
+         < BYE
+         > 200 BYE",
     );
     assert_eq!(record["hung_up_by"], "switch", "{record:#}");
     assert_eq!(record["sip"], 408, "{record:#}");
@@ -322,5 +324,26 @@ fn a_peer_that_vanished_is_ended_by_bye_on_both_sides() {
         record.to_string().contains("session timer expired"),
         "{record:#}"
     );
+    stage.both_heard();
+}
+
+#[test]
+fn a_refresh_that_nobody_answers_ends_both_sides() {
+    let mut stage = Stage::open(BRIEF_PHONES);
+    let record = stage.play(
+        PLAIN_CALLER,
+        "< INVITE
+         > 200 INVITE sdp
+           Allow: INVITE, ACK, BYE, CANCEL, UPDATE
+           Supported: timer
+           Require: timer
+           Session-Expires: 3;refresher=uac
+         < ACK
+         @ VOICE
+         < UPDATE
+         < BYE
+         > 200 BYE",
+    );
+    assert_end(&record, "switch", 408, 102);
     stage.both_heard();
 }

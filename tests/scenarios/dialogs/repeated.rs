@@ -46,6 +46,7 @@ fn an_answer_never_acked_ends_in_bye() {
         "> INVITE sdp
          < 200
          < BYE
+           = Reason: Q.850;cause=102
          > 200 BYE",
         CALLEE,
     );

@@ -110,7 +110,7 @@ impl Writer {
             self.variables.insert(name);
         };
         if is_response {
-            if self.side == Side::Caller && words.len() == 1 && what != "100" {
+            if self.side == Side::Caller && brings_contact && what != "100" {
                 keep("To", "remote".to_owned());
             }
         } else {
