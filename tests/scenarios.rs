@@ -8,8 +8,12 @@
 mod address;
 #[path = "scenarios/api.rs"]
 mod api;
+#[path = "scenarios/attacker.rs"]
+mod attacker;
 #[path = "scenarios/capture_file.rs"]
 mod capture_file;
+#[path = "scenarios/names.rs"]
+mod names;
 #[path = "scenarios/office.rs"]
 mod office;
 #[path = "scenarios/phone.rs"]
@@ -34,6 +38,8 @@ mod judges;
 mod abandon;
 #[path = "scenarios/agents.rs"]
 mod agents;
+#[path = "scenarios/attacks.rs"]
+mod attacks;
 #[path = "scenarios/carrier_ways.rs"]
 mod carrier_ways;
 #[path = "scenarios/carriers.rs"]
@@ -44,6 +50,8 @@ mod configuration;
 mod dialogs;
 #[path = "scenarios/load.rs"]
 mod load;
+#[path = "scenarios/location.rs"]
+mod location;
 #[path = "scenarios/outbound.rs"]
 mod outbound;
 #[path = "scenarios/own_phone.rs"]
@@ -52,6 +60,8 @@ mod own_phone;
 mod ports;
 #[path = "scenarios/recording.rs"]
 mod recording;
+#[path = "scenarios/redirect.rs"]
+mod redirect;
 #[path = "scenarios/seam.rs"]
 mod seam;
 #[path = "scenarios/seeing.rs"]

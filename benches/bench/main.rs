@@ -17,16 +17,18 @@ mod office;
 mod parse;
 mod peer;
 mod process;
+mod registrations;
 mod relay;
 mod sets;
 mod statistics;
 
 /// One part and its name on the command line.
-const PARTS: [(&str, fn()); 8] = [
+const PARTS: [(&str, fn()); 9] = [
     ("parse", parse::run),
     ("setups", capacity::run_cost),
     ("capacity", capacity::run),
     ("digest", sets::run),
+    ("registrations", registrations::run),
     ("relay", relay::run),
     ("recorded", relay::run_recorded),
     ("conference", conference::run),

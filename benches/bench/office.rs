@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ pub(crate) struct Office {
     child: Child,
     /// Where it takes SIP over UDP.
     pub(crate) sip: SocketAddr,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Dialled by the trunk, leads straight out by the trunk again: a B2BUA and nothing else.
@@ -30,10 +32,22 @@ pub(crate) const CONFERENCE: u32 = 3000;
 pub(crate) const PHONE: u32 = 1000;
 /// The first agent's phone.
 pub(crate) const AGENT: u32 = 1001;
+/// The first phone of a crowd.
+pub(crate) const CROWD: u32 = 7_000_000;
 
 impl Office {
     /// An office with one trunk to and from `carrier`, and as many agents as wanted.
     pub(crate) fn open(carrier: SocketAddr, agents: u32) -> Self {
+        let people: Vec<u32> = (AGENT..AGENT + agents).collect();
+        Self::furnish(carrier, PHONE..=PHONE + agents, &people)
+    }
+
+    /// An office with one trunk and a crowd of phones from [`CROWD`] on.
+    pub(crate) fn with_crowd(carrier: SocketAddr, phones: u32) -> Self {
+        Self::furnish(carrier, CROWD..=CROWD + phones - 1, &[])
+    }
+
+    fn furnish(carrier: SocketAddr, numbers: RangeInclusive<u32>, agents: &[u32]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("tsunagu-bench-")
             .tempdir()
@@ -53,11 +67,11 @@ impl Office {
         write("flows/through.toml", THROUGH_FLOW);
         write("flows/queue.toml", QUEUE_FLOW);
         let (mut phones, mut people) = (String::new(), String::new());
-        for number in PHONE..=PHONE + agents {
+        for number in numbers {
             let phone = format!("[[phone]]\nnumber = \"{number}\"\nname = \"Phone {number}\"\n");
             let _ = write!(phones, "{phone}password = \"demo\"\n\n");
         }
-        for number in AGENT..AGENT + agents {
+        for number in agents {
             let _ = write!(
                 people,
                 "[[agent]]\nname = \"agent{number}\"\nphone = \"{number}\"\n"
@@ -66,28 +80,29 @@ impl Office {
         }
         write("phones.toml", &phones);
         write("agents.toml", &(people + ACTIVITIES));
-        let log = fs::File::create(folder.path().join("log")).expect("a writable folder");
-        let sounds = concat!(env!("CARGO_MANIFEST_DIR"), "/sounds");
-        let mut switch = Command::new(binary());
-        switch
-            .args(["serve", "--json", "--config"])
-            .arg(&config)
-            .env("TSUNAGU_SOUNDS", sounds)
-            .env("TSUNAGU_DATA", folder.path().join("var"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log);
-        let mut child = process::spawn(&mut switch);
-        let Some(sip) = listener(&mut child) else {
-            let log = fs::read_to_string(folder.path().join("log")).unwrap_or_default();
-            panic!("the switch did not start:\n{log}");
+        let (child, sip) = start(folder.path());
+        Self { child, sip, folder }
+    }
+
+    /// Kills the switch and starts it again with what it left on disk.
+    pub(crate) fn kill_and_start(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        (self.child, self.sip) = start(self.folder.path());
+    }
+
+    /// How many phones the switch knew again when it started last, and the seconds it took.
+    pub(crate) fn restored(&self) -> Option<(f64, f64)> {
+        let log = fs::read_to_string(self.folder.path().join("log")).ok()?;
+        let line = log
+            .lines()
+            .find(|line| line.contains("bindings restored"))?;
+        let number = |name: &str| {
+            let (_, value) = line.split_once(name)?;
+            let end = value.find(|c: char| !c.is_ascii_digit() && c != '.');
+            value[..end.unwrap_or(value.len())].parse::<f64>().ok()
         };
-        std::thread::sleep(Duration::from_millis(300));
-        Self {
-            child,
-            sip,
-            _folder: folder,
-        }
+        Some((number("phones=")?, number("ms=")? / 1000.0))
     }
 
     /// Its process.
@@ -107,6 +122,28 @@ impl Drop for Office {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Starts a switch in its folder; returns when it listens.
+fn start(folder: &Path) -> (Child, SocketAddr) {
+    let log = fs::File::create(folder.join("log")).expect("a writable folder");
+    let sounds = concat!(env!("CARGO_MANIFEST_DIR"), "/sounds");
+    let mut switch = Command::new(binary());
+    switch
+        .args(["serve", "--json", "--config"])
+        .arg(folder.join("config"))
+        .env("TSUNAGU_SOUNDS", sounds)
+        .env("TSUNAGU_DATA", folder.join("var"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log);
+    let mut child = process::spawn(&mut switch);
+    let Some(sip) = listener(&mut child) else {
+        let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+        panic!("the switch did not start:\n{log}");
+    };
+    std::thread::sleep(Duration::from_millis(300));
+    (child, sip)
 }
 
 /// The release binary of this build, or what `BENCH_SWITCH` names: an older build to compare with

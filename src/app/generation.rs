@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::call::{Generation, Phone, QueueCare};
 use crate::config::Office;
 use crate::media::Library;
+use crate::sip::auth::Offers;
 
 /// How long a dialled phone or trunk rings when no flow says otherwise: as long as most carriers
 /// let it ring.
@@ -19,9 +20,11 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
             number: phone.number.clone(),
             display_name: phone.display_name.clone(),
             ha1: phone.ha1.clone(),
+            networks: phone.networks.clone(),
             may_transfer: phone.may_transfer,
             replaces: phone.replaces,
             shows: phone.shows.clone(),
+            redirects: phone.redirects,
         };
         (phone.number.clone(), known)
     });
@@ -50,8 +53,11 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         .iter()
         .map(|worker| (worker.phone.clone(), worker.name.clone()))
         .collect();
+    let secrets = office.phones.iter();
+    let offers = Offers::new(secrets.map(|phone| (phone.number.as_str(), &phone.ha1)));
     Arc::new(Generation {
         number,
+        offers,
         phones: phones.collect(),
         trunks,
         numbers: office.numbers.clone(),
@@ -66,6 +72,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         sounds,
         max_calls: office.node.max_calls,
         ring_timeout: RING_TIMEOUT,
+        redirect_domains: office.node.sip.redirect_domains.clone(),
         terms: office.node.dialogs.terms,
         pass_reason: office.node.dialogs.pass_reason,
     })

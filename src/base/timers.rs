@@ -1,9 +1,9 @@
 //! A table of deadlines with reasons: every machine's timers in one place.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::hash::Hash;
 
-use super::Timestamp;
+use super::{OwnMap, Timestamp};
 
 /// Deadlines by key; the key is the reason, so a log can say who asked to be woken.
 ///
@@ -11,14 +11,14 @@ use super::Timestamp;
 /// order, so that a run repeats exactly.
 #[derive(Clone, Debug)]
 pub struct Timers<K> {
-    by_key: HashMap<K, Timestamp>,
+    by_key: OwnMap<K, Timestamp>,
     by_time: BTreeSet<(Timestamp, K)>,
 }
 
 impl<K> Default for Timers<K> {
     fn default() -> Self {
         Self {
-            by_key: HashMap::new(),
+            by_key: OwnMap::default(),
             by_time: BTreeSet::new(),
         }
     }
@@ -33,6 +33,10 @@ impl<K: Clone + Eq + Hash + Ord> Timers<K> {
     /// Sets or moves the deadline of `key`.
     pub fn set(&mut self, key: K, at: Timestamp) {
         if let Some(old) = self.by_key.insert(key.clone(), at) {
+            // Whoever looks after each event whether its deadline moved mostly finds that it stays.
+            if old == at {
+                return;
+            }
             self.by_time.remove(&(old, key.clone()));
         }
         self.by_time.insert((at, key));

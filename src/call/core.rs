@@ -458,6 +458,7 @@ impl Core {
             summary: None,
             over: None,
             is_unreached: false,
+            moved: Vec::new(),
             shown_as: String::new(),
             heard: Heard::default(),
             rang: false,

@@ -1,6 +1,6 @@
 //! All calls of one signalling shard. Sans-IO: everything it does is an `Output`.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,16 +10,18 @@ use bytes::Bytes;
 use super::conferences::Conferences;
 use super::gate::Gate;
 use super::hands::{Hands, Index};
+use super::load::Load;
 use super::machine::Call;
 use super::trunk_test::TestReport;
 use super::trunks::Keeper;
 use super::{CallKey, Generation};
-use crate::base::{CallId, Cause, Entropy, IdSource, Party, Timers, Timestamp};
-use crate::events::{CallRecord, Event, RecordingFacts};
+use crate::base::{CallId, Cause, Entropy, IdSource, OwnMap, Party, Timers, Timestamp};
+use crate::events::{CallRecord, Direction, Event, RecordingFacts, Stretch};
 use crate::media::{Engine, Notice};
 use crate::registrar::Registrar;
 use crate::router;
 use crate::sip::auth::Challenger;
+use crate::sip::guard::{Attack, Guard};
 use crate::sip::location::{Answer, Question};
 use crate::sip::ua::{self, SessionId};
 use crate::sip::{Flow, Host, Message, ParseError, Protocol, UserAgent};
@@ -43,6 +45,8 @@ pub struct Settings {
     pub challenger: Arc<Mutex<Challenger>>,
     /// Admission, shared by all shards.
     pub gate: Gate,
+    /// Who may speak to us, shared by all shards.
+    pub guard: Guard,
     /// How trunks are; shared by all shards.
     pub carriers: Carriers,
     /// Our own addresses.
@@ -104,11 +108,13 @@ pub struct Exchange {
     pub(super) registrar: Arc<Mutex<Registrar>>,
     pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) gate: Gate,
+    pub(super) guard: Guard,
+    pub(super) load: Load,
     pub(super) carriers: Carriers,
     pub(super) listeners: Vec<(Protocol, SocketAddr)>,
     /// The one new calls start with, and those that living calls still use.
     pub(super) generations: BTreeMap<u64, Arc<Generation>>,
-    pub(super) calls: HashMap<CallKey, Box<Call>>,
+    pub(super) calls: OwnMap<CallKey, Box<Call>>,
     pub(super) next_key: u64,
     pub(super) index: Index,
     pub(super) conferences: Arc<Mutex<Conferences>>,
@@ -146,10 +152,12 @@ impl Exchange {
             registrar: settings.registrar,
             challenger: settings.challenger,
             gate: settings.gate,
+            guard: settings.guard,
+            load: Load::default(),
             carriers: settings.carriers,
             listeners: settings.listeners,
             generations: BTreeMap::from([(generation.number, generation)]),
-            calls: HashMap::new(),
+            calls: OwnMap::default(),
             next_key: 0,
             index: Index::default(),
             conferences: settings.conferences,
@@ -193,12 +201,22 @@ impl Exchange {
 
     /// Takes a message from the network.
     pub fn handle_message(&mut self, now: Timestamp, flow: Flow, message: Message) {
-        self.ua.handle_message(now, flow, message);
+        let from = flow.remote.ip();
+        if !self.shed(now, flow, &message) {
+            self.look_for_injection(now, from, &message);
+            self.ua.handle_message(now, flow, message);
+            self.tell_stray(now, from);
+        }
         self.pump(now);
     }
 
     /// Takes bytes that are no SIP message.
     pub fn handle_malformed(&mut self, now: Timestamp, flow: Flow, bytes: Bytes, why: ParseError) {
+        let attack = match why {
+            ParseError::TooLarge { .. } | ParseError::TooManyHeaders => Attack::OversizedMessage,
+            _ => Attack::MalformedFlood,
+        };
+        self.guard.stray(now, attack, flow.remote.ip());
         self.ua.handle_malformed(now, flow, &bytes, &why);
         self.pump(now);
     }
@@ -315,6 +333,15 @@ impl Exchange {
     /// Calls that live, or are over and not yet published.
     pub fn call_count(&self) -> usize {
         self.calls.len()
+    }
+
+    /// Which way each call in progress goes, and what its caller is in. Unlike
+    /// [`Exchange::records`] it copies nothing that grows with a call.
+    pub fn present(&self) -> Vec<(Direction, Stretch)> {
+        let records = self.calls.values().map(|call| &call.core.record);
+        records
+            .filter_map(|record| Some((record.direction?, record.stretch()?)))
+            .collect()
     }
 
     /// The records, so far, of all calls here.

@@ -1,12 +1,12 @@
 //! What a call may do to the world, lent to it for the length of one event.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::conferences::Conferences;
 use super::{CallKey, Generation, Output};
-use crate::base::{CallId, Entropy, IdSource, LegId, RecordingId, Timestamp};
+use crate::base::{CallId, Entropy, IdSource, LegId, OwnMap, RecordingId, Timestamp};
 use crate::media::{Command, Engine};
 use crate::registrar::Registrar;
 use crate::router;
@@ -33,10 +33,10 @@ pub(crate) struct Hands<'a> {
 /// Which call a session, a media leg or a logical id belongs to.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    pub(crate) sessions: HashMap<SessionId, (CallKey, LegId)>,
-    pub(crate) legs: HashMap<LegId, CallKey>,
-    pub(crate) calls: HashMap<CallId, CallKey>,
-    pub(crate) recordings: HashMap<RecordingId, CallKey>,
+    pub(crate) sessions: OwnMap<SessionId, (CallKey, LegId)>,
+    pub(crate) legs: OwnMap<LegId, CallKey>,
+    pub(crate) calls: OwnMap<CallId, CallKey>,
+    pub(crate) recordings: OwnMap<RecordingId, CallKey>,
 }
 
 impl Hands<'_> {
@@ -74,13 +74,21 @@ pub(super) fn address_towards(
     trunk: &Trunk,
     target: &Target,
 ) -> Option<SocketAddr> {
+    own_address(listeners, trunk.profile.source_port, target)
+}
+
+/// Our own address towards a target, with this port when one is wanted.
+pub(super) fn own_address(
+    listeners: &[(Protocol, SocketAddr)],
+    port: Option<u16>,
+    target: &Target,
+) -> Option<SocketAddr> {
     let address = target.host.address();
     let protocol = match target.protocol {
         _ if target.is_secure => Some(Protocol::Tls),
         None if address.is_some() => Some(Protocol::Udp),
         protocol => protocol,
     };
-    let port = trunk.profile.source_port;
     let fits = |(offered, local): &&(Protocol, SocketAddr)| {
         protocol.is_none_or(|wanted| wanted == *offered)
             && address.is_none_or(|address| address.is_ipv4() == local.is_ipv4())

@@ -8,8 +8,8 @@ use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::events::{MediaSummary, Role};
 use crate::media::LegState;
 use crate::sdp::{Description, LocalMedia, Negotiated};
-use crate::sip::Flow;
 use crate::sip::ua::SessionId;
+use crate::sip::{Flow, NameAddr};
 
 /// One leg. Serialisable: its SIP and media states are checkpointed beside it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,6 +51,9 @@ pub(crate) struct Leg {
     /// The way to the far end failed, not the far end: another route may be tried.
     #[serde(default)]
     pub(crate) is_unreached: bool,
+    /// Where the far end said to go instead, when it redirected the call.
+    #[serde(skip)]
+    pub(crate) moved: Vec<NameAddr>,
     /// Whether the far end was heard ringing.
     pub(crate) rang: bool,
     /// Whether the leg hears hold music: everybody it could talk with holds.
@@ -101,6 +104,7 @@ impl Leg {
             summary: None,
             over: None,
             is_unreached: false,
+            moved: Vec::new(),
             shown_as: String::new(),
             heard: Heard::default(),
             rang: false,

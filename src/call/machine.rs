@@ -15,8 +15,8 @@ use crate::media::recorder::Closed;
 use crate::media::{Command, Notice};
 use crate::router;
 use crate::sdp::{self, Description};
-use crate::sip::Message;
 use crate::sip::ua::{EndWhy, Event, Unreached};
+use crate::sip::{Contacts, Message};
 
 /// One logical call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,6 +50,7 @@ impl Call {
                 response,
                 ..
             } => {
+                self.note_redirection(leg, status, response.as_ref());
                 self.core
                     .note_refusal(hands, leg, status, response.as_ref());
                 self.on_failed(hands, leg, status, unreached);
@@ -205,6 +206,17 @@ impl Call {
         }
         self.core.emit(hands, Fact::LegAnswered { leg, codec });
         self.on_leg(hands, leg, LegEvent::Answered);
+    }
+
+    /// Where the far end of a leg said to go instead (RFC 3261 §21.3).
+    fn note_redirection(&mut self, leg: LegId, status: u16, response: Option<&Message>) {
+        if let (Some(state), 300..=399, Some(Ok(Contacts::Addresses(moved)))) = (
+            self.core.leg_mut(leg),
+            status,
+            response.map(Message::contacts),
+        ) {
+            state.moved = moved;
+        }
     }
 
     fn on_failed(

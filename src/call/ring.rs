@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 
 use super::carrier_address::CarrierAddress;
 use super::core::{Core, open_local, sdp_body};
-use super::hands::Hands;
+use super::hands::{Hands, own_address};
 use super::refer::referred_by;
 use crate::base::LegId;
 use crate::events::Role;
 use crate::sdp;
 use crate::sip::ua::{Invite, NextHop, Targets, Terms};
 use crate::sip::{Host, NameAddr, Uri};
+use crate::trunk::Target;
 use crate::trunk::profile::MediaTerms;
 use crate::trunk::{Closed, Way};
 
@@ -118,6 +119,33 @@ impl Core {
             credentials: trunk.credentials.clone(),
             manners: Some(trunk.profile.manners.clone()),
             terms: trunk.profile.terms,
+        };
+        self.place(hands, target)
+    }
+
+    /// Sends a call to a foreign address.
+    pub(crate) fn ring_uri(&mut self, hands: &mut Hands<'_>, uri: &Uri) -> Result<LegId, u16> {
+        let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
+        let destination = Target::of(uri).ok_or(416_u16)?;
+        let target = Placed {
+            to: None,
+            from: None,
+            routes: Vec::new(),
+            media: None,
+            manners: None,
+            names_referrer: false,
+            uri: uri.clone().without_headers(),
+            here: own_address(hands.listeners, None, &destination).ok_or(503_u16)?,
+            next_hop: vec![destination].into(),
+            role: Role::Callee,
+            party: format!("{}@{}", uri.user_decoded(), uri.host),
+            agent: None,
+            trunk: None,
+            display: None,
+            caller: None,
+            // Nobody's passwords go to a stranger.
+            credentials: None,
+            terms: generation.terms,
         };
         self.place(hands, target)
     }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::section::{Notes, Section};
+use crate::sip::Host;
 use crate::sip::location::NameServers;
 
 /// Reads `[sip.dns]`.
@@ -48,6 +49,23 @@ pub(super) fn read_try_for(sip: &Section<'_>) -> Duration {
     let range = Duration::from_millis(500)..=Duration::from_secs(32);
     let try_for = sip.duration("try_for", range);
     try_for.map_or(Duration::from_secs(4), |at| at.value)
+}
+
+/// Reads the foreign hosts that redirections may lead to.
+pub(super) fn read_domains(sip: &Section<'_>, notes: &Notes) -> Vec<String> {
+    let mut domains = Vec::new();
+    for text in sip.texts("redirect_domains").unwrap_or_default() {
+        let host = text.value.strip_prefix("*.").unwrap_or(&text.value);
+        if Host::parse(host).is_some() {
+            domains.push(text.value.to_ascii_lowercase());
+        } else {
+            let message = format!("`redirect_domains`: \"{}\" is no host", text.value);
+            let help =
+                "write a host such as \"partner.example\", or \"*.partner.example\" for all below";
+            notes.error(&text.place, message, help);
+        }
+    }
+    domains
 }
 
 /// An address with or without a port.

@@ -128,6 +128,7 @@ impl Office {
                 accept,
                 targets,
                 try_for,
+                redirects,
                 accept_hosts,
                 credentials: _,
                 caller_id,
@@ -138,12 +139,12 @@ impl Office {
                 transfer,
             } = trunk;
             let content = format!(
-                "{accept:?} {accept_hosts:?} {targets:?} {try_for:?} {caller_id:?} {domain:?} {accounts:?} {profile:?} {identity:?} {transfer:?}"
+                "{accept:?} {redirects:?} {accept_hosts:?} {targets:?} {try_for:?} {caller_id:?} {domain:?} {accounts:?} {profile:?} {identity:?} {transfer:?}"
             );
             add("trunk", name, content);
         }
         for phone in &self.phones {
-            let rights = (phone.may_transfer, phone.replaces);
+            let rights = (phone.may_transfer, phone.replaces, phone.redirects);
             let content = format!("{} {:?} {rights:?}", phone.display_name, phone.shows);
             add("phone", &phone.number, content);
         }

@@ -7,13 +7,13 @@ use std::collections::HashMap;
 
 use super::command::Command;
 use super::worker::{LegTape, Order, RoomTape, Ticket};
-use crate::base::{LegId, RecordingId, RoomId, ShardId};
+use crate::base::{LegId, OwnMap, RecordingId, RoomId, ShardId};
 
 /// Where everything is.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    legs: HashMap<LegId, LegPlace>,
-    rooms: HashMap<RoomId, RoomPlace>,
+    legs: OwnMap<LegId, LegPlace>,
+    rooms: OwnMap<RoomId, RoomPlace>,
     recordings: HashMap<RecordingId, Target>,
     /// Legs by worker.
     loads: Vec<usize>,
@@ -48,8 +48,8 @@ impl Directory {
     /// An empty directory of `workers` workers.
     pub(crate) fn new(workers: usize) -> Self {
         Self {
-            legs: HashMap::new(),
-            rooms: HashMap::new(),
+            legs: OwnMap::default(),
+            rooms: OwnMap::default(),
             recordings: HashMap::new(),
             loads: vec![0; workers],
             moves: 0,

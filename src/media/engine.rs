@@ -387,8 +387,10 @@ impl Engine {
         }
         let ready = |worker: &usize| self.0.inboxes[*worker].is_ready();
         let beside = other.and_then(|other| directory.worker_with(other));
-        let mut workers = beside.into_iter().chain(directory.by_load());
-        workers.find(ready).ok_or(MediaError::WorkerBusy)
+        beside
+            .filter(ready)
+            .or_else(|| directory.by_load().into_iter().find(ready))
+            .ok_or(MediaError::WorkerBusy)
     }
 
     fn adopt(

@@ -6,7 +6,7 @@
 mod binding;
 mod request;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,8 @@ pub struct Registrar {
     phones: HashMap<String, Vec<Binding>>,
     /// When a phone's first binding ends.
     expiries: Timers<String>,
+    /// Phones whose bindings are not as they were taken to be written down.
+    unsaved: BTreeSet<String>,
 }
 
 impl Registrar {
@@ -100,6 +102,7 @@ impl Registrar {
             limits,
             phones: HashMap::new(),
             expiries: Timers::new(),
+            unsaved: BTreeSet::new(),
         }
     }
 
@@ -109,8 +112,13 @@ impl Registrar {
     pub fn restore(limits: Limits, snapshot: Snapshot) -> Self {
         let mut registrar = Self::new(limits);
         for (phone, mut bindings) in snapshot.phones {
+            let written = bindings.len();
             bindings.retain(|binding| binding.flow.connection.is_none());
+            let is_as_written = bindings.len() == written;
             registrar.set(&phone, bindings);
+            if is_as_written {
+                registrar.unsaved.remove(&phone);
+            }
         }
         registrar
     }
@@ -124,6 +132,23 @@ impl Registrar {
                 .map(|(phone, bindings)| (phone.clone(), bindings.clone()))
                 .collect(),
         }
+    }
+
+    /// Takes up to `most` phones that changed since they were last taken, with their bindings (none
+    /// for a phone that is gone), to be written down.
+    pub fn take_unsaved(&mut self, most: usize) -> Vec<(String, Vec<Binding>)> {
+        let phones = std::iter::from_fn(|| self.unsaved.pop_first()).take(most);
+        let phones: Vec<String> = phones.collect();
+        let taken = phones.into_iter().map(|phone| {
+            let bindings = self.bindings(&phone).to_vec();
+            (phone, bindings)
+        });
+        taken.collect()
+    }
+
+    /// What was taken could not be written down: it is to be taken again.
+    pub fn put_back_unsaved(&mut self, phones: impl IntoIterator<Item = String>) {
+        self.unsaved.extend(phones);
     }
 
     /// Carries out a REGISTER of `phone` that came from `source`, wholly or not at all.
@@ -309,6 +334,7 @@ impl Registrar {
     }
 
     fn set(&mut self, phone: &str, mut bindings: Vec<Binding>) {
+        self.unsaved.insert(phone.to_owned());
         bindings.sort_by_key(|binding| std::cmp::Reverse((binding.q_millis, binding.refreshed_at)));
         match bindings.iter().map(|binding| binding.expires_at).min() {
             Some(first) => {

@@ -233,6 +233,33 @@ fn a_restored_table_is_the_same_but_for_connections() {
 }
 
 #[test]
+fn what_changed_is_taken_once_to_be_written_down() {
+    let mut registrar = Registrar::new(Limits::default());
+    let register = |registrar: &mut Registrar, phone: &str, second: u32| {
+        let message = message("c", second, "Contact: <sip:a@h>;expires=60\r\n");
+        registrar.register(at(second.into()), &message, &source(), phone);
+    };
+    register(&mut registrar, "1001", 1);
+    register(&mut registrar, "1002", 1);
+    let phones = |taken: &[(String, Vec<Binding>)]| -> Vec<(String, usize)> {
+        let counted = taken.iter().map(|(phone, all)| (phone.clone(), all.len()));
+        counted.collect()
+    };
+    let some = |phone: &str, count| (phone.to_owned(), count);
+    assert_eq!(phones(&registrar.take_unsaved(1)), [some("1001", 1)]);
+    register(&mut registrar, "1001", 30);
+    let both = [some("1001", 1), some("1002", 1)];
+    assert_eq!(phones(&registrar.take_unsaved(9)), both);
+    assert!(registrar.take_unsaved(9).is_empty());
+    // A phone that is gone is to be forgotten; what could not be written is taken again.
+    registrar.handle_timeout(at(61));
+    let gone = registrar.take_unsaved(9);
+    assert_eq!(phones(&gone), [some("1002", 0)]);
+    registrar.put_back_unsaved(gone.into_iter().map(|(phone, _)| phone));
+    assert_eq!(phones(&registrar.take_unsaved(9)), [some("1002", 0)]);
+}
+
+#[test]
 fn whatever_is_registered_the_table_stays_sound() {
     let mut entropy = Entropy::from_seed(4);
     let mut registrar = Registrar::new(Limits::default());

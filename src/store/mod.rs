@@ -5,6 +5,7 @@
 //! its own. Both survive kill -9 with everything that was written, and a power cut with everything
 //! that was synced.
 
+mod bindings;
 mod database;
 mod error;
 mod journal;

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_iter};
-use serde_json::Value;
 
 use super::Error;
+use super::bindings;
 use super::database::{self, Layout};
 use super::error::may_pass;
 use crate::events::record::{Archive, ArchiveError, CallRecord, Filter};
@@ -46,9 +46,9 @@ struct State {
 
 #[derive(Debug)]
 enum Job {
+    Bindings(Vec<bindings::Change>),
     Flush(SyncSender<()>),
     Record(Box<CallRecord>),
-    Snapshot(String, Value),
 }
 
 impl Records {
@@ -109,29 +109,21 @@ impl Records {
         records.collect()
     }
 
-    /// Keeps a value under a name, replacing the one before; `false` when the writer is too far
-    /// behind. Meant for snapshots such as phones' bindings: the next one makes up for a lost one.
-    pub fn save(&self, name: &str, value: Value) -> bool {
-        self.send(Job::Snapshot(name.to_owned(), value)).is_ok()
+    /// Keeps what phones are bound to now, `None` for a phone that is nowhere; gives it back when
+    /// the writer is too far behind.
+    pub fn save_bindings(
+        &self,
+        changes: Vec<(String, Option<String>)>,
+    ) -> Result<(), Vec<(String, Option<String>)>> {
+        self.send(Job::Bindings(changes)).map_err(|job| match job {
+            Job::Bindings(changes) => changes,
+            _ => unreachable!("what was sent comes back"),
+        })
     }
 
-    /// The value last saved under a name.
-    pub fn load(&self, name: &str) -> Result<Option<Value>, Error> {
-        self.lock()
-            .query_row(
-                "SELECT body FROM snapshots WHERE name = ?1",
-                [name],
-                |row| row.get::<_, String>(0),
-            )
-            .optional()
-            .map_err(|source| Error::sqlite(&self.shared.path, source))?
-            .map(|body| {
-                serde_json::from_str(&body).map_err(|error| Error::Damaged {
-                    path: self.shared.path.clone(),
-                    what: format!("snapshot {name}: {error}"),
-                })
-            })
-            .transpose()
+    /// Every phone with what [`Records::save_bindings`] kept of it last.
+    pub fn bindings(&self) -> Result<Vec<(String, String)>, Error> {
+        bindings::read(&self.lock()).map_err(|source| Error::sqlite(&self.shared.path, source))
     }
 
     /// Waits until all that was handed over before is on disk; `false` when it is not within
@@ -141,7 +133,7 @@ impl Records {
         self.send(Job::Flush(done)).is_ok() && flushed.recv_timeout(patience).is_ok()
     }
 
-    /// Records and snapshots that wait for the disk.
+    /// Records and bindings that wait for the disk.
     pub fn waiting(&self) -> usize {
         self.shared.state.waiting.load(Ordering::Relaxed)
     }
@@ -306,7 +298,7 @@ fn one_by_one(database: &mut Connection, batch: &[Job]) {
         if let Err(error) = write(database, std::slice::from_ref(job)) {
             let call = match job {
                 Job::Record(record) => record.id.as_str(),
-                Job::Flush(_) | Job::Snapshot(..) => "",
+                Job::Bindings(_) | Job::Flush(_) => "",
             };
             tracing::error!(%error, call, "a call record was refused and is lost");
         }
@@ -317,15 +309,9 @@ fn write(database: &mut Connection, batch: &[Job]) -> rusqlite::Result<()> {
     let transaction = database.transaction()?;
     for job in batch {
         match job {
+            Job::Bindings(changes) => bindings::write(&transaction, changes)?,
             Job::Flush(_) => {}
             Job::Record(record) => insert(&transaction, record)?,
-            Job::Snapshot(name, body) => {
-                transaction
-                    .prepare_cached(
-                        "INSERT OR REPLACE INTO snapshots (name, body) VALUES (?1, ?2)",
-                    )?
-                    .execute(params![name, body.to_string()])?;
-            }
         }
     }
     transaction.commit()
@@ -338,6 +324,8 @@ fn insert(transaction: &Transaction<'_>, record: &CallRecord) -> rusqlite::Resul
         parts.any(|part| part.stretch == AgentStretch::Talk)
     };
     let answered_by = record.agents.iter().rev().find(talked);
+    let text = serde_json::to_string(record)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     let millis = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
     transaction
         .prepare_cached(
@@ -359,7 +347,7 @@ fn insert(transaction: &Transaction<'_>, record: &CallRecord) -> rusqlite::Resul
             millis(record.total_ms(Stretch::Queue)),
             millis(record.total_ms(Stretch::Talk)),
             record.sip,
-            record.to_json().to_string(),
+            text,
         ])?;
     for visit in &record.queues {
         transaction
@@ -430,6 +418,7 @@ const LAYOUT: Layout = Layout {
         CREATE TABLE snapshots (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
     ",
         "CREATE INDEX calls_in_progress ON calls (id) WHERE ended IS NULL;",
+        bindings::TABLE,
     ],
     // Reading 64 MB takes a fraction of a second; a year of calls would take minutes.
     check_below: 64 << 20,
@@ -535,7 +524,8 @@ mod tests {
         for number in 0..300 {
             records.publish(record(number, "taro")).unwrap();
         }
-        assert!(records.save("bindings", serde_json::json!({"1001": []})));
+        let kept = vec![("1001".to_owned(), Some("[]".to_owned()))];
+        records.save_bindings(kept.clone()).unwrap();
         drop(records);
         let records = Records::open(&path).unwrap();
         let all = Filter {
@@ -543,9 +533,8 @@ mod tests {
             ..Filter::default()
         };
         assert_eq!(records.list(&all).unwrap().len(), 300);
-        let bindings = records.load("bindings").unwrap();
-        assert_eq!(bindings, Some(serde_json::json!({"1001": []})));
-        assert_eq!(records.load("nothing").unwrap(), None);
+        let bindings = records.bindings().unwrap();
+        assert_eq!(bindings, [("1001".to_owned(), "[]".to_owned())]);
     }
 
     #[test]

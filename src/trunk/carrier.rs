@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{IdentityPolicy, Network, Profile, TransferPolicy};
+use super::{IdentityPolicy, Network, Profile, Redirects, TransferPolicy};
 use crate::sip::auth::Credentials;
 use crate::sip::location::Destination as Target;
 
@@ -21,6 +21,8 @@ pub struct Trunk {
     pub targets: Vec<Target>,
     /// How long one address may stay silent before the next is tried; the node's when `None`.
     pub try_for: Option<Duration>,
+    /// What becomes of a redirection by whom it reaches.
+    pub redirects: Redirects,
     /// What our INVITEs are authenticated with, when the carrier asks.
     pub credentials: Option<Credentials>,
     /// Number shown to those we call; the calling phone's own when `None`.
@@ -135,6 +137,7 @@ pub(super) mod tests {
                 weight: 0,
             }],
             try_for: None,
+            redirects: Redirects::Refuse,
             credentials: None,
             caller_id: None,
             domain: None,

@@ -3,12 +3,12 @@
 mod carrier;
 mod carriers;
 mod identity;
-mod network;
 mod numbering;
 mod numbers;
 mod pattern;
 pub mod profile;
 pub mod qualify;
+mod redirects;
 pub mod registration;
 mod transfer;
 
@@ -23,7 +23,8 @@ pub use identity::{
     Denied, DialledSource, Forwarding, Heard, IdentityPolicy, Presented, Shown, Wish, WishSource,
     Withhold, anonymous, caller_id_of_emergency, choose_caller_id, is_anonymous,
 };
-pub use network::{Network, NetworkError};
+
+pub use crate::base::{Network, NetworkError};
 pub use numbering::{
     Country, Number, NumberFormat, NumberKind, Presentation, Site, SiteError, Unreadable,
 };
@@ -32,4 +33,5 @@ pub use numbers::{
 };
 pub use pattern::{Pattern, PatternError, normalise};
 pub use profile::Profile;
+pub use redirects::Redirects;
 pub use transfer::TransferPolicy;

@@ -1,5 +1,6 @@
 //! A call to a phone or out by a trunk: rings, passes on what is heard, joins on answer.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,10 +10,13 @@ use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::call::leg::Progress;
+use crate::call::onward::Onward;
+use crate::call::redirection::Redirections;
 use crate::call::way_out::WayOut;
 use crate::events::{Role, Stretch};
 use crate::flow::{DialOutcome, Input, Run};
-use crate::trunk::{Destination, Origin};
+use crate::sip::HeaderName;
+use crate::trunk::{Destination, Origin, Redirects};
 
 /// Ringing someone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,6 +34,12 @@ pub(crate) struct Dial {
     run: Option<Run>,
     /// The caller was answered before and hears our own ring-back tone.
     tone: bool,
+    /// Where the call has been sent on to.
+    #[serde(default)]
+    redirections: Redirections,
+    /// Where it may be sent on to yet, the best first.
+    #[serde(default)]
+    onward: VecDeque<Onward>,
 }
 
 /// Whom to ring.
@@ -81,6 +91,8 @@ impl Dial {
             deadline: None,
             run,
             tone: false,
+            redirections: Redirections::default(),
+            onward: VecDeque::new(),
         }
     }
 
@@ -128,6 +140,67 @@ impl Dial {
         }
     }
 
+    /// Somebody rung points elsewhere: what comes of it, unless it is but a refusal.
+    fn redirected(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        status: u16,
+    ) -> Option<Next> {
+        let (by, mode) = core.redirector(hands, leg);
+        let moved = core.leg(leg).map(|leg| leg.moved.clone());
+        let moved = moved.unwrap_or_default();
+        match mode {
+            Redirects::Follow => {
+                let uris = match self.redirections.take(&moved) {
+                    Ok(uris) => uris,
+                    Err(why) => {
+                        tracing::info!(call = %core.id, %why, "redirection not followed");
+                        self.refused.get_or_insert(why.status());
+                        return None;
+                    }
+                };
+                for uri in uris.into_iter().rev() {
+                    let by = by.clone();
+                    self.onward.push_front(Onward { by, uri, status });
+                }
+                self.go_onward(core, hands).then_some(Next::Stay)
+            }
+            Redirects::Pass => {
+                let is_last = core.others().next().is_none() && self.run.is_none();
+                if core.caller().progress != Progress::Arriving || !is_last {
+                    return None;
+                }
+                let contacts = moved.iter();
+                let headers: Vec<_> = contacts
+                    .map(|contact| (HeaderName::Contact, contact.to_string()))
+                    .collect();
+                let session = core.caller().session;
+                hands.ua.reject(hands.now, session, status, &headers);
+                Some(Next::End(Party::Callee, Cause::from_status(status)))
+            }
+            Redirects::Refuse => None,
+        }
+    }
+
+    /// Rings the next of those the call was sent on to; false when there is none.
+    fn go_onward(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> bool {
+        while let Some(onward) = self.onward.pop_front() {
+            match core.ring_onward(hands, &onward) {
+                Ok(legs) => {
+                    self.legs.extend(legs);
+                    return true;
+                }
+                Err(status) => {
+                    tracing::info!(call = %core.id, status, "redirection not permitted or possible");
+                    self.refused.get_or_insert(status);
+                }
+            }
+        }
+        false
+    }
+
     /// It rang as long as it may.
     fn no_answer(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         for leg in self.legs.drain(..) {
@@ -170,6 +243,7 @@ impl Feature for Dial {
             Target::Trunk { number, .. } => number.clone(),
         };
         core.caller_enters(hands, Stretch::Ring, &with);
+        self.redirections.note(&with);
         match self.ring(core, hands) {
             Ok(legs) => self.legs = legs,
             Err(status) => {
@@ -219,6 +293,11 @@ impl Feature for Dial {
                 Next::Become(Stage::Talk(Box::new(Talk::with_callee(leg, run))))
             }
             LegEvent::Ended => Next::Stay,
+            LegEvent::Failed(status @ 300..=399)
+                if let Some(next) = self.redirected(core, hands, leg, status) =>
+            {
+                next
+            }
             LegEvent::Failed(status) => {
                 if let Some(way) = &mut self.way
                     && way.may_go_on(core, hands, leg, status)
@@ -237,6 +316,9 @@ impl Feature for Dial {
                 }
                 let over = |id: &LegId| core.leg(*id).is_none_or(|leg| !leg.is_live());
                 if self.legs.iter().all(over) {
+                    if self.go_onward(core, hands) {
+                        return Next::Stay;
+                    }
                     let status = self.refused.unwrap_or(status);
                     return self.give_up(core, hands, Party::Callee, as_told(status));
                 }

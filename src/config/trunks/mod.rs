@@ -17,7 +17,7 @@ use super::node::Listeners;
 use super::section::{At, Notes, Section};
 use super::transfer;
 use crate::sip::Host;
-use crate::trunk::{Network, Site, Trunk, normalise};
+use crate::trunk::{Network, Redirects, Site, Trunk, normalise};
 
 /// Trunks as read.
 #[derive(Debug)]
@@ -59,6 +59,7 @@ pub(super) fn read(
             let accept = accept::read(&trunk, &mut accepted, notes);
             let targets = target::read(&trunk, around.listeners, notes);
             let try_for = target::read_try_for(&trunk);
+            let redirects = trunk.one_of("redirects", &Redirects::WORDS);
             let profile = profile::read(&trunk, (around.listeners, around.ports), notes);
             let from = (directory, environment);
             let (user, credentials) = credentials::read(&trunk, profile.register.mode, from, notes);
@@ -84,6 +85,7 @@ pub(super) fn read(
                     accept_hosts: accept.hosts,
                     targets,
                     try_for,
+                    redirects: redirects.map_or(Redirects::Refuse, |at| at.value),
                     credentials,
                     caller_id: caller_id.map(|at| at.value),
                     domain: domain.map(|at| at.value),

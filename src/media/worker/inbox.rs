@@ -69,15 +69,10 @@ impl Order {
     /// costs more than most orders do. An order that cannot wait takes those before it along.
     fn can_wait(&self) -> bool {
         match self {
-            // Nothing is believed or sent before its SetLeg.
             Order::Adopt(_) => true,
-            Order::Command(command) => matches!(
-                **command,
-                Command::CloseLeg { .. }
-                    | Command::CloseRoom { .. }
-                    | Command::Leave { .. }
-                    | Command::OpenRoom { .. }
-            ),
+            // What is played begins and ends at a tick. Packets that come before a leg's first
+            // SetLeg or Join wait in its socket, once in a call, and then go on at once.
+            Order::Command(command) => !matches!(**command, Command::Checkpoint { .. }),
             // It says itself when the recording ends.
             Order::Untape { .. } => true,
             _ => false,

@@ -16,7 +16,7 @@ mod task;
 mod tick;
 mod transfer;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -28,7 +28,7 @@ use super::io::{PacketIo, Token};
 use super::mixer::Mixer;
 use super::notices::NoticeSender;
 use super::{FRAME_DURATION, MAX_PACKET_SAMPLES, Notice, Stats};
-use crate::base::{LegId, RoomId, Timestamp};
+use crate::base::{LegId, OwnMap, RoomId, Timestamp};
 
 pub(crate) use inbox::{Inbox, Order, Ticket};
 pub(crate) use leg::{Leg, Seed};
@@ -48,11 +48,11 @@ pub(crate) struct Worker {
     notices: NoticeSender,
     stats: Arc<Stats>,
     legs: Slab<Box<Leg>>,
-    by_leg: HashMap<LegId, usize>,
+    by_leg: OwnMap<LegId, usize>,
     rooms: Slab<Box<Room>>,
-    by_room: HashMap<RoomId, usize>,
+    by_room: OwnMap<RoomId, usize>,
     /// Parcels that came before their `Expect` could be carried out.
-    arrived: HashMap<Ticket, Content>,
+    arrived: OwnMap<Ticket, Content>,
     /// Orders that wait for a parcel, and those that must not overtake them, in order.
     deferred: VecDeque<Order>,
     mixer: Mixer,
@@ -152,10 +152,10 @@ impl Worker {
             notices: parts.notices,
             stats: parts.stats,
             legs: Slab::with_capacity(max_legs),
-            by_leg: HashMap::with_capacity(max_legs),
+            by_leg: OwnMap::with_capacity_and_hasher(max_legs, Default::default()),
             rooms: Slab::with_capacity(max_legs),
-            by_room: HashMap::with_capacity(max_legs),
-            arrived: HashMap::new(),
+            by_room: OwnMap::with_capacity_and_hasher(max_legs, Default::default()),
+            arrived: OwnMap::default(),
             deferred: VecDeque::new(),
             mixer: Mixer::new(SPEAKERS),
             wire: Box::new(Wire {

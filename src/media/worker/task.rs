@@ -18,8 +18,9 @@ pub(crate) fn spawn(mut worker: Worker, clock: Arc<dyn Clock>) -> io::Result<Joi
     Builder::new().name(name).spawn(move || {
         go_first();
         while !inbox.shall_stop.load(Ordering::Acquire) {
-            worker.take_orders(clock.now());
             worker.take_packets(|| clock.now());
+            // Before the tick, in which most of them take effect.
+            worker.take_orders(clock.now());
             worker.take_ticks(clock.now());
         }
         worker.take_orders(clock.now());

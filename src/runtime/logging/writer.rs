@@ -84,19 +84,30 @@ impl Write for Line<'_> {
 
 fn run(mut sink: Box<dyn Write + Send>, jobs: &Receiver<Job>, dropped: &AtomicU64) {
     let mut told = 0;
+    let mut burst = Vec::with_capacity(BURST);
     while let Some(job) = next(jobs) {
         let lost = dropped.load(Ordering::Relaxed);
         if lost > told {
             let _ = writeln!(sink, "<4>log: {} lines dropped", lost - told);
             told = lost;
         }
-        match job {
-            // Nobody is left to tell when standard error is closed.
-            Job::Line(line) => drop(sink.write_all(&line)),
-            Job::Flush(done) => {
-                let _ = sink.flush();
-                let _ = done.send(());
+        // Lines of one moment share a system call, which costs more than to make them.
+        let mut flushed = None;
+        for job in std::iter::once(job).chain(jobs.try_iter()) {
+            match job {
+                Job::Line(line) => burst.extend_from_slice(&line),
+                Job::Flush(done) => flushed = Some(done),
             }
+            if flushed.is_some() || burst.len() >= BURST {
+                break;
+            }
+        }
+        // Nobody is left to tell when standard error is closed.
+        let _ = sink.write_all(&burst);
+        burst.clear();
+        if let Some(done) = flushed {
+            let _ = sink.flush();
+            let _ = done.send(());
         }
     }
 }
@@ -111,6 +122,9 @@ fn next(jobs: &Receiver<Job>) -> Option<Job> {
 }
 
 const REST: Duration = Duration::from_millis(20);
+
+/// Bytes written at once, about.
+const BURST: usize = 32 << 10;
 
 /// About a second of debug lines of a busy switch, or two megabytes.
 const MOST_LINES: usize = 8192;

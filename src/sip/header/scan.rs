@@ -53,6 +53,11 @@ const fn is_space(byte: u8) -> bool {
 
 /// The first `separator` outside quoted strings and angle brackets.
 pub(in crate::sip) fn find_outside(octets: &[u8], separator: u8) -> Option<usize> {
+    // Most texts hold neither a quote nor a bracket before it.
+    let first = memchr::memchr3(separator, b'"', b'<', octets)?;
+    if octets.get(first) == Some(&separator) {
+        return Some(first);
+    }
     let (mut is_quoted, mut is_escaped, mut is_bracketed) = (false, false, false);
     for (at, &byte) in octets.iter().enumerate() {
         if is_escaped {

@@ -223,6 +223,11 @@ impl Locator {
         self.rest.forgive(hop)
     }
 
+    /// Whether a hop is spared now.
+    pub fn is_resting(&self, now: Timestamp, hop: &Hop) -> bool {
+        self.rest.is_resting(now, hop)
+    }
+
     /// How many addresses are spared now.
     pub fn resting(&self, now: Timestamp) -> usize {
         self.rest.count(now)

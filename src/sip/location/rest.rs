@@ -78,7 +78,7 @@ impl Rest {
         resting.filter(|(until, _)| *until > now).count()
     }
 
-    fn is_resting(&self, now: Timestamp, hop: &Hop) -> bool {
+    pub(super) fn is_resting(&self, now: Timestamp, hop: &Hop) -> bool {
         let noted = self.resting.get(&(hop.protocol, hop.address));
         noted.is_some_and(|(until, _)| *until > now)
     }

@@ -73,7 +73,7 @@ impl ResponseBuilder {
             phrase: phrase.map(str::to_owned),
             to_tag: None,
             source: None,
-            rest: Draft::default(),
+            rest: Draft::with_room(USUAL_REST),
         }
     }
 
@@ -277,6 +277,9 @@ impl fmt::Write for Octets<'_> {
 
 /// Room made at once: an INVITE without its SDP fits.
 const USUAL_SIZE: usize = 768;
+
+/// Room for the headers of a response that its request does not dictate.
+const USUAL_REST: usize = 256;
 
 /// Room for what a response has beyond the head of its request, and for the length of a body.
 const USUAL_ADDITIONS: usize = 96;

@@ -5,13 +5,14 @@ use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use crate::base::Entropy;
 use crate::sip::{Message, Method, Via};
 
-/// Identity of a transaction: a keyed hash of what RFC 3261 compares.
+/// Identity of a transaction: a keyed hash of what RFC 3261 compares. Among 200,000 transactions a
+/// new one is mistaken for another once in 10^14 times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct TransactionId(u128);
+pub(crate) struct TransactionId(u64);
 
 impl TransactionId {
     pub(crate) const MIN: Self = Self(0);
-    pub(crate) const MAX: Self = Self(u128::MAX);
+    pub(crate) const MAX: Self = Self(u64::MAX);
 }
 
 /// The secrets that keep outsiders from choosing colliding identities.
@@ -56,7 +57,7 @@ impl Keys {
     }
 
     /// Identity of a request whatever way it came (RFC 3261 §8.2.2.2).
-    pub(crate) fn merge(&self, from_tag: &str, call_id: &str, cseq: u32, method: &Method) -> u128 {
+    pub(crate) fn merge(&self, from_tag: &str, call_id: &str, cseq: u32, method: &Method) -> u64 {
         self.hash(|to| {
             MERGE.hash(to);
             from_tag.hash(to);
@@ -71,7 +72,7 @@ impl Keys {
         self.hash(|to| {
             TAG.hash(to);
             id.hash(to);
-        }) as u64
+        })
     }
 
     /// A number for what belongs to a transaction and a remote tag: the same each time.
@@ -80,17 +81,14 @@ impl Keys {
             COMPANION.hash(to);
             id.hash(to);
             remote_tag.hash(to);
-        }) as u64
+        })
     }
 
-    fn hash(&self, feed: impl Fn(&mut DefaultHasher)) -> u128 {
-        let [high, low] = self.0.map(|key| {
-            let mut hasher = DefaultHasher::new();
-            key.hash(&mut hasher);
-            feed(&mut hasher);
-            hasher.finish()
-        });
-        u128::from(high) << 64 | u128::from(low)
+    fn hash(&self, feed: impl FnOnce(&mut DefaultHasher)) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.0.hash(&mut hasher);
+        feed(&mut hasher);
+        hasher.finish()
     }
 }
 
@@ -117,8 +115,8 @@ impl Hasher for IdHasher {
         }
     }
 
-    fn write_u128(&mut self, value: u128) {
-        self.0 = value as u64;
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
     }
 }
 

@@ -20,7 +20,7 @@ use super::{Step, Timing, TransactionId};
 pub(crate) struct Table<O> {
     timing: Timing,
     entries: HashMap<TransactionId, Entry<O>, IdHash>,
-    merges: HashMap<u128, TransactionId, IdHash>,
+    merges: HashMap<u64, TransactionId, IdHash>,
     streams: BTreeSet<(SocketAddr, TransactionId)>,
     timers: Timers<TransactionId>,
 }
@@ -35,7 +35,7 @@ struct Entry<O> {
     fallback: Option<SocketAddr>,
     /// What is sent, and where, when the stream cannot be had (RFC 3261 §18.1.1).
     instead: Option<(Flow, Bytes)>,
-    merge: Option<u128>,
+    merge: Option<u64>,
     owner: O,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct Arrival {
     pub(crate) flow: Flow,
     pub(crate) fallback: Option<SocketAddr>,
     /// Identity of the request apart from its path (RFC 3261 §8.2.2.2), when it has no To tag.
-    pub(crate) merge: Option<u128>,
+    pub(crate) merge: Option<u64>,
 }
 
 impl<O: Clone> Table<O> {
@@ -117,7 +117,7 @@ impl<O: Clone> Table<O> {
 
     /// Whether a request with the same From tag, Call-ID and CSeq is being served under another
     /// branch.
-    pub(crate) fn is_merged(&self, merge: u128) -> bool {
+    pub(crate) fn is_merged(&self, merge: u64) -> bool {
         self.merges.contains_key(&merge)
     }
 

@@ -102,6 +102,11 @@ impl Seeker {
         way.ask = None;
         while way.tries < super::way::MAX_TRIES {
             if let Some(hop) = way.hops.pop_front() {
+                if !way.is_last_resort && self.locator.is_resting(now, &hop) {
+                    // Whatever else there is goes first, also of other destinations.
+                    way.spared.push_back(hop);
+                    continue;
+                }
                 way.tries += 1;
                 let Some(flow) = self.locator.flow(&hop, way.source_port) else {
                     way.note(Unreached::NotLocated(NoLocation::NoTransport));
@@ -111,7 +116,12 @@ impl Seeker {
                 return Step::Go(flow);
             }
             let Some(next) = way.destinations.pop_front() else {
-                break;
+                if way.spared.is_empty() {
+                    break;
+                }
+                way.hops = std::mem::take(&mut way.spared);
+                way.is_last_resort = true;
+                continue;
             };
             let located = self.locator.locate(now, &next);
             way.destination = Some(next);

@@ -42,8 +42,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{Entropy, Timers, Timestamp};
+use crate::base::{Entropy, OwnMap, Timers, Timestamp};
 
+use super::auth::Keyring;
+use super::guard::Attack;
 use super::stats::Stats;
 use super::transaction::{Keys, Table, TransactionId};
 use super::{Flow, Message, Method};
@@ -101,16 +103,20 @@ pub struct UserAgent {
     identity: Identity,
     keys: Keys,
     transactions: Table<Owner>,
-    sessions: HashMap<SessionId, Session>,
-    by_tag: HashMap<Box<str>, SessionId>,
+    sessions: OwnMap<SessionId, Session>,
+    by_tag: OwnMap<Box<str>, SessionId>,
     /// Dialogs whose session is over while somebody still waits for a NOTIFY.
-    departed: HashMap<SessionId, subscription::Departed>,
+    departed: OwnMap<SessionId, subscription::Departed>,
     ended: replaced::Ended,
     timers: Timers<(SessionId, Deadline)>,
     /// Requests outside dialogs that the call has not answered yet.
     unanswered: HashMap<TransactionId, Message>,
     /// Our requests outside dialogs, with what to answer a challenge with.
-    requests: HashMap<RequestId, outside::Pending>,
+    requests: OwnMap<RequestId, outside::Pending>,
+    /// Challenges met.
+    keyring: Keyring,
+    /// What the last message looked like, when it belonged to nothing.
+    stray: Option<Attack>,
     /// Who is being located.
     seeker: failover::Seeker,
     outputs: VecDeque<Output>,
@@ -131,13 +137,15 @@ impl UserAgent {
             transactions: Table::new(settings.timing),
             seeker: failover::Seeker::new(&settings, entropy.clone().fork()),
             identity: Identity::new(settings, entropy),
-            sessions: HashMap::new(),
-            by_tag: HashMap::new(),
-            departed: HashMap::new(),
+            sessions: OwnMap::default(),
+            by_tag: OwnMap::default(),
+            departed: OwnMap::default(),
             ended: replaced::Ended::default(),
             timers: Timers::new(),
             unanswered: HashMap::new(),
-            requests: HashMap::new(),
+            requests: OwnMap::default(),
+            keyring: Keyring::default(),
+            stray: None,
             outputs: VecDeque::new(),
             stats: Arc::default(),
             deaf_to_tcp: HashMap::new(),
@@ -149,6 +157,19 @@ impl UserAgent {
     /// What to do next; to be asked until it says nothing.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// What the last message looked like, when it belonged to nothing here.
+    pub fn take_stray(&mut self) -> Option<Attack> {
+        self.stray.take()
+    }
+
+    /// Whether a request is a repeat: its transaction lives.
+    pub fn is_repeat(&self, request: &Message) -> bool {
+        request.top_via().is_ok_and(|via| {
+            let id = self.keys.server(via, request, &request.method());
+            self.transactions.owner(id).is_some()
+        })
     }
 
     /// When [`UserAgent::handle_timeout`] has something to do.
@@ -175,6 +196,12 @@ impl UserAgent {
     /// The flow a session's requests come by or go by; all zeros while its first is located.
     pub fn flow(&self, session: SessionId) -> Option<Flow> {
         self.sessions.get(&session).map(|session| session.flow)
+    }
+
+    /// Whether peers know us by this address.
+    pub fn is_advertised(&self, address: std::net::IpAddr) -> bool {
+        let told = &self.identity.settings.advertised;
+        told.iter().any(|(_, one)| one.ip() == address)
     }
 
     /// Sessions not over, those whose BYE is on its way included.
@@ -208,6 +235,7 @@ impl UserAgent {
         (flow, request): (Flow, Bytes),
         owner: Owner,
     ) -> TransactionId {
+        let request = self.with_credentials(&flow, request, owner);
         let id = self.keys.client(branch, method);
         let request = self.dress(owner, request);
         self.stats.request_sent(method);

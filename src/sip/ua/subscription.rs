@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::base::Timestamp;
 use crate::base::reason::phrase;
+use crate::base::{OwnMap, Timestamp};
 use crate::sip::auth::Credentials;
 use crate::sip::dialog::Dialog;
 use crate::sip::transaction::Reaction;
@@ -299,8 +299,8 @@ impl UserAgent {
 }
 
 fn line<'a>(
-    sessions: &'a mut std::collections::HashMap<SessionId, Session>,
-    departed: &'a mut std::collections::HashMap<SessionId, Departed>,
+    sessions: &'a mut OwnMap<SessionId, Session>,
+    departed: &'a mut OwnMap<SessionId, Departed>,
     id: SessionId,
 ) -> Option<Line<'a>> {
     if let Some(session) = sessions.get_mut(&id) {

@@ -79,6 +79,9 @@ impl Unreached {
 pub(super) struct Way {
     pub(super) destinations: VecDeque<Destination>,
     pub(super) hops: VecDeque<Hop>,
+    /// Hops that failed lately: the last to be tried.
+    pub(super) spared: VecDeque<Hop>,
+    pub(super) is_last_resort: bool,
     /// Where it went last.
     pub(super) hop: Option<Hop>,
     /// The destination whose hops are tried, or which is being located.
@@ -113,6 +116,8 @@ impl Way {
         Self {
             destinations: destinations.into(),
             hops: VecDeque::new(),
+            spared: VecDeque::new(),
+            is_last_resort: false,
             hop: None,
             destination: None,
             ask: None,
@@ -128,7 +133,9 @@ impl Way {
 
     /// Whether another address or destination is left when this one fails.
     pub(super) fn has_more(&self) -> bool {
-        self.tries < MAX_TRIES && !(self.hops.is_empty() && self.destinations.is_empty())
+        let is_empty =
+            self.hops.is_empty() && self.destinations.is_empty() && self.spared.is_empty();
+        self.tries < MAX_TRIES && !is_empty
     }
 
     /// Notes why a try failed. What was heard says more than what was not located.

@@ -248,7 +248,7 @@ const NOT_PERMITTED: &str = "caller_id.not_permitted";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trunk::IdentityPolicy;
+    use crate::trunk::{IdentityPolicy, Redirects};
 
     fn ids(texts: &[&str], site: &Site) -> CallerIds {
         let mut ids = CallerIds::default();
@@ -267,6 +267,7 @@ mod tests {
             accept_hosts: Vec::new(),
             targets: Vec::new(),
             try_for: None,
+            redirects: Redirects::Refuse,
             credentials: None,
             caller_id: caller_id.map(str::to_owned),
             transfer: Default::default(),

@@ -122,6 +122,29 @@ fn a_silent_address_has_its_time_and_then_the_next_is_called() {
 }
 
 #[test]
+fn a_dead_destination_is_passed_over_by_the_next_call_and_still_the_last_resort() {
+    let mut world = World::new(17);
+    world.reflex(usual_manners(500, 1000));
+    let own = format!("sip:{}", address(B));
+    let uris = ["sip:127.0.0.9:5060", own.as_str()];
+    let invite = towards(&world, &uris);
+    world.place(A, invite.clone());
+    world.run_for(10_000);
+    assert_eq!(world.count("INVITE"), 4);
+    world.sent.clear();
+    world.place(A, invite);
+    world.run_for(5000);
+    assert_eq!(world.count("INVITE"), 1);
+    // Alone it is tried all the same.
+    world.sent.clear();
+    let invite = towards(&world, &uris[..1]);
+    world.place(A, invite);
+    world.run_for(100);
+    assert_eq!(world.count("INVITE"), 1);
+    world.run_out();
+}
+
+#[test]
 fn a_503_goes_on_at_once_and_its_pause_is_kept() {
     let mut world = World::new(3);
     world.reflex(move |world, agent, event| {

@@ -1,0 +1,154 @@
+//! Ringing whom a redirection points to, as far as the one who redirects may call there.
+
+use super::core::Core;
+use super::hands::Hands;
+use super::way_out::WayOut;
+use crate::base::LegId;
+use crate::events::{Diverted, Fact, Role};
+use crate::sip::{Host, Uri};
+use crate::trunk::{Destination, Origin, Redirects};
+
+/// Who redirected a call, and where to.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Onward {
+    pub(crate) by: Redirector,
+    pub(crate) uri: Uri,
+    pub(crate) status: u16,
+}
+
+/// Who redirects.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Redirector {
+    /// Somebody at a foreign address.
+    Foreign,
+    /// A phone of ours, by number.
+    Phone(String),
+    /// Whoever a trunk reached.
+    Trunk(String),
+}
+
+impl Core {
+    /// Who redirects by answering 3xx on a leg, and what is to become of it.
+    pub(crate) fn redirector(&self, hands: &Hands<'_>, leg: LegId) -> (Redirector, Redirects) {
+        let leg = self.leg(leg);
+        let generation = hands.generations.get(&self.generation);
+        let trunk = leg.and_then(|leg| leg.trunk.as_deref());
+        if let (Some(name), Some(generation)) = (trunk, generation) {
+            let mode = generation.trunks.get(name).map(|trunk| trunk.redirects);
+            let mode = mode.unwrap_or(Redirects::Refuse);
+            return (Redirector::Trunk(name.to_owned()), mode);
+        }
+        let party = leg.map_or("", |leg| leg.party.as_str());
+        match generation.and_then(|now| now.phones.get(party)) {
+            Some(phone) => (Redirector::Phone(party.to_owned()), phone.redirects),
+            None => (Redirector::Foreign, Redirects::Follow),
+        }
+    }
+
+    /// Rings where a redirection points; the status when it may not, or cannot.
+    pub(crate) fn ring_onward(
+        &mut self,
+        hands: &mut Hands<'_>,
+        onward: &Onward,
+    ) -> Result<Vec<LegId>, u16> {
+        let generation = hands
+            .generations
+            .get(&self.generation)
+            .ok_or(500_u16)?
+            .clone();
+        let number = onward.uri.user_decoded().into_owned();
+        let is_tel = !onward.uri.is_sip();
+        let legs = if is_tel || is_ours(hands, &onward.uri.host) {
+            let origin = match &onward.by {
+                Redirector::Phone(phone) => Origin::Phone(phone),
+                Redirector::Trunk(trunk) => Origin::Trunk(trunk),
+                Redirector::Foreign => return Err(403),
+            };
+            match generation.numbers.dialled(origin, &number) {
+                Some(Destination::Phone(phone)) => {
+                    self.ring_phone(hands, &phone, Role::Callee, None)
+                }
+                Some(Destination::Trunk { trunks, number }) => {
+                    let mut way = WayOut::new(trunks, number);
+                    way.next(self, hands).map(|leg| vec![leg])
+                }
+                Some(_) => Err(403),
+                None => Err(404),
+            }
+        } else if let Redirector::Trunk(name) = &onward.by
+            && let Some(trunk) = generation.trunks.get(name)
+            && trunk
+                .targets
+                .iter()
+                .any(|target| target.host.is_same(&onward.uri.host))
+        {
+            self.ring_trunk(hands, name, &number).map(|leg| vec![leg])
+        } else if is_permitted(&generation.redirect_domains, &onward.uri.host) {
+            self.ring_uri(hands, &onward.uri).map(|leg| vec![leg])
+        } else {
+            Err(403)
+        }?;
+        let by = match &onward.by {
+            Redirector::Foreign => "foreign".to_owned(),
+            Redirector::Phone(name) | Redirector::Trunk(name) => name.clone(),
+        };
+        // RFC 5806 §6 has no word for a phone's 302; that of a call sent on before it rang fits.
+        let reason = match onward.status {
+            301 => "unconditional",
+            _ => "deflection",
+        };
+        let diverted = Diverted {
+            by,
+            reason: reason.to_owned(),
+        };
+        self.emit(hands, Fact::CallDiverted { diverted });
+        Ok(legs)
+    }
+}
+
+/// Whether a host is this switch, as phones and carriers know it.
+fn is_ours(hands: &Hands<'_>, host: &Host) -> bool {
+    let Some(address) = host.address() else {
+        return false;
+    };
+    hands
+        .listeners
+        .iter()
+        .any(|(_, local)| local.ip() == address)
+        || hands.ua.is_advertised(address)
+}
+
+/// Whether calls may be sent to a foreign host: `carrier.example` permits itself,
+/// `*.carrier.example` everything below.
+fn is_permitted(permitted: &[String], host: &Host) -> bool {
+    let host = host.to_string().to_ascii_lowercase();
+    permitted.iter().any(|one| match one.strip_prefix("*.") {
+        Some(domain) => host
+            .strip_suffix(domain)
+            .is_some_and(|rest| rest.ends_with('.')),
+        None => *one == host,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_named_hosts_and_what_is_below_them_are_permitted() {
+        let permitted = ["partner.example", "*.carrier.example", "192.0.2.7"].map(str::to_owned);
+        for (host, expected) in [
+            ("partner.example", true),
+            ("PARTNER.example", true),
+            ("x.partner.example", false),
+            ("a.carrier.example", true),
+            ("carrier.example", false),
+            ("evilcarrier.example", false),
+            ("192.0.2.7", true),
+            ("192.0.2.8", false),
+        ] {
+            let host = Host::parse(host).expect("a host");
+            assert_eq!(is_permitted(&permitted, &host), expected, "{host}");
+        }
+    }
+}
