@@ -48,6 +48,8 @@ mod carriers;
 mod configuration;
 #[path = "scenarios/dialogs/mod.rs"]
 mod dialogs;
+#[path = "scenarios/identity.rs"]
+mod identity;
 #[path = "scenarios/load.rs"]
 mod load;
 #[path = "scenarios/location.rs"]
