@@ -8,6 +8,8 @@
 mod address;
 #[path = "scenarios/api.rs"]
 mod api;
+#[path = "scenarios/attacker.rs"]
+mod attacker;
 #[path = "scenarios/capture_file.rs"]
 mod capture_file;
 #[path = "scenarios/names.rs"]
@@ -36,6 +38,8 @@ mod judges;
 mod abandon;
 #[path = "scenarios/agents.rs"]
 mod agents;
+#[path = "scenarios/attacks.rs"]
+mod attacks;
 #[path = "scenarios/carrier_ways.rs"]
 mod carrier_ways;
 #[path = "scenarios/carriers.rs"]

@@ -1,6 +1,6 @@
 //! A new INVITE: who calls, may they, and what does the number lead to.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::exchange::Exchange;
 use super::feature::{Dial, Service, ServiceKind, Stage, Treatment};
@@ -14,7 +14,7 @@ use crate::events::{CallRecord, Direction, Fact, Role, Stretch};
 use crate::flow::{Context, Run};
 use crate::media::LegPorts;
 use crate::sdp::{self, Description};
-use crate::sip::auth::Verdict;
+use crate::sip::guard::Attack;
 use crate::sip::ua::{Manners, SessionId, Terms};
 use crate::sip::{Flow, HeaderName, Message, Uri};
 use crate::trunk::{Destination, Origin, Way, calling};
@@ -92,7 +92,10 @@ impl Exchange {
         request: &Message,
     ) -> Result<Arrival, Refusal> {
         let generation = self.generation().clone();
-        if let Err(closed) = self.gate.check(generation.max_calls, self.media.ready()) {
+        let closed = self.gate.check(generation.max_calls, self.media.ready());
+        if let Err(closed) = closed
+            && !self.is_emergency(request)
+        {
             self.gate.refused();
             let retry = (HeaderName::RetryAfter, closed.retry_after().to_string());
             return Err(Refusal {
@@ -123,7 +126,7 @@ impl Exchange {
         };
         let offer = match request.body() {
             [] => None,
-            body => Some(Description::parse(body).map_err(|_| 400_u16)?),
+            body => Some(self.read_offer(now, flow, body)?),
         };
         if let Some(offer) = &offer {
             // Only to learn whether an answer exists; the real one is made when a port is open.
@@ -155,6 +158,15 @@ impl Exchange {
             destination,
             offer,
             stage,
+        })
+    }
+
+    fn read_offer(&self, now: Timestamp, flow: &Flow, body: &[u8]) -> Result<Description, Refusal> {
+        Description::parse(body).map_err(|error| {
+            if matches!(error, sdp::Error::TooLarge | sdp::Error::TooManyMedia) {
+                self.guard.note(now, Attack::SdpBomb, flow.remote.ip());
+            }
+            Refusal::from(400)
         })
     }
 
@@ -200,45 +212,15 @@ impl Exchange {
                 Ok(Caller::Trunk(trunk.name.clone()))
             }
             (claimed, _) => {
-                let user = self.authenticate(now, generation, request)?;
+                let user = self.authenticate(now, generation, flow, request)?.user;
                 match claimed {
-                    Some(claimed) if claimed == user => Ok(Caller::Phone(user)),
+                    Some(claimed) if claimed == user && generation.may_be_at(&user, flow) => {
+                        Ok(Caller::Phone(user))
+                    }
                     _ => Err(Refusal::from(403)),
                 }
             }
         }
-    }
-
-    /// The user whose password the request proves, or the challenge to send (RFC 3261 §22.2).
-    pub(super) fn authenticate(
-        &mut self,
-        now: Timestamp,
-        generation: &Generation,
-        request: &Message,
-    ) -> Result<String, Refusal> {
-        let challenger = self.challenger.clone();
-        let mut challenger = challenger.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdict = challenger.verify(now, request, |user| {
-            generation.phones.get(user).map(|phone| phone.ha1.clone())
-        });
-        let stale = match verdict {
-            Verdict::Accepted { user } => return Ok(user),
-            Verdict::Missing => false,
-            Verdict::Refused { why } => {
-                tracing::info!(why = ?why, "credentials refused");
-                false
-            }
-            Verdict::Stale => true,
-        };
-        let challenge = if stale {
-            challenger.challenge_stale(now, &mut self.entropy)
-        } else {
-            challenger.challenge(now, &mut self.entropy)
-        };
-        Err(Refusal {
-            status: 401,
-            headers: vec![(HeaderName::WwwAuthenticate, challenge)],
-        })
     }
 
     fn first_stage(
