@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::exchange::Exchange;
 use super::feature::{Dial, Service, ServiceKind, Stage, Treatment};
+use super::identity::{self, Identity};
 use super::leg::Leg;
 use super::machine::Call;
 use super::negotiate;
@@ -104,25 +105,17 @@ impl Exchange {
             });
         }
         let caller = self.identify(now, &generation, flow, request)?;
-        let dialled = request
-            .request_uri()
-            .and_then(Result::ok)
-            .and_then(user_of)
-            .ok_or(404_u16)?;
-        let from = match &caller {
-            Caller::Phone(number) => number.clone(),
-            Caller::Trunk(_) => caller_number(request),
-        };
+        let mut arriving = identity::of_caller(&generation, &caller, request)?;
+        let dialled = identity::dialled_by(&generation, &caller, request).ok_or(404_u16)?;
         let tested = match &caller {
-            Caller::Trunk(name) if self.is_test(name, request, &dialled, &from) => Some(name),
+            Caller::Trunk(name) if self.is_test(name, request, &dialled, &arriving.from) => {
+                Some(name)
+            }
             _ => None,
         };
-        let destination = match tested {
-            Some(_) => Destination::Echo,
-            None => generation
-                .numbers
-                .dialled(caller.as_origin(), &dialled)
-                .ok_or(404_u16)?,
+        let (dialled, destination) = match tested {
+            Some(_) => (dialled, Destination::Echo),
+            None => lead(&generation, &caller, dialled, &mut arriving.identity).ok_or(404_u16)?,
         };
         let offer = match request.body() {
             [] => None,
@@ -141,7 +134,7 @@ impl Exchange {
         }
         let stage = match tested {
             Some(name) => Stage::Service(Service::new(ServiceKind::Loop(name.clone()))),
-            None => self.first_stage(&generation, &caller, &from, &destination)?,
+            None => self.first_stage(&generation, &caller, &arriving.from, &destination)?,
         };
         let trunk = match &caller {
             Caller::Trunk(name) => generation.trunks.get(name),
@@ -153,7 +146,7 @@ impl Exchange {
             terms,
             manners,
             caller,
-            from,
+            arriving,
             dialled,
             destination,
             offer,
@@ -214,9 +207,11 @@ impl Exchange {
             (claimed, _) => {
                 let user = self.authenticate(now, generation, flow, request)?.user;
                 match claimed {
-                    Some(claimed) if claimed == user && generation.may_be_at(&user, flow) => {
-                        Ok(Caller::Phone(user))
+                    Some(claimed) if claimed != user => {
+                        Err(identity::other_identity(&user, &claimed))
                     }
+                    // Another From asks for privacy, or to show another number.
+                    _ if generation.may_be_at(&user, flow) => Ok(Caller::Phone(user)),
                     _ => Err(Refusal::from(403)),
                 }
             }
@@ -296,12 +291,23 @@ impl Exchange {
             (_, Destination::Trunk { .. }) => Direction::Outbound,
             _ => Direction::Internal,
         };
+        let site = self.generation().numbers.site();
         let to = match &arrival.destination {
             Destination::Flow { number, .. } | Destination::Phone(number) => number.clone(),
+            Destination::Trunk { number, .. } => {
+                identity::normalised(site, number).unwrap_or_else(|| arrival.dialled.clone())
+            }
             _ => arrival.dialled.clone(),
         };
+        let to_raw = Some(arrival.dialled.clone()).filter(|raw| *raw != to);
+        let identity::Arriving {
+            from,
+            from_raw,
+            identity,
+        } = arrival.arriving;
+        let identified = identity.facts(from_raw, to_raw);
         let id_of_leg = (self.ids.leg(), session);
-        let mut leg = Leg::arriving(id_of_leg, flow, Role::Caller, arrival.from.clone());
+        let mut leg = Leg::arriving(id_of_leg, flow, Role::Caller, from.clone());
         leg.trunk.clone_from(&trunk);
         leg.remote_offer = arrival.offer;
         let core = Core {
@@ -309,8 +315,9 @@ impl Exchange {
             key,
             generation,
             direction,
-            from: arrival.from.clone(),
+            from: from.clone(),
             to: to.clone(),
+            identity,
             max_forwards: request.max_forwards().unwrap_or(70).saturating_sub(1),
             legs: Vec::new(),
             room: None,
@@ -328,7 +335,7 @@ impl Exchange {
             record: CallRecord::default(),
         };
         tracing::info!(
-            call = %id, ?direction, from = %Pii(&arrival.from), to = %Pii(&to), "call"
+            call = %id, ?direction, from = %Pii(&from), to = %Pii(&to), "call"
         );
         self.admit(Box::new(Call {
             core,
@@ -340,12 +347,15 @@ impl Exchange {
                 region: origin.region,
                 node: origin.node,
                 direction,
-                from: arrival.from,
+                from,
                 to,
                 trunk,
                 generation,
             };
             call.core.emit(hands, started);
+            for fact in identified {
+                call.core.emit(hands, fact);
+            }
             call.core.add_leg(hands, leg);
             call.core.caller_enters(hands, Stretch::SetUp, "");
             call.start(hands, arrival.stage);
@@ -356,7 +366,7 @@ impl Exchange {
 /// Everything known about a call that may come in.
 struct Arrival {
     caller: Caller,
-    from: String,
+    arriving: identity::Arriving,
     dialled: String,
     destination: Destination,
     offer: Option<Description>,
@@ -366,13 +376,25 @@ struct Arrival {
     manners: Option<Arc<Manners>>,
 }
 
-/// The caller's number as the trunk presents it; `anonymous` when withheld (RFC 3323 §4.1).
-fn caller_number(request: &Message) -> String {
-    request
-        .from()
-        .ok()
-        .and_then(|from| user_of(&from.uri))
-        .unwrap_or_else(|| "anonymous".to_owned())
+/// Where a number leads, and the number without what was dialled about showing the caller's.
+fn lead(
+    generation: &Generation,
+    caller: &Caller,
+    dialled: String,
+    identity: &mut Identity,
+) -> Option<(String, Destination)> {
+    let numbers = &generation.numbers;
+    let origin = caller.as_origin();
+    if let Some(destination) = numbers.dialled(origin, &dialled) {
+        return Some((dialled, destination));
+    }
+    let (asked, rest) = match caller {
+        Caller::Phone(_) => identity::without_presentation(numbers.site(), &dialled)?,
+        Caller::Trunk(_) => return None,
+    };
+    let destination = numbers.dialled(origin, rest)?;
+    identity.ask(asked);
+    Some((rest.to_owned(), destination))
 }
 
 /// The user part of an address, or the number of a `tel:` one; `None` when empty.

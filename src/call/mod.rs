@@ -17,6 +17,7 @@ mod feature;
 mod gate;
 mod generation;
 mod hands;
+mod identity;
 mod leg;
 mod load;
 mod machine;
