@@ -5,10 +5,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::dial::as_told;
-use super::{Feature, LegEvent, Next, Service, ServiceKind, Stage, Talk, Treatment};
+use super::{Feature, LegEvent, Next, Ringing, Service, ServiceKind, Stage, Talk, Treatment};
 use crate::base::{CallId, Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
+use crate::call::way_out::WayOut;
 use crate::events::{Fact, Role, Stretch, TransferKind};
 use crate::flow::{Context, Run};
 use crate::sip::ua::ReferId;
@@ -25,6 +26,9 @@ pub(crate) struct Transfer {
     /// Whom the call was from before the party that stays became its caller.
     from: String,
     legs: Vec<LegId>,
+    /// Trunks not tried yet.
+    #[serde(default)]
+    way: Option<WayOut>,
     /// The best refusal so far.
     refused: Option<u16>,
     deadline: Option<Timestamp>,
@@ -93,6 +97,7 @@ impl Transfer {
             was_lead: false,
             from: String::new(),
             legs: Vec::new(),
+            way: None,
             refused: None,
             deadline: None,
             phase,
@@ -151,7 +156,11 @@ impl Transfer {
             Target::Ringing { legs, .. } => Ok(legs.clone()),
             Target::Number { destination, .. } => match destination {
                 Destination::Phone(number) => core.ring_phone(hands, number, Role::Callee, None),
-                Destination::Trunk { trunks, number } => ring_out(core, hands, trunks, number),
+                Destination::Trunk { trunks, number } => {
+                    let way = WayOut::new(trunks.clone(), number.clone());
+                    let way = self.way.insert(way);
+                    way.next(core, hands).map(|leg| vec![leg])
+                }
                 other => match stage_of(core, hands, &other.clone()) {
                     Some(stage) => {
                         self.done(core, hands, None);
@@ -181,9 +190,35 @@ impl Transfer {
     fn wait(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         let generation = hands.generations.get(&core.generation);
         self.deadline = generation.map(|now| hands.now + now.ring_timeout);
+        self.ring_back(core, hands);
+    }
+
+    /// Our own tone for whoever stays.
+    fn ring_back(&self, core: &mut Core, hands: &mut Hands<'_>) {
+        let generation = hands.generations.get(&core.generation);
         let sound = generation.map_or("ringback", |now| now.transfers.sound.as_str());
         let caller = core.caller().id;
         core.play(hands, caller, [sound], Looped::Forever);
+    }
+
+    /// Whoever stays hears what the target sends before it answers (RFC 3960 §3.2); of several the
+    /// first.
+    fn pass_early_media(&self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
+        if core.room.is_some() {
+            return;
+        }
+        let caller = core.caller().id;
+        core.stop_play(hands, caller);
+        core.join(hands, caller);
+        core.join(hands, leg);
+    }
+
+    /// What was heard of a target is over, and another rings on.
+    fn end_early_media(&self, core: &mut Core, hands: &mut Hands<'_>) {
+        if core.room.is_some() {
+            core.close_room(hands);
+            self.ring_back(core, hands);
+        }
     }
 
     /// It is done: whoever asked for it leaves.
@@ -296,6 +331,7 @@ impl Transfer {
         }
         let lives = |id: &LegId| core.leg(*id).is_some_and(|leg| leg.is_live());
         if status < 600 && self.legs.iter().any(lives) {
+            self.end_early_media(core, hands);
             return Next::Stay;
         }
         let status = match status {
@@ -304,23 +340,6 @@ impl Transfer {
         };
         self.fail(core, hands, Cause::from_status(status))
     }
-}
-
-/// Rings by the first of several trunks that takes the call.
-fn ring_out(
-    core: &mut Core,
-    hands: &mut Hands<'_>,
-    trunks: &[String],
-    number: &str,
-) -> Result<Vec<LegId>, u16> {
-    let mut refusal = 404;
-    for trunk in trunks {
-        match core.ring_trunk(hands, trunk, number) {
-            Ok(leg) => return Ok(vec![leg]),
-            Err(status) => refusal = status,
-        }
-    }
-    Err(refusal)
 }
 
 /// The stage of a destination where nobody has to be rung first.
@@ -408,10 +427,23 @@ impl Feature for Transfer {
         match event {
             LegEvent::Answered => self.answered(core, hands, leg),
             LegEvent::Ended => self.refused(core, hands, 480),
-            LegEvent::Failed(status) => self.refused(core, hands, status),
-            LegEvent::Progress(_) => {
+            LegEvent::Failed(status) => {
+                if let Some(way) = &mut self.way
+                    && way.may_go_on(core, hands, leg, status)
+                    && let Ok(next) = way.next(core, hands)
+                {
+                    self.legs.push(next);
+                    self.end_early_media(core, hands);
+                    return Next::Stay;
+                }
+                self.refused(core, hands, status)
+            }
+            LegEvent::Progress(how) => {
                 if self.phase == Phase::Ringing {
                     self.tell(core, hands, 180);
+                }
+                if matches!(how, Ringing::EarlyMedia) {
+                    self.pass_early_media(core, hands, leg);
                 }
                 Next::Stay
             }
@@ -434,6 +466,7 @@ impl Feature for Transfer {
     fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         self.refused = None;
         self.legs.clear();
+        self.end_early_media(core, hands);
         let leaver = core.leg(self.wish.leaver);
         let rung = match (&self.wish.target, self.phase, leaver) {
             (_, Phase::Recalling, Some(leg)) => {
@@ -442,7 +475,10 @@ impl Feature for Transfer {
             }
             (Target::Number { destination, .. }, Phase::Ringing, _) => match destination.clone() {
                 Destination::Phone(number) => core.ring_phone(hands, &number, Role::Callee, None),
-                Destination::Trunk { trunks, number } => ring_out(core, hands, &trunks, &number),
+                Destination::Trunk { trunks, number } => {
+                    let way = self.way.insert(WayOut::new(trunks, number));
+                    way.next(core, hands).map(|leg| vec![leg])
+                }
                 _ => Err(404),
             },
             _ => Err(480),
