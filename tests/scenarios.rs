@@ -70,6 +70,8 @@ mod recording;
 mod redirect;
 #[path = "scenarios/seam.rs"]
 mod seam;
+#[path = "scenarios/secure.rs"]
+mod secure;
 #[path = "scenarios/seeing.rs"]
 mod seeing;
 #[path = "scenarios/services.rs"]

@@ -123,6 +123,13 @@ impl Sipp {
         self
     }
 
+    /// The SDP says that RTP is wanted at this port, which somebody else has.
+    pub(crate) fn media_elsewhere(mut self, port: u16) -> Self {
+        let port = port.to_string();
+        self.script = self.script.replace("[auto_media_port]", &port);
+        self
+    }
+
     /// One number a call, as the scenario's `[field0]`.
     pub(crate) fn instants(mut self, instants: &[u64]) -> Self {
         let path = self.folder.join(format!("{}.csv", self.name));
