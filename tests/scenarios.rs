@@ -46,6 +46,8 @@ mod configuration;
 mod load;
 #[path = "scenarios/location.rs"]
 mod location;
+#[path = "scenarios/offers.rs"]
+mod offers;
 #[path = "scenarios/outbound.rs"]
 mod outbound;
 #[path = "scenarios/own_phone.rs"]

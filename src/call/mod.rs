@@ -21,6 +21,7 @@ mod leg;
 mod machine;
 mod merge;
 mod negotiate;
+mod offer;
 mod onward;
 mod reason;
 mod redirection;
