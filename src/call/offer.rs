@@ -82,12 +82,7 @@ impl Call {
     }
 
     /// What a leg may send and hear was agreed anew.
-    fn on_renegotiated(
-        &mut self,
-        hands: &mut Hands<'_>,
-        leg: LegId,
-        before: Option<&'static str>,
-    ) {
+    fn on_renegotiated(&mut self, hands: &mut Hands<'_>, leg: LegId, before: Option<&'static str>) {
         let answered = self.core.leg(leg).filter(|leg| leg.is_answered());
         let now = answered.and_then(codec_of);
         if let Some(codec) = now.filter(|_| now != before) {

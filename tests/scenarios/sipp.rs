@@ -10,6 +10,7 @@ use super::office::{CALLER, MAIN_NUMBER};
 use super::wait;
 
 /// A scenario to be run.
+#[derive(Clone)]
 pub(crate) struct Sipp {
     name: String,
     script: String,
@@ -64,6 +65,11 @@ impl Sipp {
             number: MAIN_NUMBER.to_owned(),
             instants: None,
         }
+    }
+
+    /// Where it is run from.
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.local
     }
 
     /// Fills in `{{key}}`; the first value given stays.
