@@ -1,15 +1,19 @@
 //! Scenarios: the real `tsunagu` binary on loopback, judged by tools that are not ours.
 //!
 //! SIPp plays the carrier (INVITEs, RTP from capture files, RFC 4733 digits), baresip is the
-//! agent's phone, and a tap on the loopback interface hears what each of them is sent.
+//! agent's phone, linphone the other kind of phone, and a tap on the loopback interface hears what each of them is sent.
 //! How the pieces fit, how to run one scenario and where its traces are: `scenarios/README.md`.
 
 #[path = "scenarios/address.rs"]
 mod address;
 #[path = "scenarios/api.rs"]
 mod api;
+#[path = "scenarios/attacker.rs"]
+mod attacker;
 #[path = "scenarios/capture_file.rs"]
 mod capture_file;
+#[path = "scenarios/linphone.rs"]
+mod linphone;
 #[path = "scenarios/names.rs"]
 mod names;
 #[path = "scenarios/office.rs"]
@@ -36,12 +40,16 @@ mod judges;
 mod abandon;
 #[path = "scenarios/agents.rs"]
 mod agents;
+#[path = "scenarios/attacks.rs"]
+mod attacks;
 #[path = "scenarios/carrier_ways.rs"]
 mod carrier_ways;
 #[path = "scenarios/carriers.rs"]
 mod carriers;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
+#[path = "scenarios/identity.rs"]
+mod identity;
 #[path = "scenarios/load.rs"]
 mod load;
 #[path = "scenarios/location.rs"]
@@ -52,6 +60,8 @@ mod offers;
 mod outbound;
 #[path = "scenarios/own_phone.rs"]
 mod own_phone;
+#[path = "scenarios/phones.rs"]
+mod phones;
 #[path = "scenarios/ports.rs"]
 mod ports;
 #[path = "scenarios/recording.rs"]

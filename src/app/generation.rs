@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::call::{Generation, Phone, QueueCare};
 use crate::config::Office;
 use crate::media::Library;
+use crate::sip::auth::Offers;
 
 /// How long a dialled phone or trunk rings when no flow says otherwise: as long as most carriers
 /// let it ring.
@@ -19,6 +20,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
             number: phone.number.clone(),
             display_name: phone.display_name.clone(),
             ha1: phone.ha1.clone(),
+            networks: phone.networks.clone(),
             may_transfer: phone.may_transfer,
             replaces: phone.replaces,
             shows: phone.shows.clone(),
@@ -51,8 +53,11 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         .iter()
         .map(|worker| (worker.phone.clone(), worker.name.clone()))
         .collect();
+    let secrets = office.phones.iter();
+    let offers = Offers::new(secrets.map(|phone| (phone.number.as_str(), &phone.ha1)));
     Arc::new(Generation {
         number,
+        offers,
         phones: phones.collect(),
         trunks,
         numbers: office.numbers.clone(),

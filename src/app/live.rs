@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +18,8 @@ use crate::call::{Control, ControlError, Gate, TestReport};
 use crate::config::{Environment, Office};
 use crate::events::{Bus, CallRecord};
 use crate::http::metrics::{
-    MediaSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source, TransportSnapshot,
+    DefenceSnapshot, MediaSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source,
+    TransportSnapshot,
 };
 use crate::http::{Live, view};
 use crate::media::{Capture, Captured, Command, Engine};
@@ -25,6 +27,8 @@ use crate::registrar::Registrar;
 use crate::router::{Explanation, RouterHandle, RouterView};
 use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
+use crate::sip::auth::Challenger;
+use crate::sip::guard::{Attack, Ban, Guard};
 use crate::sip::trace::{ExportStats, Numbers, Traced};
 use crate::sip::transport::{Tls, TransportStats};
 use crate::store::{Progress, Records};
@@ -41,6 +45,8 @@ pub(super) struct House {
     pub(super) registrar: Arc<Mutex<Registrar>>,
     pub(super) records: Records,
     pub(super) gate: Gate,
+    pub(super) guard: Guard,
+    pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) carriers: Carriers,
     pub(super) bus: Bus,
     pub(super) counters: Vec<Counters>,
@@ -130,6 +136,14 @@ impl Live for House {
             .blocking_send(Order::Control(call, wish, reply))
             .map_err(|_| ControlError::NoCall)?;
         answer.blocking_recv().unwrap_or(Err(ControlError::NoCall))
+    }
+
+    fn bans(&self) -> Vec<Ban> {
+        self.guard.bans(self.clock.now())
+    }
+
+    fn lift(&self, address: IpAddr) -> bool {
+        self.guard.lift(self.clock.now(), address)
     }
 
     fn trunks(&self) -> Vec<TrunkView> {
@@ -270,6 +284,14 @@ impl Source for House {
                 .progress
                 .written()
                 .saturating_sub(self.progress.synced()),
+            defence: DefenceSnapshot {
+                attacks: Attack::ALL
+                    .map(|attack| (attack.as_str(), self.guard.tally().of(attack)))
+                    .into(),
+                bans: self.guard.bans(self.clock.now()).len() as u64,
+                turned_away: self.guard.turned_away(),
+                overloaded: u64::from(self.gate.overloaded()),
+            },
             events_lost: self.bus.lost(),
             log_lines_dropped: self.logging.dropped(),
             hep: self.exported.as_ref().map_or([0; 2], |exported| {

@@ -5,6 +5,7 @@
 
 mod aftermath;
 mod bindings;
+mod defence;
 pub mod generation;
 mod live;
 mod outlets;
@@ -37,6 +38,7 @@ use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::sip::Protocol;
 use crate::sip::auth::Challenger;
+use crate::sip::guard::Guard;
 use crate::sip::trace::Exporter;
 use crate::sip::transport::Tls;
 use crate::store::{DataDir, Records};
@@ -128,7 +130,11 @@ impl Switch {
         let carriers = Carriers::new();
         let bus = Bus::new();
         let mut entropy = Entropy::from_os();
-        let challenger = Challenger::new(&node.realm, &mut entropy);
+        let mut challenger = Challenger::new(&node.realm, &mut entropy);
+        challenger.set_policy(node.sip.defence.auth.clone());
+        let challenger = Arc::new(Mutex::new(challenger));
+        let guard = Guard::new(defence::rules(&office), &mut entropy);
+        defence::welcome(&guard, &registrar, time.now());
         let exporter = start_export(&node)?;
         let exported = exporter.as_ref().map(Exporter::stats);
         let tls = Tls::default();
@@ -140,8 +146,9 @@ impl Switch {
             engine: engine.clone(),
             registrar: registrar.clone(),
             conferences: Arc::new(Mutex::new(Conferences::default())),
-            challenger: Arc::new(Mutex::new(challenger)),
+            challenger: challenger.clone(),
             gate: gate.clone(),
+            guard: guard.clone(),
             carriers: carriers.clone(),
             bus: bus.clone(),
             generation: generation::prepare(&office, 1, sounds),
@@ -174,6 +181,8 @@ impl Switch {
             registrar,
             records: records.clone(),
             gate,
+            guard,
+            challenger,
             carriers,
             bus: bus.clone(),
             counters,

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::live::House;
-use super::{generation, load_sounds};
+use super::{defence, generation, load_sounds};
 use crate::base::ShardId;
 use crate::call::task::Order;
 use crate::config::{self, Office};
@@ -50,6 +50,11 @@ impl House {
         }
         self.tls.set(office.tls.clone());
         self.tell_reachable(&office);
+        self.guard.set_rules(defence::rules(&office));
+        self.challenger
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .set_policy(office.node.sip.defence.auth.clone());
         self.generation.store(number, Ordering::Release);
         let text = format!("generation {number}\n{changes}");
         self.office.store(std::sync::Arc::new(office));

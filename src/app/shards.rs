@@ -19,6 +19,7 @@ use crate::events::Bus;
 use crate::media::Engine;
 use crate::registrar::Registrar;
 use crate::sip::auth::Challenger;
+use crate::sip::guard::Guard;
 use crate::sip::location::{self, Resolver};
 use crate::sip::trace::{Exporter, Trace};
 use crate::sip::transport::{Tls, Transport, TransportLimits, TransportStats};
@@ -35,6 +36,7 @@ pub(super) struct Shared {
     pub(super) conferences: Arc<Mutex<Conferences>>,
     pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) gate: Gate,
+    pub(super) guard: Guard,
     pub(super) carriers: Carriers,
     pub(super) bus: Bus,
     pub(super) generation: Arc<Generation>,
@@ -120,6 +122,7 @@ async fn open(
         )
     })?;
     transport.set_tls(shared.tls);
+    transport.set_guard(shared.guard.clone(), shared.clock.clone());
     let bound = transport.local_addrs();
     let advertised = bound
         .iter()
@@ -163,6 +166,7 @@ async fn open(
         conferences: shared.conferences,
         challenger: shared.challenger,
         gate: shared.gate.clone(),
+        guard: shared.guard,
         carriers: shared.carriers,
         listeners: bound.clone(),
         generation: shared.generation,

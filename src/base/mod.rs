@@ -2,6 +2,7 @@
 
 mod entropy;
 mod id;
+mod network;
 mod own_map;
 mod pii;
 pub mod reason;
@@ -12,6 +13,7 @@ pub use entropy::Entropy;
 pub use id::{
     CallId, IdSource, LegId, Origin, RecordingId, ReservationId, RoomId, ShardId, TaskId,
 };
+pub use network::{Network, NetworkError};
 pub use own_map::OwnMap;
 pub use pii::Pii;
 pub use reason::{Cause, Party};

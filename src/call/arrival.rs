@@ -1,9 +1,10 @@
 //! A new INVITE: who calls, may they, and what does the number lead to.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::exchange::Exchange;
 use super::feature::{Dial, Service, ServiceKind, Stage, Treatment};
+use super::identity::{self, Identity};
 use super::leg::Leg;
 use super::machine::Call;
 use super::negotiate;
@@ -14,7 +15,7 @@ use crate::events::{CallRecord, Direction, Fact, Role, Stretch};
 use crate::flow::{Context, Run};
 use crate::media::LegPorts;
 use crate::sdp::{self, Description};
-use crate::sip::auth::Verdict;
+use crate::sip::guard::Attack;
 use crate::sip::ua::{Manners, SessionId, Terms};
 use crate::sip::{Flow, HeaderName, Message, Uri};
 use crate::trunk::{Destination, Origin, Way, calling};
@@ -92,7 +93,10 @@ impl Exchange {
         request: &Message,
     ) -> Result<Arrival, Refusal> {
         let generation = self.generation().clone();
-        if let Err(closed) = self.gate.check(generation.max_calls, self.media.ready()) {
+        let closed = self.gate.check(generation.max_calls, self.media.ready());
+        if let Err(closed) = closed
+            && !self.is_emergency(request)
+        {
             self.gate.refused();
             let retry = (HeaderName::RetryAfter, closed.retry_after().to_string());
             return Err(Refusal {
@@ -101,29 +105,21 @@ impl Exchange {
             });
         }
         let caller = self.identify(now, &generation, flow, request)?;
-        let dialled = request
-            .request_uri()
-            .and_then(Result::ok)
-            .and_then(user_of)
-            .ok_or(404_u16)?;
-        let from = match &caller {
-            Caller::Phone(number) => number.clone(),
-            Caller::Trunk(_) => caller_number(request),
-        };
+        let mut arriving = identity::of_caller(&generation, &caller, request)?;
+        let dialled = identity::dialled_by(&generation, &caller, request).ok_or(404_u16)?;
         let tested = match &caller {
-            Caller::Trunk(name) if self.is_test(name, request, &dialled, &from) => Some(name),
+            Caller::Trunk(name) if self.is_test(name, request, &dialled, &arriving.from) => {
+                Some(name)
+            }
             _ => None,
         };
-        let destination = match tested {
-            Some(_) => Destination::Echo,
-            None => generation
-                .numbers
-                .dialled(caller.as_origin(), &dialled)
-                .ok_or(404_u16)?,
+        let (dialled, destination) = match tested {
+            Some(_) => (dialled, Destination::Echo),
+            None => lead(&generation, &caller, dialled, &mut arriving.identity).ok_or(404_u16)?,
         };
         let offer = match request.body() {
             [] => None,
-            body => Some(Description::parse(body).map_err(|_| 400_u16)?),
+            body => Some(self.read_offer(now, flow, body)?),
         };
         if let Some(offer) = &offer {
             // Only to learn whether an answer exists; the real one is made when a port is open.
@@ -138,7 +134,7 @@ impl Exchange {
         }
         let stage = match tested {
             Some(name) => Stage::Service(Service::new(ServiceKind::Loop(name.clone()))),
-            None => self.first_stage(&generation, &caller, &from, &destination)?,
+            None => self.first_stage(&generation, &caller, &arriving.from, &destination)?,
         };
         let trunk = match &caller {
             Caller::Trunk(name) => generation.trunks.get(name),
@@ -150,11 +146,20 @@ impl Exchange {
             terms,
             manners,
             caller,
-            from,
+            arriving,
             dialled,
             destination,
             offer,
             stage,
+        })
+    }
+
+    fn read_offer(&self, now: Timestamp, flow: &Flow, body: &[u8]) -> Result<Description, Refusal> {
+        Description::parse(body).map_err(|error| {
+            if matches!(error, sdp::Error::TooLarge | sdp::Error::TooManyMedia) {
+                self.guard.note(now, Attack::SdpBomb, flow.remote.ip());
+            }
+            Refusal::from(400)
         })
     }
 
@@ -200,45 +205,17 @@ impl Exchange {
                 Ok(Caller::Trunk(trunk.name.clone()))
             }
             (claimed, _) => {
-                let user = self.authenticate(now, generation, request)?;
+                let user = self.authenticate(now, generation, flow, request)?.user;
                 match claimed {
-                    Some(claimed) if claimed == user => Ok(Caller::Phone(user)),
+                    Some(claimed) if claimed != user => {
+                        Err(identity::other_identity(&user, &claimed))
+                    }
+                    // Another From asks for privacy, or to show another number.
+                    _ if generation.may_be_at(&user, flow) => Ok(Caller::Phone(user)),
                     _ => Err(Refusal::from(403)),
                 }
             }
         }
-    }
-
-    /// The user whose password the request proves, or the challenge to send (RFC 3261 §22.2).
-    pub(super) fn authenticate(
-        &mut self,
-        now: Timestamp,
-        generation: &Generation,
-        request: &Message,
-    ) -> Result<String, Refusal> {
-        let challenger = self.challenger.clone();
-        let mut challenger = challenger.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdict = challenger.verify(now, request, |user| {
-            generation.phones.get(user).map(|phone| phone.ha1.clone())
-        });
-        let stale = match verdict {
-            Verdict::Accepted { user } => return Ok(user),
-            Verdict::Missing => false,
-            Verdict::Refused { why } => {
-                tracing::info!(why = ?why, "credentials refused");
-                false
-            }
-            Verdict::Stale => true,
-        };
-        let challenge = if stale {
-            challenger.challenge_stale(now, &mut self.entropy)
-        } else {
-            challenger.challenge(now, &mut self.entropy)
-        };
-        Err(Refusal {
-            status: 401,
-            headers: vec![(HeaderName::WwwAuthenticate, challenge)],
-        })
     }
 
     fn first_stage(
@@ -314,12 +291,23 @@ impl Exchange {
             (_, Destination::Trunk { .. }) => Direction::Outbound,
             _ => Direction::Internal,
         };
+        let site = self.generation().numbers.site();
         let to = match &arrival.destination {
             Destination::Flow { number, .. } | Destination::Phone(number) => number.clone(),
+            Destination::Trunk { number, .. } => {
+                identity::normalised(site, number).unwrap_or_else(|| arrival.dialled.clone())
+            }
             _ => arrival.dialled.clone(),
         };
+        let to_raw = Some(arrival.dialled.clone()).filter(|raw| *raw != to);
+        let identity::Arriving {
+            from,
+            from_raw,
+            identity,
+        } = arrival.arriving;
+        let identified = identity.facts(from_raw, to_raw);
         let id_of_leg = (self.ids.leg(), session);
-        let mut leg = Leg::arriving(id_of_leg, flow, Role::Caller, arrival.from.clone());
+        let mut leg = Leg::arriving(id_of_leg, flow, Role::Caller, from.clone());
         leg.trunk.clone_from(&trunk);
         leg.remote_offer = arrival.offer;
         let core = Core {
@@ -327,8 +315,9 @@ impl Exchange {
             key,
             generation,
             direction,
-            from: arrival.from.clone(),
+            from: from.clone(),
             to: to.clone(),
+            identity,
             max_forwards: request.max_forwards().unwrap_or(70).saturating_sub(1),
             legs: Vec::new(),
             room: None,
@@ -346,7 +335,7 @@ impl Exchange {
             record: CallRecord::default(),
         };
         tracing::info!(
-            call = %id, ?direction, from = %Pii(&arrival.from), to = %Pii(&to), "call"
+            call = %id, ?direction, from = %Pii(&from), to = %Pii(&to), "call"
         );
         self.admit(Box::new(Call {
             core,
@@ -358,12 +347,15 @@ impl Exchange {
                 region: origin.region,
                 node: origin.node,
                 direction,
-                from: arrival.from,
+                from,
                 to,
                 trunk,
                 generation,
             };
             call.core.emit(hands, started);
+            for fact in identified {
+                call.core.emit(hands, fact);
+            }
             call.core.add_leg(hands, leg);
             call.core.caller_enters(hands, Stretch::SetUp, "");
             call.start(hands, arrival.stage);
@@ -374,7 +366,7 @@ impl Exchange {
 /// Everything known about a call that may come in.
 struct Arrival {
     caller: Caller,
-    from: String,
+    arriving: identity::Arriving,
     dialled: String,
     destination: Destination,
     offer: Option<Description>,
@@ -384,13 +376,25 @@ struct Arrival {
     manners: Option<Arc<Manners>>,
 }
 
-/// The caller's number as the trunk presents it; `anonymous` when withheld (RFC 3323 §4.1).
-fn caller_number(request: &Message) -> String {
-    request
-        .from()
-        .ok()
-        .and_then(|from| user_of(&from.uri))
-        .unwrap_or_else(|| "anonymous".to_owned())
+/// Where a number leads, and the number without what was dialled about showing the caller's.
+fn lead(
+    generation: &Generation,
+    caller: &Caller,
+    dialled: String,
+    identity: &mut Identity,
+) -> Option<(String, Destination)> {
+    let numbers = &generation.numbers;
+    let origin = caller.as_origin();
+    if let Some(destination) = numbers.dialled(origin, &dialled) {
+        return Some((dialled, destination));
+    }
+    let (asked, rest) = match caller {
+        Caller::Phone(_) => identity::without_presentation(numbers.site(), &dialled)?,
+        Caller::Trunk(_) => return None,
+    };
+    let destination = numbers.dialled(origin, rest)?;
+    identity.ask(asked);
+    Some((rest.to_owned(), destination))
 }
 
 /// The user part of an address, or the number of a `tel:` one; `None` when empty.

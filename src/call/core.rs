@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::CallKey;
 use super::hands::Hands;
+use super::identity::Identity;
 use super::leg::{Leg, Progress};
 use super::negotiate;
 use super::trunk_test::Heard;
@@ -31,6 +32,9 @@ pub(crate) struct Core {
     pub(crate) from: String,
     /// Dialled number, normalised.
     pub(crate) to: String,
+    /// What else is known of the caller.
+    #[serde(default)]
+    pub(crate) identity: Identity,
     /// Max-Forwards for legs we place: one less than the caller's (RFC 7332 would refuse loops).
     pub(crate) max_forwards: u8,
     /// Who transfers the call, while that is under way: named to whoever is rung (RFC 3892).

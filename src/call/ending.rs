@@ -17,7 +17,8 @@ impl Core {
         match progress {
             Progress::Arriving => {
                 let status = if cause.sip >= 300 { cause.sip } else { 480 };
-                hands.ua.reject(hands.now, session, status, &[]);
+                let headers = self.identity.refusal_headers(status);
+                hands.ua.reject(hands.now, session, status, &headers);
             }
             Progress::Answered => hands.ua.bye(hands.now, session, &said(hands)),
             Progress::Calling | Progress::Ringing => {

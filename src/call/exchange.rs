@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::conferences::Conferences;
 use super::gate::Gate;
 use super::hands::{Hands, Index};
+use super::load::Load;
 use super::machine::Call;
 use super::trunk_test::TestReport;
 use super::trunks::Keeper;
@@ -20,6 +21,7 @@ use crate::media::{Engine, Notice};
 use crate::registrar::Registrar;
 use crate::router;
 use crate::sip::auth::Challenger;
+use crate::sip::guard::{Attack, Guard};
 use crate::sip::location::{Answer, Question};
 use crate::sip::ua::{self, SessionId};
 use crate::sip::{Flow, Host, Message, ParseError, Protocol, UserAgent};
@@ -43,6 +45,8 @@ pub struct Settings {
     pub challenger: Arc<Mutex<Challenger>>,
     /// Admission, shared by all shards.
     pub gate: Gate,
+    /// Who may speak to us, shared by all shards.
+    pub guard: Guard,
     /// How trunks are; shared by all shards.
     pub carriers: Carriers,
     /// Our own addresses.
@@ -104,6 +108,8 @@ pub struct Exchange {
     pub(super) registrar: Arc<Mutex<Registrar>>,
     pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) gate: Gate,
+    pub(super) guard: Guard,
+    pub(super) load: Load,
     pub(super) carriers: Carriers,
     pub(super) listeners: Vec<(Protocol, SocketAddr)>,
     /// The one new calls start with, and those that living calls still use.
@@ -146,6 +152,8 @@ impl Exchange {
             registrar: settings.registrar,
             challenger: settings.challenger,
             gate: settings.gate,
+            guard: settings.guard,
+            load: Load::default(),
             carriers: settings.carriers,
             listeners: settings.listeners,
             generations: BTreeMap::from([(generation.number, generation)]),
@@ -193,12 +201,22 @@ impl Exchange {
 
     /// Takes a message from the network.
     pub fn handle_message(&mut self, now: Timestamp, flow: Flow, message: Message) {
-        self.ua.handle_message(now, flow, message);
+        let from = flow.remote.ip();
+        if !self.shed(now, flow, &message) {
+            self.look_for_injection(now, from, &message);
+            self.ua.handle_message(now, flow, message);
+            self.tell_stray(now, from);
+        }
         self.pump(now);
     }
 
     /// Takes bytes that are no SIP message.
     pub fn handle_malformed(&mut self, now: Timestamp, flow: Flow, bytes: Bytes, why: ParseError) {
+        let attack = match why {
+            ParseError::TooLarge { .. } | ParseError::TooManyHeaders => Attack::OversizedMessage,
+            _ => Attack::MalformedFlood,
+        };
+        self.guard.stray(now, attack, flow.remote.ip());
         self.ua.handle_malformed(now, flow, &bytes, &why);
         self.pump(now);
     }

@@ -19,6 +19,8 @@ struct State {
     untold: AtomicUsize,
     /// Shards that are behind their work, a bit each.
     late: AtomicU64,
+    /// Shards that turn new work away because they cannot keep up, a bit each.
+    overloaded: AtomicU64,
     refusals: AtomicU64,
     draining: AtomicBool,
 }
@@ -53,6 +55,21 @@ impl Gate {
         } else {
             self.state.late.fetch_and(!bit, Ordering::Relaxed);
         }
+    }
+
+    /// A shard says whether it turns new work away.
+    pub fn set_overloaded(&self, shard: ShardId, overloaded: bool) {
+        let bit = 1 << (shard.0 % 64);
+        if overloaded {
+            self.state.overloaded.fetch_or(bit, Ordering::Relaxed);
+        } else {
+            self.state.overloaded.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+
+    /// How many shards turn new work away.
+    pub fn overloaded(&self) -> u32 {
+        self.state.overloaded.load(Ordering::Relaxed).count_ones()
     }
 
     /// Calls that were not let in since the start.

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::Network;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::Document;
 use crate::media::Library;
-use crate::sip::auth::Ha1;
+use crate::sip::Flow;
+use crate::sip::auth::{Ha1, Offers};
 use crate::sip::ua::Terms;
 use crate::trunk::{CallerIds, CallerRights, Numbers, Redirects, Trunk};
 use crate::waiting::LineConfig;
@@ -20,6 +22,8 @@ pub struct Generation {
     pub number: u64,
     /// Phones by number.
     pub phones: HashMap<String, Phone>,
+    /// Which digest algorithms to offer whom.
+    pub offers: Offers,
     /// Trunks by name.
     pub trunks: BTreeMap<String, Arc<Trunk>>,
     /// What each number leads to.
@@ -54,6 +58,17 @@ pub struct Generation {
     pub pass_reason: bool,
 }
 
+impl Generation {
+    /// Whether a phone may be where a message of it came from.
+    pub(super) fn may_be_at(&self, phone: &str, flow: &Flow) -> bool {
+        let networks = self.phones.get(phone).map(|phone| &phone.networks);
+        networks.is_none_or(|networks| {
+            let from = flow.remote.ip();
+            networks.is_empty() || networks.iter().any(|one| one.contains(from))
+        })
+    }
+}
+
 /// A phone that may register and call.
 #[derive(Clone, Debug)]
 pub struct Phone {
@@ -63,6 +78,8 @@ pub struct Phone {
     pub display_name: String,
     /// H(user:realm:password).
     pub ha1: Ha1,
+    /// Where it may register and call from; anywhere when empty.
+    pub networks: Vec<Network>,
     /// Whether its REFER is carried out.
     pub may_transfer: bool,
     /// Whose dialogs its INVITE with Replaces may take over.

@@ -1,11 +1,12 @@
 //! Ringing whom a redirection points to, as far as the one who redirects may call there.
 
+use super::Generation;
 use super::core::Core;
 use super::hands::Hands;
 use super::way_out::WayOut;
 use crate::base::LegId;
 use crate::events::{Diverted, Fact, Role};
-use crate::sip::{Host, Uri};
+use crate::sip::{DivertReason, Host, Uri};
 use crate::trunk::{Destination, Origin, Redirects};
 
 /// Who redirected a call, and where to.
@@ -56,9 +57,43 @@ impl Core {
             .get(&self.generation)
             .ok_or(500_u16)?
             .clone();
+        let by = match &onward.by {
+            Redirector::Foreign => "foreign".to_owned(),
+            Redirector::Phone(name) | Redirector::Trunk(name) => name.clone(),
+        };
+        // RFC 5806 §6 has no word for a phone's 302; that of a call sent on before it rang fits.
+        let reason = match onward.status {
+            301 => DivertReason::Unconditional,
+            _ => DivertReason::Deflection,
+        };
+        // To a carrier, what was called by a trunk is the number that was dialled.
+        let shown = match &onward.by {
+            Redirector::Phone(phone) => phone.clone(),
+            Redirector::Foreign | Redirector::Trunk(_) => self.to.clone(),
+        };
+        self.identity.sent_on(&shown, reason);
+        let rung = self.ring_target(hands, onward, &generation);
+        if rung.is_err() {
+            self.identity.not_sent_on();
+            return rung;
+        }
+        let diverted = Diverted {
+            by,
+            reason: reason.as_str().to_owned(),
+        };
+        self.emit(hands, Fact::CallDiverted { diverted });
+        rung
+    }
+
+    fn ring_target(
+        &mut self,
+        hands: &mut Hands<'_>,
+        onward: &Onward,
+        generation: &Generation,
+    ) -> Result<Vec<LegId>, u16> {
         let number = onward.uri.user_decoded().into_owned();
         let is_tel = !onward.uri.is_sip();
-        let legs = if is_tel || is_ours(hands, &onward.uri.host) {
+        if is_tel || is_ours(hands, &onward.uri.host) {
             let origin = match &onward.by {
                 Redirector::Phone(phone) => Origin::Phone(phone),
                 Redirector::Trunk(trunk) => Origin::Trunk(trunk),
@@ -87,22 +122,7 @@ impl Core {
             self.ring_uri(hands, &onward.uri).map(|leg| vec![leg])
         } else {
             Err(403)
-        }?;
-        let by = match &onward.by {
-            Redirector::Foreign => "foreign".to_owned(),
-            Redirector::Phone(name) | Redirector::Trunk(name) => name.clone(),
-        };
-        // RFC 5806 §6 has no word for a phone's 302; that of a call sent on before it rang fits.
-        let reason = match onward.status {
-            301 => "unconditional",
-            _ => "deflection",
-        };
-        let diverted = Diverted {
-            by,
-            reason: reason.to_owned(),
-        };
-        self.emit(hands, Fact::CallDiverted { diverted });
-        Ok(legs)
+        }
     }
 }
 

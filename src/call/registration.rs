@@ -7,6 +7,7 @@ use super::exchange::{Exchange, Output};
 use crate::base::{Pii, Timestamp};
 use crate::registrar::Change;
 use crate::router;
+use crate::sip::guard::Attack;
 use crate::sip::ua::{ServerTransactionId, SessionId};
 use crate::sip::{Flow, HeaderName, Message, Method};
 
@@ -36,14 +37,27 @@ impl Exchange {
         request: &Message,
     ) -> Result<(u16, Vec<(HeaderName, String)>), Refusal> {
         let generation = self.generation().clone();
-        let user = self.authenticate(now, &generation, request)?;
+        let proven = self.authenticate(now, &generation, flow, request)?;
         let phone = request
             .to()
             .ok()
             .and_then(|to| user_of(&to.uri))
             .ok_or(Refusal::from(400))?;
-        if phone != user {
+        if phone != proven.user {
             // RFC 3261 §10.3 step 4: authenticated, but not for this address-of-record.
+            return Err(Refusal::from(403));
+        }
+        if !generation.may_be_at(&phone, flow) {
+            // The password is right, the place is not: whoever has it learns nothing more.
+            tracing::warn!(phone = %Pii(&phone), from = %Pii(flow.remote.ip()), "phone elsewhere");
+            return Err(Refusal::from(403));
+        }
+        if request
+            .values(HeaderName::Contact)
+            .nth(MOST_CONTACTS)
+            .is_some()
+        {
+            self.guard.note(now, Attack::ContactFlood, flow.remote.ip());
             return Err(Refusal::from(403));
         }
         let reply = self
@@ -51,6 +65,10 @@ impl Exchange {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .register(now, request, flow, &phone);
+        if let Some(until) = self.registered_until(&phone) {
+            let source = flow.remote.ip();
+            self.guard.welcome(now, source, &phone, Some(until));
+        }
         self.tell_changes(&reply.changes);
         if reply.is_news && reply.changes.is_empty() {
             self.outbox.push_back(Output::Bindings);
@@ -59,7 +77,19 @@ impl Exchange {
             let flow = *flow;
             self.outbox.push_back(Output::Silence { flow, longest });
         }
-        Ok((reply.status, reply.headers))
+        let mut headers = reply.headers;
+        headers.extend(proven.headers);
+        Ok((reply.status, headers))
+    }
+
+    /// When the phone's last binding ends.
+    fn registered_until(&self, phone: &str) -> Option<Timestamp> {
+        let registrar = self
+            .registrar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let bindings = registrar.bindings(phone);
+        bindings.iter().map(|binding| binding.expires_at).max()
     }
 
     /// Bindings ran out: agents on those phones can no longer be reached.
@@ -130,6 +160,9 @@ impl Exchange {
         self.outbox.push_back(Output::Bindings);
     }
 }
+
+/// Contacts one REGISTER may carry: twice what a phone may have.
+const MOST_CONTACTS: usize = 20;
 
 fn options_headers() -> Vec<(HeaderName, String)> {
     vec![(HeaderName::Accept, "application/sdp".to_owned())]

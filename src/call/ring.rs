@@ -10,7 +10,7 @@ use crate::base::LegId;
 use crate::events::Role;
 use crate::sdp;
 use crate::sip::ua::{Invite, NextHop, Targets, Terms};
-use crate::sip::{Host, NameAddr, Uri};
+use crate::sip::{HeaderName, Host, NameAddr, Uri};
 use crate::trunk::Target;
 use crate::trunk::profile::MediaTerms;
 use crate::trunk::{Closed, Way};
@@ -29,29 +29,28 @@ impl Core {
         if !generation.phones.contains_key(phone) {
             return Err(404);
         }
-        let display = generation
-            .phones
-            .get(&self.from)
-            .map(|caller| caller.display_name.clone());
+        let generation = generation.clone();
         let bindings = hands.registrar().targets(phone);
         let mut legs = Vec::with_capacity(bindings.len());
         let mut refusal = 480;
         for binding in bindings {
+            let here = binding.flow.local;
+            let host = (Host::from(here.ip()), Some(here.port()));
+            let (from, headers) = self.inward_from(&generation, phone, &host.0, host.1);
             let target = Placed {
                 to: None,
-                from: None,
                 routes: binding.path,
                 media: None,
                 uri: binding.contact,
-                here: binding.flow.local,
+                here,
                 next_hop: binding.flow.into(),
                 role,
                 party: phone.to_owned(),
                 agent: agent.map(str::to_owned),
                 trunk: None,
                 names_referrer: true,
-                display: display.clone(),
-                caller: None,
+                from,
+                headers,
                 credentials: None,
                 manners: None,
                 terms: generation.terms,
@@ -84,7 +83,7 @@ impl Core {
             && !is_emergency
         {
             tracing::debug!(trunk = name, ?closed, "trunk");
-            return Err(Closed::STATUS);
+            return Err(self.trunk_full(hands, name, Closed::STATUS));
         }
         let destinations = hands.carriers.living(&trunk);
         let first = destinations.first().ok_or(503_u16)?;
@@ -95,11 +94,14 @@ impl Core {
             );
             503_u16
         })?;
-        let caller = trunk.caller_id.as_deref().unwrap_or(&self.from);
-        let address = CarrierAddress::new(hands, &trunk, (first, here), number, caller);
+        let caller = trunk.caller_id.clone().unwrap_or_else(|| self.from.clone());
+        let ends = (first, here);
+        let address = CarrierAddress::new(hands, &trunk, ends, number, &caller);
+        let (host, wanted) = (address.from, address.request);
+        let outward = self.outward(hands, &trunk, number, host, &wanted)?;
+        let address = CarrierAddress::new(hands, &trunk, ends, &outward.number, &caller);
         let target = Placed {
             to: Some(address.to),
-            from: Some(address.from),
             routes: address.routes,
             media: Some(trunk.profile.media.clone()),
             uri: address.request,
@@ -114,8 +116,8 @@ impl Core {
             agent: None,
             trunk: Some(name.to_owned()),
             names_referrer: trunk.transfer.referred_by,
-            display: None,
-            caller: trunk.caller_id.clone(),
+            from: outward.from,
+            headers: outward.headers,
             credentials: trunk.credentials.clone(),
             manners: Some(trunk.profile.manners.clone()),
             terms: trunk.profile.terms,
@@ -126,23 +128,27 @@ impl Core {
     /// Sends a call to a foreign address.
     pub(crate) fn ring_uri(&mut self, hands: &mut Hands<'_>, uri: &Uri) -> Result<LegId, u16> {
         let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
+        let generation = generation.clone();
         let destination = Target::of(uri).ok_or(416_u16)?;
+        let here = own_address(hands.listeners, None, &destination).ok_or(503_u16)?;
+        // A stranger is told what a phone without rights would be.
+        let own = Host::from(here.ip());
+        let (from, headers) = self.inward_from(&generation, "", &own, Some(here.port()));
         let target = Placed {
             to: None,
-            from: None,
+            from,
+            headers,
             routes: Vec::new(),
             media: None,
             manners: None,
             names_referrer: false,
             uri: uri.clone().without_headers(),
-            here: own_address(hands.listeners, None, &destination).ok_or(503_u16)?,
+            here,
             next_hop: vec![destination].into(),
             role: Role::Callee,
             party: format!("{}@{}", uri.user_decoded(), uri.host),
             agent: None,
             trunk: None,
-            display: None,
-            caller: None,
             // Nobody's passwords go to a stranger.
             credentials: None,
             terms: generation.terms,
@@ -155,29 +161,18 @@ impl Core {
         let (media, there) = (target.media.as_ref(), target.here.ip());
         let local = open_local(hands, id, self.leg_with_media(), media, there)?;
         let body = sdp_body(&sdp::offer(&local));
-        let here = target.here;
-        let (host, port) = target
-            .from
-            .unwrap_or_else(|| (here.ip().into(), Some(here.port())));
-        let caller = target.caller.as_deref().unwrap_or(&self.from);
-        let mut from = NameAddr::new(Uri::sip(caller, host, port));
-        let shown_as = from.uri.user_decoded().into_owned();
-        if let Some(display) = &target.display {
-            from = from.with_display(display);
-        }
+        let shown_as = target.from.uri.user_decoded().into_owned();
         let to = NameAddr::new(target.to.unwrap_or_else(|| target.uri.clone()));
         let by = self
             .referred_by
             .as_deref()
             .filter(|_| target.names_referrer);
-        let headers = by
-            .map(|by| referred_by(by, target.here))
-            .into_iter()
-            .collect();
+        let mut headers = target.headers;
+        headers.extend(by.map(|by| referred_by(by, target.here)));
         let invite = Invite {
             next_hop: target.next_hop,
             uri: target.uri,
-            from,
+            from: target.from,
             to,
             contact_user: self.to.clone(),
             routes: target.routes,
@@ -212,25 +207,23 @@ struct Placed {
     uri: Uri,
     /// To, when it is not the Request-URI.
     to: Option<Uri>,
-    /// Host of From, when it is not our own.
-    from: Option<(Host, Option<u16>)>,
     /// Codecs and ports, when a trunk wants its own.
     media: Option<MediaTerms>,
     /// Proxies on the way (RFC 3327).
     routes: Vec<NameAddr>,
     next_hop: NextHop,
-    /// Our address, for the From.
+    /// Our address towards the far end.
     here: SocketAddr,
     role: Role,
     party: String,
     agent: Option<String>,
     trunk: Option<String>,
-    /// Number shown to the far end instead of the caller's own.
-    caller: Option<String>,
+    /// Who calls, as the far end is told.
+    from: NameAddr,
+    /// Headers that go with it.
+    headers: Vec<(HeaderName, String)>,
     /// Whether the far end may know who transferred the call.
     names_referrer: bool,
-    /// Name shown to the far end.
-    display: Option<String>,
     credentials: Option<crate::sip::auth::Credentials>,
     manners: Option<std::sync::Arc<crate::sip::ua::Manners>>,
     terms: Terms,

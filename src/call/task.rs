@@ -13,6 +13,7 @@ use crate::base::{CallId, Clock, LegId, ShardId, Timestamp};
 use crate::events::{Bus, CallRecord, Direction, RecordingFacts, Stretch};
 use crate::media::NoticeReceiver;
 use crate::router;
+use crate::sip::guard::Admission;
 use crate::sip::location::{Answer, Question, Resolver};
 use crate::sip::trace::{Trace, Traced, Way};
 use crate::sip::transport::{Incoming, Transport};
@@ -149,7 +150,10 @@ impl<O: Outlets> Shard<O> {
                 incoming = self.transport.recv() => {
                     self.receive(incoming);
                     for _ in 1..BURST {
-                        let Some(incoming) = self.transport.try_recv() else { break };
+                        let Some(incoming) = self.transport.try_recv() else {
+                            self.exchange.caught_up(self.clock.now());
+                            break;
+                        };
                         self.receive(incoming);
                     }
                 }
@@ -187,6 +191,17 @@ impl<O: Outlets> Shard<O> {
     }
 
     fn parse(&mut self, now: Timestamp, flow: Flow, bytes: Bytes) {
+        match self.exchange.screen(now, &flow, &bytes) {
+            Admission::Drop => return,
+            Admission::Pass => {}
+            Admission::Refuse(status, seconds) => {
+                if let Ok(message) = Message::parse(bytes) {
+                    let answer = (status, seconds);
+                    self.exchange.turn_away(now, flow, &message, answer);
+                }
+                return;
+            }
+        }
         match Message::parse(bytes.clone()) {
             Ok(message) => {
                 self.trace.note(Traced::new(now, Way::In, flow, &bytes));
@@ -213,7 +228,10 @@ impl<O: Outlets> Shard<O> {
             .exchange
             .poll_timeout()
             .map_or(Duration::ZERO, |at| now.since(at));
-        self.gate.set_late(self.peers.own, overdue > LATE);
+        let is_late = overdue > LATE;
+        self.gate.set_late(self.peers.own, is_late);
+        let is_overloaded = self.exchange.is_overloaded();
+        self.gate.set_overloaded(self.peers.own, is_overloaded);
         self.exchange.handle_timeout(now);
     }
 

@@ -7,6 +7,7 @@ use super::CallKey;
 use super::core::Core;
 use super::exchange::Exchange;
 use super::feature::{Stage, TrunkTest};
+use super::identity::Identity;
 use super::machine::Call;
 use crate::base::{CallId, Timestamp};
 use crate::events::{CallRecord, Direction, Fact, Stretch};
@@ -165,6 +166,7 @@ impl Exchange {
             direction: Direction::Outbound,
             from: from.clone(),
             to: to.clone(),
+            identity: Identity::default(),
             max_forwards: 70,
             legs: Vec::new(),
             room: None,

@@ -40,6 +40,14 @@ impl Connection {
         self.read(reply)
     }
 
+    /// The answer to a DELETE.
+    pub(super) fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        let reply = agent(Duration::from_secs(10))
+            .delete(self.address(path))
+            .call();
+        self.read(reply)
+    }
+
     /// The octets of a file; `patience` is how long it may take.
     pub(super) fn fetch(&self, path: &str, patience: Duration) -> anyhow::Result<Vec<u8>> {
         let reply = agent(patience).get(&self.address(path)).call();
@@ -152,6 +160,7 @@ mod tests {
             A::augment_args(clap::Command::new("x")).debug_assert();
         }
         check::<crate::cli::agents::Args>();
+        check::<crate::cli::bans::Args>();
         check::<crate::cli::call::Args>();
         check::<crate::cli::calls::Args>();
         check::<crate::cli::queues::Args>();

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 pub mod agents;
+pub mod bans;
 pub mod call;
 pub mod calls;
 pub mod check;
@@ -49,6 +50,8 @@ enum Command {
     Agents(agents::Args),
     /// List queues and who waits.
     Queues(queues::Args),
+    /// List who is banned, or lift a ban.
+    Bans(bans::Args),
     /// List trunks and how they are.
     Trunks(trunks::Args),
     /// Try a trunk out.
@@ -67,6 +70,7 @@ enum Command {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode> {
     match Cli::parse_from(arguments).command {
         Command::Agents(args) => agents::run(args),
+        Command::Bans(args) => bans::run(args),
         Command::Call(args) => call::run(args),
         Command::Calls(args) => calls::run(args),
         Command::Check(args) => Ok(check::run(&args)?),

@@ -5,6 +5,7 @@
 //! room reads one section; the types it fills belong to the rooms that use them.
 
 mod agents;
+mod defence;
 mod dialogs;
 mod dns;
 mod duration;
@@ -42,6 +43,7 @@ use files::Files;
 use flows::Flows;
 use section::Notes;
 
+pub use defence::DefenceSettings;
 pub use dialogs::DialogSettings;
 pub use environment::Environment;
 pub use node::{MediaSettings, NodeSettings, SipSettings};

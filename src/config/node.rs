@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::defence::{self, DefenceSettings};
 use super::dialogs::{self, DialogSettings};
 use super::dns;
 use super::environment::Environment;
@@ -77,6 +78,8 @@ pub struct SipSettings {
     pub longest_datagram: Option<usize>,
     /// Certificates.
     pub tls: Option<TlsSettings>,
+    /// Who is believed, heard and kept waiting.
+    pub defence: DefenceSettings,
     /// Who is asked where names are.
     pub dns: NameServers,
     /// Foreign hosts that redirections may lead to, lower case. Default none.
@@ -126,7 +129,7 @@ pub(super) struct Listeners {
 }
 
 /// Every setting that an environment variable may give.
-pub(super) const SETTINGS: [&str; 37] = [
+pub(super) const SETTINGS: [&str; 51] = [
     "name",
     "region",
     "realm",
@@ -138,6 +141,20 @@ pub(super) const SETTINGS: [&str; 37] = [
     "recordings",
     "sip.listen",
     "sip.advertise",
+    "sip.auth.algorithms",
+    "sip.auth.qop",
+    "sip.auth.nonce_lifetime",
+    "sip.acl.allow",
+    "sip.acl.deny",
+    "sip.limits.requests",
+    "sip.limits.burst",
+    "sip.limits.connections",
+    "sip.limits.connection_burst",
+    "sip.limits.exempt",
+    "sip.limits.excess",
+    "sip.bans.failures",
+    "sip.bans.within",
+    "sip.bans.length",
     "sip.large_requests",
     "sip.tls.certificate",
     "sip.tls.key",
@@ -205,6 +222,7 @@ pub(super) fn read(
     let sip = section("sip", "[sip]");
     let sip_listeners = read_listeners(&sip, notes);
     let advertised = addresses(&sip, "advertise", notes);
+    let defence = defence::read(&sip, notes);
     let words = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
     let large = sip.one_of("large_requests", &words);
     let large = large.map_or(Protocol::Tcp, |at| at.value);
@@ -281,6 +299,7 @@ pub(super) fn read(
             advertised: advertised.into_iter().map(|at| at.value).collect(),
             longest_datagram: (large == Protocol::Tcp).then_some(LONGEST_DATAGRAM),
             tls: tls.as_ref().map(|tls| tls.settings.clone()),
+            defence,
             dns: dns::read(&sip, notes),
             try_for: dns::read_try_for(&sip),
             redirect_domains: dns::read_domains(&sip, notes),

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use md5::{Digest as _, Md5};
-
+use super::defence;
 use super::environment::Environment;
 use super::files::{Files, Kind};
 use super::names::Names;
@@ -16,7 +15,7 @@ use super::source::Place;
 use super::transfer;
 use crate::call::Replace;
 use crate::sip::auth::Ha1;
-use crate::trunk::{CallerRights, Pattern, Redirects, Site};
+use crate::trunk::{CallerRights, Network, Pattern, Redirects, Site};
 
 /// One phone that may register.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +26,8 @@ pub struct Phone {
     pub display_name: String,
     /// What proves who registers; made with the node's realm.
     pub ha1: Ha1,
+    /// Where it may register and call from; anywhere when empty.
+    pub networks: Vec<Network>,
     /// Whether its REFER is carried out. Default yes.
     pub may_transfer: bool,
     /// Whose dialogs it may take over. Default its own.
@@ -40,7 +41,9 @@ pub struct Phone {
 impl Phone {
     /// Whether its password is the one everybody can read.
     pub fn is_published(&self, realm: &str) -> bool {
-        self.ha1 == Ha1::from_password(&self.number, realm, &published_password(&self.number))
+        let published = published_password(&self.number);
+        self.ha1
+            .is_any_of(&Ha1::from_password(&self.number, realm, &published))
     }
 }
 
@@ -80,6 +83,7 @@ pub(super) fn read(
         for phone in top.sections("phone", "a phone") {
             let number = phone.required("number", "1001");
             let name = phone.text("name");
+            let networks = defence::networks(&phone, "networks", notes);
             let password = secret::read(&phone, "password", directory, environment, notes);
             let (may_transfer, replaces) = transfer::read_phone(&phone);
             let shows = caller_rights(&phone, &of_file, site, notes);
@@ -108,6 +112,7 @@ pub(super) fn read(
             }
             phones.phones.push(Phone {
                 ha1: ha1(&password.value, &number.value, realm),
+                networks,
                 display_name: name.map_or_else(|| number.value.clone(), |at| at.value),
                 number: number.value,
                 may_transfer,
@@ -191,11 +196,7 @@ fn ha1(secret: &Secret, number: &str, realm: &str) -> Ha1 {
     let password = match secret {
         Secret::Demo => published_password(number),
         Secret::Password(password) => password.clone(),
-        // Read as 32 hex digits, so it is an HA1; if not, nobody can register with it.
-        Secret::Ha1(hex) => match Ha1::from_hex(hex) {
-            Ok(ha1) => return ha1,
-            Err(_) => hex.clone(),
-        },
+        Secret::Ha1(ha1) => return ha1.clone(),
     };
     Ha1::from_password(number, realm, &password)
 }
@@ -205,9 +206,6 @@ fn is_published(secret: &Secret, number: &str, realm: &str) -> bool {
     match secret {
         Secret::Demo => true,
         Secret::Password(password) => *password == published,
-        Secret::Ha1(ha1) => {
-            let digest = Md5::digest(format!("{number}:{realm}:{published}"));
-            hex::encode(digest) == *ha1
-        }
+        Secret::Ha1(ha1) => ha1.is_any_of(&Ha1::from_password(number, realm, &published)),
     }
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use super::environment::Environment;
 use super::section::{At, Notes, Section};
 use super::source::{Place, Source};
+use crate::sip::auth::{Algorithm, Ha1};
 
 /// A password as far as the configuration knows it.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Secret {
     /// The published password of the demo office.
     Demo,
-    /// MD5 of `user:realm:password` (RFC 2617 §3.2.2.2), 32 hex digits.
-    Ha1(String),
+    /// Hashes of `user:realm:password` (RFC 2617 §3.2.2.2, RFC 8760).
+    Ha1(Ha1),
     /// The password itself, from the environment or a file.
     Password(String),
 }
@@ -22,6 +23,14 @@ pub(super) enum Secret {
 const MAX_FILE: u64 = 4096;
 const HELP: &str = "write \"env:NAME\", \"file:PATH\" or the HA1, which is what \
                     `printf %s USER:REALM:PASSWORD | md5sum` prints";
+
+/// What a digest may be introduced by; without any of them it is an MD5.
+const DIGESTS: [(&str, Algorithm); 4] = [
+    ("ha1:", Algorithm::Md5),
+    ("md5:", Algorithm::Md5),
+    ("sha-256:", Algorithm::Sha256),
+    ("sha-512-256:", Algorithm::Sha512_256),
+];
 
 /// Reads `key`, which must be there.
 pub(super) fn read(
@@ -34,19 +43,19 @@ pub(super) fn read(
     let written = section.required(key, "env:NAME")?;
     let place = &written.place;
     let text = written.value.as_str();
-    let is_ha1 = |text: &str| text.len() == 32 && text.bytes().all(|c| c.is_ascii_hexdigit());
     let secret = if text == "demo" {
         Secret::Demo
     } else if let Some(name) = text.strip_prefix("env:") {
         Secret::Password(from_environment(name, place, environment, notes)?)
     } else if let Some(path) = text.strip_prefix("file:") {
         Secret::Password(from_file(&directory.join(path), place, notes)?)
-    } else if is_ha1(text.strip_prefix("ha1:").unwrap_or(text)) {
-        let hex = text.strip_prefix("ha1:").unwrap_or(text);
-        Secret::Ha1(hex.to_ascii_lowercase())
+    } else if let Some(ha1) = digests(text) {
+        Secret::Ha1(ha1)
     } else {
-        let message = match text.strip_prefix("ha1:") {
-            Some(_) => "an HA1 has 32 hex digits",
+        let introduced = |(name, _): &&(&str, Algorithm)| text.starts_with(name);
+        let message = match DIGESTS.iter().find(introduced) {
+            Some((_, Algorithm::Md5)) => "an HA1 has 32 hex digits",
+            Some(_) => "an HA1 of SHA-256 or SHA-512-256 has 64 hex digits",
             None => "a password cannot stand here in plain text",
         };
         notes.error(&masked(place), message, HELP);
@@ -56,6 +65,20 @@ pub(super) fn read(
         value: secret,
         place: written.place,
     })
+}
+
+/// One digest, or several with spaces between, each of its own algorithm.
+fn digests(text: &str) -> Option<Ha1> {
+    let one = |word: &str| {
+        let named = DIGESTS
+            .iter()
+            .find_map(|(name, algorithm)| Some((word.strip_prefix(name)?, *algorithm)));
+        let (hex, algorithm) = named.unwrap_or((word, Algorithm::Md5));
+        Ha1::of_algorithm(algorithm, hex).ok()
+    };
+    let mut all = text.split_ascii_whitespace().map(one);
+    let first = all.next()??;
+    all.try_fold(first, |sum, next| Some(sum.and(next?)))
 }
 
 fn from_environment(

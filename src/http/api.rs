@@ -8,12 +8,13 @@ use axum::extract::{Path, Query as Pairs, State};
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answer::{Refusal, answer};
+use super::bans::Bans;
 use super::guard;
 use super::live::Live;
 use super::metrics::{CONTENT_TYPE, Metrics};
@@ -42,6 +43,8 @@ pub(super) fn whole(sources: Sources) -> Router {
         .route("/v1/calls/{id}/why", get(why))
         .route("/v1/queues", get(queues))
         .route("/v1/agents", get(agents))
+        .route("/v1/bans", get(bans))
+        .route("/v1/bans/{address}", delete(lift))
         .route("/v1/trunks", get(trunks))
         .route("/v1/trunks/{name}/test", post(test_trunk))
         .route("/v1/reload", post(reload))
@@ -59,6 +62,25 @@ pub(super) fn figures(sources: Sources) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .with_state(sources)
+}
+
+async fn bans(State(sources): State<Sources>) -> Result<Response, Refusal> {
+    let bans = ask(move || Bans::new(&sources.live.bans())).await?;
+    Ok(answer(StatusCode::OK, &json!(bans)))
+}
+
+async fn lift(
+    State(sources): State<Sources>,
+    Path(address): Path<String>,
+) -> Result<Response, Refusal> {
+    let text = address.split('/').next().unwrap_or_default();
+    let parsed = text
+        .parse()
+        .map_err(|_| Refusal::bad_request(format!("\"{address}\" is no IP address")))?;
+    match ask(move || sources.live.lift(parsed)).await? {
+        true => Ok(answer(StatusCode::OK, &json!({"lifted": address}))),
+        false => Err(Refusal::not_found(format!("{address} is not banned"))),
+    }
 }
 
 async fn metrics(State(sources): State<Sources>) -> Result<Response, Refusal> {

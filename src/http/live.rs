@@ -1,5 +1,6 @@
 //! What HTTP asks of the running switch; the app answers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use crate::call::{Control, ControlError, TestReport};
 use crate::events::CallRecord;
 use crate::media::Captured;
 use crate::router::{Explanation, RouterView};
+use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced};
 use crate::trunk::TrunkView;
 
@@ -31,6 +33,12 @@ pub trait Live: Send + Sync {
 
     /// Does something to a living call; the leg that was added, if one was.
     fn control(&self, id: &str, wish: Control) -> Result<Option<LegId>, ControlError>;
+
+    /// Sources that are not listened to, the one that is forgiven first at the front.
+    fn bans(&self) -> Vec<Ban>;
+
+    /// Listens to an address again; whether it was banned.
+    fn lift(&self, address: IpAddr) -> bool;
 
     /// Every trunk as it is now, in the order of their names.
     fn trunks(&self) -> Vec<TrunkView>;

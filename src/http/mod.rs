@@ -6,6 +6,7 @@
 
 mod answer;
 mod api;
+pub mod bans;
 mod guard;
 mod listener;
 mod live;

@@ -54,6 +54,10 @@ pub struct OtherMedia {
 impl Description {
     /// Reads a description; lines of no concern are skipped, line ends may be LF alone.
     pub fn parse(octets: &[u8]) -> Result<Self, Error> {
+        let lines = memchr::memchr_iter(b'\n', octets).count();
+        if octets.len() > MAX_SIZE || lines > MAX_LINES {
+            return Err(Error::TooLarge);
+        }
         let session = sdp_types::Session::parse(octets)
             .map_err(|error| Error::Malformed(error.to_string()))?;
         if session.medias.len() > MAX_MEDIA {
@@ -255,6 +259,12 @@ const PROTOCOLS: [&str; 2] = ["RTP/AVP", "RTP/AVPF"];
 
 /// A browser with a camera and data has three or four; each costs a line in the answer.
 pub(super) const MAX_MEDIA: usize = 16;
+
+/// Octets: a browser's with every codec and candidate has 12,000.
+pub(super) const MAX_SIZE: usize = 32_768;
+
+/// Lines.
+pub(super) const MAX_LINES: usize = 1024;
 
 /// Payload types read per stream; an RTP payload type has 128 values.
 const MAX_FORMATS: usize = 128;

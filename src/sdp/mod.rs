@@ -30,6 +30,13 @@ pub enum Error {
     /// Audio, but no codec that both sides know.
     #[error("no codec in common")]
     NoCommonCodec,
+    /// Longer, or with more lines, than anyone sane writes.
+    #[error(
+        "more than {} octets or {} lines",
+        description::MAX_SIZE,
+        description::MAX_LINES
+    )]
+    TooLarge,
     /// More media lines than anyone sane has.
     #[error("more than {} media lines", description::MAX_MEDIA)]
     TooManyMedia,
@@ -39,7 +46,7 @@ impl Error {
     /// The SIP status that says so (RFC 3261 §21.4.26).
     pub const fn status(&self) -> u16 {
         match self {
-            Error::Malformed(_) | Error::TooManyMedia => 400,
+            Error::Malformed(_) | Error::TooLarge | Error::TooManyMedia => 400,
             Error::NoAudio | Error::NoCommonCodec => 488,
         }
     }

@@ -12,6 +12,7 @@ mod transaction;
 mod uri;
 
 pub mod auth;
+pub mod guard;
 pub mod trace;
 pub mod transport;
 pub mod ua;

@@ -3,7 +3,6 @@
 mod carrier;
 mod carriers;
 mod identity;
-mod network;
 mod numbering;
 mod numbers;
 mod pattern;
@@ -24,7 +23,8 @@ pub use identity::{
     Denied, DialledSource, Forwarding, Heard, IdentityPolicy, Presented, Shown, Wish, WishSource,
     Withhold, anonymous, caller_id_of_emergency, choose_caller_id, is_anonymous,
 };
-pub use network::{Network, NetworkError};
+
+pub use crate::base::{Network, NetworkError};
 pub use numbering::{
     Country, Number, NumberFormat, NumberKind, Presentation, Site, SiteError, Unreadable,
 };

@@ -61,7 +61,8 @@ impl Sipp {
             // A 180 may come at any time before the CANCEL.
             deaf_in_pauses: name == "cancel",
             echoes: false,
-            authorises: ["cancel", "offers_caller", "phone_calls"].contains(&name),
+            authorises: ["cancel", "identity_phone", "offers_caller", "phone_calls"]
+                .contains(&name),
             number: MAIN_NUMBER.to_owned(),
             instants: None,
         }

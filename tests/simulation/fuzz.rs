@@ -87,7 +87,9 @@ fn digest_answers() {
     fuzz("digest-answers", &MESSAGES[2..], |input| {
         if let Ok(message) = Message::parse(Bytes::copy_from_slice(input)) {
             let now = Timestamp::from_millis(input.len() as i64);
-            let _ = challenger.verify(now, &message, |_| Some(secret.clone()));
+            let _ = challenger.verify(now, [127, 0, 0, 1].into(), &message, |_| {
+                Some(secret.clone())
+            });
         }
     });
 }

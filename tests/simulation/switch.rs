@@ -15,6 +15,7 @@ use tsunagu::media::{Engine, EngineConfig, Notice, NoticeReceiver, VirtualNet};
 use tsunagu::registrar::Registrar;
 use tsunagu::router::{self, Command, Pump, Survivors};
 use tsunagu::sip::auth::Challenger;
+use tsunagu::sip::guard::{Guard, Rules};
 use tsunagu::sip::{Protocol, UserAgent, ua};
 use tsunagu::trunk::Carriers;
 
@@ -128,6 +129,7 @@ impl Switch {
             conferences: Arc::new(Mutex::new(Conferences::default())),
             challenger: Arc::new(Mutex::new(Challenger::new(&node.realm, &mut entropy))),
             gate: gate.clone(),
+            guard: Guard::new(Rules::default(), &mut Entropy::from_seed(seed)),
             carriers: Carriers::new(),
             listeners,
             generation: generation::prepare(office, generation, sounds()),

@@ -140,7 +140,7 @@ impl Dial {
                 let input = Input::DialEnded(DialOutcome::Failed);
                 Next::Become(Stage::Treatment(Box::new(Treatment::resume(run, input))))
             }
-            None => Next::End(by, Cause::from_status(status)),
+            None => Next::End(by, core.identity.cause(status)),
         }
     }
 

@@ -116,6 +116,7 @@ pub fn show(record: &CallRecord) -> String {
     text.push_str(&bar(record));
     text.push('\n');
     text.push_str(&lanes::draw(&story::tell(record)));
+    text.push_str(&checks(record));
     text.push_str(&legs(record));
     text.push_str(&recordings(record));
     text.push_str(&attributes(record));
@@ -184,6 +185,30 @@ fn bar(record: &CallRecord) -> String {
         (ms > 0).then(|| format!("{share} {} {}", story::noun(*stretch), length(ms)))
     });
     format!("  {bar}\n  {}\n", sums.collect::<Vec<_>>().join("   "))
+}
+
+/// What was checked before legs were placed, in order; the first that failed is marked.
+fn checks(record: &CallRecord) -> String {
+    if record.checks.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{}\n", strong("Checks"));
+    let widest = record.checks.iter().map(|one| width(&one.check)).max();
+    for check in &record.checks {
+        let name = pad(&check.check, widest.unwrap_or(0));
+        let input = faint(&check.input);
+        match &check.code {
+            None => text.push_str(&format!("  ✓ {name}  {input}  {}\n", check.words)),
+            Some(code) => {
+                let code = paint(code, Style::new().red().bold());
+                text.push_str(&format!("  ✗ {name}  {input}  {code}: {}\n", check.words));
+                if let Some(words) = &check.words_ja {
+                    text.push_str(&format!("    {}  {words}\n", pad("", widest.unwrap_or(0))));
+                }
+            }
+        }
+    }
+    text
 }
 
 fn legs(record: &CallRecord) -> String {

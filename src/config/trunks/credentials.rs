@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::config::environment::Environment;
 use crate::config::secret::{self, Secret};
 use crate::config::section::{Notes, Section};
-use crate::sip::auth::{Credentials, Ha1};
+use crate::sip::auth::Credentials;
 use crate::trunk::profile::RegisterMode;
 
 /// Reads the user, and the credentials when there is a password.
@@ -36,9 +36,7 @@ pub(super) fn read(
     };
     let credentials = match &password.value {
         Secret::Password(password) => Some(Credentials::new(&user, password)),
-        Secret::Ha1(hex) => Ha1::from_hex(hex)
-            .ok()
-            .map(|ha1| Credentials::with_ha1(&user, ha1)),
+        Secret::Ha1(ha1) => Some(Credentials::with_ha1(&user, ha1.clone())),
         Secret::Demo => {
             let message = "only the phones of the demo office have the password \"demo\"";
             notes.error(

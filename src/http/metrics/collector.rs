@@ -36,6 +36,7 @@ impl Collector for Snapshots {
         calls(&mut page, &snapshot)?;
         trunks(&mut page, &snapshot)?;
         sip(&mut page, &snapshot)?;
+        defence(&mut page, &snapshot)?;
         media(&mut page, &snapshot)?;
         disk(&mut page, &snapshot)?;
         process(&mut page, self.started)
@@ -218,6 +219,29 @@ fn transport(page: &mut Page<'_>, transport: &TransportSnapshot) -> fmt::Result 
         "tsunagu_sip_pings_answered",
         "Signs of life given to peers that asked (RFC 5626)",
         transport.pings_answered,
+    )
+}
+
+fn defence(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let defence = &snapshot.defence;
+    page.counters(
+        "tsunagu_attacks",
+        "Attacks seen, by kind; each message or failure of one counts",
+        defence
+            .attacks
+            .iter()
+            .map(|(attack, n)| ([("attack", *attack)], *n)),
+    )?;
+    page.gauge("tsunagu_bans", "Sources not listened to", defence.bans)?;
+    page.counter(
+        "tsunagu_turned_away",
+        "Messages and connections turned away by their source",
+        defence.turned_away,
+    )?;
+    page.gauge(
+        "tsunagu_overloaded_shards",
+        "Shards that refuse new work because they cannot keep up",
+        defence.overloaded,
     )
 }
 

@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 use calls::Calls;
 use collector::Snapshots;
 pub use snapshot::{
-    MediaSnapshot, QueueSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source,
+    DefenceSnapshot, MediaSnapshot, QueueSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source,
     TransportSnapshot,
 };
 
@@ -100,6 +100,10 @@ mod tests {
                     responses: vec![(200, 7), (9999, 1)],
                     ..SipSnapshot::default()
                 },
+                defence: DefenceSnapshot {
+                    attacks: vec![("request_flood", 3)],
+                    ..DefenceSnapshot::default()
+                },
                 ..Snapshot::default()
             }
         }
@@ -125,6 +129,7 @@ mod tests {
             "tsunagu_sip_responses_total{status=\"200\"} 7",
             "tsunagu_sip_responses_total{status=\"other\"} 1",
             "tsunagu_calls_started_total{direction=\"inbound\"} 1",
+            "tsunagu_attacks_total{attack=\"request_flood\"} 3",
             "tsunagu_ready 1",
         ] {
             assert!(text.lines().any(|one| one == line), "{line}\nin\n{text}");

@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub sip: SipSnapshot,
     /// Media.
     pub media: MediaSnapshot,
+    /// The door.
+    pub defence: DefenceSnapshot,
     /// Recorder.
     pub recorder: RecorderSnapshot,
     /// Call records and bindings that wait for the disk.
@@ -119,6 +121,19 @@ pub struct TransportSnapshot {
     pub datagrams_received: u64,
     /// Datagrams the kernel did not take.
     pub datagrams_unsent: u64,
+}
+
+/// The door, all shards together.
+#[derive(Clone, Debug, Default)]
+pub struct DefenceSnapshot {
+    /// How often each kind of attack was seen.
+    pub attacks: Vec<(&'static str, u64)>,
+    /// Sources not listened to.
+    pub bans: u64,
+    /// Messages and connections turned away by their source.
+    pub turned_away: u64,
+    /// Shards that refuse new work because they cannot keep up.
+    pub overloaded: u64,
 }
 
 /// Media, all workers together.

@@ -1,6 +1,7 @@
 //! The server through real sockets.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use crate::http::metrics::{Snapshot, Source};
 use crate::media::Captured;
 use crate::router::{Explanation, QueueView, RouterView};
 use crate::sip::Flow;
+use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced, Way};
 use crate::trunk::TrunkView;
 
@@ -99,6 +101,14 @@ impl Live for Switch {
             }],
             ..RouterView::default()
         })
+    }
+
+    fn bans(&self) -> Vec<Ban> {
+        Vec::new()
+    }
+
+    fn lift(&self, _: IpAddr) -> bool {
+        false
     }
 
     fn why(&self, _: &str) -> Option<Explanation> {

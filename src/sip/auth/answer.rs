@@ -1,69 +1,15 @@
-//! The side that is asked: answering a 401 or 407 (RFC 3261 §22.2, §22.3; RFC 8760 §2.4).
+//! Answering one challenge once (RFC 3261 §22.2, §22.3); [`super::Keyring`] remembers beyond that.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use super::digest::Proof;
-use super::fields::Fields;
-use super::{Algorithm, AuthError, Ha1};
+use super::challenge::{Asked, Challenge};
+use super::{AuthError, Credentials};
 use crate::base::Entropy;
-use crate::sip::header::scan;
 use crate::sip::{HeaderName, Message, Method, Uri};
 
-/// A user and a secret for challenges of others.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// User as the other side knows it.
-    pub user: String,
-    secret: Secret,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-enum Secret {
-    /// For any realm.
-    Password(String),
-    /// For the realm it was made with.
-    Ha1(Ha1),
-}
-
-impl Credentials {
-    /// With a password, good for any realm.
-    pub fn new(user: &str, password: &str) -> Self {
-        Self {
-            user: user.to_owned(),
-            secret: Secret::Password(password.to_owned()),
-        }
-    }
-
-    /// With an HA1, good for its own realm only.
-    pub fn with_ha1(user: &str, ha1: Ha1) -> Self {
-        Self {
-            user: user.to_owned(),
-            secret: Secret::Ha1(ha1),
-        }
-    }
-
-    fn ha1(&self, realm: &str) -> Cow<'_, Ha1> {
-        match &self.secret {
-            Secret::Password(password) => {
-                Cow::Owned(Ha1::from_password(&self.user, realm, password))
-            }
-            Secret::Ha1(ha1) => Cow::Borrowed(ha1),
-        }
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials(***)")
-    }
-}
-
-/// The header to add to the request, sent again with a higher CSeq: Authorization for a 401,
-/// Proxy-Authorization for a 407.
+/// The header to add to a request without a body, sent again with a higher CSeq: Authorization
+/// for WWW-Authenticate, Proxy-Authorization for Proxy-Authenticate.
 ///
-/// Takes the first challenge it understands (RFC 8760 §2.4). `nc` counts the requests sent with
-/// the challenge's nonce, from 1.
+/// Takes the strongest challenge it understands. `nc` counts the requests sent with the
+/// challenge's nonce, from 1.
 pub fn answer(
     challenge: &Message,
     method: &Method,
@@ -72,56 +18,33 @@ pub fn answer(
     entropy: &mut Entropy,
     nc: u32,
 ) -> Result<(HeaderName, String), AuthError> {
-    let (asked_in, answered_in) = match challenge.status() {
-        Some(407) => (
-            HeaderName::ProxyAuthenticate,
-            HeaderName::ProxyAuthorization,
-        ),
-        _ => (HeaderName::WwwAuthenticate, HeaderName::Authorization),
+    let chosen = Challenge::all(challenge, credentials);
+    let Some(chosen) = chosen.into_iter().max_by_key(|one| one.algorithm) else {
+        return Err(match Challenge::is_any(challenge) {
+            true => AuthError::WrongSecret,
+            false => AuthError::NoChallenge,
+        });
     };
-    let (fields, algorithm) = challenge
-        .headers(asked_in)
-        .filter_map(|value| Fields::parse(&scan::text(&value)))
-        .filter(|fields| fields.offers_auth() != Some(false))
-        .find_map(|fields| {
-            let algorithm = Algorithm::parse(fields.value("algorithm"))?;
-            Some((fields, algorithm))
-        })
-        .ok_or(AuthError::NoChallenge)?;
-    let field = |name| fields.value(name).ok_or(AuthError::NoChallenge);
-    let (realm, nonce) = (field("realm")?, field("nonce")?);
-    let (uri, nc, cnonce) = (uri.to_string(), format!("{nc:08x}"), entropy.token(20));
-    let has_qop = fields.offers_auth().is_some();
-    let proof = Proof {
-        algorithm,
-        nonce,
-        uri: &uri,
-        qop: has_qop.then_some((nc.as_str(), cnonce.as_str())),
-    };
-    let ha1 = credentials.ha1(realm);
-    let secret = ha1.of(algorithm).ok_or(AuthError::WrongSecret)?;
-    let mut value = format!(
-        "Digest username={}, realm={}, nonce={}, uri=\"{uri}\", response=\"{}\", algorithm={}",
-        scan::quote(&credentials.user),
-        scan::quote(realm),
-        scan::quote(nonce),
-        proof.response_for(secret, method),
-        algorithm.as_str(),
-    );
-    if has_qop {
-        value += &format!(", qop=auth, nc={nc}, cnonce=\"{cnonce}\"");
-    }
-    if let Some(opaque) = fields.value("opaque") {
-        value += &format!(", opaque={}", scan::quote(opaque));
-    }
-    Ok((answered_in, value))
+    let body = &[];
+    let asked = Asked { method, uri, body };
+    let value = chosen.answer(&asked, credentials, (nc, &entropy.token(20)))?;
+    Ok((chosen.header(), value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::auth::Ha1;
 
     fn ask(status: u16, challenges: &[&str]) -> Result<(HeaderName, String), AuthError> {
+        ask_of(&Credentials::new("bob", "zanzibar"), status, challenges)
+    }
+
+    fn ask_of(
+        credentials: &Credentials,
+        status: u16,
+        challenges: &[&str],
+    ) -> Result<(HeaderName, String), AuthError> {
         let name = if status == 407 { "Proxy" } else { "WWW" };
         let mut text = format!("SIP/2.0 {status} X\r\n");
         for challenge in challenges {
@@ -132,7 +55,7 @@ mod tests {
             &Message::parse(text.into()).unwrap(),
             &Method::Invite,
             &Uri::parse("sip:bob@b").unwrap(),
-            &Credentials::new("bob", "zanzibar"),
+            credentials,
             &mut Entropy::from_seed(1),
             1,
         )
@@ -148,18 +71,35 @@ mod tests {
     }
 
     #[test]
-    fn the_first_challenge_understood_is_answered() {
-        let (name, value) = ask(
-            407,
-            &[
-                r#"Digest realm="a", nonce="1", algorithm=SHA-512-256, qop="auth""#,
-                r#"Digest realm="a", nonce="2", algorithm=SHA-256, qop="auth,auth-int""#,
-                r#"Digest realm="a", nonce="3", algorithm=MD5, qop="auth""#,
-            ],
-        )
-        .unwrap();
+    fn the_strongest_challenge_understood_is_answered() {
+        let all = [
+            r#"Digest realm="a", nonce="3", algorithm=MD5, qop="auth""#,
+            r#"Digest realm="a", nonce="0", algorithm=SHA-512, qop="auth""#,
+            r#"Digest realm="a", nonce="1", algorithm=SHA-512-256, qop="auth""#,
+            r#"Digest realm="a", nonce="2", algorithm=SHA-256, qop="auth,auth-int""#,
+        ];
+        let (name, value) = ask(407, &all).unwrap();
         assert_eq!(name, HeaderName::ProxyAuthorization);
-        assert!(value.contains(r#"nonce="2""#) && value.contains("nc=00000001"));
+        assert!(value.contains(r#"nonce="1""#) && value.contains("nc=00000001"));
+        // A secret known as MD5 only takes what it can.
+        let md5 = Ha1::from_hex(&"0".repeat(32)).unwrap();
+        let (_, value) = ask_of(&Credentials::with_ha1("bob", md5), 407, &all).unwrap();
+        assert!(value.contains(r#"nonce="3""#), "{value}");
+    }
+
+    #[test]
+    fn integrity_is_given_when_nothing_else_is_taken() {
+        for (offered, wanted) in [
+            ("auth-int", "qop=auth-int,"),
+            ("auth-int,auth", "qop=auth,"),
+        ] {
+            let challenge = format!(r#"Digest realm="a", nonce="1", qop="{offered}""#);
+            let (_, value) = ask(401, &[&challenge]).unwrap();
+            assert!(value.contains(wanted), "{value}");
+        }
+        let session = r#"Digest realm="a", nonce="1", algorithm=MD5-sess, qop="auth""#;
+        let (_, value) = ask(401, &[session]).unwrap();
+        assert!(value.contains("algorithm=MD5-sess"), "{value}");
     }
 
     #[test]
@@ -167,11 +107,15 @@ mod tests {
         for challenge in [
             "Basic realm=\"a\"",
             "Digest realm=\"a\"",
-            "Digest realm=\"a\", nonce=\"1\", qop=\"auth-int\"",
+            "Digest realm=\"a\", nonce=\"1\", qop=\"auth-conf\"",
             "Digest realm=\"a\", nonce=\"1\", algorithm=MD5-sess",
         ] {
             assert_eq!(ask(401, &[challenge]), Err(AuthError::NoChallenge));
         }
         assert_eq!(ask(401, &[]), Err(AuthError::NoChallenge));
+        let sha = Ha1::from_hex(&"0".repeat(64)).unwrap();
+        let md5 = r#"Digest realm="a", nonce="3", algorithm=MD5, qop="auth""#;
+        let answered = ask_of(&Credentials::with_ha1("bob", sha), 401, &[md5]);
+        assert_eq!(answered, Err(AuthError::WrongSecret));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::digest::Qop;
 use crate::sip::header::scan;
 
 /// Fields of one header of the scheme Digest, in order.
@@ -41,14 +42,16 @@ impl Fields {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether the challenge offers `qop=auth`; `None` when it offers no `qop` at all.
-    pub(super) fn offers_auth(&self) -> Option<bool> {
-        let offered = self.value("qop")?;
-        Some(
-            offered
-                .split(',')
-                .any(|qop| qop.trim().eq_ignore_ascii_case("auth")),
-        )
+    /// The `qop` values a challenge offers that we know; `None` when it offers no `qop` at all.
+    pub(super) fn qop(&self) -> Option<Vec<Qop>> {
+        let offered = self.value("qop")?.split(',');
+        Some(offered.filter_map(|qop| Qop::parse(qop.trim())).collect())
+    }
+
+    /// Whether a field says `true`.
+    pub(super) fn says(&self, name: &str) -> bool {
+        self.value(name)
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 }
 
@@ -72,7 +75,7 @@ mod tests {
         let fields = fields.unwrap();
         assert_eq!(fields.value("realm"), Some(r#"a, "b""#));
         assert_eq!(fields.value("nonce"), Some("xyz"));
-        assert_eq!(fields.offers_auth(), Some(true));
+        assert_eq!(fields.qop(), Some(vec![Qop::AuthInt, Qop::Auth]));
         assert_eq!(fields.value("opaque"), None);
     }
 

@@ -1,6 +1,7 @@
 //! Nonces that carry their own proof: time, chance, and a keyed hash over both (RFC 7616 §5.4).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -12,38 +13,60 @@ use crate::base::{Entropy, Timestamp};
 #[derive(Debug)]
 pub(super) struct Nonces {
     key: [u8; 64],
+    lifetime: Duration,
     used: BTreeMap<(Timestamp, u64), u32>,
     /// Nonces made at or before it are stale: their counts may have been forgotten.
     floor: Timestamp,
 }
 
 impl Nonces {
-    pub(super) fn new(entropy: &mut Entropy) -> Self {
+    pub(super) fn new(lifetime: Duration, entropy: &mut Entropy) -> Self {
         let mut key = [0; 64];
         for part in key.chunks_exact_mut(8) {
             part.copy_from_slice(&entropy.u64().to_be_bytes());
         }
         Self {
             key,
+            lifetime,
             used: BTreeMap::new(),
             floor: Timestamp::from_micros(i64::MIN),
         }
     }
 
-    /// A new nonce, good for [`LIFETIME`].
-    pub(super) fn make(&self, now: Timestamp, entropy: &mut Entropy) -> String {
-        let head = format!("{:016x}{:016x}", now.as_micros(), entropy.u64());
+    pub(super) fn set_lifetime(&mut self, lifetime: Duration) {
+        self.lifetime = lifetime;
+    }
+
+    /// A new nonce for whoever is at `source`, good for the lifetime.
+    pub(super) fn make(&self, now: Timestamp, source: IpAddr, entropy: &mut Entropy) -> String {
+        let mut head = format!("{:016x}{:016x}", now.as_micros(), entropy.u64());
+        head += &self.mark(&head, source);
         let proof = self.proof(head.as_bytes());
         head + &hex::encode(proof)
     }
 
-    /// Whether `nonce` is ours, fresh, and `count` the highest ever used with it; notes the count.
-    pub(super) fn take(&mut self, now: Timestamp, nonce: &str, count: u32) -> bool {
-        let Some(id) = self.read(nonce) else {
-            return false;
-        };
-        let (made, _) = id;
-        if made <= self.floor || made > now || now.since(made) > LIFETIME {
+    /// Reads a nonce of ours; `None` for any other.
+    pub(super) fn read(&self, nonce: &str, source: IpAddr) -> Option<Nonce> {
+        let (head, proof) = nonce.split_at_checked(40)?;
+        let expected = hex::encode(self.proof(head.as_bytes()));
+        if !is_equal(proof.as_bytes(), expected.as_bytes()) {
+            return None;
+        }
+        let (head, mark) = head.split_at_checked(32)?;
+        let (time, chance) = head.split_at_checked(16)?;
+        let time = u64::from_str_radix(time, 16).ok()?;
+        let chance = u64::from_str_radix(chance, 16).ok()?;
+        Some(Nonce {
+            made: Timestamp::from_micros(time as i64),
+            chance,
+            is_sources: mark == self.mark(head, source),
+        })
+    }
+
+    /// Whether `nonce` is fresh, and `count` the highest ever used with it; notes the count.
+    pub(super) fn take(&mut self, now: Timestamp, nonce: &Nonce, count: u32) -> bool {
+        let id = (nonce.made, nonce.chance);
+        if !self.is_fresh(now, nonce) {
             return false;
         }
         let last = self.used.get(&id).copied().unwrap_or(0);
@@ -55,27 +78,33 @@ impl Nonces {
         true
     }
 
+    /// Whether it is neither too old nor from the future.
+    pub(super) fn is_fresh(&self, now: Timestamp, nonce: &Nonce) -> bool {
+        let made = nonce.made;
+        made > self.floor && made <= now && now.since(made) <= self.lifetime
+    }
+
+    /// Whether it is time for the next one: half its life is over.
+    pub(super) fn is_ageing(&self, now: Timestamp, nonce: &Nonce) -> bool {
+        now.since(nonce.made) > self.lifetime / 2
+    }
+
     /// A value no one outside can predict, for work on users who do not exist.
     pub(super) fn decoy(&self, user: &str) -> String {
         hex::encode(self.proof(user.as_bytes()))
     }
 
-    fn read(&self, nonce: &str) -> Option<(Timestamp, u64)> {
-        let (head, proof) = nonce.split_at_checked(32)?;
-        let expected = hex::encode(self.proof(head.as_bytes()));
-        if !is_equal(proof.as_bytes(), expected.as_bytes()) {
-            return None;
-        }
-        let (time, chance) = head.split_at_checked(16)?;
-        let time = u64::from_str_radix(time, 16).ok()?;
-        let chance = u64::from_str_radix(chance, 16).ok()?;
-        Some((Timestamp::from_micros(time as i64), chance))
+    /// Binds a nonce to the address it was given to, so that whoever uses it there has received
+    /// what we sent there.
+    fn mark(&self, head: &str, source: IpAddr) -> String {
+        let proof = self.proof(format!("{head} {}", source.to_canonical()).as_bytes());
+        hex::encode(&proof[..4])
     }
 
     fn forget(&mut self, now: Timestamp) {
         while let Some(oldest) = self.used.first_entry() {
             let (made, _) = *oldest.key();
-            let is_over = now.since(made) > LIFETIME;
+            let is_over = now.since(made) > self.lifetime;
             if !is_over && self.used.len() <= MAX_USED {
                 return;
             }
@@ -100,11 +129,18 @@ impl Nonces {
     }
 }
 
-/// How long a nonce is good; a phone that waits longer is told `stale` and asks again unseen.
-const LIFETIME: Duration = Duration::from_secs(300);
+/// A nonce of ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Nonce {
+    made: Timestamp,
+    chance: u64,
+    /// It was given to the address it now comes from.
+    pub(super) is_sources: bool,
+}
 
-/// Counts remembered; past it the oldest nonces go stale early. About 3 MB.
-const MAX_USED: usize = 65_536;
+/// Counts remembered; past it the oldest nonces go stale early. Only right passwords make an
+/// entry: two for each of 100,000 phones, about 10 MB.
+const MAX_USED: usize = 262_144;
 
 #[cfg(test)]
 mod tests {
@@ -114,47 +150,79 @@ mod tests {
         Timestamp::from_millis(1_000_000_000 + seconds * 1000)
     }
 
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    fn nonces(entropy: &mut Entropy) -> Nonces {
+        Nonces::new(Duration::from_secs(300), entropy)
+    }
+
+    fn take(nonces: &mut Nonces, now: Timestamp, nonce: &str, count: u32) -> bool {
+        let nonce = nonces.read(nonce, HERE);
+        nonce.is_some_and(|nonce| nonces.take(now, &nonce, count))
+    }
+
     #[test]
-    fn a_nonce_is_ours_for_five_minutes_and_each_count_once() {
+    fn a_nonce_is_ours_for_its_lifetime_and_each_count_once() {
         let mut entropy = Entropy::from_seed(1);
-        let mut nonces = Nonces::new(&mut entropy);
-        let nonce = nonces.make(at(0), &mut entropy);
-        assert!(nonces.take(at(1), &nonce, 1));
-        assert!(!nonces.take(at(1), &nonce, 1));
-        assert!(nonces.take(at(1), &nonce, 3));
-        assert!(!nonces.take(at(1), &nonce, 2));
-        assert!(nonces.take(at(300), &nonce, 4));
-        assert!(!nonces.take(at(301), &nonce, 5));
+        let mut nonces = nonces(&mut entropy);
+        let nonce = nonces.make(at(0), HERE, &mut entropy);
+        assert!(take(&mut nonces, at(1), &nonce, 1));
+        assert!(!take(&mut nonces, at(1), &nonce, 1));
+        assert!(take(&mut nonces, at(1), &nonce, 3));
+        assert!(!take(&mut nonces, at(1), &nonce, 2));
+        let read = nonces.read(&nonce, HERE).unwrap();
+        assert!(!nonces.is_ageing(at(150), &read) && nonces.is_ageing(at(151), &read));
+        assert!(take(&mut nonces, at(300), &nonce, 4));
+        assert!(!take(&mut nonces, at(301), &nonce, 5));
     }
 
     #[test]
     fn foreign_and_altered_nonces_are_not_ours() {
         let mut entropy = Entropy::from_seed(1);
-        let mut nonces = Nonces::new(&mut entropy);
-        let other = Nonces::new(&mut entropy).make(at(0), &mut entropy);
-        assert!(!nonces.take(at(0), &other, 1));
-        let nonce = nonces.make(at(0), &mut entropy);
-        assert!(!nonces.take(at(0), &nonce.replacen('0', "1", 1), 1));
-        for bad in ["", "é", &"0".repeat(64), &"é".repeat(32)] {
-            assert!(!nonces.take(at(0), bad, 1));
+        let other = nonces(&mut entropy).make(at(0), HERE, &mut entropy);
+        let mut nonces = nonces(&mut entropy);
+        assert!(!take(&mut nonces, at(0), &other, 1));
+        let nonce = nonces.make(at(0), HERE, &mut entropy);
+        assert!(!take(&mut nonces, at(0), &nonce.replacen('0', "1", 1), 1));
+        for bad in ["", "é", &"0".repeat(72), &"é".repeat(36)] {
+            assert!(nonces.read(bad, HERE).is_none());
         }
-        let future = nonces.make(at(9), &mut entropy);
-        assert!(!nonces.take(at(0), &future, 1));
+        let future = nonces.make(at(9), HERE, &mut entropy);
+        assert!(!take(&mut nonces, at(0), &future, 1));
+    }
+
+    #[test]
+    fn a_nonce_knows_to_whom_it_was_given() {
+        let mut entropy = Entropy::from_seed(1);
+        let nonces = nonces(&mut entropy);
+        let nonce = nonces.make(at(0), HERE, &mut entropy);
+        let is_sources = |from: &str| {
+            nonces
+                .read(&nonce, from.parse().unwrap())
+                .unwrap()
+                .is_sources
+        };
+        assert!(is_sources("192.0.2.1") && is_sources("::ffff:192.0.2.1"));
+        assert!(!is_sources("192.0.2.2"));
     }
 
     #[test]
     fn forgetting_makes_stale_and_never_replayable() {
         let mut entropy = Entropy::from_seed(1);
-        let mut nonces = Nonces::new(&mut entropy);
-        let first = nonces.make(at(0), &mut entropy);
-        assert!(nonces.take(at(0), &first, 1));
+        let mut nonces = nonces(&mut entropy);
+        let first = nonces.make(at(0), HERE, &mut entropy);
+        assert!(take(&mut nonces, at(0), &first, 1));
         for step in 1..=MAX_USED {
             let now = at(0) + Duration::from_micros(step as u64);
-            let nonce = nonces.make(now, &mut entropy);
+            let nonce = Nonce {
+                made: now,
+                chance: 0,
+                is_sources: true,
+            };
             assert!(nonces.take(now, &nonce, 1));
         }
         assert!(nonces.used.len() <= MAX_USED);
-        assert!(!nonces.take(at(1), &first, 1));
-        assert!(!nonces.take(at(1), &first, 2));
+        assert!(!take(&mut nonces, at(1), &first, 1));
+        assert!(!take(&mut nonces, at(1), &first, 2));
     }
 }

@@ -78,6 +78,7 @@ header_names! {
     Priority "Priority",
     Privacy "Privacy",
     ProxyAuthenticate "Proxy-Authenticate",
+    ProxyAuthenticationInfo "Proxy-Authentication-Info",
     ProxyAuthorization "Proxy-Authorization",
     ProxyRequire "Proxy-Require",
     RAck "RAck",
@@ -152,8 +153,8 @@ impl HeaderName {
 }
 
 /// Known names by length, so that a look-up compares with three or four at most.
-static BY_LENGTH: [[u8; 12]; 21] = {
-    let mut buckets = [[HeaderName::UNKNOWN; 12]; 21];
+static BY_LENGTH: [[u8; 12]; 26] = {
+    let mut buckets = [[HeaderName::UNKNOWN; 12]; 26];
     let mut index = 0;
     while index < NAMES.len() {
         let bucket = &mut buckets[NAMES[index].0.len()];

@@ -7,6 +7,7 @@
 mod certificate;
 mod connections;
 mod datagram;
+mod door;
 mod limits;
 mod listener;
 mod stream;
@@ -29,10 +30,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use crate::base::Clock;
+
+use super::guard::{Attack, Guard};
 use super::{ConnectionId, Flow, Host, Protocol};
 
 use connections::{Begun, Connections};
 use datagram::Datagrams;
+use door::Door;
 use stream::{Connection, Ending, Notice};
 
 pub use certificate::{Certificate, Subject, Wildcards};
@@ -80,6 +85,8 @@ pub struct TransportStats {
 #[derive(Debug)]
 pub struct Transport {
     limits: TransportLimits,
+    /// Asked before a stream is kept.
+    door: Option<Door>,
     tls: Tls,
     datagrams: Vec<Datagrams>,
     listeners: Vec<(Protocol, SocketAddr)>,
@@ -102,6 +109,7 @@ impl Transport {
         let mut transport = Self {
             limits,
             tls: Tls::default(),
+            door: None,
             datagrams: Vec::new(),
             listeners: Vec::new(),
             acceptors: Vec::new(),
@@ -139,6 +147,11 @@ impl Transport {
     /// Takes handshakes' certificates from `tls` from now on; before, TLS is refused.
     pub fn set_tls(&mut self, tls: Tls) {
         self.tls = tls;
+    }
+
+    /// Streams are kept only when `guard` says so, and it is told of those that had to be cut.
+    pub fn set_guard(&mut self, guard: Guard, clock: Arc<dyn Clock>) {
+        self.door = Some(Door::new(guard, clock));
     }
 
     /// The other side of an accepted flow wants requests to `host` and `port` sent back over it
@@ -277,6 +290,10 @@ impl Transport {
     }
 
     fn accepted(&mut self, flow: Flow, socket: TcpStream) {
+        let address = flow.remote.ip();
+        if self.door.as_ref().is_some_and(|door| !door.admits(address)) {
+            return count(&self.stats.connections_refused);
+        }
         if !self.may_open(&flow, Begun::There) {
             return;
         }
@@ -293,7 +310,15 @@ impl Transport {
             && let Some(connection) = self.remove(overdue)
         {
             count(&self.stats.connections_cut);
-            self.ready.push_back(Incoming::Closed(connection.flow()));
+            let flow = connection.flow();
+            self.suspect(&flow, Attack::SlowStream);
+            self.ready.push_back(Incoming::Closed(flow));
+        }
+    }
+
+    fn suspect(&self, flow: &Flow, attack: Attack) {
+        if let Some(door) = &self.door {
+            door.suspect(attack, flow.remote.ip());
         }
     }
 
@@ -330,15 +355,25 @@ impl Transport {
     fn ended(&mut self, flow: Flow, how: Ending) {
         match how {
             Ending::Closed => {}
-            Ending::Cut => count(&self.stats.connections_cut),
-            Ending::Handshake => count(&self.stats.handshakes_failed),
+            Ending::Broken => {
+                count(&self.stats.connections_cut);
+                self.suspect(&flow, Attack::OversizedMessage);
+            }
+            Ending::Cut => {
+                count(&self.stats.connections_cut);
+                self.suspect(&flow, Attack::SlowStream);
+            }
+            Ending::Handshake => {
+                count(&self.stats.handshakes_failed);
+                self.suspect(&flow, Attack::SlowStream);
+            }
             Ending::Unreachable => count(&self.stats.connections_unreachable),
         }
         if flow.connection.and_then(|id| self.remove(id)).is_none() {
             return;
         }
         self.ready.push_back(match how {
-            Ending::Closed | Ending::Cut => Incoming::Closed(flow),
+            Ending::Broken | Ending::Closed | Ending::Cut => Incoming::Closed(flow),
             Ending::Handshake | Ending::Unreachable => Incoming::Failed(flow),
         });
     }

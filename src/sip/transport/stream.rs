@@ -40,6 +40,8 @@ pub(super) enum Notice {
 /// How a connection came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
+    /// By us: what came has no framing, or none within the bounds.
+    Broken,
     /// By the other side, or for idleness.
     Closed,
     /// By us, for what the other side did or left undone.

@@ -281,7 +281,7 @@ impl Reader<'_> {
                         self.pulse.iter_mut().for_each(Pulse::answered);
                         continue;
                     }
-                    Some(Err(_)) => return Ending::Cut,
+                    Some(Err(_)) => return Ending::Broken,
                 };
                 if self.notifier.send(notice).await.is_err() {
                     return Ending::Closed;

@@ -3,6 +3,7 @@
 use crate::base::Timestamp;
 use crate::base::reason::phrase;
 use crate::sip::dialog::Dialog;
+use crate::sip::guard::Attack;
 use crate::sip::stats::count;
 use crate::sip::transaction::TransactionId;
 use crate::sip::{HeaderName, Message, Method, Reason, Via};
@@ -230,6 +231,7 @@ impl UserAgent {
     pub(super) fn handle_cancel(&mut self, now: Timestamp, arrived: &Arrived, via: &Via) {
         let invite = self.keys.server(via, &arrived.request, &Method::Invite);
         let Some(owner) = self.transactions.owner(invite).copied() else {
+            self.stray = Some(Attack::ForgedRequest);
             return self.refuse_arrived(arrived, Reply::status(481));
         };
         self.serve(now, arrived, None, Owner::Nobody);

@@ -270,10 +270,10 @@ impl UserAgent {
         if self.park_ack(id, body) {
             return;
         }
-        let Some(session) = self.sessions.get_mut(&id) else {
+        let Some(session) = self.sessions.get(&id) else {
             return;
         };
-        let Some(ack) = session.ack.as_mut() else {
+        let Some(ack) = session.ack.as_ref() else {
             return;
         };
         let flow = session.dialog.next_hop(session.flow);
@@ -281,6 +281,12 @@ impl UserAgent {
         let mut builder = session
             .dialog
             .numbered(Method::Ack, ack.cseq, &via, MAX_FORWARDS);
+        if session.credentials.is_some() {
+            let invite = ack.transaction;
+            for (name, value) in self.credentials_of(invite) {
+                builder = builder.header(name, value);
+            }
+        }
         if let Some(body) = body {
             builder = builder.body(&body.content_type, body.bytes.clone());
         }
@@ -288,7 +294,11 @@ impl UserAgent {
         if let Some(manners) = &session.manners {
             bytes = manners.dress(bytes);
         }
-        ack.sent = Some((flow, bytes.clone()));
+        if let Some(session) = self.sessions.get_mut(&id)
+            && let Some(ack) = session.ack.as_mut()
+        {
+            ack.sent = Some((flow, bytes.clone()));
+        }
         self.stats.request_sent(&Method::Ack);
         self.transmit(flow, bytes);
     }

@@ -44,6 +44,8 @@ use bytes::Bytes;
 
 use crate::base::{Entropy, OwnMap, Timers, Timestamp};
 
+use super::auth::Keyring;
+use super::guard::Attack;
 use super::stats::Stats;
 use super::transaction::{Keys, Table, TransactionId};
 use super::{Flow, Message, Method};
@@ -111,6 +113,10 @@ pub struct UserAgent {
     unanswered: HashMap<TransactionId, Message>,
     /// Our requests outside dialogs, with what to answer a challenge with.
     requests: OwnMap<RequestId, outside::Pending>,
+    /// Challenges met.
+    keyring: Keyring,
+    /// What the last message looked like, when it belonged to nothing.
+    stray: Option<Attack>,
     /// Who is being located.
     seeker: failover::Seeker,
     outputs: VecDeque<Output>,
@@ -138,6 +144,8 @@ impl UserAgent {
             timers: Timers::new(),
             unanswered: HashMap::new(),
             requests: OwnMap::default(),
+            keyring: Keyring::default(),
+            stray: None,
             outputs: VecDeque::new(),
             stats: Arc::default(),
             deaf_to_tcp: HashMap::new(),
@@ -149,6 +157,19 @@ impl UserAgent {
     /// What to do next; to be asked until it says nothing.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// What the last message looked like, when it belonged to nothing here.
+    pub fn take_stray(&mut self) -> Option<Attack> {
+        self.stray.take()
+    }
+
+    /// Whether a request is a repeat: its transaction lives.
+    pub fn is_repeat(&self, request: &Message) -> bool {
+        request.top_via().is_ok_and(|via| {
+            let id = self.keys.server(via, request, &request.method());
+            self.transactions.owner(id).is_some()
+        })
     }
 
     /// When [`UserAgent::handle_timeout`] has something to do.
@@ -214,6 +235,7 @@ impl UserAgent {
         (flow, request): (Flow, Bytes),
         owner: Owner,
     ) -> TransactionId {
+        let request = self.with_credentials(&flow, request, owner);
         let id = self.keys.client(branch, method);
         let request = self.dress(owner, request);
         self.stats.request_sent(method);

@@ -20,6 +20,8 @@ use super::{Event, Manners, Owner, RequestId, ServerTransactionId, UserAgent};
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) credentials: Option<Box<Credentials>>,
+    /// Times it was sent again with credentials.
+    pub(super) tries: u8,
     pub(super) manners: Option<Arc<Manners>>,
     /// Its transaction of now.
     pub(super) transaction: TransactionId,
@@ -64,6 +66,7 @@ impl UserAgent {
         let branch = via.branch().unwrap_or_default();
         let pending = Pending {
             credentials: request.credentials.map(Box::new),
+            tries: 0,
             manners: request.manners,
             transaction: self.keys.client(branch, &request.method),
             way,

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use crate::base::Timestamp;
+use crate::sip::guard::Attack;
 use crate::sip::stats::count;
-use crate::sip::transaction::{Reaction, acknowledgement};
+use crate::sip::transaction::{Reaction, TransactionId, acknowledgement};
 use crate::sip::{Flow, HeaderName, Message, Method, ParseError, Refusal, Via};
 
 use super::reply::Reply;
@@ -135,6 +136,7 @@ impl UserAgent {
         cseq: u32,
     ) {
         let Some(id) = session else {
+            self.stray = Some(Attack::ForgedRequest);
             return self.refuse_arrived(&arrived, Reply::status(481));
         };
         if self.transactions.len() >= self.identity.settings.limits.transactions * 2 {
@@ -254,7 +256,10 @@ impl UserAgent {
         let id = self
             .keys
             .client(via.branch().unwrap_or_default(), &cseq.method);
-        let Some(reaction) = self.transactions.handle_response(now, id, status) else {
+        let is_known = self.is_sent_by_us(id, via);
+        let reaction = is_known.then(|| self.transactions.handle_response(now, id, status));
+        let Some(reaction) = reaction.flatten() else {
+            self.stray = Some(Attack::ForgedResponse);
             return count(&self.stats.dropped);
         };
         if !reaction.step.deliver {
@@ -269,6 +274,19 @@ impl UserAgent {
         }
     }
 
+    /// RFC 3261 §18.1.2: a response whose sent-by is not what the request said is not for us.
+    fn is_sent_by_us(&self, id: TransactionId, via: &Via) -> bool {
+        let Some((_, request)) = self.transactions.kept(id) else {
+            return false;
+        };
+        let sent_by = match via.port {
+            Some(port) => format!(" {}:{port};", via.host),
+            None => format!(" {};", via.host),
+        };
+        let head = request.get(..request.len().min(HEAD)).unwrap_or_default();
+        memchr::memmem::find(head, sent_by.as_bytes()).is_some()
+    }
+
     fn acknowledge_refusal(&mut self, reaction: &Reaction<Owner>, response: &Message) {
         let ack = Message::parse(reaction.kept.clone())
             .ok()
@@ -281,6 +299,7 @@ impl UserAgent {
     }
 
     fn deliver(&mut self, now: Timestamp, reaction: &Reaction<Owner>, response: &Message) {
+        self.renew_nonce(reaction, response);
         match reaction.owner {
             Owner::Abandoned => self.abandoned_answered(now, reaction, response),
             Owner::Bye(session) => self.bye_answered(now, session, reaction, response),
@@ -311,6 +330,9 @@ impl UserAgent {
         }
     }
 }
+
+/// Where the top Via of a request of ours ends at the latest.
+const HEAD: usize = 2048;
 
 /// Whether a response can be written at all: somebody waits for it. What else it must copy may be
 /// missing (RFC 4475 §3.3.1: "ideally, it will respond with a 400").

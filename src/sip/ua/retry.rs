@@ -1,44 +1,102 @@
-//! Answering a challenge: the same request again, with credentials (RFC 3261 §22.2).
+//! Credentials in our requests: given at once where a challenge was met before, else when one
+//! comes (RFC 3261 §22.2, §22.3).
 
 use bytes::Bytes;
 
 use crate::base::Timestamp;
-use crate::sip::auth::{self, Credentials};
+use crate::sip::auth::Credentials;
 use crate::sip::transaction::{Reaction, TransactionId};
-use crate::sip::{CSeq, HeaderName, Message, RequestBuilder, Via};
+use crate::sip::{CSeq, Flow, HeaderName, Message, RequestBuilder, Via};
 
 use super::{Owner, UserAgent};
 
 impl UserAgent {
     /// Sends a challenged request again; `None` when it was no challenge, cannot be answered, or
-    /// has been answered before.
+    /// our answer is not believed.
     pub(super) fn try_again(
         &mut self,
         now: Timestamp,
         reaction: &Reaction<Owner>,
         response: &Message,
     ) -> Option<TransactionId> {
-        let answers_in = match response.status()? {
-            422 => return self.try_longer(now, reaction, response),
-            401 => HeaderName::Authorization,
-            407 => HeaderName::ProxyAuthorization,
-            _ => return None,
-        };
-        let request = Message::parse(reaction.kept.clone()).ok()?;
-        if request.header(answers_in).is_some() {
+        let (owner, to) = (reaction.owner, reaction.flow.remote);
+        let status = response.status()?;
+        if status == 422 {
+            return self.try_longer(now, reaction, response);
+        }
+        if !matches!(status, 401 | 407) {
+            self.note_try(owner, 0);
             return None;
         }
-        let method = request.method();
-        let uri = request.request_uri()?.ok()?;
-        let credentials = self.credentials(reaction.owner)?.clone();
+        let credentials = self.credentials(owner)?.clone();
+        let request = Message::parse(reaction.kept.clone()).ok()?;
+        let tries = self.tries(owner, &request);
+        let pair = (&request, response);
         let entropy = &mut self.identity.entropy;
-        let (name, value) = auth::answer(response, &method, uri, &credentials, entropy, 1).ok()?;
-        let cseq = self.next_cseq(reaction.owner, &request)?;
+        let learnt = self.keyring.learn(pair, &credentials, to, tries, entropy);
+        if let Err(why) = learnt {
+            tracing::info!(%why, status = response.status(), "challenge not answered");
+            self.note_try(owner, 0);
+            return None;
+        }
+        self.note_try(owner, tries + 1);
+        let method = request.method();
+        let cseq = self.next_cseq(owner, &request)?;
         let via = self.identity.via(&reaction.flow);
-        let again = renewed(&request, &via, cseq, &[(name, value)])?;
+        let again = renewed(&request, &via, cseq, &[])?;
         let branch = via.branch().unwrap_or_default();
         let sent = (reaction.flow, again);
-        Some(self.start(now, (&method, branch), sent, reaction.owner))
+        Some(self.start(now, (&method, branch), sent, owner))
+    }
+
+    /// The request with what its receiver has asked for before.
+    pub(super) fn with_credentials(&mut self, flow: &Flow, request: Bytes, owner: Owner) -> Bytes {
+        if self.keyring.is_empty() {
+            return request;
+        }
+        let Some(credentials) = self.credentials(owner).cloned() else {
+            return request;
+        };
+        let Ok(message) = Message::parse(request.clone()) else {
+            return request;
+        };
+        let Some(Ok(uri)) = message.request_uri() else {
+            return request;
+        };
+        let asked = (&message.method(), uri, message.body());
+        let headers = self.keyring.preempt(&credentials, flow.remote, asked);
+        let lines = headers.iter().map(|(name, value)| line(name, value));
+        inserted(&request, &lines.collect::<String>()).unwrap_or(request)
+    }
+
+    /// Credentials lines of a request of ours, for the ACK of its 2xx (RFC 3261 §22.1).
+    pub(super) fn credentials_of(&self, transaction: TransactionId) -> Vec<(HeaderName, String)> {
+        let kept = self.transactions.kept(transaction);
+        let Some(request) = kept.and_then(|(_, bytes)| Message::parse(bytes).ok()) else {
+            return Vec::new();
+        };
+        [HeaderName::Authorization, HeaderName::ProxyAuthorization]
+            .into_iter()
+            .flat_map(|name| {
+                let values = request.headers(name.clone());
+                let values = values.map(|value| String::from_utf8_lossy(&value).into_owned());
+                values
+                    .map(|value| (name.clone(), value))
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// Takes the nonce that a 2xx gives for the next request.
+    pub(super) fn renew_nonce(&mut self, reaction: &Reaction<Owner>, response: &Message) {
+        let is_told = response.header(HeaderName::AuthenticationInfo).is_some()
+            || response
+                .header(HeaderName::ProxyAuthenticationInfo)
+                .is_some();
+        if is_told && let Some(credentials) = self.credentials(reaction.owner).cloned() {
+            let from = reaction.flow.remote;
+            self.keyring.renew(response, &credentials, from);
+        }
     }
 
     /// Sends a request again whose session interval was too short (RFC 4028 §7.3).
@@ -86,6 +144,50 @@ impl UserAgent {
         }
     }
 
+    fn tries(&self, owner: Owner, request: &Message) -> u8 {
+        match owner {
+            Owner::Bye(id)
+            | Owner::Invite(id)
+            | Owner::Notify(id, _)
+            | Owner::OurRefer(id, _)
+            | Owner::Prack(id)
+            | Owner::Reoffer(id)
+                if self.sessions.contains_key(&id) =>
+            {
+                self.sessions.get(&id).map_or(0, |session| session.tries)
+            }
+            Owner::OurRequest(id) => self.requests.get(&id).map_or(0, |request| request.tries),
+            // Nobody counts: once.
+            _ if request.header(HeaderName::Authorization).is_some()
+                || request.header(HeaderName::ProxyAuthorization).is_some() =>
+            {
+                u8::MAX
+            }
+            _ => 0,
+        }
+    }
+
+    fn note_try(&mut self, owner: Owner, tries: u8) {
+        match owner {
+            Owner::Bye(id)
+            | Owner::Invite(id)
+            | Owner::Notify(id, _)
+            | Owner::OurRefer(id, _)
+            | Owner::Prack(id)
+            | Owner::Reoffer(id) => {
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.tries = tries;
+                }
+            }
+            Owner::OurRequest(id) => {
+                if let Some(request) = self.requests.get_mut(&id) {
+                    request.tries = tries;
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn next_cseq(&mut self, owner: Owner, request: &Message) -> Option<u32> {
         match owner {
             Owner::Notify(id, _) if !self.sessions.contains_key(&id) => self.departed_cseq(id),
@@ -109,7 +211,8 @@ impl UserAgent {
     }
 }
 
-/// The request under a new Via and CSeq, with these headers in place of any others of the name.
+/// The request under a new Via and CSeq and without credentials, with these headers in place of
+/// any others of the name.
 fn renewed(
     request: &Message,
     via: &Via,
@@ -121,7 +224,11 @@ fn renewed(
     let mut builder = RequestBuilder::request(method.clone(), uri).header(HeaderName::Via, via);
     for (line, text) in request.header_lines() {
         match HeaderName::parse(std::str::from_utf8(line).ok()?)? {
-            HeaderName::Via | HeaderName::ContentLength | HeaderName::ContentType => {}
+            HeaderName::Authorization
+            | HeaderName::ContentLength
+            | HeaderName::ContentType
+            | HeaderName::ProxyAuthorization
+            | HeaderName::Via => {}
             HeaderName::CSeq => {
                 let cseq = CSeq::new(cseq, method.clone());
                 builder = builder.header(HeaderName::CSeq, cseq);
@@ -137,4 +244,19 @@ fn renewed(
         builder = builder.body(&content_type, Bytes::copy_from_slice(request.body()));
     }
     Some(builder.build())
+}
+
+/// One header line; what a challenger wrote cannot break it.
+fn line(name: &HeaderName, value: &str) -> String {
+    format!("{name}: {}\r\n", value.replace(['\r', '\n'], " "))
+}
+
+/// A message of ours with further header lines at the end of its head.
+fn inserted(message: &Bytes, lines: &str) -> Option<Bytes> {
+    if lines.is_empty() {
+        return None;
+    }
+    let end = memchr::memmem::find(message, b"\r\n\r\n")? + 2;
+    let (head, rest) = message.split_at_checked(end)?;
+    Some([head, lines.as_bytes(), rest].concat().into())
 }
