@@ -48,7 +48,7 @@ impl Sipp {
         let script = std::fs::read_to_string(&path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Self {
-            name: format!("{name}-{}", local.port()),
+            name: format!("{name}-{}-{}", local.ip(), local.port()),
             script,
             folder: folder.to_owned(),
             target,
@@ -189,6 +189,10 @@ impl Sipp {
             .stdin(Stdio::null())
             .stdout(std::fs::File::create(file("out")).expect("a writable folder"))
             .stderr(std::fs::File::create(file("err")).expect("a writable folder"));
+        if self.name.starts_with("dialog") {
+            // A message that never comes is told as such, not as a scenario without end.
+            command.args(["-recv_timeout", "20000"]);
+        }
         if self.echoes {
             // A refreshed registration has the Call-ID of the one before.
             command.args(["-rtp_echo", "-deadcall_wait", "0"]);
