@@ -70,6 +70,8 @@ mod recording;
 mod redirect;
 #[path = "scenarios/seam.rs"]
 mod seam;
+#[path = "scenarios/secure.rs"]
+mod secure;
 #[path = "scenarios/seeing.rs"]
 mod seeing;
 #[path = "scenarios/services.rs"]
@@ -78,3 +80,5 @@ mod services;
 mod story;
 #[path = "scenarios/torture.rs"]
 mod torture;
+#[path = "scenarios/transfers.rs"]
+mod transfers;

@@ -60,7 +60,7 @@ impl Sipp {
             // A 180 may come at any time before the CANCEL.
             deaf_in_pauses: name == "cancel",
             echoes: false,
-            authorises: ["cancel", "identity_phone", "phone_calls"].contains(&name),
+            authorises: ["cancel", "identity_phone", "phone_calls", "replaces"].contains(&name),
             number: MAIN_NUMBER.to_owned(),
             instants: None,
         }
@@ -120,6 +120,13 @@ impl Sipp {
     /// RTP from this port (each further call four higher).
     pub(crate) fn media_port(mut self, port: u16) -> Self {
         self.media_port = port;
+        self
+    }
+
+    /// The SDP says that RTP is wanted at this port, which somebody else has.
+    pub(crate) fn media_elsewhere(mut self, port: u16) -> Self {
+        let port = port.to_string();
+        self.script = self.script.replace("[auto_media_port]", &port);
         self
     }
 
