@@ -28,13 +28,52 @@ fn linphone_calls_baresip_over_udp_tcp_and_tls() {
 }
 
 #[test]
-fn baresip_holds_and_resumes() {
-    holds_and_resumes(Kind::Baresip, Kind::Linphone);
+fn phones_of_one_kind_call_each_other_from_transport_to_transport() {
+    let _turn = quiet::shared();
+    let floor = Floor::open();
+    let mut number = 1_001;
+    for (kind, from, to) in [
+        (Kind::Baresip, Over::Tcp, Over::Tls),
+        (Kind::Linphone, Over::Tls, Over::Udp),
+        (Kind::Linphone, Over::Udp, Over::Tcp),
+    ] {
+        let mut caller = floor.phone(kind, number, from, Answering::Manual);
+        let mut callee = floor.phone(kind, number + 1, to, Answering::Auto);
+        floor.settles();
+        caller.dial(&(number + 1).to_string());
+        caller.talks();
+        callee.talks();
+        floor.hear_each_other(&caller, &callee);
+        callee.hang_up();
+        caller.is_hung_up_on();
+        number += 2;
+    }
+    for record in floor.office.records(3) {
+        assert_whole(&record, &floor.office.recordings());
+        assert_eq!(record["hung_up_by"], "callee", "{record:#}");
+    }
 }
 
 #[test]
-fn linphone_holds_and_resumes() {
-    holds_and_resumes(Kind::Linphone, Kind::Baresip);
+fn baresip_and_linphone_hold_and_resume_whoever_called() {
+    let _turn = quiet::shared();
+    let floor = Floor::open();
+    let mut caller = floor.phone(Kind::Baresip, 1001, Over::Tcp, Answering::Manual);
+    let mut callee = floor.phone(Kind::Linphone, 1002, Over::Udp, Answering::Auto);
+    floor.settles();
+    caller.dial("1002");
+    holds_and_resumes(&floor, &mut caller, &mut callee);
+}
+
+#[test]
+fn linphone_and_baresip_hold_and_resume_whoever_called() {
+    let _turn = quiet::shared();
+    let floor = Floor::open();
+    let mut caller = floor.phone(Kind::Linphone, 1001, Over::Tls, Answering::Manual);
+    let mut callee = floor.phone(Kind::Baresip, 1002, Over::Tls, Answering::Auto);
+    floor.settles();
+    caller.dial("1002");
+    holds_and_resumes(&floor, &mut caller, &mut callee);
 }
 
 #[test]
@@ -45,6 +84,16 @@ fn baresip_transfers_blind() {
 #[test]
 fn linphone_transfers_blind() {
     transfers_blind(Kind::Linphone, Kind::Baresip, Kind::Linphone, Over::Tls);
+}
+
+#[test]
+fn baresip_is_told_that_its_transfer_failed() {
+    fails_to_transfer(Kind::Baresip, Kind::Linphone);
+}
+
+#[test]
+fn linphone_has_the_call_back_when_its_transfer_fails() {
+    fails_to_transfer(Kind::Linphone, Kind::Baresip);
 }
 
 #[test]
@@ -82,21 +131,19 @@ fn calls_over_each_transport(caller: Kind, callee: Kind) {
 }
 
 /// The caller holds and resumes, then the callee does.
-fn holds_and_resumes(caller: Kind, callee: Kind) {
-    let _turn = quiet::shared();
-    let floor = Floor::open();
-    let mut caller = floor.phone(caller, 1001, Over::Tcp, Answering::Manual);
-    let mut callee = floor.phone(callee, 1002, Over::Udp, Answering::Auto);
-    floor.settles();
-    caller.dial("1002");
+fn holds_and_resumes(floor: &Floor, caller: &mut Handset, callee: &mut Handset) {
     caller.talks();
     callee.talks();
-    floor.hear_each_other(&caller, &callee);
+    floor.hear_each_other(caller, callee);
 
     caller.hold();
-    floor.gets_music(&callee);
+    floor.gets_music(callee);
     caller.resume();
-    floor.hear_each_other(&caller, &callee);
+    floor.hear_each_other(caller, callee);
+    callee.hold();
+    floor.gets_music(caller);
+    callee.resume();
+    floor.hear_each_other(caller, callee);
     caller.hang_up();
     callee.is_hung_up_on();
     let record = floor.office.records(1).remove(0);
@@ -119,6 +166,7 @@ fn transfers_blind(by: Kind, party: Kind, target: Kind, over: Over) {
     floor.settles();
     by.transfer("1003");
     target.talks();
+    by.is_told(200);
     by.is_hung_up_on();
     floor.hear_each_other(&party, &target);
     party.hang_up();
@@ -127,6 +175,31 @@ fn transfers_blind(by: Kind, party: Kind, target: Kind, over: Over) {
     assert_eq!(records.len(), 1, "{records:#?}");
     assert_whole(&records[0], &floor.office.recordings());
     assert_transferred(&records[0], "blind", "1003");
+}
+
+/// 1001 calls 1002, sends it where nobody is, and talks on; baresip hangs up by itself.
+fn fails_to_transfer(by: Kind, party: Kind) {
+    let _turn = quiet::shared();
+    let floor = Floor::open();
+    let mut by = floor.phone(by, 1001, Over::Tcp, Answering::Manual);
+    let mut party = floor.phone(party, 1002, Over::Tls, Answering::Auto);
+    floor.settles();
+    by.dial("1002");
+    by.talks();
+    party.talks();
+    floor.hear_each_other(&party, &by);
+
+    by.transfer("1009");
+    by.is_told(480);
+    if matches!(by.program, Program::Linphone(_)) {
+        floor.hear_each_other(&party, &by);
+        by.hang_up();
+    }
+    party.is_hung_up_on();
+    let record = floor.office.records(1).remove(0);
+    assert_whole(&record, &floor.office.recordings());
+    assert_eq!(list(&record["transfers"])[0]["status"], 480, "{record:#}");
+    assert_eq!(record["hung_up_by"], "caller", "{record:#}");
 }
 
 /// 1001 calls 1002, who asks 1003 and then joins the two.
@@ -150,6 +223,7 @@ fn transfers_attended(by: Kind, party: Kind, target: Kind, over: Over) {
     target.talks();
     floor.hear_each_other(&by, &target);
     by.join();
+    by.is_told(200);
     floor.hear_each_other(&party, &target);
     by.is_hung_up_on();
     party.hang_up();
@@ -387,6 +461,24 @@ impl Handset {
             }
             Program::Linphone(phone) => phone.order("transfer 1 --to-call 2"),
         }
+    }
+
+    /// Waits until the switch told it of its transfer by NOTIFY (RFC 3515 §2.4.5).
+    #[track_caller]
+    fn is_told(&self, status: u16) {
+        let what = format!("{status} by NOTIFY at {}", self.name());
+        let status = status.to_string();
+        wait::until_true(&what, wait::PATIENCE, || {
+            let log = match &self.program {
+                Program::Baresip(phone) => phone.log(),
+                Program::Linphone(phone) => phone.log(),
+            };
+            let mut notices = log.split("Content-Type: message/sipfrag").skip(1);
+            notices.any(|rest| {
+                let words = rest.split_once("SIP/2.0 ");
+                words.is_some_and(|(_, words)| words.starts_with(&status))
+            })
+        });
     }
 
     /// What it decoded, in its own recording, has at least half a second of this tone.
