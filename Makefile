@@ -70,7 +70,7 @@ house:
 	$(CARGO) test --locked --test house
 
 scenarios:
-	$(HEADING) 'scenarios: the real binary, judged by SIPp and baresip'
+	$(HEADING) 'scenarios: the real binary, judged by SIPp, baresip and linphone'
 	$(OWN_LOOPBACK) $(CARGO) test --locked --test scenarios -- \
 	  --test-threads=$(SCENARIOS_AT_ONCE)
 

@@ -1,7 +1,7 @@
 //! Scenarios: the real `tsunagu` binary on loopback, judged by tools that are not ours.
 //!
 //! SIPp plays the carrier (INVITEs, RTP from capture files, RFC 4733 digits), baresip is the
-//! agent's phone, and a tap on the loopback interface hears what each of them is sent.
+//! agent's phone, linphone the other kind of phone, and a tap on the loopback interface hears what each of them is sent.
 //! How the pieces fit, how to run one scenario and where its traces are: `scenarios/README.md`.
 
 #[path = "scenarios/address.rs"]
@@ -12,6 +12,8 @@ mod api;
 mod attacker;
 #[path = "scenarios/capture_file.rs"]
 mod capture_file;
+#[path = "scenarios/linphone.rs"]
+mod linphone;
 #[path = "scenarios/names.rs"]
 mod names;
 #[path = "scenarios/office.rs"]
@@ -46,6 +48,8 @@ mod carrier_ways;
 mod carriers;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
+#[path = "scenarios/dialogs/mod.rs"]
+mod dialogs;
 #[path = "scenarios/identity.rs"]
 mod identity;
 #[path = "scenarios/load.rs"]
@@ -56,6 +60,8 @@ mod location;
 mod outbound;
 #[path = "scenarios/own_phone.rs"]
 mod own_phone;
+#[path = "scenarios/phones.rs"]
+mod phones;
 #[path = "scenarios/ports.rs"]
 mod ports;
 #[path = "scenarios/recording.rs"]
@@ -64,6 +70,8 @@ mod recording;
 mod redirect;
 #[path = "scenarios/seam.rs"]
 mod seam;
+#[path = "scenarios/secure.rs"]
+mod secure;
 #[path = "scenarios/seeing.rs"]
 mod seeing;
 #[path = "scenarios/services.rs"]
@@ -72,3 +80,5 @@ mod services;
 mod story;
 #[path = "scenarios/torture.rs"]
 mod torture;
+#[path = "scenarios/transfers.rs"]
+mod transfers;

@@ -23,7 +23,7 @@ use crate::sip::guard::Guard;
 use crate::sip::location::{self, Resolver};
 use crate::sip::trace::{Exporter, Trace};
 use crate::sip::transport::{Tls, Transport, TransportLimits, TransportStats};
-use crate::sip::{Protocol, UserAgent, ua};
+use crate::sip::{Protocol, Timing, UserAgent, ua};
 use crate::trunk::Carriers;
 
 /// What every shard shares.
@@ -134,6 +134,7 @@ async fn open(
     let mut entropy = Entropy::from_os();
     let settings = ua::Settings {
         shard: own,
+        timing: Timing::of(shared.node.sip.t1),
         user_agent: concat!("tsunagu/", env!("CARGO_PKG_VERSION")).to_owned(),
         advertised,
         longest_datagram: shared.node.sip.longest_datagram,

@@ -174,7 +174,11 @@ impl Core {
             uri: target.uri,
             from: target.from,
             to,
-            contact_user: self.to.clone(),
+            // What was dialled inside is nobody's business outside.
+            contact_user: match target.trunk {
+                Some(_) => target.party.clone(),
+                None => self.to.clone(),
+            },
             routes: target.routes,
             headers,
             body: Some(body),

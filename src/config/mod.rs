@@ -53,7 +53,7 @@ pub use queues::Placement;
 pub use report::{Level, Problem, Report, Style};
 pub use site::SiteSettings;
 pub use source::{Place, Source};
-pub use tls::TlsSettings;
+pub use tls::{SYSTEM_ROOTS, TlsSettings};
 pub use trace::TraceSettings;
 
 /// Reads and checks a configuration directory.

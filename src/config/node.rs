@@ -86,6 +86,8 @@ pub struct SipSettings {
     pub redirect_domains: Vec<String>,
     /// How long one address of a target may stay silent before the next is tried. Default 4 s.
     pub try_for: Duration,
+    /// Round-trip estimate T1 (RFC 3261 §17.1.1.1), 50 ms to 5 s. Default 500 ms.
+    pub t1: Duration,
 }
 
 impl SipSettings {
@@ -129,7 +131,7 @@ pub(super) struct Listeners {
 }
 
 /// Every setting that an environment variable may give.
-pub(super) const SETTINGS: [&str; 51] = [
+pub(super) const SETTINGS: [&str; 52] = [
     "name",
     "region",
     "realm",
@@ -156,6 +158,7 @@ pub(super) const SETTINGS: [&str; 51] = [
     "sip.bans.within",
     "sip.bans.length",
     "sip.large_requests",
+    "sip.t1",
     "sip.tls.certificate",
     "sip.tls.key",
     "dialogs.reliable",
@@ -302,6 +305,9 @@ pub(super) fn read(
             defence,
             dns: dns::read(&sip, notes),
             try_for: dns::read_try_for(&sip),
+            t1: sip
+                .duration("t1", Duration::from_millis(50)..=Duration::from_secs(5))
+                .map_or(Duration::from_millis(500), |at| at.value),
             redirect_domains: dns::read_domains(&sip, notes),
         },
         dialogs,

@@ -94,6 +94,7 @@ pub(super) fn read(
             None => std::fs::read(SYSTEM_ROOTS).unwrap_or_default(),
         },
         wildcards,
+        gullible: false,
     };
     let mut digest = Sha256::new();
     for part in [
@@ -185,8 +186,8 @@ impl Files<'_> {
     }
 }
 
-/// Where Debian and its kin keep what browsers trust.
-const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// File where Debian and its kin keep the roots that browsers trust.
+pub const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// Longest file; all roots of a system are 200 KiB.
 const MAX_FILE: u64 = 4 << 20;
 /// From here on an expiry is told of at each start and reload.

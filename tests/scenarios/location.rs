@@ -368,7 +368,7 @@ fn answers(office: &Office, at: SocketAddr) -> Running {
 }
 
 /// Waits until somebody has a UDP socket there: what comes before is lost, and repeated.
-fn listens(at: SocketAddr) {
+pub(crate) fn listens(at: SocketAddr) {
     let SocketAddr::V4(v4) = at else {
         panic!("scenarios are on IPv4");
     };

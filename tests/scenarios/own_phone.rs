@@ -2,6 +2,7 @@
 //! believed; and `tsunagu demo`, which is played by it.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
+use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
@@ -211,16 +212,22 @@ fn processes_with(folder: &str) -> Vec<String> {
 }
 
 /// A running `tsunagu phone`, telling JSON.
-struct OwnPhone {
+pub(crate) struct OwnPhone {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     told: Vec<Value>,
 }
 
 impl OwnPhone {
-    fn start(office: &Office, arguments: &[&str]) -> Self {
+    /// A phone of this office by UDP, unless told otherwise.
+    pub(crate) fn start(office: &Office, arguments: &[&str]) -> Self {
+        Self::start_at(office.sip(), arguments)
+    }
+
+    /// A phone of the switch at this address.
+    pub(crate) fn start_at(server: SocketAddr, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tsunagu"))
-            .args(["phone", "--json", "--server", &office.sip().to_string()])
+            .args(["phone", "--json", "--server", &server.to_string()])
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -237,7 +244,7 @@ impl OwnPhone {
 
     /// Reads on until it tells this event.
     #[track_caller]
-    fn until(&mut self, event: &str) {
+    pub(crate) fn until(&mut self, event: &str) {
         while self
             .next()
             .unwrap_or_else(|| panic!("no {event}: {:?}", self.told))
@@ -252,7 +259,7 @@ impl OwnPhone {
 
     /// Waits for its end: its exit code, and all it told.
     #[track_caller]
-    fn end(mut self) -> (i32, Vec<Value>) {
+    pub(crate) fn end(mut self) -> (i32, Vec<Value>) {
         while self.next().is_some() {}
         let status = self.child.wait().expect("a child of ours");
         (

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -22,6 +23,54 @@ pub(crate) struct Phone {
     control: TcpStream,
     unread: Vec<u8>,
     events: Vec<Value>,
+}
+
+/// What the phone speaks SIP over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    Udp,
+    Tcp,
+    Tls,
+}
+
+impl Over {
+    /// As a URI says it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Over::Udp => "udp",
+            Over::Tcp => "tcp",
+            Over::Tls => "tls",
+        }
+    }
+
+    /// The switch's address for it, next to that for UDP.
+    pub(crate) fn at(self, mut switch: SocketAddr) -> SocketAddr {
+        if self == Over::Tls {
+            switch.set_port(switch.port() + 1);
+        }
+        switch
+    }
+}
+
+/// How the phone is connected.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    /// The transport of its SIP.
+    pub(crate) over: Over,
+    /// Ports of its media.
+    pub(crate) media: Range<u16>,
+    /// The certificate that the switch must have over TLS (PEM).
+    pub(crate) roots: Option<PathBuf>,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self {
+            over: Over::Udp,
+            media: 20_000..20_100,
+            roots: None,
+        }
+    }
 }
 
 /// Whether the phone answers by itself.
@@ -44,12 +93,31 @@ impl Phone {
         voice: &[i16],
         parent: &Path,
     ) -> Self {
+        let line = Line::default();
+        Self::start_on(&line, number, address, switch, answering, voice, parent)
+    }
+
+    /// The same on another line.
+    pub(crate) fn start_on(
+        line: &Line,
+        number: &str,
+        address: SocketAddr,
+        switch: Option<SocketAddr>,
+        answering: Answering,
+        voice: &[i16],
+        parent: &Path,
+    ) -> Self {
         let folder = parent.join(format!("phone-{number}"));
         std::fs::create_dir_all(&folder).expect("a writable folder");
         super::sound::write_wav(&folder.join("voice.wav"), voice);
         let control = SocketAddr::new(address.ip(), 4_444);
         let path = folder.display();
         let ip = address.ip();
+        let (first, last) = (line.media.start, line.media.end);
+        let transport = line.over.name();
+        let roots = line.roots.as_ref().map_or_else(String::new, |roots| {
+            format!("sip_cafile {}\n", roots.display())
+        });
         // `aubridge` is a player without a sound card; `sndfile` keeps what is decoded.
         let config = format!(
             "poll_method epoll\nsip_listen {address}\nnet_interface {ip}\n\
@@ -57,14 +125,14 @@ impl Phone {
              audio_player aubridge,none\naudio_source aufile,{path}/voice.wav\n\
              audio_alert aubridge,alert\naudio_txmode thread\naudio_buffer 20-160\n\
              ausrc_format s16\nauplay_format s16\nauenc_format s16\naudec_format s16\n\
-             jitter_buffer_delay 1-2\nrtp_ports 20000-20100\nrtcp_mux no\n\
-             snd_path {path}\nctrl_tcp_listen {control}\n\
+             jitter_buffer_delay 1-2\nrtp_ports {first}-{last}\nrtcp_mux no\n\
+             {roots}snd_path {path}\nctrl_tcp_listen {control}\n\
              module_path {MODULES}\nmodule g711.so\nmodule sndfile.so\nmodule aufile.so\n\
              module aubridge.so\nmodule_tmp account.so\nmodule_app menu.so\n\
              module_app ctrl_tcp.so\n"
         );
         let (registrar, interval) = match switch {
-            Some(switch) => (switch, 60),
+            Some(switch) => (line.over.at(switch), 60),
             None => (address, 0),
         };
         let answer = match answering {
@@ -72,7 +140,7 @@ impl Phone {
             Answering::Manual => "manual",
         };
         let account = format!(
-            "<sip:{number}@{registrar};transport=udp>;auth_pass=tsunagu-{number};\
+            "<sip:{number}@{registrar};transport={transport}>;auth_pass=tsunagu-{number};\
              regint={interval};answermode={answer};audio_codecs=PCMU/8000/1,PCMA/8000/1\n"
         );
         std::fs::write(folder.join("config"), config).expect("a writable folder");
@@ -160,6 +228,45 @@ impl Phone {
         self.command("resume", "");
     }
 
+    /// Sends the other party to an address (REFER).
+    pub(crate) fn transfer(&mut self, target: &str) {
+        self.command("transfer", target);
+    }
+
+    /// The address to which a transfer replaces the call it has begun last (RFC 3891), made of
+    /// what its log tells: baresip 1.0.0 has the REFER but no command that fills Replaces in.
+    #[track_caller]
+    pub(crate) fn replacing(&self) -> String {
+        let log = self.log();
+        let is_answer =
+            |message: &&str| message.contains("SIP/2.0 200 ") && message.contains(" INVITE\n");
+        let log = log.replace('\r', "");
+        let message = log.split("\n\n").filter(is_answer).last();
+        let message = message.expect("an answered call in the log");
+        let value = |name: &str| {
+            let line = message.lines().find_map(|line| {
+                let (key, value) = line.split_once(':')?;
+                key.trim()
+                    .eq_ignore_ascii_case(name)
+                    .then_some(value.trim())
+            });
+            line.unwrap_or_else(|| panic!("no {name} in {message}"))
+        };
+        let tag = |name: &str| {
+            let (_, tag) = value(name).split_once(";tag=").expect("a tag");
+            tag.split(';').next().unwrap_or_default()
+        };
+        let (to, from, call) = (tag("To"), tag("From"), value("Call-ID"));
+        let (_, callee) = value("To").split_once("sip:").expect("an address");
+        let (callee, _) = callee.split_once('>').expect("an address in brackets");
+        format!("<sip:{callee}?Replaces={call}%3Bto-tag%3D{to}%3Bfrom-tag%3D{from}>")
+    }
+
+    /// Makes another of its calls the one that commands are meant for, counted from 1.
+    pub(crate) fn turn_to(&mut self, call: usize) {
+        self.command("line", &call.to_string());
+    }
+
     /// What the phone has decoded: one file a call, in order.
     pub(crate) fn heard(&self) -> Vec<Vec<i16>> {
         let mut files: Vec<PathBuf> = std::fs::read_dir(&self.folder)
@@ -225,10 +332,13 @@ fn wav_so_far(path: &Path) -> Vec<i16> {
         .windows(4)
         .position(|window| window == b"data")
         .map_or(bytes.len(), |at| at + 8);
-    bytes
-        .get(start..)
-        .unwrap_or_default()
-        .chunks_exact(2)
+    samples(bytes.get(start..).unwrap_or_default())
+}
+
+/// Sixteen bits each, the lower byte first.
+pub(crate) fn samples(bytes: &[u8]) -> Vec<i16> {
+    let pairs = bytes.chunks_exact(2);
+    pairs
         .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
         .collect()
 }

@@ -47,7 +47,7 @@ impl Sipp {
         let script = std::fs::read_to_string(&path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Self {
-            name: format!("{name}-{}", local.port()),
+            name: format!("{name}-{}-{}", local.ip(), local.port()),
             script,
             folder: folder.to_owned(),
             target,
@@ -60,7 +60,7 @@ impl Sipp {
             // A 180 may come at any time before the CANCEL.
             deaf_in_pauses: name == "cancel",
             echoes: false,
-            authorises: ["cancel", "identity_phone", "phone_calls"].contains(&name),
+            authorises: ["cancel", "identity_phone", "phone_calls", "replaces"].contains(&name),
             number: MAIN_NUMBER.to_owned(),
             instants: None,
         }
@@ -123,6 +123,13 @@ impl Sipp {
         self
     }
 
+    /// The SDP says that RTP is wanted at this port, which somebody else has.
+    pub(crate) fn media_elsewhere(mut self, port: u16) -> Self {
+        let port = port.to_string();
+        self.script = self.script.replace("[auto_media_port]", &port);
+        self
+    }
+
     /// One number a call, as the scenario's `[field0]`.
     pub(crate) fn instants(mut self, instants: &[u64]) -> Self {
         let path = self.folder.join(format!("{}.csv", self.name));
@@ -182,6 +189,10 @@ impl Sipp {
             .stdin(Stdio::null())
             .stdout(std::fs::File::create(file("out")).expect("a writable folder"))
             .stderr(std::fs::File::create(file("err")).expect("a writable folder"));
+        if self.name.starts_with("dialog") {
+            // A message that never comes is told as such, not as a scenario without end.
+            command.args(["-recv_timeout", "20000"]);
+        }
         if self.echoes {
             // A refreshed registration has the Call-ID of the one before.
             command.args(["-rtp_echo", "-deadcall_wait", "0"]);

@@ -234,7 +234,9 @@ impl Talk {
             return Next::End(by, cause);
         };
         core.close_room(hands);
-        Next::Become(Stage::Treatment(Box::new(Treatment::after_talk(run, by))))
+        Next::Become(Stage::Treatment(Box::new(Treatment::after_talk(
+            run, by, cause,
+        ))))
     }
 }
 

@@ -258,7 +258,7 @@ impl Transfer {
         self.talk.leave(core, hands);
         match self.talk.take_run().filter(|_| !self.was_lead) {
             Some(run) => {
-                let flow = Treatment::after_talk(run, Party::Switch);
+                let flow = Treatment::after_talk(run, Party::Switch, cause);
                 Next::Become(Stage::Treatment(Box::new(flow)))
             }
             None => Next::End(Party::Switch, cause),

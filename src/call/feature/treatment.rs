@@ -18,8 +18,8 @@ pub(crate) struct Treatment {
     resume: Option<Input>,
     /// The play under way: media's number and the flow's.
     play: Option<(PlayId, u64)>,
-    /// Who hung up, when the flow goes on because a conversation ended and says no more.
-    because: Option<Party>,
+    /// Who hung up and why, when the flow goes on because a conversation ended and says no more.
+    because: Option<(Party, Cause)>,
     /// Whether the record says that the caller is in the flow.
     entered: bool,
 }
@@ -48,12 +48,12 @@ impl Treatment {
     }
 
     /// A flow that goes on because the caller's conversation ended.
-    pub(crate) fn after_talk(run: Run, by: Party) -> Self {
+    pub(crate) fn after_talk(run: Run, by: Party, cause: Cause) -> Self {
         Self {
             run,
             resume: Some(Input::TalkEnded),
             play: None,
-            because: Some(by),
+            because: Some((by, cause)),
             entered: false,
         }
     }
@@ -87,7 +87,10 @@ impl Treatment {
                     return Next::Become(Stage::Waiting(Box::new(waiting)));
                 }
                 Action::HangUp { cause } => {
-                    return Next::End(self.because.unwrap_or(Party::Switch), cause);
+                    // A flow that just ends has no reason of its own: the conversation's stands.
+                    let (by, before) = self.because.take().unzip();
+                    let cause = before.filter(|_| cause == Cause::normal()).unwrap_or(cause);
+                    return Next::End(by.unwrap_or(Party::Switch), cause);
                 }
                 Action::Play { play, sounds } => {
                     self.because = None;

@@ -19,7 +19,7 @@ use crate::media::{Command, Engine, EngineConfig, Library, NoticeReceiver, Sound
 use crate::runtime::{Signals, SystemClock};
 use crate::sdp::LocalMedia;
 use crate::sip::auth::Credentials;
-use crate::sip::transport::{Incoming, Transport, TransportLimits};
+use crate::sip::transport::{Incoming, Tls, TlsConfig, Transport, TransportLimits};
 use crate::sip::ua::{Event, OutOfDialog, Output, RequestId, Settings};
 use crate::sip::{
     Failure, Flow, HeaderName, Host, Message, Method, NameAddr, Protocol, Uri, UserAgent,
@@ -73,10 +73,15 @@ impl Line {
         let mut entropy = Entropy::from_os();
         let bind = args
             .bind()
-            .with_context(|| format!("no way to {}", args.server))?;
-        let transport = Transport::bind(&[(args.protocol(), bind)], TransportLimits::default())
+            .with_context(|| format!("no way to {}", args.remote()))?;
+        let mut transport = Transport::bind(&[(args.protocol(), bind)], TransportLimits::default())
             .await
             .with_context(|| format!("cannot listen on {bind}"))?;
+        if args.protocol() == Protocol::Tls {
+            let tls = Tls::default();
+            tls.set(Some(Arc::new(TlsConfig::new(&args.material()?)?)));
+            transport.set_tls(tls);
+        }
         let (_, local) = transport
             .local_addrs()
             .first()
@@ -116,14 +121,14 @@ impl Line {
             node: "phone".into(),
             shard: ShardId(0),
         };
-        let remote = args.server;
+        let remote = args.remote();
         Ok(Self {
             ids: IdSource::new(origin),
             ua: UserAgent::new(settings, entropy),
             transport,
             engine,
             notices,
-            flow: Flow::new(args.protocol(), local, remote),
+            flow: Flow::new(args.protocol(), local, remote).named(args.server.name),
             sound,
             scratch,
             registration: Registration::new(args.expires),
@@ -190,7 +195,7 @@ impl Line {
     }
 
     pub(super) fn address(&self, user: &str) -> Uri {
-        let server = self.args.server;
+        let server = self.args.remote();
         Uri::sip(user, Host::from(server.ip()), Some(server.port()))
     }
 
@@ -271,7 +276,7 @@ impl Line {
         match incoming {
             Incoming::Closed(flow) | Incoming::Failed(flow) => {
                 self.ua.handle_transport_error(now, &flow);
-                if flow.remote == self.args.server {
+                if flow.remote == self.args.remote() {
                     self.registration.renew(now);
                 }
             }
@@ -326,7 +331,7 @@ impl Line {
 
     fn register(&mut self) {
         let aor = NameAddr::new(self.address(&self.args.user));
-        let server = self.args.server;
+        let server = self.args.remote();
         let expires = self.registration.expires_s().to_string();
         let request = OutOfDialog {
             manners: None,

@@ -10,31 +10,35 @@ mod order;
 mod outcome;
 mod past;
 mod registration;
+mod server;
 mod sound;
 mod speech;
 mod talk;
 mod tape;
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 
 use crate::sip::Protocol;
+use crate::sip::transport::TlsMaterial;
 
 use keys::Keys;
 use news::Form;
 use outcome::Outcome;
+use server::Server;
 
 /// Be a telephone: register, call or answer, press keys, play and record
 #[derive(Clone, Debug, Parser)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// Switch to talk to; port 5060 when none is given
-    #[arg(long, value_name = "HOST[:PORT]", default_value = "127.0.0.1", value_parser = server)]
-    server: SocketAddr,
+    /// Switch to talk to; port 5060 when none is given, 5061 by TLS
+    #[arg(long, value_name = "HOST[:PORT]", default_value = "127.0.0.1", value_parser = Server::parse)]
+    server: Server,
     /// User name: the phone's number
     #[arg(long, value_name = "NUMBER", default_value = "1001")]
     user: String,
@@ -44,6 +48,13 @@ pub struct Args {
     /// Transport
     #[arg(long, value_enum, default_value_t = Via::Udp)]
     transport: Via,
+    /// By TLS: file of the roots (PEM) that the switch's certificate must come from; default the
+    /// system's
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    ca: Option<PathBuf>,
+    /// By TLS: take any certificate
+    #[arg(long)]
+    insecure: bool,
     /// Own address; by default the one that leads to the switch, and a free port
     #[arg(long, value_name = "ADDRESS:PORT")]
     bind: Option<SocketAddr>,
@@ -113,6 +124,7 @@ const AFTER_HELP: &str = "\
 Examples:
   tsunagu phone --call 600 --play tone:440 --record echo.wav --hang-up 5
   tsunagu phone --user 1002 --answer 0 --play hello.wav
+  tsunagu phone --transport tls --ca roots.pem --server pbx.example --call 600
   tsunagu phone --from +819012345678 --call +81312345678 --press ,,,,1
 
 Exit codes:
@@ -128,6 +140,7 @@ Exit codes:
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Via {
     Tcp,
+    Tls,
     Udp,
 }
 
@@ -135,8 +148,31 @@ impl Args {
     fn protocol(&self) -> Protocol {
         match self.transport {
             Via::Tcp => Protocol::Tcp,
+            Via::Tls => Protocol::Tls,
             Via::Udp => Protocol::Udp,
         }
+    }
+
+    /// The switch's address.
+    fn remote(&self) -> SocketAddr {
+        let port = self.server.port;
+        let default = self.protocol().default_port();
+        SocketAddr::new(self.server.ip, port.unwrap_or(default))
+    }
+
+    /// Whom the phone trusts by TLS.
+    fn material(&self) -> anyhow::Result<TlsMaterial> {
+        let mut material = TlsMaterial {
+            gullible: self.insecure,
+            ..TlsMaterial::default()
+        };
+        if !self.insecure {
+            let system = || PathBuf::from(crate::config::SYSTEM_ROOTS);
+            let path = self.ca.clone().unwrap_or_else(system);
+            material.roots =
+                std::fs::read(&path).with_context(|| format!("--ca: {}", path.display()))?;
+        }
+        Ok(material)
     }
 
     fn password(&self) -> String {
@@ -167,12 +203,12 @@ impl Args {
         if let Some(bind) = self.bind {
             return Ok(bind);
         }
-        let any: IpAddr = match self.server {
-            SocketAddr::V4(_) => [0; 4].into(),
-            SocketAddr::V6(_) => [0; 16].into(),
+        let any: IpAddr = match self.server.ip {
+            IpAddr::V4(_) => [0; 4].into(),
+            IpAddr::V6(_) => [0; 16].into(),
         };
         let probe = UdpSocket::bind((any, 0))?;
-        probe.connect(self.server)?;
+        probe.connect(self.remote())?;
         Ok(SocketAddr::new(probe.local_addr()?.ip(), 0))
     }
 }
@@ -193,17 +229,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(outcome.exit_code()))
 }
 
-/// Reads `--server`.
-fn server(text: &str) -> Result<SocketAddr, String> {
-    let mut found = match text.parse::<IpAddr>() {
-        Ok(ip) => return Ok(SocketAddr::new(ip, SIP_PORT)),
-        Err(_) if text.contains(':') => text.to_socket_addrs(),
-        Err(_) => (text, SIP_PORT).to_socket_addrs(),
-    }
-    .map_err(|error| error.to_string())?;
-    found.next().ok_or_else(|| "no address".to_owned())
-}
-
 /// Reads a number of seconds, with a fraction if need be.
 fn seconds(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is no number of seconds from 0 to {MOST_SECONDS}");
@@ -214,8 +239,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(wrong)
 }
 
-/// RFC 3261 §19.1.2.
-const SIP_PORT: u16 = 5060;
 /// A day; deadlines beyond make no sense for a test phone.
 const MOST_SECONDS: f64 = 86_400.0;
 /// Longer than any call a script makes by mistake should last.
@@ -230,16 +253,14 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_an_address_a_name_or_either_with_a_port() {
-        for (text, wanted) in [
-            ("127.0.0.2", "127.0.0.2:5060"),
-            ("127.0.0.2:99", "127.0.0.2:99"),
-            ("::1", "[::1]:5060"),
-            ("[::1]:99", "[::1]:99"),
+    fn a_server_without_a_port_has_the_transports() {
+        for (line, wanted) in [
+            ("--server 127.0.0.2", "127.0.0.2:5060"),
+            ("--server ::1 --transport tls", "[::1]:5061"),
+            ("--server [::1]:99 --transport tls", "[::1]:99"),
         ] {
-            assert_eq!(server(text), Ok(wanted.parse().unwrap()), "{text}");
+            assert_eq!(parse(line).unwrap().remote(), wanted.parse().unwrap());
         }
-        assert!(server("127.0.0.1:99999").is_err());
     }
 
     #[test]
@@ -267,6 +288,7 @@ mod tests {
             "--ring 1e9",
             "--press 12x",
             "--json --quiet",
+            "--transport tls --insecure --ca roots.pem",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

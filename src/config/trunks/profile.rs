@@ -183,6 +183,13 @@ fn read_terms(trunk: &Section<'_>, profile: &mut Profile, notes: &Notes) {
             );
         }
         timer.min_se = min_se.value;
+        if min_se.value < Duration::from_secs(90) {
+            notes.warning(
+                &min_se.place,
+                "`min_se` below 90s is less than RFC 4028 allows",
+                "fit for tests; write min_se = \"90s\" or more",
+            );
+        }
     }
 }
 
@@ -352,7 +359,7 @@ const CODECS: [(&str, AudioCodec); 2] = [("pcma", AudioCodec::Pcma), ("pcmu", Au
 const VERDICTS: [u16; 7] = [404, 410, 480, 484, 486, 487, 604];
 
 const EXPIRES: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(86_400);
-const SESSION: RangeInclusive<Duration> = Duration::from_secs(90)..=Duration::from_secs(86_400);
+const SESSION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 const INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
 
 /// When only the interval is given.

@@ -19,7 +19,9 @@ use super::{Step, Timing, TransactionId};
 #[derive(Debug)]
 pub(crate) struct Table<O> {
     timing: Timing,
-    entries: HashMap<TransactionId, Entry<O>, IdHash>,
+    /// Boxed: they rest for 32 s, so that a busy shard has 150,000; the map moves them when it grows,
+    /// and keeps room for twice as many.
+    entries: HashMap<TransactionId, Box<Entry<O>>, IdHash>,
     merges: HashMap<u64, TransactionId, IdHash>,
     streams: BTreeSet<(SocketAddr, TransactionId)>,
     timers: Timers<TransactionId>,
@@ -34,7 +36,7 @@ struct Entry<O> {
     /// Where a response goes when the stream it should go to is gone (RFC 3261 §18.2.2).
     fallback: Option<SocketAddr>,
     /// What is sent, and where, when the stream cannot be had (RFC 3261 §18.1.1).
-    instead: Option<(Flow, Bytes)>,
+    instead: Option<Box<(Flow, Bytes)>>,
     merge: Option<u64>,
     owner: O,
 }
@@ -344,7 +346,7 @@ impl<O: Clone> Table<O> {
     /// The client transaction begins anew by datagrams, unless somebody answered already.
     fn begin_instead(&mut self, now: Timestamp, id: TransactionId) -> Option<Reaction<O>> {
         let entry = self.entries.get_mut(&id)?;
-        let (flow, request) = entry.instead.take()?;
+        let (flow, request) = *entry.instead.take()?;
         let machine = match &entry.machine {
             Machine::Client(client) if client.state == client::State::Trying => Machine::Client(
                 Client::start(now, &self.timing, flow.protocol.is_reliable()),
@@ -379,7 +381,7 @@ impl<O: Clone> Table<O> {
     /// What a client transaction sends, and where, should its stream not come about.
     pub(crate) fn send_instead(&mut self, id: TransactionId, instead: (Flow, Bytes)) {
         if let Some(entry) = self.entries.get_mut(&id) {
-            entry.instead = Some(instead);
+            entry.instead = Some(Box::new(instead));
         }
     }
 
@@ -391,7 +393,7 @@ impl<O: Clone> Table<O> {
         if let Some(at) = entry.machine.next() {
             self.timers.set(id, at);
         }
-        self.entries.insert(id, entry);
+        self.entries.insert(id, Box::new(entry));
     }
 
     fn react(

@@ -26,6 +26,15 @@ impl Default for Timing {
 }
 
 impl Timing {
+    /// With another T1; T2 and T4 keep their ratio to it, 8 and 10 times.
+    pub fn of(t1: Duration) -> Self {
+        Self {
+            t1,
+            t2: t1.saturating_mul(8),
+            t4: t1.saturating_mul(10),
+        }
+    }
+
     /// 64 × T1: how long a transaction waits for its other side.
     pub fn patience(&self) -> Duration {
         self.t1.saturating_mul(64)
@@ -124,6 +133,11 @@ impl Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_usual_t1_gives_the_usual_others() {
+        assert_eq!(Timing::of(Duration::from_millis(500)), Timing::default());
+    }
 
     #[test]
     fn intervals_double_up_to_the_longest_and_the_end_wins() {

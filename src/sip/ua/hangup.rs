@@ -1,12 +1,13 @@
 //! BYE from either side, and how a session ends.
 
-use crate::base::Timestamp;
+use crate::base::{Cause, Timestamp};
 use crate::sip::transaction::Reaction;
-use crate::sip::{HeaderName, Message, Method};
+use crate::sip::{HeaderName, Message, Method, Reason};
 
 use super::reply::Reply;
 use super::screen::Arrived;
 use super::session::{Phase, UnderWay};
+use super::settings::Headers;
 use super::{EndWhy, Event, Owner, SessionId, UserAgent};
 
 impl UserAgent {
@@ -41,7 +42,7 @@ impl UserAgent {
             .sessions
             .get_mut(&session)
             .and_then(|state| state.hangup.take())
-            .unwrap_or_default();
+            .unwrap_or_else(|| reason_of(&why));
         self.send_bye(now, session, &headers, true);
         self.tell(Event::Ended { session, why });
     }
@@ -152,4 +153,15 @@ impl UserAgent {
             self.tell(Event::Ended { session, why });
         }
     }
+}
+
+/// The Reason (RFC 3326) of a BYE that nobody asked us for.
+fn reason_of(why: &EndWhy) -> Headers {
+    let status = match why {
+        EndWhy::TransportFailed => 503,
+        _ => 408,
+    };
+    let cause = Cause::from_status(status);
+    let reason = Reason::q850(cause.q850, cause.words.as_str());
+    vec![(HeaderName::Reason, reason.to_string())]
 }

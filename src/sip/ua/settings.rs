@@ -72,8 +72,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            // 500 set-ups a second, 8 transactions each, 32 s.
-            transactions: 131_072,
+            // 2,500 set-ups a second: three transactions of a call rest for 32 s, one for 5 s. Some
+            // 300 MB of them.
+            transactions: 262_144,
             retry_after: 5,
         }
     }
