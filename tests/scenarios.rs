@@ -56,6 +56,8 @@ mod identity;
 mod load;
 #[path = "scenarios/location.rs"]
 mod location;
+#[path = "scenarios/offers.rs"]
+mod offers;
 #[path = "scenarios/outbound.rs"]
 mod outbound;
 #[path = "scenarios/own_phone.rs"]

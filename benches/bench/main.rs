@@ -5,6 +5,7 @@
 //! and callee without a library of states behind them, and RTP at absolute times. Only 127.0.0.1.
 //! `bench NAME...` runs some of the parts. docs/performance.md says how to read the figures.
 
+mod attacked;
 mod bare;
 mod bars;
 mod capacity;
@@ -23,7 +24,7 @@ mod sets;
 mod statistics;
 
 /// One part and its name on the command line.
-const PARTS: [(&str, fn()); 9] = [
+const PARTS: [(&str, fn()); 10] = [
     ("parse", parse::run),
     ("setups", capacity::run_cost),
     ("capacity", capacity::run),
@@ -31,6 +32,7 @@ const PARTS: [(&str, fn()); 9] = [
     ("registrations", registrations::run),
     ("relay", relay::run),
     ("recorded", relay::run_recorded),
+    ("attacked", attacked::run),
     ("conference", conference::run),
     ("memory", memory::run),
 ];

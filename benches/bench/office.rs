@@ -19,6 +19,8 @@ pub(crate) struct Office {
     child: Child,
     /// Where it takes SIP over UDP.
     pub(crate) sip: SocketAddr,
+    /// Where its figures are.
+    metrics: String,
     folder: TempDir,
 }
 
@@ -80,15 +82,20 @@ impl Office {
         }
         write("phones.toml", &phones);
         write("agents.toml", &(people + ACTIVITIES));
-        let (child, sip) = start(folder.path());
-        Self { child, sip, folder }
+        let (child, sip, metrics) = start(folder.path());
+        Self {
+            child,
+            sip,
+            metrics,
+            folder,
+        }
     }
 
     /// Kills the switch and starts it again with what it left on disk.
     pub(crate) fn kill_and_start(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        (self.child, self.sip) = start(self.folder.path());
+        (self.child, self.sip, self.metrics) = start(self.folder.path());
     }
 
     /// How many phones the switch knew again when it started last, and the seconds it took.
@@ -110,6 +117,20 @@ impl Office {
         self.child.id()
     }
 
+    /// The sum of a metric's series.
+    pub(crate) fn figure(&self, metric: &str) -> f64 {
+        let reply = ureq::get(&self.metrics).call();
+        let text = reply.and_then(|mut reply| reply.body_mut().read_to_string());
+        let text = text.expect("a switch that shows its figures");
+        let lines = text.lines().filter(|line| {
+            let rest = line.strip_prefix(metric);
+            rest.is_some_and(|rest| rest.starts_with([' ', '{']))
+        });
+        lines
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
     /// utime + stime so far.
     pub(crate) fn cpu_seconds(&self) -> f64 {
         process::cpu_seconds(self.pid())
@@ -125,7 +146,7 @@ impl Drop for Office {
 }
 
 /// Starts a switch in its folder; returns when it listens.
-fn start(folder: &Path) -> (Child, SocketAddr) {
+fn start(folder: &Path) -> (Child, SocketAddr, String) {
     let log = fs::File::create(folder.join("log")).expect("a writable folder");
     let sounds = concat!(env!("CARGO_MANIFEST_DIR"), "/sounds");
     let mut switch = Command::new(binary());
@@ -138,12 +159,12 @@ fn start(folder: &Path) -> (Child, SocketAddr) {
         .stdout(Stdio::piped())
         .stderr(log);
     let mut child = process::spawn(&mut switch);
-    let Some(sip) = listener(&mut child) else {
+    let Some((sip, metrics)) = listener(&mut child) else {
         let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
         panic!("the switch did not start:\n{log}");
     };
     std::thread::sleep(Duration::from_millis(300));
-    (child, sip)
+    (child, sip, metrics)
 }
 
 /// The release binary of this build, or what `BENCH_SWITCH` names: an older build to compare with
@@ -152,8 +173,8 @@ fn binary() -> OsString {
     std::env::var_os("BENCH_SWITCH").unwrap_or_else(|| env!("CARGO_BIN_EXE_tsunagu").into())
 }
 
-/// The UDP address that the switch says it listens on.
-fn listener(child: &mut Child) -> Option<SocketAddr> {
+/// The UDP address that the switch says it listens on, and where it shows its figures.
+fn listener(child: &mut Child) -> Option<(SocketAddr, String)> {
     let mut line = String::new();
     BufReader::new(child.stdout.take()?)
         .read_line(&mut line)
@@ -166,7 +187,8 @@ fn listener(child: &mut Child) -> Option<SocketAddr> {
             .is_some_and(|name| name.eq_ignore_ascii_case("udp"))
     };
     let udp = listeners.iter().find(is_udp)?;
-    udp["address"].as_str()?.parse().ok()
+    let metrics = format!("{}/metrics", welcome["api"].as_str()?);
+    Some((udp["address"].as_str()?.parse().ok()?, metrics))
 }
 
 const NODE: &str = r#"
@@ -184,7 +206,8 @@ listen = "127.0.0.1:0"
 const TRUNK: &str = r#"
 [[trunk]]
 name = "carrier"
-accept = ["127.0.0.0/8"]
+# Attackers of the part `attacked` are elsewhere on loopback.
+accept = ["127.0.0.0/16"]
 target = "udp:CARRIER"
 "#;
 

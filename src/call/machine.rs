@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::core::{Core, sdp_body};
+use super::core::Core;
 use super::feature::{Feature, LegEvent, Next, Stage};
 use super::hands::Hands;
 use super::leg::Progress;
@@ -11,10 +11,9 @@ use super::negotiate;
 use super::reason;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::events::Fact;
+use crate::media::Notice;
 use crate::media::recorder::Closed;
-use crate::media::{Command, Notice};
 use crate::router;
-use crate::sdp::{self, Description};
 use crate::sip::ua::{EndWhy, Event, Unreached};
 use crate::sip::{Contacts, Message};
 
@@ -62,9 +61,7 @@ impl Call {
                 self.on_notified(hands, Some(status), true);
             }
             Event::Progress { response, .. } => self.on_progress(hands, leg, &response),
-            Event::Reanswered { response, .. } => {
-                self.core.take_answer(hands, leg, response.body());
-            }
+            Event::Reanswered { response, .. } => self.on_reanswered(hands, leg, &response),
             Event::Reoffer { request, .. } => self.on_reoffer(hands, leg, &request),
             Event::Incoming { .. }
             | Event::Info { .. }
@@ -272,76 +269,6 @@ impl Call {
             self.end(hands, by, &cause);
         } else {
             self.on_leg(hands, leg, LegEvent::Ended);
-        }
-    }
-
-    /// The answer to an offer that we sent in a 2xx (RFC 3264 §5: delayed offer).
-    fn on_ack(&mut self, hands: &mut Hands<'_>, leg: LegId, ack: &Message) {
-        let is_caller = self.core.is_lead(leg);
-        let Some(state) = self.core.leg_mut(leg).filter(|leg| leg.offer_pending) else {
-            return;
-        };
-        state.offer_pending = false;
-        if self.core.take_answer(hands, leg, ack.body()) {
-            return self.on_renegotiated(hands);
-        }
-        let cause = Cause::from_status(488);
-        self.core.hang_up(hands, leg, Party::Switch, cause.clone());
-        if is_caller {
-            self.end(hands, Party::Switch, &cause);
-        } else {
-            self.on_leg(hands, leg, LegEvent::Ended);
-        }
-    }
-
-    /// A re-INVITE or UPDATE: media is anchored here, so it is answered here and the other side hears only
-    /// its effect (music while held).
-    fn on_reoffer(&mut self, hands: &mut Hands<'_>, leg: LegId, request: &Message) {
-        let Some(state) = self.core.leg_mut(leg) else {
-            return;
-        };
-        let session = state.session;
-        let Some(local) = state.local.as_mut() else {
-            hands.ua.refuse_reoffer(hands.now, session, 488);
-            return;
-        };
-        local.session_version += 1;
-        if request.body().is_empty() {
-            state.offer_pending = true;
-            let body = sdp_body(&sdp::offer(local));
-            hands.ua.answer_reoffer(hands.now, session, Some(body));
-            return;
-        }
-        let answer = Description::parse(request.body())
-            .map_err(|_| 400_u16)
-            .and_then(|offer| sdp::answer(local, &offer).map_err(|_| 488_u16));
-        let (answer, agreed) = match answer {
-            Ok(done) => done,
-            Err(status) => {
-                local.session_version -= 1;
-                hands.ua.refuse_reoffer(hands.now, session, status);
-                return;
-            }
-        };
-        let flow = negotiate::leg_flow(&agreed);
-        let codec = negotiate::codec_name(&agreed);
-        state.fork_agreed(request, &agreed);
-        let before = state.negotiated.replace(agreed);
-        hands.tell(Command::SetLeg { leg, flow });
-        hands
-            .ua
-            .answer_reoffer(hands.now, session, Some(sdp_body(&answer)));
-        if before.as_ref().map(negotiate::codec_name) != Some(codec) {
-            let codec = codec.to_owned();
-            self.core.emit(hands, Fact::LegAnswered { leg, codec });
-        }
-        self.on_renegotiated(hands);
-    }
-
-    /// What a leg may send and hear was agreed anew.
-    fn on_renegotiated(&mut self, hands: &mut Hands<'_>) {
-        if let Stage::Talk(talk) = &mut self.stage {
-            talk.refresh(&mut self.core, hands);
         }
     }
 

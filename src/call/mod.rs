@@ -23,6 +23,7 @@ mod load;
 mod machine;
 mod merge;
 mod negotiate;
+mod offer;
 mod onward;
 mod password;
 mod reason;

@@ -102,6 +102,11 @@ impl Description {
             "o={user} {session_id} {session_version} IN {family} {address}"
         ));
         text.line(format_args!("s=-"));
+        let is_audio = |media: &Media| matches!(media, Media::Audio(_));
+        if address.parse::<IpAddr>().is_ok() && !self.media.iter().any(is_audio) {
+            // RFC 8866 §5.7: no stream has a line of its own for it.
+            text.line(format_args!("c=IN {family} {address}"));
+        }
         text.line(format_args!("t={} {}", self.time.0, self.time.1));
         for media in &self.media {
             match media {

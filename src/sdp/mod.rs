@@ -16,7 +16,7 @@ pub use audio::{AudioMedia, Format};
 pub use codec::AudioCodec;
 pub use description::{Description, Media, Origin, OtherMedia};
 pub use direction::Direction;
-pub use negotiate::{LocalMedia, Negotiated, accept_answer, answer, offer};
+pub use negotiate::{LocalMedia, Negotiated, accept_answer, answer, answer_removed, offer};
 
 /// Why a description is of no use. Always the peer's fault or wish.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -112,6 +112,17 @@ pub fn answer(local: &LocalMedia, offer: &Description) -> Result<(Description, N
     Ok((description, negotiated))
 }
 
+/// Our answer to an offer that takes every audio stream away (RFC 3264 §8.2: port 0), for a call
+/// that had one; `None` when the offer does not.
+pub fn answer_removed(local: &LocalMedia, offer: &Description) -> Option<Description> {
+    let is_removal = offer.audio().count() > 0 && offer.audio().all(|audio| audio.port == 0);
+    is_removal.then(|| Description {
+        origin: origin(local),
+        time: offer.time,
+        media: offer.media.iter().map(refused).collect(),
+    })
+}
+
 /// What an answer to our offer means.
 ///
 /// RTCP is never multiplexed, for we do not offer it; telephone events and codec may come back on
@@ -341,6 +352,18 @@ mod tests {
             let refused = answer(&local(), &parse(media)).unwrap_err();
             assert_eq!(refused, error);
             assert_eq!(refused.status(), 488);
+        }
+    }
+
+    #[test]
+    fn a_removed_stream_is_answered_in_place() {
+        let offer = parse("m=audio 0 RTP/AVP 0 8\r\nm=image 9 udptl t38\r\n");
+        let text = answer_removed(&local(), &offer).unwrap().to_bytes();
+        let text = String::from_utf8(text).unwrap();
+        let lines: Vec<_> = text.lines().filter(|line| line.starts_with("m=")).collect();
+        assert_eq!(lines, ["m=audio 0 RTP/AVP 0 8", "m=image 0 udptl t38"]);
+        for other in ["m=audio 9 RTP/AVP 0\r\n", "m=video 0 RTP/AVP 31\r\n", ""] {
+            assert_eq!(answer_removed(&local(), &parse(other)), None, "{other}");
         }
     }
 

@@ -112,6 +112,14 @@ impl Linphone {
         });
     }
 
+    /// Whether it has said this, later than what was waited for before; if so, that is read.
+    pub(crate) fn has_said(&mut self, words: &str) -> bool {
+        let told = self.told();
+        let found = told.get(self.read..).and_then(|rest| rest.find(words));
+        self.read += found.map_or(0, |at| at + words.len());
+        found.is_some()
+    }
+
     /// Tells it something, in the words of its `help`.
     pub(crate) fn order(&mut self, order: &str) {
         writeln!(self.orders, "{order}")

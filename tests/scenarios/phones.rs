@@ -39,8 +39,7 @@ fn phones_of_one_kind_call_each_other_from_transport_to_transport() {
     ] {
         let mut caller = floor.phone(kind, number, from, Answering::Manual);
         let mut callee = floor.phone(kind, number + 1, to, Answering::Auto);
-        floor.settles();
-        caller.dial(&(number + 1).to_string());
+        floor.dials(&mut caller, &(number + 1).to_string());
         caller.talks();
         callee.talks();
         floor.hear_each_other(&caller, &callee);
@@ -60,8 +59,7 @@ fn baresip_and_linphone_hold_and_resume_whoever_called() {
     let floor = Floor::open();
     let mut caller = floor.phone(Kind::Baresip, 1001, Over::Tcp, Answering::Manual);
     let mut callee = floor.phone(Kind::Linphone, 1002, Over::Udp, Answering::Auto);
-    floor.settles();
-    caller.dial("1002");
+    floor.dials(&mut caller, "1002");
     holds_and_resumes(&floor, &mut caller, &mut callee);
 }
 
@@ -71,8 +69,7 @@ fn linphone_and_baresip_hold_and_resume_whoever_called() {
     let floor = Floor::open();
     let mut caller = floor.phone(Kind::Linphone, 1001, Over::Tls, Answering::Manual);
     let mut callee = floor.phone(Kind::Baresip, 1002, Over::Tls, Answering::Auto);
-    floor.settles();
-    caller.dial("1002");
+    floor.dials(&mut caller, "1002");
     holds_and_resumes(&floor, &mut caller, &mut callee);
 }
 
@@ -115,8 +112,7 @@ fn calls_over_each_transport(caller: Kind, callee: Kind) {
         let number = 1_001 + 2 * index as u16;
         let mut caller = floor.phone(caller, number, over, Answering::Manual);
         let mut callee = floor.phone(callee, number + 1, over, Answering::Auto);
-        floor.settles();
-        caller.dial(&(number + 1).to_string());
+        floor.dials(&mut caller, &(number + 1).to_string());
         caller.talks();
         callee.talks();
         floor.hear_each_other(&caller, &callee);
@@ -157,8 +153,7 @@ fn transfers_blind(by: Kind, party: Kind, target: Kind, over: Over) {
     let mut party = floor.phone(party, 1001, Over::Udp, Answering::Manual);
     let mut by = floor.phone(by, 1002, over, Answering::Auto);
     let mut target = floor.phone(target, 1003, Over::Udp, Answering::Auto);
-    floor.settles();
-    party.dial("1002");
+    floor.dials(&mut party, "1002");
     party.talks();
     by.talks();
     floor.hear_each_other(&party, &by);
@@ -183,8 +178,7 @@ fn fails_to_transfer(by: Kind, party: Kind) {
     let floor = Floor::open();
     let mut by = floor.phone(by, 1001, Over::Tcp, Answering::Manual);
     let mut party = floor.phone(party, 1002, Over::Tls, Answering::Auto);
-    floor.settles();
-    by.dial("1002");
+    floor.dials(&mut by, "1002");
     by.talks();
     party.talks();
     floor.hear_each_other(&party, &by);
@@ -209,16 +203,14 @@ fn transfers_attended(by: Kind, party: Kind, target: Kind, over: Over) {
     let mut party = floor.phone(party, 1001, Over::Udp, Answering::Manual);
     let mut by = floor.phone(by, 1002, over, Answering::Auto);
     let mut target = floor.phone(target, 1003, Over::Udp, Answering::Auto);
-    floor.settles();
-    party.dial("1002");
+    floor.dials(&mut party, "1002");
     party.talks();
     by.talks();
     floor.hear_each_other(&party, &by);
 
     by.hold();
     floor.gets_music(&party);
-    floor.settles();
-    by.dial("1003");
+    floor.dials(&mut by, "1003");
     by.talks();
     target.talks();
     floor.hear_each_other(&by, &target);
@@ -343,6 +335,30 @@ impl Floor {
         });
     }
 
+    /// Dials until the switch takes the call: one that is late refuses with 503.
+    #[track_caller]
+    fn dials(&self, phone: &mut Handset, number: &str) {
+        let taken = || {
+            self.office
+                .log()
+                .matches("call::arrival: call call=")
+                .count()
+        };
+        let before = taken();
+        for _ in 0..10 {
+            self.settles();
+            phone.dial(number);
+            let is_taken = wait::until("a call that is taken", wait::PATIENCE, || {
+                let is_taken = taken() > before;
+                (is_taken || phone.was_refused()).then_some(is_taken)
+            });
+            if is_taken {
+                return;
+            }
+        }
+        panic!("{} is always refused", phone.name());
+    }
+
     /// All that a phone has been sent so far, of all its calls.
     fn sent_to(&self, phone: &Handset) -> Vec<i16> {
         let heard = self
@@ -410,6 +426,13 @@ impl Handset {
                 phone.event("CALL_ESTABLISHED");
             }
             Program::Linphone(phone) => phone.says("connected."),
+        }
+    }
+
+    fn was_refused(&mut self) -> bool {
+        match &mut self.program {
+            Program::Baresip(phone) => phone.take_event("CALL_CLOSED").is_some(),
+            Program::Linphone(phone) => phone.has_said(" error."),
         }
     }
 

@@ -10,6 +10,7 @@ use super::office::{CALLER, MAIN_NUMBER};
 use super::wait;
 
 /// A scenario to be run.
+#[derive(Clone)]
 pub(crate) struct Sipp {
     name: String,
     script: String,
@@ -60,10 +61,22 @@ impl Sipp {
             // A 180 may come at any time before the CANCEL.
             deaf_in_pauses: name == "cancel",
             echoes: false,
-            authorises: ["cancel", "identity_phone", "phone_calls", "replaces"].contains(&name),
+            authorises: [
+                "cancel",
+                "identity_phone",
+                "offers_caller",
+                "phone_calls",
+                "replaces",
+            ]
+            .contains(&name),
             number: MAIN_NUMBER.to_owned(),
             instants: None,
         }
+    }
+
+    /// Where it is run from.
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.local
     }
 
     /// Fills in `{{key}}`; the first value given stays.

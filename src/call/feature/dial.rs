@@ -34,6 +34,9 @@ pub(crate) struct Dial {
     run: Option<Run>,
     /// The caller was answered before and hears our own ring-back tone.
     tone: bool,
+    /// Whose early media the caller hears.
+    #[serde(default)]
+    heard: Option<LegId>,
     /// Where the call has been sent on to.
     #[serde(default)]
     redirections: Redirections,
@@ -91,6 +94,7 @@ impl Dial {
             deadline: None,
             run,
             tone: false,
+            heard: None,
             redirections: Redirections::default(),
             onward: VecDeque::new(),
         }
@@ -230,8 +234,41 @@ impl Dial {
             hands
                 .ua
                 .ring(hands.now, core.caller().session, 183, &[], Some(body));
-            core.join(hands, caller);
-            core.join(hands, leg);
+            self.listen(core, hands, leg);
+        }
+    }
+
+    /// A caller who was answered before hears the far end instead of our own tone (RFC 3960 §3.2).
+    fn replace_tone(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
+        if core.room.is_some() {
+            return;
+        }
+        if std::mem::take(&mut self.tone) {
+            core.stop_play(hands, core.caller().id);
+        }
+        self.listen(core, hands, leg);
+    }
+
+    fn listen(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
+        core.join(hands, core.caller().id);
+        core.join(hands, leg);
+        self.heard = Some(leg);
+    }
+
+    /// Whoever was heard gave up while others may still answer: another may be heard, and until then
+    /// a caller who was answered hears our tone again.
+    fn listen_no_more(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
+        if self.heard.take_if(|heard| *heard == leg).is_some() {
+            core.close_room(hands);
+            self.ring_back(core, hands);
+        }
+    }
+
+    /// A caller who was answered before hears that it rings.
+    fn ring_back(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        if core.caller().progress == Progress::Answered && !self.tone {
+            self.tone = true;
+            core.play(hands, core.caller().id, ["ringback"], Looped::Forever);
         }
     }
 }
@@ -257,10 +294,7 @@ impl Feature for Dial {
             .map(|now| now.ring_timeout);
         let timeout = self.ring_timeout.or(office);
         self.deadline = timeout.map(|timeout| hands.now + timeout);
-        if core.caller().progress == Progress::Answered {
-            self.tone = true;
-            core.play(hands, core.caller().id, ["ringback"], Looped::Forever);
-        }
+        self.ring_back(core, hands);
         Next::Stay
     }
 
@@ -299,6 +333,7 @@ impl Feature for Dial {
                 next
             }
             LegEvent::Failed(status) => {
+                self.listen_no_more(core, hands, leg);
                 if let Some(way) = &mut self.way
                     && way.may_go_on(core, hands, leg, status)
                     && let Ok(next) = way.next(core, hands)
@@ -334,6 +369,8 @@ impl Feature for Dial {
                                 .ring(hands.now, core.caller().session, 180, &[], None);
                         }
                     }
+                } else if how == Ringing::EarlyMedia {
+                    self.replace_tone(core, hands, leg);
                 }
                 Next::Stay
             }
@@ -359,6 +396,10 @@ impl Feature for Dial {
             Ok(legs) => self.legs = legs,
             Err(_) => self.deadline = Some(hands.now),
         }
+        if self.heard.take().is_some() {
+            core.close_room(hands);
+        }
+        self.ring_back(core, hands);
     }
 }
 
