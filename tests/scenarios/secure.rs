@@ -44,11 +44,8 @@ fn a_phone_on_ipv6_hears_its_echo_by_udp_and_tcp() {
             .media_elsewhere(ears.port());
         let call = if by_tcp { call.over_tcp() } else { call };
         let call = call.start();
-        let trace = office
-            .folder()
-            .join(format!("phone_calls-{}.messages", from.port()));
         let answer = wait::until("an answer with SDP", wait::PATIENCE, || {
-            let text = std::fs::read_to_string(&trace).ok()?.replace('\r', "");
+            let text = call.messages();
             let (_, answer) = text.split_once("SIP/2.0 200 OK")?;
             let (head, body) = answer.split_once("\n\n")?;
             // What follows it: the trace has it whole.

@@ -260,6 +260,14 @@ impl Running {
         );
     }
 
+    /// Every SIP message so far, with lines ended by `\n` alone.
+    #[allow(dead_code)] // The bench reads none.
+    pub(crate) fn messages(&self) -> String {
+        let path = self.folder.join(format!("{}.messages", self.name));
+        let bytes = std::fs::read(path).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).replace('\r', "")
+    }
+
     /// Ends it, whatever it is doing.
     #[allow(dead_code)] // The scenarios drop theirs; the bench says when.
     pub(crate) fn stop(self) {}
