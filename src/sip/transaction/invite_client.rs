@@ -51,8 +51,9 @@ impl InviteClient {
     /// The INVITE was cancelled, or its dialog ended: whatever provisional responses say, it ends
     /// after 64 × T1 (RFC 3261 §9.1).
     pub(crate) fn limit(&mut self, now: Timestamp, timing: &Timing) {
-        if matches!(self.state, State::Calling | State::Proceeding) && !self.is_limited {
-            self.is_limited = true;
+        let was_limited = std::mem::replace(&mut self.is_limited, true);
+        // While nothing was heard timer B runs already, and is not to begin anew.
+        if self.state == State::Proceeding && !was_limited {
             self.running.end(now, Timer::B, timing.patience());
         }
     }
@@ -60,12 +61,13 @@ impl InviteClient {
     pub(crate) fn handle_response(&mut self, now: Timestamp, timing: &Timing, status: u16) -> Step {
         match (self.state, status) {
             (State::Calling | State::Proceeding, 100..=199) => {
-                self.state = State::Proceeding;
-                if self.is_limited {
-                    self.running.stop_repeating();
-                } else {
+                if !self.is_limited {
                     self.running.stop();
+                } else if self.state == State::Calling {
+                    self.running.stop_repeating();
+                    self.running.end(now, Timer::B, timing.patience());
                 }
+                self.state = State::Proceeding;
                 Step::DELIVER
             }
             (State::Calling | State::Proceeding, 200..=299) => {
