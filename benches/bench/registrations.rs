@@ -185,6 +185,11 @@ impl Phones {
             200 => Some((phone, true)),
             401 => {
                 self.challenged += 1;
+                let most = 4 * PHONES as usize;
+                assert!(
+                    self.challenged < most,
+                    "no answer to a challenge is good enough"
+                );
                 self.met[phone as usize] = Some((reply, 0));
                 self.send(phone);
                 Some((phone, false))
@@ -204,7 +209,7 @@ impl Phones {
         let mut authorization = String::new();
         if let Some((challenge, uses)) = &mut self.met[phone as usize] {
             *uses += 1;
-            let secret = Credentials::new(&number.to_string(), "demo");
+            let secret = Credentials::new(&number.to_string(), &format!("tsunagu-{number}"));
             let target = Uri::parse(&uri).expect("a SIP URI");
             let way = (&Method::Register, &target);
             let answered = answer(challenge, way.0, way.1, &secret, &mut self.entropy, *uses);

@@ -119,5 +119,5 @@ fn lock(registrar: &Mutex<Registrar>) -> MutexGuard<'_, Registrar> {
     registrar.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Phones copied under one lock: some 30 us.
+/// Phones copied under one lock: few, for shards wait for it.
 const AT_ONCE: usize = 64;

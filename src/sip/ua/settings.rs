@@ -72,8 +72,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            // 2,500 set-ups a second: three transactions of a call rest for 32 s, one for 5 s. Some
-            // 300 MB of them.
+            // 2,500 set-ups a second: three transactions of a call rest for 32 s, one for 5 s.
             transactions: 262_144,
             retry_after: 5,
         }
