@@ -22,7 +22,7 @@ static TABLE: LazyLock<RwLock<Table>> = LazyLock::new(RwLock::default);
 
 impl ServerName {
     /// The name's number; `None` when it is no host name (RFC 1123 §2.1), or when a process has
-    /// met [`MAX_NAMES`] others: then nothing can be verified for it.
+    /// met `MAX_NAMES` others: then nothing can be verified for it.
     pub fn new(name: &str) -> Option<Self> {
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         if !is_host_name(&name) {

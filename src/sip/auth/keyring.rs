@@ -59,7 +59,7 @@ impl Keyring {
     /// # Errors
     ///
     /// [`AuthError::Refused`] when the request may not be sent again: a realm that was answered
-    /// asks once more without saying `stale`, or it was tried [`MAX_TRIES`] times.
+    /// asks once more without saying `stale`, or it was tried `MAX_TRIES` times.
     pub fn learn(
         &mut self,
         (request, response): (&Message, &Message),

@@ -38,7 +38,7 @@ impl CallerIds {
         Ok(())
     }
 
-    /// Whether a number, in the form [`canonical`] gives, is one of them.
+    /// Whether a number, in the form `canonical` gives, is one of them.
     pub fn covers(&self, number: &str) -> bool {
         self.0.iter().any(|(first, last)| {
             number.len() == first.len() && (first.as_str()..=last.as_str()).contains(&number)
