@@ -111,9 +111,11 @@ impl Live for House {
     }
 
     fn call(&self, id: &str) -> Option<CallRecord> {
-        self.calls()
-            .into_iter()
-            .find(|record| record.id.as_str() == id)
+        let call = CallId::new(id);
+        let orders = self.orders.get(usize::from(call.shard()?.0))?;
+        let (reply, answer) = oneshot::channel();
+        orders.try_send(Order::Record(call, reply)).ok()?;
+        answer.blocking_recv().ok()?.map(|record| *record)
     }
 
     fn why(&self, id: &str) -> Option<Explanation> {
@@ -194,7 +196,7 @@ impl Live for House {
             self.engine.wake();
             std::thread::sleep(CAPTURE_LOOK.min(end.saturating_duration_since(Instant::now())));
             packets.extend(std::iter::from_fn(|| capture.take()));
-            if Instant::now() >= end {
+            if Instant::now() >= end || packets.len() >= MOST_CAPTURED {
                 break;
             }
         }
@@ -202,6 +204,11 @@ impl Live for House {
             let _ = self.engine.send(Command::Capture { leg, capture: None });
         }
         self.engine.wake();
+        // The last to let go of it gives its room back, and that is not to be a worker.
+        let patience = Instant::now() + CAPTURE_END;
+        while Arc::strong_count(&capture) > 1 && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         packets.extend(std::iter::from_fn(|| capture.take()));
         packets
     }
@@ -327,6 +334,12 @@ fn add(stats: &crate::sip::Stats, sum: &mut SipSnapshot) {
 
 /// Packets a capture has room for between two looks: a hundred legs' worth.
 const CAPTURE_ROOM: usize = 2048;
+
+/// Packets of one capture: a flood at a leg's port must not fill the memory. Some 40 MB.
+const MOST_CAPTURED: usize = 50_000;
+
+/// How long workers may take to let go of a capture.
+const CAPTURE_END: Duration = Duration::from_secs(1);
 
 /// How often a capture is emptied, and new legs are looked for.
 const CAPTURE_LOOK: Duration = Duration::from_millis(100);

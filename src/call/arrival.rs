@@ -11,7 +11,7 @@ use super::negotiate;
 use super::{CallKey, Generation};
 use crate::base::{Pii, Timestamp};
 use crate::call::core::Core;
-use crate::events::{CallRecord, Direction, Fact, Role, Stretch};
+use crate::events::{Direction, Fact, Role, Stretch};
 use crate::flow::{Context, Run};
 use crate::media::LegPorts;
 use crate::sdp::{self, Description};
@@ -310,30 +310,10 @@ impl Exchange {
         let mut leg = Leg::arriving(id_of_leg, flow, Role::Caller, from.clone());
         leg.trunk.clone_from(&trunk);
         leg.remote_offer = arrival.offer;
-        let core = Core {
-            id: id.clone(),
-            key,
-            generation,
-            direction,
-            from: from.clone(),
-            to: to.clone(),
-            identity,
-            max_forwards: request.max_forwards().unwrap_or(70).saturating_sub(1),
-            legs: Vec::new(),
-            room: None,
-            conference: None,
-            recordings: Vec::new(),
-            attributes: serde_json::Map::new(),
-            plays: 0,
-            playing: None,
-            wrapping: Vec::new(),
-            also: Vec::new(),
-            referred_by: None,
-            exited: false,
-            published: false,
-            ended: None,
-            record: CallRecord::default(),
-        };
+        let numbers = (from.clone(), to.clone());
+        let mut core = Core::new((id.clone(), key), generation, direction, numbers);
+        core.identity = identity;
+        core.max_forwards = request.max_forwards().unwrap_or(70).saturating_sub(1);
         tracing::info!(
             call = %id, ?direction, from = %Pii(&from), to = %Pii(&to), "call"
         );

@@ -10,7 +10,6 @@ use super::hands::Hands;
 use super::identity::Identity;
 use super::leg::{Leg, Progress};
 use super::negotiate;
-use super::trunk_test::Heard;
 use crate::base::{CallId, LegId, RecordingId, RoomId, TaskId, Timestamp};
 use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stretch};
 use crate::media::{Command, PlayId, Tape};
@@ -69,6 +68,39 @@ pub(crate) struct Core {
 }
 
 impl Core {
+    /// A call that has just come to be: no legs yet, and as many hops left as a new request has.
+    pub(crate) fn new(
+        (id, key): (CallId, CallKey),
+        generation: u64,
+        direction: Direction,
+        (from, to): (String, String),
+    ) -> Self {
+        Self {
+            id,
+            key,
+            generation,
+            direction,
+            from,
+            to,
+            identity: Identity::default(),
+            max_forwards: 70,
+            legs: Vec::new(),
+            room: None,
+            conference: None,
+            recordings: Vec::new(),
+            attributes: Map::new(),
+            plays: 0,
+            playing: None,
+            wrapping: Vec::new(),
+            also: Vec::new(),
+            referred_by: None,
+            exited: false,
+            published: false,
+            ended: None,
+            record: CallRecord::default(),
+        }
+    }
+
     /// Notes a fact: into the record, and out to whoever listens.
     pub(crate) fn emit(&mut self, hands: &mut Hands<'_>, fact: Fact) {
         self.emit_at(hands, hands.now, fact);
@@ -446,28 +478,10 @@ impl Core {
         local: LocalMedia,
     ) -> Leg {
         Leg {
-            id,
-            session,
-            role,
-            party,
-            agent: None,
-            trunk: None,
-            flow,
             progress: Progress::Calling,
             local: Some(local),
-            negotiated: None,
-            remote_offer: None,
             offer_pending: true,
-            media: None,
-            summary: None,
-            over: None,
-            is_unreached: false,
-            moved: Vec::new(),
-            shown_as: String::new(),
-            heard: Heard::default(),
-            rang: false,
-            hears_music: false,
-            forks: Vec::new(),
+            ..Leg::arriving((id, session), flow, role, party)
         }
     }
 }

@@ -344,6 +344,12 @@ impl Exchange {
             .collect()
     }
 
+    /// The record, so far, of one call.
+    pub fn record(&self, call: &CallId) -> Option<CallRecord> {
+        let call = self.calls.get(self.index.calls.get(call)?)?;
+        Some(call.core.record.clone())
+    }
+
     /// The records, so far, of all calls here.
     pub fn records(&self) -> Vec<CallRecord> {
         self.calls

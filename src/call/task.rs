@@ -42,6 +42,8 @@ pub enum Order {
     Receive(Flow, Bytes),
     /// Which way each call in progress here goes, and what its caller is in.
     Present(oneshot::Sender<Vec<(Direction, Stretch)>>),
+    /// The record, so far, of one call.
+    Record(CallId, oneshot::Sender<Option<Box<CallRecord>>>),
     /// The records, so far, of all calls here.
     Records(oneshot::Sender<Vec<CallRecord>>),
     /// The router speaks.
@@ -261,6 +263,9 @@ impl<O: Outlets> Shard<O> {
             }
             Order::Present(reply) => {
                 let _ = reply.send(self.exchange.present());
+            }
+            Order::Record(call, reply) => {
+                let _ = reply.send(self.exchange.record(&call).map(Box::new));
             }
             Order::Records(reply) => {
                 let _ = reply.send(self.exchange.records());

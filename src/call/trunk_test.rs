@@ -7,10 +7,9 @@ use super::CallKey;
 use super::core::Core;
 use super::exchange::Exchange;
 use super::feature::{Stage, TrunkTest};
-use super::identity::Identity;
 use super::machine::Call;
 use crate::base::{CallId, Timestamp};
-use crate::events::{CallRecord, Direction, Fact, Stretch};
+use crate::events::{Direction, Fact, Stretch};
 use crate::sip::{HeaderName, Message};
 use crate::trunk::Trunk;
 
@@ -159,30 +158,8 @@ impl Exchange {
         let key = CallKey(self.next_key);
         let id = self.ids.call(now);
         let generation = self.generation().number;
-        let core = Core {
-            id: id.clone(),
-            key,
-            generation,
-            direction: Direction::Outbound,
-            from: from.clone(),
-            to: to.clone(),
-            identity: Identity::default(),
-            max_forwards: 70,
-            legs: Vec::new(),
-            room: None,
-            conference: None,
-            recordings: Vec::new(),
-            attributes: serde_json::Map::new(),
-            plays: 0,
-            playing: None,
-            wrapping: Vec::new(),
-            also: Vec::new(),
-            referred_by: None,
-            exited: false,
-            published: false,
-            ended: None,
-            record: CallRecord::default(),
-        };
+        let numbers = (from.clone(), to.clone());
+        let core = Core::new((id.clone(), key), generation, Direction::Outbound, numbers);
         tracing::info!(call = %id, trunk, "trunk test");
         self.admit(Box::new(Call {
             core,
