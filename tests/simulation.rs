@@ -38,6 +38,8 @@ mod dial;
 mod fuzz;
 #[path = "simulation/hold.rs"]
 mod hold;
+#[path = "simulation/joined.rs"]
+mod joined;
 #[path = "simulation/loss.rs"]
 mod loss;
 #[path = "simulation/reload.rs"]
@@ -50,3 +52,5 @@ mod story;
 mod transfer;
 #[path = "simulation/treatment.rs"]
 mod treatment;
+#[path = "simulation/trunks.rs"]
+mod trunks;
