@@ -169,6 +169,11 @@ impl Exchange {
 
     /// New calls start with this generation from now on; living calls keep theirs.
     pub fn commit(&mut self, now: Timestamp, generation: Arc<Generation>) {
+        for (name, older) in &self.generation().trunks {
+            if let Some(trunk) = generation.trunks.get(name) {
+                trunk.remember(older);
+            }
+        }
         self.generations.insert(generation.number, generation);
         self.forget_generations();
         self.watch_hosts(now);
