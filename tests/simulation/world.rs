@@ -14,7 +14,7 @@ use tsunagu::journal::MemoryJournal;
 use tsunagu::media::{FRAME_DURATION, Notice, VirtualNet};
 use tsunagu::registrar::{Limits, Registrar};
 use tsunagu::router;
-use tsunagu::sip::location::Answer;
+use tsunagu::sip::location::{Answer, Question};
 use tsunagu::sip::{Flow, Message, ua};
 
 use crate::link::{Hallway, Link};
@@ -83,6 +83,8 @@ pub(crate) struct World {
     /// Messages of peers arrive at once and for certain.
     is_express: bool,
     pub(crate) seed: u64,
+    /// What name servers know.
+    pub(crate) names: Vec<(Question, Answer)>,
     /// Media's notices are lost.
     pub(crate) is_media_silent: bool,
     /// How often the process died.
@@ -133,6 +135,7 @@ impl World {
             interruption: None,
             is_express: false,
             seed,
+            names: Vec::new(),
             is_media_silent: false,
             restarts: 0,
             standing: 0,
@@ -373,7 +376,9 @@ impl World {
             Output::Query(question) => {
                 let now = self.now;
                 let exchange = &mut self.switch.exchange;
-                exchange.handle_answer(now, &question, Answer::Failed);
+                let known = self.names.iter().find(|(asked, _)| *asked == question);
+                let answer = known.map_or(Answer::Failed, |(_, answer)| answer.clone());
+                exchange.handle_answer(now, &question, answer);
             }
             Output::Event(event) => self.events.push(event),
             // In progress: only for the start after a crash.
@@ -383,7 +388,7 @@ impl World {
                 let at = self.link.heard(self.now, Hallway::ToRouter);
                 self.put(at, Item::Command(command));
             }
-            Output::Alias { .. } | Output::Silence { .. } => {}
+            Output::Alias { .. } | Output::Known(_) | Output::Silence { .. } => {}
             Output::Transmit { flow, bytes } => self.send_to(flow, bytes),
         }
     }
