@@ -40,6 +40,8 @@ mod fuzz;
 mod guard;
 #[path = "simulation/hold.rs"]
 mod hold;
+#[path = "simulation/joined.rs"]
+mod joined;
 #[path = "simulation/loss.rs"]
 mod loss;
 #[path = "simulation/reload.rs"]
@@ -52,3 +54,5 @@ mod story;
 mod transfer;
 #[path = "simulation/treatment.rs"]
 mod treatment;
+#[path = "simulation/trunks.rs"]
+mod trunks;

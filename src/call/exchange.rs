@@ -171,6 +171,11 @@ impl Exchange {
 
     /// New calls start with this generation from now on; living calls keep theirs.
     pub fn commit(&mut self, now: Timestamp, generation: Arc<Generation>) {
+        for (name, older) in &self.generation().trunks {
+            if let Some(trunk) = generation.trunks.get(name) {
+                trunk.remember(older);
+            }
+        }
         self.generations.insert(generation.number, generation);
         self.forget_generations();
         self.watch_hosts(now);
@@ -282,7 +287,8 @@ impl Exchange {
     /// Takes what the router says.
     pub fn handle_router(&mut self, now: Timestamp, output: &router::Output) {
         let Some(call) = output.call() else { return };
-        if let Some(key) = self.index.calls.get(call).copied() {
+        let named = [&self.index.calls, &self.index.heirs].map(|index| index.get(call).copied());
+        for key in named.into_iter().flatten() {
             self.with_call(now, key, |call, hands| call.on_router(hands, output));
         }
         self.pump(now);
@@ -536,6 +542,9 @@ impl Exchange {
     pub(super) fn admit(&mut self, call: Box<Call>) {
         let (key, id): (CallKey, CallId) = (call.core.key, call.core.id.clone());
         self.index.calls.insert(id, key);
+        for id in &call.core.also {
+            self.index.heirs.insert(id.clone(), key);
+        }
         self.calls.insert(key, call);
         self.gate.enter();
     }
@@ -545,10 +554,11 @@ impl Exchange {
         let key = call.core.key;
         self.timers.stop(&Alarm::Stage(key));
         self.timers.stop(&Alarm::Publish(key));
-        for id in std::iter::once(&call.core.id).chain(&call.core.also) {
-            // The call's tasks may have gone over to another call, which answers to its id now.
-            if self.index.calls.get(id) == Some(&key) {
-                self.index.calls.remove(id);
+        self.index.calls.remove(&call.core.id);
+        for id in &call.core.also {
+            // The tasks may have gone over to yet another call.
+            if self.index.heirs.get(id) == Some(&key) {
+                self.index.heirs.remove(id);
             }
         }
         for leg in &call.core.legs {

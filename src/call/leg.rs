@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::early::Fork;
 use super::trunk_test::Heard;
+use super::way_out::WayOut;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::events::{MediaSummary, Role};
 use crate::media::LegState;
@@ -55,6 +56,9 @@ pub(crate) struct Leg {
     /// The way to the far end failed, not the far end: another route may be tried.
     #[serde(default)]
     pub(crate) is_unreached: bool,
+    /// The trunks that may carry the call if this leg's does not.
+    #[serde(default)]
+    pub(crate) way: Option<Box<WayOut>>,
     /// Where the far end said to go instead, when it redirected the call.
     #[serde(skip)]
     pub(crate) moved: Vec<NameAddr>,
@@ -109,6 +113,7 @@ impl Leg {
             summary: None,
             over: None,
             is_unreached: false,
+            way: None,
             moved: Vec::new(),
             shown_as: String::new(),
             heard: Heard::default(),

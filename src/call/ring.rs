@@ -11,10 +11,10 @@ use crate::events::Role;
 use crate::registrar::Binding;
 use crate::sdp;
 use crate::sip::ua::{Invite, NextHop, Targets, Terms};
-use crate::sip::{HeaderName, Host, NameAddr, Uri};
+use crate::sip::{Flow, HeaderName, Host, NameAddr, Uri};
 use crate::trunk::Target;
+use crate::trunk::Way;
 use crate::trunk::profile::MediaTerms;
-use crate::trunk::{Closed, Way};
 
 impl Core {
     /// Rings all contacts a phone has registered; first answer wins. The status to tell the
@@ -93,8 +93,7 @@ impl Core {
         if let Err(closed) = admitted
             && !is_emergency
         {
-            tracing::debug!(trunk = name, ?closed, "trunk");
-            return Err(self.trunk_full(hands, name, Closed::STATUS));
+            return Err(self.trunk_closed(hands, name, closed));
         }
         let destinations = hands.carriers.living(&trunk);
         let first = destinations.first().ok_or(503_u16)?;
@@ -135,6 +134,16 @@ impl Core {
             terms: trunk.profile.terms,
         };
         self.place(hands, target)
+    }
+
+    /// Whether one of these legs calls for help: such a call rings as long as its caller waits.
+    pub(crate) fn calls_for_help(&self, hands: &Hands<'_>, legs: &[LegId]) -> bool {
+        let generation = hands.generations.get(&self.generation);
+        let mut legs = legs.iter().filter_map(|leg| self.leg(*leg));
+        legs.any(|leg| {
+            let goes_out = leg.is_live() && leg.trunk.is_some();
+            goes_out && generation.is_some_and(|now| now.numbers.is_emergency(&leg.party))
+        })
     }
 
     /// Sends a call to a foreign address.
@@ -209,7 +218,11 @@ impl Core {
                 return Err(503);
             }
         };
-        let flow = hands.ua.flow(session).ok_or(500_u16)?;
+        // A session whose way ended before it began is over already: its `Failed` is on its way to
+        // us, and closes the leg as any other.
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let flow = hands.ua.flow(session);
+        let flow = flow.unwrap_or_else(|| Flow::udp(nowhere, nowhere));
         let mut leg = self.outgoing(id, session, target.role, target.party, flow, local);
         leg.agent = target.agent;
         leg.binding = target.binding;

@@ -190,7 +190,9 @@ fn every_setting_the_reference_shows_as_a_comment_exists() {
     assert!(shown > 30, "{shown}");
     let office = load_with(directory.path(), &[("DEMO_TRUNK", "secret")]);
     let office = office.unwrap_or_else(|report| panic!("{report}"));
-    assert!(office.trunks[0].credentials.is_some());
+    let credentials = crate::sip::auth::Credentials::new("81312345678", "secret");
+    let named = credentials.in_realms(vec!["sip.carrier.example".to_owned()]);
+    assert_eq!(office.trunks[0].credentials, Some(named));
     let reference = fs::read_to_string(below("config/node.toml")).expect("readable");
     for setting in node::SETTINGS {
         let key = setting.rsplit('.').next().unwrap_or(setting);

@@ -39,6 +39,25 @@ pub struct Trunk {
     pub transfer: TransferPolicy,
 }
 
+impl Trunk {
+    /// Takes over what an older configuration of the trunk has met: who knows its passwords.
+    pub fn remember(&self, older: &Self) {
+        let all = |trunk: &Self| {
+            let accounts = trunk.accounts.iter();
+            let accounts = accounts.filter_map(|account| account.credentials.clone());
+            let all: Vec<_> = trunk.credentials.iter().cloned().chain(accounts).collect();
+            all
+        };
+        let older = all(older);
+        for (new, old) in all(self)
+            .iter()
+            .flat_map(|new| older.iter().map(move |old| (new, old)))
+        {
+            new.remember(old);
+        }
+    }
+}
+
 /// One of a trunk's accounts.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Account {

@@ -1,10 +1,7 @@
 //! What the door learns from the calls' room.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use tsunagu::sip::guard::Attack;
-use tsunagu::sip::location::{Answer, Kind, Question, Record};
 use tsunagu::sip::{Flow, Message};
 
 use crate::office;
@@ -20,17 +17,7 @@ fn a_trunk_known_by_name_is_exempt_wherever_the_name_is() {
     let mut world = World::with(821, office::changed(&[("trunks.toml", target.0, target.1)]));
     let caller = world.phone("1005", Manners::Rings);
     let [address, stranger] = ["192.0.2.7", "192.0.2.8"].map(|text| text.parse().unwrap());
-    let soon = Duration::from_secs(60);
-    world.names = vec![
-        (
-            Question::new("carrier.example", Kind::A),
-            Answer::Records(vec![Record::Address(address)], soon),
-        ),
-        (
-            Question::new("carrier.example", Kind::Aaaa),
-            Answer::Nothing(soon),
-        ),
-    ];
+    world.named = Some(address);
     assert!(!world.switch.guard.is_exempt(address));
     world.switch.exchange.watch_hosts(world.now);
     world.run_for(1000);

@@ -25,6 +25,8 @@ pub(crate) enum Manners {
     Refuses(u16),
     /// Sends early media, and refuses with a status after so many milliseconds.
     Regrets(u64, u16),
+    /// Sends early media, and after so many milliseconds points elsewhere (302).
+    Moves(u64, &'static str),
     /// Rings for ever.
     Rings,
 }
@@ -33,6 +35,7 @@ pub(crate) enum Manners {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Wish {
     Answer(SessionId),
+    Move(SessionId, &'static str),
     Refuse(SessionId, u16),
 }
 
@@ -120,13 +123,17 @@ impl Peer {
 
     /// The demo office's carrier.
     pub(crate) fn carrier(net: &VirtualNet, seed: u64) -> Self {
-        Self::new(
+        Self::carrier_at(
             "carrier",
             SocketAddr::from(([127, 0, 0, 1], 5080)),
-            None,
             net,
             seed,
         )
+    }
+
+    /// Another carrier.
+    pub(crate) fn carrier_at(name: &str, address: SocketAddr, net: &VirtualNet, seed: u64) -> Self {
+        Self::new(name, address, None, net, seed)
     }
 
     fn new(
@@ -287,6 +294,23 @@ impl Peer {
         talk
     }
 
+    /// Calls a number as its own phone, with further headers.
+    pub(crate) fn call_with(
+        &mut self,
+        now: Timestamp,
+        number: &str,
+        headers: &[(HeaderName, &str)],
+    ) -> usize {
+        let headers = headers.iter();
+        self.extra = headers
+            .map(|(name, value)| (name.clone(), (*value).to_owned()))
+            .collect();
+        let name = self.name.clone();
+        let talk = self.place_call(now, number, &name, Offer::Early);
+        self.extra.clear();
+        talk
+    }
+
     /// Asks for another direction: [`Direction::SendOnly`] is hold.
     pub(crate) fn reoffer(
         &mut self,
@@ -421,6 +445,13 @@ impl Peer {
                 talk.is_answered = true;
                 self.ua.accept(now, session, &[], Some(answer));
             }
+            Wish::Move(session, contact) => {
+                let contact = [(HeaderName::Contact, contact.to_owned())];
+                self.ua.reject(now, session, 302, &contact);
+                if let Some(talk) = self.talk(session) {
+                    talk.end();
+                }
+            }
             Wish::Refuse(session, status) => {
                 self.ua.reject(now, session, status, &[]);
                 if let Some(talk) = self.talk(session) {
@@ -458,6 +489,11 @@ impl Peer {
                 let body = talk.early();
                 self.ua.ring(now, session, 183, &[], body);
                 Some((Duration::from_millis(ms), Wish::Refuse(session, status)))
+            }
+            Manners::Moves(ms, contact) => {
+                let body = talk.early();
+                self.ua.ring(now, session, 183, &[], body);
+                Some((Duration::from_millis(ms), Wish::Move(session, contact)))
             }
             Manners::Rings => {
                 self.ua.ring(now, session, 180, &[], None);

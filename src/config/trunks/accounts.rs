@@ -12,13 +12,15 @@ use crate::trunk::{Account, Profile};
 pub(super) fn read(
     trunk: &Section<'_>,
     profile: &Profile,
-    own: (Option<String>, Option<Credentials>),
+    (own, realms): ((Option<String>, Option<Credentials>), &[String]),
     from: (&Path, &Environment),
     notes: &Notes,
 ) -> Vec<Account> {
     let mut accounts: Vec<Account> = Vec::new();
     for account in trunk.sections("account", "an account") {
-        let (user, credentials) = credentials::read(&account, profile.register.mode, from, notes);
+        let realms = credentials::realms(&account, realms);
+        let register = profile.register.mode;
+        let (user, credentials) = credentials::read(&account, register, &realms, from, notes);
         account.demand("user", "\"81312345678\"");
         let place = account.place().clone();
         account.close();

@@ -1,4 +1,4 @@
-//! `user` and `password`: who we are to the carrier, and what proves it.
+//! `user`, `password` and `realm`: who we are to the carrier, what proves it, and to whom.
 
 use std::path::Path;
 
@@ -8,10 +8,20 @@ use crate::config::section::{Notes, Section};
 use crate::sip::auth::Credentials;
 use crate::trunk::profile::RegisterMode;
 
+/// Whose challenges the password answers: as written, else as `usual`; whoever asks first if that
+/// is empty.
+pub(super) fn realms(section: &Section<'_>, usual: &[String]) -> Vec<String> {
+    match section.texts("realm") {
+        Some(realms) => realms.into_iter().map(|realm| realm.value).collect(),
+        None => usual.to_vec(),
+    }
+}
+
 /// Reads the user, and the credentials when there is a password.
 pub(super) fn read(
     trunk: &Section<'_>,
     register: RegisterMode,
+    realms: &[String],
     (directory, environment): (&Path, &Environment),
     notes: &Notes,
 ) -> (Option<String>, Option<Credentials>) {
@@ -47,5 +57,6 @@ pub(super) fn read(
             None
         }
     };
+    let credentials = credentials.map(|credentials| credentials.in_realms(realms.to_vec()));
     (Some(user), credentials)
 }

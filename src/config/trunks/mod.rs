@@ -62,8 +62,9 @@ pub(super) fn read(
             let redirects = trunk.one_of("redirects", &Redirects::WORDS);
             let profile = profile::read(&trunk, (around.listeners, around.ports), notes);
             let from = (directory, environment);
-            let (user, credentials) = credentials::read(&trunk, profile.register.mode, from, notes);
-            let own = (user, credentials.clone());
+            let (register, realms) = (profile.register.mode, credentials::realms(&trunk, &[]));
+            let (user, credentials) = credentials::read(&trunk, register, &realms, from, notes);
+            let own = ((user, credentials.clone()), &realms[..]);
             let accounts = accounts::read(&trunk, &profile, own, from, notes);
             let domain = trunk.parsed("domain", DOMAIN_HELP, |text| {
                 let host = Host::parse(text).map(|host| host.to_string());

@@ -20,10 +20,7 @@ pub fn answer(
 ) -> Result<(HeaderName, String), AuthError> {
     let chosen = Challenge::all(challenge, credentials);
     let Some(chosen) = chosen.into_iter().max_by_key(|one| one.algorithm) else {
-        return Err(match Challenge::is_any(challenge) {
-            true => AuthError::WrongSecret,
-            false => AuthError::NoChallenge,
-        });
+        return Err(Challenge::why_none(challenge, credentials));
     };
     let body = &[];
     let asked = Asked { method, uri, body };
@@ -117,5 +114,42 @@ mod tests {
         let md5 = r#"Digest realm="a", nonce="3", algorithm=MD5, qop="auth""#;
         let answered = ask_of(&Credentials::with_ha1("bob", sha), 401, &[md5]);
         assert_eq!(answered, Err(AuthError::WrongSecret));
+    }
+
+    #[test]
+    fn a_secret_is_used_in_its_realms_only() {
+        let a = r#"Digest realm="a", nonce="1", qop="auth""#;
+        let b = r#"Digest realm="b", nonce="2", qop="auth""#;
+        let ha1 = || Ha1::from_password("bob", "a", "zanzibar");
+        for credentials in [
+            Credentials::new("bob", "zanzibar"),
+            Credentials::with_ha1("bob", ha1()),
+        ] {
+            let named = credentials.clone().in_realms(vec!["a".to_owned()]);
+            assert!(ask_of(&named, 401, &[a]).is_ok());
+            assert_eq!(ask_of(&named, 401, &[b]), Err(AuthError::OtherRealm));
+            assert!(
+                ask_of(&named, 401, &[b, a])
+                    .unwrap()
+                    .1
+                    .contains(r#"nonce="1""#)
+            );
+            // Without a name, the first that is proven; clones know it too.
+            let (clone, same) = (credentials.clone(), credentials.clone());
+            assert!(ask_of(&clone, 401, &[b]).is_ok());
+            credentials.prove("a");
+            credentials.prove("b");
+            assert!(ask_of(&clone, 401, &[a]).is_ok());
+            assert_eq!(ask_of(&clone, 401, &[b]), Err(AuthError::OtherRealm));
+            assert_eq!(clone, same);
+        }
+        // A new configuration with the same secret goes on with what is known.
+        let (old, new) = ["zanzibar"; 2].map(|it| Credentials::new("bob", it)).into();
+        old.prove("a");
+        new.remember(&old);
+        assert!(!new.fit("b"));
+        let other = Credentials::new("bob", "other");
+        other.remember(&old);
+        assert!(other.fit("b"));
     }
 }

@@ -30,8 +30,8 @@ pub(super) struct Asked<'a> {
 }
 
 impl Challenge {
-    /// What a 401 or 407 asks, one challenge for each realm: the strongest algorithm that we and
-    /// our secret know, the topmost of equal ones.
+    /// What a 401 or 407 asks, one challenge for each realm our secret is for: the strongest
+    /// algorithm that we and the secret know, the topmost of equal ones.
     ///
     /// RFC 8760 §2.4 takes the topmost unless local policy says otherwise. Ours does: whoever can
     /// reorder headers cannot talk us down to MD5 that way.
@@ -46,7 +46,7 @@ impl Challenge {
                     continue;
                 };
                 let ha1 = credentials.ha1(&challenge.realm);
-                if ha1.of(challenge.algorithm).is_none() {
+                if ha1.is_none_or(|ha1| ha1.of(challenge.algorithm).is_none()) {
                     continue;
                 }
                 match chosen.iter().position(|one| one.is_same_realm(&challenge)) {
@@ -61,12 +61,20 @@ impl Challenge {
         chosen
     }
 
-    /// Whether the response holds a challenge we could answer with another secret.
-    pub(super) fn is_any(response: &Message) -> bool {
-        [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate]
+    /// Why none of a response's challenges is answered: none is understood, or none is for the
+    /// secret.
+    pub(super) fn why_none(response: &Message, credentials: &Credentials) -> AuthError {
+        let realms: Vec<String> = [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate]
             .into_iter()
             .flat_map(|name| response.headers(name))
-            .any(|value| Self::parse(&scan::text(&value), false).is_some())
+            .filter_map(|value| Self::parse(&scan::text(&value), false))
+            .map(|challenge| challenge.realm)
+            .collect();
+        match realms.iter().any(|realm| credentials.fit(realm)) {
+            true => AuthError::WrongSecret,
+            false if realms.is_empty() => AuthError::NoChallenge,
+            false => AuthError::OtherRealm,
+        }
     }
 
     fn parse(value: &str, is_proxy: bool) -> Option<Self> {
@@ -135,7 +143,7 @@ impl Challenge {
                 body: asked.body,
             }),
         };
-        let ha1 = credentials.ha1(&self.realm);
+        let ha1 = credentials.ha1(&self.realm).ok_or(AuthError::OtherRealm)?;
         let secret = ha1.of(self.algorithm).ok_or(AuthError::WrongSecret)?;
         let mut value = format!(
             "Digest username={}, realm={}, nonce={}, uri=\"{uri}\", response=\"{}\", algorithm={}{}",

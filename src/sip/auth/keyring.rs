@@ -1,4 +1,4 @@
-//! What a client remembers of the challenges it met, so that later requests go out with
+//! What a client remembers of the challenges whose answers were accepted, so that later requests go out with
 //! credentials at once (RFC 3261 §22.2, RFC 7616 §3.6).
 
 use std::collections::{HashMap, VecDeque};
@@ -10,8 +10,8 @@ use super::{AuthError, Credentials};
 use crate::base::Entropy;
 use crate::sip::{HeaderName, Message, Method, Uri};
 
-/// Challenges met, by user and by the address that asked. A secret given for one address is never
-/// used for another.
+/// Challenges whose answers were accepted, by user and by the address that asked. A secret given for
+/// one address is never used for another.
 #[derive(Debug, Default)]
 pub struct Keyring {
     rings: HashMap<Place, Vec<Held>>,
@@ -20,6 +20,16 @@ pub struct Keyring {
 }
 
 type Place = (String, SocketAddr);
+
+/// Challenges answered in one request, and in those of its early dialogs, while nobody has accepted
+/// it.
+#[derive(Debug, Default)]
+pub struct Trial {
+    /// The realm that asked first stands first.
+    held: Vec<Held>,
+    /// Times the request was sent again.
+    tries: u8,
+}
 
 /// A challenge in use.
 #[derive(Debug)]
@@ -31,19 +41,28 @@ struct Held {
 }
 
 impl Keyring {
-    /// Headers for a request to `to`, for every realm that has asked before; none at first.
+    /// Headers for a request to `to`, for every realm that has accepted one before, and for those
+    /// that have just asked; none at first.
     pub fn preempt(
         &mut self,
         credentials: &Credentials,
         to: SocketAddr,
         (method, uri, body): (&Method, &Uri, &[u8]),
+        trial: Option<&mut Trial>,
     ) -> Vec<(HeaderName, String)> {
         let place = (credentials.user.clone(), to);
         let asked = Asked { method, uri, body };
-        let Some(held) = self.rings.get_mut(&place) else {
-            return Vec::new();
-        };
-        held.iter_mut()
+        let on_trial = trial.map(|trial| trial.held.iter_mut());
+        let mut held: Vec<&mut Held> = on_trial.into_iter().flatten().collect();
+        for known in self.rings.get_mut(&place).into_iter().flatten() {
+            if !held
+                .iter()
+                .any(|one| one.challenge.is_same_realm(&known.challenge))
+            {
+                held.push(known);
+            }
+        }
+        held.into_iter()
             .filter_map(|held| {
                 held.count += 1;
                 let turn = (held.count, held.cnonce.as_str());
@@ -53,37 +72,57 @@ impl Keyring {
             .collect()
     }
 
-    /// Takes the challenges of `response` to `request`, which was sent to `to` and has been tried
-    /// again `tries` times before.
+    /// Takes the challenges of `response` to `request`, which was sent to `to`; `trial` is what was
+    /// answered in it before. While it is not settled whom the credentials are for, that is who
+    /// asks first: what asks behind him is not his.
     ///
     /// # Errors
     ///
     /// [`AuthError::Refused`] when the request may not be sent again: a realm that was answered
     /// asks once more without saying `stale`, or it was tried `MAX_TRIES` times.
+    /// [`AuthError::OtherRealm`] when nobody asks whom the credentials are for.
     pub fn learn(
         &mut self,
         (request, response): (&Message, &Message),
         credentials: &Credentials,
         to: SocketAddr,
-        tries: u8,
+        mut trial: Trial,
         entropy: &mut Entropy,
-    ) -> Result<(), AuthError> {
-        let challenges = Challenge::all(response, credentials);
+    ) -> Result<Trial, AuthError> {
+        let mut challenges = Challenge::all(response, credentials);
         if challenges.is_empty() {
-            return Err(match Challenge::is_any(response) {
-                true => AuthError::WrongSecret,
-                false => AuthError::NoChallenge,
-            });
+            return Err(Challenge::why_none(response, credentials));
         }
-        let place = (credentials.user.clone(), to);
+        let asked_first = trial.held.first().map(|held| &held.challenge);
+        if let (false, Some(first)) = (credentials.is_settled(), asked_first.or(challenges.first()))
+        {
+            let realm = first.realm.clone();
+            challenges.retain(|challenge| challenge.realm == realm);
+            if challenges.is_empty() {
+                return Err(AuthError::OtherRealm);
+            }
+        }
         let is_refused = |challenge: &Challenge| {
-            tries > 0 && !challenge.is_stale && challenge.was_answered_in(request)
+            trial.tries > 0 && !challenge.is_stale && challenge.was_answered_in(request)
         };
-        if tries >= MAX_TRIES || challenges.iter().any(is_refused) {
-            self.rings.remove(&place);
-            self.order.retain(|one| *one != place);
+        if trial.tries >= MAX_TRIES || challenges.iter().any(is_refused) {
+            self.forget(&(credentials.user.clone(), to));
             return Err(AuthError::Refused);
         }
+        trial.tries += 1;
+        for challenge in challenges {
+            put(&mut trial.held, Held::new(challenge, entropy));
+        }
+        Ok(trial)
+    }
+
+    /// The request of a trial was accepted: whoever asked knows the secret.
+    pub fn prove(&mut self, trial: Trial, credentials: &Credentials, to: SocketAddr) {
+        let Some(first) = trial.held.first() else {
+            return;
+        };
+        credentials.prove(&first.challenge.realm);
+        let place = (credentials.user.clone(), to);
         if !self.rings.contains_key(&place) {
             while self.order.len() >= MAX_PLACES {
                 if let Some(oldest) = self.order.pop_front() {
@@ -93,18 +132,15 @@ impl Keyring {
             self.order.push_back(place.clone());
         }
         let ring = self.rings.entry(place).or_default();
-        for challenge in challenges {
-            ring.retain(|held| !held.challenge.is_same_realm(&challenge));
-            if ring.len() >= MAX_HELD {
-                ring.remove(0);
-            }
-            ring.push(Held {
-                challenge,
-                cnonce: entropy.token(20),
-                count: 0,
-            });
+        for held in trial.held {
+            put(ring, held);
         }
-        Ok(())
+    }
+
+    fn forget(&mut self, place: &Place) {
+        if self.rings.remove(place).is_some() {
+            self.order.retain(|one| one != place);
+        }
     }
 
     /// Takes the nonce that a 2xx gives for the next request (Authentication-Info, RFC 7616 §3.5).
@@ -148,6 +184,29 @@ impl Keyring {
     }
 }
 
+impl Held {
+    fn new(challenge: Challenge, entropy: &mut Entropy) -> Self {
+        Self {
+            challenge,
+            cnonce: entropy.token(20),
+            count: 0,
+        }
+    }
+}
+
+/// Takes the place of what is held for the same realm.
+fn put(ring: &mut Vec<Held>, new: Held) {
+    let is_its = |held: &Held| held.challenge.is_same_realm(&new.challenge);
+    if let Some(held) = ring.iter_mut().find(|held| is_its(held)) {
+        *held = new;
+        return;
+    }
+    if ring.len() >= MAX_HELD {
+        ring.pop();
+    }
+    ring.push(new);
+}
+
 /// Times one request is sent again with credentials: a proxy and a server may ask one after the
 /// other, and one nonce may be stale.
 const MAX_TRIES: u8 = 3;
@@ -168,6 +227,7 @@ mod tests {
         keyring: Keyring,
         entropy: Entropy,
         credentials: Credentials,
+        trial: Option<Trial>,
     }
 
     impl Client {
@@ -176,15 +236,17 @@ mod tests {
                 keyring: Keyring::default(),
                 entropy: Entropy::from_seed(1),
                 credentials: Credentials::new("alice", "secret"),
+                trial: None,
             }
         }
 
         fn request(&mut self, to: &str) -> Message {
             let uri = Uri::parse("sip:carrier").unwrap();
             let asked = (&Method::Register, &uri, &b""[..]);
+            let (credentials, to) = (&self.credentials, to.parse().unwrap());
             let headers = self
                 .keyring
-                .preempt(&self.credentials, to.parse().unwrap(), asked);
+                .preempt(credentials, to, asked, self.trial.as_mut());
             let mut text = "REGISTER sip:carrier SIP/2.0\r\n".to_owned();
             for (name, value) in headers {
                 text += &format!("{name}: {value}\r\n");
@@ -192,22 +254,31 @@ mod tests {
             Message::parse((text + "\r\n").into()).unwrap()
         }
 
-        fn learn(
-            &mut self,
-            request: &Message,
-            challenge: &str,
-            tries: u8,
-        ) -> Result<(), AuthError> {
+        /// The request is challenged; the next is its repetition.
+        fn learn(&mut self, request: &Message, challenge: &str) -> Result<(), AuthError> {
             let text = format!("SIP/2.0 401 X\r\n{challenge}\r\n\r\n");
             let response = Message::parse(text.into()).unwrap();
-            self.keyring.learn(
+            let learnt = self.keyring.learn(
                 (request, &response),
                 &self.credentials,
                 TO.parse().unwrap(),
-                tries,
+                self.trial.take().unwrap_or_default(),
                 &mut self.entropy,
-            )
+            );
+            self.trial = Some(learnt?);
+            Ok(())
         }
+
+        /// The request is accepted; the next is another one.
+        fn accepted(&mut self) {
+            let trial = self.trial.take().unwrap();
+            let to = TO.parse().unwrap();
+            self.keyring.prove(trial, &self.credentials, to);
+        }
+    }
+
+    fn ask(realm: &str, nonce: &str, more: &str) -> String {
+        format!(r#"WWW-Authenticate: Digest realm="{realm}", nonce="{nonce}", qop="auth"{more}"#)
     }
 
     fn field(message: &Message, name: HeaderName, field: &str) -> Option<String> {
@@ -220,12 +291,14 @@ mod tests {
         let mut client = Client::new();
         let first = client.request(TO);
         assert_eq!(first.header(HeaderName::Authorization), None);
-        let challenge = r#"WWW-Authenticate: Digest realm="r", nonce="1", qop="auth""#;
-        client.learn(&first, challenge, 0).unwrap();
+        client.learn(&first, &ask("r", "1", "")).unwrap();
         for count in ["00000001", "00000002", "00000003"] {
             let request = client.request(TO);
             let nc = field(&request, HeaderName::Authorization, "nc");
             assert_eq!(nc.as_deref(), Some(count));
+            if client.trial.is_some() {
+                client.accepted();
+            }
         }
         let elsewhere = client.request("192.0.2.2:5060");
         assert_eq!(elsewhere.header(HeaderName::Authorization), None);
@@ -235,48 +308,83 @@ mod tests {
     fn a_stale_nonce_is_replaced_and_a_wrong_secret_gives_up() {
         let mut client = Client::new();
         let first = client.request(TO);
-        let ask = |nonce: &str, more: &str| {
-            format!(r#"WWW-Authenticate: Digest realm="r", nonce="{nonce}", qop="auth"{more}"#)
-        };
-        client.learn(&first, &ask("1", ""), 0).unwrap();
+        client.learn(&first, &ask("r", "1", "")).unwrap();
+        client.request(TO);
+        client.accepted();
         // A remembered nonce may have run out without the server saying so.
         let again = client.request(TO);
-        client.learn(&again, &ask("2", ""), 0).unwrap();
+        client.learn(&again, &ask("r", "2", "")).unwrap();
         let again = client.request(TO);
-        client.learn(&again, &ask("3", ", stale=TRUE"), 1).unwrap();
+        client
+            .learn(&again, &ask("r", "3", ", stale=TRUE"))
+            .unwrap();
         let again = client.request(TO);
         let nonce = field(&again, HeaderName::Authorization, "nonce");
         assert_eq!(nonce.as_deref(), Some("3"));
-        let refused = client.learn(&again, &ask("4", ""), 2);
+        let refused = client.learn(&again, &ask("r", "4", ""));
         assert_eq!(refused, Err(AuthError::Refused));
-        assert!(client.keyring.is_empty());
-        client.learn(&first, &ask("5", ""), 0).unwrap();
-        let forever = client.learn(&first, &ask("6", ", stale=true"), MAX_TRIES);
+        assert!(client.keyring.is_empty() && client.keyring.order.is_empty());
+        for nonce in 0..MAX_TRIES {
+            let challenge = ask("r", &nonce.to_string(), ", stale=true");
+            client.learn(&first, &challenge).unwrap();
+        }
+        let forever = client.learn(&first, &ask("r", "6", ", stale=true"));
         assert_eq!(forever, Err(AuthError::Refused));
     }
 
     #[test]
-    fn a_proxy_and_a_server_are_both_answered() {
+    fn a_proxy_and_a_server_are_both_answered_when_both_are_named() {
+        let proxy = r#"Proxy-Authenticate: Digest realm="p", nonce="1", qop="auth""#;
+        for (named, both) in [(&["p", "s"][..], true), (&[], false)] {
+            let mut client = Client::new();
+            let named = named.iter().map(ToString::to_string).collect();
+            client.credentials = client.credentials.in_realms(named);
+            let first = client.request(TO);
+            client.learn(&first, proxy).unwrap();
+            let second = client.request(TO);
+            // Whoever asks behind the proxy may be the one who is called.
+            let answered = client.learn(&second, &ask("s", "2", ""));
+            if !both {
+                assert_eq!(answered, Err(AuthError::OtherRealm));
+                continue;
+            }
+            let third = client.request(TO);
+            let realm = |name| field(&third, name, "realm");
+            assert_eq!(realm(HeaderName::Authorization).as_deref(), Some("s"));
+            assert_eq!(realm(HeaderName::ProxyAuthorization).as_deref(), Some("p"));
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_before_it_is_proven_and_no_other_realm_is_answered_then() {
         let mut client = Client::new();
         let first = client.request(TO);
-        let proxy = r#"Proxy-Authenticate: Digest realm="p", nonce="1", qop="auth""#;
-        client.learn(&first, proxy, 0).unwrap();
-        let second = client.request(TO);
-        let server = r#"WWW-Authenticate: Digest realm="s", nonce="2", qop="auth""#;
-        client.learn(&second, server, 1).unwrap();
-        let third = client.request(TO);
-        let realm = |name| field(&third, name, "realm");
-        assert_eq!(realm(HeaderName::Authorization).as_deref(), Some("s"));
-        assert_eq!(realm(HeaderName::ProxyAuthorization).as_deref(), Some("p"));
+        client.learn(&first, &ask("callee", "1", "")).unwrap();
+        // The call came to nothing: it may have been a callee who asked.
+        client.trial = None;
+        let next = client.request(TO);
+        assert_eq!(next.header(HeaderName::Authorization), None);
+        client.learn(&next, &ask("carrier", "2", "")).unwrap();
+        client.request(TO);
+        client.accepted();
+        let later = client.request(TO);
+        let realm = field(&later, HeaderName::Authorization, "realm");
+        assert_eq!(realm.as_deref(), Some("carrier"));
+        let foreign = client.learn(&later, &ask("callee", "3", ""));
+        assert_eq!(foreign, Err(AuthError::OtherRealm));
+        // That has cost the carrier's nonce nothing.
+        let later = client.request(TO);
+        let nonce = field(&later, HeaderName::Authorization, "nonce");
+        assert_eq!(nonce.as_deref(), Some("2"));
     }
 
     #[test]
     fn the_next_nonce_begins_at_one() {
         let mut client = Client::new();
         let first = client.request(TO);
-        let challenge = r#"WWW-Authenticate: Digest realm="r", nonce="1", qop="auth""#;
-        client.learn(&first, challenge, 0).unwrap();
+        client.learn(&first, &ask("r", "1", "")).unwrap();
         client.request(TO);
+        client.accepted();
         let ok = "SIP/2.0 200 OK\r\nAuthentication-Info: nextnonce=\"n2\", qop=auth\r\n\r\n";
         let ok = Message::parse(ok.into()).unwrap();
         let from = TO.parse().unwrap();
@@ -291,16 +399,11 @@ mod tests {
     fn memory_is_bounded() {
         let mut client = Client::new();
         let first = client.request(TO);
-        let response = "SIP/2.0 401 X\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"1\"\r\n\r\n";
-        let response = Message::parse(response.into()).unwrap();
         for port in 1..=u16::MAX {
+            client.learn(&first, &ask("r", "1", "")).unwrap();
             let to = SocketAddr::from(([192, 0, 2, 1], port));
-            let pair = (&first, &response);
-            let credentials = &client.credentials;
-            let learnt = client
-                .keyring
-                .learn(pair, credentials, to, 0, &mut client.entropy);
-            learnt.unwrap();
+            let trial = client.trial.take().unwrap();
+            client.keyring.prove(trial, &client.credentials, to);
         }
         assert_eq!(client.keyring.len(), MAX_PLACES);
         assert_eq!(client.keyring.order.len(), MAX_PLACES);

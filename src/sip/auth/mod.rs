@@ -20,7 +20,7 @@ pub use answer::answer;
 pub use challenger::{Challenger, Policy, Verdict};
 pub use credentials::Credentials;
 pub use digest::{Algorithm, Ha1, Qop};
-pub use keyring::Keyring;
+pub use keyring::{Keyring, Trial};
 pub use offer::{Offer, Offers};
 
 /// Why a challenge cannot be answered or a secret cannot be read.
@@ -32,10 +32,13 @@ pub enum AuthError {
     /// Not 32 (MD5) or 64 (SHA-256) hexadecimal digits.
     #[error("not an HA1: 32 or 64 hexadecimal digits are needed")]
     NotHa1,
+    /// Only realms ask that the secret is not for.
+    #[error("the challenge is of another realm than the credentials are for")]
+    OtherRealm,
     /// The request was tried again and still is not believed.
     #[error("the credentials are refused")]
     Refused,
-    /// The stored HA1 is of another algorithm or realm than the one asked for.
+    /// The stored HA1 is of another algorithm than the ones asked for.
     #[error("the stored secret does not fit the challenge")]
     WrongSecret,
 }

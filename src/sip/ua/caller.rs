@@ -8,20 +8,23 @@ use crate::sip::{Failure, HeaderName, Message, Method, Via};
 use super::ability::introduce;
 use super::failover::{Step, Waiter};
 use super::session::{Ack, Calling, Deadline, Phase, Session, Side};
-use super::settings::{Body, Headers, Invite, Overload};
+use super::settings::{Body, Headers, Invite, Overload, OwnContact};
 use super::terms::Reliable;
 use super::way::Unreached;
 use super::{Event, Owner, SessionId, UserAgent};
 
 impl UserAgent {
     /// Places a call.
-    pub fn invite(&mut self, now: Timestamp, invite: Invite) -> Result<SessionId, Overload> {
+    pub fn invite(&mut self, now: Timestamp, mut invite: Invite) -> Result<SessionId, Overload> {
         if self.transactions.len() >= self.identity.settings.limits.transactions {
             return Err(Overload);
         }
         let has_offer = invite.body.is_some();
-        let who = (&invite.uri, Some(invite.contact_user.clone()));
-        let (step, mut way) = self.set_out(now, invite.next_hop, who);
+        let own = OwnContact {
+            user: invite.contact_user.clone(),
+            params: String::new(),
+        };
+        let (step, mut way) = self.set_out(now, invite.next_hop, (&mut invite.uri, Some(own)));
         let flow = step.flow();
         let from = (invite.from, self.identity.tag());
         let target = (invite.uri.without_headers(), invite.routes);

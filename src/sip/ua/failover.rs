@@ -14,7 +14,7 @@ use crate::sip::transaction::{Reaction, cancellation};
 use crate::sip::{CSeq, Failure, Flow, HeaderName, Message, Method, RequestBuilder, Uri, Via};
 
 use super::session::Phase;
-use super::settings::{Body, Settings};
+use super::settings::{Body, OwnContact, Settings};
 use super::way::{NextHop, Unreached, Way};
 use super::{Output, Owner, RequestId, SessionId, UserAgent};
 
@@ -101,12 +101,7 @@ impl Seeker {
     fn step(&mut self, now: Timestamp, way: &mut Way) -> Step {
         way.ask = None;
         while way.tries < super::way::MAX_TRIES {
-            if let Some(hop) = way.hops.pop_front() {
-                if !way.is_last_resort && self.locator.is_resting(now, &hop) {
-                    // Whatever else there is goes first, also of other destinations.
-                    way.spared.push_back(hop);
-                    continue;
-                }
+            if let Some(hop) = way.next(|hop| self.locator.is_resting(now, hop)) {
                 way.tries += 1;
                 let Some(flow) = self.locator.flow(&hop, way.source_port) else {
                     way.note(Unreached::NotLocated(NoLocation::NoTransport));
@@ -116,12 +111,7 @@ impl Seeker {
                 return Step::Go(flow);
             }
             let Some(next) = way.destinations.pop_front() else {
-                if way.spared.is_empty() {
-                    break;
-                }
-                way.hops = std::mem::take(&mut way.spared);
-                way.is_last_resort = true;
-                continue;
+                break;
             };
             let located = self.locator.locate(now, &next);
             way.destination = Some(next);
@@ -177,22 +167,29 @@ impl UserAgent {
         self.seeker.locator.take_moved()
     }
 
-    /// Begins the way of a request: where to write it for, and the way when it has one.
+    /// Begins the way of a request: where to write it for, and the way when it has one. The URI
+    /// names then where it goes first, if it names a destination at all.
     pub(super) fn set_out(
         &mut self,
         now: Timestamp,
         next_hop: NextHop,
-        (uri, contact_user): (&Uri, Option<String>),
+        (uri, contact): (&mut Uri, Option<OwnContact>),
     ) -> (Step, Option<Box<Way>>) {
         let targets = match next_hop {
             NextHop::Flow(flow) => return (Step::Go(flow), None),
             NextHop::Located(targets) => targets,
         };
         let try_for = targets.try_for.unwrap_or(self.identity.settings.try_for);
+        let first = targets.destinations.first();
+        let names_destination =
+            first.is_some_and(|first| first.host == uri.host && first.port == uri.port);
         let ordered = self.seeker.locator.in_order(targets.destinations);
-        let mut way = Way::new(ordered, uri, contact_user, try_for);
+        let mut way = Way::new(ordered, names_destination, contact, try_for);
         way.source_port = targets.source_port;
         let step = self.seeker.step(now, &mut way);
+        if matches!(step, Step::Go(_)) {
+            way.address(uri);
+        }
         (step, Some(Box::new(way)))
     }
 
@@ -393,8 +390,8 @@ impl UserAgent {
     /// RFC 3263 §4.3: the same request in a transaction of its own.
     fn send_invite_on(&mut self, now: Timestamp, id: SessionId, way: &Way, flow: Flow) -> bool {
         let via = self.identity.via(&flow);
-        let user = way.contact_user.as_deref().unwrap_or_default();
-        let contact = self.identity.contact(user, &flow);
+        let contact = way.contact.as_ref();
+        let contact = contact.map_or_else(String::new, |own| self.identity.own_contact(own, &flow));
         let Some(session) = self.sessions.get_mut(&id) else {
             return false;
         };
@@ -430,7 +427,7 @@ impl UserAgent {
             return;
         }
         let transaction = calling.transaction;
-        self.transactions.abandon(transaction, Owner::Abandoned);
+        self.transactions.abandon(transaction, Owner::Abandoned(id));
         if !self.fail_over(now, id, Unreached::Silent) {
             self.call_failed(id, 408, None);
         }
@@ -506,7 +503,10 @@ impl UserAgent {
         else {
             return false;
         };
-        let Some(request) = rewritten(way, &via, None, 1) else {
+        let cseq = self.requests.get(&id).map_or(1, |pending| pending.cseq);
+        let contact = way.contact.as_ref();
+        let contact = contact.map(|own| self.identity.own_contact(own, &flow));
+        let Some(request) = rewritten(way, &via, contact.as_deref(), cseq) else {
             return false;
         };
         let branch = via.branch().unwrap_or_default();

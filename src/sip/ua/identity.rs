@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use crate::base::{Entropy, ShardId};
 use crate::sip::{Flow, HeaderName, Message, Protocol, RequestBuilder, Uri, Via};
 
-use super::Settings;
+use super::{OwnContact, Settings};
 
 /// The shard whose transaction or dialog a message belongs to, when one of ours says so: by the
 /// branch of a response, by the To tag of a request.
@@ -104,6 +104,11 @@ impl Identity {
             Protocol::Udp => format!("<{uri}>"),
             stream => format!("<{uri};transport={}>", stream.uri_param()),
         }
+    }
+
+    /// The same with its parameters.
+    pub(super) fn own_contact(&self, own: &OwnContact, flow: &Flow) -> String {
+        self.contact(&own.user, flow) + &own.params
     }
 
     pub(super) fn name(&self, builder: RequestBuilder) -> RequestBuilder {

@@ -44,7 +44,7 @@ use bytes::Bytes;
 
 use crate::base::{Entropy, OwnMap, Timers, Timestamp};
 
-use super::auth::Keyring;
+use super::auth::{Keyring, Trial};
 use super::guard::Attack;
 use super::stats::Stats;
 use super::transaction::{Keys, Table, TransactionId};
@@ -70,7 +70,7 @@ pub use way::{NextHop, Targets, Unreached};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
     /// Our first INVITE, at an address that stayed silent too long.
-    Abandoned,
+    Abandoned(SessionId),
     /// Our BYE.
     Bye(SessionId),
     /// Their first INVITE.
@@ -85,6 +85,8 @@ enum Owner {
     OurRefer(SessionId, ReferId),
     /// Our request outside any dialog.
     OurRequest(RequestId),
+    /// Our BYE to whom we did not want.
+    Parting(u64),
     /// Our PRACK.
     Prack(SessionId),
     /// Our re-INVITE or UPDATE.
@@ -115,6 +117,10 @@ pub struct UserAgent {
     requests: OwnMap<RequestId, outside::Pending>,
     /// Challenges met.
     keyring: Keyring,
+    /// Challenges answered by requests that have no final response yet.
+    trials: HashMap<TransactionId, Trial>,
+    /// BYEs to whom we did not want.
+    partings: HashMap<u64, fork::Parting>,
     /// What the last message looked like, when it belonged to nothing.
     stray: Option<Attack>,
     /// Who is being located.
@@ -145,6 +151,8 @@ impl UserAgent {
             unanswered: HashMap::new(),
             requests: OwnMap::default(),
             keyring: Keyring::default(),
+            trials: HashMap::new(),
+            partings: HashMap::new(),
             stray: None,
             outputs: VecDeque::new(),
             stats: Arc::default(),
@@ -231,11 +239,36 @@ impl UserAgent {
     fn start(
         &mut self,
         now: Timestamp,
+        name: (&Method, &str),
+        (flow, request): (Flow, Bytes),
+        owner: Owner,
+    ) -> TransactionId {
+        let request = self.with_credentials(&flow, request, owner, None);
+        self.launch(now, name, (flow, request), owner)
+    }
+
+    /// Sends a request again in a transaction of its own, with answers to the challenges it met.
+    fn start_again(
+        &mut self,
+        now: Timestamp,
+        name: (&Method, &str),
+        (flow, request): (Flow, Bytes),
+        owner: Owner,
+        mut trial: Trial,
+    ) -> TransactionId {
+        let request = self.with_credentials(&flow, request, owner, Some(&mut trial));
+        let id = self.launch(now, name, (flow, request), owner);
+        self.trials.insert(id, trial);
+        id
+    }
+
+    fn launch(
+        &mut self,
+        now: Timestamp,
         (method, branch): (&Method, &str),
         (flow, request): (Flow, Bytes),
         owner: Owner,
     ) -> TransactionId {
-        let request = self.with_credentials(&flow, request, owner);
         let id = self.keys.client(branch, method);
         let request = self.dress(owner, request);
         self.stats.request_sent(method);
@@ -253,20 +286,32 @@ impl UserAgent {
 
     /// The request as its peer wants it written.
     fn dress(&self, owner: Owner, request: Bytes) -> Bytes {
-        let manners = match owner {
-            Owner::Bye(id)
+        match self.manners(owner) {
+            Some(manners) => manners.dress(request),
+            None => request,
+        }
+    }
+
+    fn manners(&self, owner: Owner) -> Option<&Arc<Manners>> {
+        match owner {
+            Owner::Abandoned(id)
+            | Owner::Bye(id)
             | Owner::Incoming(id)
             | Owner::Invite(id)
+            | Owner::OurRefer(id, _)
             | Owner::Prack(id)
             | Owner::Reoffer(id)
-            | Owner::TheirReoffer(id) => {
-                self.sessions.get(&id).and_then(|it| it.manners.as_deref())
-            }
-            Owner::OurRequest(id) => self.requests.get(&id).and_then(|it| it.manners.as_deref()),
+            | Owner::TheirRefer(id)
+            | Owner::TheirReoffer(id) => self.sessions.get(&id)?.manners.as_ref(),
+            Owner::Notify(id, _) => match self.sessions.get(&id) {
+                Some(session) => session.manners.as_ref(),
+                None => self.departed.get(&id)?.manners.as_ref(),
+            },
+            Owner::OurRequest(id) => self.requests.get(&id)?.manners.as_ref(),
+            Owner::Parting(number) => self.partings.get(&number)?.manners.as_ref(),
             // Of others' requests, and of ours that nobody waits for.
-            _ => None,
-        };
-        manners.map_or(request.clone(), |manners| manners.dress(request))
+            Owner::Nobody | Owner::TheirRequest => None,
+        }
     }
 
     /// How everything in a session is written from now on.
@@ -304,6 +349,7 @@ impl UserAgent {
     /// Whatever is kept beyond sessions and transactions.
     fn leftovers(&self) -> usize {
         let kept = self.unanswered.len() + self.requests.len() + self.departed.len();
+        let kept = kept + self.trials.len() + self.partings.len();
         self.by_tag.len() + self.timers.len() + kept + self.seeker.leftovers()
     }
 }

@@ -12,7 +12,7 @@ use crate::sip::{Failure, HeaderName, Message, Protocol, Uri};
 use super::failover::{Step, Waiter};
 use super::reply::Reply;
 use super::screen::Arrived;
-use super::settings::{Body, OutOfDialog, Overload, OwnContact, Series};
+use super::settings::{Body, OutOfDialog, Overload, Series};
 use super::way::{Unreached, Way};
 use super::{Event, Manners, Owner, RequestId, ServerTransactionId, UserAgent};
 
@@ -20,8 +20,8 @@ use super::{Event, Manners, Owner, RequestId, ServerTransactionId, UserAgent};
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) credentials: Option<Box<Credentials>>,
-    /// Times it was sent again with credentials.
-    pub(super) tries: u8,
+    /// CSeq it was last sent with.
+    pub(super) cseq: u32,
     pub(super) manners: Option<Arc<Manners>>,
     /// Its transaction of now.
     pub(super) transaction: TransactionId,
@@ -31,13 +31,18 @@ pub(super) struct Pending {
 
 impl UserAgent {
     /// Sends a request outside any dialog; [`Event::Response`] follows.
-    pub fn request(&mut self, now: Timestamp, request: OutOfDialog) -> Result<RequestId, Overload> {
+    pub fn request(
+        &mut self,
+        now: Timestamp,
+        mut request: OutOfDialog,
+    ) -> Result<RequestId, Overload> {
         if self.transactions.len() >= self.identity.settings.limits.transactions {
             return Err(Overload);
         }
         self.last_request += 1;
         let id = RequestId(self.last_request);
-        let (step, mut way) = self.set_out(now, request.next_hop, (&request.uri, None));
+        let who = (&mut request.uri, request.contact.clone());
+        let (step, mut way) = self.set_out(now, request.next_hop, who);
         let flow = step.flow();
         let from = (request.from, self.identity.tag());
         let target = (request.uri, request.routes);
@@ -49,9 +54,9 @@ impl UserAgent {
         let via = self.identity.via(&flow);
         let mut builder = dialog.numbered(request.method.clone(), cseq, &via, MAX_FORWARDS);
         builder = self.identity.name(builder);
-        if let Some(OwnContact { user, params }) = &request.contact {
-            let contact = self.identity.contact(user, &flow);
-            builder = builder.header(HeaderName::Contact, format_args!("{contact}{params}"));
+        if let Some(own) = &request.contact {
+            let contact = self.identity.own_contact(own, &flow);
+            builder = builder.header(HeaderName::Contact, contact);
         }
         for (name, value) in request.headers {
             builder = builder.header(name, value);
@@ -66,7 +71,7 @@ impl UserAgent {
         let branch = via.branch().unwrap_or_default();
         let pending = Pending {
             credentials: request.credentials.map(Box::new),
-            tries: 0,
+            cseq,
             manners: request.manners,
             transaction: self.keys.client(branch, &request.method),
             way,

@@ -295,9 +295,12 @@ impl UserAgent {
     }
 
     fn deliver(&mut self, now: Timestamp, reaction: &Reaction<Owner>, response: &Message) {
-        self.renew_nonce(reaction, response);
+        let status = response.status().unwrap_or(500);
+        if (200..300).contains(&status) {
+            self.believed(reaction, response);
+        }
         match reaction.owner {
-            Owner::Abandoned => self.abandoned_answered(now, reaction, response),
+            Owner::Abandoned(_) => self.abandoned_answered(now, reaction, response),
             Owner::Bye(session) => self.bye_answered(now, session, reaction, response),
             Owner::Invite(session) => self.invite_answered(now, session, reaction, response),
             Owner::OurRequest(request) => self.request_answered(now, request, reaction, response),
@@ -310,11 +313,15 @@ impl UserAgent {
             Owner::OurRefer(session, refer) => {
                 self.refer_answered(now, (session, refer), reaction, response);
             }
+            Owner::Parting(number) => self.parting_answered(now, number, reaction, response),
             Owner::Incoming(_)
             | Owner::Nobody
             | Owner::TheirRefer(_)
             | Owner::TheirReoffer(_)
             | Owner::TheirRequest => {}
+        }
+        if status >= 200 {
+            self.trials.remove(&reaction.id);
         }
     }
 

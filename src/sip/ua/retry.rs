@@ -4,10 +4,12 @@
 use bytes::Bytes;
 
 use crate::base::Timestamp;
-use crate::sip::auth::Credentials;
+use crate::sip::auth::{Credentials, Trial};
 use crate::sip::transaction::{Reaction, TransactionId};
 use crate::sip::{CSeq, Flow, HeaderName, Message, RequestBuilder, Via};
 
+use super::session::Phase;
+use super::settings::Headers;
 use super::{Owner, UserAgent};
 
 impl UserAgent {
@@ -25,33 +27,43 @@ impl UserAgent {
             return self.try_longer(now, reaction, response);
         }
         if !matches!(status, 401 | 407) {
-            self.note_try(owner, 0);
             return None;
         }
         let credentials = self.credentials(owner)?.clone();
         let request = Message::parse(reaction.kept.clone()).ok()?;
-        let tries = self.tries(owner, &request);
+        let trial = self.trials.remove(&reaction.id).unwrap_or_default();
         let pair = (&request, response);
         let entropy = &mut self.identity.entropy;
-        let learnt = self.keyring.learn(pair, &credentials, to, tries, entropy);
-        if let Err(why) = learnt {
-            tracing::info!(%why, status = response.status(), "challenge not answered");
-            self.note_try(owner, 0);
-            return None;
-        }
-        self.note_try(owner, tries + 1);
+        let learnt = self.keyring.learn(pair, &credentials, to, trial, entropy);
+        let trial = match learnt {
+            Ok(trial) => trial,
+            Err(why) => {
+                let asked = response
+                    .header_text(HeaderName::WwwAuthenticate)
+                    .or_else(|| response.header_text(HeaderName::ProxyAuthenticate));
+                let asked = asked.unwrap_or_default();
+                tracing::info!(%why, status, %asked, "challenge not answered");
+                return None;
+            }
+        };
         let method = request.method();
         let cseq = self.next_cseq(owner, &request)?;
         let via = self.identity.via(&reaction.flow);
         let again = renewed(&request, &via, cseq, &[])?;
         let branch = via.branch().unwrap_or_default();
         let sent = (reaction.flow, again);
-        Some(self.start(now, (&method, branch), sent, owner))
+        Some(self.start_again(now, (&method, branch), sent, owner, trial))
     }
 
-    /// The request with what its receiver has asked for before.
-    pub(super) fn with_credentials(&mut self, flow: &Flow, request: Bytes, owner: Owner) -> Bytes {
-        if self.keyring.is_empty() {
+    /// The request with what its receiver has asked for before, or in this very request.
+    pub(super) fn with_credentials(
+        &mut self,
+        flow: &Flow,
+        request: Bytes,
+        owner: Owner,
+        trial: Option<&mut Trial>,
+    ) -> Bytes {
+        if self.keyring.is_empty() && self.trials.is_empty() && trial.is_none() {
             return request;
         }
         let Some(credentials) = self.credentials(owner).cloned() else {
@@ -64,31 +76,46 @@ impl UserAgent {
             return request;
         };
         let asked = (&message.method(), uri, message.body());
-        let headers = self.keyring.preempt(&credentials, flow.remote, asked);
+        // What was answered in an INVITE goes on in its early dialogs.
+        let invite = self.invite_of(owner);
+        let trial = trial.or_else(|| self.trials.get_mut(&invite?));
+        let headers = self
+            .keyring
+            .preempt(&credentials, flow.remote, asked, trial);
         let lines = headers.iter().map(|(name, value)| line(name, value));
         inserted(&request, &lines.collect::<String>()).unwrap_or(request)
     }
 
     /// Credentials lines of a request of ours, for the ACK of its 2xx (RFC 3261 §22.1).
-    pub(super) fn credentials_of(&self, transaction: TransactionId) -> Vec<(HeaderName, String)> {
+    pub(super) fn credentials_of(&self, transaction: TransactionId) -> Headers {
         let kept = self.transactions.kept(transaction);
-        let Some(request) = kept.and_then(|(_, bytes)| Message::parse(bytes).ok()) else {
-            return Vec::new();
-        };
-        [HeaderName::Authorization, HeaderName::ProxyAuthorization]
-            .into_iter()
-            .flat_map(|name| {
-                let values = request.headers(name.clone());
-                let values = values.map(|value| String::from_utf8_lossy(&value).into_owned());
-                values
-                    .map(|value| (name.clone(), value))
-                    .collect::<Vec<_>>()
-            })
-            .collect()
+        let request = kept.and_then(|(_, bytes)| Message::parse(bytes).ok());
+        request.as_ref().map_or_else(Vec::new, credentials_in)
     }
 
-    /// Takes the nonce that a 2xx gives for the next request.
-    pub(super) fn renew_nonce(&mut self, reaction: &Reaction<Owner>, response: &Message) {
+    fn invite_of(&self, owner: Owner) -> Option<TransactionId> {
+        let (Owner::Prack(id) | Owner::Reoffer(id)) = owner else {
+            return None;
+        };
+        match &self.sessions.get(&id)?.phase {
+            Phase::Calling(calling) => Some(calling.transaction),
+            _ => None,
+        }
+    }
+
+    /// A 2xx: what we answered a challenge with was believed, and there may be a nonce for the
+    /// next request.
+    pub(super) fn believed(&mut self, reaction: &Reaction<Owner>, response: &Message) {
+        if let Some(trial) = self.trials.remove(&reaction.id)
+            && let Some(credentials) = self.credentials(reaction.owner).cloned()
+        {
+            let by = reaction.flow.remote;
+            self.keyring.prove(trial, &credentials, by);
+        }
+        self.renew_nonce(reaction, response);
+    }
+
+    fn renew_nonce(&mut self, reaction: &Reaction<Owner>, response: &Message) {
         let is_told = response.header(HeaderName::AuthenticationInfo).is_some()
             || response
                 .header(HeaderName::ProxyAuthenticationInfo)
@@ -123,9 +150,10 @@ impl UserAgent {
         Some(self.start(now, (&request.method(), branch), sent, reaction.owner))
     }
 
-    fn credentials(&self, owner: Owner) -> Option<&Credentials> {
+    pub(super) fn credentials(&self, owner: Owner) -> Option<&Credentials> {
         match owner {
-            Owner::Bye(id)
+            Owner::Abandoned(id)
+            | Owner::Bye(id)
             | Owner::Invite(id)
             | Owner::OurRefer(id, _)
             | Owner::Prack(id)
@@ -135,56 +163,12 @@ impl UserAgent {
                 None => self.departed_credentials(id),
             },
             Owner::OurRequest(id) => self.requests.get(&id)?.credentials.as_deref(),
-            Owner::Abandoned
-            | Owner::Incoming(_)
+            Owner::Parting(number) => self.partings.get(&number)?.credentials.as_deref(),
+            Owner::Incoming(_)
             | Owner::Nobody
             | Owner::TheirRefer(_)
             | Owner::TheirReoffer(_)
             | Owner::TheirRequest => None,
-        }
-    }
-
-    fn tries(&self, owner: Owner, request: &Message) -> u8 {
-        match owner {
-            Owner::Bye(id)
-            | Owner::Invite(id)
-            | Owner::Notify(id, _)
-            | Owner::OurRefer(id, _)
-            | Owner::Prack(id)
-            | Owner::Reoffer(id)
-                if self.sessions.contains_key(&id) =>
-            {
-                self.sessions.get(&id).map_or(0, |session| session.tries)
-            }
-            Owner::OurRequest(id) => self.requests.get(&id).map_or(0, |request| request.tries),
-            // Nobody counts: once.
-            _ if request.header(HeaderName::Authorization).is_some()
-                || request.header(HeaderName::ProxyAuthorization).is_some() =>
-            {
-                u8::MAX
-            }
-            _ => 0,
-        }
-    }
-
-    fn note_try(&mut self, owner: Owner, tries: u8) {
-        match owner {
-            Owner::Bye(id)
-            | Owner::Invite(id)
-            | Owner::Notify(id, _)
-            | Owner::OurRefer(id, _)
-            | Owner::Prack(id)
-            | Owner::Reoffer(id) => {
-                if let Some(session) = self.sessions.get_mut(&id) {
-                    session.tries = tries;
-                }
-            }
-            Owner::OurRequest(id) => {
-                if let Some(request) = self.requests.get_mut(&id) {
-                    request.tries = tries;
-                }
-            }
-            _ => {}
         }
     }
 
@@ -205,6 +189,11 @@ impl UserAgent {
                 };
                 dialog.local_cseq += 1;
                 Some(dialog.local_cseq)
+            }
+            Owner::OurRequest(id) => {
+                let pending = self.requests.get_mut(&id)?;
+                pending.cseq += 1;
+                Some(pending.cseq)
             }
             _ => Some(request.cseq().ok()?.number + 1),
         }
@@ -244,6 +233,16 @@ fn renewed(
         builder = builder.body(&content_type, Bytes::copy_from_slice(request.body()));
     }
     Some(builder.build())
+}
+
+/// The lines of a request that answer challenges.
+pub(super) fn credentials_in(request: &Message) -> Headers {
+    let names = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
+    let lines = names.into_iter().flat_map(|name| {
+        let values = request.headers(name.clone());
+        values.map(move |value| (name.clone(), String::from_utf8_lossy(&value).into_owned()))
+    });
+    lines.collect()
 }
 
 /// One header line; what a challenger wrote cannot break it.

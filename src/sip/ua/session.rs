@@ -98,8 +98,6 @@ pub(super) struct Session {
     /// A BYE that has to wait, with its headers.
     pub(super) hangup: Option<Headers>,
     pub(super) credentials: Option<Box<Credentials>>,
-    /// Times its last challenged request was sent again with credentials.
-    pub(super) tries: u8,
     /// The peer's wishes for how we write.
     pub(super) manners: Option<Arc<Manners>>,
     /// What REFERs have left.
@@ -235,7 +233,6 @@ impl Session {
             reoffer: Reoffer::default(),
             hangup: None,
             credentials: None,
-            tries: 0,
             manners: None,
             subscriptions: None,
             terms: Terms::PLAIN,

@@ -4,6 +4,7 @@
 //! It outlives the session it came in (RFC 5057): whoever hangs up after a REFER still hears how it
 //! ended.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use super::referral::Sent;
 use super::reply::Reply;
 use super::screen::Arrived;
 use super::session::Session;
-use super::{Owner, SessionId, UserAgent};
+use super::{Manners, Owner, SessionId, UserAgent};
 
 /// What REFERs have left in one dialog.
 #[derive(Debug, Default)]
@@ -60,6 +61,7 @@ pub(super) struct Departed {
     flow: Flow,
     contact: String,
     credentials: Option<Box<Credentials>>,
+    pub(super) manners: Option<Arc<Manners>>,
     subscriptions: Box<Subscriptions>,
 }
 
@@ -277,6 +279,7 @@ impl UserAgent {
                 flow: session.flow,
                 contact: session.contact.clone(),
                 credentials: session.credentials.take(),
+                manners: session.manners.take(),
                 subscriptions,
             };
             self.departed.insert(id, departed);

@@ -61,9 +61,10 @@ impl UserAgent {
                 }
                 Owner::OurRequest(request) => self.request_failed(now, request, failure),
                 Owner::Reoffer(session) => self.reoffer_failed(now, session, reaction.id, failure),
-                Owner::Abandoned
+                Owner::Abandoned(_)
                 | Owner::Incoming(_)
                 | Owner::Nobody
+                | Owner::Parting(_)
                 | Owner::Prack(_)
                 | Owner::TheirRefer(_)
                 | Owner::TheirReoffer(_)
@@ -77,6 +78,7 @@ impl UserAgent {
 
     /// What was kept for the sake of a transaction goes with it.
     fn forget(&mut self, now: Timestamp, reaction: &Reaction<Owner>) {
+        self.trials.remove(&reaction.id);
         match reaction.owner {
             Owner::Invite(id) | Owner::Reoffer(id) => {
                 if let Some(session) = self.sessions.get_mut(&id)
@@ -90,6 +92,7 @@ impl UserAgent {
             Owner::TheirRequest => {
                 self.unanswered.remove(&reaction.id);
             }
+            Owner::Parting(number) => self.parted(number, reaction.id),
             Owner::TheirRefer(id) => self.forget_refer(id),
             // An UPDATE or PRACK the call never answered: its sender has given up by now.
             Owner::TheirReoffer(id) => {
@@ -97,7 +100,7 @@ impl UserAgent {
                 self.release_accept(now, id);
                 self.settle(now, id);
             }
-            Owner::Abandoned
+            Owner::Abandoned(_)
             | Owner::Bye(_)
             | Owner::Incoming(_)
             | Owner::Nobody

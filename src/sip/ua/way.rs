@@ -9,6 +9,8 @@ use bytes::Bytes;
 use crate::sip::location::{AskId, Destination, Hop, NoLocation};
 use crate::sip::{Flow, Uri};
 
+use super::settings::OwnContact;
+
 /// Where a request is to go.
 #[derive(Clone, Debug)]
 pub enum NextHop {
@@ -21,7 +23,7 @@ pub enum NextHop {
 /// Destinations in the order they are to be tried.
 #[derive(Clone, Debug)]
 pub struct Targets {
-    /// At least one. A Request-URI that names the first names each of the others in its turn.
+    /// At least one. A Request-URI that names the first names whichever is tried.
     pub destinations: Vec<Destination>,
     /// How long one address may stay silent before the next is tried; the last has until timer B
     /// or F. `None` takes the user agent's.
@@ -79,9 +81,8 @@ impl Unreached {
 pub(super) struct Way {
     pub(super) destinations: VecDeque<Destination>,
     pub(super) hops: VecDeque<Hop>,
-    /// Hops that failed lately: the last to be tried.
-    pub(super) spared: VecDeque<Hop>,
-    pub(super) is_last_resort: bool,
+    /// Hops that failed lately, with whose they are: the last to be tried.
+    pub(super) spared: VecDeque<(Option<Destination>, Hop)>,
     /// Where it went last.
     pub(super) hop: Option<Hop>,
     /// The destination whose hops are tried, or which is being located.
@@ -92,9 +93,8 @@ pub(super) struct Way {
     pub(super) unreached: Option<Unreached>,
     /// The request as it was first written.
     pub(super) request: Bytes,
-    /// User part of our Contact, which changes with the transport; `None` for requests whose
-    /// Contact is not ours to write.
-    pub(super) contact_user: Option<String>,
+    /// Our Contact, which changes with the transport; `None` for requests without one of ours.
+    pub(super) contact: Option<OwnContact>,
     /// The Request-URI names the destination.
     pub(super) names_destination: bool,
     pub(super) try_for: Duration,
@@ -106,29 +106,42 @@ pub(super) struct Way {
 impl Way {
     pub(super) fn new(
         destinations: Vec<Destination>,
-        uri: &Uri,
-        contact_user: Option<String>,
+        names_destination: bool,
+        contact: Option<OwnContact>,
         try_for: Duration,
     ) -> Self {
-        let first = destinations.first();
-        let names_destination =
-            first.is_some_and(|first| first.host == uri.host && first.port == uri.port);
         Self {
             destinations: destinations.into(),
             hops: VecDeque::new(),
             spared: VecDeque::new(),
-            is_last_resort: false,
             hop: None,
             destination: None,
             ask: None,
             unreached: None,
             request: Bytes::new(),
-            contact_user,
+            contact,
             names_destination,
             try_for,
             source_port: None,
             tries: 0,
         }
+    }
+
+    /// The next hop that is not spared while another one is left.
+    pub(super) fn next(&mut self, is_resting: impl Fn(&Hop) -> bool) -> Option<Hop> {
+        while let Some(hop) = self.hops.pop_front() {
+            if !is_resting(&hop) {
+                return Some(hop);
+            }
+            // Whatever else there is goes first, also of other destinations.
+            self.spared.push_back((self.destination.clone(), hop));
+        }
+        if !self.destinations.is_empty() {
+            return None;
+        }
+        let (destination, hop) = self.spared.pop_front()?;
+        self.destination = destination;
+        Some(hop)
     }
 
     /// Whether another address or destination is left when this one fails.

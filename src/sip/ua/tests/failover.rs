@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use super::world::{address, usual_manners};
 use super::*;
+use crate::sip::auth::Credentials;
 use crate::sip::location::{Answer, Destination, Fault, Hop, Kind, NoLocation, Record};
-use crate::sip::ua::{Body, EndWhy, Event, Invite, NextHop, SessionId, Targets, Unreached};
-use crate::sip::{Failure, Flow, Message, Method, Protocol, Uri};
+use crate::sip::ua::{
+    Body, EndWhy, Event, Invite, NextHop, OutOfDialog, OwnContact, Series, SessionId, Targets,
+    Unreached,
+};
+use crate::sip::{Failure, Flow, HeaderName, Message, Method, Protocol, Uri};
 
 /// Where nobody lives.
 fn empty(last: u8) -> SocketAddr {
@@ -387,7 +391,7 @@ fn a_request_outside_dialogs_goes_from_address_to_address_too() {
     named(&mut world, &[empty(9), address(B)], 100);
     let request = |world: &World, uri: &str| {
         let invite = towards(world, &[uri]);
-        crate::sip::ua::OutOfDialog {
+        OutOfDialog {
             contact: None,
             manners: None,
             routes: Vec::new(),
@@ -425,6 +429,135 @@ fn a_request_outside_dialogs_goes_from_address_to_address_too() {
         })
     );
     assert!(is_unreached, "{last:?}");
+}
+
+/// A REGISTER as an account sends it.
+fn register(world: &World, uris: &[&str], cseq: u32) -> OutOfDialog {
+    let invite = towards(world, uris);
+    OutOfDialog {
+        method: Method::Register,
+        next_hop: invite.next_hop,
+        uri: invite.uri,
+        from: invite.from,
+        to: invite.to,
+        routes: Vec::new(),
+        contact: Some(OwnContact {
+            user: "81312345678".to_owned(),
+            params: ";expires=600".to_owned(),
+        }),
+        series: Some(Series {
+            call_id: "series".to_owned(),
+            cseq,
+        }),
+        headers: Vec::new(),
+        body: None,
+        credentials: Some(Credentials::new("alice", "secret")),
+        manners: None,
+    }
+}
+
+#[test]
+fn a_register_keeps_its_place_in_its_series_and_has_the_contact_of_its_flow() {
+    let mut world = World::new(18);
+    world.reflex(|world, agent, event| {
+        if let Event::Request {
+            transaction,
+            request,
+            ..
+        } = event
+        {
+            let transaction = *transaction;
+            let challenge = r#"Digest realm="r", nonce="n", qop="auth""#.to_owned();
+            let challenge = [(HeaderName::WwwAuthenticate, challenge)];
+            let is_known = request.header(HeaderName::Authorization).is_some();
+            world.with(agent, |ua, now| match is_known {
+                true => ua.respond(now, transaction, 200, &[], None),
+                false => ua.respond(now, transaction, 401, &challenge, None),
+            });
+        }
+    });
+    // Not located yet, then an address where nobody is, then a challenge.
+    named(&mut world, &[empty(9), address(B)], 100);
+    let request = register(&world, &["sip:b.example"], 7);
+    world.with(A, |ua, now| ua.request(now, request)).unwrap();
+    world.run_for(10_000);
+    let registers = sent(&world, "REGISTER");
+    assert_eq!(registers.len(), 3 + 2, "{:#?}", world.trace());
+    for (number, register) in registers.iter().enumerate() {
+        let contact = register.header_text(HeaderName::Contact).unwrap();
+        assert_eq!(contact, "<sip:81312345678@127.0.0.1:5060>;expires=600");
+        let cseq = register.cseq().unwrap().number;
+        assert_eq!(cseq, if number < 4 { 7 } else { 8 });
+    }
+    // The answered challenge is not forgotten when the next one has to move on.
+    world.sent.clear();
+    let own = format!("sip:{};transport=tcp", address(B));
+    let mut request = register(&world, &[&own, "sip:127.0.0.9"], 9);
+    request.credentials = Some(Credentials::new("bob", "secret"));
+    world.filter = Box::new(|sent| sent.what != "200 REGISTER");
+    world.with(A, |ua, now| ua.request(now, request)).unwrap();
+    world.run_for(40_000);
+    let registers = sent(&world, "REGISTER");
+    let how: Vec<_> = registers
+        .iter()
+        .map(|register| {
+            let contact = register.header_text(HeaderName::Contact).unwrap();
+            let is_tcp = contact.contains("transport=tcp");
+            (is_tcp, register.cseq().unwrap().number)
+        })
+        .collect();
+    assert_eq!(how[..3], [(true, 9), (true, 10), (false, 10)]);
+    world.run_out();
+}
+
+/// Where each request went, and whom its Request-URI names.
+fn addressed(world: &World) -> Vec<(SocketAddr, String)> {
+    let invites = world.sent.iter().filter(|sent| sent.what == "INVITE");
+    let mut all: Vec<_> = invites
+        .map(|sent| {
+            let message = Message::parse(sent.bytes.clone()).unwrap();
+            let host = message.request_uri().unwrap().unwrap().host.to_string();
+            (sent.to, host)
+        })
+        .collect();
+    all.dedup();
+    all
+}
+
+#[test]
+fn a_request_names_the_target_it_goes_to_in_whatever_order_they_are_tried() {
+    let mut world = World::new(19);
+    world.reflex(usual_manners(500, 1000));
+    let own = format!("sip:{}", address(B));
+    let mut invite = towards(&world, &["sip:127.0.0.9:5060", &own]);
+    invite.next_hop = NextHop::Located(Targets {
+        destinations: vec![
+            Destination {
+                order: 1,
+                ..destination("sip:127.0.0.9:5060")
+            },
+            destination(&own),
+        ],
+        try_for: None,
+        source_port: None,
+    });
+    world.place(A, invite);
+    world.run_for(5000);
+    assert_eq!(addressed(&world), [(address(B), "127.0.0.2".to_owned())]);
+    // All of them are dead: each is tried all the same, and named.
+    let mut world = World::new(20);
+    let uris = ["sip:127.0.0.8:5060", "sip:127.0.0.9:5060"];
+    for _ in 0..2 {
+        world.sent.clear();
+        let invite = towards(&world, &uris);
+        let session = world.place(A, invite);
+        world.run_for(5000);
+        world.with(A, |ua, now| ua.cancel(now, session, &[]));
+        let sent = addressed(&world);
+        let named = sent.iter().all(|(to, host)| to.ip().to_string() == *host);
+        assert!(named && sent.len() >= 2, "{sent:?}");
+    }
+    world.run_out();
 }
 
 /// B's Contact is a name.

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::sip::auth::Credentials;
-use crate::sip::ua::{Body, Event, OutOfDialog, ServerTransactionId};
-use crate::sip::{Failure, HeaderName, Message, Method};
+use crate::sip::ua::{Body, Event, OutOfDialog, ServerTransactionId, SessionId};
+use crate::sip::{Failure, HeaderName, Message, Method, ResponseBuilder};
 
 const CHALLENGE: &str = r#"Digest realm="r", nonce="n", qop="auth", algorithm=MD5"#;
 
@@ -188,4 +188,93 @@ fn a_request_that_came_twice_is_asked_about_once() {
     assert!(world.count("OPTIONS") > 2);
     assert_eq!(world.names(B), ["request"]);
     world.run_out();
+}
+
+/// A's call to B, which was challenged and answered.
+fn challenged_call(world: &mut World) -> SessionId {
+    world.reflex(demanding(407));
+    let mut invite = world.call(A);
+    invite.credentials = Some(Credentials::new("alice", "secret"));
+    let session = world.place(A, invite);
+    world.run_for(100);
+    assert_eq!(world.names(A), ["answered"]);
+    session
+}
+
+/// B's proxy refuses the last request of a kind with another challenge.
+fn challenge_again(world: &mut World, method: &str, challenge: &str) {
+    let request = world.sent.iter().rev().find(|sent| sent.what == method);
+    let request = Message::parse(request.unwrap().bytes.clone()).unwrap();
+    let response = ResponseBuilder::response(&request, 407, None)
+        .to_tag("proxy")
+        .header(HeaderName::ProxyAuthenticate, challenge)
+        .build();
+    world.inject(A, response);
+}
+
+fn nonce_of(world: &World, what: &str) -> Option<String> {
+    let sent = world.sent.iter().rev().find(|sent| sent.what == what)?;
+    let message = Message::parse(sent.bytes.clone()).unwrap();
+    let value = message.header_text(HeaderName::ProxyAuthorization)?;
+    let rest = value.split_once("nonce=\"")?.1;
+    Some(rest.split_once('"')?.0.to_owned())
+}
+
+#[test]
+fn a_bye_whose_nonce_ran_out_is_sent_again() {
+    let mut world = World::new(7);
+    let session = challenged_call(&mut world);
+    world.filter = Box::new(|sent| sent.what != "BYE");
+    world.with(A, |ua, now| ua.bye(now, session, &[]));
+    assert_eq!(nonce_of(&world, "BYE").as_deref(), Some("n"));
+    // The proxy does not say that the old one is stale.
+    challenge_again(&mut world, "BYE", &CHALLENGE.replace("\"n\"", "\"n2\""));
+    assert_eq!(nonce_of(&world, "BYE").as_deref(), Some("n2"));
+    // That was its one chance.
+    challenge_again(&mut world, "BYE", &CHALLENGE.replace("\"n\"", "\"n3\""));
+    assert_eq!(world.count("BYE"), 2);
+    assert_eq!(world.names(A), ["answered", "ended: local bye"]);
+    world.filter = Box::new(|_| true);
+    let theirs = world.events[B].iter().rev().find_map(|event| match event {
+        Event::Incoming { session, .. } => Some(*session),
+        _ => None,
+    });
+    world.with(B, |ua, now| ua.bye(now, theirs.unwrap(), &[]));
+    world.run_out();
+}
+
+#[test]
+fn a_callee_behind_the_proxy_is_not_answered() {
+    let callee = r#"Digest realm="callee", nonce="x", qop="auth""#;
+    // In the call that taught us who the carrier is, and in the next.
+    for is_known in [false, true] {
+        let mut world = World::new(8);
+        let credentials = Credentials::new("alice", "secret");
+        if is_known {
+            world.reflex(demanding(401));
+            let mut request = options(&world, Method::Register);
+            request.credentials = Some(credentials.clone());
+            world.with(A, |ua, now| ua.request(now, request)).unwrap();
+            world.run_for(100);
+        }
+        world.reflex(|_, _, _| {});
+        world.filter = Box::new(|_| false);
+        let mut invite = world.call(A);
+        invite.credentials = Some(credentials);
+        world.place(A, invite);
+        if !is_known {
+            challenge_again(&mut world, "INVITE", CHALLENGE);
+        }
+        let before = world.count("INVITE");
+        challenge_again(&mut world, "INVITE", callee);
+        assert_eq!(world.count("INVITE"), before);
+        assert_eq!(world.names(A).last(), Some(&"failed"));
+        let answered = world
+            .sent
+            .iter()
+            .any(|sent| String::from_utf8_lossy(&sent.bytes).contains("realm=\"callee\""));
+        assert!(!answered);
+        world.filter = Box::new(|_| true);
+        world.run_out();
+    }
 }

@@ -30,6 +30,7 @@ enum Item {
 pub(super) struct Sent {
     pub(super) at: Timestamp,
     pub(super) from: usize,
+    pub(super) to: SocketAddr,
     pub(super) number: usize,
     /// `INVITE`, `180 INVITE`, ...
     pub(super) what: String,
@@ -198,6 +199,7 @@ impl World {
         let sent = Sent {
             at: self.now,
             from,
+            to: flow.remote,
             number: self.sent.len(),
             what: describe(&message),
             bytes: bytes.clone(),
