@@ -43,6 +43,8 @@ pub(crate) struct Identity {
 pub(crate) struct Outward {
     /// The dialled number as the trunk wants it.
     pub(crate) number: String,
+    /// The number the call shows, or would if it were not withheld.
+    pub(crate) shown: String,
     /// From, without a tag.
     pub(crate) from: NameAddr,
     /// The headers that go with it.
@@ -403,6 +405,7 @@ impl Core {
         let prefix = read.as_ref().map_or("", |_| prefix_of(site, trunk, asked));
         Ok(Outward {
             number: format!("{prefix}{}", dialled(site, trunk, number)),
+            shown: chosen,
             from: presented.from,
             headers: presented.headers,
         })

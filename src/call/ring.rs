@@ -109,6 +109,9 @@ impl Core {
         let address = CarrierAddress::new(hands, &trunk, ends, number, &caller);
         let (host, wanted) = (address.from, address.request);
         let outward = self.outward(hands, &trunk, number, host, &wanted)?;
+        // Each account has a route of its own, and a password.
+        let account = trunk.account_of(&outward.shown);
+        let caller = account.map_or(caller, |account| account.user.clone());
         let address = CarrierAddress::new(hands, &trunk, ends, &outward.number, &caller);
         let target = Placed {
             to: Some(address.to),
@@ -129,7 +132,7 @@ impl Core {
             names_referrer: trunk.transfer.referred_by,
             from: outward.from,
             headers: outward.headers,
-            credentials: trunk.credentials.clone(),
+            credentials: trunk.credentials_for(&outward.shown).cloned(),
             manners: Some(trunk.profile.manners.clone()),
             terms: trunk.profile.terms,
         };

@@ -98,7 +98,13 @@ impl Office {
         }
         for trunk in &newer.trunks {
             let before = self.trunk(&trunk.name);
-            if before.is_some_and(|before| before.credentials != trunk.credentials) {
+            let secrets = |trunk: &Trunk| {
+                let accounts = trunk.accounts.iter();
+                let accounts = accounts.map(|account| account.credentials.clone());
+                let all: Vec<_> = accounts.chain([trunk.credentials.clone()]).collect();
+                all
+            };
+            if before.is_some_and(|before| secrets(before) != secrets(trunk)) {
                 changes
                     .changed
                     .push(format!("credentials of trunk {}", trunk.name));
@@ -144,9 +150,20 @@ impl Office {
             add("trunk", name, content);
         }
         for phone in &self.phones {
-            let rights = (phone.may_transfer, phone.replaces, phone.redirects);
-            let content = format!("{} {:?} {rights:?}", phone.display_name, phone.shows);
-            add("phone", &phone.number, content);
+            let Phone {
+                number,
+                display_name,
+                ha1: _,
+                networks,
+                may_transfer,
+                replaces,
+                shows,
+                redirects,
+            } = phone;
+            let content = format!(
+                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?}"
+            );
+            add("phone", number, content);
         }
         for worker in &self.plan.workers {
             add("agent", &worker.name, format!("{worker:?}"));
@@ -166,6 +183,9 @@ impl Office {
         }
         for (name, flow) in &self.flows {
             add("flow", name, format!("{flow:?}"));
+        }
+        if let Some(trunk) = self.numbers.emergency_trunk() {
+            add("emergency", "calls", trunk.to_owned());
         }
         for entry in self.numbers.entries() {
             let content = format!("{:?} {:?}", entry.meaning, entry.reach);

@@ -19,6 +19,8 @@ use crate::voice::Voice;
 pub(crate) enum Manners {
     /// Rings and answers after so many milliseconds.
     Answers(u64),
+    /// Wants to know who calls (407), and answers whoever says it.
+    Challenges,
     /// Sends early media and answers after so many milliseconds.
     Early(u64),
     /// Refuses with a status.
@@ -333,6 +335,15 @@ impl Peer {
             Event::Incoming {
                 session, request, ..
             } => {
+                let says_who = request
+                    .header_text(HeaderName::ProxyAuthorization)
+                    .is_some();
+                if self.manners == Manners::Challenges && !says_who {
+                    let challenge = "Digest realm=\"carrier\", nonce=\"1\", qop=\"auth\"";
+                    let challenge = [(HeaderName::ProxyAuthenticate, challenge.to_owned())];
+                    self.ua.reject(now, session, 407, &challenge);
+                    return None;
+                }
                 let wish = self.incoming(now, session, request.body());
                 let by = request.header_text(HeaderName::ReferredBy);
                 self.talk(session)?.referred_by = by.map(|by| by.into_owned());
@@ -471,6 +482,7 @@ impl Peer {
         let offer = Description::parse(offer).ok();
         let mut talk = Talk::new(session, voice, local, offer);
         let wish = match self.manners {
+            Manners::Challenges => Some((Duration::from_millis(1), Wish::Answer(session))),
             Manners::Answers(ms) => {
                 self.ua.ring(now, session, 180, &[], None);
                 Some((Duration::from_millis(ms), Wish::Answer(session)))

@@ -238,6 +238,32 @@ fn early_media_of_a_phone_that_sends_the_call_on_gives_way() {
     world.finish();
 }
 
+#[test]
+fn a_trunk_with_accounts_alone_answers_a_challenge_to_a_call() {
+    let account =
+        |user: &str| format!("[[trunk.account]]\nuser = \"{user}\"\npassword = \"env:LINE\"\n");
+    let accounts = account("81399998888") + &account("81312345678");
+    let office = changed(&[(
+        "trunks.toml",
+        "# referred_by = false",
+        &format!("{accounts}# referred_by = false"),
+    )]);
+    let mut world = World::with(1211, office);
+    let carrier = world.carrier();
+    world.peers[carrier].manners = Manners::Challenges;
+    let phone = world.phone("1005", Manners::Rings);
+    world.with_peer(phone, |peer, now| peer.call(now, "00398765432", "1005"));
+    world.until_answered(phone, 0);
+    let sent = invites(&world, "carrier");
+    assert!(
+        sent[1].has("username=\"81312345678\""),
+        "the shown number's"
+    );
+    world.hang_up(phone, 0);
+    world.run_for(1000);
+    world.finish();
+}
+
 /// A call out by `demo` whose carrier has a name, and its phone.
 fn out_by_name(keys: &str) -> (World, usize, usize) {
     let keys = format!("name = \"demo\"\n{keys}");

@@ -189,7 +189,9 @@ impl Site {
             NumberFormat::Subscriber => {
                 let own = self.own_area();
                 let local = own.and_then(|own| digits.strip_prefix(own.as_str()));
-                match local {
+                // Alone it may mean something else: 110 in Berlin's 030 110.
+                let means_the_same = |local: &&str| self.e164(local).as_ref() == Some(e164);
+                match local.filter(means_the_same) {
                     Some(local) if number.kind == NumberKind::Geographic => local.to_owned(),
                     _ => self.national(digits),
                 }
