@@ -36,6 +36,8 @@ mod contacts;
 mod dial;
 #[path = "simulation/fuzz.rs"]
 mod fuzz;
+#[path = "simulation/guard.rs"]
+mod guard;
 #[path = "simulation/hold.rs"]
 mod hold;
 #[path = "simulation/joined.rs"]

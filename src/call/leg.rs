@@ -8,6 +8,7 @@ use super::way_out::WayOut;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::events::{MediaSummary, Role};
 use crate::media::LegState;
+use crate::registrar::Binding;
 use crate::sdp::{Description, LocalMedia, Negotiated};
 use crate::sip::ua::SessionId;
 use crate::sip::{Flow, NameAddr};
@@ -26,6 +27,9 @@ pub(crate) struct Leg {
     pub(crate) trunk: Option<String>,
     /// Where the leg's requests came from or go to.
     pub(crate) flow: Flow,
+    /// What the phone that is rung had registered.
+    #[serde(skip)]
+    pub(crate) binding: Option<Box<Binding>>,
     pub(crate) progress: Progress,
     /// What we say of our side in SDP; `None` until a port was opened.
     pub(crate) local: Option<LocalMedia>,
@@ -99,6 +103,7 @@ impl Leg {
             agent: None,
             trunk: None,
             flow,
+            binding: None,
             progress: Progress::Arriving,
             local: None,
             negotiated: None,

@@ -8,6 +8,7 @@ use super::hands::{Hands, own_address};
 use super::refer::referred_by;
 use crate::base::LegId;
 use crate::events::Role;
+use crate::registrar::Binding;
 use crate::sdp;
 use crate::sip::ua::{Invite, NextHop, Targets, Terms};
 use crate::sip::{Flow, HeaderName, Host, NameAddr, Uri};
@@ -34,16 +35,26 @@ impl Core {
         let mut legs = Vec::with_capacity(bindings.len());
         let mut refusal = 480;
         for binding in bindings {
-            let here = binding.flow.local;
+            // RFC 3327 §5.2: the first proxy is where the call goes, whichever way the REGISTER came.
+            let proxy = binding.path.first();
+            let (here, next_hop) = match proxy.and_then(|proxy| Target::of(&proxy.uri)) {
+                Some(proxy) => {
+                    let here = own_address(hands.listeners, None, &proxy);
+                    let next_hop = NextHop::from(vec![proxy]);
+                    (here.unwrap_or(binding.flow.local), next_hop)
+                }
+                None => (binding.flow.local, binding.flow.into()),
+            };
             let host = (Host::from(here.ip()), Some(here.port()));
             let (from, headers) = self.inward_from(&generation, phone, &host.0, host.1);
             let target = Placed {
                 to: None,
-                routes: binding.path,
+                routes: binding.path.clone(),
                 media: None,
-                uri: binding.contact,
+                uri: binding.contact.clone(),
                 here,
-                next_hop: binding.flow.into(),
+                next_hop,
+                binding: Some(Box::new(binding)),
                 role,
                 party: phone.to_owned(),
                 agent: agent.map(str::to_owned),
@@ -113,6 +124,7 @@ impl Core {
                 try_for: trunk.try_for,
                 source_port: trunk.profile.source_port,
             }),
+            binding: None,
             role: Role::Callee,
             party: number.to_owned(),
             agent: None,
@@ -157,6 +169,7 @@ impl Core {
             uri: uri.clone().without_headers(),
             here,
             next_hop: vec![destination].into(),
+            binding: None,
             role: Role::Callee,
             party: format!("{}@{}", uri.user_decoded(), uri.host),
             agent: None,
@@ -215,6 +228,7 @@ impl Core {
         let flow = flow.unwrap_or_else(|| Flow::udp(nowhere, nowhere));
         let mut leg = self.outgoing(id, session, target.role, target.party, flow, local);
         leg.agent = target.agent;
+        leg.binding = target.binding;
         leg.trunk = target.trunk;
         leg.shown_as = shown_as;
         self.add_leg(hands, leg);
@@ -232,6 +246,8 @@ struct Placed {
     /// Proxies on the way (RFC 3327).
     routes: Vec<NameAddr>,
     next_hop: NextHop,
+    /// What the phone had registered, when one is rung.
+    binding: Option<Box<Binding>>,
     /// Our address towards the far end.
     here: SocketAddr,
     role: Role,

@@ -218,6 +218,9 @@ impl Changes {
                 "sip.large_requests",
                 old.sip.longest_datagram != new.sip.longest_datagram,
             ),
+            ("sip.dns", old.sip.dns != new.sip.dns),
+            ("sip.t1", old.sip.t1 != new.sip.t1),
+            ("sip.try_for", old.sip.try_for != new.sip.try_for),
             ("media.ports", old.media.ports != new.media.ports),
             ("media.workers", old.media.workers != new.media.workers),
             (
@@ -229,12 +232,26 @@ impl Changes {
             ("data", old.data != new.data),
             ("sounds", old.sounds != new.sounds),
             ("recordings", old.recordings != new.recordings),
+            ("trace.hep", old.trace.hep != new.trace.hep),
+            ("trace.megabytes", old.trace.octets != new.trace.octets),
         ];
         let live = [
             ("max_calls", old.max_calls != new.max_calls),
             ("drain", old.drain != new.drain),
             ("site", old.site != new.site),
             ("sip.tls", old.sip.tls != new.sip.tls),
+            ("sip.auth", old.sip.defence.auth != new.sip.defence.auth),
+            (
+                "sip.acl, sip.limits or sip.bans",
+                old.sip.defence.rules != new.sip.defence.rules,
+            ),
+            (
+                "sip.redirect_domains",
+                old.sip.redirect_domains != new.sip.redirect_domains,
+            ),
+            ("dialogs", old.dialogs != new.dialogs),
+            ("transfer", old.transfers != new.transfers),
+            ("trace.numbers", old.trace.numbers != new.trace.numbers),
         ];
         let names = |settings: &[(&str, bool)]| -> Vec<String> {
             let differing = settings.iter().filter(|(_, differs)| *differs);

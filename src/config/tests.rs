@@ -532,6 +532,36 @@ fn a_reload_tells_what_changes_and_what_needs_a_restart() {
          after a restart only: media.workers"
     );
     assert_eq!(after.changes_to(&before).removed, ["number 11", "phone 11"]);
+    let before = after;
+    let node = "name = \"a\"\nregion = \"b\"\nmax_calls = 6\n[media]\nworkers = 3\n";
+    for (text, said) in [
+        ("[trace]\nnumbers = \"masked\"", "changed: trace.numbers"),
+        (
+            "[trace]\nmegabytes = 3",
+            "after a restart only: trace.megabytes",
+        ),
+        (
+            "[trace]\nhep = \"192.0.2.9:9060\"",
+            "after a restart only: trace.hep",
+        ),
+        ("[sip]\nt1 = \"1s\"", "after a restart only: sip.t1"),
+        (
+            "[sip]\ntry_for = \"2s\"",
+            "after a restart only: sip.try_for",
+        ),
+        (
+            "[sip.dns]\nservers = [\"192.0.2.53\"]",
+            "after a restart only: sip.dns",
+        ),
+        (
+            "[sip.bans]\nfailures = 3",
+            "changed: sip.acl, sip.limits or sip.bans",
+        ),
+        ("[dialogs]\nupdate = false", "changed: dialogs"),
+    ] {
+        write("node.toml", &format!("{node}{text}\n"));
+        assert_eq!(before.changes_to(&load()).to_string(), said, "{text}");
+    }
 }
 
 proptest::proptest! {

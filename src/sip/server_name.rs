@@ -46,6 +46,13 @@ impl ServerName {
         Some(number)
     }
 
+    /// Whether the name has a number already.
+    #[cfg(test)]
+    pub(crate) fn is_known(name: &str) -> bool {
+        let table = TABLE.read().unwrap_or_else(PoisonError::into_inner);
+        table.numbers.contains_key(name)
+    }
+
     /// The name, lower case, without a final dot.
     pub fn as_str(self) -> &'static str {
         let table = TABLE.read().unwrap_or_else(PoisonError::into_inner);

@@ -397,7 +397,7 @@ impl World {
                 let at = self.link.heard(self.now, Hallway::ToRouter);
                 self.put(at, Item::Command(command));
             }
-            Output::Alias { .. } | Output::Silence { .. } => {}
+            Output::Alias { .. } | Output::Known(_) | Output::Silence { .. } => {}
             Output::Transmit { flow, bytes } => self.send_to(flow, bytes),
         }
     }
