@@ -239,6 +239,31 @@ fn early_media_of_a_phone_that_sends_the_call_on_gives_way() {
 }
 
 #[test]
+fn whom_we_called_sends_nothing_on_when_he_is_transferred() {
+    for referred_by in [false, true] {
+        let keys = format!("forwarding = \"diversion\"\nreferred_by = {referred_by}");
+        let mut world = World::with(1212, demo(&keys));
+        let carrier = world.carrier();
+        world.peers[carrier].manners = Manners::Answers(300);
+        let phone = world.phone("1005", Manners::Rings);
+        world.with_peer(phone, |peer, now| peer.call(now, "00398765432", "1005"));
+        world.until_answered(phone, 0);
+        world.run_for(300);
+        world.with_peer(phone, |peer, now| {
+            peer.refer(now, 0, "<sip:00311112222@127.0.0.1>");
+        });
+        world.until_answered(carrier, 1);
+        world.run_for(300);
+        let sent = invites(&world, "carrier");
+        assert_eq!(sent[1].has("Diversion: <sip:1005@"), referred_by);
+        assert_eq!(sent[1].has("Diversion: "), referred_by);
+        world.hang_up(carrier, 0);
+        world.finish();
+        assert!(world.record().diversions.is_empty());
+    }
+}
+
+#[test]
 fn a_trunk_with_accounts_alone_answers_a_challenge_to_a_call() {
     let account =
         |user: &str| format!("[[trunk.account]]\nuser = \"{user}\"\npassword = \"env:LINE\"\n");
