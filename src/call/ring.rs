@@ -9,6 +9,7 @@ use super::refer::referred_by;
 use crate::base::LegId;
 use crate::events::Role;
 use crate::sdp;
+use crate::sip::location::Urgency;
 use crate::sip::ua::{Invite, NextHop, Targets, Terms};
 use crate::sip::{HeaderName, Host, NameAddr, Uri};
 use crate::trunk::Target;
@@ -110,6 +111,10 @@ impl Core {
                 destinations,
                 try_for: trunk.try_for,
                 source_port: trunk.profile.source_port,
+                urgency: match is_emergency {
+                    true => Urgency::Emergency,
+                    false => Urgency::Usual,
+                },
             }),
             role: Role::Callee,
             party: number.to_owned(),

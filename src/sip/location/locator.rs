@@ -13,7 +13,7 @@ use super::choice::by_priority_and_weight;
 use super::destination::{Destination, Hop, Means};
 use super::plan::{Freshness, NoLocation, Plan, plan};
 use super::question::{Answer, Question};
-use super::rest::{Fault, Rest};
+use super::rest::{Fault, Rest, Urgency};
 
 /// Bounds in time.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +70,7 @@ pub struct Locator {
 struct Ask {
     destination: Destination,
     freshness: Freshness,
+    urgency: Urgency,
     /// The watch it is for, when nobody else waits.
     watch: Option<(Arc<str>, usize)>,
 }
@@ -114,13 +115,18 @@ impl Locator {
     }
 
     /// Where a destination is.
-    pub fn locate(&mut self, now: Timestamp, destination: &Destination) -> Located {
+    pub fn locate(
+        &mut self,
+        now: Timestamp,
+        destination: &Destination,
+        urgency: Urgency,
+    ) -> Located {
         match self.plan(now, destination, Freshness::Fresh) {
             Plan::Failed(why) => Located::Now(Err(why)),
-            Plan::Ready(hops) => Located::Now(self.sift(now, hops)),
+            Plan::Ready(hops) => Located::Now(self.sift(now, hops, urgency)),
             Plan::Needs(_) if self.asks.len() >= MAX_ASKS => Located::Now(Err(NoLocation::Busy)),
             Plan::Needs(needs) => {
-                let id = self.add_ask(now, destination.clone(), None);
+                let id = self.add_ask(now, destination.clone(), urgency, None);
                 self.ask(now, id, needs);
                 Located::Later(id)
             }
@@ -130,7 +136,10 @@ impl Locator {
     /// The first hop to a destination as far as is known at this instant, old records included.
     pub fn known(&mut self, now: Timestamp, destination: &Destination) -> Option<Hop> {
         match self.plan(now, destination, Freshness::Stale) {
-            Plan::Ready(hops) => self.rest.sift(now, hops).into_iter().next(),
+            Plan::Ready(hops) => {
+                let hops = self.rest.sift(now, hops, Urgency::Usual);
+                hops.into_iter().next()
+            }
             Plan::Failed(_) | Plan::Needs(_) => None,
         }
     }
@@ -291,8 +300,13 @@ impl Locator {
         )
     }
 
-    fn sift(&self, now: Timestamp, hops: Vec<Hop>) -> Result<Vec<Hop>, NoLocation> {
-        let hops = self.rest.sift(now, hops);
+    fn sift(
+        &self,
+        now: Timestamp,
+        hops: Vec<Hop>,
+        urgency: Urgency,
+    ) -> Result<Vec<Hop>, NoLocation> {
+        let hops = self.rest.sift(now, hops, urgency);
         if hops.is_empty() {
             Err(NoLocation::Resting)
         } else {
@@ -304,6 +318,7 @@ impl Locator {
         &mut self,
         now: Timestamp,
         destination: Destination,
+        urgency: Urgency,
         watch: Option<(Arc<str>, usize)>,
     ) -> AskId {
         self.last_ask += 1;
@@ -311,6 +326,7 @@ impl Locator {
         let ask = Ask {
             destination,
             freshness: Freshness::Fresh,
+            urgency,
             watch,
         };
         self.asks.insert(id, ask);
@@ -366,7 +382,7 @@ impl Locator {
         match ask.watch {
             Some((host, way)) => self.watched_again(&host, way, result),
             None => {
-                let result = result.and_then(|hops| self.sift(now, hops));
+                let result = result.and_then(|hops| self.sift(now, hops, ask.urgency));
                 self.located.push_back((id, result));
             }
         }
@@ -389,7 +405,8 @@ impl Locator {
                 Plan::Failed(why) => self.watched_again(&host, way, Err(why)),
                 Plan::Ready(hops) => self.watched_again(&host, way, Ok(hops)),
                 Plan::Needs(needs) => {
-                    let id = self.add_ask(now, destination, Some((host.clone(), way)));
+                    let watch = Some((host.clone(), way));
+                    let id = self.add_ask(now, destination, Urgency::Usual, watch);
                     self.ask(now, id, needs);
                 }
             }

@@ -1,8 +1,10 @@
 //! REFER, NOTIFY, SUBSCRIBE and Replaces: who may say what when, and what is left afterwards.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::base::Timestamp;
-use crate::sip::ua::{Event, ReferId, Replaced, SessionId};
+use crate::sip::ua::{Event, Manners, ReferId, Replaced, SessionId};
 use crate::sip::{HeaderName, Message, Replaces};
 
 /// A call between A and B; B asks A to call somebody else. A's session, B's, and the REFER.
@@ -370,5 +372,39 @@ fn transfers_survive_a_bad_link() {
             hang_up(agent, session)(&mut world);
         }
         world.run_out();
+    }
+}
+
+#[test]
+fn transfers_are_written_as_the_peer_wants_them_to_the_end() {
+    let mut world = World::new(30);
+    let (ours, theirs) = world.connect();
+    let manners = Arc::new(Manners {
+        rport: false,
+        ..Manners::default()
+    });
+    for (agent, session) in [(A, ours), (B, theirs)] {
+        let manners = Arc::clone(&manners);
+        world.with(agent, |ua, _| ua.set_manners(session, manners));
+    }
+    let refer = world
+        .with(B, |b, now| {
+            b.refer(now, theirs, "<sip:carol@127.0.0.9>", &[])
+        })
+        .unwrap();
+    world.run_for(20);
+    accept(&mut world, ours, refer);
+    world.run_for(20);
+    hang_up(B, theirs)(&mut world);
+    world.run_for(20);
+    // The call is over, the subscription is not.
+    notify(&mut world, ours, refer, 200);
+    world.run_out();
+    let ours = |sent: &&super::world::Sent| ["REFER", "NOTIFY"].contains(&&*sent.what);
+    let all: Vec<_> = world.sent.iter().filter(ours).collect();
+    assert_eq!(all.len(), 3, "{:#?}", world.trace());
+    for sent in all {
+        let text = String::from_utf8_lossy(&sent.bytes);
+        assert!(!text.contains("rport"), "{text}");
     }
 }

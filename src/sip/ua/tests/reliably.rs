@@ -334,3 +334,37 @@ fn cancel_says_why() {
         Some(Event::Cancelled { reason: Some(reason), .. }) if reason == "SIP;cause=200"
     ));
 }
+
+#[test]
+fn what_becomes_of_an_offer_to_a_lost_fork_does_not_touch_the_call() {
+    let mut world = able(13);
+    world.filter = Box::new(|_| false);
+    let session = world.invite(A);
+    let invite = Message::parse(world.sent[0].bytes.clone()).unwrap();
+    let of_fork = |status, tag: &str| {
+        ResponseBuilder::response(&invite, status, None)
+            .to_tag(tag)
+            .header(HeaderName::Contact, "<sip:fork@127.0.0.2>")
+            .header(HeaderName::Allow, "INVITE, UPDATE")
+    };
+    let early = of_fork(183, "one")
+        .header(HeaderName::Require, "100rel")
+        .header(HeaderName::RSeq, 1)
+        .body("application/sdp", "answer");
+    world.inject(A, early.build());
+    world.with(A, |ua, now| ua.update(now, session, Body::sdp("new offer")));
+    let update = last(&world, "UPDATE");
+    assert_eq!(update.to().unwrap().tag(), Some("one"));
+    world.inject(A, of_fork(200, "two").build());
+    let names = ["progress", "reoffer failed", "answered"];
+    assert_eq!(world.names(A), names);
+    let gone = ResponseBuilder::response(&update, 481, None).build();
+    world.inject(A, gone);
+    assert_eq!(world.names(A), names);
+    assert_eq!(world.count("BYE"), 0);
+    // And the call may be offered something.
+    world.with(A, |ua, now| ua.update(now, session, Body::sdp("another")));
+    assert_eq!(last(&world, "UPDATE").to().unwrap().tag(), Some("two"));
+    world.with(A, |ua, now| ua.bye(now, session, &[]));
+    world.run_out();
+}
