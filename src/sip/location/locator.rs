@@ -216,7 +216,8 @@ impl Locator {
             .means
             .local_with(hop.protocol, hop.address.ip(), port)?;
         let name = hop.name.as_deref().filter(|_| hop.protocol.is_secure());
-        let name = name.and_then(ServerName::new);
+        // A target of the configuration has its number already.
+        let name = name.and_then(ServerName::met);
         Some(Flow::new(hop.protocol, local, hop.address).named(name))
     }
 

@@ -62,7 +62,7 @@ impl UserAgent {
                 self.reply_with_contact(now, session, request, reply);
             }
         }
-        self.release_accept(now, session);
+        self.next_provisional(now, session);
         self.settle(now, session);
     }
 
@@ -75,7 +75,7 @@ impl UserAgent {
         self.reply_in(now, session, request, Reply::status(status.clamp(300, 699)));
         self.transactions
             .set_owner(theirs.transaction, Owner::Nobody);
-        self.release_accept(now, session);
+        self.next_provisional(now, session);
         self.settle(now, session);
     }
 

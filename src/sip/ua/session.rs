@@ -65,10 +65,12 @@ pub(super) enum Deadline {
     Repeat,
     /// A re-INVITE or UPDATE refused with 491 may be tried again (RFC 3261 §14.1).
     Retry,
+    /// A subscription that a REFER made is over (RFC 6665 §4.1.2.3).
+    Unsubscribe,
 }
 
 impl Deadline {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Answer,
         Self::Expire,
         Self::NoAck,
@@ -78,6 +80,7 @@ impl Deadline {
         Self::Renew,
         Self::Repeat,
         Self::Retry,
+        Self::Unsubscribe,
     ];
 }
 

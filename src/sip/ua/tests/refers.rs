@@ -277,15 +277,61 @@ fn only_what_a_refer_made_can_be_subscribed_to() {
         assert_eq!(answer.unwrap().what, status, "{lines}");
         world.run_for(20);
     }
-    // One NOTIFY for the refresh; after the end none, whatever happens.
+    // One NOTIFY for each; after the end none, whatever happens.
     notify(&mut world, ours, refer, 200);
     world.run_for(20);
-    assert_eq!(said(&world).len(), said_before + 1);
+    assert_eq!(
+        said(&world)[said_before..],
+        [
+            "SIP/2.0 100 Trying refer active",
+            "SIP/2.0 100 Trying refer terminated",
+        ]
+    );
     // A NOTIFY nobody asked for.
     let text = in_dialog(&world, "NOTIFY", 105, "Event: refer\r\n");
     world.inject(A, text);
     assert_eq!(world.count("481 NOTIFY"), 1);
     hang_up(A, ours)(&mut world);
+    world.run_out();
+}
+
+#[test]
+fn a_subscription_nobody_ends_ends_by_itself() {
+    // In a call that goes on, and after one that is over.
+    for goes_on in [true, false] {
+        let mut world = World::new(14);
+        let (ours, theirs, refer) = referred(&mut world, &[]);
+        accept(&mut world, ours, refer);
+        world.run_for(20);
+        if !goes_on {
+            hang_up(B, theirs)(&mut world);
+        }
+        world.run_for(599_000);
+        assert_eq!(said(&world), ["SIP/2.0 100 Trying refer active"]);
+        world.run_for(1000);
+        let last = "SIP/2.0 100 Trying refer terminated";
+        assert_eq!(said(&world).last().map(String::as_str), Some(last));
+        if goes_on {
+            hang_up(B, theirs)(&mut world);
+        }
+        world.run_out();
+    }
+}
+
+#[test]
+fn a_restored_dialog_does_not_wait_for_an_answer_to_the_last_notify() {
+    let mut world = World::new(15);
+    let (ours, theirs, refer) = referred(&mut world, &[]);
+    accept(&mut world, ours, refer);
+    world.run_for(20);
+    world.filter = Box::new(|sent| sent.what != "200 NOTIFY");
+    notify(&mut world, ours, refer, 200);
+    let frozen = world.agents[A].checkpoint(ours).unwrap();
+    world.run_for(20);
+    world.filter = Box::new(|_| true);
+    world.agents[A] = super::world::agent(A, 99);
+    world.with(A, |a, now| a.restore(now, frozen));
+    hang_up(B, theirs)(&mut world);
     world.run_out();
 }
 

@@ -222,6 +222,37 @@ fn early_updates_that_cross_are_refused_and_come_again() {
 }
 
 #[test]
+fn after_a_prack_with_an_offer_the_next_response_goes() {
+    for is_taken in [true, false] {
+        let mut world = able(14);
+        let ours = world.invite(A);
+        world.run_for(20);
+        let theirs = world.session_of(B);
+        world.filter = Box::new(|sent| sent.what != "PRACK");
+        ring(&mut world, theirs, Some("answer"));
+        ring(&mut world, theirs, Some("answer"));
+        world.run_for(20);
+        // A has changed its mind since: its PRACK offers anew (RFC 3262 §5).
+        let prack = String::from_utf8(last(&world, "PRACK").bytes().to_vec()).unwrap();
+        let offer = "Content-Type: application/sdp\r\nContent-Length: 9\r\n\r\nnew offer";
+        world.filter = Box::new(|_| true);
+        world.inject(B, prack.replace("Content-Length: 0\r\n\r\n", offer));
+        assert_eq!(world.names(B).last(), Some(&"reoffer"));
+        assert_eq!(world.count("183 INVITE"), 1);
+        world.with(B, |b, now| match is_taken {
+            true => b.answer_reoffer(now, theirs, Some(Body::sdp("new answer"))),
+            false => b.refuse_reoffer(now, theirs, 488),
+        });
+        world.run_for(20);
+        assert_eq!(world.count("183 INVITE"), 2, "{:#?}", world.trace());
+        assert_eq!(world.names(A), ["progress", "progress"]);
+        accept(&mut world, theirs);
+        world.run_for(20);
+        hang_up(&mut world, ours);
+    }
+}
+
+#[test]
 fn terms_that_do_not_fit_are_refused_by_name() {
     let [off, demands] = [Reliable::Off, Reliable::Required].map(|reliable| Terms {
         reliable,
