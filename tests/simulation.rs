@@ -36,8 +36,12 @@ mod contacts;
 mod dial;
 #[path = "simulation/fuzz.rs"]
 mod fuzz;
+#[path = "simulation/guard.rs"]
+mod guard;
 #[path = "simulation/hold.rs"]
 mod hold;
+#[path = "simulation/joined.rs"]
+mod joined;
 #[path = "simulation/loss.rs"]
 mod loss;
 #[path = "simulation/reload.rs"]
@@ -50,3 +54,5 @@ mod story;
 mod transfer;
 #[path = "simulation/treatment.rs"]
 mod treatment;
+#[path = "simulation/trunks.rs"]
+mod trunks;

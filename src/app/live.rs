@@ -1,6 +1,5 @@
 //! What HTTP sees of the running switch.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -22,19 +21,20 @@ use crate::http::metrics::{
     TransportSnapshot,
 };
 use crate::http::{Live, view};
-use crate::media::{Capture, Captured, Command, Engine};
+use crate::media::{Captured, Engine};
 use crate::registrar::Registrar;
 use crate::router::{Explanation, RouterHandle, RouterView};
 use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::sip::auth::Challenger;
 use crate::sip::guard::{Attack, Ban, Guard};
-use crate::sip::trace::{ExportStats, Numbers, Traced};
+use crate::sip::trace::{Exporter, Numbers, Traced};
 use crate::sip::transport::{Tls, TransportStats};
 use crate::store::{Progress, Records};
 use crate::trunk::{Carriers, TrunkView};
 
 use super::trunk_ear;
+use super::views::Views;
 
 /// Handles to every room, for those who look in from outside.
 pub(super) struct House {
@@ -53,7 +53,8 @@ pub(super) struct House {
     pub(super) tls: Tls,
     pub(super) progress: Arc<Progress>,
     pub(super) logging: Logging,
-    pub(super) exported: Option<Arc<ExportStats>>,
+    pub(super) exporter: Option<Exporter>,
+    pub(super) views: Views,
     pub(super) generation: AtomicU64,
     pub(super) office: ArcSwap<Office>,
     pub(super) directory: PathBuf,
@@ -180,36 +181,23 @@ impl Live for House {
     }
 
     fn watch(&self, id: &str, time: Duration) -> Vec<Captured> {
-        let capture = Arc::new(Capture::new(CAPTURE_ROOM));
-        let (mut watched, mut packets) = (HashSet::new(), Vec::new());
+        let Some(mut view) = self.views.open(&self.engine) else {
+            tracing::warn!("media workers hold earlier captures: no other begins");
+            return Vec::new();
+        };
+        let mut packets = Vec::new();
         let end = Instant::now() + time;
         while let Some(record) = self.call(id).filter(|record| record.ended.is_none()) {
-            for leg in record.legs.iter().filter(|leg| leg.ended.is_none()) {
-                if watched.insert(leg.leg) {
-                    let (leg, capture) = (leg.leg, Some(capture.clone()));
-                    // A worker without room for an order is asked again at the next look.
-                    if self.engine.send(Command::Capture { leg, capture }).is_err() {
-                        watched.remove(&leg);
-                    }
-                }
-            }
-            self.engine.wake();
+            let living = record.legs.iter().filter(|leg| leg.ended.is_none());
+            view.look_at(&self.engine, living.map(|leg| leg.leg));
             std::thread::sleep(CAPTURE_LOOK.min(end.saturating_duration_since(Instant::now())));
-            packets.extend(std::iter::from_fn(|| capture.take()));
+            packets.extend(view.take());
             if Instant::now() >= end || packets.len() >= MOST_CAPTURED {
                 break;
             }
         }
-        for leg in watched {
-            let _ = self.engine.send(Command::Capture { leg, capture: None });
-        }
-        self.engine.wake();
-        // The last to let go of it gives its room back, and that is not to be a worker.
-        let patience = Instant::now() + CAPTURE_END;
-        while Arc::strong_count(&capture) > 1 && Instant::now() < patience {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        packets.extend(std::iter::from_fn(|| capture.take()));
+        self.views.close(&self.engine, &mut view);
+        packets.extend(view.take());
         packets
     }
 
@@ -301,8 +289,9 @@ impl Source for House {
             },
             events_lost: self.bus.lost(),
             log_lines_dropped: self.logging.dropped(),
-            hep: self.exported.as_ref().map_or([0; 2], |exported| {
-                [read(&exported.sent), read(&exported.lost)]
+            hep: self.exporter.as_ref().map_or([0; 2], |exporter| {
+                let stats = exporter.stats();
+                [read(&stats.sent), read(&stats.lost)]
             }),
         }
     }
@@ -332,17 +321,12 @@ fn add(stats: &crate::sip::Stats, sum: &mut SipSnapshot) {
     sum.refused_by_gate += read(&stats.overloaded);
 }
 
-/// Packets a capture has room for between two looks: a hundred legs' worth.
-const CAPTURE_ROOM: usize = 2048;
-
 /// Packets of one capture: a flood at a leg's port must not fill the memory. Some 40 MB.
 const MOST_CAPTURED: usize = 50_000;
 
-/// How long workers may take to let go of a capture.
-const CAPTURE_END: Duration = Duration::from_secs(1);
-
 /// How often a capture is emptied, and new legs are looked for.
 const CAPTURE_LOOK: Duration = Duration::from_millis(100);
+
 fn add_transport(stats: &TransportStats, sum: &mut TransportSnapshot) {
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     sum.connections += read(&stats.connections);

@@ -12,6 +12,7 @@ mod outlets;
 mod reload;
 mod shards;
 mod trunk_ear;
+mod views;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -47,6 +48,7 @@ use crate::trunk::Carriers;
 use bindings::Keeper;
 use live::House;
 use outlets::ShardOutlets;
+use views::Views;
 
 /// A running switch.
 pub struct Switch {
@@ -136,7 +138,6 @@ impl Switch {
         let guard = Guard::new(defence::rules(&office), &mut entropy);
         defence::welcome(&guard, &registrar, time.now());
         let exporter = start_export(&node)?;
-        let exported = exporter.as_ref().map(Exporter::stats);
         let tls = Tls::default();
         tls.set(office.tls.clone());
         let shared = shards::Shared {
@@ -152,7 +153,7 @@ impl Switch {
             carriers: carriers.clone(),
             bus: bus.clone(),
             generation: generation::prepare(&office, 1, sounds),
-            exporter,
+            exporter: exporter.clone(),
         };
         let mut listeners = node.sip.listeners.clone();
         let (mut threads, mut counters) = (Vec::new(), Vec::new());
@@ -189,7 +190,8 @@ impl Switch {
             tls,
             progress,
             logging,
-            exported,
+            exporter,
+            views: Views::default(),
             generation: AtomicU64::new(1),
             office: ArcSwap::from_pointee(office),
             directory,

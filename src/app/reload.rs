@@ -49,6 +49,9 @@ impl House {
             }
         }
         self.tls.set(office.tls.clone());
+        if let Some(exporter) = &self.exporter {
+            exporter.set_numbers(office.node.trace.numbers);
+        }
         self.tell_reachable(&office);
         self.guard.set_rules(defence::rules(&office));
         self.challenger

@@ -72,6 +72,13 @@ impl Network {
         Ok(network)
     }
 
+    /// The network of one address; an IPv4 address mapped into IPv6 counts as IPv4.
+    pub fn of(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        Self { address, bits }
+    }
+
     /// Whether `address` lies in it; an IPv4 address mapped into IPv6 counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();

@@ -202,7 +202,9 @@ impl Exchange {
                         headers: vec![retry],
                     });
                 }
-                Ok(Caller::Trunk(trunk.name.clone()))
+                let name = trunk.name.clone();
+                self.know(flow);
+                Ok(Caller::Trunk(name))
             }
             (claimed, _) => {
                 let user = self.authenticate(now, generation, flow, request)?.user;

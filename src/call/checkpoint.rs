@@ -156,7 +156,7 @@ impl Exchange {
         if let Some(trunk) = trunk {
             let manners = trunk.profile.manners.clone();
             self.ua.set_manners(leg.session, manners);
-            if let Some(credentials) = trunk.credentials.clone() {
+            if let Some(credentials) = trunk.credentials_for(&leg.shown_as).cloned() {
                 self.ua.set_credentials(leg.session, credentials);
             }
         }

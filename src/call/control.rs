@@ -9,7 +9,6 @@ use super::exchange::Exchange;
 use super::feature::{Stage, Target, Wish};
 use super::hands::Hands;
 use super::machine::Call;
-use super::way_out::WayOut;
 use crate::base::{CallId, Cause, LegId, Party, Timestamp};
 use crate::events::{Role, TransferKind};
 use crate::media::Command;
@@ -165,8 +164,8 @@ impl Call {
         let patience = generation.map_or(Duration::ZERO, |now| now.ring_timeout);
         let rung = match found {
             Some(Destination::Phone(phone)) => core.ring_phone(hands, &phone, Role::Callee, None),
-            Some(Destination::Trunk { trunks, number }) => WayOut::new(trunks, number)
-                .next(core, hands)
+            Some(Destination::Trunk { trunks, number }) => core
+                .ring_by_trunks(hands, trunks, number)
                 .map(|leg| vec![leg]),
             _ => Err(404),
         };

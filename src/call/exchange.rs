@@ -24,7 +24,7 @@ use crate::sip::auth::Challenger;
 use crate::sip::guard::{Attack, Guard};
 use crate::sip::location::{Answer, Question};
 use crate::sip::ua::{self, SessionId};
-use crate::sip::{Flow, Host, Message, ParseError, Protocol, UserAgent};
+use crate::sip::{Flow, Host, Message, ParseError, Protocol, UserAgent, is_keep_alive};
 use crate::trunk::Carriers;
 
 /// What an exchange is given when it starts.
@@ -66,6 +66,8 @@ pub enum Output {
     /// something was added, and before that when an agent is involved, so that a killed process
     /// leaves a trace of the call.
     Record(Box<CallRecord>),
+    /// Who is at the other end of a connection proved who he is, or is known by his address.
+    Known(Flow),
     /// A name server is asked; [`Exchange::handle_answer`] takes what it says.
     Query(Question),
     /// A recording that belongs to no call here: repaired after a crash.
@@ -187,20 +189,24 @@ impl Exchange {
         self.watch_hosts(now);
     }
 
-    /// Learns, and keeps learning, where the hosts are whose calls the trunks accept; to be said
-    /// once when the clock begins to run.
+    /// Learns, and keeps learning, where the hosts are that trunks are known by; to be said once
+    /// when the clock begins to run.
     pub fn watch_hosts(&mut self, now: Timestamp) {
         let trunks = self.generation().trunks.values();
-        let hosts: Vec<String> = trunks
-            .flat_map(|trunk| {
-                // A registrar calls from where it is.
-                let registrars = trunk.targets.iter().filter(|_| trunk.profile.registers());
-                let named = registrars.filter(|target| target.host.address().is_none());
-                let named = named.map(|target| target.host.to_string());
-                trunk.accept_hosts.iter().cloned().chain(named)
-            })
-            .collect();
-        self.ua.watch_hosts(now, &hosts);
+        let (mut watched, mut noted) = (Vec::new(), Vec::new());
+        for trunk in trunks {
+            watched.extend(trunk.accept_hosts.iter().cloned());
+            let targets = trunk.targets.iter().map(|target| &target.host);
+            let named = targets.filter(|host| host.address().is_none());
+            let named = named.map(ToString::to_string);
+            // A registrar calls from where it is; of the others it is enough to know who answers.
+            match trunk.profile.registers() {
+                true => watched.extend(named),
+                false => noted.extend(named),
+            }
+        }
+        self.ua.note_hosts(&noted);
+        self.ua.watch_hosts(now, &watched);
         self.pump(now);
     }
 
@@ -225,6 +231,9 @@ impl Exchange {
 
     /// Takes bytes that are no SIP message.
     pub fn handle_malformed(&mut self, now: Timestamp, flow: Flow, bytes: Bytes, why: ParseError) {
+        if is_keep_alive(&bytes) {
+            return;
+        }
         let attack = match why {
             ParseError::TooLarge { .. } | ParseError::TooManyHeaders => Attack::OversizedMessage,
             _ => Attack::MalformedFlood,
@@ -234,10 +243,15 @@ impl Exchange {
         self.pump(now);
     }
 
-    /// A connection is gone or could not be made.
+    /// A connection of this shard is gone or could not be made.
     pub fn handle_transport_error(&mut self, now: Timestamp, flow: &Flow) {
-        self.ua.handle_transport_error(now, flow);
         self.drop_connection(flow);
+        self.handle_connection_lost(now, flow);
+    }
+
+    /// A connection of another shard is gone; that shard tells the registrar.
+    pub fn handle_connection_lost(&mut self, now: Timestamp, flow: &Flow) {
+        self.ua.handle_transport_error(now, flow);
         self.pump(now);
     }
 
@@ -281,7 +295,8 @@ impl Exchange {
     /// Takes what the router says.
     pub fn handle_router(&mut self, now: Timestamp, output: &router::Output) {
         let Some(call) = output.call() else { return };
-        if let Some(key) = self.index.calls.get(call).copied() {
+        let named = [&self.index.calls, &self.index.heirs].map(|index| index.get(call).copied());
+        for key in named.into_iter().flatten() {
             self.with_call(now, key, |call, hands| call.on_router(hands, output));
         }
         self.pump(now);
@@ -388,6 +403,9 @@ impl Exchange {
 
     /// Lets the user agent's events and datagrams take effect until there are none.
     pub(super) fn pump(&mut self, now: Timestamp) {
+        if let Some(addresses) = self.ua.take_moved() {
+            self.guard.set_named(self.ids.origin().shard, addresses);
+        }
         while let Some(output) = self.ua.poll_output() {
             match output {
                 ua::Output::Query(question) => self.outbox.push_back(Output::Query(question)),
@@ -532,6 +550,9 @@ impl Exchange {
     pub(super) fn admit(&mut self, call: Box<Call>) {
         let (key, id): (CallKey, CallId) = (call.core.key, call.core.id.clone());
         self.index.calls.insert(id, key);
+        for id in &call.core.also {
+            self.index.heirs.insert(id.clone(), key);
+        }
         self.calls.insert(key, call);
         self.gate.enter();
     }
@@ -541,10 +562,11 @@ impl Exchange {
         let key = call.core.key;
         self.timers.stop(&Alarm::Stage(key));
         self.timers.stop(&Alarm::Publish(key));
-        for id in std::iter::once(&call.core.id).chain(&call.core.also) {
-            // The call's tasks may have gone over to another call, which answers to its id now.
-            if self.index.calls.get(id) == Some(&key) {
-                self.index.calls.remove(id);
+        self.index.calls.remove(&call.core.id);
+        for id in &call.core.also {
+            // The tasks may have gone over to yet another call.
+            if self.index.heirs.get(id) == Some(&key) {
+                self.index.heirs.remove(id);
             }
         }
         for leg in &call.core.legs {

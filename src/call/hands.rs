@@ -36,6 +36,8 @@ pub(crate) struct Index {
     pub(crate) sessions: OwnMap<SessionId, (CallKey, LegId)>,
     pub(crate) legs: OwnMap<LegId, CallKey>,
     pub(crate) calls: OwnMap<CallId, CallKey>,
+    /// Which call has the tasks of one that became part of it.
+    pub(crate) heirs: OwnMap<CallId, CallKey>,
     pub(crate) recordings: OwnMap<RecordingId, CallKey>,
 }
 

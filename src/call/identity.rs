@@ -5,15 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use super::arrival::{Caller, Refusal, user_of};
 use super::core::Core;
+use super::diversions::{Diversions, SentOn};
 use super::generation::{Generation, Phone};
 use super::hands::Hands;
 use crate::base::Cause;
-use crate::events::{Check, Diverted, Fact};
-use crate::sip::{
-    Asserted, Diversion, DivertReason, HeaderName, Host, Message, NameAddr, Privacy, Telephone, Uri,
-};
+use crate::events::{Check, Fact};
+use crate::sip::{Asserted, HeaderName, Host, Message, NameAddr, Privacy, Telephone, Uri};
 use crate::trunk::{
-    AnonymousForm, CallerIdCase, CallerIds, CallerRights, Denied, Number, NumberFormat, NumberKind,
+    AnonymousForm, CallerIdCase, CallerIds, CallerRights, Closed, Denied, NumberFormat, NumberKind,
     Presentation, Shown, Site, Trunk, Wish, WishSource, Withhold, anonymous,
     caller_id_of_emergency, choose_caller_id, is_anonymous,
 };
@@ -33,18 +32,10 @@ pub(crate) struct Identity {
     presentation: Option<Presentation>,
     /// The number the caller asks to show outside.
     wish: Option<Wish>,
-    /// Who sent the call on, the latest first.
-    diversions: Vec<SentOn>,
+    /// Who sent the call on.
+    pub(super) diversions: Diversions,
     /// Why the call was not placed, for the answer to its caller.
     denied: Option<(String, String, String)>,
-}
-
-/// One diversion.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct SentOn {
-    by: String,
-    reason: DivertReason,
-    is_private: bool,
 }
 
 /// What an INVITE out by a trunk says about whom it calls and who calls.
@@ -52,6 +43,8 @@ struct SentOn {
 pub(crate) struct Outward {
     /// The dialled number as the trunk wants it.
     pub(crate) number: String,
+    /// The number the call shows, or would if it were not withheld.
+    pub(crate) shown: String,
     /// From, without a tag.
     pub(crate) from: NameAddr,
     /// The headers that go with it.
@@ -120,7 +113,7 @@ fn of_trunk(site: Option<&Site>, trunk: &Trunk, request: &Message) -> Arriving {
     let policy = &trunk.identity;
     let heard = policy.heard(request);
     let normal = |text: &str| {
-        let read = site.and_then(|site| site.read_in(text, policy.caller_format).ok());
+        let read = site.and_then(|site| site.read_caller(text, policy.caller_format).ok());
         read.and_then(|number| number.e164)
             .unwrap_or_else(|| text.to_owned())
     };
@@ -143,7 +136,7 @@ fn of_trunk(site: Option<&Site>, trunk: &Trunk, request: &Message) -> Arriving {
         display: heard.display.filter(|_| !heard.withheld),
         withheld: heard.withheld,
         asserted: number.clone().filter(|_| heard.withheld),
-        diversions: diversions.collect(),
+        diversions: Diversions::arrived(diversions),
         ..Identity::default()
     };
     Arriving {
@@ -259,27 +252,8 @@ impl Identity {
                 asserted: self.asserted.clone(),
             });
         }
-        let earliest_first = self.diversions.iter().rev();
-        facts.extend(earliest_first.map(SentOn::as_fact));
+        facts.extend(self.diversions.facts());
         facts
-    }
-
-    /// The next leg is placed because `by` sent the call on.
-    pub(super) fn sent_on(&mut self, by: &str, reason: DivertReason) {
-        let sent = SentOn {
-            by: by.to_owned(),
-            reason,
-            is_private: false,
-        };
-        self.diversions.insert(0, sent);
-        self.diversions.truncate(MOST_DIVERSIONS);
-    }
-
-    /// No leg was placed for the latest diversion: it did not happen.
-    pub(super) fn not_sent_on(&mut self) {
-        if !self.diversions.is_empty() {
-            self.diversions.remove(0);
-        }
     }
 
     /// Why the call ended with a status: in the words of the check that failed, when one did.
@@ -299,49 +273,24 @@ impl Identity {
     }
 }
 
-impl SentOn {
-    fn as_fact(&self) -> Fact {
-        Fact::CallDiverted {
-            diverted: Diverted {
-                by: self.by.clone(),
-                reason: self.reason.as_str().to_owned(),
-            },
-        }
-    }
-}
-
 impl Core {
     /// Notes a check of the present attempt.
     pub(crate) fn check(&mut self, hands: &mut Hands<'_>, check: Check) {
         self.emit(hands, Fact::Checked { check });
     }
 
-    /// A trunk carries as many calls as it may: the status for the caller.
-    pub(crate) fn trunk_full(&mut self, hands: &mut Hands<'_>, trunk: &str, status: u16) -> u16 {
-        let words = format!("trunk {trunk} carries as many calls as it may");
-        self.check(
-            hands,
-            Check::failed("trunk.capacity", trunk, words, "trunk.full"),
-        );
-        status
-    }
-
-    /// Somebody sends the call on: a callee that answers 3xx, an agent who transfers, a flow. Legs
-    /// placed from now on say so, where the trunk's policy wants it.
-    pub(crate) fn divert(&mut self, hands: &mut Hands<'_>, by: String, reason: DivertReason) {
-        let sent = SentOn {
-            by,
-            reason,
-            is_private: false,
-        };
-        // RFC 5806 §4.1: the latest on top; who comes twice is in a circle.
-        if self.identity.diversions.len() >= MOST_DIVERSIONS
-            || self.identity.diversions.first() == Some(&sent)
-        {
-            return;
-        }
-        self.emit(hands, sent.as_fact());
-        self.identity.diversions.insert(0, sent);
+    /// A trunk takes no call now: the status for the caller.
+    pub(crate) fn trunk_closed(
+        &mut self,
+        hands: &mut Hands<'_>,
+        trunk: &str,
+        closed: Closed,
+    ) -> u16 {
+        tracing::debug!(call = %self.id, trunk, ?closed, "trunk takes no call");
+        let words = format!("trunk {trunk} {closed}");
+        let check = Check::failed("trunk.capacity", trunk, words, closed.code());
+        self.check(hands, check);
+        Closed::STATUS
     }
 
     /// From of a call to one of our phones. Who withholds his number is anonymous there, but for
@@ -416,6 +365,8 @@ impl Core {
         let asked = read.as_ref().and_then(|read| read.presentation);
         let known = self.identity_of_from();
         let asked = asked.or(known.and_then(|known| known.presentation));
+        // Whoever calls for help dials the number alone: 184 before it may lead nowhere.
+        let asked = asked.filter(|_| !is_emergency);
         let withheld = !is_emergency
             && match asked {
                 Some(presentation) => presentation == Presentation::Withhold,
@@ -432,11 +383,8 @@ impl Core {
             },
         );
         let shown_number = written(site, trunk, &chosen);
-        let last = self.identity.diversions.first();
-        if self.caller_is_outside() && last.is_none_or(|last| last.by != self.to) {
-            // A call from outside that goes out again was sent on by the number it came to.
-            let by = self.to.clone();
-            self.divert(hands, by, DivertReason::Unconditional);
+        if self.caller_is_outside() {
+            self.sent_out_again(hands);
         }
         let diversions = self.diversions_out(site, trunk, &host);
         let shown = Shown {
@@ -454,8 +402,10 @@ impl Core {
             true => Some(Presentation::Withhold),
             false => asked,
         };
+        let prefix = read.as_ref().map_or("", |_| prefix_of(site, trunk, asked));
         Ok(Outward {
-            number: dialled(site, trunk, number, read.as_ref(), asked),
+            number: format!("{prefix}{}", dialled(site, trunk, number)),
+            shown: chosen,
             from: presented.from,
             headers: presented.headers,
         })
@@ -543,33 +493,6 @@ impl Core {
             403
         })
     }
-
-    /// The diversions as this trunk is told of them.
-    fn diversions_out(
-        &self,
-        site: Option<&Site>,
-        trunk: &Trunk,
-        host: &(Host, Option<u16>),
-    ) -> Vec<Diversion> {
-        // A transfer is told of where the trunk may know who transferred (RFC 3892).
-        let transferor = self.referred_by.clone();
-        let transferor = transferor.filter(|_| trunk.transfer.referred_by);
-        let transferred = transferor.map(|by| SentOn {
-            by,
-            reason: DivertReason::Deflection,
-            is_private: false,
-        });
-        let all = transferred.iter().chain(&self.identity.diversions);
-        all.map(|sent| {
-            let by = written(site, trunk, &sent.by);
-            let by = NameAddr::new(Uri::sip(&by, host.0.clone(), host.1));
-            Diversion {
-                is_private: sent.is_private,
-                ..Diversion::new(by, sent.reason)
-            }
-        })
-        .collect()
-    }
 }
 
 impl Generation {
@@ -594,7 +517,7 @@ impl Generation {
 }
 
 /// A number of ours as the trunk wants callers' numbers.
-fn written(site: Option<&Site>, trunk: &Trunk, number: &str) -> String {
+pub(super) fn written(site: Option<&Site>, trunk: &Trunk, number: &str) -> String {
     let format = trunk.identity.caller_format;
     let Some(site) = site else {
         return number.to_owned();
@@ -605,30 +528,28 @@ fn written(site: Option<&Site>, trunk: &Trunk, number: &str) -> String {
         let own = own.filter(|own| site.e164(own).as_deref() == Some(number));
         return own.unwrap_or(number).to_owned();
     }
-    match site.read(number) {
+    match site.read_caller(number, format) {
         Ok(read) => site.write(&read, format),
         Err(_) => number.to_owned(),
     }
 }
 
-/// The dialled number as the trunk wants it, with the country's prefix where that is how numbers
-/// are withheld.
-fn dialled(
-    site: Option<&Site>,
-    trunk: &Trunk,
-    number: &str,
-    read: Option<&Number>,
-    asked: Option<Presentation>,
-) -> String {
-    let (Some(site), Some(read)) = (site, read) else {
-        return number.to_owned();
-    };
-    let written = site.write(read, trunk.identity.called_format);
-    match asked {
-        Some(asked) if trunk.identity.withhold == Withhold::Prefix => {
-            format!("{}{written}", site.presentation_prefix(asked))
+/// The dialled number as the trunk wants it.
+pub(super) fn dialled(site: Option<&Site>, trunk: &Trunk, number: &str) -> String {
+    let read = site.and_then(|site| Some((site, site.read(number).ok()?)));
+    read.map_or_else(
+        || number.to_owned(),
+        |(site, read)| site.write(&read, trunk.identity.called_format),
+    )
+}
+
+/// What stands before the dialled number where that is how numbers are withheld.
+fn prefix_of(site: Option<&Site>, trunk: &Trunk, asked: Option<Presentation>) -> &'static str {
+    match (site, asked) {
+        (Some(site), Some(asked)) if trunk.identity.withhold == Withhold::Prefix => {
+            site.presentation_prefix(asked)
         }
-        _ => written,
+        _ => "",
     }
 }
 
@@ -646,7 +567,5 @@ fn refusal_headers(denied: &(String, String, String)) -> Vec<(HeaderName, String
 
 /// The number of a caller who does not say it (RFC 3323 §4.1).
 pub(super) const ANONYMOUS: &str = "anonymous";
-/// A call sent on more often goes in circles.
-const MOST_DIVERSIONS: usize = 10;
 /// A phone says that it is another one.
 const OTHER_IDENTITY: &str = "caller_id.other_identity";

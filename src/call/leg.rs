@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::early::Fork;
 use super::trunk_test::Heard;
+use super::way_out::WayOut;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::events::{MediaSummary, Role};
 use crate::media::LegState;
+use crate::registrar::Binding;
 use crate::sdp::{Description, LocalMedia, Negotiated};
 use crate::sip::ua::SessionId;
 use crate::sip::{Flow, NameAddr};
@@ -25,6 +27,9 @@ pub(crate) struct Leg {
     pub(crate) trunk: Option<String>,
     /// Where the leg's requests came from or go to.
     pub(crate) flow: Flow,
+    /// What the phone that is rung had registered.
+    #[serde(skip)]
+    pub(crate) binding: Option<Box<Binding>>,
     pub(crate) progress: Progress,
     /// What we say of our side in SDP; `None` until a port was opened.
     pub(crate) local: Option<LocalMedia>,
@@ -51,6 +56,9 @@ pub(crate) struct Leg {
     /// The way to the far end failed, not the far end: another route may be tried.
     #[serde(default)]
     pub(crate) is_unreached: bool,
+    /// The trunks that may carry the call if this leg's does not.
+    #[serde(default)]
+    pub(crate) way: Option<Box<WayOut>>,
     /// Where the far end said to go instead, when it redirected the call.
     #[serde(skip)]
     pub(crate) moved: Vec<NameAddr>,
@@ -95,6 +103,7 @@ impl Leg {
             agent: None,
             trunk: None,
             flow,
+            binding: None,
             progress: Progress::Arriving,
             local: None,
             negotiated: None,
@@ -104,6 +113,7 @@ impl Leg {
             summary: None,
             over: None,
             is_unreached: false,
+            way: None,
             moved: Vec::new(),
             shown_as: String::new(),
             heard: Heard::default(),

@@ -14,7 +14,7 @@ use crate::events::Fact;
 use crate::media::Notice;
 use crate::media::recorder::Closed;
 use crate::router;
-use crate::sip::ua::{EndWhy, Event, Unreached};
+use crate::sip::ua::{EndWhy, Event, ReferId, Unreached};
 use crate::sip::{Contacts, Message};
 
 /// One logical call.
@@ -55,10 +55,13 @@ impl Call {
                 self.on_failed(hands, leg, status, unreached);
             }
             Event::Notified {
-                status, is_over, ..
-            } => self.on_notified(hands, status, is_over),
-            Event::ReferAnswered { status, .. } if status >= 300 => {
-                self.on_notified(hands, Some(status), true);
+                refer,
+                status,
+                is_over,
+                ..
+            } => self.on_notified(hands, refer, (status, is_over)),
+            Event::ReferAnswered { refer, status, .. } if status >= 300 => {
+                self.on_notified(hands, refer, (Some(status), true));
             }
             Event::Progress { response, .. } => self.on_progress(hands, leg, &response),
             Event::Reanswered { response, .. } => self.on_reanswered(hands, leg, &response),
@@ -175,9 +178,9 @@ impl Call {
     }
 
     /// A carrier that was asked to transfer a party of ours says how far it is.
-    fn on_notified(&mut self, hands: &mut Hands<'_>, status: Option<u16>, is_over: bool) {
+    fn on_notified(&mut self, hands: &mut Hands<'_>, refer: ReferId, told: (Option<u16>, bool)) {
         if let Stage::Transfer(transfer) = &mut self.stage {
-            let next = transfer.on_notified(&mut self.core, hands, status, is_over);
+            let next = transfer.on_notified(&mut self.core, hands, refer, told);
             self.follow(hands, next);
         }
     }

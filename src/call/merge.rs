@@ -96,17 +96,17 @@ fn merge(
     kept.core.close_room(hands);
     gone.core.close_room(hands);
     lost.part(&mut gone.core, hands, leaver);
-    let agent = lost.hand_over_agent(&mut gone.core, hands);
-    let (record, tasks) = (lost.is_recorded(), agent.is_some());
+    let agents = lost.hand_over_agents(&mut gone.core, hands);
+    let (record, tasks) = (lost.is_recorded(), !agents.is_empty());
     move_leg(&mut gone.core, &mut kept.core, hands, moves);
     finish(gone, hands, &kept.core);
     if tasks {
-        // What the router says of the task that moved is meant for the call it moved to.
-        hands
-            .index
-            .calls
-            .insert(gone.core.id.clone(), kept.core.key);
-        kept.core.also.push(gone.core.id.clone());
+        // What the router says of the tasks that moved is meant for the call they moved to.
+        let ids = std::mem::take(&mut gone.core.also);
+        for id in ids.into_iter().chain([gone.core.id.clone()]) {
+            hands.index.heirs.insert(id.clone(), kept.core.key);
+            kept.core.also.push(id);
+        }
     }
     let done = Fact::TransferDone {
         leg: keeper,
@@ -121,7 +121,7 @@ fn merge(
         talk.take_run();
     }
     talk.go_on_with(moves);
-    talk.take_over(agent, record);
+    talk.take_over(agents, record);
     let cause = Cause::normal().with_words("transferred");
     kept.core.hang_up(hands, keeper, Party::Switch, cause);
     kept.start(hands, Stage::Talk(Box::new(talk)));

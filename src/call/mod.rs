@@ -10,6 +10,7 @@ mod checkpoint;
 mod conferences;
 mod control;
 mod core;
+mod diversions;
 mod early;
 mod ending;
 mod exchange;

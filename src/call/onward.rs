@@ -1,9 +1,12 @@
 //! Ringing whom a redirection points to, as far as the one who redirects may call there.
 
+use std::collections::VecDeque;
+
 use super::Generation;
 use super::core::Core;
+use super::diversions::SentOn;
 use super::hands::Hands;
-use super::way_out::WayOut;
+use super::redirection::Redirections;
 use crate::base::LegId;
 use crate::events::{Diverted, Fact, Role};
 use crate::sip::{DivertReason, Host, Uri};
@@ -11,10 +14,10 @@ use crate::trunk::{Destination, Origin, Redirects};
 
 /// Who redirected a call, and where to.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Onward {
-    pub(crate) by: Redirector,
-    pub(crate) uri: Uri,
-    pub(crate) status: u16,
+struct Onward {
+    by: Redirector,
+    uri: Uri,
+    status: u16,
 }
 
 /// Who redirects.
@@ -26,6 +29,69 @@ pub(crate) enum Redirector {
     Phone(String),
     /// Whoever a trunk reached.
     Trunk(String),
+}
+
+/// Where a call has been sent on to, and where it may be sent on to yet.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Trail {
+    redirections: Redirections,
+    /// Not tried yet, the best first.
+    ahead: VecDeque<Onward>,
+}
+
+impl Trail {
+    /// Notes a number that is rung.
+    pub(crate) fn note(&mut self, number: &str) {
+        self.redirections.note(number);
+    }
+
+    /// Rings where a leg's 3xx points, if its far end may send calls on; `None` when nobody rings
+    /// for it. What stood against it becomes the refusal of the call, unless there is one.
+    pub(crate) fn follow(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        (leg, status): (LegId, u16),
+        refused: &mut Option<u16>,
+    ) -> Option<Vec<LegId>> {
+        let (by, mode) = core.redirector(hands, leg);
+        if mode != Redirects::Follow {
+            return None;
+        }
+        let moved = core.leg(leg).map(|leg| leg.moved.clone());
+        let uris = match self.redirections.take(&moved.unwrap_or_default()) {
+            Ok(uris) => uris,
+            Err(why) => {
+                tracing::info!(call = %core.id, %why, "redirection not followed");
+                refused.get_or_insert(why.status());
+                return None;
+            }
+        };
+        for uri in uris.into_iter().rev() {
+            let by = by.clone();
+            self.ahead.push_front(Onward { by, uri, status });
+        }
+        self.next(core, hands, refused)
+    }
+
+    /// Rings the next of those the call was sent on to; `None` when nobody is left.
+    pub(crate) fn next(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        refused: &mut Option<u16>,
+    ) -> Option<Vec<LegId>> {
+        while let Some(onward) = self.ahead.pop_front() {
+            match core.ring_onward(hands, &onward) {
+                Ok(legs) => return Some(legs),
+                Err(status) => {
+                    tracing::info!(call = %core.id, status, "redirection not permitted or possible");
+                    refused.get_or_insert(status);
+                }
+            }
+        }
+        None
+    }
 }
 
 impl Core {
@@ -47,11 +113,7 @@ impl Core {
     }
 
     /// Rings where a redirection points; the status when it may not, or cannot.
-    pub(crate) fn ring_onward(
-        &mut self,
-        hands: &mut Hands<'_>,
-        onward: &Onward,
-    ) -> Result<Vec<LegId>, u16> {
+    fn ring_onward(&mut self, hands: &mut Hands<'_>, onward: &Onward) -> Result<Vec<LegId>, u16> {
         let generation = hands
             .generations
             .get(&self.generation)
@@ -71,10 +133,10 @@ impl Core {
             Redirector::Phone(phone) => phone.clone(),
             Redirector::Foreign | Redirector::Trunk(_) => self.to.clone(),
         };
-        self.identity.sent_on(&shown, reason);
+        self.identity.diversions.add(SentOn::new(&shown, reason));
         let rung = self.ring_target(hands, onward, &generation);
         if rung.is_err() {
-            self.identity.not_sent_on();
+            self.identity.diversions.take_back();
             return rung;
         }
         let diverted = Diverted {
@@ -104,8 +166,8 @@ impl Core {
                     self.ring_phone(hands, &phone, Role::Callee, None)
                 }
                 Some(Destination::Trunk { trunks, number }) => {
-                    let mut way = WayOut::new(trunks, number);
-                    way.next(self, hands).map(|leg| vec![leg])
+                    let leg = self.ring_by_trunks(hands, trunks, number)?;
+                    Ok(vec![leg])
                 }
                 Some(_) => Err(403),
                 None => Err(404),

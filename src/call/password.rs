@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use super::Generation;
 use super::arrival::{Refusal, user_of};
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Output};
 use crate::base::Timestamp;
 use crate::sip::auth::Verdict;
 use crate::sip::{Flow, HeaderName, Message, Method};
@@ -52,6 +52,7 @@ impl Exchange {
         let stale = match verdict {
             Verdict::Accepted { user, is_ageing } => {
                 self.guard.welcome(now, source, &user, None);
+                self.know(flow);
                 let mut headers = Vec::new();
                 if is_ageing {
                     let next = challenger.next_nonce(now, source, &mut self.entropy);
@@ -79,6 +80,13 @@ impl Exchange {
             status: 401,
             headers: challenges.into_iter().map(header).collect(),
         })
+    }
+
+    /// A connection whose other end is known is not cut for a stranger's.
+    pub(super) fn know(&mut self, flow: &Flow) {
+        if flow.connection.is_some() {
+            self.outbox.push_back(Output::Known(*flow));
+        }
     }
 }
 

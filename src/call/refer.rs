@@ -6,6 +6,7 @@
 use super::CallKey;
 use super::exchange::Exchange;
 use super::feature::{Stage, Target, Transfer, Wish};
+use super::identity::dialled;
 use super::leg::Leg;
 use super::machine::Call;
 use crate::base::{LegId, Pii, Timestamp};
@@ -181,8 +182,12 @@ impl Exchange {
     fn carrier_address(&self, key: CallKey, party: SessionId, number: &str) -> Option<String> {
         let call = self.calls.get(&key)?;
         let leg = call.core.legs.iter().find(|leg| leg.session == party)?;
-        let remote = leg.flow.remote;
-        let uri = crate::sip::Uri::sip(number, remote.ip().into(), Some(remote.port()));
+        let generation = self.generations.get(&call.core.generation)?;
+        let trunk = generation.trunks.get(leg.trunk.as_deref()?)?;
+        let number = dialled(generation.numbers.site(), trunk, number);
+        // Where its requests go now: a carrier that was located later, or moved, is elsewhere.
+        let remote = self.ua.flow(party)?.remote;
+        let uri = crate::sip::Uri::sip(&number, remote.ip().into(), Some(remote.port()));
         Some(format!("<{uri}>"))
     }
 }

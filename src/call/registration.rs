@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use super::arrival::{Refusal, user_of};
 use super::exchange::{Exchange, Output};
 use crate::base::{Pii, Timestamp};
-use crate::registrar::Change;
+use crate::registrar::{Change, Closed};
 use crate::router;
 use crate::sip::guard::Attack;
 use crate::sip::ua::{ServerTransactionId, SessionId};
@@ -107,12 +107,12 @@ impl Exchange {
         let Some(connection) = flow.connection else {
             return;
         };
-        let changes = self
+        let closed = self
             .registrar
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .handle_closed(connection);
-        self.tell_changes(&changes);
+        self.tell_closed(&closed);
     }
 
     /// A proxy before a phone says that the phone's flow is gone (RFC 5626 §5.3.1): nothing more
@@ -120,15 +120,16 @@ impl Exchange {
     pub(super) fn drop_flow(&mut self, session: SessionId) {
         let found = self.index.sessions.get(&session);
         let leg = found.and_then(|(key, leg)| self.calls.get(key)?.core.leg(*leg));
-        let Some((phone, flow)) = leg.map(|leg| (leg.party.clone(), leg.flow)) else {
+        let Some((phone, dead)) = leg.and_then(|leg| Some((&leg.party, leg.binding.as_ref()?)))
+        else {
             return;
         };
-        let changes = self
+        let closed = self
             .registrar
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .handle_dead_flow(&phone, &flow);
-        self.tell_changes(&changes);
+            .handle_dead_flow(phone, dead);
+        self.tell_closed(&closed);
     }
 
     pub(super) fn next_expiry(&self) -> Option<Timestamp> {
@@ -136,6 +137,14 @@ impl Exchange {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .poll_timeout()
+    }
+
+    /// A flow that went is to be forgotten on disk too when its phone is still registered by another.
+    fn tell_closed(&mut self, closed: &Closed) {
+        self.tell_changes(&closed.changes);
+        if closed.is_news && closed.changes.is_empty() {
+            self.outbox.push_back(Output::Bindings);
+        }
     }
 
     fn tell_changes(&mut self, changes: &[Change]) {

@@ -196,6 +196,10 @@ impl Call {
         self.core.emit(hands, Fact::TransferDone { leg, to });
         if was_lead {
             self.core.lead(id);
+            if !is_same && found.trunk.is_none() {
+                // The call is from whoever took it over.
+                self.core.from = self.core.caller().party.clone();
+            }
         }
         self.replaced(hands, (found.old, id));
         Ok(())

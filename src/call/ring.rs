@@ -8,13 +8,14 @@ use super::hands::{Hands, own_address};
 use super::refer::referred_by;
 use crate::base::LegId;
 use crate::events::Role;
+use crate::registrar::Binding;
 use crate::sdp;
 use crate::sip::location::Urgency;
 use crate::sip::ua::{Invite, NextHop, Targets, Terms};
-use crate::sip::{HeaderName, Host, NameAddr, Uri};
+use crate::sip::{Flow, HeaderName, Host, NameAddr, Uri};
 use crate::trunk::Target;
+use crate::trunk::Way;
 use crate::trunk::profile::MediaTerms;
-use crate::trunk::{Closed, Way};
 
 impl Core {
     /// Rings all contacts a phone has registered; first answer wins. The status to tell the
@@ -35,16 +36,26 @@ impl Core {
         let mut legs = Vec::with_capacity(bindings.len());
         let mut refusal = 480;
         for binding in bindings {
-            let here = binding.flow.local;
+            // RFC 3327 §5.2: the first proxy is where the call goes, whichever way the REGISTER came.
+            let proxy = binding.path.first();
+            let (here, next_hop) = match proxy.and_then(|proxy| Target::of(&proxy.uri)) {
+                Some(proxy) => {
+                    let here = own_address(hands.listeners, None, &proxy);
+                    let next_hop = NextHop::from(vec![proxy]);
+                    (here.unwrap_or(binding.flow.local), next_hop)
+                }
+                None => (binding.flow.local, binding.flow.into()),
+            };
             let host = (Host::from(here.ip()), Some(here.port()));
             let (from, headers) = self.inward_from(&generation, phone, &host.0, host.1);
             let target = Placed {
                 to: None,
-                routes: binding.path,
+                routes: binding.path.clone(),
                 media: None,
-                uri: binding.contact,
+                uri: binding.contact.clone(),
                 here,
-                next_hop: binding.flow.into(),
+                next_hop,
+                binding: Some(Box::new(binding)),
                 role,
                 party: phone.to_owned(),
                 agent: agent.map(str::to_owned),
@@ -83,8 +94,7 @@ impl Core {
         if let Err(closed) = admitted
             && !is_emergency
         {
-            tracing::debug!(trunk = name, ?closed, "trunk");
-            return Err(self.trunk_full(hands, name, Closed::STATUS));
+            return Err(self.trunk_closed(hands, name, closed));
         }
         let destinations = hands.carriers.living(&trunk);
         let first = destinations.first().ok_or(503_u16)?;
@@ -100,6 +110,9 @@ impl Core {
         let address = CarrierAddress::new(hands, &trunk, ends, number, &caller);
         let (host, wanted) = (address.from, address.request);
         let outward = self.outward(hands, &trunk, number, host, &wanted)?;
+        // Each account has a route of its own, and a password.
+        let account = trunk.account_of(&outward.shown);
+        let caller = account.map_or(caller, |account| account.user.clone());
         let address = CarrierAddress::new(hands, &trunk, ends, &outward.number, &caller);
         let target = Placed {
             to: Some(address.to),
@@ -116,6 +129,7 @@ impl Core {
                     false => Urgency::Usual,
                 },
             }),
+            binding: None,
             role: Role::Callee,
             party: number.to_owned(),
             agent: None,
@@ -123,11 +137,21 @@ impl Core {
             names_referrer: trunk.transfer.referred_by,
             from: outward.from,
             headers: outward.headers,
-            credentials: trunk.credentials.clone(),
+            credentials: trunk.credentials_for(&outward.shown).cloned(),
             manners: Some(trunk.profile.manners.clone()),
             terms: trunk.profile.terms,
         };
         self.place(hands, target)
+    }
+
+    /// Whether one of these legs calls for help: such a call rings as long as its caller waits.
+    pub(crate) fn calls_for_help(&self, hands: &Hands<'_>, legs: &[LegId]) -> bool {
+        let generation = hands.generations.get(&self.generation);
+        let mut legs = legs.iter().filter_map(|leg| self.leg(*leg));
+        legs.any(|leg| {
+            let goes_out = leg.is_live() && leg.trunk.is_some();
+            goes_out && generation.is_some_and(|now| now.numbers.is_emergency(&leg.party))
+        })
     }
 
     /// Sends a call to a foreign address.
@@ -150,6 +174,7 @@ impl Core {
             uri: uri.clone().without_headers(),
             here,
             next_hop: vec![destination].into(),
+            binding: None,
             role: Role::Callee,
             party: format!("{}@{}", uri.user_decoded(), uri.host),
             agent: None,
@@ -201,9 +226,14 @@ impl Core {
                 return Err(503);
             }
         };
-        let flow = hands.ua.flow(session).ok_or(500_u16)?;
+        // A session whose way ended before it began is over already: its `Failed` is on its way to
+        // us, and closes the leg as any other.
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let flow = hands.ua.flow(session);
+        let flow = flow.unwrap_or_else(|| Flow::udp(nowhere, nowhere));
         let mut leg = self.outgoing(id, session, target.role, target.party, flow, local);
         leg.agent = target.agent;
+        leg.binding = target.binding;
         leg.trunk = target.trunk;
         leg.shown_as = shown_as;
         self.add_leg(hands, leg);
@@ -221,6 +251,8 @@ struct Placed {
     /// Proxies on the way (RFC 3327).
     routes: Vec<NameAddr>,
     next_hop: NextHop,
+    /// What the phone had registered, when one is rung.
+    binding: Option<Box<Binding>>,
     /// Our address towards the far end.
     here: SocketAddr,
     role: Role,

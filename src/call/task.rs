@@ -38,6 +38,8 @@ pub enum Order {
     EndCalls,
     /// What is open: calls, sessions, transactions, media legs, conferences.
     Inventory(oneshot::Sender<[usize; 5]>),
+    /// Who is at the other end of a connection of this shard is known.
+    Known(Flow),
     /// A message that reached another shard's socket and belongs to a dialog of this one.
     Receive(Flow, Bytes),
     /// Which way each call in progress here goes, and what its caller is in.
@@ -247,7 +249,7 @@ impl<O: Outlets> Shard<O> {
                 self.exchange.commit(now, generation);
                 self.exchange.commit_trunks(now);
             }
-            Order::ConnectionLost(flow) => self.exchange.handle_transport_error(now, &flow),
+            Order::ConnectionLost(flow) => self.exchange.handle_connection_lost(now, &flow),
             // An asker that is gone does not need the answer.
             Order::Control(call, wish, reply) => {
                 let _ = reply.send(self.exchange.control(now, &call, wish));
@@ -256,6 +258,7 @@ impl<O: Outlets> Shard<O> {
             Order::Inventory(reply) => {
                 let _ = reply.send(self.exchange.inventory());
             }
+            Order::Known(flow) => self.transport.know(&flow),
             Order::Receive(flow, bytes) => {
                 if let Ok(message) = Message::parse(bytes) {
                     self.exchange.handle_message(now, flow, message);
@@ -310,6 +313,14 @@ impl<O: Outlets> Shard<O> {
         }
     }
 
+    /// Gives an order to the shard that holds a connection.
+    fn tell_holder(&mut self, flow: Flow, order: Order) {
+        let holder = flow.connection.map_or(self.peers.own, ConnectionId::shard);
+        if let Err(order) = self.peers.hand_over(holder, order) {
+            self.obey(order);
+        }
+    }
+
     fn flush(&mut self) {
         while let Some(output) = self.exchange.poll_output() {
             match output {
@@ -321,16 +332,13 @@ impl<O: Outlets> Shard<O> {
                 Output::Event(event) => {
                     self.bus.publish(&event);
                 }
+                Output::Known(flow) => self.tell_holder(flow, Order::Known(flow)),
                 Output::Query(question) => self.ask(question),
                 Output::Recording(recording) => self.outlets.recording_found(recording),
                 Output::Record(record) => self.outlets.publish(record),
                 Output::Router(command) => self.route(command),
                 Output::Silence { flow, longest } => {
-                    let holder = flow.connection.map_or(self.peers.own, ConnectionId::shard);
-                    let order = Order::Silence(flow, longest);
-                    if let Err(order) = self.peers.hand_over(holder, order) {
-                        self.obey(order);
-                    }
+                    self.tell_holder(flow, Order::Silence(flow, longest));
                 }
                 Output::Tested(call, report) => {
                     if let Some(reply) = self.tests.remove(&call) {

@@ -8,7 +8,7 @@ use super::hands::Hands;
 use crate::base::{LegId, Pii};
 use crate::sip::{HeaderName, Message};
 
-/// The trunks of a way out that were not tried yet.
+/// The trunks of a way out that were not tried yet; kept by the leg that was.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct WayOut {
     /// As the trunk shall get it.
@@ -17,61 +17,66 @@ pub(crate) struct WayOut {
     left: Vec<String>,
 }
 
-impl WayOut {
-    pub(crate) fn new(trunks: Vec<String>, number: String) -> Self {
-        Self {
-            number,
-            left: trunks,
+impl Core {
+    /// Rings a number by the first of these trunks that takes the call.
+    pub(crate) fn ring_by_trunks(
+        &mut self,
+        hands: &mut Hands<'_>,
+        trunks: Vec<String>,
+        number: String,
+    ) -> Result<LegId, u16> {
+        let left = trunks;
+        self.ring_way(hands, WayOut { number, left })
+    }
+
+    /// Rings by the next trunk of the way a leg went that failed, when its status leaves room for
+    /// another; `None` when there is none.
+    pub(crate) fn ring_next_trunk(
+        &mut self,
+        hands: &mut Hands<'_>,
+        failed: LegId,
+        status: u16,
+    ) -> Option<LegId> {
+        let generation = hands.generations.get(&self.generation);
+        let leg = self.legs.iter_mut().find(|leg| leg.id == failed)?;
+        let way = leg.way.take()?;
+        let name = leg.trunk.as_deref()?;
+        let trunk = generation.and_then(|now| now.trunks.get(name))?;
+        if !trunk.profile.failover.allows(status, leg.is_unreached) {
+            return None;
         }
+        tracing::info!(call = %self.id, trunk = name, status, "next trunk");
+        self.ring_way(hands, *way).ok()
     }
 
     /// Rings by the next trunk that takes the call: those that are well first, in their order;
     /// when none is, the others all the same. The status of the last refusal when none takes it.
-    pub(crate) fn next(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Result<LegId, u16> {
+    fn ring_way(&mut self, hands: &mut Hands<'_>, mut way: WayOut) -> Result<LegId, u16> {
         let mut refused = 503;
-        while !self.left.is_empty() {
-            let generation = hands.generations.get(&core.generation).ok_or(500_u16)?;
+        while !way.left.is_empty() {
+            let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
             let is_well = |name: &String| {
                 let trunk = generation.trunks.get(name);
                 trunk.is_some_and(|trunk| hands.carriers.is_well(hands.now, trunk))
             };
-            let place = self.left.iter().position(is_well).unwrap_or(0);
-            let trunk = self.left.remove(place);
-            match core.ring_trunk(hands, &trunk, &self.number) {
-                Ok(leg) => return Ok(leg),
+            let place = way.left.iter().position(is_well).unwrap_or(0);
+            let trunk = way.left.remove(place);
+            match self.ring_trunk(hands, &trunk, &way.number) {
+                Ok(id) => {
+                    let more = !way.left.is_empty();
+                    if let Some(leg) = self.leg_mut(id).filter(|_| more) {
+                        leg.way = Some(Box::new(way));
+                    }
+                    return Ok(id);
+                }
                 Err(status) => {
-                    tracing::info!(
-                        call = %core.id, trunk, status, number = %Pii(&self.number), "trunk passed over"
-                    );
+                    let number = Pii(&way.number);
+                    tracing::info!(call = %self.id, trunk, status, %number, "trunk passed over");
                     refused = status;
                 }
             }
         }
         Err(refused)
-    }
-
-    /// Whether a failed leg leaves room for another trunk.
-    pub(crate) fn may_go_on(
-        &self,
-        core: &Core,
-        hands: &Hands<'_>,
-        leg: LegId,
-        status: u16,
-    ) -> bool {
-        let Some(leg) = core.leg(leg).filter(|_| !self.left.is_empty()) else {
-            return false;
-        };
-        let generation = hands.generations.get(&core.generation);
-        let trunk = leg
-            .trunk
-            .as_ref()
-            .and_then(|name| generation?.trunks.get(name));
-        let goes_on =
-            trunk.is_some_and(|trunk| trunk.profile.failover.allows(status, leg.is_unreached));
-        if goes_on {
-            tracing::info!(call = %core.id, trunk = leg.trunk, status, "next trunk");
-        }
-        goes_on
     }
 }
 

@@ -131,7 +131,7 @@ pub(super) struct Listeners {
 }
 
 /// Every setting that an environment variable may give.
-pub(super) const SETTINGS: [&str; 52] = [
+pub(super) const SETTINGS: &[&str] = &[
     "name",
     "region",
     "realm",
@@ -143,6 +143,8 @@ pub(super) const SETTINGS: [&str; 52] = [
     "recordings",
     "sip.listen",
     "sip.advertise",
+    "sip.redirect_domains",
+    "sip.try_for",
     "sip.auth.algorithms",
     "sip.auth.qop",
     "sip.auth.nonce_lifetime",
@@ -157,10 +159,17 @@ pub(super) const SETTINGS: [&str; 52] = [
     "sip.bans.failures",
     "sip.bans.within",
     "sip.bans.length",
+    "sip.dns.attempts",
+    "sip.dns.servers",
+    "sip.dns.timeout",
     "sip.large_requests",
     "sip.t1",
     "sip.tls.certificate",
+    "sip.tls.client_ca",
+    "sip.tls.client_certificates",
     "sip.tls.key",
+    "sip.tls.roots",
+    "sip.tls.wildcards",
     "dialogs.reliable",
     "dialogs.update",
     "dialogs.session_timer",
@@ -177,6 +186,8 @@ pub(super) const SETTINGS: [&str; 52] = [
     "site.area",
     "site.caller_id",
     "site.caller_ids",
+    "transfer.recall",
+    "transfer.sound",
     "http.listen",
     "metrics.listen",
     "trace.megabytes",
@@ -201,7 +212,7 @@ pub(super) fn read(
         .of(Kind::Node)
         .first()
         .map_or(&empty, |file| &file.table);
-    let table = layers::lay(file, &SETTINGS, environment, notes);
+    let table = layers::lay(file, SETTINGS, environment, notes);
     let node = Section::new(notes, &table, "the node");
     let nothing = Table {
         place: table.place.clone(),

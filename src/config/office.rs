@@ -98,7 +98,13 @@ impl Office {
         }
         for trunk in &newer.trunks {
             let before = self.trunk(&trunk.name);
-            if before.is_some_and(|before| before.credentials != trunk.credentials) {
+            let secrets = |trunk: &Trunk| {
+                let accounts = trunk.accounts.iter();
+                let accounts = accounts.map(|account| account.credentials.clone());
+                let all: Vec<_> = accounts.chain([trunk.credentials.clone()]).collect();
+                all
+            };
+            if before.is_some_and(|before| secrets(before) != secrets(trunk)) {
                 changes
                     .changed
                     .push(format!("credentials of trunk {}", trunk.name));
@@ -144,9 +150,20 @@ impl Office {
             add("trunk", name, content);
         }
         for phone in &self.phones {
-            let rights = (phone.may_transfer, phone.replaces, phone.redirects);
-            let content = format!("{} {:?} {rights:?}", phone.display_name, phone.shows);
-            add("phone", &phone.number, content);
+            let Phone {
+                number,
+                display_name,
+                ha1: _,
+                networks,
+                may_transfer,
+                replaces,
+                shows,
+                redirects,
+            } = phone;
+            let content = format!(
+                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?}"
+            );
+            add("phone", number, content);
         }
         for worker in &self.plan.workers {
             add("agent", &worker.name, format!("{worker:?}"));
@@ -166,6 +183,9 @@ impl Office {
         }
         for (name, flow) in &self.flows {
             add("flow", name, format!("{flow:?}"));
+        }
+        if let Some(trunk) = self.numbers.emergency_trunk() {
+            add("emergency", "calls", trunk.to_owned());
         }
         for entry in self.numbers.entries() {
             let content = format!("{:?} {:?}", entry.meaning, entry.reach);
@@ -198,6 +218,9 @@ impl Changes {
                 "sip.large_requests",
                 old.sip.longest_datagram != new.sip.longest_datagram,
             ),
+            ("sip.dns", old.sip.dns != new.sip.dns),
+            ("sip.t1", old.sip.t1 != new.sip.t1),
+            ("sip.try_for", old.sip.try_for != new.sip.try_for),
             ("media.ports", old.media.ports != new.media.ports),
             ("media.workers", old.media.workers != new.media.workers),
             (
@@ -209,12 +232,26 @@ impl Changes {
             ("data", old.data != new.data),
             ("sounds", old.sounds != new.sounds),
             ("recordings", old.recordings != new.recordings),
+            ("trace.hep", old.trace.hep != new.trace.hep),
+            ("trace.megabytes", old.trace.octets != new.trace.octets),
         ];
         let live = [
             ("max_calls", old.max_calls != new.max_calls),
             ("drain", old.drain != new.drain),
             ("site", old.site != new.site),
             ("sip.tls", old.sip.tls != new.sip.tls),
+            ("sip.auth", old.sip.defence.auth != new.sip.defence.auth),
+            (
+                "sip.acl, sip.limits or sip.bans",
+                old.sip.defence.rules != new.sip.defence.rules,
+            ),
+            (
+                "sip.redirect_domains",
+                old.sip.redirect_domains != new.sip.redirect_domains,
+            ),
+            ("dialogs", old.dialogs != new.dialogs),
+            ("transfer", old.transfers != new.transfers),
+            ("trace.numbers", old.trace.numbers != new.trace.numbers),
         ];
         let names = |settings: &[(&str, bool)]| -> Vec<String> {
             let differing = settings.iter().filter(|(_, differs)| *differs);

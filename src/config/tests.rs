@@ -405,6 +405,96 @@ fn passwords_come_from_the_environment_and_from_files() {
     );
 }
 
+/// The settings that `config/node.toml` shows, those in comments included, as dotted paths.
+fn shown_settings() -> Vec<String> {
+    let text = fs::read_to_string(below("config").join("node.toml")).expect("readable");
+    let mut section = String::new();
+    let mut settings = Vec::new();
+    for line in text.lines() {
+        let line = line.strip_prefix("# ").unwrap_or(line);
+        if let Some((name, _)) = line.strip_prefix('[').and_then(|line| line.split_once(']')) {
+            section = format!("{name}.");
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && key
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
+        {
+            settings.push(format!("{section}{key}"));
+        }
+    }
+    settings
+}
+
+#[test]
+fn every_setting_of_the_node_may_come_from_the_environment() {
+    let mut shown = shown_settings();
+    let mut known: Vec<String> = node::SETTINGS.iter().map(|&name| name.to_owned()).collect();
+    shown.sort();
+    known.sort();
+    assert_eq!(shown, known);
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let node = "name = \"a\"\nregion = \"b\"\n";
+    fs::write(directory.path().join("node.toml"), node).expect("written");
+    let variables = [
+        ("TSUNAGU_SIP_TRY_FOR", "2s"),
+        ("TSUNAGU_SIP_REDIRECT_DOMAINS", "a.example, *.b.example"),
+        ("TSUNAGU_SIP_DNS_SERVERS", "192.0.2.53, 192.0.2.54:5353"),
+        ("TSUNAGU_SIP_DNS_ATTEMPTS", "3"),
+        ("TSUNAGU_SIP_DNS_TIMEOUT", "1s"),
+        ("TSUNAGU_TRANSFER_RECALL", "false"),
+        ("TSUNAGU_TRANSFER_SOUND", "music"),
+        ("TSUNAGU_SIP_TLS_WILDCARDS", "true"),
+    ];
+    let office = load_with(directory.path(), &variables);
+    let node = office.unwrap_or_else(|report| panic!("{report}")).node;
+    assert_eq!(node.sip.try_for, std::time::Duration::from_secs(2));
+    assert_eq!(node.sip.redirect_domains, ["a.example", "*.b.example"]);
+    assert_eq!((node.sip.dns.servers.len(), node.sip.dns.attempts), (2, 3));
+    let transfers = (&*node.transfers.sound, node.transfers.recall);
+    assert_eq!(transfers, ("music", false));
+    let tls = node.sip.tls.expect("made by the variable");
+    assert_eq!(tls.wildcards, crate::sip::transport::Wildcards::FirstLabel);
+}
+
+#[test]
+fn a_reload_tells_of_networks_accounts_and_emergency_calls() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let write = |name: &str, text: &str| {
+        fs::write(directory.path().join(name), text).expect("written");
+    };
+    let sounds = sounds();
+    let load = || {
+        let office = load_hearing(directory.path(), &sounds, &[("LINE", "x"), ("OTHER", "y")]);
+        office.unwrap_or_else(|report| panic!("{report}"))
+    };
+    let phone = "[[phone]]\nnumber = \"10\"\npassword = \"demo\"\n";
+    let trunk = |password: &str| {
+        format!(
+            "[[trunk]]\nname = \"t\"\ntarget = \"udp:127.0.0.1:5080\"\nprofile = \"telnyx\"\n\
+             domain = \"sip.example\"\n[[trunk.account]]\nuser = \"81312345678\"\n\
+             password = \"env:{password}\"\n"
+        )
+    };
+    write("phones.toml", phone);
+    write("trunks.toml", &trunk("LINE"));
+    let node = "name = \"a\"\nregion = \"b\"\n[site]\ncountry = \"jp\"\n";
+    write("node.toml", node);
+    let before = load();
+    write(
+        "phones.toml",
+        &format!("{phone}networks = [\"127.0.0.0/8\"]\n"),
+    );
+    assert_eq!(before.changes_to(&load()).to_string(), "changed: phone 10");
+    write("phones.toml", phone);
+    write("trunks.toml", &trunk("OTHER"));
+    let changes = before.changes_to(&load()).to_string();
+    assert_eq!(changes, "changed: credentials of trunk t");
+    write("trunks.toml", &trunk("LINE"));
+    write("numbers.toml", "[emergency]\ntrunk = \"t\"\n");
+    let changes = before.changes_to(&load()).to_string();
+    assert_eq!(changes, "added: emergency calls");
+}
+
 #[test]
 fn a_reload_tells_what_changes_and_what_needs_a_restart() {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -442,6 +532,36 @@ fn a_reload_tells_what_changes_and_what_needs_a_restart() {
          after a restart only: media.workers"
     );
     assert_eq!(after.changes_to(&before).removed, ["number 11", "phone 11"]);
+    let before = after;
+    let node = "name = \"a\"\nregion = \"b\"\nmax_calls = 6\n[media]\nworkers = 3\n";
+    for (text, said) in [
+        ("[trace]\nnumbers = \"masked\"", "changed: trace.numbers"),
+        (
+            "[trace]\nmegabytes = 3",
+            "after a restart only: trace.megabytes",
+        ),
+        (
+            "[trace]\nhep = \"192.0.2.9:9060\"",
+            "after a restart only: trace.hep",
+        ),
+        ("[sip]\nt1 = \"1s\"", "after a restart only: sip.t1"),
+        (
+            "[sip]\ntry_for = \"2s\"",
+            "after a restart only: sip.try_for",
+        ),
+        (
+            "[sip.dns]\nservers = [\"192.0.2.53\"]",
+            "after a restart only: sip.dns",
+        ),
+        (
+            "[sip.bans]\nfailures = 3",
+            "changed: sip.acl, sip.limits or sip.bans",
+        ),
+        ("[dialogs]\nupdate = false", "changed: dialogs"),
+    ] {
+        write("node.toml", &format!("{node}{text}\n"));
+        assert_eq!(before.changes_to(&load()).to_string(), said, "{text}");
+    }
 }
 
 proptest::proptest! {

@@ -12,6 +12,7 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::answer::{Refusal, answer};
 use super::bans::Bans;
@@ -31,6 +32,8 @@ pub(super) struct Sources {
     pub(super) live: Arc<dyn Live>,
     pub(super) archive: Arc<dyn Archive>,
     pub(super) metrics: Arc<Metrics>,
+    /// Questions that take seconds: few at a time, so that the others find a thread.
+    pub(super) long: Arc<Semaphore>,
 }
 
 /// Everything, for the loopback listener.
@@ -212,12 +215,17 @@ async fn pcap(
         return Err(Refusal::bad_request(words));
     }
     let time = Duration::from_secs(span.seconds);
-    let file = ask_for(PATIENCE + time, move || {
+    let long = sources.long.clone();
+    let capture = move || {
         let record = find(&sources, &id)?;
         trace::capture(sources.live.as_ref(), &record, time)
             .map_err(|words| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, words))
-    });
-    let file = file.await??;
+    };
+    let file = match time.is_zero() {
+        true => ask(capture).await,
+        false => ask_long(long, PATIENCE + time, capture).await,
+    };
+    let file = file??;
     Ok(([(header::CONTENT_TYPE, PCAP)], file).into_response())
 }
 
@@ -245,7 +253,8 @@ async fn test_trunk(
 ) -> Result<Response, Refusal> {
     let number = pairs.into_iter().find(|(key, _)| key == "number");
     let number = number.map(|(_, number)| number.replace(' ', "+"));
-    let test = ask_for(TEST_PATIENCE, move || {
+    let long = sources.long.clone();
+    let test = ask_long(long, TEST_PATIENCE, move || {
         sources.live.test_trunk(&name, number)
     });
     match test.await? {
@@ -314,6 +323,29 @@ async fn ask_for<T: Send + 'static>(
         )),
     }
 }
+
+/// Runs a question that takes long, or refuses it at once when as many as may are under way. One
+/// given up by who asked counts until it is over.
+async fn ask_long<T: Send + 'static>(
+    long: Arc<Semaphore>,
+    patience: Duration,
+    question: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let Ok(place) = long.try_acquire_owned() else {
+        return Err(Refusal::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("{MOST_LONG} captures and trunk tests are under way; wait for one to end"),
+        ));
+    };
+    ask_for(patience, move || {
+        let _place = place;
+        question()
+    })
+    .await
+}
+
+/// Captures and trunk tests at a time: half of the threads that answer.
+pub(super) const MOST_LONG: usize = 4;
 
 /// Seconds of media in one capture: some 5 MB.
 const LONGEST_CAPTURE: u64 = 60;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::runtime::{self, Runtime};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::api::{self, Sources};
 use super::listener::Bounded;
@@ -71,6 +71,7 @@ impl Server {
             live,
             archive,
             metrics,
+            long: Arc::new(Semaphore::new(api::MOST_LONG)),
         };
         let (api, api_address) = bind(settings.api)?;
         let mut sites = vec![(api, api::whole(sources.clone()))];

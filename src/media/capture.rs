@@ -4,13 +4,15 @@
 //! counts those that find no room.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 
 use crate::base::Timestamp;
 
-/// Packets of the legs it is given to ([`Command::Capture`](super::Command)), until it is dropped.
+/// Packets of the legs it is given to ([`Command::Capture`](super::Command)), until it is taken from
+/// them.
 #[derive(Debug)]
 pub struct Capture {
     queue: ArrayQueue<Captured>,
@@ -29,6 +31,9 @@ pub struct Captured {
     length: u16,
     octets: [u8; MAX_CAPTURED],
 }
+
+/// Captures of one leg at a time: as many as HTTP lets ask at once.
+pub const MAX_CAPTURES: usize = 4;
 
 /// More than any audio packet of 60 ms G.711 with its headers, or an RTCP compound, has.
 pub const MAX_CAPTURED: usize = 768;
@@ -71,6 +76,33 @@ impl Capture {
     }
 }
 
+/// The captures of one leg, in room that is always there.
+#[derive(Debug, Default)]
+pub(super) struct Captures([Option<Arc<Capture>>; MAX_CAPTURES]);
+
+impl Captures {
+    /// One more, when there is room.
+    pub(super) fn add(&mut self, capture: Arc<Capture>) {
+        if !self.each().any(|known| Arc::ptr_eq(known, &capture))
+            && let Some(place) = self.0.iter_mut().find(|place| place.is_none())
+        {
+            *place = Some(capture);
+        }
+    }
+
+    /// That one no more; the others stay.
+    pub(super) fn remove(&mut self, capture: &Arc<Capture>) {
+        for place in &mut self.0 {
+            place.take_if(|known| Arc::ptr_eq(known, capture));
+        }
+    }
+
+    /// All there are.
+    pub(super) fn each(&self) -> impl Iterator<Item = &Arc<Capture>> {
+        self.0.iter().flatten()
+    }
+}
+
 impl Captured {
     /// The packet from the RTP or RTCP header on.
     pub fn octets(&self) -> &[u8] {
@@ -90,6 +122,24 @@ impl std::fmt::Debug for Captured {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_look_at_one_leg_and_one_goes() {
+        let [first, second] = [(); 2].map(|()| Arc::new(Capture::new(4)));
+        let mut captures = Captures::default();
+        for capture in [&first, &second, &second] {
+            captures.add(capture.clone());
+        }
+        assert_eq!(captures.each().count(), 2);
+        captures.remove(&first);
+        captures.remove(&first);
+        assert_eq!(Arc::strong_count(&first), 1);
+        assert!(captures.each().all(|left| Arc::ptr_eq(left, &second)));
+        for _ in 0..2 * MAX_CAPTURES {
+            captures.add(Arc::new(Capture::new(1)));
+        }
+        assert_eq!(captures.each().count(), MAX_CAPTURES);
+    }
 
     #[test]
     fn packets_come_out_as_they_went_in_and_the_surplus_is_counted() {

@@ -15,12 +15,21 @@ use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
 /// A command that names a leg or room that does not exist (any more) does nothing.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Copies every packet of a leg, both ways, into a capture; `None` ends that.
+    /// Copies every packet of a leg, both ways, into a capture; up to [`MAX_CAPTURES`](super::MAX_CAPTURES) at a time, more
+    /// see nothing.
     Capture {
         /// Leg.
         leg: LegId,
-        /// Where to.
-        capture: Option<Arc<Capture>>,
+        /// Where to. Whoever keeps a clone until the worker has let go of its own keeps the worker
+        /// from giving back the room.
+        capture: Arc<Capture>,
+    },
+    /// Ends that for this capture and no other.
+    CaptureEnd {
+        /// Leg.
+        leg: LegId,
+        /// Where to no more.
+        capture: Arc<Capture>,
     },
     /// Reports the leg's resumable state as [`Notice::LegCheckpoint`](super::Notice).
     Checkpoint {

@@ -36,7 +36,7 @@ mod ring;
 mod stats;
 mod worker;
 
-pub use capture::{Capture, Captured, MAX_CAPTURED};
+pub use capture::{Capture, Captured, MAX_CAPTURED, MAX_CAPTURES};
 pub use codec::Codec;
 pub use frame::{
     CLOCK_HZ, FRAME_DURATION, FRAME_MS, FRAME_SAMPLES, Frame, MAX_PACKET_SAMPLES, SILENCE,

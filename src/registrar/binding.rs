@@ -10,7 +10,8 @@ use crate::sip::{Flow, NameAddr, Uri};
 pub struct Binding {
     /// The Request-URI of calls to it.
     pub contact: Uri,
-    /// Where its REGISTER came from, and where calls to it go: the way back through any NAT.
+    /// Where its REGISTER came from, and where calls to it go, the way back through any NAT; those
+    /// to a phone behind proxies go by its path.
     pub flow: Flow,
     /// When it ends unless refreshed.
     pub expires_at: Timestamp,

@@ -76,6 +76,15 @@ pub enum Change {
     },
 }
 
+/// What went with a connection or flow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Closed {
+    /// What others should know.
+    pub changes: Vec<Change>,
+    /// Whether any binding went: what is written down is old.
+    pub is_news: bool,
+}
+
 /// All bindings, to be written down and read back.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -91,6 +100,8 @@ pub struct Registrar {
     phones: HashMap<String, Vec<Binding>>,
     /// When a phone's first binding ends.
     expiries: Timers<String>,
+    /// Phones with a binding over each connection.
+    connections: HashMap<ConnectionId, BTreeSet<String>>,
     /// Phones whose bindings are not as they were taken to be written down.
     unsaved: BTreeSet<String>,
 }
@@ -102,19 +113,25 @@ impl Registrar {
             limits,
             phones: HashMap::new(),
             expiries: Timers::new(),
+            connections: HashMap::new(),
             unsaved: BTreeSet::new(),
         }
     }
 
     /// The table as it was written down; what has ended meanwhile goes with the next
     /// [`Registrar::handle_timeout`]. What was registered over a connection of the earlier process
-    /// went with it.
+    /// went with it, unless proxies keep the way (RFC 3327).
     pub fn restore(limits: Limits, snapshot: Snapshot) -> Self {
         let mut registrar = Self::new(limits);
         for (phone, mut bindings) in snapshot.phones {
             let written = bindings.len();
-            bindings.retain(|binding| binding.flow.connection.is_none());
+            let has_way =
+                |binding: &Binding| binding.flow.connection.is_none() || !binding.path.is_empty();
+            bindings.retain(has_way);
             let is_as_written = bindings.len() == written;
+            for binding in &mut bindings {
+                binding.flow.connection = None;
+            }
             registrar.set(&phone, bindings);
             if is_as_written {
                 registrar.unsaved.remove(&phone);
@@ -166,7 +183,8 @@ impl Registrar {
                 headers: self.confirm(now, phone, message, &done),
                 changes: self.changes(phone, was_registered),
                 is_news: done.is_news,
-                silence: done.keeps_flow.then(|| self.limits.flow_timer + FLOW_GRACE),
+                silence: (done.keeps_flow == KeptFlow::Here)
+                    .then(|| self.limits.flow_timer + FLOW_GRACE),
             },
             Err(refusal) => Reply {
                 status: refusal.status(),
@@ -211,28 +229,34 @@ impl Registrar {
         self.phones.keys().map(String::as_str)
     }
 
-    /// Forgets bindings whose connection is gone (RFC 5626 §4.2.2): nothing can reach them.
-    pub fn handle_closed(&mut self, connection: ConnectionId) -> Vec<Change> {
-        let on_it = |binding: &Binding| binding.flow.connection == Some(connection);
-        let touched: Vec<String> = self
-            .phones
-            .iter()
-            .filter(|(_, bindings)| bindings.iter().any(on_it))
-            .map(|(phone, _)| phone.clone())
-            .collect();
-        let keep = |binding: &Binding| !on_it(binding);
-        touched
-            .into_iter()
-            .flat_map(|phone| self.retain(&phone, keep))
-            .collect()
+    /// Forgets bindings whose connection is gone (RFC 5626 §4.2.2): nothing can reach them. The
+    /// cost is that of the phones on it.
+    pub fn handle_closed(&mut self, connection: ConnectionId) -> Closed {
+        let touched = self.connections.remove(&connection).unwrap_or_default();
+        let keep = |binding: &Binding| binding.flow.connection != Some(connection);
+        Closed {
+            is_news: !touched.is_empty(),
+            changes: touched
+                .into_iter()
+                .flat_map(|phone| self.retain(&phone, keep))
+                .collect(),
+        }
     }
 
-    /// Forgets what `phone` registered by a flow that does not reach it any more.
-    pub fn handle_dead_flow(&mut self, phone: &str, flow: &Flow) -> Vec<Change> {
-        if !self.is_registered(phone) {
-            return Vec::new();
+    /// Forgets what `phone` registered as `dead` was: it does not reach it any more.
+    pub fn handle_dead_flow(&mut self, phone: &str, dead: &Binding) -> Closed {
+        let is_it = |binding: &Binding| {
+            binding.flow == dead.flow
+                && binding.path == dead.path
+                && (dead.path.is_empty() || binding.contact == dead.contact)
+        };
+        if !self.bindings(phone).iter().any(is_it) {
+            return Closed::default();
         }
-        self.retain(phone, |binding| binding.flow != *flow)
+        Closed {
+            is_news: true,
+            changes: self.retain(phone, |binding| !is_it(binding)),
+        }
     }
 
     /// Ends what is due.
@@ -278,8 +302,13 @@ impl Registrar {
         self.set(phone, bindings);
         Ok(Done {
             is_news: true,
-            // Over UDP a flow is kept by STUN, which we do not speak: it is not promised there.
-            keeps_flow: request.keeps_flows && source.connection.is_some(),
+            keeps_flow: match request.path.is_empty() {
+                // The flow is the edge's to keep and to time; the stream before us is a hop's.
+                false if request.keeps_flows => KeptFlow::ByEdge,
+                // Over UDP a flow is kept by STUN, which we do not speak: it is not promised there.
+                true if request.keeps_flows && source.connection.is_some() => KeptFlow::Here,
+                _ => KeptFlow::No,
+            },
         })
     }
 
@@ -313,7 +342,14 @@ impl Registrar {
         }
         bindings.push(Binding {
             contact: wish.contact.clone(),
-            flow: *source,
+            // Proxies are asked anew for each call: none of theirs is tied to this connection.
+            flow: match request.path.is_empty() {
+                true => *source,
+                false => Flow {
+                    connection: None,
+                    ..*source
+                },
+            },
             expires_at: now + wish.expires.min(self.limits.max_expires),
             refreshed_at: now,
             user_agent: request.user_agent.clone(),
@@ -335,6 +371,7 @@ impl Registrar {
 
     fn set(&mut self, phone: &str, mut bindings: Vec<Binding>) {
         self.unsaved.insert(phone.to_owned());
+        self.index(phone, &bindings);
         bindings.sort_by_key(|binding| std::cmp::Reverse((binding.q_millis, binding.refreshed_at)));
         match bindings.iter().map(|binding| binding.expires_at).min() {
             Some(first) => {
@@ -345,6 +382,24 @@ impl Registrar {
                 self.expiries.stop(&phone.to_owned());
                 self.phones.remove(phone);
             }
+        }
+    }
+
+    /// Which phone is on which connection, from now on.
+    fn index(&mut self, phone: &str, bindings: &[Binding]) {
+        let of = |binding: &Binding| binding.flow.connection;
+        let old = self.phones.get(phone).map_or(&[][..], Vec::as_slice);
+        for connection in old.iter().filter_map(of) {
+            if let Some(phones) = self.connections.get_mut(&connection) {
+                phones.remove(phone);
+                if phones.is_empty() {
+                    self.connections.remove(&connection);
+                }
+            }
+        }
+        for connection in bindings.iter().filter_map(of) {
+            let phones = self.connections.entry(connection).or_default();
+            phones.insert(phone.to_owned());
         }
     }
 
@@ -387,8 +442,10 @@ impl Registrar {
         let path = path.map(|line| String::from_utf8_lossy(&line).into_owned());
         headers.extend(path.map(|line| (HeaderName::Path, line)));
         headers.push((HeaderName::Supported, "path, outbound".to_owned()));
-        if done.keeps_flow {
+        if done.keeps_flow != KeptFlow::No {
             headers.push((HeaderName::Require, "outbound".to_owned()));
+        }
+        if done.keeps_flow == KeptFlow::Here {
             let seconds = self.limits.flow_timer.as_secs().to_string();
             headers.extend(HeaderName::parse("Flow-Timer").map(|name| (name, seconds)));
         }
@@ -414,7 +471,16 @@ impl Registrar {
 #[derive(Default)]
 struct Done {
     is_news: bool,
-    keeps_flow: bool,
+    keeps_flow: KeptFlow,
+}
+
+/// Who keeps the flow of a phone that wants one kept (RFC 5626 §6).
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum KeptFlow {
+    #[default]
+    No,
+    ByEdge,
+    Here,
 }
 
 impl From<Unfit> for Refusal {

@@ -211,8 +211,92 @@ fn a_closed_connection_takes_its_bindings_along() {
     let tcp = Flow::tcp(source().local, source().remote, Some(ConnectionId(7)));
     let message = message("c", 1, "Contact: <sip:a@h>\r\n");
     registrar.register(at(0), &message, &tcp, PHONE);
-    assert!(registrar.handle_closed(ConnectionId(8)).is_empty());
-    assert_eq!(registrar.handle_closed(ConnectionId(7)), unregistered());
+    assert_eq!(registrar.handle_closed(ConnectionId(8)), Closed::default());
+    assert_eq!(registrar.handle_closed(ConnectionId(7)), gone());
+    assert!(registrar.connections.is_empty());
+}
+
+/// The phone's last flow went.
+fn gone() -> Closed {
+    Closed {
+        changes: unregistered(),
+        is_news: true,
+    }
+}
+
+#[test]
+fn who_is_on_a_connection_is_known_at_any_time() {
+    let mut entropy = Entropy::from_seed(5);
+    let mut registrar = Registrar::new(Limits::default());
+    for step in 0..2000 {
+        let phone = entropy.below(4).to_string();
+        let connection = match entropy.below(4) {
+            0 => None,
+            some => Some(ConnectionId(some)),
+        };
+        let flow = Flow::tcp(source().local, source().remote, connection);
+        let contact = format!(
+            "Contact: <sip:{}@h>;expires={}\r\n",
+            entropy.below(4),
+            60 * entropy.below(2)
+        );
+        registrar.register(
+            at(step),
+            &message("c", step as u32, &contact),
+            &flow,
+            &phone,
+        );
+        if entropy.below(5) == 0 {
+            let closed = ConnectionId(1 + entropy.below(3));
+            registrar.handle_closed(closed);
+            assert!(!registrar.connections.contains_key(&closed));
+        }
+        registrar.handle_timeout(at(step));
+        let mut wanted: HashMap<ConnectionId, BTreeSet<String>> = HashMap::new();
+        for (phone, bindings) in &registrar.phones {
+            for connection in bindings
+                .iter()
+                .filter_map(|binding| binding.flow.connection)
+            {
+                wanted.entry(connection).or_default().insert(phone.clone());
+            }
+        }
+        assert_eq!(registrar.connections, wanted);
+    }
+}
+
+#[test]
+fn a_phone_behind_a_proxy_does_not_depend_on_the_connection_between() {
+    let mut office = Office::new();
+    let path = "Via: SIP/2.0/TCP b;branch=z9hG4bK2\r\nPath: <sip:edge.example;lr;ob>\r\n";
+    let reply = keep(&mut office, 7, 1, path);
+    assert_eq!((reply.status, reply.silence), (200, None));
+    assert_eq!(header(&reply, "Require").as_deref(), Some("outbound"));
+    assert_eq!(header(&reply, "Flow-Timer"), None);
+    let closed = office.registrar.handle_closed(ConnectionId(7));
+    assert_eq!(closed, Closed::default());
+    let binding = office.registrar.bindings(PHONE)[0].clone();
+    assert_eq!(binding.flow.connection, None);
+    // As it was written down before, with the connection.
+    let mut snapshot = office.registrar.snapshot();
+    let all = snapshot.phones.values_mut().flatten();
+    all.for_each(|binding| binding.flow.connection = Some(ConnectionId(7)));
+    let restored = Registrar::restore(Limits::default(), snapshot);
+    assert_eq!(restored.bindings(PHONE), [binding]);
+}
+
+#[test]
+fn of_two_flows_by_one_proxy_only_the_dead_one_goes() {
+    let mut office = Office::new();
+    let edge = "Supported: path\r\nPath: <sip:edge.example;lr>\r\n";
+    office.register(0, &format!("{edge}Contact: <sip:a@10.0.0.1>\r\n"));
+    office.register(1, &format!("{edge}Contact: <sip:b@10.0.0.2>\r\n"));
+    office.registrar.take_unsaved(9);
+    let dead = office.registrar.bindings(PHONE)[0].clone();
+    let closed = office.registrar.handle_dead_flow(PHONE, &dead);
+    assert_eq!((closed.changes.len(), closed.is_news), (0, true));
+    assert_eq!(office.contacts(), ["sip:a@10.0.0.1"]);
+    assert_eq!(office.registrar.take_unsaved(9).len(), 1);
 }
 
 #[test]
@@ -339,18 +423,17 @@ fn a_phone_with_two_flows_is_rung_by_one_and_falls_back_to_the_other() {
             .collect()
     };
     assert_eq!(rung(&office), [Some(ConnectionId(2))]);
-    assert!(office.registrar.handle_closed(ConnectionId(2)).is_empty());
+    let closed = office.registrar.handle_closed(ConnectionId(2));
+    assert_eq!((closed.changes.len(), closed.is_news), (0, true));
     assert_eq!(rung(&office), [Some(ConnectionId(1))]);
     // A flow that came back takes its number's place.
     keep(&mut office, 3, 1, "");
     assert_eq!(rung(&office), [Some(ConnectionId(3))]);
     assert_eq!(office.contacts().len(), 1);
-    let dead = office.registrar.bindings(PHONE)[0].flow;
-    assert_eq!(
-        office.registrar.handle_dead_flow(PHONE, &dead),
-        unregistered()
-    );
-    assert!(office.registrar.handle_dead_flow(PHONE, &dead).is_empty());
+    let dead = office.registrar.bindings(PHONE)[0].clone();
+    assert_eq!(office.registrar.handle_dead_flow(PHONE, &dead), gone());
+    let again = office.registrar.handle_dead_flow(PHONE, &dead);
+    assert_eq!(again, Closed::default());
 }
 
 #[test]

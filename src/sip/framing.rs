@@ -39,6 +39,14 @@ pub enum Frame {
     Message(Bytes),
 }
 
+/// Whether a datagram only keeps a NAT open: RFC 5626 §4.4.2 wants STUN over UDP, many phones send
+/// empty lines or zeros.
+pub fn is_keep_alive(datagram: &[u8]) -> bool {
+    datagram
+        .iter()
+        .all(|octet| matches!(octet, b'\r' | b'\n' | 0))
+}
+
 /// Why the stream cannot be followed. Always the peer's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FrameError {

@@ -18,7 +18,7 @@ pub mod transport;
 pub mod ua;
 
 pub use flow::{ConnectionId, Flow, Protocol};
-pub use framing::{Frame, FrameError, StreamFramer, StreamLimits};
+pub use framing::{Frame, FrameError, StreamFramer, StreamLimits, is_keep_alive};
 pub use header::{
     Asserted, BadReferTo, CSeq, Contacts, Diversion, DivertReason, HeaderName, HistoryEntry,
     HistoryOrigin, MediaType, NameAddr, Params, Privacy, RAck, Reason, ReferTo, RefresherRole,

@@ -65,6 +65,14 @@ impl ServerName {
     pub fn met(name: &str) -> Option<Self> {
         TABLE.number(name, true)
     }
+
+    /// Whether the name has a number already.
+    #[cfg(test)]
+    pub(crate) fn is_known(name: &str) -> bool {
+        let table = TABLE.0.read().unwrap_or_else(PoisonError::into_inner);
+        table.numbers.contains_key(name)
+    }
+
     /// The name, lower case, without a final dot.
     pub fn as_str(self) -> &'static str {
         let table = TABLE.0.read().unwrap_or_else(PoisonError::into_inner);

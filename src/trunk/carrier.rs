@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{IdentityPolicy, Network, Profile, Redirects, TransferPolicy};
+use super::{IdentityPolicy, Network, Profile, Redirects, TransferPolicy, is_alike};
 use crate::sip::ServerName;
 use crate::sip::auth::Credentials;
 use crate::sip::location::Destination as Target;
@@ -47,6 +47,25 @@ impl Trunk {
         for name in named.chain(self.domain.as_deref()) {
             ServerName::new(name);
         }
+    }
+
+    /// The account of those that register whose number is shown; the first when it is none's.
+    /// `None` when there are no accounts.
+    pub fn account_of(&self, shown: &str) -> Option<&Account> {
+        let mut accounts = self.accounts.iter();
+        let own = accounts.find(|account| is_alike(&account.user, shown));
+        own.or(self.accounts.first())
+    }
+
+    /// What our INVITE that shows a number is authenticated with: what the trunk itself has, else
+    /// the account's of that number, else the first account's that has any.
+    pub fn credentials_for(&self, shown: &str) -> Option<&Credentials> {
+        let of_accounts = || {
+            let own = self.account_of(shown).into_iter();
+            let mut accounts = own.chain(&self.accounts);
+            accounts.find_map(|account| account.credentials.as_ref())
+        };
+        self.credentials.as_ref().or_else(of_accounts)
     }
 
     /// Takes over what an older configuration of the trunk has met: who knows its passwords.
@@ -174,6 +193,34 @@ pub(super) mod tests {
             identity: IdentityPolicy::default(),
             transfer: TransferPolicy::default(),
         }
+    }
+
+    #[test]
+    fn the_account_of_the_number_shown_answers_for_the_call() {
+        let mut trunk = trunk("a", &[]);
+        assert!(trunk.credentials_for("+81312345678").is_none());
+        let account = |user: &str, password: &str| Account {
+            user: user.to_owned(),
+            credentials: (!password.is_empty()).then(|| Credentials::new(user, password)),
+        };
+        trunk.accounts = vec![
+            account("81311110000", ""),
+            account("81312345678", "x"),
+            account("81312345679", "y"),
+        ];
+        for (shown, user) in [
+            ("+81312345678", "81312345678"),
+            ("0312345679", "81312345679"),
+            // Nobody's, and one without a password.
+            ("+15550001111", "81312345678"),
+            ("+81311110000", "81312345678"),
+        ] {
+            let found = trunk.credentials_for(shown).expect("found");
+            assert_eq!(found.user, user, "{shown}");
+        }
+        trunk.credentials = Some(Credentials::new("own", "z"));
+        let found = trunk.credentials_for("+81312345678").expect("found");
+        assert_eq!(found.user, "own", "what is said of the trunk itself");
     }
 
     #[test]

@@ -31,14 +31,17 @@ pub enum Way {
     Out,
 }
 
-/// Why a trunk takes no call now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a trunk takes no call now; in words that follow its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Closed {
     /// As many calls at a time as it may carry.
+    #[error("carries as many calls as it may")]
     Full,
     /// As many calls this second as it may take.
+    #[error("was given as many calls a second as it may get")]
     TooFast,
     /// The carrier asked for rest.
+    #[error("rests, as the carrier asked for")]
     Resting,
 }
 
@@ -413,6 +416,15 @@ const MOST_KEYS: usize = 32;
 impl Closed {
     /// The status for a caller who came by the trunk, and for a trunk that was passed over.
     pub const STATUS: u16 = 503;
+
+    /// Its code in the record's checks.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Closed::Full => "trunk.full",
+            Closed::Resting => "trunk.resting",
+            Closed::TooFast => "trunk.too_fast",
+        }
+    }
 
     /// Seconds for Retry-After (RFC 3261 §20.33).
     pub fn retry_after(self) -> u32 {

@@ -308,6 +308,11 @@ impl Numbers {
         self.site.as_ref()
     }
 
+    /// Name of the trunk of emergency calls; `None` when they go the way of other numbers.
+    pub fn emergency_trunk(&self) -> Option<&str> {
+        self.emergency.as_deref()
+    }
+
     /// Whether a phone that dials `text` calls for help: by the number itself, or behind an
     /// outbound prefix. Such calls are exempt from every limit.
     pub fn is_emergency(&self, text: &str) -> bool {

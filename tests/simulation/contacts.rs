@@ -1,9 +1,11 @@
 //! Phones in several places, and over connections that break.
 
+use tsunagu::base::ShardId;
 use tsunagu::events::Stretch;
+use tsunagu::sip::{ConnectionId, Flow, Message};
 
 use crate::ear::{level, listen};
-use crate::peer::Manners;
+use crate::peer::{Manners, SWITCH};
 use crate::world::World;
 
 #[test]
@@ -161,4 +163,58 @@ fn a_phone_whose_connection_breaks_while_it_rings_is_as_good_as_gone() {
         rang.as_secs() <= 15,
         "{rang:?}: at the latest when the ring time is over"
     );
+}
+
+/// Registers a phone by a proxy that has its address, over a connection that then breaks.
+fn behind_proxy(world: &mut World, edge: usize, phone: &str) {
+    let address = world.peers[edge].address;
+    let remote = "127.0.9.9:40000".parse().unwrap();
+    let connection = ConnectionId::new(ShardId(0), 77);
+    let flow = Flow::tcp(SWITCH, remote, Some(connection));
+    let registrar = world.switch.registrar.clone();
+    for (cseq, contact) in [
+        (1, "*\r\nExpires: 0".to_owned()),
+        (2, format!("<sip:{phone}@10.9.9.9>")),
+    ] {
+        let text = format!(
+            "REGISTER sip:office SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK1\r\n\
+             Supported: path\r\nPath: <sip:{address};lr>\r\n\
+             From: <sip:{phone}@office>;tag=1\r\nTo: <sip:{phone}@office>\r\n\
+             Call-ID: by-proxy\r\nCSeq: {cseq} REGISTER\r\nContact: {contact}\r\n\r\n"
+        );
+        let message = Message::parse(text.into()).unwrap();
+        let mut registrar = registrar.lock().unwrap();
+        let reply = registrar.register(world.now, &message, &flow, phone);
+        assert_eq!(reply.status, 200);
+    }
+    let now = world.now;
+    world.switch.exchange.handle_transport_error(now, &flow);
+    assert!(world.switch.is_registered(phone));
+}
+
+#[test]
+fn a_phone_behind_a_proxy_is_rung_by_its_path_whatever_became_of_the_connection() {
+    let mut world = World::new(819);
+    let caller = world.phone("1005", Manners::Rings);
+    let edge = world.phone("1006", Manners::Answers(300));
+    behind_proxy(&mut world, edge, "1006");
+    world.with_peer(caller, |peer, now| peer.call(now, "1006", "1005"));
+    world.until_answered(caller, 0);
+    let invite = world.sent.iter().find(|sent| sent.what == "1006 <- INVITE");
+    let invite = invite.expect("rung");
+    assert!(invite.has("INVITE sip:1006@10.9.9.9 SIP/2.0"));
+    assert!(invite.has(&format!("Route: <sip:{};lr>", world.peers[edge].address)));
+    world.hang_up(caller, 0);
+    world.finish();
+}
+
+#[test]
+fn a_flow_that_the_proxy_says_is_gone_is_forgotten() {
+    let mut world = World::new(820);
+    let caller = world.phone("1005", Manners::Rings);
+    let edge = world.phone("1006", Manners::Refuses(430));
+    behind_proxy(&mut world, edge, "1006");
+    world.with_peer(caller, |peer, now| peer.call(now, "1006", "1005"));
+    world.finish();
+    assert!(!world.switch.is_registered("1006"));
 }

@@ -35,7 +35,8 @@ pub(crate) fn sounds() -> Library {
 
 fn load(directory: &Path) -> Office {
     let sounds = root().join("sounds").display().to_string();
-    let environment = Environment::from_iter([("TSUNAGU_SOUNDS", sounds)]);
+    let line = ("LINE", "secret".to_owned());
+    let environment = Environment::from_iter([("TSUNAGU_SOUNDS", sounds), line]);
     config::load(directory, &environment).unwrap_or_else(|report| panic!("{report}"))
 }
 

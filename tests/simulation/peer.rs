@@ -19,12 +19,16 @@ use crate::voice::Voice;
 pub(crate) enum Manners {
     /// Rings and answers after so many milliseconds.
     Answers(u64),
+    /// Wants to know who calls (407), and answers whoever says it.
+    Challenges,
     /// Sends early media and answers after so many milliseconds.
     Early(u64),
     /// Refuses with a status.
     Refuses(u16),
     /// Sends early media, and refuses with a status after so many milliseconds.
     Regrets(u64, u16),
+    /// Sends early media, and after so many milliseconds points elsewhere (302).
+    Moves(u64, &'static str),
     /// Rings for ever.
     Rings,
 }
@@ -33,6 +37,7 @@ pub(crate) enum Manners {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Wish {
     Answer(SessionId),
+    Move(SessionId, &'static str),
     Refuse(SessionId, u16),
 }
 
@@ -120,13 +125,17 @@ impl Peer {
 
     /// The demo office's carrier.
     pub(crate) fn carrier(net: &VirtualNet, seed: u64) -> Self {
-        Self::new(
+        Self::carrier_at(
             "carrier",
             SocketAddr::from(([127, 0, 0, 1], 5080)),
-            None,
             net,
             seed,
         )
+    }
+
+    /// Another carrier.
+    pub(crate) fn carrier_at(name: &str, address: SocketAddr, net: &VirtualNet, seed: u64) -> Self {
+        Self::new(name, address, None, net, seed)
     }
 
     fn new(
@@ -287,6 +296,23 @@ impl Peer {
         talk
     }
 
+    /// Calls a number as its own phone, with further headers.
+    pub(crate) fn call_with(
+        &mut self,
+        now: Timestamp,
+        number: &str,
+        headers: &[(HeaderName, &str)],
+    ) -> usize {
+        let headers = headers.iter();
+        self.extra = headers
+            .map(|(name, value)| (name.clone(), (*value).to_owned()))
+            .collect();
+        let name = self.name.clone();
+        let talk = self.place_call(now, number, &name, Offer::Early);
+        self.extra.clear();
+        talk
+    }
+
     /// Asks for another direction: [`Direction::SendOnly`] is hold.
     pub(crate) fn reoffer(
         &mut self,
@@ -309,6 +335,15 @@ impl Peer {
             Event::Incoming {
                 session, request, ..
             } => {
+                let says_who = request
+                    .header_text(HeaderName::ProxyAuthorization)
+                    .is_some();
+                if self.manners == Manners::Challenges && !says_who {
+                    let challenge = "Digest realm=\"carrier\", nonce=\"1\", qop=\"auth\"";
+                    let challenge = [(HeaderName::ProxyAuthenticate, challenge.to_owned())];
+                    self.ua.reject(now, session, 407, &challenge);
+                    return None;
+                }
                 let wish = self.incoming(now, session, request.body());
                 let by = request.header_text(HeaderName::ReferredBy);
                 self.talk(session)?.referred_by = by.map(|by| by.into_owned());
@@ -421,6 +456,13 @@ impl Peer {
                 talk.is_answered = true;
                 self.ua.accept(now, session, &[], Some(answer));
             }
+            Wish::Move(session, contact) => {
+                let contact = [(HeaderName::Contact, contact.to_owned())];
+                self.ua.reject(now, session, 302, &contact);
+                if let Some(talk) = self.talk(session) {
+                    talk.end();
+                }
+            }
             Wish::Refuse(session, status) => {
                 self.ua.reject(now, session, status, &[]);
                 if let Some(talk) = self.talk(session) {
@@ -440,6 +482,7 @@ impl Peer {
         let offer = Description::parse(offer).ok();
         let mut talk = Talk::new(session, voice, local, offer);
         let wish = match self.manners {
+            Manners::Challenges => Some((Duration::from_millis(1), Wish::Answer(session))),
             Manners::Answers(ms) => {
                 self.ua.ring(now, session, 180, &[], None);
                 Some((Duration::from_millis(ms), Wish::Answer(session)))
@@ -458,6 +501,11 @@ impl Peer {
                 let body = talk.early();
                 self.ua.ring(now, session, 183, &[], body);
                 Some((Duration::from_millis(ms), Wish::Refuse(session, status)))
+            }
+            Manners::Moves(ms, contact) => {
+                let body = talk.early();
+                self.ua.ring(now, session, 183, &[], body);
+                Some((Duration::from_millis(ms), Wish::Move(session, contact)))
             }
             Manners::Rings => {
                 self.ua.ring(now, session, 180, &[], None);

@@ -24,6 +24,14 @@ impl World {
         self.peers.len() - 1
     }
 
+    /// Adds a second carrier, on 127.0.0.2.
+    pub(crate) fn other_carrier(&mut self) -> usize {
+        let address = std::net::SocketAddr::from(([127, 0, 0, 2], 5080));
+        let peer = Peer::carrier_at("other", address, &self.net, self.seed * 1000 + 1);
+        self.peers.push(peer);
+        self.peers.len() - 1
+    }
+
     /// Adds a phone and registers it. It says 880 Hz.
     pub(crate) fn phone(&mut self, number: &str, manners: Manners) -> usize {
         let seed = self.seed * 1000 + number.parse::<u64>().expect("a number");

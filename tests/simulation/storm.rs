@@ -362,7 +362,7 @@ impl Storm {
                 told.switch.pump.handle(self.now, ShardId(0), command);
                 told.switch.pump.commit().expect("written");
             }
-            Output::Alias { .. } | Output::Silence { .. } => {}
+            Output::Alias { .. } | Output::Known(_) | Output::Silence { .. } => {}
             Output::Transmit { flow, bytes } => self.send(flow, &bytes),
             Output::Bindings
             | Output::Query(_)

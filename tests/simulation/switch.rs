@@ -28,6 +28,7 @@ pub(crate) struct Switch {
     pub(crate) notices: NoticeReceiver,
     pub(crate) pump: Pump,
     pub(crate) gate: Gate,
+    pub(crate) guard: Guard,
     pub(crate) registrar: Arc<Mutex<Registrar>>,
     /// What the router said and nobody was told yet.
     pub(crate) said: Arc<Mutex<Vec<router::Output>>>,
@@ -116,6 +117,7 @@ impl Switch {
             ..ua::Settings::default()
         };
         let gate = Gate::new();
+        let guard = Guard::new(Rules::default(), &mut Entropy::from_seed(seed));
         let origin = Origin {
             region: node.region.as_str().into(),
             node: node.name.as_str().into(),
@@ -129,7 +131,7 @@ impl Switch {
             conferences: Arc::new(Mutex::new(Conferences::default())),
             challenger: Arc::new(Mutex::new(Challenger::new(&node.realm, &mut entropy))),
             gate: gate.clone(),
-            guard: Guard::new(Rules::default(), &mut Entropy::from_seed(seed)),
+            guard: guard.clone(),
             carriers: Carriers::new(),
             listeners,
             generation: generation::prepare(office, generation, sounds()),
@@ -142,6 +144,7 @@ impl Switch {
             notices,
             pump,
             gate,
+            guard,
             registrar,
             said,
         }

@@ -14,7 +14,7 @@ use tsunagu::journal::MemoryJournal;
 use tsunagu::media::{FRAME_DURATION, Notice, VirtualNet};
 use tsunagu::registrar::{Limits, Registrar};
 use tsunagu::router;
-use tsunagu::sip::location::Answer;
+use tsunagu::sip::location::{Answer, Kind, Record};
 use tsunagu::sip::{Flow, Message, ua};
 
 use crate::link::{Hallway, Link};
@@ -68,6 +68,8 @@ pub(crate) struct World {
     pub(crate) switch: Switch,
     pub(crate) peers: Vec<Peer>,
     pub(crate) link: Link,
+    /// Where every name is, 20 ms after it was asked; no name server answers without it.
+    pub(crate) named: Option<std::net::IpAddr>,
     pub(crate) net: VirtualNet,
     pub(crate) office: Office,
     pub(crate) generation: u64,
@@ -123,6 +125,7 @@ impl World {
             switch: Switch::start(Timestamp::ZERO, ground),
             peers: Vec::new(),
             link: Link::new(seed),
+            named: None,
             net,
             office,
             generation: 1,
@@ -371,9 +374,20 @@ impl World {
         match output {
             Output::Bindings | Output::Recording(_) | Output::Tested(..) => {}
             Output::Query(question) => {
-                let now = self.now;
-                let exchange = &mut self.switch.exchange;
-                exchange.handle_answer(now, &question, Answer::Failed);
+                let Some(address) = self.named else {
+                    let now = self.now;
+                    let exchange = &mut self.switch.exchange;
+                    return exchange.handle_answer(now, &question, Answer::Failed);
+                };
+                let good_for = Duration::from_secs(60);
+                let answer = match question.kind {
+                    Kind::A => Answer::Records(vec![Record::Address(address)], good_for),
+                    _ => Answer::Nothing(good_for),
+                };
+                self.after(Duration::from_millis(20), move |world| {
+                    let now = world.now;
+                    world.switch.exchange.handle_answer(now, &question, answer);
+                });
             }
             Output::Event(event) => self.events.push(event),
             // In progress: only for the start after a crash.
@@ -383,7 +397,7 @@ impl World {
                 let at = self.link.heard(self.now, Hallway::ToRouter);
                 self.put(at, Item::Command(command));
             }
-            Output::Alias { .. } | Output::Silence { .. } => {}
+            Output::Alias { .. } | Output::Known(_) | Output::Silence { .. } => {}
             Output::Transmit { flow, bytes } => self.send_to(flow, bytes),
         }
     }

@@ -1,6 +1,5 @@
 //! A call to a phone or out by a trunk: rings, passes on what is heard, joins on answer.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,9 +9,7 @@ use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::call::leg::Progress;
-use crate::call::onward::Onward;
-use crate::call::redirection::Redirections;
-use crate::call::way_out::WayOut;
+use crate::call::onward::Trail;
 use crate::events::{Role, Stretch};
 use crate::flow::{DialOutcome, Input, Run};
 use crate::sip::HeaderName;
@@ -23,8 +20,6 @@ use crate::trunk::{Destination, Origin, Redirects};
 pub(crate) struct Dial {
     target: Target,
     legs: Vec<LegId>,
-    /// Trunks not tried yet.
-    way: Option<WayOut>,
     /// The best refusal so far (RFC 3261 §16.7 step 6, in short: busy beats no answer).
     refused: Option<u16>,
     /// How long it may ring; `None` takes the office's.
@@ -37,12 +32,9 @@ pub(crate) struct Dial {
     /// Whose early media the caller hears.
     #[serde(default)]
     heard: Option<LegId>,
-    /// Where the call has been sent on to.
+    /// Where the call is sent on to.
     #[serde(default)]
-    redirections: Redirections,
-    /// Where it may be sent on to yet, the best first.
-    #[serde(default)]
-    onward: VecDeque<Onward>,
+    trail: Trail,
 }
 
 /// Whom to ring.
@@ -88,15 +80,13 @@ impl Dial {
         Self {
             target,
             legs: Vec::new(),
-            way: None,
             refused: None,
             ring_timeout: None,
             deadline: None,
             run,
             tone: false,
             heard: None,
-            redirections: Redirections::default(),
-            onward: VecDeque::new(),
+            trail: Trail::default(),
         }
     }
 
@@ -119,8 +109,8 @@ impl Dial {
         match target {
             Target::Phone(number) => core.ring_phone(hands, &number, Role::Callee, None),
             Target::Trunk { trunks, number } => {
-                let way = self.way.insert(WayOut::new(trunks, number));
-                way.next(core, hands).map(|leg| vec![leg])
+                let leg = core.ring_by_trunks(hands, trunks, number)?;
+                Ok(vec![leg])
             }
             Target::Number(_) => Err(404),
         }
@@ -152,32 +142,23 @@ impl Dial {
         leg: LegId,
         status: u16,
     ) -> Option<Next> {
-        let (by, mode) = core.redirector(hands, leg);
-        let moved = core.leg(leg).map(|leg| leg.moved.clone());
-        let moved = moved.unwrap_or_default();
+        let (_, mode) = core.redirector(hands, leg);
         match mode {
             Redirects::Follow => {
-                let uris = match self.redirections.take(&moved) {
-                    Ok(uris) => uris,
-                    Err(why) => {
-                        tracing::info!(call = %core.id, %why, "redirection not followed");
-                        self.refused.get_or_insert(why.status());
-                        return None;
-                    }
-                };
-                for uri in uris.into_iter().rev() {
-                    let by = by.clone();
-                    self.onward.push_front(Onward { by, uri, status });
-                }
-                self.go_onward(core, hands).then_some(Next::Stay)
+                let refused = &mut self.refused;
+                let legs = self.trail.follow(core, hands, (leg, status), refused)?;
+                self.legs.extend(legs);
+                Some(Next::Stay)
             }
             Redirects::Pass => {
                 let is_last = core.others().next().is_none() && self.run.is_none();
                 if core.caller().progress != Progress::Arriving || !is_last {
                     return None;
                 }
-                let contacts = moved.iter();
+                let moved = core.leg(leg).map(|leg| leg.moved.clone());
+                let contacts = moved.unwrap_or_default();
                 let headers: Vec<_> = contacts
+                    .iter()
                     .map(|contact| (HeaderName::Contact, contact.to_string()))
                     .collect();
                 let session = core.caller().session;
@@ -188,21 +169,36 @@ impl Dial {
         }
     }
 
-    /// Rings the next of those the call was sent on to; false when there is none.
-    fn go_onward(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> bool {
-        while let Some(onward) = self.onward.pop_front() {
-            match core.ring_onward(hands, &onward) {
-                Ok(legs) => {
-                    self.legs.extend(legs);
-                    return true;
-                }
-                Err(status) => {
-                    tracing::info!(call = %core.id, status, "redirection not permitted or possible");
-                    self.refused.get_or_insert(status);
-                }
-            }
+    /// Somebody rung will not answer: who is rung instead, or who still rings, or nobody.
+    fn failed(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId, status: u16) -> Next {
+        self.listen_no_more(core, hands, leg);
+        if (300..=399).contains(&status)
+            && let Some(next) = self.redirected(core, hands, leg, status)
+        {
+            return next;
         }
-        false
+        if let Some(next) = core.ring_next_trunk(hands, leg, status) {
+            self.legs.push(next);
+            return Next::Stay;
+        }
+        let busy = matches!(status, 486 | 600);
+        if self.refused.is_none() || busy {
+            self.refused = Some(status);
+        }
+        if status >= 600 {
+            // RFC 3261 §16.7 step 5: a 6xx speaks for the callee, wherever else it rings.
+            return self.give_up(core, hands, Party::Callee, status);
+        }
+        let over = |id: &LegId| core.leg(*id).is_none_or(|leg| !leg.is_live());
+        if !self.legs.iter().all(over) {
+            return Next::Stay;
+        }
+        if let Some(legs) = self.trail.next(core, hands, &mut self.refused) {
+            self.legs.extend(legs);
+            return Next::Stay;
+        }
+        let status = self.refused.unwrap_or(status);
+        self.give_up(core, hands, Party::Callee, as_told(status))
     }
 
     /// It rang as long as it may.
@@ -280,7 +276,7 @@ impl Feature for Dial {
             Target::Trunk { number, .. } => number.clone(),
         };
         core.caller_enters(hands, Stretch::Ring, &with);
-        self.redirections.note(&with);
+        self.trail.note(&with);
         match self.ring(core, hands) {
             Ok(legs) => self.legs = legs,
             Err(status) => {
@@ -327,38 +323,7 @@ impl Feature for Dial {
                 Next::Become(Stage::Talk(Box::new(Talk::with_callee(leg, run))))
             }
             LegEvent::Ended => Next::Stay,
-            LegEvent::Failed(status @ 300..=399)
-                if let Some(next) = self.redirected(core, hands, leg, status) =>
-            {
-                next
-            }
-            LegEvent::Failed(status) => {
-                self.listen_no_more(core, hands, leg);
-                if let Some(way) = &mut self.way
-                    && way.may_go_on(core, hands, leg, status)
-                    && let Ok(next) = way.next(core, hands)
-                {
-                    self.legs.push(next);
-                    return Next::Stay;
-                }
-                let busy = matches!(status, 486 | 600);
-                if self.refused.is_none() || busy {
-                    self.refused = Some(status);
-                }
-                if status >= 600 {
-                    // RFC 3261 §16.7 step 5: a 6xx speaks for the callee, wherever else it rings.
-                    return self.give_up(core, hands, Party::Callee, status);
-                }
-                let over = |id: &LegId| core.leg(*id).is_none_or(|leg| !leg.is_live());
-                if self.legs.iter().all(over) {
-                    if self.go_onward(core, hands) {
-                        return Next::Stay;
-                    }
-                    let status = self.refused.unwrap_or(status);
-                    return self.give_up(core, hands, Party::Callee, as_told(status));
-                }
-                Next::Stay
-            }
+            LegEvent::Failed(status) => self.failed(core, hands, leg, status),
             LegEvent::Progress(how) => {
                 if core.caller().progress == Progress::Arriving {
                     match how {
@@ -380,6 +345,9 @@ impl Feature for Dial {
     fn handle_timeout(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         if self.deadline.is_some_and(|deadline| deadline <= hands.now) {
             self.deadline = None;
+            if core.calls_for_help(hands, &self.legs) {
+                return Next::Stay;
+            }
             return self.no_answer(core, hands);
         }
         Next::Stay

@@ -16,7 +16,8 @@ use crate::router;
 pub(crate) struct Talk {
     /// The party the caller's timeline names: the first one, or who is there after that one left.
     peer: LegId,
-    agent: Option<Agent>,
+    /// Agents who talk, each with a task of their own.
+    agents: Vec<Agent>,
     record: bool,
     /// The flow that brought the caller here, to go on with when the other party hangs up.
     run: Option<Run>,
@@ -24,7 +25,7 @@ pub(crate) struct Talk {
     rings: Vec<Ring>,
 }
 
-/// The agent who took the call, and the router's task behind it.
+/// An agent who took a call, and the router's task behind it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Agent {
     name: String,
@@ -38,7 +39,8 @@ pub(crate) struct Agent {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Ring {
     legs: Vec<LegId>,
-    deadline: Timestamp,
+    /// `None` when there is none: whoever calls for help rings as long as it takes.
+    deadline: Option<Timestamp>,
 }
 
 impl Talk {
@@ -51,12 +53,12 @@ impl Talk {
         run: Run,
     ) -> Self {
         Self {
-            agent: Some(Agent {
+            agents: vec![Agent {
                 name,
                 leg: peer,
                 task,
                 wraps_up: care.is_some_and(|care| care.wraps_up),
-            }),
+            }],
             record: care.is_some_and(|care| care.record),
             run: Some(run),
             ..Self::with_callee(peer, None)
@@ -67,7 +69,7 @@ impl Talk {
     pub(crate) fn with_callee(peer: LegId, run: Option<Run>) -> Self {
         Self {
             peer,
-            agent: None,
+            agents: Vec::new(),
             record: false,
             run,
             rings: Vec::new(),
@@ -99,30 +101,33 @@ impl Talk {
         self.run.take()
     }
 
-    /// A leg leaves; when it is the agent's, the agent's work is done.
+    /// A leg leaves; when it is an agent's, that agent's work is done.
     pub(crate) fn part(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
-        if self.agent.as_ref().is_some_and(|agent| agent.leg == leg) {
-            self.leave(core, hands);
+        let parting: Vec<Agent> = self
+            .agents
+            .extract_if(.., |agent| agent.leg == leg)
+            .collect();
+        for agent in parting {
+            agent.complete(core, hands);
         }
     }
 
-    /// The agent goes over to another call, with the task.
-    pub(crate) fn hand_over_agent(
+    /// The agents go over to another call, with their tasks.
+    pub(crate) fn hand_over_agents(
         &mut self,
         core: &mut Core,
         hands: &mut Hands<'_>,
-    ) -> Option<Agent> {
-        let agent = self.agent.take()?;
-        core.agent_enters(hands, &agent.name, None, None);
-        Some(agent)
+    ) -> Vec<Agent> {
+        for agent in &self.agents {
+            core.agent_enters(hands, &agent.name, None, None);
+        }
+        std::mem::take(&mut self.agents)
     }
 
-    /// Takes the agent of a call that became part of this one, and its wish to be recorded.
-    pub(crate) fn take_over(&mut self, agent: Option<Agent>, record: bool) {
+    /// Takes the agents of a call that became part of this one, and its wish to be recorded.
+    pub(crate) fn take_over(&mut self, agents: Vec<Agent>, record: bool) {
         self.record |= record;
-        if self.agent.is_none() {
-            self.agent = agent;
-        }
+        self.agents.extend(agents);
     }
 
     /// A leg has taken another's place.
@@ -135,8 +140,13 @@ impl Talk {
         if self.peer == old {
             self.peer = new;
         }
-        if let Some(agent) = self.agent.as_mut().filter(|agent| agent.leg == old) {
-            agent.leg = new;
+        if core.leg(new).is_some_and(|leg| leg.agent.is_some()) {
+            for agent in self.agents.iter_mut().filter(|agent| agent.leg == old) {
+                agent.leg = new;
+            }
+        } else {
+            // Somebody else serves the caller now.
+            self.part(core, hands, old);
         }
         core.join(hands, new);
         self.refresh(core, hands);
@@ -148,6 +158,7 @@ impl Talk {
 
     /// Somebody is rung to join, until a deadline.
     pub(crate) fn invite(&mut self, legs: Vec<LegId>, deadline: Timestamp) {
+        let deadline = Some(deadline);
         self.rings.push(Ring { legs, deadline });
     }
 
@@ -165,7 +176,7 @@ impl Talk {
             true => Stretch::Talk,
         };
         core.caller_enters(hands, stretch, &name);
-        if let Some(Agent { name, leg, .. }) = &self.agent {
+        for Agent { name, leg, .. } in &self.agents {
             let stretch = match on_hold(core, *leg) {
                 false => AgentStretch::Talk,
                 true => AgentStretch::Hold,
@@ -175,7 +186,7 @@ impl Talk {
     }
 
     fn peer_name(&self, core: &Core) -> String {
-        let agent = self.agent.as_ref().filter(|agent| agent.leg == self.peer);
+        let agent = self.agents.iter().find(|agent| agent.leg == self.peer);
         agent.map_or_else(
             || {
                 core.leg(self.peer)
@@ -205,10 +216,8 @@ impl Talk {
 
     /// A leg is gone: who is left, and with whom does the caller talk now?
     fn go_on_without(&mut self, core: &mut Core, hands: &mut Hands<'_>, gone: LegId) -> Next {
-        if self.agent.as_ref().is_some_and(|agent| agent.leg == gone) {
-            // Others may stay: the agent's work is done all the same.
-            self.leave(core, hands);
-        }
+        // Others may stay: the agent's work is done all the same.
+        self.part(core, hands, gone);
         let next = core.others().find(|leg| leg.is_answered());
         let next = next.or_else(|| core.others().next()).map(|leg| leg.id);
         let Some(next) = next else {
@@ -249,7 +258,7 @@ impl Feature for Talk {
         if self.record {
             core.record(hands, self.peer);
         }
-        if self.agent.is_some() {
+        if !self.agents.is_empty() {
             core.save(hands);
         }
         Next::Stay
@@ -272,6 +281,14 @@ impl Feature for Talk {
                 self.refresh(core, hands);
                 Next::Stay
             }
+            LegEvent::Failed(status)
+                if let Some(ring) = self.rings.iter_mut().find(|ring| ring.legs.contains(&leg))
+                    && let Some(next) = core.ring_next_trunk(hands, leg, status) =>
+            {
+                ring.legs.retain(|other| *other != leg);
+                ring.legs.push(next);
+                Next::Stay
+            }
             LegEvent::Ended | LegEvent::Failed(_) => {
                 self.stop_ringing(core, hands, leg, false);
                 self.go_on_without(core, hands, leg)
@@ -281,10 +298,15 @@ impl Feature for Talk {
     }
 
     fn handle_timeout(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
-        let due = |ring: &Ring| ring.deadline <= hands.now;
+        let is_due = |ring: &Ring| ring.deadline.is_some_and(|at| at <= hands.now);
+        for ring in self.rings.iter_mut().filter(|ring| is_due(ring)) {
+            if core.calls_for_help(hands, &ring.legs) {
+                ring.deadline = None;
+            }
+        }
         let late: Vec<LegId> = self
             .rings
-            .extract_if(.., |ring| due(ring))
+            .extract_if(.., |ring| is_due(ring))
             .flat_map(|r| r.legs)
             .collect();
         for leg in &late {
@@ -298,7 +320,7 @@ impl Feature for Talk {
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
-        self.rings.iter().map(|ring| ring.deadline).min()
+        self.rings.iter().filter_map(|ring| ring.deadline).min()
     }
 
     fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
@@ -314,10 +336,17 @@ impl Feature for Talk {
     }
 
     fn leave(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
-        if let Some(agent) = self.agent.take() {
-            let task = agent.task.clone();
-            hands.route(router::Command::Complete { task });
-            core.agent_done(hands, (agent.name, agent.task), agent.wraps_up);
+        for agent in std::mem::take(&mut self.agents) {
+            agent.complete(core, hands);
         }
+    }
+}
+
+impl Agent {
+    /// The agent's part in the conversation is over.
+    fn complete(self, core: &mut Core, hands: &mut Hands<'_>) {
+        let task = self.task.clone();
+        hands.route(router::Command::Complete { task });
+        core.agent_done(hands, (self.name, self.task), self.wraps_up);
     }
 }

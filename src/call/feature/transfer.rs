@@ -9,7 +9,7 @@ use super::{Feature, LegEvent, Next, Ringing, Service, ServiceKind, Stage, Talk,
 use crate::base::{CallId, Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
-use crate::call::way_out::WayOut;
+use crate::call::onward::Trail;
 use crate::events::{Fact, Role, Stretch, TransferKind};
 use crate::flow::{Context, Run};
 use crate::sip::ua::ReferId;
@@ -26,9 +26,9 @@ pub(crate) struct Transfer {
     /// Whom the call was from before the party that stays became its caller.
     from: String,
     legs: Vec<LegId>,
-    /// Trunks not tried yet.
+    /// Where the target sends the call on to.
     #[serde(default)]
-    way: Option<WayOut>,
+    trail: Trail,
     /// The best refusal so far.
     refused: Option<u16>,
     deadline: Option<Timestamp>,
@@ -97,7 +97,7 @@ impl Transfer {
             was_lead: false,
             from: String::new(),
             legs: Vec::new(),
-            way: None,
+            trail: Trail::default(),
             refused: None,
             deadline: None,
             phase,
@@ -117,15 +117,18 @@ impl Transfer {
         }
     }
 
-    /// A NOTIFY of the carrier.
+    /// A NOTIFY of the carrier: a status, and whether it is the last. What it says of an earlier
+    /// REFER is late.
     pub(crate) fn on_notified(
         &mut self,
         core: &mut Core,
         hands: &mut Hands<'_>,
-        status: Option<u16>,
-        is_over: bool,
+        refer: ReferId,
+        (status, is_over): (Option<u16>, bool),
     ) -> Next {
-        if self.phase != Phase::Passing {
+        let is_ours =
+            matches!(&self.wish.target, Target::Passed { refer: ours, .. } if *ours == refer);
+        if self.phase != Phase::Passing || !is_ours {
             return Next::Stay;
         }
         match (status, is_over) {
@@ -146,6 +149,7 @@ impl Transfer {
 
     /// Begins to ring, or goes where there is nobody to be rung.
     fn set_out(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        self.trail.note(self.wish.target.number());
         let rung = match &self.wish.target {
             Target::Passed { .. } => {
                 let generation = hands.generations.get(&core.generation);
@@ -156,11 +160,9 @@ impl Transfer {
             Target::Ringing { legs, .. } => Ok(legs.clone()),
             Target::Number { destination, .. } => match destination {
                 Destination::Phone(number) => core.ring_phone(hands, number, Role::Callee, None),
-                Destination::Trunk { trunks, number } => {
-                    let way = WayOut::new(trunks.clone(), number.clone());
-                    let way = self.way.insert(way);
-                    way.next(core, hands).map(|leg| vec![leg])
-                }
+                Destination::Trunk { trunks, number } => core
+                    .ring_by_trunks(hands, trunks.clone(), number.clone())
+                    .map(|leg| vec![leg]),
                 other => match stage_of(core, hands, &other.clone()) {
                     Some(stage) => {
                         self.done(core, hands, None);
@@ -325,6 +327,13 @@ impl Transfer {
         Next::Become(Stage::Talk(Box::new(talk)))
     }
 
+    /// Others ring instead of one that will not answer.
+    fn ring_on(&mut self, core: &mut Core, hands: &mut Hands<'_>, legs: Vec<LegId>) -> Next {
+        self.legs.extend(legs);
+        self.end_early_media(core, hands);
+        Next::Stay
+    }
+
     fn refused(&mut self, core: &mut Core, hands: &mut Hands<'_>, status: u16) -> Next {
         if self.refused.is_none() || matches!(status, 486 | 600) {
             self.refused = Some(status);
@@ -333,6 +342,12 @@ impl Transfer {
         if status < 600 && self.legs.iter().any(lives) {
             self.end_early_media(core, hands);
             return Next::Stay;
+        }
+        if status < 600
+            && self.phase == Phase::Ringing
+            && let Some(legs) = self.trail.next(core, hands, &mut self.refused)
+        {
+            return self.ring_on(core, hands, legs);
         }
         let status = match status {
             600.. => status,
@@ -428,13 +443,15 @@ impl Feature for Transfer {
             LegEvent::Answered => self.answered(core, hands, leg),
             LegEvent::Ended => self.refused(core, hands, 480),
             LegEvent::Failed(status) => {
-                if let Some(way) = &mut self.way
-                    && way.may_go_on(core, hands, leg, status)
-                    && let Ok(next) = way.next(core, hands)
-                {
-                    self.legs.push(next);
-                    self.end_early_media(core, hands);
-                    return Next::Stay;
+                if let Some(next) = core.ring_next_trunk(hands, leg, status) {
+                    return self.ring_on(core, hands, vec![next]);
+                }
+                if let (Phase::Ringing, 300..=399) = (self.phase, status) {
+                    let from = (leg, status);
+                    let legs = self.trail.follow(core, hands, from, &mut self.refused);
+                    if let Some(legs) = legs {
+                        return self.ring_on(core, hands, legs);
+                    }
                 }
                 self.refused(core, hands, status)
             }
@@ -452,6 +469,10 @@ impl Feature for Transfer {
 
     fn handle_timeout(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         if self.deadline.is_some_and(|deadline| deadline <= hands.now) {
+            if core.calls_for_help(hands, &self.legs) {
+                self.deadline = None;
+                return Next::Stay;
+            }
             return self.fail(core, hands, Cause::no_answer());
         }
         Next::Stay
@@ -475,10 +496,9 @@ impl Feature for Transfer {
             }
             (Target::Number { destination, .. }, Phase::Ringing, _) => match destination.clone() {
                 Destination::Phone(number) => core.ring_phone(hands, &number, Role::Callee, None),
-                Destination::Trunk { trunks, number } => {
-                    let way = self.way.insert(WayOut::new(trunks, number));
-                    way.next(core, hands).map(|leg| vec![leg])
-                }
+                Destination::Trunk { trunks, number } => core
+                    .ring_by_trunks(hands, trunks, number)
+                    .map(|leg| vec![leg]),
                 _ => Err(404),
             },
             _ => Err(480),

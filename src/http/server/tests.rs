@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 
 use serde_json::{Value, json};
 
@@ -25,6 +25,27 @@ const START: i64 = 1_795_136_523_000;
 struct Switch {
     archive: BTreeMap<String, CallRecord>,
     reloads: Mutex<Vec<Result<String, String>>>,
+    /// Looks of [`LONG`] that wait for `watched`.
+    watching: Mutex<usize>,
+    watched: Gate,
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// Holds who comes until it is opened.
+#[derive(Debug, Default)]
+struct Gate(Mutex<bool>, Condvar);
+
+impl Gate {
+    fn wait(&self) {
+        let closed = self.0.lock().unwrap();
+        drop(self.1.wait_while(closed, |open| !*open).unwrap());
+    }
+
+    fn open(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_all();
+    }
 }
 
 fn record(number: i64, ended: bool) -> CallRecord {
@@ -162,7 +183,11 @@ impl Live for Switch {
         Numbers::Shown
     }
 
-    fn watch(&self, _: &str, _: Duration) -> Vec<Captured> {
+    fn watch(&self, _: &str, time: Duration) -> Vec<Captured> {
+        if time == LONG {
+            *self.watching.lock().unwrap() += 1;
+            self.watched.wait();
+        }
         Vec::new()
     }
 
@@ -200,6 +225,10 @@ impl Source for Switch {
 }
 
 fn server() -> Server {
+    serving().0
+}
+
+fn serving() -> (Server, Arc<Switch>) {
     let switch = Arc::new(Switch {
         archive: (1..=3)
             .map(|n| (format!("c{n}"), record(n, true)))
@@ -208,13 +237,15 @@ fn server() -> Server {
             Err("queues.toml:3:1: bad".into()),
             Ok("generation 2".into()),
         ]),
+        ..Switch::default()
     });
     let settings = Settings {
         api: "127.0.0.1:0".parse().unwrap(),
         metrics: Some("127.0.0.1:0".parse().unwrap()),
     };
     let metrics = Arc::new(Metrics::new(switch.clone()));
-    Server::start(settings, switch.clone(), switch, metrics).unwrap()
+    let server = Server::start(settings, switch.clone(), switch.clone(), metrics).unwrap();
+    (server, switch)
 }
 
 fn agent() -> ureq::Agent {
@@ -291,6 +322,33 @@ fn the_wire_of_a_call_is_shown_without_its_secrets() {
     assert_eq!(get(server.api(), "/v1/calls/c3/pcap?seconds=61").0, 400);
     assert_eq!(get(server.api(), "/v1/calls/c3/pcap?minutes=1").0, 400);
     assert_eq!(get(server.api(), "/v1/calls/nobody/pcap").0, 404);
+}
+
+#[test]
+fn long_questions_leave_threads_to_the_others() {
+    let (server, switch) = serving();
+    let api = server.api();
+    let status_of = move |path: &str| {
+        let reply = agent().get(format!("http://{api}{path}")).call();
+        reply.unwrap().status().as_u16()
+    };
+    let ask = move || status_of("/v1/calls/c3/pcap?seconds=60");
+    let long: Vec<_> = (0..4).map(|_| std::thread::spawn(ask)).collect();
+    while *switch.watching.lock().unwrap() < 4 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let (status, body) = get(api, "/v1/calls/c3/pcap?seconds=60");
+    assert_eq!((status, &body["status"]), (429, &json!(429)));
+    let url = format!("http://{api}/v1/trunks/demo/test");
+    assert_eq!(agent().post(url).send_empty().unwrap().status(), 429);
+    assert_eq!(status_of("/v1/calls/c3/pcap"), 200);
+    assert_eq!(get(api, "/health/live").0, 200);
+    assert_eq!(get(api, "/metrics").0, 200);
+    switch.watched.open();
+    for asked in long {
+        assert_eq!(asked.join().unwrap(), 200);
+    }
+    assert_eq!(ask(), 200);
 }
 
 #[test]

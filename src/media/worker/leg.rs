@@ -3,10 +3,10 @@
 //! A leg is a value: it moves to another worker whole, with its sockets. Everything it ever needs
 //! is allocated when it is made.
 
-use std::sync::Arc;
-
 use crate::base::{LegId, RoomId, ShardId, Timestamp};
 use crate::events::MediaSummary;
+use crate::media::Codec;
+use crate::media::capture::Captures;
 use crate::media::command::{LegFlow, LegPorts, LegState};
 use crate::media::graph::{Hears, Member, Own};
 use crate::media::io::Socket;
@@ -14,7 +14,6 @@ use crate::media::latch::Latch;
 use crate::media::mixer::Talker;
 use crate::media::ports::Lease;
 use crate::media::rtp::Reception;
-use crate::media::{Capture, Codec};
 use crate::media::{Frame, SILENCE, dtmf, jitter};
 
 use super::outbound::Outbound;
@@ -43,7 +42,7 @@ pub(crate) struct Leg {
     /// Both directions of this leg, being recorded.
     pub(super) tape: Option<Box<LegTape>>,
     /// Where its packets are copied to, while somebody looks.
-    pub(super) capture: Option<Arc<Capture>>,
+    pub(super) captures: Captures,
 }
 
 /// What comes in.
@@ -132,7 +131,7 @@ impl Leg {
             own: Given::default(),
             route: Route::default(),
             tape: None,
-            capture: None,
+            captures: Captures::default(),
         }
     }
 

@@ -81,10 +81,8 @@ impl Worker {
                 };
                 return self.notices.tell(leg.shard, notice, &self.stats);
             }
-            Command::Capture { capture, .. } => {
-                leg.capture = capture;
-                return;
-            }
+            Command::Capture { capture, .. } => return leg.captures.add(capture),
+            Command::CaptureEnd { capture, .. } => return leg.captures.remove(&capture),
             Command::CloseLeg { leg } => return self.close_leg(leg, now),
             Command::Echo { on, .. } => leg.own.echo = on,
             Command::HoldMusic { sound, .. } => {

@@ -216,7 +216,7 @@ impl Leg {
 
     /// Shows a packet that came in to whoever captures the leg.
     fn show_received(&self, now: Timestamp, from: SocketAddr, to: SocketAddr, packet: &[u8]) {
-        if let Some(capture) = &self.capture {
+        for capture in self.captures.each() {
             capture.put(now, from, to, packet);
         }
     }
@@ -229,7 +229,8 @@ impl Leg {
         to: Option<SocketAddr>,
         packet: &[u8],
     ) {
-        if let (Some(capture), Some(to)) = (&self.capture, to) {
+        let Some(to) = to else { return };
+        for capture in self.captures.each() {
             capture.put(now, from, to, packet);
         }
     }

@@ -166,6 +166,7 @@ impl Command {
     pub(crate) fn about(&self) -> (Option<&LegId>, Option<RoomId>) {
         match self {
             Command::Capture { leg, .. }
+            | Command::CaptureEnd { leg, .. }
             | Command::Checkpoint { leg }
             | Command::CloseLeg { leg }
             | Command::Echo { leg, .. }

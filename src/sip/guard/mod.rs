@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::base::{Entropy, Network, Pii, Timestamp};
+use crate::base::{Entropy, Network, Pii, ShardId, Timestamp};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +37,8 @@ pub struct Rules {
     pub allow: Vec<Network>,
     /// Who may not, allowed or not.
     pub deny: Vec<Network>,
-    /// Never limited, never banned: this machine, the operator's own, the trunks' networks.
+    /// Never limited, never banned: this machine, the operator's own, the trunks' networks and
+    /// addresses.
     pub exempt: Vec<Network>,
     /// Requests of one source that begin something; ten times as many where a phone is registered,
     /// four times as many in dialogs.
@@ -116,6 +117,8 @@ struct Shared {
 struct State {
     rules: Rules,
     bans: Bans,
+    /// Where trunks known by name are, as each shard knows.
+    named: HashMap<ShardId, Vec<IpAddr>>,
     /// Where phones are registered, and until when.
     known: HashMap<Source, Timestamp>,
     /// Rates of datagram sources and of stream sources apart: nobody lies about a stream's.
@@ -141,6 +144,7 @@ impl Guard {
         let state = State {
             rules,
             bans: Bans::default(),
+            named: HashMap::new(),
             known: HashMap::new(),
             requests: buckets(SOURCES),
             refusals: buckets(SOURCES / 4),
@@ -246,6 +250,18 @@ impl Guard {
         if !is_accident {
             self.note(now, attack, address);
         }
+    }
+
+    /// Whether an address is never limited.
+    pub fn is_exempt(&self, address: IpAddr) -> bool {
+        let state = self.state();
+        state.may_speak(address) && state.is_exempt(address)
+    }
+
+    /// Where the trunks known by name are, as one shard's name servers say; what the same shard said
+    /// before is forgotten. They are exempt.
+    pub fn set_named(&self, shard: ShardId, addresses: Vec<IpAddr>) {
+        self.state().named.insert(shard, addresses);
     }
 
     /// Bans that hold, the one that ends first at the front.
@@ -398,7 +414,9 @@ impl State {
     }
 
     fn is_exempt(&self, address: IpAddr) -> bool {
+        let canonical = address.to_canonical();
         self.rules.exempt.iter().any(|one| one.contains(address))
+            || self.named.values().flatten().any(|one| *one == canonical)
     }
 
     fn is_known(&self, now: Timestamp, source: Source) -> bool {

@@ -59,6 +59,10 @@ pub struct Locator {
     asked: HashMap<Question, Vec<AskId>>,
     /// Hosts whose addresses are kept at hand: those it is located at, and its own.
     watched: HashMap<Arc<str>, [Vec<IpAddr>; 2]>,
+    /// Hosts that nothing is asked about for their own sake, and where they were found lately.
+    noted: HashMap<Arc<str>, VecDeque<IpAddr>>,
+    /// Watched or noted hosts are elsewhere than when they were last taken.
+    has_moved: bool,
     timers: Timers<Wake>,
     questions: VecDeque<Question>,
     located: VecDeque<(AskId, Result<Vec<Hop>, NoLocation>)>,
@@ -100,6 +104,8 @@ impl Locator {
             asks: BTreeMap::new(),
             asked: HashMap::new(),
             watched: HashMap::new(),
+            noted: HashMap::new(),
+            has_moved: false,
             timers: Timers::new(),
             questions: VecDeque::new(),
             located: VecDeque::new(),
@@ -123,7 +129,10 @@ impl Locator {
     ) -> Located {
         match self.plan(now, destination, Freshness::Fresh) {
             Plan::Failed(why) => Located::Now(Err(why)),
-            Plan::Ready(hops) => Located::Now(self.sift(now, hops, urgency)),
+            Plan::Ready(hops) => {
+                self.note(destination, &hops);
+                Located::Now(self.sift(now, hops, urgency))
+            }
             Plan::Needs(_) if self.asks.len() >= MAX_ASKS => Located::Now(Err(NoLocation::Busy)),
             Plan::Needs(needs) => {
                 let id = self.add_ask(now, destination.clone(), urgency, None);
@@ -263,6 +272,7 @@ impl Locator {
         let gone: Vec<Arc<str>> = self.watched.keys().cloned().collect();
         for host in gone.iter().filter(|host| !wanted.contains(*host)) {
             self.watched.remove(host);
+            self.has_moved = true;
             self.timers.stop(&Wake::Watch(host.clone()));
         }
         for host in wanted {
@@ -273,12 +283,52 @@ impl Locator {
         }
     }
 
+    /// Notes the addresses of these hosts from now on, and of no others, whenever they are located
+    /// for somebody.
+    pub fn note_hosts(&mut self, hosts: &[String]) {
+        let mut before = std::mem::take(&mut self.noted);
+        for host in hosts.iter().take(MAX_WATCHED) {
+            let host: Arc<str> = host.to_ascii_lowercase().into();
+            let known = before.remove(&host).unwrap_or_default();
+            self.noted.entry(host).or_insert(known);
+        }
+        self.has_moved |= !before.is_empty();
+    }
+
+    fn note(&mut self, destination: &Destination, hops: &[Hop]) {
+        if self.noted.is_empty() {
+            return;
+        }
+        let name = destination.name().map(str::to_ascii_lowercase);
+        let Some(known) = name.and_then(|name| self.noted.get_mut(name.as_str())) else {
+            return;
+        };
+        for hop in hops {
+            let address = hop.address.ip().to_canonical();
+            if !known.contains(&address) {
+                known.push_back(address);
+                self.has_moved = true;
+            }
+        }
+        while known.len() > MAX_NOTED {
+            known.pop_front();
+        }
+    }
+
     /// Whether a watched host has this address, as far as is known.
     pub fn is_at(&self, host: &str, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.watched
             .get(host.to_ascii_lowercase().as_str())
             .is_some_and(|known| known.iter().flatten().any(|known| *known == address))
+    }
+
+    /// Where all watched and noted hosts are, as far as is known, when that changed since it was
+    /// last taken.
+    pub fn take_moved(&mut self) -> Option<Vec<IpAddr>> {
+        let watched = self.watched.values().flatten().flatten();
+        let all = watched.chain(self.noted.values().flatten());
+        std::mem::take(&mut self.has_moved).then(|| all.copied().collect())
     }
 
     fn wake_for_rest(&mut self, now: Timestamp) {
@@ -383,6 +433,9 @@ impl Locator {
         match ask.watch {
             Some((host, way)) => self.watched_again(&host, way, result),
             None => {
+                if let Ok(hops) = &result {
+                    self.note(&ask.destination, hops);
+                }
                 let result = result.and_then(|hops| self.sift(now, hops, ask.urgency));
                 self.located.push_back((id, result));
             }
@@ -426,9 +479,11 @@ impl Locator {
         match result {
             Ok(hops) => {
                 let addresses = hops.iter().map(|hop| hop.address.ip());
-                *known = addresses.collect();
+                let addresses: Vec<IpAddr> = addresses.collect();
+                self.has_moved |= *known != addresses;
+                *known = addresses;
             }
-            Err(why) => tracing::debug!(host, %why, "accepted host not located"),
+            Err(why) => tracing::debug!(host, %why, "watched host not located"),
         }
     }
 }
@@ -438,7 +493,9 @@ pub(super) const MAX_ASKS: usize = 4096;
 /// Questions under way at once; askers share them, and wait their patience for one that found no
 /// place.
 const MAX_QUESTIONS: usize = 512;
-/// Hosts watched.
+/// Hosts watched, and hosts noted.
 const MAX_WATCHED: usize = 256;
+/// Addresses noted of one host; more, and the first noted is forgotten.
+const MAX_NOTED: usize = 16;
 /// How often a watched host is looked at; name servers are asked only when a TTL is over.
 const WATCH_INTERVAL: Duration = Duration::from_secs(15);

@@ -533,6 +533,25 @@ fn an_accepted_host_is_learnt_refreshed_and_kept() {
 }
 
 #[test]
+fn where_a_noted_host_is_is_learnt_when_somebody_goes_there_and_not_asked_before() {
+    let mut world = World::new("ttl=20 sip.carrier.example A 203.0.113.1");
+    world
+        .locator
+        .note_hosts(&["SIP.carrier.example".to_owned()]);
+    world.serve();
+    assert!(world.asked.is_empty());
+    assert_eq!(world.locator.take_moved(), None);
+    let uri = "sip:sip.carrier.example:5060;transport=udp";
+    // Asked of the server, then out of the cache: once is news.
+    for news in [Some(vec!["203.0.113.1".parse().expect("an address")]), None] {
+        world.locate(uri).expect("found");
+        assert_eq!(world.locator.take_moved(), news);
+    }
+    world.locator.note_hosts(&[]);
+    assert_eq!(world.locator.take_moved(), Some(Vec::new()));
+}
+
+#[test]
 fn whatever_servers_say_a_plan_ends() {
     let mut entropy = Entropy::from_seed(9);
     let names = ["a.example", "b.example", "_sip._udp.a.example", "", "x"];

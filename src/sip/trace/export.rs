@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -25,6 +25,8 @@ pub struct ExportStats {
 pub struct Exporter {
     queue: SyncSender<Traced>,
     stats: Arc<ExportStats>,
+    /// Whether telephone numbers are overwritten.
+    masks: Arc<AtomicBool>,
 }
 
 impl Exporter {
@@ -39,11 +41,16 @@ impl Exporter {
         socket.connect(collector)?;
         let (queue, waiting) = sync_channel(QUEUE);
         let stats = Arc::new(ExportStats::default());
-        let counted = Arc::clone(&stats);
+        let masks = Arc::new(AtomicBool::new(numbers == Numbers::Masked));
+        let (counted, masked) = (Arc::clone(&stats), Arc::clone(&masks));
         thread::Builder::new()
             .name("hep".to_owned())
-            .spawn(move || run(&socket, &waiting, &agent, numbers, &counted))?;
-        Ok(Self { queue, stats })
+            .spawn(move || run(&socket, &waiting, &agent, &masked, &counted))?;
+        Ok(Self {
+            queue,
+            stats,
+            masks,
+        })
     }
 
     /// Sends a message some time soon, or counts it as lost.
@@ -51,6 +58,12 @@ impl Exporter {
         if self.queue.try_send(traced.clone()).is_err() {
             self.stats.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Whether the collector sees telephone numbers from now on; what waits goes by it too.
+    pub fn set_numbers(&self, numbers: Numbers) {
+        let masks = numbers == Numbers::Masked;
+        self.masks.store(masks, Ordering::Release);
     }
 
     /// What became of messages.
@@ -63,10 +76,14 @@ fn run(
     socket: &UdpSocket,
     waiting: &Receiver<Traced>,
     agent: &Agent,
-    numbers: Numbers,
+    masks: &AtomicBool,
     stats: &ExportStats,
 ) {
     while let Ok(traced) = waiting.recv() {
+        let numbers = match masks.load(Ordering::Acquire) {
+            true => Numbers::Masked,
+            false => Numbers::Shown,
+        };
         let packet = encode(agent, &traced, &redact(&traced.bytes, numbers));
         // An ICMP "port unreachable" of an earlier packet shows up here too.
         let count = match socket.send(&packet) {
@@ -113,5 +130,29 @@ mod tests {
         let packet = &packet[..length];
         assert!(packet.starts_with(b"HEP3") && packet.ends_with(b"SIP/2.0\r\n\r\n"));
         assert_eq!(stats.lost.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn numbers_are_masked_from_the_moment_they_are_to_be() {
+        let collector = UdpSocket::bind("127.0.0.1:0").unwrap();
+        collector
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        let to = collector.local_addr().unwrap();
+        let exporter = Exporter::start(to, Agent::default(), Numbers::Shown).unwrap();
+        let here = "127.0.0.1:5060".parse().unwrap();
+        for (numbers, shown) in [(Numbers::Masked, false), (Numbers::Shown, true)] {
+            exporter.set_numbers(numbers);
+            exporter.send(&Traced {
+                at: Timestamp::ZERO,
+                way: Way::Out,
+                flow: Flow::udp(here, here),
+                bytes: Bytes::from_static(b"OPTIONS sip:+819012345678@a SIP/2.0\r\n\r\n"),
+            });
+            let mut packet = [0; 2048];
+            let length = collector.recv(&mut packet).unwrap();
+            let has_number = memchr::memmem::find(&packet[..length], b"9012345678").is_some();
+            assert_eq!(has_number, shown);
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! What is taken out of a message before somebody sees it. Octets are overwritten, never removed:
 //! lengths and offsets stay true.
 
+use std::ops::Range;
+
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
@@ -16,68 +18,145 @@ pub enum Numbers {
 }
 
 /// The message without what proves a password, and without numbers when they are not to be shown.
+/// Whatever was received is taken, framed or not: nothing has to be a message to be a secret.
 pub fn redact(message: &[u8], numbers: Numbers) -> Vec<u8> {
     let mut octets = message.to_vec();
-    let head = memmem::find(&octets, b"\r\n\r\n").unwrap_or(octets.len());
-    for line in lines(&octets, head) {
-        if is_credentials(&octets[line.clone()]) {
-            mask_responses(&mut octets[line]);
+    for line in lines(&octets) {
+        let line = &mut octets[line];
+        mask_credentials(line, numbers);
+        if numbers == Numbers::Masked {
+            mask_display_names(line);
         }
     }
+    mask_users(&mut octets, numbers);
     if numbers == Numbers::Masked {
-        mask_users(&mut octets);
+        mask_long_numbers(&mut octets);
     }
     octets
 }
 
-/// Where the header lines are.
-fn lines(octets: &[u8], head: usize) -> Vec<std::ops::Range<usize>> {
+/// Where the lines are, each with those that continue it (RFC 3261 §7.3.1). A body's are lines too:
+/// it may hold another message.
+fn lines(octets: &[u8]) -> Vec<Range<usize>> {
     let mut lines = Vec::new();
     let mut from = 0;
-    for end in memchr::memchr_iter(b'\n', &octets[..head]).chain([head]) {
-        lines.push(from..end);
-        from = (end + 1).min(head);
+    for end in memchr::memchr_iter(b'\n', octets) {
+        let is_continued = matches!(octets.get(end + 1), Some(b' ' | b'\t'));
+        if !is_continued {
+            lines.push(from..end);
+            from = end + 1;
+        }
     }
+    lines.push(from..octets.len());
     lines
 }
 
-fn is_credentials(line: &[u8]) -> bool {
-    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-    [&b"authorization"[..], b"proxy-authorization"]
-        .iter()
-        .any(|known| name.trim_ascii().eq_ignore_ascii_case(known))
-}
-
-/// Overwrites the value of every parameter `response`: with it a password can be searched for.
-fn mask_responses(line: &mut [u8]) {
-    let found: Vec<usize> = memmem::find_iter(&line.to_ascii_lowercase(), b"response=").collect();
-    for at in found {
-        let value = at + b"response=".len();
-        for byte in line[value..]
-            .iter_mut()
-            .skip_while(|byte| **byte == b'"')
-            .take_while(|byte| byte.is_ascii_alphanumeric())
-        {
-            *byte = b'x';
-        }
+/// Overwrites what a password can be searched for with, in the headers that carry such.
+fn mask_credentials(line: &mut [u8], numbers: Numbers) {
+    let Some(colon) = memchr::memchr(b':', line) else {
+        return;
+    };
+    let name = line[..colon].trim_ascii().to_ascii_lowercase();
+    let asks = CREDENTIALS.contains(&name.as_slice());
+    if !asks && !CONFIRMATIONS.contains(&name.as_slice()) {
+        return;
+    }
+    let value = &mut line[colon + 1..];
+    let is_digest = |value: &[u8]| {
+        let scheme = value.trim_ascii_start().get(..DIGEST.len());
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(DIGEST))
+    };
+    if asks && !is_digest(value) {
+        // What follows Basic or Bearer is the secret itself.
+        let start = value.len() - value.trim_ascii_start().len();
+        let scheme = value[start..].iter().position(u8::is_ascii_whitespace);
+        return cover(&mut value[start + scheme.unwrap_or(0)..]);
+    }
+    for parameter in [&b"response"[..], b"rspauth"] {
+        mask_parameter(value, parameter, cover);
+    }
+    if numbers == Numbers::Masked {
+        mask_parameter(value, b"username", mask);
     }
 }
 
-/// Overwrites the middle of every user part of an address, and of long numbers in display names.
-fn mask_users(octets: &mut [u8]) {
+/// Overwrites the value of every parameter of that name, quoted or not, blanks around `=` or not.
+fn mask_parameter(line: &mut [u8], name: &[u8], mask: fn(&mut [u8])) {
+    let found: Vec<usize> = memmem::find_iter(&line.to_ascii_lowercase(), name).collect();
+    for at in found {
+        let mut at = at + name.len();
+        let blanks = |line: &[u8], at: usize| {
+            let rest = line.get(at..).unwrap_or_default();
+            at + rest.len() - rest.trim_ascii_start().len()
+        };
+        at = blanks(line, at);
+        if line.get(at) != Some(&b'=') {
+            continue;
+        }
+        at = blanks(line, at + 1);
+        let is_quoted = line.get(at) == Some(&b'"');
+        at += usize::from(is_quoted);
+        let rest = line.get_mut(at..).unwrap_or_default();
+        let is_end = |byte: &u8| match is_quoted {
+            true => *byte == b'"',
+            false => *byte == b',' || byte.is_ascii_whitespace(),
+        };
+        let length = rest.iter().position(is_end).unwrap_or(rest.len());
+        mask(&mut rest[..length]);
+    }
+}
+
+/// Overwrites numbers in what stands before `<sip:` and its like, quoted or not.
+fn mask_display_names(line: &mut [u8]) {
+    let Some(mut from) = memchr::memchr(b':', line) else {
+        return;
+    };
+    while let Some(open) = memchr::memchr(b'<', &line[from..]).map(|at| from + at) {
+        mask_digits(&mut line[from..open]);
+        let Some(close) = memchr::memchr(b'>', &line[open..]).map(|at| open + at) else {
+            return;
+        };
+        // What follows the address are parameters, up to the next address.
+        let Some(comma) = memchr::memchr(b',', &line[close..]) else {
+            return;
+        };
+        from = close + comma;
+    }
+}
+
+/// Overwrites the middle of every user part of an address, and passwords behind it in any case.
+fn mask_users(octets: &mut [u8], numbers: Numbers) {
+    let lower = octets.to_ascii_lowercase();
     for scheme in [&b"sip:"[..], b"sips:", b"tel:"] {
-        let found: Vec<usize> = memmem::find_iter(octets, scheme).collect();
-        for at in found {
+        for at in memmem::find_iter(&lower, scheme) {
             let from = at + scheme.len();
-            let rest = &octets[from..];
-            let is_end = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"+-_.%*#".contains(byte);
+            let rest = &mut octets[from..];
+            let is_end = |byte: &u8| b"<>\"@".contains(byte) || byte.is_ascii_whitespace();
             let length = rest.iter().position(is_end).unwrap_or(rest.len());
-            let is_user = scheme == b"tel:" || rest.get(length) == Some(&b'@');
-            if is_user {
-                mask(&mut octets[from..from + length]);
+            let is_tel = scheme == b"tel:";
+            if !is_tel && rest.get(length) != Some(&b'@') {
+                continue;
+            }
+            let user = &mut rest[..length];
+            if !is_tel && let Some(colon) = memchr::memrchr(b':', user) {
+                let password = &mut user[colon + 1..];
+                if !password.contains(&b';') {
+                    cover(password);
+                }
+            }
+            if numbers == Numbers::Masked {
+                let end = memchr::memchr2(b';', b':', user).unwrap_or(length);
+                let (number, parameters) = user.split_at_mut(end);
+                mask(number);
+                // An isub, a context, a routing number.
+                mask_digits(parameters);
             }
         }
     }
+}
+
+/// Overwrites the middle of long numbers in quotes or behind a plus, wherever they stand.
+fn mask_long_numbers(octets: &mut [u8]) {
     let mut from = 0;
     while from < octets.len() {
         let digits = octets[from..]
@@ -92,6 +171,27 @@ fn mask_users(octets: &mut [u8]) {
     }
 }
 
+/// Overwrites the digits of what may be a number written with blanks and dashes: all but the first
+/// and last two of a long one.
+fn mask_digits(text: &mut [u8]) {
+    let all = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+    if all < SHORT {
+        return;
+    }
+    let shown = if all < LONG { 0 } else { 2 };
+    let digits = text.iter_mut().filter(|byte| byte.is_ascii_digit());
+    for digit in digits.skip(shown).take(all - 2 * shown) {
+        *digit = b'x';
+    }
+}
+
+/// Overwrites all but blanks and line ends.
+fn cover(text: &mut [u8]) {
+    for byte in text.iter_mut().filter(|byte| !byte.is_ascii_whitespace()) {
+        *byte = b'x';
+    }
+}
+
 /// Short ones are overwritten whole.
 fn mask(text: &mut [u8]) {
     let shown = if text.len() < LONG { 0 } else { 2 };
@@ -103,6 +203,13 @@ fn mask(text: &mut [u8]) {
 
 /// From so many characters on a number's ends say who is meant without saying the number.
 const LONG: usize = 8;
+/// Fewer digits in a name are no number: "Hall 21".
+const SHORT: usize = 3;
+/// Headers that prove who asks (RFC 3261 §20.7, §20.28).
+const CREDENTIALS: [&[u8]; 2] = [b"authorization", b"proxy-authorization"];
+/// Headers that prove who answers, with the same password (RFC 7616 §3.5).
+const CONFIRMATIONS: [&[u8]; 2] = [b"authentication-info", b"proxy-authentication-info"];
+const DIGEST: &[u8] = b"digest";
 
 #[cfg(test)]
 mod tests {
@@ -121,6 +228,76 @@ mod tests {
             shown,
             REGISTER.replace("0123456789abcdef", "xxxxxxxxxxxxxxxx")
         );
+    }
+
+    #[test]
+    fn no_way_of_writing_it_shows_what_proves_a_password() {
+        for (written, secret) in [
+            (
+                "Authorization: Digest a=b,\r\n response=\"5ec7e7\"\r\n",
+                "5ec7e7",
+            ),
+            (
+                "Authorization: Digest a=b,\n\tresponse=\"5ec7e7\"\n",
+                "5ec7e7",
+            ),
+            ("AUTHORIZATION : DIGEST response = \"5ec7e7\"\r\n", "5ec7e7"),
+            (
+                "Authorization: Digest response=\r\n \"5ec7e7\"\r\n",
+                "5ec7e7",
+            ),
+            (
+                "Proxy-Authorization: Digest response=5ec7e7, a=b\r\n",
+                "5ec7e7",
+            ),
+            (
+                "Authentication-Info: rspauth=\"5ec7e7\", qop=auth\r\n",
+                "5ec7e7",
+            ),
+            (
+                "Proxy-Authentication-Info: a=b, RSPAUTH = 5ec7e7\r\n",
+                "5ec7e7",
+            ),
+            ("Authorization: Basic NWVjN2U3\r\n", "NWVjN2U3"),
+            ("Contact: <sip:user:5ec7e7@h>\r\n", "5ec7e7"),
+        ] {
+            for start in ["", "\r\n\r\n", "\0\r\n"] {
+                let text = format!("{start}REGISTER sip:a SIP/2.0\r\n{written}X: y\r\n\r\n");
+                let shown = String::from_utf8(redact(text.as_bytes(), Numbers::Shown)).unwrap();
+                assert_eq!(shown, text.replace(secret, &"x".repeat(secret.len())));
+            }
+        }
+    }
+
+    #[test]
+    fn no_way_of_writing_it_shows_a_number() {
+        for written in [
+            "<sip:+819012345678;npdi@h>",
+            "<sip:+819012345678;phone-context=+819012345678@h>",
+            "<sip:+819012345678:secret@h>",
+            "<SIP:+819012345678@h>",
+            "<SipS:09012345678@h>",
+            "<TEL:+81-90-1234-5678>",
+            "<tel:(090)1234-5678;phone-context=+81>",
+            "09012345678 <sip:a@h>",
+            "\"090-1234-5678\" <sip:a@h>;tag=1, Aoi 090 1234 5678 <sip:b@h>",
+            "Aoi\r\n 09012345678 <sip:a@h>",
+            "sip:+819012345678@h",
+        ] {
+            let text = format!("INVITE sip:a@h SIP/2.0\r\nFrom: {written};tag=9876\r\n\r\n");
+            let masked = redact(text.as_bytes(), Numbers::Masked);
+            assert_eq!(masked.len(), text.len());
+            let masked = String::from_utf8(masked).unwrap();
+            let is_kept = |byte: &u8| byte.is_ascii_digit() || *byte == b'x';
+            let digits: Vec<u8> = masked.bytes().filter(is_kept).collect();
+            assert!(memmem::find(&digits, b"1234").is_none(), "{masked}");
+            assert!(memmem::find(&digits, b"345").is_none(), "{masked}");
+            assert!(masked.contains("tag=9876"), "{masked}");
+        }
+        let plain = "INVITE sip:a SIP/2.0\r\nFrom: \"Hall 21\" <sip:h:5060;x=1>;tag=1234\r\n\
+            Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1234\r\nCSeq: 1234 INVITE\r\n\r\n";
+        let masked = redact(plain.as_bytes(), Numbers::Masked);
+        assert_eq!(String::from_utf8(masked).unwrap(), plain);
     }
 
     #[test]
@@ -147,6 +324,10 @@ mod tests {
             "Authorization: response=",
             "sip:@",
             "\"12345678",
+            "Authorization: Digest response=\"",
+            "Authorization: Digest response",
+            "From: <<><",
+            "tel:;",
         ] {
             for numbers in [Numbers::Masked, Numbers::Shown] {
                 assert_eq!(redact(text.as_bytes(), numbers).len(), text.len(), "{text}");

@@ -1,12 +1,14 @@
-//! The connections of one transport: by number, and by what they can be reused for (RFC 5923).
+//! The connections of one transport: by number, by what they can be reused for (RFC 5923), and by
+//! whose turn it is to go when there is no room for another.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
 use super::TransportLimits;
 use super::certificate::{Subject, Wildcards};
 use super::stream::Connection;
 use crate::base::ShardId;
+use crate::sip::guard::Source;
 use crate::sip::{ConnectionId, Flow, Host, Protocol, ServerName};
 
 /// What a new message asks for: protocol, address, and whose certificate was seen there.
@@ -18,9 +20,16 @@ pub(super) struct Connections {
     ways: HashMap<Way, ConnectionId>,
     /// Ways beside a connection's own that lead over it.
     aliases: HashMap<ConnectionId, Vec<Way>>,
-    per_address: HashMap<IpAddr, Tally>,
+    /// Those that others began.
+    accepted: HashMap<ConnectionId, Standing>,
+    /// The same by where they come from.
+    per_source: HashMap<Source, Tally>,
     /// Accepted ones that have not brought a whole message, oldest first.
     half_open: BTreeSet<ConnectionId>,
+    /// Accepted ones that spoke and proved nothing, the one that is silent for the longest time
+    /// first.
+    strangers: BTreeMap<u64, ConnectionId>,
+    last_turn: u64,
     last: u64,
 }
 
@@ -28,6 +37,17 @@ pub(super) struct Connections {
 struct Tally {
     open: usize,
     half_open: usize,
+}
+
+/// What is known of who began a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Nothing: no whole message came.
+    HalfOpen,
+    /// He speaks; his turn among the strangers.
+    Stranger(u64),
+    /// Who he is.
+    Known,
 }
 
 /// Who began a connection.
@@ -42,11 +62,36 @@ impl Connections {
         self.open.len()
     }
 
-    pub(super) fn may_open(&self, address: IpAddr, begun: Begun, limits: &TransportLimits) -> bool {
-        let from_there = self.per_address.get(&address).copied().unwrap_or_default();
-        self.open.len() < limits.connections
-            && from_there.open < limits.connections_per_address
-            && (begun == Begun::Here || from_there.half_open < limits.half_open_per_address)
+    /// Who connects to us takes no room from those we connect to.
+    pub(super) fn may_begin(&self, limits: &TransportLimits) -> bool {
+        self.open.len() - self.accepted.len() < limits.connections_begun
+    }
+
+    /// Whether one more from `address` may be accepted; room may have to be made for it.
+    pub(super) fn may_accept(&self, address: IpAddr, limits: &TransportLimits) -> bool {
+        let from_there = self.per_source.get(&Source::of(address)).copied();
+        let from_there = from_there.unwrap_or_default();
+        from_there.open < limits.connections_per_address
+            && from_there.half_open < limits.half_open_per_address
+    }
+
+    pub(super) fn is_full(&self, limits: &TransportLimits) -> bool {
+        self.accepted.len() >= limits.connections
+    }
+
+    /// The one that has to go for another when there is no room: the stranger silent for the
+    /// longest time, for want of one who said nothing at all; never one who is known, by himself
+    /// or by his address.
+    pub(super) fn weakest(&mut self, is_known: impl Fn(IpAddr) -> bool) -> Option<ConnectionId> {
+        while let Some((_, id)) = self.strangers.first_key_value() {
+            let id = *id;
+            let address = self.open.get(&id)?.flow().remote.ip();
+            if !is_known(address) {
+                return Some(id);
+            }
+            self.set_standing(id, Standing::Known);
+        }
+        self.half_open.first().copied()
     }
 
     pub(super) fn next_id(&mut self, shard: ShardId) -> ConnectionId {
@@ -56,11 +101,12 @@ impl Connections {
 
     pub(super) fn add(&mut self, id: ConnectionId, connection: Connection, begun: Begun) {
         let flow = connection.flow();
-        let tally = self.per_address.entry(flow.remote.ip()).or_default();
-        tally.open += 1;
         if begun == Begun::There {
+            let tally = self.per_source.entry(source_of(&flow)).or_default();
+            tally.open += 1;
             tally.half_open += 1;
             self.half_open.insert(id);
+            self.accepted.insert(id, Standing::HalfOpen);
         }
         // Who connects over TLS may be anybody: only `alias` makes a way of it.
         if begun == Begun::Here || !flow.protocol.is_secure() {
@@ -78,15 +124,24 @@ impl Connections {
                 self.ways.remove(&way);
             }
         }
-        let was_half_open = self.half_open.remove(&id);
-        if let Some(tally) = self.per_address.get_mut(&flow.remote.ip()) {
-            tally.open -= 1;
-            tally.half_open -= usize::from(was_half_open);
-            if tally.open == 0 {
-                self.per_address.remove(&flow.remote.ip());
+        if self.accepted.contains_key(&id) {
+            self.set_standing_at(&flow, id, Standing::Known);
+            self.accepted.remove(&id);
+            let source = source_of(&flow);
+            if let Some(tally) = self.per_source.get_mut(&source) {
+                tally.open -= 1;
+                if tally.open == 0 {
+                    self.per_source.remove(&source);
+                }
             }
         }
         Some(connection)
+    }
+
+    /// Whether the other side began it.
+    pub(super) fn is_accepted(&self, flow: &Flow) -> bool {
+        flow.connection
+            .is_some_and(|id| self.accepted.contains_key(&id))
     }
 
     pub(super) fn get(&self, id: ConnectionId) -> Option<&Connection> {
@@ -103,13 +158,47 @@ impl Connections {
             .or_else(|| self.ways.get(&way(flow)).copied())
     }
 
-    /// It brought a whole message.
-    pub(super) fn prove(&mut self, flow: &Flow) {
+    /// It brought a whole message: its silence counts anew.
+    pub(super) fn heard(&mut self, flow: &Flow) {
         let Some(id) = flow.connection else { return };
-        if self.half_open.remove(&id)
-            && let Some(tally) = self.per_address.get_mut(&flow.remote.ip())
-        {
-            tally.half_open -= 1;
+        if matches!(self.accepted.get(&id), None | Some(Standing::Known)) {
+            return;
+        }
+        self.last_turn += 1;
+        self.set_standing_at(flow, id, Standing::Stranger(self.last_turn));
+    }
+
+    /// Its other side is known now, and is not disturbed for strangers.
+    pub(super) fn know(&mut self, flow: &Flow) {
+        if let Some(id) = flow.connection {
+            self.set_standing(id, Standing::Known);
+        }
+    }
+
+    fn set_standing(&mut self, id: ConnectionId, standing: Standing) {
+        if let Some(flow) = self.open.get(&id).map(Connection::flow) {
+            self.set_standing_at(&flow, id, standing);
+        }
+    }
+
+    fn set_standing_at(&mut self, flow: &Flow, id: ConnectionId, standing: Standing) {
+        let Some(before) = self.accepted.get_mut(&id) else {
+            return;
+        };
+        match std::mem::replace(before, standing) {
+            Standing::HalfOpen => {
+                self.half_open.remove(&id);
+                if let Some(tally) = self.per_source.get_mut(&source_of(flow)) {
+                    tally.half_open -= 1;
+                }
+            }
+            Standing::Stranger(turn) => {
+                self.strangers.remove(&turn);
+            }
+            Standing::Known => {}
+        }
+        if let Standing::Stranger(turn) = standing {
+            self.strangers.insert(turn, id);
         }
     }
 
@@ -129,19 +218,25 @@ impl Connections {
         let Some(connection) = self.open.get(&id) else {
             return false;
         };
-        let (subject, name) = match host {
-            Host::Name(name) => match ServerName::new(name) {
-                Some(name) => (Subject::Name(name.as_str()), Some(name)),
-                None => return false,
-            },
-            Host::V4(address) => (Subject::Address((*address).into()), None),
-            Host::V6(address) => (Subject::Address((*address).into()), None),
+        // A name is numbered for the life of the process, and anybody may write one: only those
+        // that a certificate bears are.
+        let subject = match host {
+            Host::Name(name) => Subject::Name(name),
+            Host::V4(address) => Subject::Address((*address).into()),
+            Host::V6(address) => Subject::Address((*address).into()),
         };
         let known = |peer: &super::Certificate| peer.is_for(subject, Wildcards::Never);
         let is_elsewhere = matches!(subject, Subject::Address(ip) if ip != flow.remote.ip());
         if is_elsewhere || !connection.peer().is_some_and(known) {
             return false;
         }
+        let name = match host {
+            Host::Name(name) => match ServerName::new(name) {
+                Some(name) => Some(name),
+                None => return false,
+            },
+            Host::V4(_) | Host::V6(_) => None,
+        };
         let port = port.unwrap_or(flow.protocol.default_port());
         let way = (flow.protocol, SocketAddr::new(flow.remote.ip(), port), name);
         let aliases = self.aliases.entry(id).or_default();
@@ -155,6 +250,10 @@ impl Connections {
         self.ways.insert(way, id);
         true
     }
+}
+
+fn source_of(flow: &Flow) -> Source {
+    Source::of(flow.remote.ip())
 }
 
 fn way(flow: &Flow) -> Way {

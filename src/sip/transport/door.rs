@@ -22,6 +22,11 @@ impl Door {
         self.guard.admit_connection(self.clock.now(), address)
     }
 
+    /// Whether everybody there is to be heard whatever happens.
+    pub(super) fn knows(&self, address: IpAddr) -> bool {
+        self.guard.is_exempt(address)
+    }
+
     /// Slow streams and broken ones happen to honest peers too.
     pub(super) fn suspect(&self, attack: Attack, address: IpAddr) {
         self.guard.stray(self.clock.now(), attack, address);

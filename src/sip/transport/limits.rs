@@ -14,13 +14,16 @@ pub struct TransportLimits {
     /// Accepted streams that have not brought a whole message yet. One more, and the one that is
     /// so for the longest time is cut: who fills the house with silence does not lock others out.
     pub half_open: usize,
-    /// The same from one remote address; one more is turned away.
+    /// The same from one source, an address or a /64; one more is turned away.
     pub half_open_per_address: usize,
     /// How long the handshake of TLS may take, on either side.
     pub handshake: Duration,
-    /// Streams open at once.
+    /// Streams others opened, at once. One more, and of those on which nobody proved who he is the
+    /// one that is silent for the longest time is cut.
     pub connections: usize,
-    /// Streams open at once with one remote address.
+    /// Streams we opened, at once.
+    pub connections_begun: usize,
+    /// Streams that one source opened, an address or a /64, at once.
     pub connections_per_address: usize,
     /// A stream silent for so long in both directions is closed. Longer than a registration, so
     /// that a registered phone stays reachable.
@@ -55,6 +58,7 @@ impl Default for TransportLimits {
             half_open_per_address: 256,
             handshake: Duration::from_secs(5),
             connections: 8192,
+            connections_begun: 4096,
             connections_per_address: 2048,
             idle: Duration::from_secs(2 * 3600 + 300),
             message: Duration::from_secs(30),

@@ -67,7 +67,7 @@ pub struct TransportStats {
     /// Streams others opened.
     pub connections_accepted: AtomicU64,
     /// Streams cut because the other side broke the framing, read or wrote too slowly, or said
-    /// nothing when so many others knocked.
+    /// nothing, or proved nothing, when so many others knocked.
     pub connections_cut: AtomicU64,
     /// Streams we began to open.
     pub connections_opened: AtomicU64,
@@ -158,6 +158,12 @@ impl Transport {
     /// (RFC 5923 §8). Says whether they will be: its certificate must be for that host.
     pub fn alias(&mut self, flow: &Flow, host: &Host, port: Option<u16>) -> bool {
         self.connections.alias(flow, host, port)
+    }
+
+    /// The other side of a flow proved who it is, or is known by its address: its stream is not cut
+    /// to make room for a stranger's.
+    pub fn know(&mut self, flow: &Flow) {
+        self.connections.know(flow);
     }
 
     /// How long the other side of a flow may be silent from now on (RFC 5626 §5.4).
@@ -270,7 +276,8 @@ impl Transport {
     }
 
     fn connect(&mut self, flow: &Flow) -> Option<ConnectionId> {
-        if !self.may_open(flow, Begun::Here) {
+        if !self.connections.may_begin(&self.limits) {
+            count(&self.stats.connections_refused);
             return None;
         }
         let id = self.connections.next_id(self.limits.shard);
@@ -294,8 +301,8 @@ impl Transport {
         if self.door.as_ref().is_some_and(|door| !door.admits(address)) {
             return count(&self.stats.connections_refused);
         }
-        if !self.may_open(&flow, Begun::There) {
-            return;
+        if !self.connections.may_accept(address, &self.limits) || !self.make_room() {
+            return count(&self.stats.connections_refused);
         }
         let id = self.connections.next_id(self.limits.shard);
         let flow = Flow {
@@ -306,18 +313,36 @@ impl Transport {
         let connection = Connection::accepted(flow, socket, &self.limits, &self.tls, notifier);
         count(&self.stats.connections_accepted);
         self.add(id, connection, Begun::There);
-        if let Some(overdue) = self.connections.overdue(self.limits.half_open)
-            && let Some(connection) = self.remove(overdue)
-        {
-            count(&self.stats.connections_cut);
-            let flow = connection.flow();
-            self.suspect(&flow, Attack::SlowStream);
-            self.ready.push_back(Incoming::Closed(flow));
+        let overdue = self.connections.overdue(self.limits.half_open);
+        let overdue = overdue.and_then(|id| self.connections.get(id));
+        if let Some(flow) = overdue.map(Connection::flow) {
+            self.ended(flow, Ending::Cut);
         }
     }
 
+    /// Whether there is room for one more accepted stream, now that a stranger made some.
+    fn make_room(&mut self) -> bool {
+        if !self.connections.is_full(&self.limits) {
+            return true;
+        }
+        let door = self.door.as_ref();
+        let is_known = |address| door.is_some_and(|door| door.knows(address));
+        let weakest = self.connections.weakest(is_known);
+        let Some(connection) = weakest.and_then(|id| self.remove(id)) else {
+            return false;
+        };
+        count(&self.stats.connections_cut);
+        self.ready.push_back(Incoming::Closed(connection.flow()));
+        true
+    }
+
+    /// Only who came to us can be at something: what we began we answer for.
     fn suspect(&self, flow: &Flow, attack: Attack) {
-        if let Some(door) = &self.door {
+        if let Some(door) = self
+            .door
+            .as_ref()
+            .filter(|_| self.connections.is_accepted(flow))
+        {
             door.suspect(attack, flow.remote.ip());
         }
     }
@@ -337,7 +362,7 @@ impl Transport {
                 }
             }
             Notice::Message(flow, message) => {
-                self.connections.prove(&flow);
+                self.connections.heard(&flow);
                 self.ready.push_back(Incoming::Datagram(flow, message));
             }
             Notice::Ping(flow) => {
@@ -376,15 +401,6 @@ impl Transport {
             Ending::Broken | Ending::Closed | Ending::Cut => Incoming::Closed(flow),
             Ending::Handshake | Ending::Unreachable => Incoming::Failed(flow),
         });
-    }
-
-    fn may_open(&self, flow: &Flow, begun: Begun) -> bool {
-        let address = flow.remote.ip();
-        let may = self.connections.may_open(address, begun, &self.limits);
-        if !may {
-            count(&self.stats.connections_refused);
-        }
-        may
     }
 
     fn add(&mut self, id: ConnectionId, connection: Connection, begun: Begun) {

@@ -10,6 +10,17 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use super::*;
+use crate::base::{Entropy, Timestamp};
+use crate::sip::guard::Rules;
+
+/// The first moment, for ever.
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp::ZERO
+    }
+}
 
 const MESSAGE: &[u8] = b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 4\r\n\r\nbody";
 

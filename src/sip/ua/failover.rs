@@ -157,6 +157,16 @@ impl UserAgent {
         self.seeker.locator.is_at(host, address)
     }
 
+    /// Notes where these hosts are, and no others, whenever a request goes there.
+    pub fn note_hosts(&mut self, hosts: &[String]) {
+        self.seeker.locator.note_hosts(hosts);
+    }
+
+    /// Where all watched and noted hosts are, when that changed since it was last taken.
+    pub fn take_moved(&mut self) -> Option<Vec<std::net::IpAddr>> {
+        self.seeker.locator.take_moved()
+    }
+
     /// Begins the way of a request: where to write it for, and the way when it has one. The URI
     /// names then where it goes first, if it names a destination at all.
     pub(super) fn set_out(

@@ -6,7 +6,7 @@ use crate::base::Timestamp;
 use crate::sip::guard::Attack;
 use crate::sip::stats::count;
 use crate::sip::transaction::{Reaction, TransactionId, acknowledgement};
-use crate::sip::{Flow, HeaderName, Message, Method, ParseError, Refusal, Via};
+use crate::sip::{Flow, HeaderName, Message, Method, ParseError, Refusal, Via, is_keep_alive};
 
 use super::reply::Reply;
 use super::screen::{Arrived, object};
@@ -32,11 +32,7 @@ impl UserAgent {
         datagram: &Bytes,
         error: &ParseError,
     ) {
-        // RFC 5626 §4.4.2 wants STUN over UDP; many phones send empty lines, to keep a NAT open.
-        if datagram
-            .iter()
-            .all(|octet| matches!(octet, b'\r' | b'\n' | 0))
-        {
+        if is_keep_alive(datagram) {
             return;
         }
         count(&self.stats.malformed);

@@ -119,6 +119,33 @@ impl Site {
     pub fn read(&self, text: &str) -> Result<Number, Unreadable> {
         let whole = normalise(text).ok_or(Unreadable::NoNumber)?;
         let (presentation, rest) = self.presentation(&whole);
+        self.number(rest, presentation)
+    }
+
+    /// Reads a dialled number of which is known in which form it is sent: only so `14155550100` is
+    /// seen to be a number of another country.
+    pub fn read_in(&self, text: &str, format: NumberFormat) -> Result<Number, Unreadable> {
+        self.read_global(text, format)
+            .map_or_else(|| self.read(text), Ok)
+    }
+
+    /// Reads the number of a caller, likewise. Nobody dialled it: what begins it is never a wish to
+    /// show or withhold another one, so `18623456789` is no local number behind 186.
+    pub fn read_caller(&self, text: &str, format: NumberFormat) -> Result<Number, Unreadable> {
+        if let Some(global) = self.read_global(text, format) {
+            return Ok(global);
+        }
+        let whole = normalise(text).ok_or(Unreadable::NoNumber)?;
+        self.number(&whole, None)
+    }
+
+    fn read_global(&self, text: &str, format: NumberFormat) -> Option<Number> {
+        let is_bare = !text.starts_with(['+', '0', '*', '#']);
+        let is_global = format == NumberFormat::International && is_bare;
+        is_global.then(|| self.read(&format!("+{text}")).ok())?
+    }
+
+    fn number(&self, rest: &str, presentation: Option<Presentation>) -> Result<Number, Unreadable> {
         let (kind, e164) = self.classify(rest)?;
         Ok(Number {
             written: rest.to_owned(),
@@ -126,19 +153,6 @@ impl Site {
             e164,
             presentation,
         })
-    }
-
-    /// Reads a number of which is known in which form it is sent: only so `14155550100` is seen to
-    /// be a number of another country.
-    pub fn read_in(&self, text: &str, format: NumberFormat) -> Result<Number, Unreadable> {
-        let is_bare = !text.starts_with(['+', '0', '*', '#']);
-        if format == NumberFormat::International && is_bare {
-            let global = self.read(&format!("+{text}"));
-            if global.is_ok() {
-                return global;
-            }
-        }
-        self.read(text)
     }
 
     /// [`Site::read`], in E.164; `None` for a short number and for what is no number.
@@ -175,7 +189,9 @@ impl Site {
             NumberFormat::Subscriber => {
                 let own = self.own_area();
                 let local = own.and_then(|own| digits.strip_prefix(own.as_str()));
-                match local {
+                // Alone it may mean something else: 110 in Berlin's 030 110.
+                let means_the_same = |local: &&str| self.e164(local).as_ref() == Some(e164);
+                match local.filter(means_the_same) {
                     Some(local) if number.kind == NumberKind::Geographic => local.to_owned(),
                     _ => self.national(digits),
                 }

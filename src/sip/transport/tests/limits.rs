@@ -64,6 +64,136 @@ fn one_address_has_so_many_half_open_and_no_more() {
     });
 }
 
+/// A stream that brought one message.
+async fn speaking(transport: &mut Transport, local: SocketAddr) -> (TcpStream, Flow) {
+    let mut peer = TcpStream::connect(local).await.unwrap();
+    peer.write_all(MESSAGE).await.unwrap();
+    loop {
+        if let Incoming::Datagram(flow, _) = transport.recv().await {
+            return (peer, flow);
+        }
+    }
+}
+
+#[test]
+fn when_all_places_are_taken_the_stranger_silent_for_longest_goes() {
+    run(async {
+        let (mut transport, local) = listening(TransportLimits {
+            connections: 3,
+            ..TransportLimits::default()
+        })
+        .await;
+        let (_known, known) = speaking(&mut transport, local).await;
+        transport.know(&known);
+        let (mut first, first_flow) = speaking(&mut transport, local).await;
+        let (_second, second_flow) = speaking(&mut transport, local).await;
+        // The first says something again: the second is silent for longer now.
+        first.write_all(MESSAGE).await.unwrap();
+        assert!(matches!(transport.recv().await, Incoming::Datagram(..)));
+        for longest in [second_flow, first_flow] {
+            let mut new = TcpStream::connect(local).await.unwrap();
+            new.write_all(MESSAGE).await.unwrap();
+            assert_eq!(transport.recv().await, Incoming::Closed(longest));
+            let Incoming::Datagram(flow, _) = transport.recv().await else {
+                panic!("the new one is not heard");
+            };
+            transport.know(&flow);
+            std::mem::forget(new);
+        }
+        // All are known now: who comes next is turned away.
+        let mut late = TcpStream::connect(local).await.unwrap();
+        let mut buffer = [0; 1];
+        tokio::select! {
+            end = late.read(&mut buffer) => assert!(!matches!(end, Ok(1..))),
+            incoming = transport.recv() => panic!("{incoming:?}"),
+        }
+        assert_eq!(count_of(&transport.stats().connections_refused), 1);
+    });
+}
+
+#[test]
+fn a_known_address_keeps_its_place_without_a_password() {
+    run(async {
+        let (mut transport, local) = listening(TransportLimits {
+            connections: 1,
+            ..TransportLimits::default()
+        })
+        .await;
+        let rules = |exempt: &[&str]| Rules {
+            exempt: exempt.iter().map(|one| one.parse().unwrap()).collect(),
+            ..Rules::default()
+        };
+        let guard = Guard::new(rules(&["127.0.0.1"]), &mut Entropy::from_seed(1));
+        transport.set_guard(guard, Arc::new(Still));
+        let (_carrier, _) = speaking(&mut transport, local).await;
+        let mut late = TcpStream::connect(local).await.unwrap();
+        let mut buffer = [0; 1];
+        tokio::select! {
+            end = late.read(&mut buffer) => assert!(!matches!(end, Ok(1..))),
+            incoming = transport.recv() => panic!("{incoming:?}"),
+        }
+    });
+}
+
+#[test]
+fn who_connects_to_us_takes_no_room_from_those_we_connect_to() {
+    run(async {
+        let (mut transport, local) = listening(TransportLimits {
+            connections: 1,
+            connections_begun: 1,
+            connections_per_address: 1,
+            ..TransportLimits::default()
+        })
+        .await;
+        let _peer = speaking(&mut transport, local).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let remote = listener.local_addr().unwrap();
+        transport.send(&Flow::tcp(local, remote, None), MESSAGE.into());
+        let (mut carrier, _) = listener.accept().await.unwrap();
+        carrier
+            .read_exact(&mut vec![0; MESSAGE.len()])
+            .await
+            .unwrap();
+        let other: SocketAddr = "127.0.0.2:9".parse().unwrap();
+        transport.send(&Flow::tcp(local, other, None), MESSAGE.into());
+        assert!(matches!(transport.recv().await, Incoming::Failed(_)));
+        assert_eq!(count_of(&transport.stats().connections_refused), 1);
+    });
+}
+
+#[test]
+fn addresses_of_one_subscriber_count_together() {
+    run(async {
+        let limits = TransportLimits {
+            connections_per_address: 2,
+            ..TransportLimits::default()
+        };
+        let (notifier, _notices) = mpsc::channel(9);
+        let mut connections = Connections::default();
+        let [first, second, third, other] = [
+            "2001:db8:1:2::1",
+            "2001:db8:1:2::2",
+            "2001:db8:1:2:3::3",
+            "2001:db8:1:3::1",
+        ]
+        .map(|text| text.parse().unwrap());
+        let local = "[::1]:5060".parse().unwrap();
+        let mut ids = Vec::new();
+        for address in [first, second] {
+            assert!(connections.may_accept(address, &limits));
+            let id = connections.next_id(limits.shard);
+            let flow = Flow::tcp(local, SocketAddr::new(address, 5060), Some(id));
+            let connection = Connection::open(flow, &limits, &Tls::default(), notifier.clone());
+            connections.add(id, connection, Begun::There);
+            ids.push(id);
+        }
+        assert!(!connections.may_accept(third, &limits));
+        assert!(connections.may_accept(other, &limits));
+        connections.remove(ids[0]);
+        assert!(connections.may_accept(third, &limits));
+    });
+}
+
 #[test]
 fn a_message_that_never_ends_is_cut_off_however_busy_it_looks() {
     run(async {

@@ -354,6 +354,59 @@ fn only_who_proved_his_name_is_called_back_over_his_connection() {
 }
 
 #[test]
+fn names_that_nobody_proved_are_not_kept() {
+    run(async {
+        let authority = Authority::new();
+        let asking = TlsMaterial {
+            clients: ClientCertificates::Requested,
+            ..authority.material(&["us.example"])
+        };
+        for own in [None, Some(authority.certify(&["peer.example"]))] {
+            let (mut transport, local) = node("127.0.0.1:0", &asking).await;
+            let mut peer = tokio::select! {
+                client = client(&authority, local, own) => client.unwrap(),
+                incoming = transport.recv() => panic!("{incoming:?}"),
+            };
+            peer.write_all(MESSAGE).await.unwrap();
+            let Incoming::Datagram(from, _) = transport.recv().await else {
+                panic!("no message");
+            };
+            let host = Host::parse("made-up-by-a-peer.example").unwrap();
+            assert!(!transport.alias(&from, &host, None));
+            assert!(!ServerName::is_known("made-up-by-a-peer.example"));
+        }
+    });
+}
+
+#[test]
+fn what_we_began_and_could_not_finish_is_nobodys_attack() {
+    run(async {
+        let authority = Authority::new();
+        let (mut a, here) = node("127.0.0.1:0", &authority.material(&["a.example"])).await;
+        let (mut b, there) = node("127.0.0.1:0", &authority.material(&["b.example"])).await;
+        let guard = || Guard::new(Rules::default(), &mut Entropy::from_seed(1));
+        let (guard_a, guard_b) = (guard(), guard());
+        let clock = Arc::new(Still);
+        a.set_guard(guard_a.clone(), clock.clone());
+        b.set_guard(guard_b.clone(), clock);
+        for number in 0..30 {
+            a.send(
+                &flow(here, there, &format!("c{number}.example")),
+                MESSAGE.into(),
+            );
+            while !matches!(either(&mut a, &mut b).await, ('a', Incoming::Failed(_))) {}
+        }
+        assert_eq!(a.stats().handshakes_failed.load(Ordering::Relaxed), 30);
+        assert_eq!(guard_a.tally().of(Attack::SlowStream), 0);
+        // Who knocks and does not finish is somebody's.
+        while b.stats().handshakes_failed.load(Ordering::Relaxed) < 30 {
+            let _ = timeout(Duration::from_millis(20), b.recv()).await;
+        }
+        assert!(guard_b.tally().of(Attack::SlowStream) > 0);
+    });
+}
+
+#[test]
 fn nobody_is_called_back_over_tcp_for_his_word_alone() {
     run(async {
         let mut transport = bind(

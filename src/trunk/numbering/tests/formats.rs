@@ -131,6 +131,20 @@ fn every_form_of_a_number() {
 }
 
 #[test]
+fn a_local_number_that_alone_means_something_else_keeps_its_area() {
+    let berlin = Site::new("de", Some("30")).expect("Berlin");
+    for (whole, written) in [
+        ("030234567", "234567"),
+        ("030110", "030110"),
+        ("030000", "030000"),
+    ] {
+        let number = berlin.read(whole).expect(whole);
+        let subscriber = berlin.write(&number, NumberFormat::Subscriber);
+        assert_eq!(subscriber, written);
+    }
+}
+
+#[test]
 fn a_form_known_beforehand_tells_numbers_of_other_countries() {
     let tokyo = Site::new("jp", Some("3")).expect("Tokyo");
     let read = |text, format| {

@@ -1,6 +1,6 @@
 //! Japan, seen from Tokyo (03).
 
-use super::super::{Presentation, Site, SiteError};
+use super::super::{NumberFormat, Presentation, Site, SiteError};
 use super::{Row, judge};
 
 fn tokyo() -> Site {
@@ -37,6 +37,22 @@ fn what_is_no_place_is_refused() {
         assert_eq!(made, Err(SiteError::Area(area.to_owned())), "{area}");
     }
     assert!(matches!(Site::new("xx", None), Err(SiteError::Country(_))));
+}
+
+#[test]
+fn nothing_in_a_callers_number_is_about_presentation() {
+    let site = tokyo();
+    // +1 862 345 6789 as some carriers send it; behind 186 stands a local number of Tokyo.
+    let foreign = "18623456789";
+    assert_eq!(site.e164(foreign).as_deref(), Some("+81323456789"));
+    let read = |format| site.read_caller(foreign, format).ok()?.e164;
+    assert_eq!(read(NumberFormat::National), None);
+    assert_eq!(
+        read(NumberFormat::International).as_deref(),
+        Some("+18623456789")
+    );
+    let own = site.read_caller("0312345678", NumberFormat::National);
+    assert_eq!(own.expect("read").e164.as_deref(), Some("+81312345678"));
 }
 
 #[test]
