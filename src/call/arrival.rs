@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::arriving;
 use super::exchange::Exchange;
 use super::feature::{Dial, Service, ServiceKind, Stage, Treatment};
-use super::identity::{self, Identity};
+use super::identity::Identity;
 use super::leg::Leg;
 use super::machine::Call;
 use super::negotiate;
@@ -105,8 +106,8 @@ impl Exchange {
             });
         }
         let caller = self.identify(now, &generation, flow, request)?;
-        let mut arriving = identity::of_caller(&generation, &caller, request)?;
-        let dialled = identity::dialled_by(&generation, &caller, request).ok_or(404_u16)?;
+        let mut arriving = arriving::of_caller(&generation, &caller, request)?;
+        let dialled = arriving::dialled_by(&generation, &caller, request).ok_or(404_u16)?;
         let tested = match &caller {
             Caller::Trunk(name) if self.is_test(name, request, &dialled, &arriving.from) => {
                 Some(name)
@@ -210,7 +211,7 @@ impl Exchange {
                 let user = self.authenticate(now, generation, flow, request)?.user;
                 match claimed {
                     Some(claimed) if claimed != user => {
-                        Err(identity::other_identity(&user, &claimed))
+                        Err(arriving::other_identity(&user, &claimed))
                     }
                     // Another From asks for privacy, or to show another number.
                     _ if generation.may_be_at(&user, flow) => Ok(Caller::Phone(user)),
@@ -297,12 +298,12 @@ impl Exchange {
         let to = match &arrival.destination {
             Destination::Flow { number, .. } | Destination::Phone(number) => number.clone(),
             Destination::Trunk { number, .. } => {
-                identity::normalised(site, number).unwrap_or_else(|| arrival.dialled.clone())
+                arriving::normalised(site, number).unwrap_or_else(|| arrival.dialled.clone())
             }
             _ => arrival.dialled.clone(),
         };
         let to_raw = Some(arrival.dialled.clone()).filter(|raw| *raw != to);
-        let identity::Arriving {
+        let arriving::Arriving {
             from,
             from_raw,
             identity,
@@ -348,7 +349,7 @@ impl Exchange {
 /// Everything known about a call that may come in.
 struct Arrival {
     caller: Caller,
-    arriving: identity::Arriving,
+    arriving: arriving::Arriving,
     dialled: String,
     destination: Destination,
     offer: Option<Description>,
@@ -371,7 +372,7 @@ fn lead(
         return Some((dialled, destination));
     }
     let (asked, rest) = match caller {
-        Caller::Phone(_) => identity::without_presentation(numbers.site(), &dialled)?,
+        Caller::Phone(_) => arriving::without_presentation(numbers.site(), &dialled)?,
         Caller::Trunk(_) => return None,
     };
     let destination = numbers.dialled(origin, rest)?;

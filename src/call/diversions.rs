@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::core::Core;
 use super::hands::Hands;
-use super::identity::written;
+use super::outward::written;
 use crate::events::{Diverted, Fact};
 use crate::sip::{Diversion, DivertReason, Host, NameAddr, Uri};
 use crate::trunk::{Site, Trunk};

@@ -5,6 +5,7 @@
 //! call dispatches to the stage it is in (`feature/`), and a stage is a small machine.
 
 mod arrival;
+mod arriving;
 mod carrier_address;
 mod checkpoint;
 mod conferences;
@@ -26,6 +27,7 @@ mod merge;
 mod negotiate;
 mod offer;
 mod onward;
+mod outward;
 mod password;
 mod reason;
 mod redirection;

@@ -6,9 +6,9 @@
 use super::CallKey;
 use super::exchange::Exchange;
 use super::feature::{Stage, Target, Transfer, Wish};
-use super::identity::dialled;
 use super::leg::Leg;
 use super::machine::Call;
+use super::outward::dialled;
 use crate::base::{LegId, Pii, Timestamp};
 use crate::events::TransferKind;
 use crate::sip::ua::{ReferId, Replaced, SessionId};

@@ -25,6 +25,7 @@ mod section;
 mod site;
 mod sounds;
 mod source;
+mod terms;
 mod tls;
 mod trace;
 mod transfer;

@@ -7,10 +7,11 @@ use std::time::Duration;
 use crate::config::node::Listeners;
 use crate::config::report::Problem;
 use crate::config::section::{At, Notes, Section};
+use crate::config::terms;
 use crate::config::words::remedy;
 use crate::sdp::AudioCodec;
 use crate::sip::HeaderName;
-use crate::sip::ua::{Manners, Refresher, Reliable};
+use crate::sip::ua::Manners;
 use crate::trunk::Profile;
 use crate::trunk::profile::{Failover, HostMode, Qualify, RegisterMode, RouteMode};
 
@@ -147,14 +148,8 @@ fn read_manners(trunk: &Section<'_>, profile: &mut Profile, notes: &Notes) {
 
 fn read_terms(trunk: &Section<'_>, profile: &mut Profile, notes: &Notes) {
     let terms = &mut profile.terms;
-    let modes = [
-        ("off", Reliable::Off),
-        ("supported", Reliable::Supported),
-        ("required", Reliable::Required),
-    ];
-    set(&mut terms.reliable, trunk.one_of("reliable", &modes));
-    set(&mut terms.update, trunk.flag("update"));
-    match off_or_duration(trunk, "session_expires", SESSION) {
+    terms::read(trunk, terms);
+    match off_or_duration(trunk, "session_expires", terms::SESSION) {
         None => {}
         Some(None) => terms.timer = None,
         Some(Some(expires)) => {
@@ -163,34 +158,7 @@ fn read_terms(trunk: &Section<'_>, profile: &mut Profile, notes: &Notes) {
             timer.min_se = timer.min_se.min(expires);
         }
     }
-    let min_se = trunk.duration("min_se", SESSION);
-    let refreshers = [
-        ("any", Refresher::Any),
-        ("peer", Refresher::Peer),
-        ("us", Refresher::Us),
-    ];
-    let refresher = trunk.one_of("refresher", &refreshers);
-    let Some(timer) = &mut terms.timer else {
-        return;
-    };
-    set(&mut timer.refresher, refresher);
-    if let Some(min_se) = min_se {
-        if min_se.value > timer.expires {
-            notes.error(
-                &min_se.place,
-                "`min_se` is longer than `session_expires`",
-                "no session may be shorter than min_se (RFC 4028 §4); lower it",
-            );
-        }
-        timer.min_se = min_se.value;
-        if min_se.value < Duration::from_secs(90) {
-            notes.warning(
-                &min_se.place,
-                "`min_se` below 90s is less than RFC 4028 allows",
-                "fit for tests; write min_se = \"90s\" or more",
-            );
-        }
-    }
+    terms::read_timer(trunk, terms.timer.as_mut(), notes);
 }
 
 fn read_media(
@@ -359,7 +327,6 @@ const CODECS: [(&str, AudioCodec); 2] = [("pcma", AudioCodec::Pcma), ("pcmu", Au
 const VERDICTS: [u16; 7] = [404, 410, 480, 484, 486, 487, 604];
 
 const EXPIRES: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(86_400);
-const SESSION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 const INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
 
 /// When only the interval is given.
