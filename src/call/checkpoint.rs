@@ -153,10 +153,12 @@ impl Exchange {
         let generation = self.generations.get(&generation);
         let trunk = leg.trunk.as_ref();
         let trunk = generation.and_then(|now| trunk.and_then(|name| now.trunks.get(name)));
-        if let Some(credentials) =
-            trunk.and_then(|trunk| trunk.credentials_for(&leg.shown_as).cloned())
-        {
-            self.ua.set_credentials(leg.session, credentials);
+        if let Some(trunk) = trunk {
+            let manners = trunk.profile.manners.clone();
+            self.ua.set_manners(leg.session, manners);
+            if let Some(credentials) = trunk.credentials_for(&leg.shown_as).cloned() {
+                self.ua.set_credentials(leg.session, credentials);
+            }
         }
         let state = state.or_else(|| self.fresh_media(now, leg));
         let restored = state.map(|state| self.media.restore_leg(&state));

@@ -146,6 +146,10 @@ impl Exchange {
     /// An exchange without calls.
     pub fn new(settings: Settings) -> Self {
         let generation = settings.generation;
+        generation
+            .trunks
+            .values()
+            .for_each(|trunk| trunk.keep_names());
         Self {
             ids: settings.ids,
             entropy: settings.entropy,
@@ -171,6 +175,10 @@ impl Exchange {
 
     /// New calls start with this generation from now on; living calls keep theirs.
     pub fn commit(&mut self, now: Timestamp, generation: Arc<Generation>) {
+        generation
+            .trunks
+            .values()
+            .for_each(|trunk| trunk.keep_names());
         for (name, older) in &self.generation().trunks {
             if let Some(trunk) = generation.trunks.get(name) {
                 trunk.remember(older);

@@ -36,7 +36,14 @@ impl Exchange {
     ) {
         match self.find_replacement(now, session, &flow, request) {
             Ok(found) => {
-                let terms = self.generation().terms;
+                let generation = self.generation();
+                let trunk = found.trunk.as_ref();
+                let trunk = trunk.and_then(|name| generation.trunks.get(name));
+                let terms = trunk.map_or(generation.terms, |trunk| trunk.profile.terms);
+                if let Some(trunk) = trunk.cloned() {
+                    let manners = trunk.profile.manners.clone();
+                    self.ua.set_manners(session, manners);
+                }
                 if let Err(status) = self.ua.set_terms(now, session, terms) {
                     return tracing::info!(status, from = %Pii(flow.remote), "terms refused");
                 }

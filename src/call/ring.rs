@@ -10,6 +10,7 @@ use crate::base::LegId;
 use crate::events::Role;
 use crate::registrar::Binding;
 use crate::sdp;
+use crate::sip::location::Urgency;
 use crate::sip::ua::{Invite, NextHop, Targets, Terms};
 use crate::sip::{Flow, HeaderName, Host, NameAddr, Uri};
 use crate::trunk::Target;
@@ -123,6 +124,10 @@ impl Core {
                 destinations,
                 try_for: trunk.try_for,
                 source_port: trunk.profile.source_port,
+                urgency: match is_emergency {
+                    true => Urgency::Emergency,
+                    false => Urgency::Usual,
+                },
             }),
             binding: None,
             role: Role::Callee,

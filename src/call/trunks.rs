@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::exchange::Exchange;
 use crate::base::Timestamp;
 use crate::sip::auth::Credentials;
+use crate::sip::location::Urgency;
 use crate::sip::ua::{NextHop, OutOfDialog, OwnContact, RequestId, Series, Targets};
 use crate::sip::{Failure, HeaderName, Host, Message, Method, NameAddr, Uri};
 use crate::trunk::profile::RouteMode;
@@ -246,6 +247,7 @@ impl Exchange {
                 destinations,
                 try_for: trunk.try_for,
                 source_port: trunk.profile.source_port,
+                urgency: Urgency::Usual,
             }),
             uri: wanted.uri,
             from: wanted.from,

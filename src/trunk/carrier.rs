@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{IdentityPolicy, Network, Profile, Redirects, TransferPolicy, is_alike};
+use crate::sip::ServerName;
 use crate::sip::auth::Credentials;
 use crate::sip::location::Destination as Target;
 
@@ -40,6 +41,14 @@ pub struct Trunk {
 }
 
 impl Trunk {
+    /// Keeps numbers for its names, whoever else writes names.
+    pub fn keep_names(&self) {
+        let named = self.targets.iter().filter_map(Target::name);
+        for name in named.chain(self.domain.as_deref()) {
+            ServerName::new(name);
+        }
+    }
+
     /// The account of those that register whose number is shown; the first when it is none's.
     /// `None` when there are no accounts.
     pub fn account_of(&self, shown: &str) -> Option<&Account> {

@@ -45,8 +45,12 @@ pub(super) fn next_hop(peer: &Uri, located: Option<&Hop>, heard_on: Flow) -> Flo
     }
     if let Some(hop) = located {
         let name = hop.name.as_deref().filter(|_| hop.protocol.is_secure());
-        let name = name.and_then(ServerName::new);
-        return Flow::new(hop.protocol, heard_on.local, hop.address).named(name);
+        let number = name.map(ServerName::met);
+        if number == Some(None) {
+            // Nothing can be verified for it.
+            return heard_on;
+        }
+        return Flow::new(hop.protocol, heard_on.local, hop.address).named(number.flatten());
     }
     let protocol = match uri.params.value("transport") {
         Some(transport) => Protocol::parse(transport),

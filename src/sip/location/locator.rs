@@ -13,7 +13,7 @@ use super::choice::by_priority_and_weight;
 use super::destination::{Destination, Hop, Means};
 use super::plan::{Freshness, NoLocation, Plan, plan};
 use super::question::{Answer, Question};
-use super::rest::{Fault, Rest};
+use super::rest::{Fault, Rest, Urgency};
 
 /// Bounds in time.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +74,7 @@ pub struct Locator {
 struct Ask {
     destination: Destination,
     freshness: Freshness,
+    urgency: Urgency,
     /// The watch it is for, when nobody else waits.
     watch: Option<(Arc<str>, usize)>,
 }
@@ -120,16 +121,21 @@ impl Locator {
     }
 
     /// Where a destination is.
-    pub fn locate(&mut self, now: Timestamp, destination: &Destination) -> Located {
+    pub fn locate(
+        &mut self,
+        now: Timestamp,
+        destination: &Destination,
+        urgency: Urgency,
+    ) -> Located {
         match self.plan(now, destination, Freshness::Fresh) {
             Plan::Failed(why) => Located::Now(Err(why)),
             Plan::Ready(hops) => {
                 self.note(destination, &hops);
-                Located::Now(self.sift(now, hops))
+                Located::Now(self.sift(now, hops, urgency))
             }
             Plan::Needs(_) if self.asks.len() >= MAX_ASKS => Located::Now(Err(NoLocation::Busy)),
             Plan::Needs(needs) => {
-                let id = self.add_ask(now, destination.clone(), None);
+                let id = self.add_ask(now, destination.clone(), urgency, None);
                 self.ask(now, id, needs);
                 Located::Later(id)
             }
@@ -139,7 +145,10 @@ impl Locator {
     /// The first hop to a destination as far as is known at this instant, old records included.
     pub fn known(&mut self, now: Timestamp, destination: &Destination) -> Option<Hop> {
         match self.plan(now, destination, Freshness::Stale) {
-            Plan::Ready(hops) => self.rest.sift(now, hops).into_iter().next(),
+            Plan::Ready(hops) => {
+                let hops = self.rest.sift(now, hops, Urgency::Usual);
+                hops.into_iter().next()
+            }
             Plan::Failed(_) | Plan::Needs(_) => None,
         }
     }
@@ -216,7 +225,8 @@ impl Locator {
             .means
             .local_with(hop.protocol, hop.address.ip(), port)?;
         let name = hop.name.as_deref().filter(|_| hop.protocol.is_secure());
-        let name = name.and_then(ServerName::new);
+        // A target of the configuration has its number already.
+        let name = name.and_then(ServerName::met);
         Some(Flow::new(hop.protocol, local, hop.address).named(name))
     }
 
@@ -341,8 +351,13 @@ impl Locator {
         )
     }
 
-    fn sift(&self, now: Timestamp, hops: Vec<Hop>) -> Result<Vec<Hop>, NoLocation> {
-        let hops = self.rest.sift(now, hops);
+    fn sift(
+        &self,
+        now: Timestamp,
+        hops: Vec<Hop>,
+        urgency: Urgency,
+    ) -> Result<Vec<Hop>, NoLocation> {
+        let hops = self.rest.sift(now, hops, urgency);
         if hops.is_empty() {
             Err(NoLocation::Resting)
         } else {
@@ -354,6 +369,7 @@ impl Locator {
         &mut self,
         now: Timestamp,
         destination: Destination,
+        urgency: Urgency,
         watch: Option<(Arc<str>, usize)>,
     ) -> AskId {
         self.last_ask += 1;
@@ -361,6 +377,7 @@ impl Locator {
         let ask = Ask {
             destination,
             freshness: Freshness::Fresh,
+            urgency,
             watch,
         };
         self.asks.insert(id, ask);
@@ -419,7 +436,7 @@ impl Locator {
                 if let Ok(hops) = &result {
                     self.note(&ask.destination, hops);
                 }
-                let result = result.and_then(|hops| self.sift(now, hops));
+                let result = result.and_then(|hops| self.sift(now, hops, ask.urgency));
                 self.located.push_back((id, result));
             }
         }
@@ -442,7 +459,8 @@ impl Locator {
                 Plan::Failed(why) => self.watched_again(&host, way, Err(why)),
                 Plan::Ready(hops) => self.watched_again(&host, way, Ok(hops)),
                 Plan::Needs(needs) => {
-                    let id = self.add_ask(now, destination, Some((host.clone(), way)));
+                    let watch = Some((host.clone(), way));
+                    let id = self.add_ask(now, destination, Urgency::Usual, watch);
                     self.ask(now, id, needs);
                 }
             }

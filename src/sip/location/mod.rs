@@ -20,5 +20,5 @@ pub use destination::{Destination, Hop, Means};
 pub use locator::{AskId, Located, Locator, Settings};
 pub use plan::NoLocation;
 pub use question::{Answer, Kind, Naptr, Question, Record, Srv};
-pub use rest::Fault;
+pub use rest::{Fault, Urgency};
 pub use task::{NameServers, Resolver};

@@ -19,6 +19,16 @@ pub enum Fault {
     Dead,
 }
 
+/// How a request takes the rest that an address asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Urgency {
+    /// Nothing is sent to an address that asked for a pause.
+    #[default]
+    Usual,
+    /// Somebody may be dying: such an address is tried last.
+    Emergency,
+}
+
 /// Bounded; what is over is forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Rest {
@@ -48,21 +58,25 @@ impl Rest {
         self.resting.remove(&(hop.protocol, hop.address)).is_some()
     }
 
-    /// The hops to try, in order: those that rest by their own wish left out, those that failed
-    /// last.
-    pub(super) fn sift(&self, now: Timestamp, hops: Vec<Hop>) -> Vec<Hop> {
+    /// The hops to try, in order: those that failed last, those that rest by their own wish left
+    /// out or, in an emergency, after all others.
+    pub(super) fn sift(&self, now: Timestamp, hops: Vec<Hop>, urgency: Urgency) -> Vec<Hop> {
         if self.resting.is_empty() {
             return hops;
         }
         let (mut well, mut dead) = (Vec::with_capacity(hops.len()), Vec::new());
+        let mut busy = Vec::new();
         for hop in hops {
             match self.resting.get(&(hop.protocol, hop.address)) {
-                Some((until, Fault::Busy(_))) if *until > now => {}
+                Some((until, Fault::Busy(_))) if *until > now => busy.push(hop),
                 Some((until, Fault::Dead)) if *until > now => dead.push(hop),
                 _ => well.push(hop),
             }
         }
         well.append(&mut dead);
+        if urgency == Urgency::Emergency {
+            well.append(&mut busy);
+        }
         well
     }
 
@@ -115,20 +129,24 @@ mod tests {
         assert!(rest.note(at(0), &hop(1), Fault::Dead));
         assert!(!rest.note(at(0), &hop(1), Fault::Dead));
         rest.note(at(0), &hop(2), Fault::Busy(10));
-        assert_eq!(rest.sift(at(1), all()), [hop(3), hop(1)]);
+        let sift = |rest: &Rest, now| rest.sift(now, all(), Urgency::Usual);
+        assert_eq!(sift(&rest, at(1)), [hop(3), hop(1)]);
+        let urgent = rest.sift(at(1), all(), Urgency::Emergency);
+        assert_eq!(urgent, [hop(3), hop(1), hop(2)]);
         assert_eq!(rest.count(at(1)), 2);
-        assert_eq!(rest.sift(at(10), all()), [hop(2), hop(3), hop(1)]);
-        assert_eq!(rest.sift(at(30), all()), all());
+        assert_eq!(sift(&rest, at(10)), [hop(2), hop(3), hop(1)]);
+        assert_eq!(sift(&rest, at(30)), all());
         rest.note(at(40), &hop(1), Fault::Dead);
         assert!(rest.forgive(&hop(1)));
-        assert_eq!(rest.sift(at(41), all()), all());
+        assert_eq!(sift(&rest, at(41)), all());
     }
 
     #[test]
     fn a_pause_has_a_longest_length() {
         let mut rest = Rest::default();
         rest.note(at(0), &hop(1), Fault::Busy(u32::MAX));
-        assert!(rest.sift(at(599), vec![hop(1)]).is_empty());
-        assert_eq!(rest.sift(at(600), vec![hop(1)]), [hop(1)]);
+        let sift = |now| rest.sift(now, vec![hop(1)], Urgency::Usual);
+        assert!(sift(at(599)).is_empty());
+        assert_eq!(sift(at(600)), [hop(1)]);
     }
 }

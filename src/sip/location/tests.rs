@@ -58,7 +58,7 @@ impl World {
     fn locate(&mut self, uri: &str) -> Result<Vec<String>, NoLocation> {
         let uri = Uri::parse(uri).expect("a URI");
         let destination = Destination::of(&uri).expect("a destination");
-        match self.locator.locate(self.now, &destination) {
+        match self.locator.locate(self.now, &destination, Urgency::Usual) {
             Located::Now(result) => result.map(shown),
             Located::Later(id) => {
                 self.serve();
@@ -346,10 +346,10 @@ fn a_silent_server_fails_in_time_and_old_records_serve_meanwhile() {
     assert!(world.locate("sip:a.example:5060").is_ok());
     world.wait(Duration::from_secs(20));
     let start = world.now;
-    let Located::Later(old) = world.locator.locate(world.now, &known) else {
+    let Located::Later(old) = world.locator.locate(world.now, &known, Urgency::Usual) else {
         panic!("its time is over");
     };
-    let Located::Later(new) = world.locator.locate(world.now, &strange) else {
+    let Located::Later(new) = world.locator.locate(world.now, &strange, Urgency::Usual) else {
         panic!("never asked");
     };
     world.wait(Settings::default().stale_after);
@@ -371,7 +371,7 @@ fn a_silent_server_fails_in_time_and_old_records_serve_meanwhile() {
         "nothing is left under way"
     );
     // While the failure is fresh nobody waits again.
-    let failed = world.locator.locate(world.now, &strange);
+    let failed = world.locator.locate(world.now, &strange, Urgency::Usual);
     assert_eq!(failed, Located::Now(Err(NoLocation::NoAnswer)));
 }
 
@@ -390,7 +390,9 @@ fn many_askers_share_one_question() {
     let uri = Uri::parse("sip:carrier.example:5060").expect("a URI");
     let destination = Destination::of(&uri).expect("a destination");
     for _ in 0..100 {
-        let later = world.locator.locate(world.now, &destination);
+        let later = world
+            .locator
+            .locate(world.now, &destination, Urgency::Usual);
         assert!(matches!(later, Located::Later(_)));
     }
     world.serve();
@@ -408,7 +410,10 @@ fn whoever_is_forgotten_hears_nothing_and_leaves_nothing() {
     let mut world = World::new(CARRIER);
     let uri = Uri::parse("sip:carrier.example:5060").expect("a URI");
     let destination = Destination::of(&uri).expect("a destination");
-    let Located::Later(ask) = world.locator.locate(world.now, &destination) else {
+    let Located::Later(ask) = world
+        .locator
+        .locate(world.now, &destination, Urgency::Usual)
+    else {
         panic!("never asked");
     };
     world.locator.forget(ask);
@@ -443,7 +448,10 @@ fn a_flood_of_names_is_bounded() {
     for number in 0..10_000 {
         let uri = Uri::parse(&format!("sip:n{number}.example:5060")).expect("a URI");
         let destination = Destination::of(&uri).expect("a destination");
-        match world.locator.locate(world.now, &destination) {
+        match world
+            .locator
+            .locate(world.now, &destination, Urgency::Usual)
+        {
             Located::Now(Err(NoLocation::Busy)) => busy += 1,
             Located::Now(other) => panic!("{other:?}"),
             Located::Later(_) => {}

@@ -223,6 +223,7 @@ impl UserAgent {
             cseq,
             sent: None,
         }));
+        self.forget_other_forks(id);
         self.seek_peer(now, id);
         if has_offer {
             self.send_ack(id, None);

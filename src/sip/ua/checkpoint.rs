@@ -94,6 +94,7 @@ impl UserAgent {
         session.renewal = checkpoint.renewal;
         session.said = checkpoint.said.map(Body::sdp);
         let id = self.add_session(session);
+        self.watch_subscriptions(id);
         for (deadline, at) in RENEWS.into_iter().zip(checkpoint.renews) {
             if let Some(at) = at {
                 self.timers.set((id, deadline), at.max(now));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::base::{Entropy, Timers, Timestamp};
 use crate::sip::location::{
-    Answer, AskId, Destination, Fault, Hop, Located, Locator, Means, NoLocation, Question,
+    Answer, AskId, Destination, Fault, Hop, Located, Locator, Means, NoLocation, Question, Urgency,
 };
 use crate::sip::stats::count;
 use crate::sip::transaction::{Reaction, cancellation};
@@ -113,7 +113,7 @@ impl Seeker {
             let Some(next) = way.destinations.pop_front() else {
                 break;
             };
-            let located = self.locator.locate(now, &next);
+            let located = self.locator.locate(now, &next, way.urgency);
             way.destination = Some(next);
             match located {
                 Located::Later(ask) => {
@@ -186,6 +186,7 @@ impl UserAgent {
         let ordered = self.seeker.locator.in_order(targets.destinations);
         let mut way = Way::new(ordered, names_destination, contact, try_for);
         way.source_port = targets.source_port;
+        way.urgency = targets.urgency;
         let step = self.seeker.step(now, &mut way);
         if matches!(step, Step::Go(_)) {
             way.address(uri);
@@ -567,7 +568,11 @@ impl UserAgent {
         if self.seeker.dialogs.contains_key(&id) {
             return;
         }
-        match self.seeker.locator.locate(now, &destination) {
+        match self
+            .seeker
+            .locator
+            .locate(now, &destination, Urgency::Usual)
+        {
             Located::Now(result) => {
                 session.dialog.located = result.ok().and_then(|hops| hops.into_iter().next());
             }

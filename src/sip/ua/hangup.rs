@@ -133,6 +133,7 @@ impl UserAgent {
         session.accepted = None;
         session.reoffer.wanted = None;
         session.reoffer.is_refresh_due = false;
+        session.reoffer.refresh = None;
         if let UnderWay::Ours { transaction, .. } = session.reoffer.under_way {
             self.transactions.limit(now, transaction);
             session.reoffer.under_way = UnderWay::Nothing;

@@ -335,10 +335,10 @@ impl UserAgent {
         if let Some((tag, _)) = self.by_tag.remove_entry(session.dialog.local_tag.as_str()) {
             self.ended.note(tag);
         }
-        self.keep_subscriptions(id, &mut session);
         for deadline in Deadline::ALL {
             self.timers.stop(&(id, deadline));
         }
+        self.keep_subscriptions(id, &mut session);
         self.seeker.forget_dialog(id);
         Some(session)
     }

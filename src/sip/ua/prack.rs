@@ -89,8 +89,9 @@ impl UserAgent {
         Ok(())
     }
 
-    /// Sends the next in the queue once none is unacknowledged; then the 2xx that waited.
-    fn next_provisional(&mut self, now: Timestamp, id: SessionId) {
+    /// Sends the next in the queue once none is unacknowledged and no offer of a PRACK unanswered;
+    /// then the 2xx that waited.
+    pub(super) fn next_provisional(&mut self, now: Timestamp, id: SessionId) {
         let first = 1 + self.identity.entropy.below(1 << 30);
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
@@ -186,18 +187,6 @@ impl UserAgent {
         match provisional.spoken {
             Spoken::Nothing => Some(body),
             Spoken::Offer | Spoken::Agreed => Some(None),
-        }
-    }
-
-    /// A 2xx that waited for our answer to an offer in a PRACK may go.
-    pub(super) fn release_accept(&mut self, now: Timestamp, id: SessionId) {
-        let waits = self
-            .sessions
-            .get(&id)
-            .and_then(|session| session.provisional.as_ref())
-            .is_some_and(|provisional| provisional.accept.is_some());
-        if waits {
-            self.next_provisional(now, id);
         }
     }
 

@@ -59,6 +59,7 @@ impl UserAgent {
         if let Some(state) = self.sessions.get_mut(&session) {
             state.subscriptions_mut().begin(now, refer);
         }
+        self.watch_subscriptions(session);
         // RFC 3515 §2.4.4: at once, whatever is known.
         self.notify(now, session, refer, 100);
     }

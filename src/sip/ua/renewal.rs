@@ -212,10 +212,8 @@ impl Session {
                 is_ours: true,
             });
         };
-        // Less than anyone may ask for would only make us refresh all the time.
-        let least = seconds(timer.min_se).clamp(1, LEAST);
         Some(Agreed {
-            seconds: expires.seconds.clamp(least, LONGEST),
+            seconds: expires.seconds.clamp(least(timer), LONGEST),
             is_ours: expires.refresher != Some(RefresherRole::Uas),
         })
     }
@@ -234,7 +232,7 @@ impl Session {
             (true, None, Refresher::Any | Refresher::Peer) => RefresherRole::Uac,
         };
         let agreed = Agreed {
-            seconds: wanted.clamp(1, LONGEST),
+            seconds: wanted.clamp(least(timer), LONGEST),
             is_ours: role == RefresherRole::Uas,
         };
         Some((agreed, role))
@@ -290,6 +288,11 @@ pub(super) fn min_se(seconds: u32) -> (HeaderName, String) {
 
 fn seconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs()).unwrap_or(LONGEST)
+}
+
+/// Less than anyone may ask for would only make us refresh all the time, seconds.
+fn least(timer: &SessionTimer) -> u32 {
+    seconds(timer.min_se).clamp(1, LEAST)
 }
 
 /// What Min-SE is where nobody says so (RFC 4028 §5).

@@ -62,7 +62,7 @@ impl UserAgent {
                 self.reply_with_contact(now, session, request, reply);
             }
         }
-        self.release_accept(now, session);
+        self.next_provisional(now, session);
         self.settle(now, session);
     }
 
@@ -75,7 +75,7 @@ impl UserAgent {
         self.reply_in(now, session, request, Reply::status(status.clamp(300, 699)));
         self.transactions
             .set_owner(theirs.transaction, Owner::Nobody);
-        self.release_accept(now, session);
+        self.next_provisional(now, session);
         self.settle(now, session);
     }
 
@@ -185,9 +185,7 @@ impl UserAgent {
             }
         } else if session.reoffer.is_refresh_due && session.is_stable() {
             session.reoffer.is_refresh_due = false;
-            let by = By::Update;
-            let body = None;
-            self.send_offer(now, id, Wanted { body, by }, Purpose::Refresh);
+            self.send_offer(now, id, Wanted::REFRESH, Purpose::Refresh);
         }
     }
 
@@ -203,9 +201,6 @@ impl UserAgent {
                 // RFC 4028 §7.4: the same description under the same version changes nothing.
                 wanted.body = session.said.clone();
             }
-        }
-        if let Some(body) = &wanted.body {
-            session.said = Some(body.clone());
         }
         let mut headers = Vec::new();
         if !is_early {
@@ -233,11 +228,17 @@ impl UserAgent {
         }
         let branch = via.branch().unwrap_or_default();
         let transaction = self.keys.client(branch, &method);
-        session.reoffer.under_way = UnderWay::Ours {
-            transaction,
-            wanted,
-            purpose,
-        };
+        let to = dialog.remote_tag.as_str().into();
+        if wanted.by == By::Update && purpose == Purpose::Refresh {
+            session.reoffer.refresh = Some(transaction);
+        } else {
+            session.reoffer.under_way = UnderWay::Ours {
+                transaction,
+                to,
+                wanted,
+                purpose,
+            };
+        }
         let request = (flow, builder.build());
         self.start(now, (&method, branch), request, Owner::Reoffer(id));
     }
@@ -258,24 +259,23 @@ impl UserAgent {
             }
             return;
         };
-        let (has_offer, purpose) = match &session.reoffer.under_way {
-            UnderWay::Ours {
-                transaction,
-                wanted,
-                purpose,
-            } if *transaction == reaction.id => (wanted.body.is_some(), *purpose),
-            _ => {
-                // Over already: repeated, or overtaken by a BYE.
-                if is_accepted_invite {
-                    self.acknowledge_late(id, reaction.id, response);
-                }
-                return;
+        if !session.reoffer.is_ours(reaction.id) {
+            // Over already: repeated, or overtaken by a BYE.
+            if is_accepted_invite {
+                self.acknowledge_late(id, reaction.id, response);
             }
-        };
+            return;
+        }
         match status {
             100..=199 => {}
             200..=299 => {
-                session.reoffer.under_way = UnderWay::Nothing;
+                let Some((wanted, purpose)) = session.reoffer.take_ours(reaction.id) else {
+                    return;
+                };
+                let has_offer = wanted.body.is_some();
+                if has_offer {
+                    session.said = wanted.body;
+                }
                 session.reoffer.collisions = 0;
                 session.peer.learn(response);
                 let to = response.to();
@@ -321,22 +321,21 @@ impl UserAgent {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        if let (UnderWay::Ours { transaction, .. }, Some(again)) =
-            (&mut session.reoffer.under_way, again)
-        {
-            *transaction = again;
-            return;
+        if let Some(again) = again {
+            return session.reoffer.move_to(reaction.id, again);
         }
-        let UnderWay::Ours {
-            wanted, purpose, ..
-        } = std::mem::take(&mut session.reoffer.under_way)
-        else {
+        let Some((wanted, purpose)) = session.reoffer.take_ours(reaction.id) else {
             return;
         };
         let status = response.status().unwrap_or(500);
         if matches!(status, 405 | 501) && wanted.by == By::Update {
             // RFC 3311 §5.1: what Allow said was not so.
             session.peer.updates = false;
+            if purpose == Purpose::Refresh {
+                // They may be offering something themselves.
+                session.reoffer.is_refresh_due = true;
+                return self.settle(now, id);
+            }
             return self.send_offer(now, id, wanted, purpose);
         }
         if let Some(wait) = self.wait_after(id, response) {
@@ -410,19 +409,10 @@ impl UserAgent {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let UnderWay::Ours {
-            transaction: ours,
-            purpose,
-            ..
-        } = &session.reoffer.under_way
-        else {
+        let Some((_, purpose)) = session.reoffer.take_ours(transaction) else {
             return;
         };
-        if *ours != transaction {
-            return;
-        }
-        let (purpose, is_early) = (*purpose, !matches!(session.phase, Phase::Confirmed));
-        session.reoffer.under_way = UnderWay::Nothing;
+        let is_early = !matches!(session.phase, Phase::Confirmed);
         let (status, why) = match (failure, purpose) {
             (Failure::Timeout, Purpose::Refresh) => (408, EndWhy::Expired),
             (Failure::Timeout, Purpose::Offer) => (408, EndWhy::Timeout),
@@ -445,6 +435,27 @@ impl UserAgent {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.reoffer.is_backing_off = false;
             self.settle(now, id);
+        }
+    }
+
+    /// Which fork is the call's is known: what was offered to another one is over.
+    pub(super) fn forget_other_forks(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let UnderWay::Ours { to, purpose, .. } = &session.reoffer.under_way else {
+            return;
+        };
+        if **to == *session.dialog.remote_tag {
+            return;
+        }
+        let purpose = *purpose;
+        session.reoffer.under_way = UnderWay::Nothing;
+        if purpose == Purpose::Offer {
+            self.tell(Event::ReofferFailed {
+                session: id,
+                status: 487,
+            });
         }
     }
 
@@ -486,7 +497,7 @@ impl Session {
     /// Whether an offer of ours may go now; in an early dialog by UPDATE alone, once offer and
     /// answer have passed reliably (RFC 3311 §5.1).
     fn may_offer(&self, by: By) -> bool {
-        let is_free = matches!(self.reoffer.under_way, UnderWay::Nothing);
+        let is_free = self.reoffer.is_idle();
         let by_update = by == By::Update && is_free && self.may_update();
         match &self.phase {
             Phase::Calling(calling) => {
@@ -509,16 +520,7 @@ fn collision(session: &Session, is_update: bool) -> Option<u16> {
         (Phase::Ringing(_), _) if !is_update => Some(500),
         (Phase::Calling(_), _) if !is_update => Some(491),
         (_, UnderWay::Theirs(_)) => Some(500),
-        (
-            _,
-            UnderWay::Ours {
-                purpose, wanted, ..
-            },
-        ) => {
-            // A refresh by UPDATE offers nothing.
-            let is_offer = *purpose == Purpose::Offer || wanted.by == By::Invite;
-            is_offer.then_some(491)
-        }
+        (_, UnderWay::Ours { .. }) => Some(491),
         (Phase::Ringing(_), _) => match session.spoken() {
             Spoken::Nothing => Some(500),
             Spoken::Offer => Some(491),

@@ -65,10 +65,12 @@ pub(super) enum Deadline {
     Repeat,
     /// A re-INVITE or UPDATE refused with 491 may be tried again (RFC 3261 §14.1).
     Retry,
+    /// A subscription that a REFER made is over (RFC 6665 §4.1.2.3).
+    Unsubscribe,
 }
 
 impl Deadline {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Answer,
         Self::Expire,
         Self::NoAck,
@@ -78,6 +80,7 @@ impl Deadline {
         Self::Renew,
         Self::Repeat,
         Self::Retry,
+        Self::Unsubscribe,
     ];
 }
 
@@ -173,6 +176,8 @@ pub(super) struct Ack {
 #[derive(Debug, Default)]
 pub(super) struct Reoffer {
     pub(super) under_way: UnderWay,
+    /// Our UPDATE that refreshes and offers nothing: whatever they offer meanwhile, it goes on.
+    pub(super) refresh: Option<TransactionId>,
     /// An offer of ours to be sent when nothing else is under way.
     pub(super) wanted: Option<Wanted>,
     /// The session timer wants a refresh when nothing else is under way.
@@ -190,6 +195,8 @@ pub(super) enum UnderWay {
     /// Ours, without a final response.
     Ours {
         transaction: TransactionId,
+        /// Whose it is, by his tag: of several forks one.
+        to: Box<str>,
         wanted: Wanted,
         purpose: Purpose,
     },
@@ -218,6 +225,57 @@ pub(super) enum Purpose {
     Offer,
     /// The session timer wants it; the call hears nothing of it.
     Refresh,
+}
+
+impl Reoffer {
+    /// Nothing is under way in either direction.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.under_way, UnderWay::Nothing) && self.refresh.is_none()
+    }
+
+    /// Whether a request of ours is under way in this transaction.
+    pub(super) fn is_ours(&self, id: TransactionId) -> bool {
+        let is_offer =
+            matches!(&self.under_way, UnderWay::Ours { transaction, .. } if *transaction == id);
+        is_offer || self.refresh == Some(id)
+    }
+
+    /// Our request goes on in another transaction.
+    pub(super) fn move_to(&mut self, id: TransactionId, again: TransactionId) {
+        match &mut self.under_way {
+            UnderWay::Ours { transaction, .. } if *transaction == id => *transaction = again,
+            _ if self.refresh == Some(id) => self.refresh = Some(again),
+            _ => {}
+        }
+    }
+
+    /// Takes our request, which is over.
+    pub(super) fn take_ours(&mut self, id: TransactionId) -> Option<(Wanted, Purpose)> {
+        if self.refresh == Some(id) {
+            self.refresh = None;
+            return Some((Wanted::REFRESH, Purpose::Refresh));
+        }
+        match std::mem::take(&mut self.under_way) {
+            UnderWay::Ours {
+                transaction,
+                wanted,
+                purpose,
+                ..
+            } if transaction == id => Some((wanted, purpose)),
+            other => {
+                self.under_way = other;
+                None
+            }
+        }
+    }
+}
+
+impl Wanted {
+    /// What refreshes and offers nothing.
+    pub(super) const REFRESH: Self = Self {
+        body: None,
+        by: By::Update,
+    };
 }
 
 impl Session {
@@ -261,7 +319,7 @@ impl Session {
         matches!(self.phase, Phase::Confirmed)
             && self.accepted.is_none()
             && !self.owes_ack()
-            && matches!(self.reoffer.under_way, UnderWay::Nothing)
+            && self.reoffer.is_idle()
     }
 
     /// A message as the peer wants it written.

@@ -21,7 +21,7 @@ use super::refer::{Asked, ReferId};
 use super::referral::Sent;
 use super::reply::Reply;
 use super::screen::Arrived;
-use super::session::Session;
+use super::session::{Deadline, Session};
 use super::{Manners, Owner, SessionId, UserAgent};
 
 /// What REFERs have left in one dialog.
@@ -52,6 +52,9 @@ pub(super) struct Served {
     next: Option<u16>,
     #[serde(skip)]
     is_under_way: bool,
+    /// Nobody is to hear more of it than that it is over.
+    #[serde(skip)]
+    is_ended: bool,
 }
 
 /// A dialog whose call is over while a subscription in it goes on.
@@ -82,11 +85,25 @@ impl Served {
             said: 100,
             next: None,
             is_under_way: false,
+            is_ended: false,
         }
     }
 
     fn is_over(&self) -> bool {
-        self.said >= 200 && self.next.is_none()
+        (self.said >= 200 || self.is_ended) && self.next.is_none()
+    }
+
+    /// Whether its last word is said, or is the next one.
+    fn is_closed(&self) -> bool {
+        self.is_ended || self.said >= 200 || self.next.is_some_and(|next| next >= 200)
+    }
+
+    /// Says once more what was said last, and that this is the end.
+    fn end(&mut self) {
+        if !self.is_closed() {
+            self.is_ended = true;
+            self.next.get_or_insert(self.said);
+        }
     }
 }
 
@@ -96,9 +113,12 @@ impl Subscriptions {
         self.theirs.push(Served::new(refer, is_numbered, now));
     }
 
-    pub(super) fn restored(theirs: Vec<Served>) -> Self {
+    pub(super) fn restored(mut theirs: Vec<Served>) -> Self {
+        let had_one = !theirs.is_empty();
+        // Nobody will answer the last NOTIFY any more.
+        theirs.retain(|one| !one.is_closed());
         Self {
-            had_one: !theirs.is_empty(),
+            had_one,
             theirs,
             ..Self::default()
         }
@@ -141,7 +161,7 @@ impl UserAgent {
         let Some(served) = line.subscriptions.served(refer) else {
             return;
         };
-        if served.said >= 200 || served.next.is_some_and(|next| next >= 200) {
+        if served.is_closed() {
             return;
         }
         served.next = Some(status.clamp(100, 699));
@@ -171,6 +191,7 @@ impl UserAgent {
         };
         let state = match status {
             200.. => "terminated;reason=noresource".to_owned(),
+            _ if served.is_ended => "terminated;reason=timeout".to_owned(),
             _ => format!(
                 "active;expires={}",
                 served.until.since(now).as_secs().max(1)
@@ -225,6 +246,7 @@ impl UserAgent {
         }
         if line.subscriptions.is_empty() {
             self.departed.remove(&id);
+            self.timers.stop(&(id, Deadline::Unsubscribe));
         }
         self.notify_next(now, id, refer);
         self.settle(now, id);
@@ -245,29 +267,58 @@ impl UserAgent {
             Some(number) => all.theirs.iter_mut().find(|one| one.refer == number),
             None => all.theirs.first_mut(),
         });
-        let Some(served) = served else {
+        let Some(served) = served.filter(|one| !one.is_ended) else {
             return self.refuse_in(now, id, arrived, Reply::status(481));
         };
         let refer = served.refer;
+        // RFC 6665 §4.2.1.4: each SUBSCRIBE has a NOTIFY, one that ends it too.
         let wanted = arrived.request.expires().unwrap_or(LIFE.as_secs() as u32);
         let granted = wanted.min(LIFE.as_secs() as u32);
         served.until = now + Duration::from_secs(u64::from(granted));
         if granted == 0 {
-            if let Some(all) = self
-                .sessions
-                .get_mut(&id)
-                .and_then(|session| session.subscriptions.as_mut())
-            {
-                all.theirs.retain(|one| one.refer != refer);
-            }
-        } else if served.next.is_none() && served.said < 200 {
-            served.next = Some(served.said);
+            served.end();
+        } else if !served.is_closed() {
+            served.next.get_or_insert(served.said);
         }
+        self.watch_subscriptions(id);
         self.serve(now, arrived, None, Owner::Nobody);
         let headers = [(HeaderName::Expires, granted.to_string())];
         let request = (arrived.id, &arrived.request);
         self.reply_with_contact(now, id, request, Reply::with_headers(200, &headers));
         self.notify_next(now, id, refer);
+    }
+
+    /// Wakes up when the next subscription of a dialog ends by itself.
+    pub(super) fn watch_subscriptions(&mut self, id: SessionId) {
+        let Some(line) = self.line(id) else { return };
+        let open = line
+            .subscriptions
+            .theirs
+            .iter()
+            .filter(|one| !one.is_closed());
+        match open.map(|one| one.until).min() {
+            Some(next) => self.timers.set((id, Deadline::Unsubscribe), next),
+            None => {
+                self.timers.stop(&(id, Deadline::Unsubscribe));
+            }
+        }
+    }
+
+    /// Ends those whose time is over.
+    pub(super) fn subscriptions_due(&mut self, now: Timestamp, id: SessionId) {
+        let Some(line) = self.line(id) else { return };
+        let is_due = |one: &&mut Served| one.until <= now && !one.is_closed();
+        let due = line.subscriptions.theirs.iter_mut().filter(is_due);
+        let due: Vec<ReferId> = due
+            .map(|one| {
+                one.end();
+                one.refer
+            })
+            .collect();
+        for refer in due {
+            self.notify_next(now, id, refer);
+        }
+        self.watch_subscriptions(id);
     }
 
     /// Keeps the dialog of a session that is over for as long as somebody waits for a NOTIFY.
@@ -283,6 +334,7 @@ impl UserAgent {
                 subscriptions,
             };
             self.departed.insert(id, departed);
+            self.watch_subscriptions(id);
         }
     }
 

@@ -97,7 +97,7 @@ impl UserAgent {
             // An UPDATE or PRACK the call never answered: its sender has given up by now.
             Owner::TheirReoffer(id) => {
                 self.take_reoffer(id);
-                self.release_accept(now, id);
+                self.next_provisional(now, id);
                 self.settle(now, id);
             }
             Owner::Abandoned(_)
@@ -122,6 +122,7 @@ impl UserAgent {
             Deadline::Renew => self.renew(now, id),
             Deadline::Repeat => self.repeat_accept(now, id),
             Deadline::Retry => self.retry_reoffer(now, id),
+            Deadline::Unsubscribe => self.subscriptions_due(now, id),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::sip::location::{AskId, Destination, Hop, NoLocation};
+use crate::sip::location::{AskId, Destination, Hop, NoLocation, Urgency};
 use crate::sip::{Flow, Uri};
 
 use super::settings::OwnContact;
@@ -30,6 +30,8 @@ pub struct Targets {
     pub try_for: Option<Duration>,
     /// Our listening port to send from; any when `None`.
     pub source_port: Option<u16>,
+    /// Whether addresses that asked for a pause are asked all the same.
+    pub urgency: Urgency,
 }
 
 /// Why no answer of the other side was heard: it is the way that failed, and another route may be
@@ -62,6 +64,7 @@ impl From<Vec<Destination>> for NextHop {
             destinations,
             try_for: None,
             source_port: None,
+            urgency: Urgency::Usual,
         })
     }
 }
@@ -100,6 +103,7 @@ pub(super) struct Way {
     pub(super) try_for: Duration,
     /// Our listening port to send from.
     pub(super) source_port: Option<u16>,
+    pub(super) urgency: Urgency,
     pub(super) tries: usize,
 }
 
@@ -123,6 +127,7 @@ impl Way {
             names_destination,
             try_for,
             source_port: None,
+            urgency: Urgency::Usual,
             tries: 0,
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::world::{address, usual_manners};
 use super::*;
 use crate::sip::auth::Credentials;
-use crate::sip::location::{Answer, Destination, Fault, Hop, Kind, NoLocation, Record};
+use crate::sip::location::{Answer, Destination, Fault, Hop, Kind, NoLocation, Record, Urgency};
 use crate::sip::ua::{
     Body, EndWhy, Event, Invite, NextHop, OutOfDialog, OwnContact, Series, SessionId, Targets,
     Unreached,
@@ -34,6 +34,7 @@ fn towards(world: &World, uris: &[&str]) -> Invite {
             destinations: destinations.collect(),
             try_for: Some(Duration::from_secs(2)),
             source_port: None,
+            urgency: Urgency::Usual,
         }),
         uri: Uri::parse(&uris[0].replace("sip:", "sip:bob@")).unwrap(),
         ..world.call(A)
@@ -188,6 +189,15 @@ fn a_503_goes_on_at_once_and_its_pause_is_kept() {
     assert_eq!(world.count("INVITE"), 0);
     let resting = Unreached::NotLocated(NoLocation::Resting);
     assert_eq!(failed(&world), (503, Some(resting)));
+    // Unless somebody may be dying.
+    let mut urgent = invite.clone();
+    if let NextHop::Located(targets) = &mut urgent.next_hop {
+        targets.urgency = Urgency::Emergency;
+    }
+    world.place(A, urgent);
+    world.run_for(1000);
+    assert_eq!(world.count("INVITE"), 1);
+    world.sent.clear();
     world.run_for(20_000);
     world.place(A, invite);
     world.run_out();
@@ -540,6 +550,7 @@ fn a_request_names_the_target_it_goes_to_in_whatever_order_they_are_tried() {
         ],
         try_for: None,
         source_port: None,
+        urgency: Urgency::Usual,
     });
     world.place(A, invite);
     world.run_for(5000);

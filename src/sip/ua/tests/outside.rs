@@ -278,3 +278,34 @@ fn a_callee_behind_the_proxy_is_not_answered() {
         world.run_out();
     }
 }
+
+#[test]
+fn an_answer_that_crossed_our_cancel_is_hung_up_with_credentials() {
+    let mut world = World::new(9);
+    world.filter = Box::new(|_| false);
+    let mut invite = world.call(A);
+    invite.credentials = Some(Credentials::new("alice", "secret"));
+    let session = world.place(A, invite);
+    challenge_again(&mut world, "INVITE", CHALLENGE);
+    let invite = world.sent.iter().rev().find(|sent| sent.what == "INVITE");
+    let invite = Message::parse(invite.unwrap().bytes.clone()).unwrap();
+    let respond = |status| {
+        ResponseBuilder::response(&invite, status, None)
+            .to_tag("callee")
+            .header(HeaderName::Contact, "<sip:bob@127.0.0.2>")
+            .build()
+    };
+    world.inject(A, respond(180));
+    world.with(A, |ua, now| ua.cancel(now, session, &[]));
+    world.inject(A, respond(200));
+    assert_eq!(nonce_of(&world, "ACK").as_deref(), Some("n"));
+    assert_eq!(world.names(A), ["progress", "failed"]);
+    // Nobody waits for the BYE any more; it is sent again all the same, once.
+    for (nonce, byes) in [("n2", 2), ("n3", 2)] {
+        let challenge = CHALLENGE.replace("\"n\"", &format!("\"{nonce}\""));
+        challenge_again(&mut world, "BYE", &challenge);
+        assert_eq!(world.count("BYE"), byes);
+    }
+    assert_eq!(nonce_of(&world, "BYE").as_deref(), Some("n2"));
+    world.run_out();
+}

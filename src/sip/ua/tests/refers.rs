@@ -1,8 +1,10 @@
 //! REFER, NOTIFY, SUBSCRIBE and Replaces: who may say what when, and what is left afterwards.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::base::Timestamp;
-use crate::sip::ua::{Event, ReferId, Replaced, SessionId};
+use crate::sip::ua::{Event, Manners, ReferId, Replaced, SessionId};
 use crate::sip::{HeaderName, Message, Replaces};
 
 /// A call between A and B; B asks A to call somebody else. A's session, B's, and the REFER.
@@ -275,15 +277,61 @@ fn only_what_a_refer_made_can_be_subscribed_to() {
         assert_eq!(answer.unwrap().what, status, "{lines}");
         world.run_for(20);
     }
-    // One NOTIFY for the refresh; after the end none, whatever happens.
+    // One NOTIFY for each; after the end none, whatever happens.
     notify(&mut world, ours, refer, 200);
     world.run_for(20);
-    assert_eq!(said(&world).len(), said_before + 1);
+    assert_eq!(
+        said(&world)[said_before..],
+        [
+            "SIP/2.0 100 Trying refer active",
+            "SIP/2.0 100 Trying refer terminated",
+        ]
+    );
     // A NOTIFY nobody asked for.
     let text = in_dialog(&world, "NOTIFY", 105, "Event: refer\r\n");
     world.inject(A, text);
     assert_eq!(world.count("481 NOTIFY"), 1);
     hang_up(A, ours)(&mut world);
+    world.run_out();
+}
+
+#[test]
+fn a_subscription_nobody_ends_ends_by_itself() {
+    // In a call that goes on, and after one that is over.
+    for goes_on in [true, false] {
+        let mut world = World::new(14);
+        let (ours, theirs, refer) = referred(&mut world, &[]);
+        accept(&mut world, ours, refer);
+        world.run_for(20);
+        if !goes_on {
+            hang_up(B, theirs)(&mut world);
+        }
+        world.run_for(599_000);
+        assert_eq!(said(&world), ["SIP/2.0 100 Trying refer active"]);
+        world.run_for(1000);
+        let last = "SIP/2.0 100 Trying refer terminated";
+        assert_eq!(said(&world).last().map(String::as_str), Some(last));
+        if goes_on {
+            hang_up(B, theirs)(&mut world);
+        }
+        world.run_out();
+    }
+}
+
+#[test]
+fn a_restored_dialog_does_not_wait_for_an_answer_to_the_last_notify() {
+    let mut world = World::new(15);
+    let (ours, theirs, refer) = referred(&mut world, &[]);
+    accept(&mut world, ours, refer);
+    world.run_for(20);
+    world.filter = Box::new(|sent| sent.what != "200 NOTIFY");
+    notify(&mut world, ours, refer, 200);
+    let frozen = world.agents[A].checkpoint(ours).unwrap();
+    world.run_for(20);
+    world.filter = Box::new(|_| true);
+    world.agents[A] = super::world::agent(A, 99);
+    world.with(A, |a, now| a.restore(now, frozen));
+    hang_up(B, theirs)(&mut world);
     world.run_out();
 }
 
@@ -370,5 +418,39 @@ fn transfers_survive_a_bad_link() {
             hang_up(agent, session)(&mut world);
         }
         world.run_out();
+    }
+}
+
+#[test]
+fn transfers_are_written_as_the_peer_wants_them_to_the_end() {
+    let mut world = World::new(30);
+    let (ours, theirs) = world.connect();
+    let manners = Arc::new(Manners {
+        rport: false,
+        ..Manners::default()
+    });
+    for (agent, session) in [(A, ours), (B, theirs)] {
+        let manners = Arc::clone(&manners);
+        world.with(agent, |ua, _| ua.set_manners(session, manners));
+    }
+    let refer = world
+        .with(B, |b, now| {
+            b.refer(now, theirs, "<sip:carol@127.0.0.9>", &[])
+        })
+        .unwrap();
+    world.run_for(20);
+    accept(&mut world, ours, refer);
+    world.run_for(20);
+    hang_up(B, theirs)(&mut world);
+    world.run_for(20);
+    // The call is over, the subscription is not.
+    notify(&mut world, ours, refer, 200);
+    world.run_out();
+    let ours = |sent: &&super::world::Sent| ["REFER", "NOTIFY"].contains(&&*sent.what);
+    let all: Vec<_> = world.sent.iter().filter(ours).collect();
+    assert_eq!(all.len(), 3, "{:#?}", world.trace());
+    for sent in all {
+        let text = String::from_utf8_lossy(&sent.bytes);
+        assert!(!text.contains("rport"), "{text}");
     }
 }

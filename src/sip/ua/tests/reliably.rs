@@ -222,6 +222,37 @@ fn early_updates_that_cross_are_refused_and_come_again() {
 }
 
 #[test]
+fn after_a_prack_with_an_offer_the_next_response_goes() {
+    for is_taken in [true, false] {
+        let mut world = able(14);
+        let ours = world.invite(A);
+        world.run_for(20);
+        let theirs = world.session_of(B);
+        world.filter = Box::new(|sent| sent.what != "PRACK");
+        ring(&mut world, theirs, Some("answer"));
+        ring(&mut world, theirs, Some("answer"));
+        world.run_for(20);
+        // A has changed its mind since: its PRACK offers anew (RFC 3262 §5).
+        let prack = String::from_utf8(last(&world, "PRACK").bytes().to_vec()).unwrap();
+        let offer = "Content-Type: application/sdp\r\nContent-Length: 9\r\n\r\nnew offer";
+        world.filter = Box::new(|_| true);
+        world.inject(B, prack.replace("Content-Length: 0\r\n\r\n", offer));
+        assert_eq!(world.names(B).last(), Some(&"reoffer"));
+        assert_eq!(world.count("183 INVITE"), 1);
+        world.with(B, |b, now| match is_taken {
+            true => b.answer_reoffer(now, theirs, Some(Body::sdp("new answer"))),
+            false => b.refuse_reoffer(now, theirs, 488),
+        });
+        world.run_for(20);
+        assert_eq!(world.count("183 INVITE"), 2, "{:#?}", world.trace());
+        assert_eq!(world.names(A), ["progress", "progress"]);
+        accept(&mut world, theirs);
+        world.run_for(20);
+        hang_up(&mut world, ours);
+    }
+}
+
+#[test]
 fn terms_that_do_not_fit_are_refused_by_name() {
     let [off, demands] = [Reliable::Off, Reliable::Required].map(|reliable| Terms {
         reliable,
@@ -333,4 +364,38 @@ fn cancel_says_why() {
         world.events[B].last(),
         Some(Event::Cancelled { reason: Some(reason), .. }) if reason == "SIP;cause=200"
     ));
+}
+
+#[test]
+fn what_becomes_of_an_offer_to_a_lost_fork_does_not_touch_the_call() {
+    let mut world = able(13);
+    world.filter = Box::new(|_| false);
+    let session = world.invite(A);
+    let invite = Message::parse(world.sent[0].bytes.clone()).unwrap();
+    let of_fork = |status, tag: &str| {
+        ResponseBuilder::response(&invite, status, None)
+            .to_tag(tag)
+            .header(HeaderName::Contact, "<sip:fork@127.0.0.2>")
+            .header(HeaderName::Allow, "INVITE, UPDATE")
+    };
+    let early = of_fork(183, "one")
+        .header(HeaderName::Require, "100rel")
+        .header(HeaderName::RSeq, 1)
+        .body("application/sdp", "answer");
+    world.inject(A, early.build());
+    world.with(A, |ua, now| ua.update(now, session, Body::sdp("new offer")));
+    let update = last(&world, "UPDATE");
+    assert_eq!(update.to().unwrap().tag(), Some("one"));
+    world.inject(A, of_fork(200, "two").build());
+    let names = ["progress", "reoffer failed", "answered"];
+    assert_eq!(world.names(A), names);
+    let gone = ResponseBuilder::response(&update, 481, None).build();
+    world.inject(A, gone);
+    assert_eq!(world.names(A), names);
+    assert_eq!(world.count("BYE"), 0);
+    // And the call may be offered something.
+    world.with(A, |ua, now| ua.update(now, session, Body::sdp("another")));
+    assert_eq!(last(&world, "UPDATE").to().unwrap().tag(), Some("two"));
+    world.with(A, |ua, now| ua.bye(now, session, &[]));
+    world.run_out();
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::sip::ua::{Body, Event, Refresher, SessionTimer, Terms};
+use crate::sip::ua::{Body, Event, Refresher, SessionId, SessionTimer, Terms};
 use crate::sip::{HeaderName, Message};
 
 fn timer(expires: u64, min_se: u64) -> SessionTimer {
@@ -181,4 +181,79 @@ fn a_restored_session_goes_on_refreshing() {
     world.with(A, |a, now| a.bye(now, ours, &[]));
     world.run_out();
     let _ = theirs;
+}
+
+/// A call whose refresh is on its way just now.
+fn refreshing(world: &mut World, what: &str) -> SessionId {
+    let (ours, _) = world.connect();
+    let before = world.count(what);
+    let end = world.now + Duration::from_secs(60);
+    while world.count(what) == before && world.step(end) {}
+    ours
+}
+
+/// Refuses whatever is offered.
+fn refusing(world: &mut World) {
+    world.reflex(|world, agent, event| {
+        if let Event::Reoffer { session, .. } = event {
+            let session = *session;
+            world.with(agent, |ua, now| ua.refuse_reoffer(now, session, 488));
+        }
+    });
+}
+
+#[test]
+fn an_offer_that_crosses_a_refresh_takes_nothing_from_it() {
+    let mut world = able(9, 100);
+    refusing(&mut world);
+    let ours = refreshing(&mut world, "UPDATE");
+    let theirs = world.session_of(B);
+    world.with(B, |b, now| b.reinvite(now, theirs, Some(Body::sdp("b"))));
+    world.run_for(90_000);
+    assert_eq!(world.count("488 INVITE"), 1, "{:#?}", world.trace());
+    assert_eq!(world.count("200 UPDATE"), 2, "{:#?}", world.trace());
+    assert_eq!(world.names(A), ["progress", "answered", "reoffer"]);
+    world.with(A, |a, now| a.bye(now, ours, &[]));
+    world.run_out();
+}
+
+#[test]
+fn a_refused_offer_is_not_what_a_refresh_repeats() {
+    let mut world = able(10, 100);
+    world.terms[B].update = false;
+    refusing(&mut world);
+    let (ours, _) = world.connect();
+    world.with(A, |a, now| {
+        a.reinvite(now, ours, Some(Body::sdp("refused")))
+    });
+    world.run_for(60_000);
+    let offers: Vec<_> = world
+        .sent
+        .iter()
+        .filter(|sent| sent.what == "INVITE")
+        .map(|sent| Message::parse(sent.bytes.clone()).unwrap().body().to_vec())
+        .collect();
+    assert_eq!(offers[..3], [&b"offer"[..], b"refused", b"offer"]);
+    world.with(A, |a, now| a.bye(now, ours, &[]));
+    world.run_out();
+}
+
+#[test]
+fn who_knows_no_timers_cannot_make_us_refresh_all_the_time() {
+    let mut world = able(11, 100);
+    world.terms[A] = Terms::PLAIN;
+    let mut invite = world.call(A);
+    invite.headers = vec![(HeaderName::SessionExpires, "1".to_owned())];
+    let ours = world.place(A, invite);
+    world.run_for(50);
+    let theirs = world.session_of(B);
+    world.with(B, |b, now| {
+        b.accept(now, theirs, &[], Some(Body::sdp("answer")))
+    });
+    world.run_for(10_000);
+    let said = find(&world, "200 INVITE").session_expires().unwrap();
+    assert_eq!(said.seconds, 90);
+    assert_eq!(world.count("INVITE"), 1);
+    world.with(A, |a, now| a.bye(now, ours, &[]));
+    world.run_out();
 }
