@@ -134,6 +134,25 @@ fn a_call_for_help_is_dialled_alone_whatever_is_asked_for() {
 }
 
 #[test]
+fn a_call_for_help_is_sent_to_a_carrier_that_rests() {
+    let mut world = World::new(1213);
+    let carrier = world.carrier();
+    world.peers[carrier].manners = Manners::Pauses;
+    let phone = world.phone("1005", Manners::Rings);
+    for _ in 0..2 {
+        world.with_peer(phone, |peer, now| peer.call(now, "00312345678", "1005"));
+        world.run_for(300);
+    }
+    assert_eq!(invites(&world, "carrier").len(), 1, "left alone");
+    assert_eq!(codes(&world), ["trunk.resting"]);
+    world.peers[carrier].manners = Manners::Answers(300);
+    let talk = world.with_peer(phone, |peer, now| peer.call(now, "119", "1005"));
+    world.until_answered(phone, talk);
+    world.hang_up(phone, talk);
+    world.finish();
+}
+
+#[test]
 fn a_call_for_help_rings_as_long_as_its_caller_waits() {
     let mut world = World::new(1205);
     let carrier = world.carrier();
