@@ -130,6 +130,29 @@ fn who_takes_the_callers_place_is_whom_the_call_is_from() {
 }
 
 #[test]
+fn a_refusal_of_one_place_does_not_silence_another() {
+    let mut world = World::new(1305);
+    let caller = world.phone("1005", Manners::Rings);
+    let first = world.phone("1006", Manners::Answers(300));
+    world.phone("1007", Manners::Regrets(1500, 480));
+    let target = world.contact("1007", 2, Manners::Early(5000));
+    world.peers[target].set_tone(1320);
+    world.with_peer(caller, |peer, now| peer.call(now, "1006", "1005"));
+    world.until_answered(caller, 0);
+    world.run_for(300);
+    world.with_peer(first, |peer, now| {
+        peer.refer(now, 0, "<sip:1007@127.0.0.1>");
+    });
+    world.run_for(1000);
+    assert!(hears(&mut world, (caller, 0), 1320.0));
+    world.run_for(1000);
+    assert!(hears(&mut world, (caller, 0), 1320.0));
+    world.until_answered(target, 0);
+    world.hang_up(caller, 0);
+    world.finish();
+}
+
+#[test]
 fn whoever_a_call_is_transferred_to_may_send_it_on() {
     let mut world = World::new(1304);
     let caller = world.phone("1005", Manners::Rings);

@@ -33,6 +33,9 @@ pub(crate) struct Transfer {
     refused: Option<u16>,
     deadline: Option<Timestamp>,
     phase: Phase,
+    /// Whose early media is heard.
+    #[serde(default)]
+    heard: Option<LegId>,
     /// Whether it was said how it ended.
     is_settled: bool,
 }
@@ -101,6 +104,7 @@ impl Transfer {
             refused: None,
             deadline: None,
             phase,
+            heard: None,
             is_settled: false,
         }
     }
@@ -205,7 +209,7 @@ impl Transfer {
 
     /// Whoever stays hears what the target sends before it answers (RFC 3960 §3.2); of several the
     /// first.
-    fn pass_early_media(&self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
+    fn pass_early_media(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
         if core.room.is_some() {
             return;
         }
@@ -213,11 +217,14 @@ impl Transfer {
         core.stop_play(hands, caller);
         core.join(hands, caller);
         core.join(hands, leg);
+        self.heard = Some(leg);
     }
 
-    /// What was heard of a target is over, and another rings on.
-    fn end_early_media(&self, core: &mut Core, hands: &mut Hands<'_>) {
-        if core.room.is_some() {
+    /// Whoever was heard gave up, and another rings on.
+    fn end_early_media(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        let is_over = |leg: LegId| core.leg(leg).is_none_or(|leg| !leg.is_live());
+        if self.heard.is_none_or(is_over) && core.room.is_some() {
+            self.heard = None;
             core.close_room(hands);
             self.ring_back(core, hands);
         }
@@ -307,6 +314,7 @@ impl Transfer {
         for leg in std::mem::take(&mut self.legs) {
             core.hang_up(hands, leg, Party::Switch, cause.clone());
         }
+        self.heard = None;
         core.close_room(hands);
         let caller = core.caller().id;
         core.stop_play(hands, caller);
