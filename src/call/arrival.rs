@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::arriving;
+use super::breadth::Breadth;
 use super::exchange::Exchange;
 use super::feature::{Dial, Service, ServiceKind, Stage, Treatment};
 use super::identity::Identity;
@@ -316,6 +317,7 @@ impl Exchange {
         let numbers = (from.clone(), to.clone());
         let mut core = Core::new((id.clone(), key), generation, direction, numbers);
         core.identity = identity;
+        core.breadth = Breadth::of(request);
         core.max_forwards = request.max_forwards().unwrap_or(70).saturating_sub(1);
         tracing::info!(
             call = %id, ?direction, from = %Pii(&from), to = %Pii(&to), "call"

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::CallKey;
+use super::breadth::Breadth;
 use super::hands::Hands;
 use super::identity::Identity;
 use super::leg::{Leg, Progress};
@@ -36,6 +37,9 @@ pub(crate) struct Core {
     pub(crate) identity: Identity,
     /// Max-Forwards for legs we place: one less than the caller's (RFC 7332 would refuse loops).
     pub(crate) max_forwards: u8,
+    /// Max-Breadth for legs we place.
+    #[serde(default)]
+    pub(crate) breadth: Breadth,
     /// Who transfers the call, while that is under way: named to whoever is rung (RFC 3892).
     pub(crate) referred_by: Option<String>,
     /// All legs, living and dead. The first is the one the call is for: the caller's, or, when a
@@ -84,6 +88,7 @@ impl Core {
             to,
             identity: Identity::default(),
             max_forwards: 70,
+            breadth: Breadth::default(),
             legs: Vec::new(),
             room: None,
             conference: None,

@@ -133,11 +133,16 @@ pub(super) enum Alarm {
     Stage(CallKey),
     /// An ended call waited long enough for media to report; it is published as it is.
     Publish(CallKey),
+    /// Sockets that rest for the next leg are to be looked through.
+    Tidy,
 }
 
 /// How long an ended call waits for its legs' counts and its recordings. Both normally come
 /// within a second; a slow disk is given this long before the record says "not published".
 const PUBLISH_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// How soon after a leg its sockets are looked after, and the shortest time between two looks.
+const TIDY: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Longest after-call work a queue may have.
 const LONGEST_WRAP: std::time::Duration = std::time::Duration::from_secs(3600);
@@ -263,6 +268,12 @@ impl Exchange {
 
     /// Takes what a media worker says.
     pub fn handle_notice(&mut self, now: Timestamp, notice: Notice) {
+        if matches!(notice, Notice::LegClosed { .. })
+            && self.timers.deadline(&Alarm::Tidy).is_none()
+        {
+            // Nothing is due yet; the first look says when something is.
+            self.timers.set(Alarm::Tidy, now + TIDY);
+        }
         let key = match &notice {
             Notice::Digit { leg, .. }
             | Notice::FirstPacket { leg }
@@ -315,6 +326,12 @@ impl Exchange {
                 Alarm::Stage(key) => self.with_call(now, key, |call, hands| {
                     call.handle_timeout(hands);
                 }),
+                Alarm::Tidy => {
+                    if let Some(at) = self.media.tidy() {
+                        // Not for each of a thousand legs by itself.
+                        self.timers.set(Alarm::Tidy, at.max(now + TIDY));
+                    }
+                }
             }
         }
         self.pump(now);

@@ -6,6 +6,7 @@
 
 mod arrival;
 mod arriving;
+mod breadth;
 mod carrier_address;
 mod checkpoint;
 mod conferences;

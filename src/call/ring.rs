@@ -35,7 +35,8 @@ impl Core {
         let bindings = hands.registrar().targets(phone);
         let mut legs = Vec::with_capacity(bindings.len());
         let mut refusal = 480;
-        for binding in bindings {
+        let (allowed, share) = self.breadth.split(bindings.len())?;
+        for binding in bindings.into_iter().take(allowed) {
             // RFC 3327 §5.2: the first proxy is where the call goes, whichever way the REGISTER came.
             let proxy = binding.path.first();
             let (here, next_hop) = match proxy.and_then(|proxy| Target::of(&proxy.uri)) {
@@ -47,7 +48,8 @@ impl Core {
                 None => (binding.flow.local, binding.flow.into()),
             };
             let host = (Host::from(here.ip()), Some(here.port()));
-            let (from, headers) = self.inward_from(&generation, phone, &host.0, host.1);
+            let (from, mut headers) = self.inward_from(&generation, phone, &host.0, host.1);
+            headers.extend(share.header());
             let target = Placed {
                 to: None,
                 routes: binding.path.clone(),
@@ -88,6 +90,7 @@ impl Core {
     ) -> Result<LegId, u16> {
         let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
         let trunk = generation.trunks.get(name).cloned().ok_or(404_u16)?;
+        let (_, breadth) = self.breadth.split(1)?;
         let admitted = hands.carriers.admit(hands.now, &trunk, Way::Out);
         // Past every limit: somebody may be dying.
         let is_emergency = generation.numbers.is_emergency(number);
@@ -136,7 +139,11 @@ impl Core {
             trunk: Some(name.to_owned()),
             names_referrer: trunk.transfer.referred_by,
             from: outward.from,
-            headers: outward.headers,
+            headers: outward
+                .headers
+                .into_iter()
+                .chain(breadth.header())
+                .collect(),
             credentials: trunk.credentials_for(&outward.shown).cloned(),
             manners: Some(trunk.profile.manners.clone()),
             terms: trunk.profile.terms,

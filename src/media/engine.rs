@@ -16,7 +16,8 @@ use super::ports::{Lease, Ports};
 use super::recorder::{DiskConfig, recover};
 use super::recordings::{Pace, Recordings};
 use super::ring::Bell;
-use super::worker::{Inbox, Leg, LegTape, Order, Outbound, Parts, RoomTape, Seed, Worker};
+use super::spares::{Spare, Spares};
+use super::worker::{Ended, Inbox, Leg, LegTape, Order, Outbound, Parts, RoomTape, Seed, Worker};
 use super::{EngineConfig, Library, Stats};
 use crate::base::{Clock, Entropy, LegId, ShardId, Timestamp};
 
@@ -30,6 +31,7 @@ struct Inner {
     network: Network,
     time: Time,
     ports: Arc<Ports>,
+    ended: Arc<Ended>,
     stats: Arc<Stats>,
     recordings: Recordings,
     inboxes: Arc<[Arc<Inbox>]>,
@@ -42,6 +44,7 @@ struct Inner {
 struct Control {
     directory: Directory,
     entropy: Entropy,
+    spares: Spares,
 }
 
 /// A worker that has not finished a tick for this long is not ready.
@@ -133,6 +136,7 @@ impl Engine {
         let ring = |_| NoticeRing::new(config.max_legs);
         let notices: Vec<_> = (0..config.shards).map(ring).collect();
         let stats = Arc::new(Stats::default());
+        let ended = Arc::new(Ended::new(config.max_legs));
         let inboxes: Arc<[Arc<Inbox>]> = bells
             .into_iter()
             .map(|bell| Arc::new(Inbox::new(config.max_legs, bell)))
@@ -144,6 +148,7 @@ impl Engine {
                 io,
                 inboxes: Arc::clone(&inboxes),
                 notices: NoticeSender::new(notices.clone(), config.max_legs * 4 + 64),
+                ended: Arc::clone(&ended),
                 stats: Arc::clone(&stats),
                 max_legs: config.max_legs,
                 cname: cname.clone(),
@@ -161,6 +166,7 @@ impl Engine {
         let workers = ios.into_iter().enumerate().map(worker).collect();
         let inner = Inner {
             ports: Arc::new(Ports::new(config.ports.clone(), config.quarantine)),
+            ended,
             recordings: Recordings::start(disk, pace, notices.clone()),
             library,
             network,
@@ -170,6 +176,7 @@ impl Engine {
             control: Mutex::new(Control {
                 directory: Directory::new(inboxes.len()),
                 entropy,
+                spares: Spares::new(config.quarantine),
             }),
             inboxes,
             crew: Mutex::new(Crew::none()),
@@ -206,17 +213,20 @@ impl Engine {
         let mut control = self.control();
         let worker = self.place(&control.directory, leg, other)?;
         let place = self.0.config.place_toward(remote);
-        let (lease, rtp, rtcp) = self.bind(now, band, place.0)?;
+        self.take_back(&mut control);
+        let kept = control.spares.take(now, place.0, band);
+        let spare = match kept {
+            Some(spare) => spare,
+            None => self.bind(now, band, place.0)?,
+        };
         let entropy = &mut control.entropy;
         let out = Outbound::new(entropy.u32(), entropy.u32() as u16, entropy.u32());
-        let ports = advertise(place.1, &lease);
+        let ports = advertise(place.1, &spare.lease);
         let seed = Seed {
             id: leg,
             shard,
             ports,
-            lease,
-            rtp,
-            rtcp,
+            spare,
             out,
         };
         self.adopt(&mut control, Leg::new(seed, now), shard, worker)?;
@@ -234,6 +244,8 @@ impl Engine {
         let worker = self.place(&control.directory, state.leg, None)?;
         let port = state.ports.rtp.port();
         let taken = |why: String| MediaError::PortTaken { port, why };
+        self.take_back(&mut control);
+        control.spares.close(port);
         let lease = self.0.ports.take_again(port, now);
         let lease = lease.ok_or_else(|| taken("in use, or outside the range".to_owned()))?;
         let place = self.0.config.place_toward(Some(state.ports.rtp.ip()));
@@ -249,9 +261,13 @@ impl Engine {
             id: state.leg,
             shard: state.shard,
             ports: state.ports,
-            lease,
-            rtp,
-            rtcp,
+            spare: Spare {
+                lease,
+                rtp,
+                rtcp,
+                ip: place.0,
+                since: now,
+            },
             out: Outbound::resume(state.ssrc, state.sequence, clock, now),
         };
         let mut leg = Leg::new(seed, now);
@@ -317,6 +333,14 @@ impl Engine {
             command => return self.deliver(directory.route(command)),
         };
         self.deliver(order.into_iter().collect())
+    }
+
+    /// Closes the sockets of legs that are over and that no leg took over; says when to do so
+    /// again, if there are any left. For whoever hears that a leg is closed.
+    pub fn tidy(&self) -> Option<Timestamp> {
+        let mut control = self.control();
+        self.take_back(&mut control);
+        control.spares.trim(self.now())
     }
 
     /// Whether new calls should be let in: every worker keeps up.
@@ -415,11 +439,19 @@ impl Engine {
         now: Timestamp,
         band: Option<&RangeInclusive<u16>>,
         ip: IpAddr,
-    ) -> Result<(Lease, Socket, Socket), MediaError> {
+    ) -> Result<Spare, MediaError> {
         for _ in 0..BIND_ATTEMPTS.min(self.0.ports.len()) {
             let lease = self.0.ports.take(now, band).ok_or(MediaError::NoPorts)?;
             match self.bind_pair(ip, &lease) {
-                Ok((rtp, rtcp)) => return Ok((lease, rtp, rtcp)),
+                Ok((rtp, rtcp)) => {
+                    return Ok(Spare {
+                        lease,
+                        rtp,
+                        rtcp,
+                        ip,
+                        since: now,
+                    });
+                }
                 // Somebody else's port: rests like a used one, and is tried again later.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                     let traces = lease.traces();
@@ -437,6 +469,16 @@ impl Engine {
     fn bind_pair(&self, ip: IpAddr, lease: &Lease) -> io::Result<(Socket, Socket)> {
         let bind = |port| self.0.network.bind(SocketAddr::new(ip, port));
         Ok((bind(lease.rtp())?, bind(lease.rtcp())?))
+    }
+
+    /// Legs that are over come back: their pairs are kept for the next, their memory is freed.
+    fn take_back(&self, control: &mut Control) {
+        // Descriptors are counted for as many legs as there may be, not for more.
+        let living = usize::try_from(self.0.stats.legs.load(Ordering::Relaxed)).unwrap_or(0);
+        let room = self.0.config.max_legs.saturating_sub(living);
+        while let Some((leg, since)) = self.0.ended.pop() {
+            control.spares.keep(leg.into_spare(since), room);
+        }
     }
 
     /// The ring was asked before; what it does not take now is a worker long dead.

@@ -33,6 +33,7 @@ mod notices;
 mod ports;
 mod recordings;
 mod ring;
+mod spares;
 mod stats;
 mod worker;
 

@@ -24,7 +24,8 @@ pub(crate) struct Ports {
 
 #[derive(Debug, Default)]
 struct Pair {
-    /// [`FREE`], [`IN_USE`] or the time it was given back, µs.
+    /// [`FREE`], [`IN_USE`] or the time it was given back, µs; that time less [`KEPT`] while its
+    /// sockets are kept for another leg.
     state: AtomicI64,
     /// Who spoke to it last, see [`Trace`].
     traces: [AtomicU64; TRACES],
@@ -32,6 +33,8 @@ struct Pair {
 
 const FREE: i64 = i64::MIN;
 const IN_USE: i64 = i64::MAX;
+/// More than any time there is.
+const KEPT: i64 = 1 << 62;
 /// Sources remembered per pair: the one that was latched and a few that were refused.
 pub(crate) const TRACES: usize = 4;
 
@@ -95,7 +98,8 @@ impl Ports {
     fn claim(self: &Arc<Self>, index: usize, now: Timestamp, rest: Duration) -> Option<Lease> {
         let state = &self.pairs[index].state;
         let seen = state.load(Ordering::Acquire);
-        let ready = seen == FREE || seen != IN_USE && Timestamp::from_micros(seen) + rest <= now;
+        let is_given_back = seen != IN_USE && seen >= 0;
+        let ready = seen == FREE || is_given_back && Timestamp::from_micros(seen) + rest <= now;
         let taken = ready
             && state
                 .compare_exchange(seen, IN_USE, Ordering::AcqRel, Ordering::Relaxed)
@@ -118,7 +122,9 @@ impl Ports {
             match pair.state.load(Ordering::Relaxed) {
                 FREE => {}
                 IN_USE => counts.0 += 1,
-                since if Timestamp::from_micros(since) + self.quarantine > now => counts.1 += 1,
+                since if Timestamp::from_micros(since.rem_euclid(KEPT)) + self.quarantine > now => {
+                    counts.1 += 1
+                }
                 _ => {}
             }
         }
@@ -151,6 +157,23 @@ impl Lease {
             slot.store(trace.to_bits(), Ordering::Relaxed);
         }
         pair.state.store(now.as_micros(), Ordering::Release);
+    }
+
+    /// The pair rests from `now` on, but its sockets are kept and nobody else takes it, until
+    /// [`Lease::wake`] or [`Lease::release`].
+    pub(crate) fn rest(&self, now: Timestamp, traces: [Trace; TRACES]) {
+        let pair = &self.ports.pairs[self.index];
+        for (slot, trace) in pair.traces.iter().zip(traces) {
+            slot.store(trace.to_bits(), Ordering::Relaxed);
+        }
+        pair.state.store(now.as_micros() - KEPT, Ordering::Release);
+    }
+
+    /// Another leg uses the pair.
+    pub(crate) fn wake(&self) {
+        self.ports.pairs[self.index]
+            .state
+            .store(IN_USE, Ordering::Release);
     }
 
     /// Gives a pair back that was never used.

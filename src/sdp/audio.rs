@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::codec::static_encoding;
+use super::grammar::{Explained, Explanation};
 use super::{AudioCodec, Direction};
 
 /// An audio stream as one side describes it.
@@ -129,16 +130,10 @@ impl Format {
 
     /// From a number of the `m=` line and the attributes of the stream; `None` when it is no
     /// payload type, or one that nothing explains.
-    pub(super) fn read(number: &str, media: &sdp_types::Media) -> Option<Self> {
+    pub(super) fn read(number: &str, explained: &Explained<'_>) -> Option<Self> {
         let payload_type: u8 = number.parse().ok().filter(|number| *number < 128)?;
-        let attribute = |name: &'static str| {
-            media.get_attribute_values(name).flatten().find_map(|text| {
-                let (number, rest) = text.trim().split_once([' ', '\t'])?;
-                (number.parse() == Ok(payload_type)).then(|| rest.trim().to_owned())
-            })
-        };
-        let (encoding, clock_rate, channels) = match attribute("rtpmap") {
-            Some(map) => read_rtpmap(&map)?,
+        let (encoding, clock_rate, channels) = match explained.of(payload_type, Explanation::Map) {
+            Some(map) => read_rtpmap(map)?,
             None => {
                 let (encoding, clock_rate) = static_encoding(payload_type)?;
                 (encoding.to_owned(), clock_rate, 1)
@@ -149,7 +144,9 @@ impl Format {
             encoding,
             clock_rate,
             channels,
-            fmtp: attribute("fmtp"),
+            fmtp: explained
+                .of(payload_type, Explanation::Parameters)
+                .map(str::to_owned),
         })
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{AudioMedia, Direction, Error, Format};
+use super::grammar::{Session, Stream};
+use super::{AudioMedia, Error, Format};
 
 /// A session description, as far as it concerns a telephone call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,24 +59,21 @@ impl Description {
         if octets.len() > MAX_SIZE || lines > MAX_LINES {
             return Err(Error::TooLarge);
         }
-        let session = sdp_types::Session::parse(octets)
-            .map_err(|error| Error::Malformed(error.to_string()))?;
-        if session.medias.len() > MAX_MEDIA {
-            return Err(Error::TooManyMedia);
-        }
-        let media = session.medias.iter().map(|media| read(&session, media));
+        let session = Session::parse(octets, MAX_MEDIA)?;
+        let origin = session.origin.as_ref();
         Ok(Self {
             origin: Origin {
-                user: session.origin.username.clone().unwrap_or_else(none),
-                session_id: session.origin.sess_id.clone(),
-                session_version: session.origin.sess_version,
-                address: session.origin.unicast_address.clone(),
+                user: origin.map_or("-", |origin| origin.user).to_owned(),
+                session_id: origin.map_or("0", |origin| origin.session_id).to_owned(),
+                session_version: origin.map_or(0, |origin| origin.session_version),
+                address: origin.map_or("0.0.0.0", |origin| origin.address).to_owned(),
             },
-            time: session
-                .times
-                .first()
-                .map_or((0, 0), |time| (time.start_time, time.stop_time)),
-            media: media.collect(),
+            time: session.time.unwrap_or_default(),
+            media: session
+                .media
+                .iter()
+                .map(|stream| read(&session, stream))
+                .collect(),
         })
     }
 
@@ -121,53 +119,36 @@ impl Description {
     }
 }
 
-fn none() -> String {
-    "-".to_owned()
-}
-
 fn family(address: &str) -> &'static str {
     if address.contains(':') { "IP6" } else { "IP4" }
 }
 
-fn read(session: &sdp_types::Session, media: &sdp_types::Media) -> Media {
-    let is_audio = media.media.eq_ignore_ascii_case("audio");
-    if !is_audio || !PROTOCOLS.contains(&media.proto.as_str()) {
+fn read(session: &Session<'_>, stream: &Stream<'_>) -> Media {
+    let is_audio = stream.kind.eq_ignore_ascii_case("audio");
+    if !is_audio || !PROTOCOLS.contains(&stream.protocol) {
         return Media::Other(OtherMedia {
-            kind: media.media.clone(),
-            port: media.port,
-            protocol: media.proto.clone(),
-            formats: media.fmt.clone(),
+            kind: stream.kind.to_owned(),
+            port: stream.port,
+            protocol: stream.protocol.to_owned(),
+            formats: stream.formats.to_owned(),
         });
     }
-    let connection = media.connections.first().or(session.connection.as_ref());
-    let address = connection.and_then(|connection| connection.try_address().ok());
-    let address = address.map(|address| address.ip);
-    let direction = |attributes: &[sdp_types::Attribute]| {
-        attributes
-            .iter()
-            .find_map(|attribute| Direction::parse(&attribute.attribute))
-    };
-    let number = |name| value(media, name)?.trim().parse().ok();
-    let formats = media.fmt.split_ascii_whitespace().take(MAX_FORMATS);
+    let connection = stream.connection.or(session.connection);
+    let address = connection.and_then(|line| line.0);
+    let formats = stream.formats.split_ascii_whitespace().take(MAX_FORMATS);
     Media::Audio(AudioMedia {
         address,
-        port: media.port,
-        protocol: media.proto.clone(),
-        rtcp: value(media, "rtcp").and_then(|rtcp| read_rtcp(rtcp, address)),
-        rtcp_mux: media.has_attribute("rtcp-mux"),
-        direction: direction(&media.attributes)
-            .or_else(|| direction(&session.attributes))
-            .unwrap_or_default(),
+        port: stream.port,
+        protocol: stream.protocol.to_owned(),
+        rtcp: stream.rtcp.and_then(|rtcp| read_rtcp(rtcp, address)),
+        rtcp_mux: stream.rtcp_mux,
+        direction: stream.direction.or(session.direction).unwrap_or_default(),
         formats: formats
-            .filter_map(|number| Format::read(number, media))
+            .filter_map(|number| Format::read(number, &stream.explained))
             .collect(),
-        ptime_ms: number("ptime"),
-        max_ptime_ms: number("maxptime"),
+        ptime_ms: stream.ptime.and_then(|text| text.trim().parse().ok()),
+        max_ptime_ms: stream.max_ptime.and_then(|text| text.trim().parse().ok()),
     })
-}
-
-fn value<'a>(media: &'a sdp_types::Media, name: &'a str) -> Option<&'a str> {
-    media.get_first_attribute_value(name).flatten()
 }
 
 /// `53020` or `53020 IN IP4 192.0.2.1` (RFC 3605 §2.1).
@@ -274,6 +255,7 @@ const USUAL_SIZE: usize = 400;
 
 #[cfg(test)]
 mod tests {
+    use super::super::Direction;
     use super::*;
 
     const OFFER: &str = "v=0\r\no=alice 2890844526 2 IN IP4 host.example.com\r\ns=x\r\n\

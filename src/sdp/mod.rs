@@ -8,6 +8,7 @@ mod audio;
 mod codec;
 mod description;
 mod direction;
+mod grammar;
 mod negotiate;
 
 use thiserror::Error;

@@ -3,7 +3,7 @@
 use tsunagu::base::ShardId;
 use tsunagu::call::Output;
 use tsunagu::events::Stretch;
-use tsunagu::sip::{ConnectionId, Flow, Message};
+use tsunagu::sip::{ConnectionId, Flow, HeaderName, Message};
 
 use crate::ear::{level, listen};
 use crate::peer::{Manners, SWITCH};
@@ -29,6 +29,39 @@ fn all_contacts_ring_and_the_first_to_answer_has_the_call() {
     world.hang_up(caller, 0);
     world.finish();
     assert_eq!(world.record().legs.len(), 3);
+}
+
+/// RFC 5393 §5.3: the contacts share what the request may fork into.
+#[test]
+fn a_call_forks_no_wider_than_it_may() {
+    for (breadth, rung, share) in [("9", 3, "4"), ("2", 3, "1"), ("1", 2, "1"), ("0", 1, "0")] {
+        let mut world = World::new(830);
+        let caller = world.phone("1005", Manners::Rings);
+        world.phone("1006", Manners::Answers(1000));
+        world.contact("1006", 2, Manners::Answers(900));
+        world.with_peer(caller, |peer, now| {
+            peer.call_with(now, "1006", &[(HeaderName::MaxBreadth, breadth)]);
+        });
+        world.run_for(500);
+        let invites = world
+            .sent
+            .iter()
+            .filter(|sent| sent.has("\r\nMax-Breadth: "));
+        // The caller's own, challenged and again, stand beside those of the contacts.
+        let to_contacts: Vec<_> = invites
+            .filter(|sent| sent.what.starts_with("1006"))
+            .collect();
+        assert_eq!(to_contacts.len() + 1, rung, "{}", world.tell());
+        let line = format!("\r\nMax-Breadth: {share}\r\n");
+        assert!(to_contacts.iter().all(|sent| sent.has(&line)));
+        if breadth == "0" {
+            assert_eq!(world.peers[caller].talks[0].heard.last(), Some(&440));
+        } else {
+            world.until_answered(caller, 0);
+            world.hang_up(caller, 0);
+        }
+        world.finish();
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::*;
 use crate::media::io::VirtualIo;
 use crate::media::notices::{NoticeReceiver, NoticeRing, NoticeSender};
 use crate::media::ring::Bell;
-use crate::media::worker::{Inbox, Parts, Worker};
+use crate::media::worker::{Ended, Inbox, Parts, Worker};
 use crate::media::{Full, MediaError, Stats};
 
 #[test]
@@ -68,6 +68,7 @@ fn late_ticks_are_counted_caught_up_and_told_but_never_drift() {
         io: Box::new(VirtualIo::new(VirtualNet::new())),
         inboxes: [Arc::clone(&inbox)].into(),
         notices: NoticeSender::new(vec![Arc::clone(&ring)], 8),
+        ended: Arc::new(Ended::new(1)),
         stats: Arc::clone(&stats),
         max_legs: 1,
         cname: "test".to_owned(),

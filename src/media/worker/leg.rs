@@ -3,6 +3,8 @@
 //! A leg is a value: it moves to another worker whole, with its sockets. Everything it ever needs
 //! is allocated when it is made.
 
+use std::net::IpAddr;
+
 use crate::base::{LegId, RoomId, ShardId, Timestamp};
 use crate::events::MediaSummary;
 use crate::media::Codec;
@@ -14,6 +16,7 @@ use crate::media::latch::Latch;
 use crate::media::mixer::Talker;
 use crate::media::ports::Lease;
 use crate::media::rtp::Reception;
+use crate::media::spares::Spare;
 use crate::media::{Frame, SILENCE, dtmf, jitter};
 
 use super::outbound::Outbound;
@@ -28,6 +31,8 @@ pub(crate) struct Leg {
     pub(super) shard: ShardId,
     pub(super) ports: LegPorts,
     pub(super) lease: Lease,
+    /// Where its sockets are bound.
+    pub(super) ip: IpAddr,
     pub(super) rtp: Socket,
     pub(super) rtcp: Socket,
     pub(super) flow: Option<LegFlow>,
@@ -92,9 +97,8 @@ pub(crate) struct Seed {
     pub(crate) id: LegId,
     pub(crate) shard: ShardId,
     pub(crate) ports: LegPorts,
-    pub(crate) lease: Lease,
-    pub(crate) rtp: Socket,
-    pub(crate) rtcp: Socket,
+    /// Its ports and sockets.
+    pub(crate) spare: Spare,
     /// Where the outgoing stream begins.
     pub(crate) out: Outbound,
 }
@@ -102,14 +106,22 @@ pub(crate) struct Seed {
 impl Leg {
     /// A leg that hears and says nothing yet.
     pub(crate) fn new(seed: Seed, now: Timestamp) -> Self {
-        let traces = seed.lease.traces();
+        let Spare {
+            lease,
+            rtp,
+            rtcp,
+            ip,
+            ..
+        } = seed.spare;
+        let traces = lease.traces();
         Self {
             id: seed.id,
             shard: seed.shard,
             ports: seed.ports,
-            lease: seed.lease,
-            rtp: seed.rtp,
-            rtcp: seed.rtcp,
+            lease,
+            ip,
+            rtp,
+            rtcp,
             flow: None,
             latch: Latch::new(traces),
             inbound: Inbound {
@@ -132,6 +144,18 @@ impl Leg {
             route: Route::default(),
             tape: None,
             captures: Captures::default(),
+        }
+    }
+
+    /// What another leg can use when this one is over; the rest of it is freed here, which is no
+    /// work for a worker.
+    pub(crate) fn into_spare(self, since: Timestamp) -> Spare {
+        Spare {
+            lease: self.lease,
+            rtp: self.rtp,
+            rtcp: self.rtcp,
+            ip: self.ip,
+            since,
         }
     }
 

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crossbeam_queue::ArrayQueue;
 use slab::Slab;
 
 use super::graph::Member;
@@ -46,6 +47,7 @@ pub(crate) struct Worker {
     /// All workers' inboxes, the own one among them.
     inboxes: Arc<[Arc<Inbox>]>,
     notices: NoticeSender,
+    ended: Arc<Ended>,
     stats: Arc<Stats>,
     legs: Slab<Box<Leg>>,
     by_leg: OwnMap<LegId, usize>,
@@ -65,6 +67,9 @@ pub(crate) struct Worker {
     finished: Vec<usize>,
     members: Vec<Member>,
 }
+
+/// Legs that are over, and since when, on their way back to signalling.
+pub(crate) type Ended = ArrayQueue<(Box<Leg>, Timestamp)>;
 
 /// Buffers and counters of the packet path.
 pub(crate) struct Wire {
@@ -136,6 +141,7 @@ pub(crate) struct Parts {
     pub(crate) io: Box<dyn PacketIo>,
     pub(crate) inboxes: Arc<[Arc<Inbox>]>,
     pub(crate) notices: NoticeSender,
+    pub(crate) ended: Arc<Ended>,
     pub(crate) stats: Arc<Stats>,
     pub(crate) max_legs: usize,
     pub(crate) cname: String,
@@ -150,6 +156,7 @@ impl Worker {
             io: parts.io,
             inboxes: parts.inboxes,
             notices: parts.notices,
+            ended: parts.ended,
             stats: parts.stats,
             legs: Slab::with_capacity(max_legs),
             by_leg: OwnMap::with_capacity_and_hasher(max_legs, Default::default()),

@@ -188,19 +188,22 @@ impl Worker {
         if goodbye.is_some_and(|length| leg.send_rtcp(now, &packet[..length])) {
             counts.rtcp_out += 1;
         }
-        self.bury(*leg, now);
+        self.bury(leg, now);
     }
 
     /// The last word on a leg: its ports begin to rest, its shard is told.
-    fn bury(&mut self, leg: Leg, now: Timestamp) {
+    fn bury(&mut self, mut leg: Box<Leg>, now: Timestamp) {
         let summary = leg.summary();
         Stats::add(&self.stats.lost, summary.lost);
         let (shard, id) = (leg.shard, leg.id);
-        if let Some(tape) = leg.tape {
+        if let Some(tape) = leg.tape.take() {
             self.finish(now, |at| tape.close(at));
         }
-        drop((leg.rtp, leg.rtcp));
-        leg.lease.release(now, leg.latch.traces());
+        leg.lease.rest(now, leg.latch.traces());
+        // Sockets and memory go back to signalling, which closes, frees or uses them again.
+        if let Err((leg, since)) = self.ended.push((leg, now)) {
+            leg.into_spare(since).close();
+        }
         Stats::take(&self.stats.legs, 1);
         let notice = Notice::LegClosed { leg: id, summary };
         self.notices.tell(shard, notice, &self.stats);

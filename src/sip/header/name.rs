@@ -66,6 +66,7 @@ header_names! {
     HistoryInfo "History-Info",
     Identity "Identity" b'y',
     InReplyTo "In-Reply-To",
+    MaxBreadth "Max-Breadth",
     MaxForwards "Max-Forwards",
     MimeVersion "MIME-Version",
     MinExpires "Min-Expires",

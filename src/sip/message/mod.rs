@@ -221,6 +221,11 @@ impl Message {
         Ok(Contacts::Addresses(addresses))
     }
 
+    /// Max-Breadth (RFC 5393 §5.3.3); `None` when absent or malformed.
+    pub fn max_breadth(&self) -> Option<u32> {
+        self.number(HeaderName::MaxBreadth)
+    }
+
     /// Max-Forwards; `None` when absent or malformed.
     pub fn max_forwards(&self) -> Option<u8> {
         self.number(HeaderName::MaxForwards)?.try_into().ok()
