@@ -23,6 +23,8 @@ pub(crate) enum Manners {
     Challenges,
     /// Sends early media and answers after so many milliseconds.
     Early(u64),
+    /// Refuses, and wants to be left alone for so many seconds (503).
+    Pauses(u32),
     /// Refuses with a status.
     Refuses(u16),
     /// Sends early media, and refuses with a status after so many milliseconds.
@@ -491,6 +493,12 @@ impl Peer {
                 let body = talk.early();
                 self.ua.ring(now, session, 183, &[], body);
                 Some((Duration::from_millis(ms), Wish::Answer(session)))
+            }
+            Manners::Pauses(seconds) => {
+                let headers = [(HeaderName::RetryAfter, seconds.to_string())];
+                self.ua.reject(now, session, 503, &headers);
+                talk.end();
+                None
             }
             Manners::Refuses(status) => {
                 self.ua.reject(now, session, status, &[]);
