@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::core::Core;
 use super::hands::Hands;
 use super::outward::written;
-use crate::events::{Diverted, Fact};
+use crate::events::{Diverted, Fact, Role};
 use crate::sip::{Diversion, DivertReason, Host, NameAddr, Uri};
 use crate::trunk::{Site, Trunk};
 
@@ -93,8 +93,12 @@ impl Diversions {
 }
 
 impl Core {
-    /// A call from outside that goes out again was sent on by the number it came to.
+    /// A call from outside that goes out again was sent on by the number it came to. Whom we called
+    /// came to no number: who transfers him is told of by [`Core::diversions_out`].
     pub(super) fn sent_out_again(&mut self, hands: &mut Hands<'_>) {
+        if self.caller().role != Role::Caller {
+            return;
+        }
         if let Some(fact) = self.identity.diversions.begin_with(&self.to) {
             self.emit(hands, fact);
         }

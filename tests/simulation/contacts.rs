@@ -1,6 +1,7 @@
 //! Phones in several places, and over connections that break.
 
 use tsunagu::base::ShardId;
+use tsunagu::call::Output;
 use tsunagu::events::Stretch;
 use tsunagu::sip::{ConnectionId, Flow, Message};
 
@@ -217,4 +218,32 @@ fn a_flow_that_the_proxy_says_is_gone_is_forgotten() {
     world.with_peer(caller, |peer, now| peer.call(now, "1006", "1005"));
     world.finish();
     assert!(!world.switch.is_registered("1006"));
+}
+
+#[test]
+fn who_held_a_connection_forgets_its_phones_and_has_it_written_down() {
+    let mut world = World::new(823);
+    let phone = world.phone_over_tcp("1006", Manners::Rings);
+    world.contact("1006", 2, Manners::Rings);
+    let flow = Flow::tcp(
+        SWITCH,
+        world.peers[phone].address,
+        world.peers[phone].connection,
+    );
+    let places = |world: &World| {
+        let registrar = world.switch.registrar.lock().unwrap();
+        registrar.bindings("1006").len()
+    };
+    assert_eq!(places(&world), 2);
+    // Another shard only hears of it.
+    let now = world.now;
+    let exchange = &mut world.switch.exchange;
+    exchange.handle_connection_lost(now, &flow);
+    assert_eq!(places(&world), 2);
+    let exchange = &mut world.switch.exchange;
+    exchange.handle_transport_error(now, &flow);
+    let mut outputs = std::iter::from_fn(|| exchange.poll_output());
+    assert!(outputs.any(|output| matches!(output, Output::Bindings)));
+    // It is registered as before, in one place less.
+    assert_eq!(places(&world), 1);
 }

@@ -23,8 +23,8 @@ pub(crate) enum Manners {
     Challenges,
     /// Sends early media and answers after so many milliseconds.
     Early(u64),
-    /// Refuses, and wants to be left alone for so many seconds (503).
-    Pauses(u32),
+    /// Asks for a minute of rest (503 with Retry-After).
+    Pauses,
     /// Refuses with a status.
     Refuses(u16),
     /// Sends early media, and refuses with a status after so many milliseconds.
@@ -494,9 +494,9 @@ impl Peer {
                 self.ua.ring(now, session, 183, &[], body);
                 Some((Duration::from_millis(ms), Wish::Answer(session)))
             }
-            Manners::Pauses(seconds) => {
-                let headers = [(HeaderName::RetryAfter, seconds.to_string())];
-                self.ua.reject(now, session, 503, &headers);
+            Manners::Pauses => {
+                let rest = [(HeaderName::RetryAfter, "60".to_owned())];
+                self.ua.reject(now, session, 503, &rest);
                 talk.end();
                 None
             }

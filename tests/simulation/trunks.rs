@@ -134,6 +134,25 @@ fn a_call_for_help_is_dialled_alone_whatever_is_asked_for() {
 }
 
 #[test]
+fn a_call_for_help_is_sent_to_a_carrier_that_rests() {
+    let mut world = World::new(1213);
+    let carrier = world.carrier();
+    world.peers[carrier].manners = Manners::Pauses;
+    let phone = world.phone("1005", Manners::Rings);
+    for _ in 0..2 {
+        world.with_peer(phone, |peer, now| peer.call(now, "00312345678", "1005"));
+        world.run_for(300);
+    }
+    assert_eq!(invites(&world, "carrier").len(), 1, "left alone");
+    assert_eq!(codes(&world), ["trunk.resting"]);
+    world.peers[carrier].manners = Manners::Answers(300);
+    let talk = world.with_peer(phone, |peer, now| peer.call(now, "119", "1005"));
+    world.until_answered(phone, talk);
+    world.hang_up(phone, talk);
+    world.finish();
+}
+
+#[test]
 fn a_call_for_help_rings_as_long_as_its_caller_waits() {
     let mut world = World::new(1205);
     let carrier = world.carrier();
@@ -151,24 +170,6 @@ fn a_call_for_help_rings_as_long_as_its_caller_waits() {
         world.run_for(1000);
         assert_eq!(world.peers[phone].talks[talk].heard.last(), Some(&487));
     }
-    world.finish();
-}
-
-#[test]
-fn a_call_for_help_goes_to_a_carrier_that_asked_for_a_pause() {
-    let mut world = World::new(1208);
-    let carrier = world.carrier();
-    world.peers[carrier].manners = Manners::Pauses(60);
-    let phone = world.phone("1005", Manners::Rings);
-    for _ in 0..2 {
-        world.with_peer(phone, |peer, now| peer.call(now, "00312345678", "1005"));
-        world.run_for(1000);
-    }
-    assert_eq!(invites(&world, "carrier").len(), 1, "it is left alone");
-    world.peers[carrier].manners = Manners::Answers(300);
-    let talk = world.with_peer(phone, |peer, now| peer.call(now, "110", "1005"));
-    world.until_answered(phone, talk);
-    world.hang_up(phone, talk);
     world.finish();
 }
 
@@ -273,6 +274,31 @@ fn early_media_of_a_phone_that_sends_the_call_on_gives_way() {
     assert!(level(&heard[heard.len() - 3200..], 1320.0) > -20.0);
     world.hang_up(caller, 0);
     world.finish();
+}
+
+#[test]
+fn whom_we_called_sends_nothing_on_when_he_is_transferred() {
+    for referred_by in [false, true] {
+        let keys = format!("forwarding = \"diversion\"\nreferred_by = {referred_by}");
+        let mut world = World::with(1212, demo(&keys));
+        let carrier = world.carrier();
+        world.peers[carrier].manners = Manners::Answers(300);
+        let phone = world.phone("1005", Manners::Rings);
+        world.with_peer(phone, |peer, now| peer.call(now, "00398765432", "1005"));
+        world.until_answered(phone, 0);
+        world.run_for(300);
+        world.with_peer(phone, |peer, now| {
+            peer.refer(now, 0, "<sip:00311112222@127.0.0.1>");
+        });
+        world.until_answered(carrier, 1);
+        world.run_for(300);
+        let sent = invites(&world, "carrier");
+        assert_eq!(sent[1].has("Diversion: <sip:1005@"), referred_by);
+        assert_eq!(sent[1].has("Diversion: "), referred_by);
+        world.hang_up(carrier, 0);
+        world.finish();
+        assert!(world.record().diversions.is_empty());
+    }
 }
 
 #[test]

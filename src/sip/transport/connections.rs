@@ -83,15 +83,24 @@ impl Connections {
     /// longest time, for want of one who said nothing at all; never one who is known, by himself
     /// or by his address.
     pub(super) fn weakest(&mut self, is_known: impl Fn(IpAddr) -> bool) -> Option<ConnectionId> {
-        while let Some((_, id)) = self.strangers.first_key_value() {
-            let id = *id;
-            let address = self.open.get(&id)?.flow().remote.ip();
-            if !is_known(address) {
-                return Some(id);
+        let from_known = |id: &ConnectionId| {
+            let connection = self.open.get(id);
+            connection.is_some_and(|connection| is_known(connection.flow().remote.ip()))
+        };
+        let mut known = Vec::new();
+        let mut weakest = None;
+        for id in self.strangers.values().chain(&self.half_open) {
+            if !from_known(id) {
+                weakest = Some(*id);
+                break;
             }
+            known.push(*id);
+        }
+        // They are not asked about again.
+        for id in known {
             self.set_standing(id, Standing::Known);
         }
-        self.half_open.first().copied()
+        weakest
     }
 
     pub(super) fn next_id(&mut self, shard: ShardId) -> ConnectionId {
