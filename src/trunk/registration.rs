@@ -169,11 +169,14 @@ impl Registrations {
             return;
         };
         entry.is_trying = false;
-        if let Outcome::Answer { response, .. } = outcome
-            && let Ok(cseq) = response.cseq()
-        {
-            // An answered challenge took numbers of its own.
-            entry.series.cseq = entry.series.cseq.max(cseq.number);
+        // An answered challenge took numbers of its own.
+        match outcome {
+            Outcome::Answer { response, .. } => {
+                let number = response.cseq().map_or(0, |cseq| cseq.number);
+                entry.series.cseq = entry.series.cseq.max(number);
+            }
+            Outcome::Silence => entry.series.cseq += UNHEARD,
+            Outcome::Unsent => {}
         }
         if entry.is_leaving {
             return self.forget(key);
@@ -193,10 +196,11 @@ impl Registrations {
                 && entry.account == account
                 && is_registered_alike(&entry.trunk, &trunk);
             entry.trunk = trunk;
+            // The same secret, of which calls of the new configuration are to learn too.
+            entry.account = account;
             if is_same {
                 return;
             }
-            entry.account = account;
             entry.expires = expires;
             entry.failures = 0;
             entry.is_leaving = false;
@@ -508,6 +512,10 @@ fn retry_after(response: &Message) -> Option<Duration> {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+/// Numbers that a REGISTER may have used up of which nothing was heard: each must be higher than
+/// the last (RFC 3261 §10.3).
+const UNHEARD: u32 = 4;
 
 /// First REGISTERs after a start or reload are spread over this.
 const START_JITTER_MS: u64 = 300;

@@ -174,6 +174,25 @@ fn a_call_for_help_rings_as_long_as_its_caller_waits() {
 }
 
 #[test]
+fn a_call_that_outlives_its_process_is_still_written_as_the_carrier_wants_it() {
+    let mut world = World::with(1209, demo("user_agent = \"quiet\"\nrport = false"));
+    let carrier = world.carrier();
+    world.peers[carrier].manners = Manners::Answers(300);
+    let phone = world.phone("1005", Manners::Rings);
+    world.with_peer(phone, |peer, now| peer.call(now, "00312345678", "1005"));
+    world.until_answered(phone, 0);
+    world.run_for(500);
+    world.restart();
+    world.run_for(500);
+    world.hang_up(phone, 0);
+    world.run_for(500);
+    let bye = world.sent.iter().find(|sent| sent.what == "carrier <- BYE");
+    let bye = bye.expect("hung up");
+    assert!(bye.has("User-Agent: quiet") && !bye.has("rport"));
+    world.finish();
+}
+
+#[test]
 fn a_party_that_is_added_may_come_by_the_next_trunk() {
     let mut world = World::with(1206, two_ways(&[]));
     let carrier = world.carrier();

@@ -6,7 +6,7 @@ use crate::sip::transaction::{Reaction, TransactionId, cancellation};
 use crate::sip::{Failure, HeaderName, Message, Method, Via};
 
 use super::ability::introduce;
-use super::failover::{Step, Waiter};
+use super::seeker::{Step, Waiter};
 use super::session::{Ack, Calling, Deadline, Phase, Session, Side};
 use super::settings::{Body, Headers, Invite, Overload, OwnContact};
 use super::terms::Reliable;

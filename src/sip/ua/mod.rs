@@ -26,6 +26,7 @@ mod replaced;
 mod reply;
 mod retry;
 mod screen;
+mod seeker;
 mod session;
 mod settings;
 mod size;
@@ -124,7 +125,7 @@ pub struct UserAgent {
     /// What the last message looked like, when it belonged to nothing.
     stray: Option<Attack>,
     /// Who is being located.
-    seeker: failover::Seeker,
+    seeker: seeker::Seeker,
     outputs: VecDeque<Output>,
     stats: Arc<Stats>,
     /// Where nobody listens for TCP, until when that is believed.
@@ -141,7 +142,7 @@ impl UserAgent {
         Self {
             keys,
             transactions: Table::new(settings.timing),
-            seeker: failover::Seeker::new(&settings, entropy.clone().fork()),
+            seeker: seeker::Seeker::new(&settings, entropy.clone().fork()),
             identity: Identity::new(settings, entropy),
             sessions: OwnMap::default(),
             by_tag: OwnMap::default(),

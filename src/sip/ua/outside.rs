@@ -9,9 +9,9 @@ use crate::sip::dialog::{Dialog, MAX_FORWARDS};
 use crate::sip::transaction::{Reaction, TransactionId};
 use crate::sip::{Failure, HeaderName, Message, Protocol, Uri};
 
-use super::failover::{Step, Waiter};
 use super::reply::Reply;
 use super::screen::Arrived;
+use super::seeker::{Step, Waiter};
 use super::settings::{Body, OutOfDialog, Overload, Series};
 use super::way::{Unreached, Way};
 use super::{Event, Manners, Owner, RequestId, ServerTransactionId, UserAgent};

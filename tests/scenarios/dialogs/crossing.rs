@@ -111,6 +111,38 @@ fn a_reinvite_that_meets_ours_hears_491() {
 }
 
 #[test]
+fn an_update_that_meets_our_refresh_is_answered_and_both_count() {
+    let mut stage = Stage::open(REFRESHED);
+    let record = stage.play(
+        TALKING_CALLER,
+        "< INVITE
+         > 200 INVITE sdp
+           Allow: INVITE, ACK, BYE, CANCEL, UPDATE
+           Supported: timer
+           Require: timer
+           Session-Expires: 3;refresher=uac
+         < ACK
+         @ VOICE
+         < UPDATE
+           ! m=audio
+         > UPDATE sdp
+         < 200 UPDATE
+           = Content-Type: application/sdp
+         > 200 UPDATE
+           Require: timer
+           Session-Expires: 3;refresher=uac
+         < UPDATE
+         > 200 UPDATE
+           Require: timer
+           Session-Expires: 3;refresher=uac
+         > BYE
+         < 200 BYE",
+    );
+    assert_end(&record, "callee", 200, 16);
+    stage.both_heard();
+}
+
+#[test]
 fn a_reinvite_of_ours_that_hears_491_is_sent_again() {
     // Whose Call-ID it is not waits 2 s at the most (RFC 3261 §14.1), and a session of 13 s has
     // that much between refresh and end.

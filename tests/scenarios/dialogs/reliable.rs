@@ -37,6 +37,38 @@ fn a_caller_with_100rel_hears_early_media_reliably() {
 }
 
 #[test]
+fn a_caller_offers_anew_in_the_prack() {
+    let mut stage = Stage::open(Setting::default());
+    let record = stage.play(
+        "> INVITE sdp
+           Supported: 100rel
+         < 183
+           = RSeq: [0-9]+
+           = Content-Type: application/sdp
+         > PRACK sdp
+         < 200 PRACK
+           = Content-Type: application/sdp
+         @ VOICE
+         < 200 INVITE
+           ! m=audio
+         > ACK
+         ~ 800
+         > BYE
+         < 200 BYE",
+        "< INVITE
+         > 183 INVITE sdp
+         @ VOICE
+         ~ 600
+         > 200 INVITE sdp
+         < ACK
+         < BYE
+         > 200 BYE",
+    );
+    assert_end(&record, "caller", 200, 16);
+    stage.both_heard();
+}
+
+#[test]
 fn a_caller_who_requires_100rel_hears_even_ringing_reliably() {
     let mut stage = Stage::open(Setting::default());
     let record = stage.play(
