@@ -3,6 +3,7 @@
 //! [`Worker::turn`] is everything it does: orders, parcels (legs from other workers), packets,
 //! ticks. The thread (`task`) and the simulation call it alike.
 
+mod agenda;
 mod inbox;
 mod leg;
 mod orders;
@@ -37,6 +38,7 @@ pub(crate) use outbound::Outbound;
 pub(crate) use tape::{LegTape, RoomTape};
 pub(crate) use task::spawn;
 
+use agenda::Agenda;
 use inbox::Content;
 use leg::Room;
 
@@ -50,6 +52,7 @@ pub(crate) struct Worker {
     ended: Arc<Ended>,
     stats: Arc<Stats>,
     legs: Slab<Box<Leg>>,
+    agenda: Agenda,
     by_leg: OwnMap<LegId, usize>,
     rooms: Slab<Box<Room>>,
     by_room: OwnMap<RoomId, usize>,
@@ -159,6 +162,7 @@ impl Worker {
             ended: parts.ended,
             stats: parts.stats,
             legs: Slab::with_capacity(max_legs),
+            agenda: Agenda::new(max_legs),
             by_leg: OwnMap::with_capacity_and_hasher(max_legs, Default::default()),
             rooms: Slab::with_capacity(max_legs),
             by_room: OwnMap::with_capacity_and_hasher(max_legs, Default::default()),

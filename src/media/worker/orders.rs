@@ -72,6 +72,7 @@ impl Worker {
     }
 
     fn leg_command(&mut self, command: Command, key: usize, room: Option<usize>, now: Timestamp) {
+        self.agenda.touch(key);
         let leg = &mut self.legs[key];
         match command {
             Command::Checkpoint { .. } => {
@@ -211,13 +212,11 @@ impl Worker {
 
     fn tape_leg(&mut self, leg: LegId, tape: Box<LegTape>, now: Timestamp) {
         Stats::add(&self.stats.recordings, 1);
-        let Some(leg) = self
-            .by_leg
-            .get(&leg)
-            .and_then(|key| self.legs.get_mut(*key))
-        else {
+        let key = self.by_leg.get(&leg).copied();
+        let Some((key, leg)) = key.and_then(|key| Some((key, self.legs.get_mut(key)?))) else {
             return self.finish(now, |at| tape.close(at));
         };
+        self.agenda.touch(key);
         if let Some(before) = leg.tape.replace(tape) {
             self.finish(now, |at| before.close(at));
         }

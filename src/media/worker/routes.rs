@@ -15,6 +15,7 @@ impl Worker {
         if let Some(room) = leg.route.room {
             return self.replan_room(room);
         }
+        self.agenda.touch(key);
         let member = leg.member();
         leg.route.hears = match (member.format, member.own) {
             (Some(_), Some(own)) => Hears::Own(own),
@@ -51,6 +52,7 @@ impl Worker {
                 _ => None,
             };
             let relay_to = other.filter(|other| self.legs[*other].route.hears == Hears::Relay);
+            self.agenda.touch(*member);
             let leg = &mut self.legs[*member];
             leg.route.relay_to = relay_to;
             leg.route.is_taped = room.tapes.iter().any(|tape| tape.takes(leg.id));

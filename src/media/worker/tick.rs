@@ -11,6 +11,8 @@ use crate::media::{FRAME_SAMPLES, Notice, SILENCE, dtmf};
 use super::leg::{Inbound, Leg};
 use super::{Counts, Wire, Worker};
 
+/// How soon it is seen that one who was told as silent spoke and fell silent again.
+const SILENT_AGAIN: Duration = Duration::from_secs(1);
 /// A leg from which nothing came for this long is told as silent.
 const SILENT_AFTER: Duration = Duration::from_secs(30);
 
@@ -31,7 +33,13 @@ impl Worker {
             cname,
             ..
         } = &mut *self.wire;
-        for (key, leg) in &mut self.legs {
+        let mut from = 0;
+        while let Some(key) = self.agenda.next(from, at) {
+            from = key + 1;
+            let Some(leg) = self.legs.get_mut(key) else {
+                self.agenda.forget(key);
+                continue;
+            };
             if leg.route.feeds_mix {
                 leg.inbound.pop_voice();
             }
@@ -57,6 +65,7 @@ impl Worker {
                 let notice = Notice::Silent { leg: leg.id, since };
                 self.notices.tell(leg.shard, notice, &self.stats);
             }
+            self.agenda.rest(key, leg.next_look(at));
         }
         while let Some(key) = self.finished.pop() {
             self.end_play(key);
@@ -191,10 +200,29 @@ impl Leg {
         }
     }
 
+    /// When the leg has something to do again at a tick, if nothing about it changes before.
+    fn next_look(&self, at: Timestamp) -> Timestamp {
+        let plays = matches!(self.route.hears, Hears::Own(Own::Play | Own::Music));
+        if plays || self.route.feeds_mix || self.is_dialling() || self.tape.is_some() {
+            return at;
+        }
+        // Each packet puts the silence off; it is reckoned anew when its time has come.
+        let silent = match (self.is_listening(), self.inbound.told_silent) {
+            (false, _) => self.reports.next,
+            (true, false) => self.inbound.heard + SILENT_AFTER,
+            (true, true) => at + SILENT_AGAIN,
+        };
+        self.reports.next.min(silent)
+    }
+
+    fn is_listening(&self) -> bool {
+        self.flow.as_ref().is_some_and(|flow| flow.receiving)
+    }
+
     /// When the last packet came, once that is too long ago.
     fn fell_silent(&mut self, at: Timestamp) -> Option<Timestamp> {
+        let listening = self.is_listening();
         let inbound = &mut self.inbound;
-        let listening = self.flow.as_ref().is_some_and(|flow| flow.receiving);
         if !listening || inbound.told_silent || at.since(inbound.heard) < SILENT_AFTER {
             return None;
         }

@@ -30,6 +30,7 @@ impl Worker {
         }
         self.by_leg.insert(leg.id, key);
         entry.insert(leg);
+        self.agenda.touch(key);
         key
     }
 
@@ -43,6 +44,7 @@ impl Worker {
     fn take_out(&mut self, key: usize) -> Option<Box<Leg>> {
         let leg = self.legs.try_remove(key)?;
         self.by_leg.remove(&leg.id);
+        self.agenda.forget(key);
         self.io.detach(&leg.rtp);
         self.io.detach(&leg.rtcp);
         Some(leg)
