@@ -38,8 +38,8 @@ bench: tools-to-build
 	$(CARGO) bench --locked --bench bench
 
 fuzz: tools-to-build
-	$(FUZZ) $(CARGO) test --locked --release --lib fuzz_ -- --nocapture
-	$(FUZZ) $(CARGO) test --locked --release --test simulation fuzz:: -- --nocapture
+	$(FUZZ) $(CARGO) test --locked --profile fuzz --lib fuzz_ -- --nocapture
+	$(FUZZ) $(CARGO) test --locked --profile fuzz --test simulation fuzz:: -- --nocapture
 
 soak: tools-to-test
 	SCENARIO_ROUNDS=$${SCENARIO_ROUNDS:-20} $(OWN_LOOPBACK) \

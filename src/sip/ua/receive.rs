@@ -197,9 +197,6 @@ impl UserAgent {
         if self.transactions.is_merged(merge) {
             return self.refuse_arrived(&arrived, Reply::status(482));
         }
-        if self.is_loop(&arrived.request, &arrived.method) {
-            return self.refuse_arrived(&arrived, Reply::status(482));
-        }
         if let Err(objection) = object(&arrived.request, &arrived.method) {
             let reply = Reply::with_headers(objection.status, &objection.headers);
             return self.refuse_arrived(&arrived, reply);
@@ -222,22 +219,6 @@ impl UserAgent {
             // BYE, INFO, NOTIFY, PRACK and UPDATE live in dialogs only.
             _ => self.refuse_arrived(&arrived, Reply::status(481)),
         }
-    }
-
-    /// Whether a request of ours came back unchanged through proxies: a Via names one that is
-    /// still under way, to the same Request-URI (RFC 3261 §16.3, item 4). One that comes back for
-    /// another target is a spiral, which Max-Forwards ends.
-    fn is_loop(&self, request: &Message, method: &Method) -> bool {
-        if request.values(HeaderName::Via).nth(1).is_none() {
-            return false;
-        }
-        let vias = request.vias().unwrap_or_default();
-        vias.iter().skip(1).any(|via| {
-            let id = self.keys.client(via.branch().unwrap_or_default(), method);
-            let sent = self.transactions.kept(id);
-            sent.and_then(|(_, sent)| Message::parse(sent).ok())
-                .is_some_and(|sent| sent.request_uri_raw() == request.request_uri_raw())
-        })
     }
 
     /// Begins the server transaction of a request.

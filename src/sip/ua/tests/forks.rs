@@ -69,31 +69,24 @@ fn a_late_answer_to_a_call_that_is_over_is_hung_up_too() {
     world.run_out();
 }
 
+/// A carrier that is a proxy brings a call to our own number back with our Via in it: a spiral
+/// through us, not a loop (RFC 3261 §16.3), and a call like any other. Max-Forwards ends the rest.
 #[test]
-fn a_request_of_ours_that_comes_back_is_a_loop_and_for_another_target_a_spiral() {
-    for (target, wanted) in [("bob", 1), ("carol", 0)] {
-        let mut world = World::new(31);
-        world.reflex(|world, agent, event| {
-            if let (A, Event::Incoming { session, .. }) = (agent, event) {
-                let session = *session;
-                world.with(A, |ua, now| ua.reject(now, session, 404, &[]));
-            }
-        });
-        world.invite(A);
-        world.run_for(50);
-        let sent = String::from_utf8(world.sent[0].bytes.to_vec()).unwrap();
-        let back = sent
-            .replacen("sip:bob@", &format!("sip:{target}@"), 1)
-            .replacen(
-                "Via: ",
-                "Via: SIP/2.0/UDP proxy;branch=z9hG4bKp\r\nVia: ",
-                1,
-            );
-        world.inject(A, back);
-        world.run_for(50);
-        assert_eq!(world.count("482 INVITE"), wanted, "{target}");
-        assert_eq!(world.count("404 INVITE"), 1 - wanted, "{target}");
-    }
+fn a_request_of_ours_that_comes_back_is_a_call() {
+    let mut world = World::new(31);
+    world.reflex(|world, agent, event| {
+        if let (A, Event::Incoming { session, .. }) = (agent, event) {
+            let session = *session;
+            world.with(A, |ua, now| ua.reject(now, session, 404, &[]));
+        }
+    });
+    world.invite(A);
+    world.run_for(50);
+    let sent = String::from_utf8(world.sent[0].bytes.to_vec()).unwrap();
+    let proxy = "Via: SIP/2.0/UDP proxy;branch=z9hG4bKp\r\nVia: ";
+    world.inject(A, sent.replacen("Via: ", proxy, 1));
+    world.run_for(50);
+    assert_eq!(world.count("404 INVITE"), 1);
 }
 
 #[test]
