@@ -310,8 +310,16 @@ fn media(office: &Office) -> EngineConfig {
         recordings: node.recordings.clone(),
         // Every call has two legs; a ringing phone with several contacts has more.
         max_legs: node.max_calls.saturating_mul(3),
+        // Half of the descriptors may rest; whoever needs one gets it before they do.
+        max_spares: usize::try_from(descriptors() / 4).unwrap_or(usize::MAX),
         shards: usize::from(node.shards.max(1)),
     }
+}
+
+/// How many files and sockets this process may have open.
+fn descriptors() -> u64 {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current.unwrap_or(u64::MAX)
 }
 
 fn load_sounds(directory: &std::path::Path) -> anyhow::Result<Library> {

@@ -107,6 +107,7 @@ mod tests {
             quarantine: Duration::ZERO,
             recordings: std::path::PathBuf::new(),
             max_legs: 4,
+            max_spares: 4,
             shards: 1,
         };
         Engine::simulated(config, Library::built_in(), VirtualNet::new())

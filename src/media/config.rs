@@ -24,12 +24,14 @@ pub struct EngineConfig {
     pub recordings: PathBuf,
     /// Legs open at once, on all workers.
     pub max_legs: usize,
+    /// Pairs of ports that may rest with their sockets open; two descriptors each.
+    pub max_spares: usize,
     /// Signalling shards that receive notices.
     pub shards: usize,
 }
 
 impl Default for EngineConfig {
-    /// Two workers on loopback, ports 16384-32767, 1000 legs, one shard.
+    /// Two workers on loopback, ports 16384-32767, 1000 legs and as many spares, one shard.
     fn default() -> Self {
         Self {
             workers: 2,
@@ -40,6 +42,7 @@ impl Default for EngineConfig {
             quarantine: Duration::from_secs(5),
             recordings: PathBuf::from("recordings"),
             max_legs: 1000,
+            max_spares: 1000,
             shards: 1,
         }
     }

@@ -176,7 +176,7 @@ impl Engine {
             control: Mutex::new(Control {
                 directory: Directory::new(inboxes.len()),
                 entropy,
-                spares: Spares::new(config.quarantine),
+                spares: Spares::new(config.quarantine, config.max_spares),
             }),
             inboxes,
             crew: Mutex::new(Crew::none()),
@@ -217,7 +217,12 @@ impl Engine {
         let kept = control.spares.take(now, place.0, band);
         let spare = match kept {
             Some(spare) => spare,
-            None => self.bind(now, band, place.0)?,
+            None => match self.bind(now, band, place.0) {
+                Err(MediaError::NoPorts) if control.spares.give_up() => {
+                    self.bind(now, band, place.0)?
+                }
+                bound => bound?,
+            },
         };
         let entropy = &mut control.entropy;
         let out = Outbound::new(entropy.u32(), entropy.u32() as u16, entropy.u32());
@@ -473,11 +478,8 @@ impl Engine {
 
     /// Legs that are over come back: their pairs are kept for the next, their memory is freed.
     fn take_back(&self, control: &mut Control) {
-        // Descriptors are counted for as many legs as there may be, not for more.
-        let living = usize::try_from(self.0.stats.legs.load(Ordering::Relaxed)).unwrap_or(0);
-        let room = self.0.config.max_legs.saturating_sub(living);
         while let Some((leg, since)) = self.0.ended.pop() {
-            control.spares.keep(leg.into_spare(since), room);
+            control.spares.keep(leg.into_spare(since));
         }
     }
 

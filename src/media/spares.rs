@@ -33,27 +33,29 @@ pub(crate) struct Spare {
 pub(crate) struct Spares {
     kept: VecDeque<Spare>,
     quarantine: Duration,
+    most: usize,
 }
 
-/// Pairs kept at most: 1,600 calls a second for five seconds.
-const MOST: usize = 16_384;
 /// How long a rested pair stays open for a call to come. Under load one comes at once.
 const KEEP: Duration = Duration::from_secs(1);
+/// Pairs closed at once when descriptors run out.
+const GIVEN_UP: usize = 64;
 /// Datagrams thrown away in one socket: more than its buffer holds.
 const STALE: usize = 512;
 
 impl Spares {
-    /// None yet; each is to rest for `quarantine`.
-    pub(crate) fn new(quarantine: Duration) -> Self {
+    /// None yet; each is to rest for `quarantine`, and `most` are kept.
+    pub(crate) fn new(quarantine: Duration, most: usize) -> Self {
         Self {
             kept: VecDeque::new(),
             quarantine,
+            most,
         }
     }
 
-    /// Keeps a pair whose leg is over, unless `room` pairs are kept already.
-    pub(crate) fn keep(&mut self, spare: Spare, room: usize) {
-        if self.kept.len() < room.min(MOST) {
+    /// Keeps a pair whose leg is over, unless as many as may be are kept already.
+    pub(crate) fn keep(&mut self, spare: Spare) {
+        if self.kept.len() < self.most {
             self.kept.push_back(spare);
         } else {
             spare.close();
@@ -95,6 +97,13 @@ impl Spares {
             }
         }
         None
+    }
+
+    /// Closes the oldest, because the system has no more descriptors; says whether there were any.
+    pub(crate) fn give_up(&mut self) -> bool {
+        let count = self.kept.len().min(GIVEN_UP);
+        self.kept.drain(..count).for_each(Spare::close);
+        count > 0
     }
 
     /// Closes the pair of a port that a checkpoint claims.
@@ -158,7 +167,7 @@ mod tests {
             Self {
                 net: VirtualNet::new(),
                 ports: Arc::new(Ports::new(10_000..=10_007, REST)),
-                spares: Spares::new(REST),
+                spares: Spares::new(REST, 2),
             }
         }
 
@@ -177,7 +186,7 @@ mod tests {
                 ip: ip(),
                 since: now,
             };
-            self.spares.keep(spare, MOST);
+            self.spares.keep(spare);
             port
         }
     }
@@ -235,22 +244,15 @@ mod tests {
     #[test]
     fn no_more_are_kept_than_there_is_room_for() {
         let mut bench = Bench::new();
-        bench.end_a_leg(at(1));
-        let lease = bench.ports.take(at(1), None).expect("free");
-        let network = Network::Virtual(bench.net.clone());
-        let bind = |port| network.bind((ip(), port).into()).expect("free");
-        let (rtp, rtcp) = (bind(lease.rtp()), bind(lease.rtcp()));
-        let spare = Spare {
-            lease,
-            rtp,
-            rtcp,
-            ip: ip(),
-            since: at(1),
-        };
-        bench.spares.keep(spare, 1);
-        assert_eq!(bench.spares.len(), 1);
-        assert_eq!(bench.ports.count(at(2)), (0, 2));
+        for _ in 0..3 {
+            bench.end_a_leg(at(1));
+        }
+        assert_eq!(bench.spares.len(), 2);
+        assert_eq!(bench.ports.count(at(2)), (0, 3));
         bench.spares.close(10_000);
-        assert_eq!(bench.spares.len(), 0);
+        assert_eq!(bench.spares.len(), 1);
+        assert!(bench.spares.give_up());
+        assert!(!bench.spares.give_up());
+        assert_eq!(bench.ports.count(at(2)), (0, 3), "they go on resting");
     }
 }

@@ -73,6 +73,7 @@ impl Switch {
             quarantine: Duration::from_millis(200),
             recordings: recordings.to_owned(),
             max_legs: 64,
+            max_spares: 64,
             shards: 1,
         };
         let engine = Engine::simulated(config, sounds(), net.clone());
