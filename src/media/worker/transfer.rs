@@ -100,11 +100,7 @@ impl Worker {
 
     fn unpack_room(&mut self, mut room: Box<Room>, legs: Vec<Box<Leg>>) {
         for leg in legs {
-            let was_feeding = leg.route.feeds_mix;
-            let key = self.adopt(leg);
-            room.members.push(key);
-            // Its jitter buffer came along and goes on.
-            self.legs[key].route.feeds_mix = was_feeding;
+            room.members.push(self.adopt(leg));
         }
         let id = room.id;
         let key = self.rooms.insert(room);
