@@ -10,6 +10,14 @@ use rustix::thread::gettid;
 
 use super::Worker;
 use crate::base::Clock;
+#[cfg(test)]
+use crate::media::allocations::watched;
+
+/// Marks what must not allocate; tests see to it.
+#[cfg(not(test))]
+fn watched<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
 
 /// Runs a worker on a thread of its own until its inbox says stop.
 pub(crate) fn spawn(mut worker: Worker, clock: Arc<dyn Clock>) -> io::Result<JoinHandle<()>> {
@@ -18,10 +26,10 @@ pub(crate) fn spawn(mut worker: Worker, clock: Arc<dyn Clock>) -> io::Result<Joi
     Builder::new().name(name).spawn(move || {
         go_first();
         while !inbox.shall_stop.load(Ordering::Acquire) {
-            worker.take_packets(|| clock.now());
+            watched(|| worker.take_packets(|| clock.now()));
             // Before the tick, in which most of them take effect.
             worker.take_orders(clock.now());
-            worker.take_ticks(clock.now());
+            watched(|| worker.take_ticks(clock.now()));
         }
         worker.take_orders(clock.now());
         worker.close_all(clock.now());
