@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
 
 use rustix::process::setpriority_process;
-use rustix::thread::gettid;
+use rustix::thread::{CpuSet, gettid, sched_setaffinity};
 
 use super::Worker;
 use crate::base::Clock;
@@ -19,12 +19,20 @@ fn watched<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Runs a worker on a thread of its own until its inbox says stop.
-pub(crate) fn spawn(mut worker: Worker, clock: Arc<dyn Clock>) -> io::Result<JoinHandle<()>> {
+/// Runs a worker on a thread of its own, bound to a core if one is given, until its inbox says
+/// stop.
+pub(crate) fn spawn(
+    mut worker: Worker,
+    core: Option<usize>,
+    clock: Arc<dyn Clock>,
+) -> io::Result<JoinHandle<()>> {
     let name = format!("media-{}", worker.number);
     let inbox = Arc::clone(&worker.inboxes[worker.number]);
     Builder::new().name(name).spawn(move || {
         go_first();
+        if let Some(core) = core {
+            stay_on(core);
+        }
         while !inbox.shall_stop.load(Ordering::Acquire) {
             watched(|| worker.take_packets(|| clock.now()));
             // Before the tick, in which most of them take effect.
@@ -41,6 +49,15 @@ pub(crate) fn spawn(mut worker: Worker, clock: Arc<dyn Clock>) -> io::Result<Joi
 fn go_first() {
     if let Err(error) = setpriority_process(Some(gettid()), NICE) {
         tracing::debug!(%error, "media threads keep the common priority");
+    }
+}
+
+/// Binds this thread to a core. One that cannot be had is said, and the thread runs anywhere.
+fn stay_on(core: usize) {
+    let mut only = CpuSet::new();
+    only.set(core);
+    if let Err(error) = sched_setaffinity(None, &only) {
+        tracing::warn!(core, %error, "media.cores names a core that cannot be had");
     }
 }
 
