@@ -51,10 +51,10 @@ impl Talker {
         }
         let length = rtp::write(&mut self.packet, header, &payload[..length]).expect("fits");
         // Some are lost, some come twice.
-        if self.number % 37 != 0 {
+        if !self.number.is_multiple_of(37) {
             let _ = self.socket.send_to(&self.packet[..length], self.to);
         }
-        if self.number % 41 == 0 {
+        if self.number.is_multiple_of(41) {
             let _ = self.socket.send_to(&self.packet[..length], self.to);
         }
         let mut heard = [0; 512];
