@@ -66,7 +66,9 @@ pub(crate) fn run_recorded() {
         judge("CPU", times, "x relay", Bar::AtMost(1.6));
         let lost: u64 = recorded.iter().map(|window| window.missing).sum();
         judge("packets lost", lost as f64, "packets", Bar::AtMost(0.0));
-        let gaps = taped.office.figure("tsunagu_media_recorder_missed_samples_total");
+        let gaps = taped
+            .office
+            .figure("tsunagu_media_recorder_missed_samples_total");
         judge("samples not recorded", gaps, "samples", Bar::AtMost(0.0));
         taped.end();
         plain.end();
