@@ -55,4 +55,6 @@ pub use notices::NoticeReceiver;
 pub use stats::Stats;
 
 #[cfg(test)]
+mod allocations;
+#[cfg(test)]
 mod simulation;
