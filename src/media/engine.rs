@@ -273,7 +273,7 @@ impl Engine {
                 ip: place.0,
                 since: now,
             },
-            out: Outbound::resume(state.ssrc, state.sequence, clock, now),
+            out: Outbound::resume(state.ssrc, state.sequence, clock, state.clock_hz(), now),
         };
         let mut leg = Leg::new(seed, now);
         leg.resume(state, now);

@@ -112,7 +112,11 @@ impl Filter {
         let taps = (0..length).map(|index| {
             let from_middle = index as f64 - middle;
             let place = std::f64::consts::PI * from_middle * cut_off;
-            let sinc = if from_middle == 0.0 { 1.0 } else { place.sin() / place };
+            let sinc = if from_middle == 0.0 {
+                1.0
+            } else {
+                place.sin() / place
+            };
             let window = bessel(BETA * (1.0 - (from_middle / (middle + 1.0)).powi(2)).sqrt());
             sinc * window
         });
@@ -229,7 +233,9 @@ mod tests {
             let sample = f64::from(*sample);
             [sample * sine, sample * cosine, sample * sample]
         });
-        let sums = parts.fold([0.0; 3], |sum, part| std::array::from_fn(|i| sum[i] + part[i]));
+        let sums = parts.fold([0.0; 3], |sum, part| {
+            std::array::from_fn(|i| sum[i] + part[i])
+        });
         let [sine, cosine, energy] = sums.map(|sum| sum / length);
         let tone = 2.0 * (sine * sine + cosine * cosine);
         let phase = cosine.atan2(sine) / std::f64::consts::TAU;
@@ -252,7 +258,10 @@ mod tests {
                 let gain = decibel(tone / POWER);
                 assert!(gain.abs() < 0.5, "{from:?} to {to:?}, {hz} Hz: {gain} dB");
                 let rest = decibel(rest / POWER);
-                assert!(rest < -50.0, "{from:?} to {to:?}, {hz} Hz: {rest} dB beside");
+                assert!(
+                    rest < -50.0,
+                    "{from:?} to {to:?}, {hz} Hz: {rest} dB beside"
+                );
             }
         }
     }
@@ -278,7 +287,10 @@ mod tests {
             // A turn of 100 Hz is 10 ms; a frame is two.
             let (_, _, phase) = fit(&through(from, to, 100.0, LEVEL), 100.0, to);
             let late = -phase / 100.0;
-            assert!((late - delay).abs() < 0.000_01, "{from:?} to {to:?}: {late} and {delay}");
+            assert!(
+                (late - delay).abs() < 0.000_01,
+                "{from:?} to {to:?}: {late} and {delay}"
+            );
         }
     }
 
@@ -288,7 +300,13 @@ mod tests {
             let mut resampler = Resampler::new(from, to);
             let half = from.frame() / 4;
             let loud: Vec<i16> = (0..from.frame())
-                .map(|i| if i / half % 2 == 0 { i16::MAX } else { i16::MIN })
+                .map(|i| {
+                    if i / half % 2 == 0 {
+                        i16::MAX
+                    } else {
+                        i16::MIN
+                    }
+                })
                 .collect();
             let mut heard = [0; MAX_FRAME];
             resampler.process(&loud, &mut heard);

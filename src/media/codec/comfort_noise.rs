@@ -177,14 +177,22 @@ mod tests {
     fn correlation(samples: &[i16]) -> f64 {
         let of = |a: i16, b: i16| f64::from(a) * f64::from(b);
         let alike: f64 = samples.windows(2).map(|two| of(two[0], two[1])).sum();
-        alike / samples.iter().map(|sample| of(*sample, *sample)).sum::<f64>()
+        alike
+            / samples
+                .iter()
+                .map(|sample| of(*sample, *sample))
+                .sum::<f64>()
     }
 
     #[test]
     fn the_level_is_the_payloads_at_each_rate() {
         for rate in Rate::ALL {
             for level in [30_u8, 50, 65] {
-                for payload in [&[level][..], &[level, 60, 90], &[level | 0x80, 40, 200, 127]] {
+                for payload in [
+                    &[level][..],
+                    &[level, 60, 90],
+                    &[level | 0x80, 40, 200, 127],
+                ] {
                     let model = NoiseModel::parse(payload).unwrap();
                     let heard = NoiseModel::of(&second(rate, model)).level_dbov();
                     let shown = (heard, level, rate, payload);

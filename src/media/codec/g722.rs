@@ -195,7 +195,11 @@ impl Band {
         // UPZERO
         let step = if difference == 0 { 0 } else { 128 };
         for (zero, before) in self.zeros.iter_mut().zip(&self.differences) {
-            let step = if (before ^ difference) < 0 { -step } else { step };
+            let step = if (before ^ difference) < 0 {
+                -step
+            } else {
+                step
+            };
             *zero = ((*zero * 32_640) >> 15) + step;
         }
         // DELAYA
@@ -229,7 +233,11 @@ fn saturate(value: i32) -> i32 {
 
 /// Of one's complement, as the recommendation compares.
 fn magnitude(difference: i32) -> i32 {
-    if difference < 0 { !difference } else { difference }
+    if difference < 0 {
+        !difference
+    } else {
+        difference
+    }
 }
 
 /// Steps of the quantisers before the first sample.
@@ -267,10 +275,11 @@ const FOUR_BITS: [i32; 16] = [
 /// The same by all six (QM6).
 const SIX_BITS: [i32; 64] = [
     -136, -136, -136, -136, -24_808, -21_904, -19_008, -16_704, -14_984, -13_512, -12_280, -11_192,
-    -10_232, -9_360, -8_576, -7_856, -7_192, -6_576, -6_000, -5_456, -4_944, -4_464, -4_008, -3_576,
-    -3_168, -2_776, -2_400, -2_032, -1_688, -1_360, -1_040, -728, 24_808, 21_904, 19_008, 16_704,
-    14_984, 13_512, 12_280, 11_192, 10_232, 9_360, 8_576, 7_856, 7_192, 6_576, 6_000, 5_456, 4_944,
-    4_464, 4_008, 3_576, 3_168, 2_776, 2_400, 2_032, 1_688, 1_360, 1_040, 728, 432, 136, -432, -136,
+    -10_232, -9_360, -8_576, -7_856, -7_192, -6_576, -6_000, -5_456, -4_944, -4_464, -4_008,
+    -3_576, -3_168, -2_776, -2_400, -2_032, -1_688, -1_360, -1_040, -728, 24_808, 21_904, 19_008,
+    16_704, 14_984, 13_512, 12_280, 11_192, 10_232, 9_360, 8_576, 7_856, 7_192, 6_576, 6_000,
+    5_456, 4_944, 4_464, 4_008, 3_576, 3_168, 2_776, 2_400, 2_032, 1_688, 1_360, 1_040, 728, 432,
+    136, -432, -136,
 ];
 
 /// Quantised values of the higher sub-band (QM2).

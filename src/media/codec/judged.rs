@@ -12,7 +12,11 @@ fn ffmpeg(input: &[u8], from: &[&str], to: &[&str]) -> Vec<u8> {
     let (source, target) = (folder.path().join("in"), folder.path().join("out"));
     fs::write(&source, input).unwrap();
     let mut command = Command::new("ffmpeg");
-    command.args(["-nostdin", "-v", "error"]).args(from).arg("-i").arg(&source);
+    command
+        .args(["-nostdin", "-v", "error"])
+        .args(from)
+        .arg("-i")
+        .arg(&source);
     let outcome = command.args(to).arg(&target).output();
     let outcome = outcome.expect("ffmpeg, which `scripts/set-up test` installs");
     assert!(outcome.status.success(), "{outcome:?}");
@@ -20,12 +24,17 @@ fn ffmpeg(input: &[u8], from: &[&str], to: &[&str]) -> Vec<u8> {
 }
 
 fn octets(samples: &[i16]) -> Vec<u8> {
-    samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()
+    samples
+        .iter()
+        .flat_map(|sample| sample.to_le_bytes())
+        .collect()
 }
 
 fn samples(octets: &[u8]) -> Vec<i16> {
     let pairs = octets.chunks_exact(2);
-    pairs.map(|two| i16::from_le_bytes([two[0], two[1]])).collect()
+    pairs
+        .map(|two| i16::from_le_bytes([two[0], two[1]]))
+        .collect()
 }
 
 /// As ffmpeg names G.711 at 8 kHz.
@@ -88,8 +97,14 @@ fn every_sample_encodes_as_the_tables_of_g711_say_and_as_with_ffmpeg_but_between
             let at = values.binary_search(&ours.abs()).unwrap();
             let begin = if at == 0 { 0 } else { ends[at - 1] };
             let end = if at == 127 { i32::MAX } else { ends[at] };
-            assert!((begin..=end).contains(&sample.abs()), "{codec:?}: {sample} became {ours}");
-            assert!(*ours == 0 || (*ours < 0) == (sample < 0), "{codec:?}: {sample}");
+            assert!(
+                (begin..=end).contains(&sample.abs()),
+                "{codec:?}: {sample} became {ours}"
+            );
+            assert!(
+                *ours == 0 || (*ours < 0) == (sample < 0),
+                "{codec:?}: {sample}"
+            );
             if ours == theirs {
                 continue;
             }
@@ -98,7 +113,11 @@ fn every_sample_encodes_as_the_tables_of_g711_say_and_as_with_ffmpeg_but_between
             let (near, far) = ((sample - ours).abs(), (sample - theirs).abs());
             nearer += usize::from(near <= far);
             let halfway = (ours + theirs).abs() / 2;
-            let decision = if theirs.abs() > ours.abs() { end } else { begin };
+            let decision = if theirs.abs() > ours.abs() {
+                end
+            } else {
+                begin
+            };
             let (low, high) = (halfway.min(decision) - 4, halfway.max(decision) + 4);
             assert!((low..=high).contains(&sample.abs()), "{codec:?}: {sample}");
         }
@@ -115,11 +134,15 @@ fn wide_signals() -> Vec<(&'static str, Vec<i16>)> {
     let mut entropy = Entropy::from_seed(722);
     let mut noise = |width: u64| -> Vec<i16> {
         let half = (width / 2) as i32;
-        (0..48_000).map(|_| (entropy.below(width) as i32 - half) as i16).collect()
+        (0..48_000)
+            .map(|_| (entropy.below(width) as i32 - half) as i16)
+            .collect()
     };
     let tone = |hz: f64, level: f64| -> Vec<i16> {
         let turn = hz * std::f64::consts::TAU / 16_000.0;
-        (0..48_000).map(|i| ((f64::from(i) * turn).sin() * level) as i16).collect()
+        (0..48_000)
+            .map(|i| ((f64::from(i) * turn).sin() * level) as i16)
+            .collect()
     };
     let square = |i: i32| if i / 37 % 2 == 0 { i16::MAX } else { i16::MIN };
     let voice = super::voice::sentence(crate::media::Rate::Wide, 3, 722);

@@ -87,6 +87,15 @@ impl Codec {
         }
     }
 
+    /// Octets of a millisecond, when a payload may be cut anywhere between two; `None` for codecs
+    /// whose packets are wholes.
+    pub(crate) const fn octets_a_ms(self) -> Option<usize> {
+        match self {
+            Self::Pcma | Self::Pcmu | Self::G722 => Some(8),
+            Self::Opus => None,
+        }
+    }
+
     /// The encoded form of a silent sample of G.711; of the others, whose payloads depend on what
     /// went before, a zero without meaning.
     pub fn silence(self) -> u8 {

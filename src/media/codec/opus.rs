@@ -95,7 +95,11 @@ impl OpusEncoder {
             _ => (opus::Bandwidth::Fullband, 32_000, 6_000),
         };
         // libopus leaves correction out when the voice would suffer: it is given room.
-        let usual = if terms.in_band_fec { voice + correction } else { voice };
+        let usual = if terms.in_band_fec {
+            voice + correction
+        } else {
+            voice
+        };
         // RFC 7587 §6.1: 6 to 510 kbit/s.
         let most = terms.max_bitrate.unwrap_or(usual).max(6_000);
         let bitrate = usual.min(most) as i32;
@@ -289,7 +293,10 @@ mod tests {
                     {concealed:.1} dB concealed, {corrected:.1} dB corrected"
                 );
                 // Pauses are not told of again, and nothing tells of two in a row.
-                assert!(recovered * 10 >= all * 7, "{rate:?}, {percent} %: {recovered} of {all}");
+                assert!(
+                    recovered * 10 >= all * 7,
+                    "{rate:?}, {percent} %: {recovered} of {all}"
+                );
                 assert!(corrected > concealed + 4.0, "{rate:?}, {percent} %");
             }
         }
@@ -367,7 +374,10 @@ mod tests {
             let _ = decoder.recover(&junk, &mut samples);
         }
         assert_eq!(decoder.decode(&[], &mut samples), 0);
-        assert_eq!(OpusEncoder::new(Rate::Narrow, OpusTerms::default()).encode(&[0; 77], &mut [0; 99]), 0);
+        assert_eq!(
+            OpusEncoder::new(Rate::Narrow, OpusTerms::default()).encode(&[0; 77], &mut [0; 99]),
+            0
+        );
     }
 
     #[test]

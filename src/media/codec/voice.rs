@@ -35,7 +35,10 @@ pub(crate) fn sentence(rate: Rate, seconds: usize, seed: u64) -> Vec<i16> {
             turn = turn.fract();
             let voice: f64 = match kind {
                 1 => breath * 0.1 - mouth[0].pass(breath) * 0.1,
-                _ => mouth.iter_mut().map(|resonance| resonance.pass(source)).sum(),
+                _ => mouth
+                    .iter_mut()
+                    .map(|resonance| resonance.pass(source))
+                    .sum(),
             };
             spoken.push((voice * swell * 6000.0).clamp(-30_000.0, 30_000.0) as i16);
         }

@@ -217,7 +217,9 @@ impl Worker {
             return self.finish(now, |at| tape.close(at));
         };
         self.agenda.touch(key);
-        if let Some(before) = leg.tape.replace(tape) {
+        let before = leg.tape.replace(tape);
+        leg.feed_tapes();
+        if let Some(before) = before {
             self.finish(now, |at| before.close(at));
         }
     }
@@ -232,8 +234,9 @@ impl Worker {
     }
 
     fn untape_leg(&mut self, key: usize, recording: &RecordingId, at: Timestamp) {
-        let tape = &mut self.legs[key].tape;
-        if let Some(tape) = tape.take_if(|tape| tape.recording() == recording) {
+        let leg = &mut self.legs[key];
+        if let Some(tape) = leg.tape.take_if(|tape| tape.recording() == recording) {
+            leg.feed_tapes();
             self.finish(at, |at| tape.close(at));
         }
     }
