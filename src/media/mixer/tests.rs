@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::any_rate::{Heard, Levelling, Listener, Mixer, Talker};
+use super::{Heard, Levelling, Listener, Mixer, Talker};
 use super::{Gain, LOUDEST, Place, soft_limit};
 use crate::media::{Codec, MAX_FRAME, Rate, Tone};
 

@@ -333,7 +333,7 @@ pub(crate) struct Room {
     pub(super) gains: Vec<Gains>,
     pub(super) levelling: Levelling,
     /// What is encoded once for many.
-    pub(super) outlets: Vec<Box<Outlet>>,
+    pub(super) outlets: Vec<Outlet>,
     pub(super) tapes: Vec<super::tape::RoomTape>,
 }
 
