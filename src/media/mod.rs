@@ -57,4 +57,6 @@ pub use notices::NoticeReceiver;
 pub use stats::Stats;
 
 #[cfg(test)]
+mod allocations;
+#[cfg(test)]
 mod simulation;
