@@ -88,10 +88,10 @@ impl OpusEncoder {
 
     fn configure(&mut self, terms: OpusTerms) -> opus::Result<()> {
         let (bandwidth, voice, correction) = match terms.max_playback_hz.min(self.rate.hz()) {
-            ..12_000 => (opus::Bandwidth::Narrowband, 16_000, 4_000),
-            ..16_000 => (opus::Bandwidth::Mediumband, 20_000, 4_000),
-            ..24_000 => (opus::Bandwidth::Wideband, 24_000, 4_000),
-            ..48_000 => (opus::Bandwidth::Superwideband, 28_000, 6_000),
+            0..12_000 => (opus::Bandwidth::Narrowband, 16_000, 4_000),
+            12_000..16_000 => (opus::Bandwidth::Mediumband, 20_000, 4_000),
+            16_000..24_000 => (opus::Bandwidth::Wideband, 24_000, 4_000),
+            24_000..48_000 => (opus::Bandwidth::Superwideband, 28_000, 6_000),
             _ => (opus::Bandwidth::Fullband, 32_000, 6_000),
         };
         // libopus leaves correction out when the voice would suffer: it is given room.
