@@ -39,9 +39,10 @@ mod stats;
 mod worker;
 
 pub use capture::{Capture, Captured, MAX_CAPTURED, MAX_CAPTURES};
-pub use codec::Codec;
+pub use codec::{Codec, Decoder, Encoder};
 pub use frame::{
-    CLOCK_HZ, FRAME_DURATION, FRAME_MS, FRAME_SAMPLES, Frame, MAX_PACKET_SAMPLES, SILENCE,
+    CLOCK_HZ, FRAME_DURATION, FRAME_MS, FRAME_SAMPLES, Frame, MAX_FRAME, MAX_PACKET_SAMPLES, Rate,
+    SILENCE,
 };
 pub use sound::{Library, Sound, SoundError};
 pub use tone::Tone;
@@ -54,5 +55,7 @@ pub use notice::Notice;
 pub use notices::NoticeReceiver;
 pub use stats::Stats;
 
+#[cfg(test)]
+mod allocations;
 #[cfg(test)]
 mod simulation;

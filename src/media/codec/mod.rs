@@ -1,10 +1,20 @@
-//! Codecs of the telephone network. So far G.711; each codec is one file.
+//! Codecs of the telephone network; each codec is one file.
+//!
+//! A [`Decoder`] belongs to one stream that comes in, an [`Encoder`] to one that goes out: all but
+//! G.711 remember what went before.
 
+mod decoder;
+mod encoder;
 mod g711;
+
+pub use decoder::Decoder;
+pub use encoder::Encoder;
 
 use serde::{Deserialize, Serialize};
 
-/// An audio codec; 8 kHz, one byte a sample.
+use super::{CLOCK_HZ, Rate};
+
+/// An audio codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Codec {
@@ -38,6 +48,28 @@ impl Codec {
         match self {
             Self::Pcma => 8,
             Self::Pcmu => 0,
+        }
+    }
+
+    /// RTP clock, Hz; not always the sampling rate (RFC 3551 §4.5.2, RFC 7587 §4.1).
+    pub const fn clock_hz(self) -> u32 {
+        match self {
+            Self::Pcma | Self::Pcmu => CLOCK_HZ,
+        }
+    }
+
+    /// The rate its samples have inside the switch.
+    pub const fn rate(self) -> Rate {
+        match self {
+            Self::Pcma | Self::Pcmu => Rate::Narrow,
+        }
+    }
+
+    /// Octets of a millisecond, when any part of a payload stands for itself; `None` for codecs
+    /// whose packets are wholes.
+    pub(crate) const fn octets_a_ms(self) -> Option<usize> {
+        match self {
+            Self::Pcma | Self::Pcmu => Some(8),
         }
     }
 
