@@ -100,8 +100,18 @@ impl MasterKey {
             salt: [0; 14],
         };
         let (key, salt) = (self.suite.key_octets(), self.suite.salt_octets());
-        derive(self.key(), self.salt(), labels.cipher, &mut keys.cipher[..key]);
-        derive(self.key(), self.salt(), labels.authentication, &mut keys.authentication);
+        derive(
+            self.key(),
+            self.salt(),
+            labels.cipher,
+            &mut keys.cipher[..key],
+        );
+        derive(
+            self.key(),
+            self.salt(),
+            labels.authentication,
+            &mut keys.authentication,
+        );
         derive(self.key(), self.salt(), labels.salt, &mut keys.salt[..salt]);
         keys
     }
@@ -208,7 +218,9 @@ mod tests {
     #[test]
     fn key_stream_of_rfc_3711() {
         let key = counter_mode(&hex("2B7E151628AED2A6ABF7158809CF4F3C"));
-        let counter = hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD0000").try_into().expect("16");
+        let counter = hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD0000")
+            .try_into()
+            .expect("16");
         let mut stream = vec![0; 0xff02 * 16];
         key_stream(&key, counter, &mut stream);
         for (block, expected) in [

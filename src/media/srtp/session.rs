@@ -80,7 +80,10 @@ impl Session {
     fn receive_by(&mut self, key: &MasterKey) {
         let before = self.keys.receive.clone();
         let is_heard = self.receiving.is_heard();
-        if let Some((_, former)) = self.former.take_if(|(former, _)| former == key && !is_heard) {
+        if let Some((_, former)) = self
+            .former
+            .take_if(|(former, _)| former == key && !is_heard)
+        {
             // The far end thinks better of a key it never used.
             self.receiving = former;
             return;
@@ -101,11 +104,7 @@ impl Session {
     }
 
     /// Protects a compound RTCP packet where it lies.
-    pub fn protect_rtcp(
-        &mut self,
-        buffer: &mut [u8],
-        length: usize,
-    ) -> Result<usize, Unsent> {
+    pub fn protect_rtcp(&mut self, buffer: &mut [u8], length: usize) -> Result<usize, Unsent> {
         self.sending.protect_rtcp(buffer, length)
     }
 

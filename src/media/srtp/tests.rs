@@ -154,7 +154,9 @@ fn libsrtp_and_we_say_the_same() {
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let words: Vec<&str> = line.split(' ').collect();
         if words[0] == "suite" {
-            let suite = Suite::ALL.into_iter().find(|suite| format!("{suite:?}") == words[1]);
+            let suite = Suite::ALL
+                .into_iter()
+                .find(|suite| format!("{suite:?}") == words[1]);
             let key = MasterKey::new(suite.expect("suite"), &hex(words[2])).expect("key");
             // libsrtp counts reports from 1 on.
             let ours = Protector::new(&key).at((0, 1), 1);
@@ -197,7 +199,10 @@ fn a_changed_packet_is_refused_and_the_next_is_not() {
         let plain = opened(&mut unprotector, &next).expect("unharmed");
         assert_eq!(plain, rtp_packet(7, 0, &[2; 160]), "{suite:?}");
         let in_the_clear = rtp_packet(7, 1, &[2; 160]);
-        assert_eq!(opened(&mut unprotector, &in_the_clear), Err(Refusal::Forged));
+        assert_eq!(
+            opened(&mut unprotector, &in_the_clear),
+            Err(Refusal::Forged)
+        );
         let mut other = Unprotector::new(&self::key(suite, 2));
         assert_eq!(opened(&mut other, &next), Err(Refusal::Forged));
     }
@@ -215,7 +220,9 @@ fn a_changed_report_is_refused_and_each_is_taken_once() {
         for at in 0..first.len() {
             let mut changed = first.clone();
             changed[at] ^= 0x10;
-            unprotector.unprotect_rtcp(&mut changed).expect_err("changed");
+            unprotector
+                .unprotect_rtcp(&mut changed)
+                .expect_err("changed");
         }
         for cut in 0..first.len() {
             let mut cut = first[..cut].to_vec();
@@ -322,13 +329,23 @@ fn the_old_key_is_good_until_the_first_packet_of_the_new_one() {
         assert_eq!(session.rekey(keys(suite, 1, 3)), Rekeyed::Kept);
         let late = sealed(&mut old, &rtp_packet(7, 1, &[9; 50]));
         let later = sealed(&mut old, &rtp_packet(7, 2, &[9; 50]));
-        assert_eq!(hear(&mut session, &late).expect("still good"), rtp_packet(7, 1, &[9; 50]));
+        assert_eq!(
+            hear(&mut session, &late).expect("still good"),
+            rtp_packet(7, 1, &[9; 50])
+        );
         assert_eq!(hear(&mut session, &late), Err(Refusal::Replayed));
         // RFC 3711 §3.3.1: the rollover counter goes on over a new key.
         let mut new = Protector::new(&key(suite, 3)).at((7, 0x1_0003), 0);
         let packet = sealed(&mut new, &rtp_packet(7, 3, &[9; 50]));
-        assert_eq!(hear(&mut session, &packet).expect("new"), rtp_packet(7, 3, &[9; 50]));
-        assert_eq!(hear(&mut session, &later), Err(Refusal::Forged), "{suite:?}");
+        assert_eq!(
+            hear(&mut session, &packet).expect("new"),
+            rtp_packet(7, 3, &[9; 50])
+        );
+        assert_eq!(
+            hear(&mut session, &later),
+            Err(Refusal::Forged),
+            "{suite:?}"
+        );
         // The same keys offered again change nothing.
         assert_eq!(session.rekey(keys(suite, 1, 3)), Rekeyed::Kept);
         assert_eq!(hear(&mut session, &packet), Err(Refusal::Replayed));
@@ -488,7 +505,10 @@ fn run(seed: u64) {
                         changed[at] ^= 1 << entropy.below(8);
                     }
                 }
-                assert!(hear(&mut session, &changed).is_err(), "a changed packet was believed");
+                assert!(
+                    hear(&mut session, &changed).is_err(),
+                    "a changed packet was believed"
+                );
                 let _ = session.unprotect_rtcp(&mut changed);
             }
             _ if !way.is_empty() => {

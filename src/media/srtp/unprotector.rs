@@ -155,7 +155,10 @@ impl Unprotector {
         let flagged = word(beside, 0).ok_or(Refusal::Malformed)?;
         let ssrc = word(packet, 4).ok_or(Refusal::Malformed)?;
         let index = u64::from(flagged & !ENCRYPTED);
-        if self.known(ssrc)?.is_some_and(|known| !known.rtcp.is_new(index)) {
+        if self
+            .known(ssrc)?
+            .is_some_and(|known| !known.rtcp.is_new(index))
+        {
             return Err(Refusal::Replayed);
         }
         let mut sealing = Sealing {
@@ -196,7 +199,11 @@ impl Unprotector {
 
     /// The stream of an SSRC, when it has one.
     fn known(&self, ssrc: u32) -> Result<Option<&Stream>, Refusal> {
-        let known = self.streams.iter().flatten().find(|known| known.ssrc == ssrc);
+        let known = self
+            .streams
+            .iter()
+            .flatten()
+            .find(|known| known.ssrc == ssrc);
         match known {
             None if self.gone.contains(&Some(ssrc)) => Err(Refusal::Replayed),
             known => Ok(known),
