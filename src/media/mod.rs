@@ -13,6 +13,7 @@ pub mod mixer;
 pub mod recorder;
 pub mod rtcp;
 pub mod rtp;
+pub mod srtp;
 
 mod capture;
 mod codec;
