@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::base::Timestamp;
-use crate::media::resample::Resampler;
 use crate::media::codec::OpusTerms;
+use crate::media::resample::Resampler;
 use crate::media::{Codec, Encoder, MAX_FRAME, Rate};
 
 /// Octets of the longest frame of any codec: Opus, RFC 6716 §3.2.1.
