@@ -35,6 +35,16 @@ impl Ear {
         &mut self.jitter
     }
 
+    /// Packets that came too late to be heard.
+    pub(super) fn late(&self) -> u64 {
+        self.jitter.stats().late
+    }
+
+    /// How long a packet waits in the buffer.
+    pub(super) fn depth_ms(&self) -> f32 {
+        jitter::DEPTH_SAMPLES as f32 / 8.0
+    }
+
     /// Takes the voice of this tick out of the buffer.
     pub(super) fn tick(&mut self) {
         let popped = self.jitter.pop(&mut self.voice[..self.frame]);
