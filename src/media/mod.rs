@@ -14,6 +14,7 @@ pub mod quality;
 pub mod recorder;
 pub mod rtcp;
 pub mod rtp;
+pub mod srtp;
 
 mod capture;
 mod codec;
