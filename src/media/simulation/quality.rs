@@ -47,8 +47,11 @@ fn measured(notices: &[Notice], wanted: LegId) -> Vec<MediaSummary> {
     notices.iter().filter_map(of).collect()
 }
 
-/// What was told of missing sound: `Ok` for an end.
-fn outages(notices: &[Notice]) -> Vec<(LegId, Way, Result<Duration, (Deafness, String)>)> {
+/// An outage, or `Ok` how long it was at its end.
+type Told = (LegId, Way, Result<Duration, (Deafness, String)>);
+
+/// What was told of missing sound.
+fn outages(notices: &[Notice]) -> Vec<Told> {
     let of = |notice: &Notice| match notice {
         Notice::AudioLost { leg, outage } => {
             let why = (outage.cause(), outage.words());
