@@ -87,6 +87,14 @@ impl Codec {
         }
     }
 
+    /// Whether a payload depends on those before it, so that encoders cannot take turns.
+    pub(crate) const fn has_memory(self) -> bool {
+        match self {
+            Self::Pcma | Self::Pcmu => false,
+            Self::G722 | Self::Opus => true,
+        }
+    }
+
     /// Octets of a millisecond, when a payload may be cut anywhere between two; `None` for codecs
     /// whose packets are wholes.
     pub(crate) const fn octets_a_ms(self) -> Option<usize> {
