@@ -73,6 +73,13 @@ impl Codec {
         }
     }
 
+    /// Whether a payload can be decoded without those before it.
+    pub(crate) const fn is_stateless(self) -> bool {
+        match self {
+            Self::Pcma | Self::Pcmu => true,
+        }
+    }
+
     /// The encoded form of a silent sample.
     pub fn silence(self) -> u8 {
         match self {
