@@ -97,7 +97,8 @@ impl Engine {
             inbox.seen.store(now.as_micros(), Ordering::Relaxed);
         }
         engine.0.recordings.tell_recovered(recovered);
-        engine.crew().start(workers, &clock)?;
+        let cores = &engine.0.config.cores;
+        engine.crew().start(workers, cores, &clock)?;
         Ok(engine)
     }
 

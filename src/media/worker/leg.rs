@@ -73,6 +73,8 @@ pub(super) struct Inbound {
 pub(super) struct Given {
     pub(super) play: Option<Player>,
     pub(super) music: Option<Player>,
+    /// What came to its end in a tick, where nothing is freed; gone with the next order.
+    pub(super) spent: Option<Player>,
     pub(super) echo: bool,
 }
 
@@ -204,6 +206,7 @@ impl Leg {
         Member {
             format: self.flow.as_ref().map(|flow| (flow.codec, flow.ptime_ms)),
             own,
+            ..Member::new(self.id)
         }
     }
 

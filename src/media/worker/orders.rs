@@ -74,6 +74,7 @@ impl Worker {
     fn leg_command(&mut self, command: Command, key: usize, room: Option<usize>, now: Timestamp) {
         self.agenda.touch(key);
         let leg = &mut self.legs[key];
+        leg.own.spent = None;
         match command {
             Command::Checkpoint { .. } => {
                 let notice = Notice::LegCheckpoint {

@@ -1,6 +1,7 @@
 //! Carries the graph's plan into the legs.
 
 use super::Worker;
+use super::player::Player;
 use crate::media::Notice;
 use crate::media::graph::{Hears, hears};
 
@@ -71,7 +72,8 @@ impl Worker {
         let Some(leg) = self.legs.get_mut(key) else {
             return;
         };
-        let Some(play) = leg.own.play.take().and_then(|player| player.play()) else {
+        leg.own.spent = leg.own.play.take();
+        let Some(play) = leg.own.spent.as_ref().and_then(Player::play) else {
             return;
         };
         let notice = Notice::PlayDone {
