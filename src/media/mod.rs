@@ -44,7 +44,7 @@ pub use frame::{
     CLOCK_HZ, FRAME_DURATION, FRAME_MS, FRAME_SAMPLES, Frame, MAX_FRAME, MAX_PACKET_SAMPLES, Rate,
     SILENCE,
 };
-pub use sound::{Library, Sound, SoundError};
+pub use sound::{Library, Rendering, Sound, SoundError};
 pub use tone::Tone;
 
 pub use command::{Command, Full, LegFlow, LegPorts, LegState, MediaError, PlayId, Tape};

@@ -81,7 +81,9 @@ impl Conversion {
 
 /// Puts the samples from `first` on into `around`.
 fn fill(around: &mut [f32], samples: &[i16], first: i64, sample: impl Fn(i64) -> i16) {
-    let inside = usize::try_from(first).ok().and_then(|first| samples.get(first..));
+    let inside = usize::try_from(first)
+        .ok()
+        .and_then(|first| samples.get(first..));
     match inside.and_then(|rest| rest.get(..around.len())) {
         Some(inside) => {
             for (place, sample) in around.iter_mut().zip(inside) {
@@ -152,7 +154,10 @@ mod tests {
     }
 
     fn level_db(samples: &[i16]) -> f64 {
-        let energy: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+        let energy: f64 = samples
+            .iter()
+            .map(|sample| f64::from(*sample).powi(2))
+            .sum();
         10.0 * (energy / samples.len() as f64).max(1e-3).log10()
     }
 
@@ -177,7 +182,11 @@ mod tests {
 
     #[test]
     fn what_the_lower_rate_cannot_hold_is_gone() {
-        for (from, to, hz) in [(48_000, 8000, 4600.0), (44_100, 8000, 6000.0), (48_000, 16_000, 9200.0)] {
+        for (from, to, hz) in [
+            (48_000, 8000, 4600.0),
+            (44_100, 8000, 6000.0),
+            (48_000, 16_000, 9200.0),
+        ] {
             let source = tone(hz, from, 10_000.0);
             let got = Conversion::new(from, to).convert(&source, 0..to as usize / 5);
             let distance = level_db(&source) - level_db(&got);
@@ -192,7 +201,10 @@ mod tests {
         let conversion = Conversion::new(44_100, 16_000);
         let whole = conversion.convert(&source, 0..1600);
         assert_eq!(conversion.convert(&source, 320..640), whole[320..640]);
-        assert_eq!(Conversion::new(8000, 8000).convert(&source, 7..9), source[7..9]);
+        assert_eq!(
+            Conversion::new(8000, 8000).convert(&source, 7..9),
+            source[7..9]
+        );
         assert_eq!(conversion.convert(&[], 0..2), [0, 0]);
     }
 }

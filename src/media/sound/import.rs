@@ -123,10 +123,20 @@ fn read_samples(source: File, ending: Option<&str>) -> Result<(u32, Vec<i16>), P
     }
     let probe = symphonia::default::get_probe();
     let mut format = probe
-        .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
+        .probe(
+            &hint,
+            stream,
+            FormatOptions::default(),
+            MetadataOptions::default(),
+        )
         .map_err(|_| "is no sound file that is known here")?;
-    let track = format.default_track(TrackType::Audio).ok_or("has no sound in it")?;
-    let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
+    let track = format
+        .default_track(TrackType::Audio)
+        .ok_or("has no sound in it")?;
+    let parameters = track
+        .codec_params
+        .as_ref()
+        .and_then(|parameters| parameters.audio());
     let mut reader = Reader::new(parameters.ok_or("has no sound in it")?)?;
     let id = track.id;
     while let Some(packet) = next_packet(format.as_mut())? {
@@ -155,7 +165,9 @@ struct Reader {
 
 impl Reader {
     fn new(parameters: &AudioCodecParameters) -> Result<Self, Problem> {
-        let hz = parameters.sample_rate.ok_or("does not say its sampling rate")?;
+        let hz = parameters
+            .sample_rate
+            .ok_or("does not say its sampling rate")?;
         if !(*RATES.start()..=MAX_HZ).contains(&hz) {
             return Err(Problem::Wrong(format!("has {hz} samples a second")));
         }
@@ -186,7 +198,10 @@ impl Reader {
         if self.samples.is_empty() {
             return Err("is empty".into());
         }
-        let scaled = self.samples.iter().map(|sample| (sample * 32_768.0).round() as i16);
+        let scaled = self
+            .samples
+            .iter()
+            .map(|sample| (sample * 32_768.0).round() as i16);
         let samples: Vec<i16> = scaled.collect();
         let highest = *RATES.end();
         if self.hz <= highest {
@@ -210,7 +225,6 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::media::Tone;
 
     /// A second and a third of something that is nowhere like itself: a sweep from 300 Hz on.
     fn sweep(hz: u32, channels: usize) -> Vec<i16> {
@@ -221,7 +235,9 @@ mod tests {
             let swell = (t / 0.05).min((1.333 - t) / 0.05).clamp(0.0, 1.0);
             (8000.0 * swell * angle.sin()).round() as i16
         };
-        (0..hz * 4 / 3).flat_map(|n| vec![sample(n); channels]).collect()
+        (0..hz * 4 / 3)
+            .flat_map(|n| vec![sample(n); channels])
+            .collect()
     }
 
     fn write(path: &Path, hz: u32, channels: u16, samples: &[i16]) {
@@ -232,16 +248,23 @@ mod tests {
             sample_format: hound::SampleFormat::Int,
         };
         let mut writer = hound::WavWriter::create(path, spec).unwrap();
-        samples.iter().for_each(|sample| writer.write_sample(*sample).unwrap());
+        samples
+            .iter()
+            .for_each(|sample| writer.write_sample(*sample).unwrap());
         writer.finalize().unwrap();
     }
 
     /// A file that ffmpeg makes of the sweep.
     fn encoded(folder: &Path, hz: u32, ending: &str, options: &[&str]) -> PathBuf {
-        let (source, target) = (folder.join("source.wav"), folder.join(format!("made.{ending}")));
+        let (source, target) = (
+            folder.join("source.wav"),
+            folder.join(format!("made.{ending}")),
+        );
         write(&source, hz, 2, &sweep(hz, 2));
         let mut ffmpeg = Command::new("ffmpeg");
-        ffmpeg.args(["-nostdin", "-v", "error", "-y", "-i"]).arg(&source);
+        ffmpeg
+            .args(["-nostdin", "-v", "error", "-y", "-i"])
+            .arg(&source);
         let outcome = ffmpeg.args(options).arg(&target).output();
         let outcome = outcome.expect("ffmpeg, which `scripts/set-up test` installs");
         assert!(outcome.status.success(), "{outcome:?}");
@@ -249,7 +272,11 @@ mod tests {
     }
 
     fn db(samples: impl Iterator<Item = f64>) -> f64 {
-        10.0 * samples.map(|sample| sample * sample).sum::<f64>().max(1e-3).log10()
+        10.0 * samples
+            .map(|sample| sample * sample)
+            .sum::<f64>()
+            .max(1e-3)
+            .log10()
     }
 
     /// How far what was read is from the original, dB; and that it is neither shifted nor longer.
@@ -257,7 +284,10 @@ mod tests {
         let original = sweep(hz, 1);
         let longer = sound.samples().len() as i64 - original.len() as i64;
         // Padded to whole frames.
-        assert!((0..(hz / 50) as i64 + slack as i64).contains(&longer), "{longer} longer");
+        assert!(
+            (0..(hz / 50) as i64 + slack as i64).contains(&longer),
+            "{longer} longer"
+        );
         let difference = |shift: i64| {
             let pairs = original.iter().enumerate().filter_map(|(n, sample)| {
                 let place = usize::try_from(n as i64 + shift).ok()?;
@@ -291,7 +321,10 @@ mod tests {
             assert_eq!((sound.hz(), sound.name()), (hz, "made"));
             let distance = distance(&sound, hz, 0);
             println!("{hz} Hz {ending} {options:?}: {distance:.1} dB");
-            assert!(distance > least, "{hz} Hz {ending} {options:?}: {distance:.1} dB");
+            assert!(
+                distance > least,
+                "{hz} Hz {ending} {options:?}: {distance:.1} dB"
+            );
         }
     }
 
@@ -303,7 +336,11 @@ mod tests {
         write(&path, 96_000, 2, &stereo);
         let sound = read(&path).unwrap();
         assert_eq!((sound.hz(), sound.frames()), (48_000, 50));
-        assert!(sound.samples()[100..47_900].iter().all(|sample| (5999..=6001).contains(sample)));
+        assert!(
+            sound.samples()[100..47_900]
+                .iter()
+                .all(|sample| (5999..=6001).contains(sample))
+        );
     }
 
     #[test]
@@ -313,7 +350,11 @@ mod tests {
         let whole = encoded(folder.path(), 16_000, "flac", &[]);
         let whole = std::fs::read(whole).unwrap();
         std::fs::write(path("cut.flac"), &whole[..whole.len() / 2]).unwrap();
-        std::fs::write(path("text.wav"), b"not a wav file at all, but long enough to look at").unwrap();
+        std::fs::write(
+            path("text.wav"),
+            b"not a wav file at all, but long enough to look at",
+        )
+        .unwrap();
         std::fs::write(path("nothing.mp3"), b"").unwrap();
         std::fs::write(path("noise.mp3"), [0x5a; 5000]).unwrap();
         write(&path("empty.wav"), 8000, 1, &[]);
@@ -331,7 +372,10 @@ mod tests {
         ] {
             let error = read(&path(name)).unwrap_err().to_string();
             println!("{error}");
-            assert!(error.contains(part) && error.contains(name), "{name}: {error}");
+            assert!(
+                error.contains(part) && error.contains(name),
+                "{name}: {error}"
+            );
         }
     }
 

@@ -100,8 +100,15 @@ impl Library {
 /// The name of the sound in a file, if it looks like one.
 fn sound_name(path: &Path) -> Option<String> {
     let ending = path.extension()?.to_str()?;
-    let is_sound = ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending));
-    is_sound.then(|| path.file_stem().unwrap_or_default().to_string_lossy().into())
+    let is_sound = ENDINGS
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(ending));
+    is_sound.then(|| {
+        path.file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into()
+    })
 }
 
 /// What [`built_in`] makes.
@@ -175,7 +182,11 @@ mod tests {
         let errors = Library::load(directory.path()).unwrap_err();
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(errors.len(), 4, "{errors:?}");
-        assert!(errors.iter().any(|error| error.contains("both the sound \"c\"")));
+        assert!(
+            errors
+                .iter()
+                .any(|error| error.contains("both the sound \"c\""))
+        );
         assert!(Library::load(&directory.path().join("none")).is_err());
         let names = Library::list(directory.path()).unwrap();
         assert_eq!(names, ["a", "b", "busy", "c", "ringback", "tone-1004"]);

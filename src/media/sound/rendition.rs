@@ -139,14 +139,18 @@ impl Pen {
             return true;
         }
         if !self.encoder.codec().is_stateless() {
-            let _ = rendition.again.set(self.encode(sound, 0, SETTLED.min(sound.frames)));
+            let _ = rendition
+                .again
+                .set(self.encode(sound, 0, SETTLED.min(sound.frames)));
         }
         false
     }
 
     fn encode(&mut self, sound: &Sound, first: usize, count: usize) -> Second {
         let length = self.encoder.rate().frame();
-        let samples = self.conversion.convert(&sound.samples, first * length..(first + count) * length);
+        let samples = self
+            .conversion
+            .convert(&sound.samples, first * length..(first + count) * length);
         let mut second = Second::default();
         // Twice a frame of 16-bit samples: no codec makes more of it than there was.
         let mut payload = [0; 2 * MAX_FRAME];
