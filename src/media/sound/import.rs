@@ -1,11 +1,12 @@
-//! Reads sound files: WAV, MP3, FLAC, and Vorbis in Ogg, at any rate, with any channels.
+//! Reads sound files: WAV, MP3, FLAC, and Vorbis or Opus in Ogg, at any rate, with any channels.
 //!
-//! What an encoder puts before and after the sound (MP3, Vorbis) is left out; channels are
+//! What an encoder puts before and after the sound (MP3, Vorbis, Opus) is left out; channels are
 //! mixed down to one; loudness stays as it is.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as Symphonia;
 use symphonia::core::formats::probe::Hint;
@@ -16,9 +17,10 @@ use symphonia::core::packet::Packet;
 
 use super::conversion::Conversion;
 use super::{RATES, Sound};
+use crate::media::{Codec, Decoder};
 
 /// Endings of the files that are taken for sounds.
-pub(super) const ENDINGS: [&str; 5] = ["wav", "mp3", "flac", "ogg", "oga"];
+pub(super) const ENDINGS: [&str; 6] = ["wav", "mp3", "flac", "ogg", "oga", "opus"];
 
 /// Longest sound, in seconds.
 const MAX_SECONDS: usize = 600;
@@ -38,7 +40,7 @@ pub enum SoundError {
     },
     /// The file is none that we can read.
     #[error(
-        "{}: {why}; WAV, MP3, FLAC and Ogg (Vorbis) are read: \
+        "{}: {why}; WAV, MP3, FLAC and Ogg (Vorbis, Opus) are read: \
          ffmpeg -i {} -ac 1 OUT.wav",
         path.display(), path.display()
     )]
@@ -156,11 +158,16 @@ fn next_packet(format: &mut dyn FormatReader) -> Result<Option<Packet>, Problem>
 
 /// A file's sound on its way into samples.
 struct Reader {
-    decoder: Box<dyn AudioDecoder>,
+    decoder: Decoding,
     hz: u32,
     samples: Vec<f32>,
     /// Channels of one packet.
     planes: Vec<Vec<f32>>,
+}
+
+enum Decoding {
+    Opus(Opus),
+    Symphonia(Box<dyn AudioDecoder>),
 }
 
 impl Reader {
@@ -171,8 +178,13 @@ impl Reader {
         if !(*RATES.start()..=MAX_HZ).contains(&hz) {
             return Err(Problem::Wrong(format!("has {hz} samples a second")));
         }
-        let codecs = symphonia::default::get_codecs();
-        let decoder = codecs.make_audio_decoder(parameters, &AudioDecoderOptions::default())?;
+        let decoder = if parameters.codec == CODEC_ID_OPUS {
+            Decoding::Opus(Opus::new(parameters.extra_data.as_deref())?)
+        } else {
+            let codecs = symphonia::default::get_codecs();
+            let options = AudioDecoderOptions::default();
+            Decoding::Symphonia(codecs.make_audio_decoder(parameters, &options)?)
+        };
         Ok(Self {
             decoder,
             hz,
@@ -182,12 +194,17 @@ impl Reader {
     }
 
     fn take(&mut self, packet: &Packet) -> Result<(), Problem> {
-        let decoded = self.decoder.decode(packet)?;
-        if decoded.spec().rate() != self.hz {
-            return Err("changes its sampling rate on the way".into());
+        match &mut self.decoder {
+            Decoding::Opus(opus) => opus.decode(packet, &mut self.samples)?,
+            Decoding::Symphonia(decoder) => {
+                let decoded = decoder.decode(packet)?;
+                if decoded.spec().rate() != self.hz {
+                    return Err("changes its sampling rate on the way".into());
+                }
+                decoded.copy_to_vecs_planar::<f32>(&mut self.planes);
+                mix_down(&self.planes, &mut self.samples);
+            }
         }
-        decoded.copy_to_vecs_planar::<f32>(&mut self.planes);
-        mix_down(&self.planes, &mut self.samples);
         if self.samples.len() > MAX_SECONDS * self.hz as usize {
             return Err(Problem::Long);
         }
@@ -219,6 +236,53 @@ fn mix_down(planes: &[Vec<f32>], samples: &mut Vec<f32>) {
     let share = 1.0 / planes.len().max(1) as f32;
     samples.extend((0..frames).map(|n| planes.iter().map(|plane| plane[n]).sum::<f32>() * share));
 }
+
+/// Opus in Ogg (RFC 7845), which symphonia unpacks and we decode.
+struct Opus {
+    decoder: Decoder,
+    gain: f32,
+    /// Samples before the sound (§4.2) that are still to come.
+    skip: usize,
+}
+
+impl Opus {
+    /// From the identification header (§5.1).
+    fn new(header: Option<&[u8]>) -> Result<Self, Problem> {
+        let header = header.and_then(|header| header.first_chunk::<19>());
+        let header = header.ok_or("has no Opus header")?;
+        // Family 0 is one stream, mono or stereo; our decoder mixes it down (RFC 6716 §2.1.2).
+        if header[18] != 0 {
+            return Err("has more than two channels".into());
+        }
+        let gain = i16::from_le_bytes([header[16], header[17]]);
+        Ok(Self {
+            decoder: Decoder::new(Codec::Opus),
+            gain: 10f32.powf(f32::from(gain) / 256.0 / 20.0),
+            skip: u16::from_le_bytes([header[10], header[11]]).into(),
+        })
+    }
+
+    fn decode(&mut self, packet: &Packet, samples: &mut Vec<f32>) -> Result<(), Problem> {
+        let mut decoded = [0; OPUS_PACKET];
+        let length = self.decoder.decode(&packet.data, &mut decoded);
+        if length == 0 {
+            return Err("malformed Opus packet".into());
+        }
+        let skipped = self.skip.min(length);
+        self.skip -= skipped;
+        let end = length
+            .saturating_sub(packet.trim_end.get() as usize)
+            .max(skipped);
+        let scaled = decoded[skipped..end]
+            .iter()
+            .map(|sample| f32::from(*sample) / 32_768.0);
+        samples.extend(scaled.map(|sample| sample * self.gain));
+        Ok(())
+    }
+}
+
+/// Samples of the longest Opus packet, 120 ms (RFC 6716 §2.1.4).
+const OPUS_PACKET: usize = 5760;
 
 #[cfg(test)]
 mod tests {
@@ -303,7 +367,7 @@ mod tests {
     #[test]
     fn every_format_is_read_as_it_was_without_a_shift() {
         let folder = tempfile::tempdir().unwrap();
-        let cases: [(u32, &str, &[&str], f64); 11] = [
+        let cases: [(u32, &str, &[&str], f64); 13] = [
             (8000, "wav", &[], 90.0),
             (44_100, "wav", &["-c:a", "pcm_s24le"], 85.0),
             (48_000, "wav", &["-c:a", "pcm_f32le"], 85.0),
@@ -315,6 +379,13 @@ mod tests {
             (16_000, "mp3", &["-b:a", "48k"], 20.0),
             (44_100, "ogg", &["-c:a", "libvorbis", "-q:a", "4"], 15.0),
             (16_000, "ogg", &["-c:a", "libvorbis", "-q:a", "4"], 15.0),
+            (48_000, "opus", &["-c:a", "libopus", "-b:a", "64k"], 15.0),
+            (
+                48_000,
+                "ogg",
+                &["-c:a", "libopus", "-b:a", "96k", "-ac", "1"],
+                15.0,
+            ),
         ];
         for (hz, ending, options, least) in cases {
             let sound = read(&encoded(folder.path(), hz, ending, options)).unwrap();
@@ -382,7 +453,7 @@ mod tests {
     #[test]
     fn a_flipped_octet_anywhere_is_an_error_or_a_sound_and_never_a_panic() {
         let folder = tempfile::tempdir().unwrap();
-        for ending in ["wav", "flac", "mp3", "ogg"] {
+        for ending in ["wav", "flac", "mp3", "ogg", "opus"] {
             let made = encoded(folder.path(), 48_000, ending, &["-t", "0.2"]);
             let whole = std::fs::read(&made).unwrap();
             let broken = folder.path().join(format!("broken.{ending}"));

@@ -48,7 +48,7 @@ impl Sound {
             frames,
             renditions: Default::default(),
         };
-        for codec in Codec::ALL.into_iter().filter(|codec| codec.is_stateless()) {
+        for codec in Codec::ALL.into_iter().filter(|codec| !codec.has_memory()) {
             sound.renditions[place(codec)] = Rendition::of(&sound, codec).into();
         }
         sound

@@ -60,7 +60,7 @@ impl Rendition {
             return false;
         };
         let (frame, length) = (frame % FRAMES_A_SECOND, codec.rate().frame());
-        if codec.is_stateless() {
+        if !codec.has_memory() {
             let payload = second.frame(frame);
             return payload.is_some_and(|payload| codec.decode(payload, samples) == length);
         }
@@ -138,7 +138,7 @@ impl Pen {
             }
             return true;
         }
-        if !self.encoder.codec().is_stateless() {
+        if self.encoder.codec().has_memory() {
             let _ = rendition
                 .again
                 .set(self.encode(sound, 0, SETTLED.min(sound.frames)));
@@ -160,7 +160,7 @@ impl Pen {
             second.ends.push(second.octets.len() as u32);
         }
         second.octets.shrink_to_fit();
-        if !self.encoder.codec().is_stateless() {
+        if self.encoder.codec().has_memory() {
             second.samples = samples;
         }
         second
