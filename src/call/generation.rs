@@ -12,6 +12,7 @@ use crate::media::Library;
 use crate::sip::Flow;
 use crate::sip::auth::{Ha1, Offers};
 use crate::sip::ua::Terms;
+use crate::trunk::profile::MediaTerms;
 use crate::trunk::{CallerIds, CallerRights, Numbers, Redirects, Trunk};
 use crate::waiting::LineConfig;
 
@@ -88,6 +89,8 @@ pub struct Phone {
     pub shows: CallerRights,
     /// What becomes of a redirection (call forwarding) by it.
     pub redirects: Redirects,
+    /// Codecs, packets, keys.
+    pub media: MediaTerms,
 }
 
 /// How transfers are carried out.

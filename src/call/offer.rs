@@ -106,7 +106,9 @@ fn answer(leg: &Leg, body: &[u8]) -> Result<(Description, Negotiated), u16> {
     if let (Some(answer), Some(before)) = (sdp::answer_removed(local, &offer), &leg.negotiated) {
         return Ok((answer, removed(before)));
     }
-    sdp::answer(local, &offer).map_err(|refusal| refusal.status())
+    // What both still have stays: another codec would have to be transcoded for the other side.
+    let spoken = leg.negotiated.as_ref().map(|agreed| agreed.codec);
+    sdp::answer(local, &offer, spoken).map_err(|refusal| refusal.status())
 }
 
 /// Their stream is gone until they offer one again (RFC 3264 §8.2): for the call that is a hold.

@@ -53,7 +53,7 @@ impl Core {
             let target = Placed {
                 to: None,
                 routes: binding.path.clone(),
-                media: None,
+                media: generation.media_of(None, phone).cloned(),
                 uri: binding.contact.clone(),
                 here,
                 next_hop,
@@ -196,7 +196,8 @@ impl Core {
     fn place(&mut self, hands: &mut Hands<'_>, target: Placed) -> Result<LegId, u16> {
         let id = hands.ids.leg();
         let (media, there) = (target.media.as_ref(), target.here.ip());
-        let local = open_local(hands, id, self.leg_with_media(), media, there)?;
+        let mut local = open_local(hands, id, self.leg_with_media(), media, there)?;
+        local.prefer(&self.codecs_beside(id));
         let body = sdp_body(&sdp::offer(&local));
         let shown_as = target.from.uri.user_decoded().into_owned();
         let to = NameAddr::new(target.to.unwrap_or_else(|| target.uri.clone()));
@@ -253,7 +254,7 @@ struct Placed {
     uri: Uri,
     /// To, when it is not the Request-URI.
     to: Option<Uri>,
-    /// Codecs and ports, when a trunk wants its own.
+    /// Codecs and ports of the trunk or phone.
     media: Option<MediaTerms>,
     /// Proxies on the way (RFC 3327).
     routes: Vec<NameAddr>,

@@ -159,9 +159,10 @@ impl Office {
                 replaces,
                 shows,
                 redirects,
+                media,
             } = phone;
             let content = format!(
-                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?}"
+                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?} {media:?}"
             );
             add("phone", number, content);
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::defence;
 use super::environment::Environment;
 use super::files::{Files, Kind};
+use super::media;
 use super::names::Names;
 use super::node::{Listeners, is_public};
 use super::report::Problem;
@@ -15,6 +16,7 @@ use super::source::Place;
 use super::transfer;
 use crate::call::Replace;
 use crate::sip::auth::Ha1;
+use crate::trunk::profile::MediaTerms;
 use crate::trunk::{CallerRights, Network, Pattern, Redirects, Site};
 
 /// One phone that may register.
@@ -36,6 +38,8 @@ pub struct Phone {
     pub shows: CallerRights,
     /// What becomes of a redirection (call forwarding) by it.
     pub redirects: Redirects,
+    /// Codecs, packets, keys.
+    pub media: MediaTerms,
 }
 
 impl Phone {
@@ -80,6 +84,8 @@ pub(super) fn read(
         let top = Section::new(notes, &file.table, "phones.toml");
         // What stands above the phones of a file is for all of them.
         let of_file = caller_rights(&top, &CallerRights::default(), site, notes);
+        let mut media_of_file = MediaTerms::default();
+        media::read(&top, &mut media_of_file, notes);
         for phone in top.sections("phone", "a phone") {
             let number = phone.required("number", "1001");
             let name = phone.text("name");
@@ -88,6 +94,8 @@ pub(super) fn read(
             let (may_transfer, replaces) = transfer::read_phone(&phone);
             let shows = caller_rights(&phone, &of_file, site, notes);
             let redirects = phone.one_of("redirects", &Redirects::WORDS);
+            let mut media = media_of_file.clone();
+            media::read(&phone, &mut media, notes);
             phone.close();
             let Some(number) = number else {
                 continue;
@@ -119,6 +127,7 @@ pub(super) fn read(
                 replaces,
                 shows,
                 redirects: redirects.map_or(Redirects::Follow, |at| at.value),
+                media,
             });
         }
         top.close();

@@ -9,15 +9,19 @@ mod codec;
 mod description;
 mod direction;
 mod grammar;
+mod local;
 mod negotiate;
+mod opus;
 
 use thiserror::Error;
 
 pub use audio::{AudioMedia, Format};
-pub use codec::AudioCodec;
+pub use codec::{AudioCodec, CodecOrder};
 pub use description::{Description, Media, Origin, OtherMedia};
 pub use direction::Direction;
-pub use negotiate::{LocalMedia, Negotiated, accept_answer, answer, answer_removed, offer};
+pub use local::LocalMedia;
+pub use negotiate::{Negotiated, accept_answer, answer, answer_removed, offer};
+pub use opus::OpusParameters;
 
 /// Why a description is of no use. Always the peer's fault or wish.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tsunagu::base::{Entropy, ShardId, Timestamp};
 use tsunagu::media::VirtualNet;
-use tsunagu::sdp::{self, AudioCodec, Description, Direction, LocalMedia, Negotiated};
+use tsunagu::sdp::{self, AudioCodec, CodecOrder, Description, Direction, LocalMedia, Negotiated};
 use tsunagu::sip::auth::Credentials;
 use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, ReferId, SessionId, Settings, Terms};
 use tsunagu::sip::{
@@ -59,6 +59,8 @@ pub(crate) struct Peer {
     pub(crate) registered: Option<u16>,
     /// Codecs it takes, best first.
     pub(crate) codecs: Vec<AudioCodec>,
+    /// Length of the packets it wants, ms.
+    pub(crate) ptime_ms: u32,
     /// Headers of the next INVITE.
     extra: Vec<(HeaderName, String)>,
     /// The last REFER that came: accepted, not carried out.
@@ -162,6 +164,7 @@ impl Peer {
             connection: None,
             registered: None,
             codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
+            ptime_ms: 20,
             asked: None,
             extra: Vec::new(),
             switch: SWITCH,
@@ -550,7 +553,9 @@ impl Peer {
             rtcp: None,
             codecs: self.codecs.clone(),
             telephone_event: Some(101),
-            ptime_ms: 20,
+            comfort_noise: false,
+            order: CodecOrder::Theirs,
+            ptime_ms: self.ptime_ms,
             direction: Direction::SendRecv,
             session_id: u64::from(number) + 1,
             session_version: 1,
@@ -617,13 +622,13 @@ impl Talk {
 
     fn answer(&mut self, offer: &[u8]) -> Option<Body> {
         let offer = Description::parse(offer).ok()?;
-        let (answer, agreed) = sdp::answer(&self.local, &offer).ok()?;
+        let (answer, agreed) = sdp::answer(&self.local, &offer, None).ok()?;
         self.agreed = Some(agreed);
         Some(Body::sdp(answer.to_bytes()))
     }
 
     fn early(&mut self) -> Option<Body> {
-        let (answer, agreed) = sdp::answer(&self.local, self.offer.as_ref()?).ok()?;
+        let (answer, agreed) = sdp::answer(&self.local, self.offer.as_ref()?, None).ok()?;
         self.agreed = Some(agreed);
         Some(Body::sdp(answer.to_bytes()))
     }
