@@ -132,6 +132,10 @@ impl Exchange {
                 },
                 0,
             );
+            let probe = LocalMedia {
+                crypto: LocalCrypto::new(generation.srtp_with(&caller), &mut self.entropy),
+                ..probe
+            };
             sdp::answer(&probe, offer).map_err(|_| 488_u16)?;
         }
         let stage = match tested {
@@ -313,6 +317,7 @@ impl Exchange {
         let id_of_leg = (self.ids.leg(), session);
         let mut leg = Leg::arriving(id_of_leg, flow, Role::Caller, from.clone());
         leg.trunk.clone_from(&trunk);
+        leg.srtp = self.generation().srtp_with(&arrival.caller);
         leg.remote_offer = arrival.offer;
         let numbers = (from.clone(), to.clone());
         let mut core = Core::new((id.clone(), key), generation, direction, numbers);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::capture::Capture;
-use super::{CLOCK_HZ, Codec, Sound};
+use super::{CLOCK_HZ, Codec, Sound, srtp};
 use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
 
 /// One wish of the signalling side; `Engine::send` finds the worker.
@@ -213,6 +213,9 @@ pub struct LegFlow {
     pub sending: bool,
     /// Whether we may receive: when not, packets are counted and not used.
     pub receiving: bool,
+    /// What packets are protected with, both ways; plain when `None`.
+    #[serde(default)]
+    pub srtp: Option<srtp::Keys>,
 }
 
 /// A leg's own addresses, as they belong into SDP.
