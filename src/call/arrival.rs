@@ -16,7 +16,7 @@ use crate::call::core::Core;
 use crate::events::{Direction, Fact, Role, Stretch};
 use crate::flow::{Context, Run};
 use crate::media::LegPorts;
-use crate::sdp::{self, Description};
+use crate::sdp::{self, Description, LocalCrypto, LocalMedia};
 use crate::sip::guard::Attack;
 use crate::sip::ua::{Manners, SessionId, Terms};
 use crate::sip::{Flow, HeaderName, Message, Uri};

@@ -243,7 +243,10 @@ pub struct LegState {
     pub flow: Option<LegFlow>,
     /// Source the leg was latched to.
     pub latched: Option<SocketAddr>,
-    /// Own SSRC.
+    /// How far the far end's packets had counted, when they are secure.
+    #[serde(default)]
+    pub srtp: Option<srtp::SessionState>,
+    /// Own SSRC; of a secure leg not to be used again.
     pub ssrc: u32,
     /// Sequence number of the last packet sent.
     pub sequence: u16,

@@ -77,8 +77,8 @@ pub(super) fn read(
             });
             let identity = identity::read(&trunk, profile.identity.clone(), around.site, notes);
             let transfer = transfer::read_trunk(&trunk);
-            trunk.close();
             check_secure(&profile, &targets, trunk.place(), notes);
+            trunk.close();
             if let Some(name) = &name {
                 trunks.names.declare(notes, name);
             }

@@ -6,6 +6,7 @@ mod hearing;
 mod load;
 mod real;
 mod recording;
+mod secure;
 mod sources;
 mod storm;
 
@@ -152,6 +153,7 @@ impl Phone {
             ptime_ms: 20,
             sending: true,
             receiving: true,
+            srtp: None,
         }
     }
 

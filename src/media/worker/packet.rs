@@ -9,6 +9,7 @@ use crate::media::rtp::{self, Header, Packet, is_rtcp};
 use crate::media::{MAX_PACKET_SAMPLES, Notice};
 
 use super::leg::{Leg, Room};
+use super::secure::{Door, header_of};
 use super::{Counts, Wire, Worker};
 
 /// What a datagram turned out to be.
@@ -43,8 +44,12 @@ impl Worker {
         let Ok((length, source)) = leg.rtp.receive(&mut wire.datagram) else {
             return;
         };
-        let datagram = &wire.datagram[..length];
         counts.packets_in += 1;
+        let datagram = &mut wire.datagram[..length];
+        let Some(length) = leg.unprotect(Door::Rtp, datagram, counts) else {
+            return leg.show_received(now, source, leg.ports.rtp, header_of(datagram));
+        };
+        let datagram = &wire.datagram[..length];
         leg.show_received(now, source, leg.ports.rtp, datagram);
         let taped = leg.route.room.filter(|_| leg.route.is_taped);
         let room = taped.and_then(|room| self.rooms.get_mut(room));
@@ -107,8 +112,13 @@ impl Worker {
         let Ok((length, source)) = leg.rtcp.receive(datagram) else {
             return;
         };
-        leg.show_received(now, source, leg.ports.rtcp, &datagram[..length]);
-        counts.rtcp(leg.handle_rtcp(now, source, &datagram[..length]));
+        let datagram = &mut datagram[..length];
+        let Some(length) = leg.unprotect(Door::Rtcp, datagram, counts) else {
+            return leg.show_received(now, source, leg.ports.rtcp, header_of(datagram));
+        };
+        let datagram = &datagram[..length];
+        leg.show_received(now, source, leg.ports.rtcp, datagram);
+        counts.rtcp(leg.handle_rtcp(now, source, datagram));
     }
 }
 
@@ -248,6 +258,9 @@ impl Leg {
             return;
         };
         self.show_sent(now, self.ports.rtp, Some(to), &buffer[..length]);
+        let Some(length) = self.protect(buffer, length, counts) else {
+            return;
+        };
         match self.rtp.send(&buffer[..length], to) {
             Ok(()) => counts.packets_out += 1,
             Err(_) => counts.send_failed += 1,

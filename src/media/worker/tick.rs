@@ -54,7 +54,7 @@ impl Worker {
             }
             if at >= leg.reports.next {
                 let report = leg.report(at, cname, packet);
-                if report.is_some_and(|length| leg.send_rtcp(at, &packet[..length])) {
+                if report.is_some_and(|length| leg.send_rtcp(at, packet, length)) {
                     counts.rtcp_out += 1;
                 }
             }
