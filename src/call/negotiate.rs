@@ -2,7 +2,9 @@
 
 use crate::media::srtp::{Keys, MasterKey, Suite};
 use crate::media::{Codec, LegFlow, LegPorts};
-use crate::sdp::{AudioCodec, CryptoSuite, Direction, LocalCrypto, LocalMedia, Negotiated, SecureMedia};
+use crate::sdp::{
+    AudioCodec, CryptoSuite, Direction, LocalCrypto, LocalMedia, Negotiated, SecureMedia,
+};
 use crate::trunk::profile::MediaTerms;
 
 /// Our side of a leg: both codecs, µ-law first, and telephone events.

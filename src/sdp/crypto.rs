@@ -273,23 +273,59 @@ mod tests {
     fn lines_of_the_wild_are_read_or_left_alone() {
         for (line, is_ours) in [
             (format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^20"), true),
-            (format!("999999999 aes_cm_128_hmac_sha1_32 INLINE:{KEY}"), true),
-            (format!("2 AES_CM_128_HMAC_SHA1_32 inline:{KEY}|1048576 WSH=128 KDR=0"), true),
-            (format!("2 AES_CM_128_HMAC_SHA1_32 inline:{KEY} -FANCY=1"), true),
-            (format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^20|1:4"), false),
+            (
+                format!("999999999 aes_cm_128_hmac_sha1_32 INLINE:{KEY}"),
+                true,
+            ),
+            (
+                format!("2 AES_CM_128_HMAC_SHA1_32 inline:{KEY}|1048576 WSH=128 KDR=0"),
+                true,
+            ),
+            (
+                format!("2 AES_CM_128_HMAC_SHA1_32 inline:{KEY} -FANCY=1"),
+                true,
+            ),
+            (
+                format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^20|1:4"),
+                false,
+            ),
             (format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|1:4"), false),
-            (format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY};inline:{KEY}"), false),
-            (format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY} UNENCRYPTED_SRTP"), false),
-            (format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY} UNENCRYPTED_SRTCP"), false),
-            (format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY} UNAUTHENTICATED_SRTP"), false),
-            (format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY} KDR=1"), false),
-            (format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY} FEC_ORDER=FEC_SRTP"), false),
+            (
+                format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY};inline:{KEY}"),
+                false,
+            ),
+            (
+                format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY} UNENCRYPTED_SRTP"),
+                false,
+            ),
+            (
+                format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY} UNENCRYPTED_SRTCP"),
+                false,
+            ),
+            (
+                format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY} UNAUTHENTICATED_SRTP"),
+                false,
+            ),
+            (
+                format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY} KDR=1"),
+                false,
+            ),
+            (
+                format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY} FEC_ORDER=FEC_SRTP"),
+                false,
+            ),
             (format!("1 F8_128_HMAC_SHA1_80 inline:{KEY}"), false),
             (format!("1 AEAD_AES_128_GCM inline:{KEY}"), false),
-            (format!("1 AES_CM_128_HMAC_SHA1_80 inline:{}", &KEY[4..]), false),
+            (
+                format!("1 AES_CM_128_HMAC_SHA1_80 inline:{}", &KEY[4..]),
+                false,
+            ),
             (format!("1 AES_CM_128_HMAC_SHA1_80 mikey:{KEY}"), false),
             (format!("x AES_CM_128_HMAC_SHA1_80 inline:{KEY}"), false),
-            (format!("1234567890 AES_CM_128_HMAC_SHA1_80 inline:{KEY}"), false),
+            (
+                format!("1234567890 AES_CM_128_HMAC_SHA1_80 inline:{KEY}"),
+                false,
+            ),
             ("1 AES_CM_128_HMAC_SHA1_80".to_owned(), false),
             (String::new(), false),
         ] {

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use super::grammar::{Session, Stream};
 use super::crypto::Crypto;
+use super::grammar::{Session, Stream};
 use super::{AudioMedia, Error, Format};
 
 /// A session description, as far as it concerns a telephone call.
@@ -149,7 +149,11 @@ fn read(session: &Session<'_>, stream: &Stream<'_>) -> Media {
             .collect(),
         ptime_ms: stream.ptime.and_then(|text| text.trim().parse().ok()),
         max_ptime_ms: stream.max_ptime.and_then(|text| text.trim().parse().ok()),
-        crypto: stream.crypto.iter().filter_map(|line| Crypto::read(line)).collect(),
+        crypto: stream
+            .crypto
+            .iter()
+            .filter_map(|line| Crypto::read(line))
+            .collect(),
     })
 }
 

@@ -19,7 +19,9 @@ pub use codec::AudioCodec;
 pub use crypto::{Crypto, CryptoKey, CryptoSuite, LocalCrypto, SecureMedia, SrtpPolicy};
 pub use description::{Description, Media, Origin, OtherMedia};
 pub use direction::Direction;
-pub use negotiate::{LocalMedia, Negotiated, accept_answer, answer, answer_removed, offer, reoffer};
+pub use negotiate::{
+    LocalMedia, Negotiated, accept_answer, answer, answer_removed, offer, reoffer,
+};
 
 /// Why a description is of no use. Always the peer's fault or wish.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -99,7 +99,11 @@ pub fn reoffer(local: &LocalMedia, before: Option<&Negotiated>) -> Description {
 fn offer_with(local: &LocalMedia, crypto: Vec<Crypto>) -> Description {
     let mut formats: Vec<Format> = local.codecs.iter().copied().map(Format::of).collect();
     formats.extend(local.telephone_event.map(Format::telephone_event));
-    let protocol = if crypto.is_empty() { "RTP/AVP" } else { "RTP/SAVP" };
+    let protocol = if crypto.is_empty() {
+        "RTP/AVP"
+    } else {
+        "RTP/SAVP"
+    };
     let mut audio = describe(local, protocol, formats, local.direction);
     audio.crypto = crypto;
     Description {
@@ -510,7 +514,10 @@ mod tests {
             assert_ne!(a.ours, a.theirs);
         }
         let refused = answer(&local(), &offered).unwrap_err();
-        assert_eq!((refused.clone(), refused.status()), (Error::NoCommonSecurity, 488));
+        assert_eq!(
+            (refused.clone(), refused.status()),
+            (Error::NoCommonSecurity, 488)
+        );
     }
 
     #[test]
@@ -521,7 +528,10 @@ mod tests {
             secured(SrtpPolicy::Optional, 1),
         );
         assert_eq!(answer(&required, &plain), Err(Error::NoCommonSecurity));
-        assert_eq!(accept_answer(&required, &plain), Err(Error::NoCommonSecurity));
+        assert_eq!(
+            accept_answer(&required, &plain),
+            Err(Error::NoCommonSecurity)
+        );
         assert_eq!(answer(&optional, &plain).unwrap().1.secure, None);
         let offered = offer(&optional);
         assert_eq!(offered.audio().next().unwrap().protocol, "RTP/AVP");
@@ -536,7 +546,10 @@ mod tests {
         assert_eq!(agreed.remote.unwrap().port(), 4002);
         let text = String::from_utf8(answered.to_bytes()).unwrap();
         assert!(text.contains("m=audio 0 RTP/AVP 0\r\nm=audio 40000 RTP/SAVPF 0\r\n"));
-        assert!(text.contains("a=crypto:9 AES_CM_128_HMAC_SHA1_32 inline:"), "{text}");
+        assert!(
+            text.contains("a=crypto:9 AES_CM_128_HMAC_SHA1_32 inline:"),
+            "{text}"
+        );
         assert!(!text.contains("WVNfX19z"), "their key is not ours: {text}");
         assert_eq!(answer(&optional, &either).unwrap().1.secure, None);
     }
@@ -549,7 +562,10 @@ mod tests {
         let next = reoffer(&optional, Some(&agreed));
         let lines = &next.audio().next().unwrap().crypto;
         let in_use = agreed.secure.as_ref().unwrap();
-        assert_eq!((lines.len(), lines[0].suite, &lines[0].key), (1, in_use.suite, &in_use.ours));
+        assert_eq!(
+            (lines.len(), lines[0].suite, &lines[0].key),
+            (1, in_use.suite, &in_use.ours)
+        );
         assert_eq!(reoffer(&optional, None).audio().next().unwrap().crypto, []);
         let agree = |theirs: &LocalMedia| answer(&optional, &again(&offer(theirs))).unwrap().1;
         assert!(!agree(&theirs).wants_new_key(&agreed));

@@ -112,12 +112,16 @@ fn a_secure_leg_and_a_plain_one_hear_each_other() {
         assert!(level(&heard, 440.0) > -13.5, "{suite:?}");
         let got = a.got();
         assert!(got.len() > 295, "{suite:?}: {}", got.len());
-        assert!(level(&listen(Codec::Pcmu, &got), 880.0) > -13.5, "{suite:?}");
+        assert!(
+            level(&listen(Codec::Pcmu, &got), 880.0) > -13.5,
+            "{suite:?}"
+        );
         // Reports are sealed as well, both ways.
         let (_, _, mut report) = a.phone.rtcp.receive().expect("after 5 s");
         assert!(a.session.unprotect_rtcp(&mut report).is_ok());
         let mut ours = [0; 128];
-        let length = crate::media::rtcp::write_report(&mut ours, 7, None, None, "far").expect("fits");
+        let length =
+            crate::media::rtcp::write_report(&mut ours, 7, None, None, "far").expect("fits");
         let length = a.session.protect_rtcp(&mut ours, length).expect("fits");
         let (switch, ip) = (a.phone.switch, a.phone.switch.ip());
         let door = SocketAddr::new(ip, switch.port() + 1);
@@ -226,10 +230,13 @@ fn a_restored_leg_goes_on_over_the_rolled_counter_and_repeats_no_number() {
     let leg = a.phone.leg;
     office.send(Command::Checkpoint { leg });
     office.run(20);
-    let state = office.notices().into_iter().find_map(|notice| match notice {
-        Notice::LegCheckpoint { state, .. } => Some(state),
-        _ => None,
-    });
+    let state = office
+        .notices()
+        .into_iter()
+        .find_map(|notice| match notice {
+            Notice::LegCheckpoint { state, .. } => Some(state),
+            _ => None,
+        });
     let state = state.expect("told");
     let secret = serde_json::to_value(&state).expect("json")["flow"]["srtp"]["send"]["key"].clone();
     let secret = secret.as_str().expect("a checkpoint has the key");

@@ -259,9 +259,13 @@ mod tests {
     #[test]
     fn keys_of_secure_media_are_never_shown() {
         let line = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:5ec7e7|2^20 WSH=64\r\n";
-        let shown = |text: &str| String::from_utf8(redact(text.as_bytes(), Numbers::Shown)).unwrap();
+        let shown =
+            |text: &str| String::from_utf8(redact(text.as_bytes(), Numbers::Shown)).unwrap();
         let covered = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 xxxxxxxxxxxxxxxxxx xxxxxx\r\n";
-        assert_eq!(shown(&format!("v=0\r\n{line}a=ptime:20\r\n")), format!("v=0\r\n{covered}a=ptime:20\r\n"));
+        assert_eq!(
+            shown(&format!("v=0\r\n{line}a=ptime:20\r\n")),
+            format!("v=0\r\n{covered}a=ptime:20\r\n")
+        );
         for line in [
             "A=CRYPTO:1 X MIKEY:5ec7e7\n",
             "a=crypto:1\tX\tinline:5ec7e7",
