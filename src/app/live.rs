@@ -267,6 +267,7 @@ impl Source for House {
                 srtp_replayed: read(&media.srtp_replayed),
                 srtp_unsent: read(&media.srtp_unsent),
                 late_ticks: read(&media.late_ticks),
+                late_workers: read(&media.late_workers),
                 legs: read(&media.legs),
                 rooms: read(&media.rooms),
                 ports_in_use: read(&media.ports_in_use),
