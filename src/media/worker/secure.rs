@@ -1,5 +1,6 @@
 //! A leg's SRTP between its sockets and everything else: packets are plain from here on inwards.
 
+use crate::media::quality;
 use crate::media::rtp::{self, is_rtcp};
 use crate::media::srtp::{Keys, Refusal, Rekeyed, Session, SessionState};
 
@@ -63,6 +64,10 @@ impl Leg {
             Err(refusal) => {
                 self.inbound.refused += 1;
                 counts.refused += 1;
+                // What was there before says nothing of what is wrong now.
+                if !is_report && refusal != Refusal::Replayed {
+                    self.watch.refuse(quality::Refusal::Srtp);
+                }
                 match refusal {
                     Refusal::Forged => counts.srtp_forged += 1,
                     Refusal::Malformed => counts.srtp_malformed += 1,
