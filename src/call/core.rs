@@ -15,7 +15,7 @@ use crate::base::{CallId, LegId, RecordingId, RoomId, TaskId, Timestamp};
 use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stretch};
 use crate::media::{Command, PlayId, Tape};
 use crate::recording::stem;
-use crate::sdp::{self, Description, LocalMedia};
+use crate::sdp::{self, Description, LocalCrypto, LocalMedia};
 use crate::sip::ua::Body;
 use crate::trunk::Way;
 use crate::trunk::profile::MediaTerms;
@@ -267,6 +267,7 @@ impl Core {
             .and_then(|generation| generation.media_of(leg.trunk.as_deref(), &leg.party));
         let mut local = open_local(hands, id, other, terms, remote)?;
         local.prefer(&wanted);
+        local.crypto = LocalCrypto::new(leg.srtp, hands.entropy);
         leg.local = Some(local);
         Ok(())
     }

@@ -160,9 +160,10 @@ impl Office {
                 shows,
                 redirects,
                 media,
+                srtp,
             } = phone;
             let content = format!(
-                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?} {media:?}"
+                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?} {media:?} {srtp:?}"
             );
             add("phone", number, content);
         }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AudioCodec, AudioMedia, CodecOrder, Direction, Format};
+use super::{AudioCodec, AudioMedia, CodecOrder, Direction, Format, LocalCrypto};
 
 /// Our side of a stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct LocalMedia {
     pub order: CodecOrder,
     /// What we are willing to do.
     pub direction: Direction,
+    /// Whether it is secured, and by which keys.
+    #[serde(default)]
+    pub crypto: LocalCrypto,
     /// Session id of our descriptions, the same for the life of the dialog.
     pub session_id: u64,
     /// Version, one more for each description that differs from the last.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::crypto::{Crypto, SecureMedia, SrtpPolicy};
 use super::{AudioCodec, AudioMedia, CodecOrder, Description, Direction, Error, Format};
 use super::{LocalMedia, Media, OpusParameters, Origin, OtherMedia};
 
@@ -42,12 +43,54 @@ pub struct Negotiated {
     pub direction: Direction,
     /// Whether the other side put us on hold.
     pub held_by_remote: bool,
+    /// What packets are protected with; plain when `None`.
+    #[serde(default)]
+    pub secure: Option<SecureMedia>,
 }
 
-/// Our offer: one audio stream.
+impl Negotiated {
+    /// Whether our key must be another than in what was agreed before: the far end may be a new
+    /// one that does not know how far our packets have counted (RFC 4568 §7.1.4), or the key was
+    /// used already.
+    pub fn wants_new_key(&self, before: &Negotiated) -> bool {
+        match (&self.secure, &before.secure) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(now), Some(before_it)) => {
+                let is_moved = now.theirs != before_it.theirs && self.remote != before.remote;
+                now.suite != before_it.suite || is_moved
+            }
+        }
+    }
+}
+
+/// Our offer: one audio stream, secure when it must be.
 pub fn offer(local: &LocalMedia) -> Description {
+    let crypto = match local.crypto.policy {
+        SrtpPolicy::Required => local.crypto.offered(None),
+        SrtpPolicy::No | SrtpPolicy::Optional => Vec::new(),
+    };
+    offer_with(local, crypto)
+}
+
+/// Our offer in a dialog that has agreed on something before: what is secure stays so, under the
+/// key that is in use.
+pub fn reoffer(local: &LocalMedia, before: Option<&Negotiated>) -> Description {
+    match before.and_then(|before| before.secure.as_ref()) {
+        Some(secure) => offer_with(local, local.crypto.offered(Some(secure.suite))),
+        None => offer(local),
+    }
+}
+
+fn offer_with(local: &LocalMedia, crypto: Vec<Crypto>) -> Description {
     let formats = local.formats();
-    let audio = describe(local, "RTP/AVP", formats, local.direction);
+    let protocol = if crypto.is_empty() {
+        "RTP/AVP"
+    } else {
+        "RTP/SAVP"
+    };
+    let mut audio = describe(local, protocol, formats, local.direction);
+    audio.crypto = crypto;
     Description {
         origin: origin(local),
         time: (0, 0),
@@ -55,8 +98,8 @@ pub fn offer(local: &LocalMedia) -> Description {
     }
 }
 
-/// Our answer to an offer: the first audio stream with a codec of ours, everything else refused
-/// in place.
+/// Our answer to an offer: the first audio stream with a codec of ours that is as secure as it must
+/// be, everything else refused in place.
 ///
 /// Of the codecs both have, `preferred` is chosen: the one the other leg of the call uses, or this
 /// one used so far. Without it, the offerer's order decides (RFC 3264 §6.1), or ours where that is
@@ -74,13 +117,18 @@ pub fn answer(
         if audio.port == 0 {
             return None;
         }
+        let Ok(secure) = secure(local, audio) else {
+            error = Error::NoCommonSecurity;
+            return None;
+        };
         let choice = choose(local, audio, preferred);
         if choice.is_none() {
             error = Error::NoCommonCodec;
         }
-        choice.map(|(codec, format)| (line, audio, codec, format))
+        choice.map(|(codec, format)| (line, audio, (codec, format), secure))
     });
-    let (chosen, theirs, codec, format) = chosen.ok_or(error)?;
+    let (chosen, theirs, (codec, format), secure) = chosen.ok_or(error)?;
+    let (line, secure) = secure.unzip();
     let event = theirs.telephone_event(codec.clock_rate());
     let event = event.filter(|_| local.telephone_event.is_some());
     let comfort_noise = local.comfort_noise(codec, theirs);
@@ -91,6 +139,7 @@ pub fn answer(
         telephone_event_hz: event.map_or(codec.clock_rate(), |event| event.clock_rate),
         comfort_noise,
         rtcp_mux: theirs.rtcp_mux,
+        secure,
         ..agree(local, theirs, codec, format)
     };
     let mut formats = vec![Format::of(codec, format.payload_type)];
@@ -101,6 +150,14 @@ pub fn answer(
     }));
     let mut ours = describe(local, &theirs.protocol, formats, negotiated.direction);
     ours.rtcp_mux = negotiated.rtcp_mux;
+    // RFC 4568 §7.1.2: the tag of the line taken, with our key.
+    ours.crypto = (negotiated.secure.as_ref().zip(line))
+        .map(|(secure, line)| Crypto {
+            key: secure.ours.clone(),
+            ..line.clone()
+        })
+        .into_iter()
+        .collect();
     let mut ours = Some(ours);
     let media = offer.media.iter().enumerate().map(|(line, media)| {
         let taken = ours.take_if(|_| line == chosen);
@@ -136,6 +193,7 @@ pub fn accept_answer(local: &LocalMedia, answer: &Description) -> Result<Negotia
     if theirs.port == 0 {
         return Err(Error::NoAudio);
     }
+    let secure = secure(local, theirs)?;
     let (codec, format) = choose(local, theirs, None).ok_or(Error::NoCommonCodec)?;
     let event = theirs.telephone_event(codec.clock_rate());
     let receive = event.and_then(|event| local.telephone_event_at(event.clock_rate));
@@ -146,6 +204,7 @@ pub fn accept_answer(local: &LocalMedia, answer: &Description) -> Result<Negotia
         receive_telephone_event: receive,
         telephone_event_hz: event.map_or(codec.clock_rate(), |event| event.clock_rate),
         comfort_noise: local.comfort_noise(codec, theirs),
+        secure: secure.map(|(_, secure)| secure),
         ..agree(local, theirs, codec, format)
     })
 }
@@ -166,6 +225,21 @@ fn choose<'a>(
         }),
     };
     preferred.as_ref().and_then(with_format).or_else(first)
+}
+
+/// What a stream is secured with and the line of theirs that says so; `None` when it is plain.
+fn secure<'a>(
+    local: &LocalMedia,
+    theirs: &'a AudioMedia,
+) -> Result<Option<(&'a Crypto, SecureMedia)>, Error> {
+    match (theirs.is_secure(), local.crypto.policy) {
+        (false, SrtpPolicy::Required) => Err(Error::NoCommonSecurity),
+        (false, SrtpPolicy::No | SrtpPolicy::Optional) => Ok(None),
+        (true, _) => {
+            let chosen = local.crypto.choose(&theirs.crypto);
+            chosen.map(Some).ok_or(Error::NoCommonSecurity)
+        }
+    }
 }
 
 /// What follows from their description alone, whoever offered.
@@ -200,6 +274,7 @@ fn agree(
         ptime_ms: packet_length(theirs, codec, opus),
         direction,
         held_by_remote: is_held,
+        secure: None,
     }
 }
 
@@ -237,6 +312,7 @@ fn describe(
         formats,
         ptime_ms: Some(local.ptime_ms),
         max_ptime_ms: None,
+        crypto: Vec::new(),
     }
 }
 
@@ -278,6 +354,7 @@ fn usual_clock() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sdp::LocalCrypto;
 
     fn local() -> LocalMedia {
         LocalMedia {
@@ -289,6 +366,7 @@ mod tests {
             comfort_noise: false,
             order: CodecOrder::Theirs,
             direction: Direction::SendRecv,
+            crypto: LocalCrypto::default(),
             session_id: 7,
             session_version: 1,
         }
@@ -610,12 +688,115 @@ mod tests {
         assert_eq!(answer(&wide(), &offer, None).unwrap().1.ptime_ms, 40);
     }
 
+    fn secured(policy: SrtpPolicy, seed: u64) -> LocalMedia {
+        LocalMedia {
+            crypto: LocalCrypto::new(policy, &mut crate::base::Entropy::from_seed(seed)),
+            ..local()
+        }
+    }
+
+    fn again(description: &Description) -> Description {
+        Description::parse(&description.to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn both_ends_agree_on_keys() {
+        let required = secured(SrtpPolicy::Required, 1);
+        let offered = again(&offer(&required));
+        let lines = &offered.audio().next().unwrap().crypto;
+        assert_eq!(lines.len(), 4);
+        assert_eq!(offered.audio().next().unwrap().protocol, "RTP/SAVP");
+        for policy in [SrtpPolicy::Optional, SrtpPolicy::Required] {
+            let callee = secured(policy, 2);
+            let (answered, at_callee) = answer(&callee, &offered, None).unwrap();
+            let answered = again(&answered);
+            assert_eq!(answered.audio().next().unwrap().crypto[0].tag, 1);
+            let at_caller = accept_answer(&required, &answered).unwrap();
+            let (a, b) = (at_caller.secure.unwrap(), at_callee.secure.unwrap());
+            assert_eq!((&a.ours, &a.theirs), (&b.theirs, &b.ours));
+            assert_eq!(a.suite, lines[0].suite);
+            assert_ne!(a.ours, a.theirs);
+        }
+        let refused = answer(&local(), &offered, None).unwrap_err();
+        assert_eq!(
+            (refused.clone(), refused.status()),
+            (Error::NoCommonSecurity, 488)
+        );
+    }
+
+    #[test]
+    fn who_requires_security_takes_nothing_plain_and_offers_nothing_plain() {
+        let plain = parse("m=audio 4000 RTP/AVP 0\r\n");
+        let (required, optional) = (
+            secured(SrtpPolicy::Required, 1),
+            secured(SrtpPolicy::Optional, 1),
+        );
+        assert_eq!(
+            answer(&required, &plain, None),
+            Err(Error::NoCommonSecurity)
+        );
+        assert_eq!(
+            accept_answer(&required, &plain),
+            Err(Error::NoCommonSecurity)
+        );
+        assert_eq!(answer(&optional, &plain, None).unwrap().1.secure, None);
+        let offered = offer(&optional);
+        assert_eq!(offered.audio().next().unwrap().protocol, "RTP/AVP");
+        assert_eq!(offered.audio().next().unwrap().crypto, []);
+        // Two lines of one stream, as phones offer that would do either.
+        let either = parse(
+            "m=audio 4000 RTP/AVP 0\r\nm=audio 4002 RTP/SAVPF 0\r\na=crypto:8 F8_128_HMAC_SHA1_80 \
+            inline:x\r\na=crypto:9 AES_CM_128_HMAC_SHA1_32 \
+            inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20\r\n",
+        );
+        let (answered, agreed) = answer(&required, &either, None).unwrap();
+        assert_eq!(agreed.remote.unwrap().port(), 4002);
+        let text = String::from_utf8(answered.to_bytes()).unwrap();
+        assert!(text.contains("m=audio 0 RTP/AVP 0\r\nm=audio 40000 RTP/SAVPF 0\r\n"));
+        assert!(
+            text.contains("a=crypto:9 AES_CM_128_HMAC_SHA1_32 inline:"),
+            "{text}"
+        );
+        assert!(!text.contains("WVNfX19z"), "their key is not ours: {text}");
+        assert_eq!(answer(&optional, &either, None).unwrap().1.secure, None);
+    }
+
+    #[test]
+    fn what_is_secure_stays_so_in_our_next_offer_and_keys_change_with_the_far_end() {
+        let optional = secured(SrtpPolicy::Optional, 1);
+        let mut theirs = secured(SrtpPolicy::Required, 2);
+        let (_, agreed) = answer(&optional, &again(&offer(&theirs)), None).unwrap();
+        let next = reoffer(&optional, Some(&agreed));
+        let lines = &next.audio().next().unwrap().crypto;
+        let in_use = agreed.secure.as_ref().unwrap();
+        assert_eq!(
+            (lines.len(), lines[0].suite, &lines[0].key),
+            (1, in_use.suite, &in_use.ours)
+        );
+        assert_eq!(reoffer(&optional, None).audio().next().unwrap().crypto, []);
+        let agree =
+            |theirs: &LocalMedia| answer(&optional, &again(&offer(theirs)), None).unwrap().1;
+        assert!(!agree(&theirs).wants_new_key(&agreed));
+        theirs.crypto.renew(&mut crate::base::Entropy::from_seed(3));
+        assert!(!agree(&theirs).wants_new_key(&agreed), "a rekeying far end");
+        theirs.address.set_port(2222);
+        assert!(agree(&theirs).wants_new_key(&agreed), "another far end");
+        let plain = agree(&local());
+        assert!(!plain.wants_new_key(&agreed));
+        assert!(agreed.wants_new_key(&plain));
+        let json = serde_json::to_string(&agreed).unwrap();
+        assert_eq!(serde_json::from_str::<Negotiated>(&json).unwrap(), agreed);
+        assert!(!format!("{agreed:?}").contains(&format!("{:?}", in_use.ours.octets())));
+    }
+
     #[test]
     fn no_mutation_of_an_offer_panics_and_answers_stay_well_formed() {
         let seed = "v=0\r\no=- 1 1 IN IP4 a\r\ns=-\r\nc=IN IP4 192.0.2.1/127\r\nt=0 0\r\n\
             a=sendonly\r\nm=audio 65535 RTP/AVP 0 8 101 97\r\na=rtpmap:101 telephone-event/8000\r\n\
             a=rtpmap:97 opus/48000/2\r\na=rtcp:4001 IN IP6 ::1\r\na=ptime:20\r\na=rtcp-mux\r\n\
-            m=video 5 RTP/AVP 31\r\nm=audio 7/2 RTP/AVP 8\r\na=inactive\r\n";
+            m=video 5 RTP/AVP 31\r\nm=audio 7/2 RTP/AVP 8\r\na=inactive\r\n\
+            m=audio 9 RTP/SAVP 8\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 \
+            inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20\r\n";
         let mut entropy = crate::base::Entropy::from_seed(3264);
         let mut agreed = 0;
         for _ in 0..5000 {

@@ -164,6 +164,7 @@ fn session_descriptions() {
         order: CodecOrder::Theirs,
         ptime_ms: 20,
         direction: Direction::SendRecv,
+        crypto: tsunagu::sdp::LocalCrypto::default(),
         session_id: 1,
         session_version: 1,
     };

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tsunagu::base::{Entropy, ShardId, Timestamp};
 use tsunagu::media::VirtualNet;
-use tsunagu::sdp::{self, AudioCodec, CodecOrder, Description, Direction, LocalMedia, Negotiated};
+use tsunagu::sdp::{self, AudioCodec, CodecOrder, Description, Direction};
+use tsunagu::sdp::{LocalCrypto, LocalMedia, Negotiated};
 use tsunagu::sip::auth::Credentials;
 use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, ReferId, SessionId, Settings, Terms};
 use tsunagu::sip::{
@@ -557,6 +558,7 @@ impl Peer {
             order: CodecOrder::Theirs,
             ptime_ms: self.ptime_ms,
             direction: Direction::SendRecv,
+            crypto: LocalCrypto::default(),
             session_id: u64::from(number) + 1,
             session_version: 1,
         };

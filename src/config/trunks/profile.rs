@@ -10,6 +10,7 @@ use crate::config::report::Problem;
 use crate::config::section::{At, Notes, Section};
 use crate::config::terms;
 use crate::config::words::remedy;
+use crate::sdp::SrtpPolicy;
 use crate::sip::HeaderName;
 use crate::sip::ua::Manners;
 use crate::trunk::Profile;
@@ -194,6 +195,7 @@ fn read_media(
             notes.error(&place, message, help);
         }
     }
+    set(&mut media.srtp, trunk.one_of("srtp", &SrtpPolicy::WORDS));
 }
 
 fn read_qualify(trunk: &Section<'_>, profile: &mut Profile) {

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::sdp::{AudioCodec, CodecOrder};
+use crate::sdp::{AudioCodec, CodecOrder, SrtpPolicy};
 
 /// What we offer and take of media.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct MediaTerms {
     pub telephone_event: Option<u8>,
     /// Whether silence may be left out and described instead (RFC 3389).
     pub comfort_noise: bool,
+    /// Whether media is secure (SDES); phones say so elsewhere.
+    pub srtp: SrtpPolicy,
 }
 
 impl Default for MediaTerms {
@@ -32,6 +34,7 @@ impl Default for MediaTerms {
             ports: None,
             telephone_event: Some(101),
             comfort_noise: false,
+            srtp: SrtpPolicy::No,
         }
     }
 }
