@@ -41,8 +41,8 @@ mod worker;
 pub use capture::{Capture, Captured, MAX_CAPTURED, MAX_CAPTURES};
 pub use codec::{Codec, Decoder, Encoder};
 pub use frame::{
-    CLOCK_HZ, FRAME_DURATION, FRAME_MS, FRAME_SAMPLES, Frame, MAX_FRAME, MAX_PACKET_SAMPLES, Rate,
-    SILENCE,
+    CLOCK_HZ, FRAME_DURATION, FRAME_MS, FRAME_SAMPLES, Frame, MAX_DECODED, MAX_FRAME,
+    MAX_PACKET_SAMPLES, Rate, SILENCE,
 };
 pub use sound::{Library, Sound, SoundError};
 pub use tone::Tone;

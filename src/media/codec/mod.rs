@@ -65,6 +65,13 @@ impl Codec {
         }
     }
 
+    /// Whether a payload depends on those before it, so that encoders cannot take turns.
+    pub(crate) const fn has_memory(self) -> bool {
+        match self {
+            Self::Pcma | Self::Pcmu => false,
+        }
+    }
+
     /// Octets of a millisecond, when any part of a payload stands for itself; `None` for codecs
     /// whose packets are wholes.
     pub(crate) const fn octets_a_ms(self) -> Option<usize> {
