@@ -130,7 +130,11 @@ impl Exchange {
             if let Some(room) = call.core.room {
                 hands.tell(Command::OpenRoom { room });
                 for leg in call.core.legs.iter().filter(|leg| leg.is_answered()) {
-                    hands.tell(Command::Join { room, leg: leg.id });
+                    hands.tell(Command::Join {
+                        room,
+                        leg: leg.id,
+                        standing: leg.standing,
+                    });
                 }
             }
             if let Some(playing) = call.core.playing.clone() {

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use super::hands::Hands;
 use crate::base::{LegId, RoomId};
-use crate::media::{Command, PlayId};
+use crate::media::{Command, PlayId, Standing};
 
 /// The open conferences of a node, by number; shared by its shards.
 #[derive(Debug, Default)]
@@ -69,7 +69,11 @@ impl Hands<'_> {
         if members.len() == 1 {
             self.tell(Command::OpenRoom { room });
         }
-        self.tell(Command::Join { room, leg });
+        self.tell(Command::Join {
+            room,
+            leg,
+            standing: Standing::default(),
+        });
         match members.as_slice() {
             [alone] => {
                 let music = self

@@ -401,7 +401,11 @@ impl Core {
                 room
             }
         };
-        hands.tell(Command::Join { room, leg });
+        hands.tell(Command::Join {
+            room,
+            leg,
+            standing: Standing::default(),
+        });
     }
 
     /// Whoever has nobody left to talk with hears music: all others of the room hold.

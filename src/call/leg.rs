@@ -7,7 +7,7 @@ use super::trunk_test::Heard;
 use super::way_out::WayOut;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::events::{MediaSummary, Role};
-use crate::media::LegState;
+use crate::media::{LegState, Standing};
 use crate::registrar::Binding;
 use crate::sdp::{Description, LocalMedia, Negotiated};
 use crate::sip::ua::SessionId;
@@ -66,6 +66,9 @@ pub(crate) struct Leg {
     pub(crate) rang: bool,
     /// Whether the leg hears hold music: everybody it could talk with holds.
     pub(crate) hears_music: bool,
+    /// Its part in the room it is in.
+    #[serde(default)]
+    pub(crate) standing: Standing,
     /// Its early dialogs that have media, the one that is heard first.
     #[serde(skip)]
     pub(crate) forks: Vec<Fork>,
@@ -119,6 +122,7 @@ impl Leg {
             heard: Heard::default(),
             rang: false,
             hears_music: false,
+            standing: Standing::default(),
             forks: Vec::new(),
         }
     }

@@ -58,6 +58,13 @@ pub enum Notice {
         /// When the last packet came, or the leg was negotiated.
         since: Timestamp,
     },
+    /// A member of a room whose terms ask for it began to talk or stopped; at most twice a second.
+    Talking {
+        /// Leg.
+        leg: LegId,
+        /// Whether it talks now.
+        talking: bool,
+    },
 }
 
 impl Notice {
@@ -65,7 +72,10 @@ impl Notice {
     pub(crate) fn may_be_dropped(&self) -> bool {
         matches!(
             self,
-            Notice::FirstPacket { .. } | Notice::Overloaded { .. } | Notice::Silent { .. }
+            Notice::FirstPacket { .. }
+                | Notice::Overloaded { .. }
+                | Notice::Silent { .. }
+                | Notice::Talking { .. }
         )
     }
 }
