@@ -343,7 +343,7 @@ pub(crate) struct Room {
     /// What is played to all.
     pub(super) announcement: Option<Box<Announcement>>,
     /// What is encoded once for many.
-    pub(super) outlets: Vec<Box<Outlet>>,
+    pub(super) outlets: Vec<Outlet>,
     pub(super) tapes: Vec<super::tape::RoomTape>,
 }
 

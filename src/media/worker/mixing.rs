@@ -113,11 +113,8 @@ impl Worker {
                     aside: None,
                 };
                 let is_alone = mixer.shares(&listener) == Heard::Own;
-                let wanted = leg
-                    .own_mix
-                    .as_mut()
-                    .filter(|own| own.is_wanted(at, is_alone));
-                if wanted.is_some() {
+                let own_mix = leg.own_mix.as_mut();
+                if own_mix.is_some_and(|own| own.is_wanted(at, is_alone)) {
                     mixer.hear(&listener, frame);
                     leg.send_own_mix(at, frame, packet, counts);
                 } else if let Some(outlet) = outlets

@@ -123,7 +123,7 @@ impl Room {
             let (Some((codec, _)), Hears::Mix) = (member.format, line.hears) else {
                 continue;
             };
-            let serves = |outlet: &Box<Outlet>| outlet.serves(line.class, codec);
+            let serves = |outlet: &Outlet| outlet.serves(line.class, codec);
             if outlets.iter().any(serves) {
                 continue;
             }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::base::Timestamp;
+use crate::media::codec::OpusTerms;
 use crate::media::resample::Resampler;
 use crate::media::{Codec, Encoder, MAX_FRAME, Rate};
 
@@ -20,7 +21,7 @@ pub(super) struct Speech {
 impl Speech {
     /// For sound of this rate to become packets of this codec.
     pub(super) fn new(rate: Rate, codec: Codec) -> Self {
-        let encoder = Encoder::new(codec);
+        let encoder = Encoder::at(codec, rate, OpusTerms::default());
         let own = encoder.rate();
         Self {
             encoder,
@@ -79,7 +80,7 @@ impl OwnMix {
         })
     }
 
-    /// Adapts to a room or codec; says whether that could be done without beginning anew.
+    /// Adapts to a room or codec.
     pub(super) fn tune(&mut self, rate: Rate, codec: Codec) {
         if self.speech.codec() == codec {
             self.speech.tune(rate);
@@ -114,13 +115,13 @@ pub(super) struct Outlet {
 
 impl Outlet {
     /// For the listeners of a class in a room of this rate.
-    pub(super) fn new(class: usize, rate: Rate, codec: Codec) -> Box<Self> {
-        Box::new(Self {
+    pub(super) fn new(class: usize, rate: Rate, codec: Codec) -> Self {
+        Self {
             class,
             speech: Speech::new(rate, codec),
             payload: [0; MAX_PAYLOAD],
             length: None,
-        })
+        }
     }
 
     /// Whether it serves listeners of this class and codec.
