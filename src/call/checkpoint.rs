@@ -128,7 +128,7 @@ impl Exchange {
                 return call.end(hands, Party::Switch, &cause);
             }
             if let Some(room) = call.core.room {
-                hands.tell(Command::OpenRoom { room });
+                hands.open_room(room, call.core.generation);
                 for leg in call.core.legs.iter().filter(|leg| leg.is_answered()) {
                     hands.tell(Command::Join {
                         room,

@@ -280,7 +280,8 @@ impl Exchange {
             | Notice::LegCheckpoint { leg, .. }
             | Notice::LegClosed { leg, .. }
             | Notice::PlayDone { leg, .. }
-            | Notice::Silent { leg, .. } => self.index.legs.get(leg).copied(),
+            | Notice::Silent { leg, .. }
+            | Notice::Talking { leg, .. } => self.index.legs.get(leg).copied(),
             Notice::Overloaded { worker, late } => {
                 tracing::warn!(worker, late, "media worker");
                 None

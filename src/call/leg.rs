@@ -7,7 +7,7 @@ use super::trunk_test::Heard;
 use super::way_out::WayOut;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::events::{MediaSummary, Role};
-use crate::media::{LegState, Standing};
+use crate::media::{self, LegState, Standing};
 use crate::registrar::Binding;
 use crate::sdp::{Description, LocalMedia, Negotiated};
 use crate::sip::ua::SessionId;
@@ -66,6 +66,9 @@ pub(crate) struct Leg {
     pub(crate) rang: bool,
     /// Whether the leg hears hold music: everybody it could talk with holds.
     pub(crate) hears_music: bool,
+    /// Whether it was put on hold from outside.
+    #[serde(default)]
+    pub(crate) is_held: bool,
     /// Its part in the room it is in.
     #[serde(default)]
     pub(crate) standing: Standing,
@@ -122,6 +125,7 @@ impl Leg {
             heard: Heard::default(),
             rang: false,
             hears_music: false,
+            is_held: false,
             standing: Standing::default(),
             forks: Vec::new(),
         }
@@ -135,6 +139,11 @@ impl Leg {
     /// Whether the leg was answered and lives.
     pub(crate) fn is_answered(&self) -> bool {
         self.progress == Progress::Answered
+    }
+
+    /// Whether it listens to or coaches others rather than being a party.
+    pub(crate) fn supervises(&self) -> bool {
+        self.standing.role != media::Role::Normal
     }
 
     /// Whether the far end has put us on hold.

@@ -221,6 +221,7 @@ impl CallRecord {
             Fact::LegAdded { .. }
             | Fact::LegRinging { .. }
             | Fact::LegAnswered { .. }
+            | Fact::LegTalking { .. }
             | Fact::LegEnded { .. } => self.leg(&event.fact, at),
             Fact::Queued { .. } | Fact::Unqueued { .. } => {
                 let fits = parts::queue(&mut self.queues, &event.fact, at);

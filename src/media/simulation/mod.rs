@@ -1,5 +1,6 @@
 //! The engine in virtual time: what the far ends of legs hear and see.
 
+mod conference;
 mod continuity;
 mod frugal;
 mod hearing;

@@ -79,6 +79,7 @@ impl Worker {
                 terms,
                 ..
             } = &mut **room;
+            let tells_talkers = terms.tells_talkers && plan.is_crowd();
             outlets.iter_mut().for_each(|outlet| outlet.begin());
             for ((key, line), own) in members.iter().zip(plan.lines()).zip(&*places) {
                 let Some(leg) = self.legs.get_mut(*key) else {
@@ -88,7 +89,7 @@ impl Worker {
                     mixer.settle(*place, &mut ear.talker);
                 }
                 let turn = leg.inbound.ear.as_mut().and_then(|ear| ear.talker.turn());
-                if let Some(talking) = turn.filter(|_| terms.tells_talkers) {
+                if let Some(talking) = turn.filter(|_| tells_talkers) {
                     leg.inbound.told_talking = talking;
                     let notice = Notice::Talking {
                         leg: leg.id,
