@@ -25,6 +25,12 @@ pub enum Command {
         /// What to play.
         sounds: Vec<Arc<Sound>>,
     },
+    /// The leg is answered: from now on sound is due whenever both sides are to send, and missing
+    /// sound is told as [`Notice::AudioLost`](super::Notice).
+    Answered {
+        /// Leg.
+        leg: LegId,
+    },
     /// Copies every packet of a leg, both ways, into a capture; up to [`MAX_CAPTURES`](super::MAX_CAPTURES) at a time, more
     /// see nothing.
     Capture {

@@ -10,6 +10,7 @@
 pub mod dtmf;
 pub mod jitter;
 pub mod mixer;
+pub mod quality;
 pub mod recorder;
 pub mod rtcp;
 pub mod rtp;
@@ -46,7 +47,7 @@ pub use frame::{
     MAX_PACKET_SAMPLES, Rate, SILENCE,
 };
 pub use resample::Resampler;
-pub use sound::{Library, Sound, SoundError};
+pub use sound::{Library, Rendering, Sound, SoundError};
 pub use tone::Tone;
 
 pub use command::{

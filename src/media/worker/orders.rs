@@ -131,6 +131,7 @@ impl Worker {
                 }
                 return;
             }
+            Command::Answered { .. } => return leg.answered(now),
             Command::SetLeg { flow, .. } => leg.set_flow(flow, now),
             Command::SetMember { standing, .. } => {
                 if room.is_none() || leg.route.room != room {
@@ -231,6 +232,7 @@ impl Worker {
 
     /// The last word on a leg: its ports begin to rest, its shard is told.
     fn bury(&mut self, mut leg: Box<Leg>, now: Timestamp) {
+        leg.measure();
         let summary = leg.summary();
         Stats::add(&self.stats.lost, summary.lost);
         let (shard, id) = (leg.shard, leg.id);
