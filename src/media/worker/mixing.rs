@@ -43,6 +43,7 @@ impl Worker {
             sound,
         } = &mut self.floor;
         let mixer = &mut self.mixer;
+        mixer.limit_talkers(self.load.shed().talkers());
         for (key, room) in &mut self.rooms {
             for tape in &mut room.tapes {
                 tape.tick(at);
