@@ -107,8 +107,8 @@ fn a_caller_hears_no_difference_when_a_supervisor_comes_and_goes() {
     assert_eq!(got.len(), 80);
     for (place, got) in got.iter().enumerate() {
         assert_eq!(got.at.as_millis(), 20 * place as i64 + 8);
-        assert!(level(&listen(caller.codec, std::slice::from_ref(got)), 1320.0) < -60.0);
     }
+    assert!(level(&listen(caller.codec, &got), 1320.0) < -60.0);
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn a_whisper_and_a_shout_are_brought_together_only_where_that_is_asked_for() {
 fn g711_comes_out_of_the_mixer_as_it_went_in() {
     let mut office = Office::new();
     let mut phones = office.three(RoomTerms::default());
-    let voice = speech(5, 32_000, 100);
+    let voice = speech(5, 32_000, 200);
     office.speak(&mut phones, std::slice::from_ref(&voice));
     let mut said = Vec::new();
     for frame in &voice {
@@ -221,9 +221,9 @@ fn g711_comes_out_of_the_mixer_as_it_went_in() {
         .into_iter()
         .flat_map(|got| got.payload)
         .collect();
-    // From the twentieth frame on, wherever that is by now.
-    let part = &heard[160 * 20..160 * 90];
+    // Two seconds of it, once the jitter buffer has found its place.
+    let part = &heard[160 * 90..160 * 190];
     let place = said.windows(160).position(|window| *window == part[..160]);
     let place = place.expect("found bit for bit");
-    assert_eq!(part, &said[place..place + part.len()]);
+    assert!(part == &said[place..place + part.len()]);
 }

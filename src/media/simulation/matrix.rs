@@ -381,7 +381,7 @@ fn run(first: usize, steps: &[Step]) -> u64 {
 /// How many sequences: a few in passing, ten thousand when asked for.
 fn sequences() -> u32 {
     let asked = std::env::var("MATRIX_SEQUENCES").ok();
-    asked.and_then(|asked| asked.parse().ok()).unwrap_or(600)
+    asked.and_then(|asked| asked.parse().ok()).unwrap_or(300)
 }
 
 #[test]
