@@ -9,6 +9,7 @@ mod matrix;
 mod quality;
 mod real;
 mod recording;
+mod secure;
 mod sources;
 mod storm;
 
@@ -159,6 +160,7 @@ impl Phone {
             ptime_ms: 20,
             sending: true,
             receiving: true,
+            srtp: None,
         }
     }
 
