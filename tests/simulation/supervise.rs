@@ -68,7 +68,6 @@ fn a_party_is_muted_held_and_announced_to() {
     let caller = world.legs()[0];
     let hold = |on| Control::Hold { leg: caller, on };
     world.control(hold(true)).expect("held");
-    world.run_for(300);
     assert!(is_music(&hear(&mut world, CARRIER, 400)));
     assert!(level(&hear(&mut world, AGENT, 1000)[800..], 440.0) < -50.0);
     world.control(hold(false)).expect("back");

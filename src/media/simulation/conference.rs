@@ -214,7 +214,8 @@ fn g711_comes_out_of_the_mixer_as_it_went_in() {
     for frame in &voice {
         let mut payload = [0; FRAME_SAMPLES];
         Codec::Pcmu.encode(frame, &mut payload);
-        said.extend(payload);
+        // Mu-law knows two zeros.
+        said.extend(payload.map(|byte| if byte == 0x7f { 0xff } else { byte }));
     }
     let heard: Vec<u8> = phones[1]
         .got()
