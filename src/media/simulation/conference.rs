@@ -121,7 +121,8 @@ fn an_announcement_is_heard_by_two_who_then_are_relayed_again() {
         Tone::new(hz, -10.0).fill(&mut samples);
         Arc::new(Sound::new("announcement", samples))
     };
-    (a.got(), b.got());
+    a.got();
+    b.got();
     office.send(Command::Announce {
         room: ROOM,
         sounds: vec![sound(2000.0), sound(2400.0)],

@@ -125,7 +125,8 @@ fn a_held_member_hears_music_and_nobody_hears_it() {
     };
     let (on, off) = (music(Some(tone(600.0, 50))), music(None));
     office.send(on);
-    (a.got(), b.got());
+    a.got();
+    b.got();
     office.talk(50, &mut [&mut a, &mut b]);
     let heard = listen(a.codec, &a.got());
     assert!(level(&heard, 600.0) > -15.0);
