@@ -1,9 +1,22 @@
-//! The fixed jitter buffer: packets in at any time, a frame out at every tick.
+//! Jitter buffers: packets in at any time, a frame out at every tick.
 //!
-//! Placing is by RTP timestamp only, sample by sample, so that any packet size fits any tick.
-//! Adaptive depth and concealment are left to a later buffer of the same interface.
+//! [`Buffer`] is the fixed one, of decoded samples, 60 ms deep. [`adaptive::Buffer`] will take its
+//! place: of encoded packets, as deep as the jitter demands.
 
+pub mod adaptive;
+
+mod arrivals;
 mod buffer;
+mod conceal;
+mod correlation;
+mod line;
 mod ring;
+mod store;
+mod stream;
+mod stretch;
+mod ticks;
+
+#[cfg(test)]
+mod tests;
 
 pub use buffer::{Buffer, DEPTH_SAMPLES, Inserted, Popped, Stats};
