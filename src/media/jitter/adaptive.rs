@@ -7,15 +7,15 @@
 use crate::base::Timestamp;
 use crate::media::Rate;
 use crate::media::codec::{Codec, Decoder};
-use crate::media::rtp::{Header, sequence_distance, distance};
+use crate::media::rtp::{Header, distance, sequence_distance};
 
 use super::arrivals::Arrivals;
 use super::conceal::Concealment;
 use super::line::{Line, fade};
 use super::store::{MAX_PAYLOAD, Payload, Slot, Store};
 use super::stream::Stream;
-use super::ticks::Ticks;
 use super::stretch;
+use super::ticks::Ticks;
 
 /// How long packets are kept before they are played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,7 +272,11 @@ impl Buffer {
             frame.fill(0);
             return Popped::Empty;
         }
-        let there = if self.line.len() > 0 { Popped::Full } else { Popped::Empty };
+        let there = if self.line.len() > 0 {
+            Popped::Full
+        } else {
+            Popped::Empty
+        };
         let popped = self.fill(length, there);
         self.stretch(length);
         let popped = self.fill(length, popped);
@@ -382,7 +386,10 @@ impl Buffer {
             return;
         }
         let gap = position - playing.next;
-        let first = self.store.first().map_or(gap, |first| first.position - playing.next);
+        let first = self
+            .store
+            .first()
+            .map_or(gap, |first| first.position - playing.next);
         let made = playing.made.min(first.min(gap).max(0));
         let ahead = self.line.len() as i64 + gap - made;
         let ahead = ahead * 1_000_000 / rate;
@@ -407,13 +414,7 @@ impl Buffer {
     }
 
     /// Puts a packet in its place.
-    fn place(
-        &mut self,
-        position: i64,
-        number: i64,
-        samples: i64,
-        payload: &[u8],
-    ) -> Inserted {
+    fn place(&mut self, position: i64, number: i64, samples: i64, payload: &[u8]) -> Inserted {
         let next = self.stream.as_ref().map_or(0, |playing| playing.next);
         if position + samples <= next {
             self.counts.stats.late += 1;
@@ -440,6 +441,7 @@ impl Buffer {
 
     /// What the next `lack` samples are made of.
     fn next_step(&mut self, lack: usize) -> Step {
+        let excess = self.excess();
         let Some(playing) = &mut self.stream else {
             return Step::Make(lack);
         };
@@ -454,6 +456,16 @@ impl Buffer {
                 playing.pausing =
                     gap > 0 && playing.stream.missing(playing.next_number, first.number) == 0;
                 return Step::Make(lack.min(wait as usize));
+            }
+            // It came late, and what was made up in its place is enough: the next goes on from it.
+            let follows = self
+                .store
+                .second()
+                .is_some_and(|second| second.position - playing.next <= playing.made);
+            if follows && excess > SLACK {
+                self.store.drop_first();
+                self.counts.stats.late += 1;
+                continue;
             }
             return Step::Decode(first);
         }

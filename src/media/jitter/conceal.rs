@@ -62,8 +62,7 @@ impl Concealment {
     /// Goes on from these latest samples, at least 60 ms.
     pub(super) fn start(&mut self, latest: &[i16]) {
         let length = self.past.len();
-        self.past
-            .copy_from_slice(&latest[latest.len() - length..]);
+        self.past.copy_from_slice(&latest[latest.len() - length..]);
         let unit = self.rate.hz() as usize / 400;
         let stride = self.rate.hz() as usize / 8000;
         let window = COMPARED * unit;

@@ -42,7 +42,11 @@ fn best(
             energy += i64::from(i32::from(*b) * i32::from(*b));
         }
         let norm = (own as f32 * energy as f32).sqrt();
-        let quality = if norm > 0.0 { product as f32 / norm } else { 0.0 };
+        let quality = if norm > 0.0 {
+            product as f32 / norm
+        } else {
+            0.0
+        };
         if quality > found.quality {
             found = Match { at, quality };
         }

@@ -105,7 +105,10 @@ impl Line {
         self.samples.copy_within(head..self.tail, head + length);
         self.tail += length;
         for i in 0..length {
-            let (a, b) = (self.samples[head + length + i], self.samples[head + i - length]);
+            let (a, b) = (
+                self.samples[head + length + i],
+                self.samples[head + i - length],
+            );
             self.samples[head + i] = fade(a, b, i, length);
         }
     }
