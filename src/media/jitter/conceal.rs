@@ -59,6 +59,11 @@ impl Concealment {
         self.made >= self.end
     }
 
+    /// The pitch period repeated, samples.
+    pub(super) fn period(&self) -> usize {
+        self.period
+    }
+
     /// Goes on from these latest samples, at least 60 ms.
     pub(super) fn start(&mut self, latest: &[i16]) {
         let length = self.past.len();
@@ -117,7 +122,7 @@ impl Concealment {
             if self.at == length {
                 let most = (self.past.len() - blend - 1) / self.period;
                 self.turns = match self.made {
-                    made if made < frame / 2 => self.turns,
+                    made if made < 2 * frame => self.turns,
                     _ => self.turns + 1,
                 };
                 self.turns = self.turns.min(3).min(most).max(1);

@@ -2,8 +2,7 @@
 
 use crate::media::Rate;
 
-/// What is remembered of what was played, in thirds of a frame: 60 ms, four of the longest pitch
-/// periods.
+/// What is remembered of what was played, in frames: 60 ms, four of the longest pitch periods.
 const PAST_FRAMES: usize = 3;
 
 /// Longest packet decoded at once: 182 ms of G.711 in an Ethernet frame, with the three frames that

@@ -1,16 +1,13 @@
-//! Jitter buffers: packets in at any time, a frame out at every tick.
+//! The jitter buffer: packets in at any time, a frame of samples out at every tick.
 //!
-//! [`Buffer`] is the fixed one, of decoded samples, 60 ms deep. [`adaptive::Buffer`] will take its
-//! place: of encoded packets, as deep as the jitter demands.
-
-pub mod adaptive;
+//! Packets stay encoded until their tick; how long they wait follows the jitter seen. Clocks that
+//! differ and delays that change are followed by time-stretching, what is missing is concealed.
 
 mod arrivals;
 mod buffer;
 mod conceal;
 mod correlation;
 mod line;
-mod ring;
 mod store;
 mod stream;
 mod stretch;
@@ -19,4 +16,4 @@ mod ticks;
 #[cfg(test)]
 mod tests;
 
-pub use buffer::{Buffer, DEPTH_SAMPLES, Inserted, Popped, Stats};
+pub use buffer::{Buffer, Depth, Inserted, Popped, Stats};

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::adaptive::{Buffer, Depth, Inserted, Popped, Stats};
+use super::buffer::{Buffer, Depth, Inserted, Popped, Stats};
 use crate::base::Timestamp;
 use crate::media::FRAME_SAMPLES;
 use crate::media::codec::{Codec, Decoder};
