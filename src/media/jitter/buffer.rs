@@ -5,17 +5,17 @@
 //! missing is made up. Unlike NetEQ nothing waits before jitter was seen.
 
 use crate::base::Timestamp;
-use crate::media::{MAX_FRAME, Rate};
 use crate::media::codec::{Codec, Decoder};
 use crate::media::rtp::{Header, distance, sequence_distance};
+use crate::media::{MAX_FRAME, Rate};
 
 use super::arrivals::Arrivals;
 use super::conceal::Concealment;
 use super::line::{Line, fade};
 use super::store::{MAX_PAYLOAD, Payload, Slot, Store};
 use super::stream::Stream;
-use super::{correlation, stretch};
 use super::ticks::Ticks;
+use super::{correlation, stretch};
 
 /// How long packets are kept before they are played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -563,12 +563,20 @@ impl Buffer {
         self.concealment.stop();
         // Sooner only where what follows is there already.
         let spare = (self.line.len() + fresh).saturating_sub(frame);
-        let sooner = most.min(if self.store.first().is_some() { fresh - blend } else { spare });
+        let sooner = most.min(if self.store.first().is_some() {
+            fresh - blend
+        } else {
+            spare
+        });
         let room = self.line.room(fresh + most);
         let stride = frame / 160;
         let here = correlation::find(&room[..blend], &made[..blend], stride);
         let later = correlation::find(&room[..blend], &made[..most + blend], stride);
-        let earlier = correlation::find(&made[..blend], &room[..sooner.min(fresh - blend) + blend], stride);
+        let earlier = correlation::find(
+            &made[..blend],
+            &room[..sooner.min(fresh - blend) + blend],
+            stride,
+        );
         let best = later.quality.max(earlier.quality);
         let (put, cut) = if !align || best < here.quality + 0.1 {
             (0, 0)
@@ -580,7 +588,11 @@ impl Buffer {
         room.copy_within(cut..fresh, put);
         room[..put].copy_from_slice(&made[..put]);
         let blend = blend.min(fresh - cut);
-        for (i, (sample, made)) in room[put..].iter_mut().zip(&made[put..put + blend]).enumerate() {
+        for (i, (sample, made)) in room[put..]
+            .iter_mut()
+            .zip(&made[put..put + blend])
+            .enumerate()
+        {
             *sample = fade(*made, *sample, i, blend);
         }
         self.counts.expanded += put as u64;
