@@ -260,12 +260,10 @@ impl Leg {
         let (Some(tape), Some(flow)) = (&mut self.tape, &self.flow) else {
             return;
         };
-        if header.payload_type == flow.send_payload_type {
-            let mut samples = [0; MAX_PACKET_SAMPLES];
-            let length = flow.codec.decode(payload, &mut samples);
-            tape.sent(now, &header, &samples[..length]);
-        } else {
-            tape.pass_sent(&header);
+        let is_audio = header.payload_type == flow.send_payload_type;
+        match self.inbound.sent.as_mut().filter(|_| is_audio) {
+            Some(sent) => tape.sent(now, &header, sent.hear(payload)),
+            None => tape.pass_sent(&header),
         }
     }
 }
