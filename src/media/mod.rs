@@ -10,6 +10,7 @@
 pub mod dtmf;
 pub mod jitter;
 pub mod mixer;
+pub mod quality;
 pub mod recorder;
 pub mod rtcp;
 pub mod rtp;

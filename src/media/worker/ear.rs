@@ -44,6 +44,16 @@ impl Ear {
         &mut self.jitter
     }
 
+    /// Packets that came too late to be heard.
+    pub(super) fn late(&self) -> u64 {
+        self.jitter.stats().late
+    }
+
+    /// How long a packet waits in the buffer.
+    pub(super) fn depth_ms(&self) -> f32 {
+        jitter::DEPTH_SAMPLES as f32 / 8.0
+    }
+
     /// Takes the voice of this tick out of the buffer.
     pub(super) fn tick(&mut self) {
         let Some(resampler) = &mut self.resampler else {

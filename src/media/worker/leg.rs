@@ -14,6 +14,7 @@ use crate::media::io::Socket;
 use crate::media::latch::Latch;
 use crate::media::mixer::Levelling;
 use crate::media::ports::Lease;
+use crate::media::quality::{Quality, Received, Watch};
 use crate::media::rtp::Reception;
 use crate::media::spares::Spare;
 use crate::media::{Codec, Decoder, MAX_DECODED, Rate, dtmf};
@@ -46,6 +47,9 @@ pub(crate) struct Leg {
     /// While it hears a mix.
     pub(super) own_mix: Option<Box<OwnMix>>,
     pub(super) reports: Reports,
+    pub(super) quality: Quality,
+    /// Whether it is heard, and hears.
+    pub(super) watch: Watch,
     /// Digits on their way to the far end.
     pub(super) digits: dtmf::Sender,
     pub(super) own: Given,
@@ -68,6 +72,8 @@ pub(super) struct Inbound {
     /// While a recording takes what this leg is sent.
     pub(super) sent: Option<Box<Sent>>,
     pub(super) refused: u64,
+    /// Packets too late for the ears it had before.
+    pub(super) late: u64,
     /// When the last packet came, or listening began.
     pub(super) heard: Timestamp,
     pub(super) told_first: bool,
@@ -157,6 +163,7 @@ impl Leg {
                 decoder: None,
                 sent: None,
                 refused: 0,
+                late: 0,
                 heard: now,
                 told_first: false,
                 told_silent: false,
@@ -165,6 +172,8 @@ impl Leg {
             packing: None,
             own_mix: None,
             reports: Reports::new(now),
+            quality: Quality::default(),
+            watch: Watch::default(),
             digits: dtmf::Sender::new(),
             own: Given::default(),
             route: Route::default(),
@@ -210,8 +219,10 @@ impl Leg {
         let is_new = |before: &LegFlow| before.codec != flow.codec;
         if self.flow.as_ref().is_none_or(is_new) {
             self.out.set_clock(flow.codec.clock_hz(), now);
+            self.inbound.reception.set_clock(flow.codec.clock_hz());
             // What was heard in another codec is nothing to go on from.
             if let Some(ear) = &mut self.inbound.ear {
+                self.inbound.late += ear.late();
                 *ear = Ear::new(flow.codec);
             }
             if let Some(decoder) = &mut self.inbound.decoder {
@@ -224,7 +235,25 @@ impl Leg {
         self.packing = Packing::new(flow.codec, flow.ptime_ms);
         self.latch.negotiate(flow.remote);
         self.reports.negotiate(flow.remote, flow.remote_rtcp);
+        let before = self.flow.as_ref().map(|before| before.remote);
+        if before.is_some_and(|before| before != flow.remote) {
+            self.watch.moved(now);
+        }
         self.flow = Some(flow);
+        self.expect_sound(now);
+    }
+
+    /// Signalling says that the leg is answered.
+    pub(super) fn answered(&mut self, now: Timestamp) {
+        self.watch.answered();
+        self.expect_sound(now);
+    }
+
+    /// Whether sound is due both ways.
+    fn expect_sound(&mut self, now: Timestamp) {
+        let both_ways = |flow: &LegFlow| flow.sending && flow.receiving && flow.remote.is_some();
+        self.watch
+            .agree(now, self.flow.as_ref().is_some_and(both_ways));
     }
 
     /// What the graph must know.
@@ -251,7 +280,10 @@ impl Leg {
                 let ear = &mut self.inbound.ear;
                 ear.get_or_insert_with(|| Ear::new(codec)).tune(rate);
             }
-            _ => self.inbound.ear = None,
+            _ => {
+                let ear = self.inbound.ear.take();
+                self.inbound.late += ear.map_or(0, |ear| ear.late());
+            }
         }
     }
 
@@ -294,14 +326,28 @@ impl Leg {
         self.digits.is_active()
     }
 
-    /// The last word on the leg.
+    /// What it counts, up to now.
     pub(super) fn summary(&self) -> MediaSummary {
-        MediaSummary {
-            received: self.inbound.reception.received(),
-            sent: self.out.sent().0,
-            lost: self.inbound.reception.lost(),
-            refused: self.inbound.refused,
-            jitter_ms: self.inbound.reception.jitter_ms(),
+        let (sent, refused) = (self.out.sent().0, self.inbound.refused);
+        self.quality.summary(&self.received(), sent, refused)
+    }
+
+    /// What was received so far.
+    pub(super) fn received(&self) -> Received {
+        let Inbound {
+            reception,
+            ear,
+            late,
+            ..
+        } = &self.inbound;
+        Received {
+            received: reception.received(),
+            lost: reception.lost(),
+            late: late + ear.as_ref().map_or(0, |ear| ear.late()),
+            jitter_ms: reception.jitter_ms() as f32,
+            buffer_ms: ear.as_ref().map(|ear| ear.depth_ms()),
+            packet_ms: reception.packet_ms(),
+            pattern: reception.pattern(),
         }
     }
 

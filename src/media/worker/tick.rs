@@ -53,6 +53,9 @@ impl Worker {
                 _ => {}
             }
             if at >= leg.reports.next {
+                if let Some(notice) = leg.measure() {
+                    self.notices.tell(leg.shard, notice, &self.stats);
+                }
                 let report = leg.report(at, cname, packet);
                 if report.is_some_and(|length| leg.send_rtcp(at, &packet[..length])) {
                     counts.rtcp_out += 1;
@@ -63,6 +66,9 @@ impl Worker {
             }
             if let Some(since) = leg.fell_silent(at) {
                 let notice = Notice::Silent { leg: leg.id, since };
+                self.notices.tell(leg.shard, notice, &self.stats);
+            }
+            if let Some(notice) = leg.missed_sound(at) {
                 self.notices.tell(leg.shard, notice, &self.stats);
             }
             self.agenda.rest(key, leg.next_look(at));
@@ -196,7 +202,9 @@ impl Leg {
             (true, false) => self.inbound.heard + SILENT_AFTER,
             (true, true) => at + SILENT_AGAIN,
         };
-        self.reports.next.min(silent)
+        let missed = self.watch.next_look(at, self.inbound.heard);
+        let next = self.reports.next.min(silent);
+        missed.map_or(next, |missed| missed.min(next))
     }
 
     fn is_listening(&self) -> bool {
