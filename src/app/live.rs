@@ -263,6 +263,7 @@ impl Source for House {
                 packets_lost: read(&media.lost),
                 packets_refused: read(&media.refused),
                 late_ticks: read(&media.late_ticks),
+                late_workers: read(&media.late_workers),
                 legs: read(&media.legs),
                 rooms: read(&media.rooms),
                 ports_in_use: read(&media.ports_in_use),

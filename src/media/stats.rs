@@ -41,6 +41,8 @@ stats! {
     skipped_ticks,
     /// Ticks, on all workers.
     ticks,
+    /// Workers that have too much to do and leave something out (gauge).
+    late_workers,
     /// Notices dropped because a shard does not read them.
     notices_dropped,
     /// Legs whose sockets the system did not let us watch.

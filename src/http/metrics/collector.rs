@@ -380,6 +380,11 @@ fn media(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
         "Media ticks that began late",
         media.late_ticks,
     )?;
+    page.gauge(
+        "tsunagu_media_late_workers",
+        "Media workers that are late and leave something out",
+        media.late_workers,
+    )?;
     page.gauge("tsunagu_media_legs", "Media legs open", media.legs)?;
     page.gauge("tsunagu_media_rooms", "Conferences open", media.rooms)?;
     page.gauges(

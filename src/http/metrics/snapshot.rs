@@ -149,6 +149,8 @@ pub struct MediaSnapshot {
     pub packets_refused: u64,
     /// Ticks that began late.
     pub late_ticks: u64,
+    /// Workers that have too much to do and leave something out.
+    pub late_workers: u64,
     /// Legs open.
     pub legs: u64,
     /// Rooms open.
