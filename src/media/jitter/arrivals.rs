@@ -25,7 +25,7 @@ const LATE_PART: f32 = 0.03;
 const FASTEST_PART: f32 = 0.02;
 
 /// A packet so much later than the target is a burst.
-const BURST: i64 = 30_000;
+const BURST: i64 = 60_000;
 
 /// Bursts closer together are one.
 const SAME_BURST: i64 = 300_000;

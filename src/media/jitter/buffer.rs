@@ -11,11 +11,12 @@ use crate::media::{MAX_FRAME, Rate};
 
 use super::arrivals::Arrivals;
 use super::conceal::Concealment;
+use super::leads::Leads;
 use super::line::{Line, fade};
 use super::store::{MAX_PAYLOAD, Payload, Slot, Store};
 use super::stream::Stream;
+use super::stretch;
 use super::ticks::Ticks;
-use super::{correlation, stretch};
 
 /// How long packets are kept before they are played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,8 +120,7 @@ struct Playing {
     idle: bool,
     /// The sender told that nothing follows: a pause, or an event.
     pausing: bool,
-    /// When samples are played, less their media time: at least and at most, microseconds.
-    offset: (i64, i64),
+    leads: Leads,
     /// Ticks until the next stretch.
     rest: u32,
 }
@@ -148,14 +148,16 @@ struct Counts {
 /// A packet this far off its place is of another stream: 1 s.
 const FAR: i64 = 1_000_000;
 
-/// How far above its target the delay may be, microseconds: packets about the tick need a frame.
-const SLACK: i64 = 20_000;
+/// How far above what is due the delay probably, and surely, is before a tick of it is left out,
+/// microseconds. Where packets come close to a tick both are 20 ms, and the tick is needed.
+const SLACK: i64 = 26_000;
+const SURELY: i64 = 18_000;
 
-/// How far above the latest packets the delay is brought down to, microseconds.
-const MARGIN: i64 = 5000;
+/// Frames after which nothing is heard of a codec's own concealment.
+const GONE: i64 = 5;
 
-/// Samples of the longest merge: 10 ms of shift and 5 ms of blend.
-const MAX_MERGE: usize = 3 * MAX_FRAME / 4;
+/// An excess that is shortened without waiting for a good moment, microseconds.
+const FAR_TOO_LONG: i64 = 80_000;
 
 impl Buffer {
     /// An empty buffer for a stream of this codec.
@@ -281,7 +283,7 @@ impl Buffer {
             Popped::Empty
         };
         let popped = self.fill(length, there);
-        self.stretch(length);
+        self.stretch();
         let popped = self.fill(length, popped);
         self.line.take(frame);
         popped
@@ -297,6 +299,7 @@ impl Buffer {
                     Popped::Full
                 }
                 Step::Make(samples) => self.make_up(samples),
+                Step::Recover(slot, samples) => self.recover(slot, samples),
             };
             popped = match (popped, made) {
                 (Popped::Full, _) | (_, Popped::Full) => Popped::Full,
@@ -332,7 +335,7 @@ impl Buffer {
             made: -i64::from(wait) * i64::from(rate) / 1000,
             idle: !was_heard,
             pausing: false,
-            offset: (0, 0),
+            leads: Leads::default(),
             rest: 0,
         });
         self.watch(now, 0, samples);
@@ -395,25 +398,33 @@ impl Buffer {
             .map_or(gap, |first| first.position - playing.next);
         let made = playing.made.min(first.min(gap).max(0));
         let ahead = self.line.len() as i64 + gap - made;
-        let ahead = ahead * 1_000_000 / rate;
-        playing.offset = (delay + ahead + least, delay + ahead + most);
-        let stay = (ahead + (least + most) / 2).max(0);
+        playing.leads.note((delay + least, delay + most), ahead);
+        let stay = (ahead * 1_000_000 / rate + (least + most) / 2).max(0);
         self.counts.delay += (stay - self.counts.delay) / 32;
         if playing.idle && playing.made > 0 && first == gap {
-            self.prepare();
+            self.prepare(gap.max(0), (delay + least, delay + most));
         }
     }
 
-    /// Before a sound begins anew its delay can be what it should be: silence costs nothing.
-    fn prepare(&mut self) {
-        let rate = i64::from(self.rate().hz());
-        let (short, excess) = (self.shortage(), self.excess());
-        if let Some(playing) = &mut self.stream {
-            let by = if short > 0 { short } else { -excess.max(0) };
-            playing.made -= by * rate / 1_000_000;
-            playing.offset.0 += by;
-            playing.offset.1 += by;
+    /// Before a sound begins anew its delay can become what it should be: silence costs nothing.
+    /// It begins at a tick.
+    fn prepare(&mut self, gap: i64, tick: (i64, i64)) {
+        let frame = self.rate().frame() as i64;
+        let due = self.due();
+        let Some(playing) = &mut self.stream else {
+            return;
+        };
+        let mut ticks = (gap - playing.made).max(0) / frame;
+        let needed = |base: i64, ticks: i64| base + ticks * 20_000;
+        while needed(tick.1, ticks) < due {
+            ticks += 1;
         }
+        while ticks > 0 && needed(tick.0, ticks - 1) > due {
+            ticks -= 1;
+        }
+        playing.made = gap - ticks * frame;
+        playing.leads.clear();
+        playing.leads.note(tick, ticks * frame);
     }
 
     /// Puts a packet in its place.
@@ -458,14 +469,20 @@ impl Buffer {
             if wait > 0 {
                 playing.pausing =
                     gap > 0 && playing.stream.missing(playing.next_number, first.number) == 0;
-                return Step::Make(lack.min(wait as usize));
+                // What comes next may tell of the packet before it.
+                let told = wait - first.samples;
+                if gap == 0 || playing.idle || playing.pausing || told > 0 {
+                    let before = if told > 0 && gap > 0 { told } else { wait };
+                    return Step::Make(lack.min(before as usize));
+                }
+                return Step::Recover(first, wait as usize);
             }
             // It came late, and what was made up in its place is enough: the next goes on from it.
             let follows = self
                 .store
                 .second()
                 .is_some_and(|second| second.position - playing.next <= playing.made);
-            if follows && excess > SLACK {
+            if follows && excess > 0 {
                 self.store.drop_first();
                 self.counts.stats.late += 1;
                 continue;
@@ -475,11 +492,42 @@ impl Buffer {
         Step::Make(lack)
     }
 
+    /// Restores a lost packet from the one after it; where that tells nothing it is made up for.
+    fn recover(&mut self, next: Slot, samples: usize) -> Popped {
+        let mut payload = [0; MAX_PAYLOAD];
+        let length = self.store.read(next.payload, &mut payload);
+        let room = self.line.room(samples);
+        let told = self.decoder.recover(&payload[..length], room);
+        let Some(playing) = self.stream.as_mut().filter(|_| told > 0) else {
+            return self.make_up(samples);
+        };
+        self.line.grow(told);
+        self.concealment.stop();
+        self.counts.stats.recovered += 1;
+        playing.made += told as i64;
+        Popped::Full
+    }
+
     /// Makes up for what is not there.
     fn make_up(&mut self, samples: usize) -> Popped {
+        let frame = self.rate().frame();
         let Some(playing) = &mut self.stream else {
             return Popped::Empty;
         };
+        if !playing.idle && !self.concealment.is_active() {
+            // A codec that conceals does so in units of 2.5 ms.
+            let unit = frame / 8;
+            let room = self.line.room(samples.next_multiple_of(unit));
+            let made = self.decoder.conceal(room);
+            if made > 0 {
+                fade_out(&mut room[..made], playing.made, frame as i64);
+                self.line.grow(made);
+                self.counts.concealed += made as u64;
+                playing.made += made as i64;
+                playing.idle = playing.made >= GONE * frame as i64;
+                return Popped::Concealed;
+            }
+        }
         playing.made += samples as i64;
         if playing.idle {
             self.line.room(samples).fill(0);
@@ -513,8 +561,7 @@ impl Buffer {
         let length = self.store.read(slot.payload, &mut payload);
         self.store.release(slot.payload);
         let gap = slot.position - playing.next;
-        // With room for a merge, so that nothing moves until the samples are taken in.
-        let room = self.line.room(slot.samples as usize + rate.frame());
+        let room = self.line.room(slot.samples as usize);
         let decoded = self.decoder.decode(&payload[..length], room);
         if decoded == 0 {
             return;
@@ -526,7 +573,7 @@ impl Buffer {
         // The beginning of what overlaps was played already.
         let skip = usize::try_from(-gap).unwrap_or(0).min(decoded);
         room.copy_within(skip..decoded, 0);
-        let mut fresh = decoded - skip;
+        let fresh = decoded - skip;
         let overdue = (playing.made - gap.max(0)).max(0);
         if playing.idle {
             if playing.made > 0 {
@@ -539,8 +586,11 @@ impl Buffer {
         } else {
             self.counts.expanded += overdue as u64;
         }
+        if overdue > 0 {
+            playing.leads.clear();
+        }
         if self.concealment.is_active() {
-            fresh = self.merge(fresh, overdue > 0);
+            self.merge(fresh);
         }
         self.line.grow(fresh);
         let Some(playing) = &mut self.stream else {
@@ -552,58 +602,16 @@ impl Buffer {
         playing.next_number = playing.next_number.max(slot.number + 1);
     }
 
-    /// Leads from the concealment into the `fresh` samples behind the line; returns how many they
-    /// are then. They come a little sooner or later where the pitch wants it.
-    fn merge(&mut self, fresh: usize, align: bool) -> usize {
-        let frame = self.rate().frame();
-        let mut made = [0; MAX_MERGE];
-        let most = self.concealment.period().min(frame / 2);
-        let blend = (frame / 4).min(fresh);
-        self.concealment.make(&mut made[..most + blend]);
+    /// Leads from the concealment into the `fresh` samples behind the line.
+    fn merge(&mut self, fresh: usize) {
+        let blend = (self.rate().frame() / 4).min(fresh);
+        let mut made = [0; MAX_FRAME / 4];
+        self.concealment.make(&mut made[..blend]);
         self.concealment.stop();
-        // Sooner only where what follows is there already.
-        let spare = (self.line.len() + fresh).saturating_sub(frame);
-        let sooner = most.min(if self.store.first().is_some() {
-            fresh - blend
-        } else {
-            spare
-        });
-        let room = self.line.room(fresh + most);
-        let stride = frame / 160;
-        let here = correlation::find(&room[..blend], &made[..blend], stride);
-        let later = correlation::find(&room[..blend], &made[..most + blend], stride);
-        let earlier = correlation::find(
-            &made[..blend],
-            &room[..sooner.min(fresh - blend) + blend],
-            stride,
-        );
-        let best = later.quality.max(earlier.quality);
-        let (put, cut) = if !align || best < here.quality + 0.1 {
-            (0, 0)
-        } else if later.quality >= earlier.quality {
-            (later.at, 0)
-        } else {
-            (0, earlier.at)
-        };
-        room.copy_within(cut..fresh, put);
-        room[..put].copy_from_slice(&made[..put]);
-        let blend = blend.min(fresh - cut);
-        for (i, (sample, made)) in room[put..]
-            .iter_mut()
-            .zip(&made[put..put + blend])
-            .enumerate()
-        {
+        let room = self.line.room(fresh);
+        for (i, (sample, made)) in room.iter_mut().zip(&made[..blend]).enumerate() {
             *sample = fade(*made, *sample, i, blend);
         }
-        self.counts.expanded += put as u64;
-        self.counts.accelerated += cut as u64;
-        let by = put as i64 - cut as i64;
-        let by = by * 1_000_000 / i64::from(self.rate().hz());
-        if let Some(playing) = &mut self.stream {
-            playing.offset.0 += by;
-            playing.offset.1 += by;
-        }
-        fresh + put - cut
     }
 
     /// When samples should be played, less their media time, microseconds.
@@ -619,39 +627,54 @@ impl Buffer {
 
     /// How much too short the delay surely is, microseconds; 0 or less when it may do.
     fn shortage(&self) -> i64 {
-        self.stream
-            .as_ref()
-            .map_or(0, |playing| self.due() - playing.offset.1)
+        self.needed().map_or(0, |(_, most)| self.due() - most)
     }
 
-    /// How much too long the delay surely is.
+    /// How much longer the delay is than it must be, microseconds; 0 when that is no tick.
     fn excess(&self) -> i64 {
-        self.stream
-            .as_ref()
-            .map_or(0, |playing| playing.offset.0 - self.due())
+        let due = self.due();
+        self.needed()
+            .filter(|(least, most)| least - due > SURELY && (least + most) / 2 - due > SLACK)
+            .map_or(0, |(least, _)| least - due)
+    }
+
+    fn needed(&self) -> Option<(i64, i64)> {
+        let frame = self.rate().frame();
+        self.stream.as_ref()?.leads.needed(frame)
     }
 
     /// Brings the delay nearer to where it should be, if the sound allows it now.
-    fn stretch(&mut self, frame: usize) {
+    fn stretch(&mut self) {
         let Some(playing) = &self.stream else { return };
         if playing.idle || playing.made != 0 || playing.rest > 0 {
             return;
         }
         let (short, excess) = (self.shortage(), self.excess());
         let rate = self.rate();
-        let longest = rate.frame() * 3 / 4;
-        if short > 0 {
-            self.decode_ahead(longest.max(frame));
-            if let Some(by) = stretch::lengthen(&mut self.line, rate, short) {
-                self.counts.expanded += by as u64;
-                self.moved(by as i64, 2);
+        let frame = rate.frame();
+        let waste = playing.leads.waste(frame);
+        let by = if short > 0 {
+            let by = stretch::lengthen(&mut self.line, rate, short);
+            self.counts.expanded += by as u64;
+            by as i64
+        } else {
+            let mut most = waste;
+            if excess > 0 {
+                self.decode_ahead(frame * 2);
+                most += frame;
             }
-        } else if excess > SLACK {
-            self.decode_ahead(longest * 2);
-            if let Some(by) = stretch::shorten(&mut self.line, rate, excess - MARGIN) {
-                self.counts.accelerated += by as u64;
-                self.moved(-(by as i64), 2);
-            }
+            // Never so much that a frame would not be whole.
+            let most = most.min(self.line.len().saturating_sub(frame));
+            // What is of no use alone is left out of silence only.
+            let by = stretch::shorten(&mut self.line, rate, most, excess);
+            self.counts.accelerated += by as u64;
+            -(by as i64)
+        };
+        if by != 0
+            && let Some(playing) = &mut self.stream
+        {
+            playing.leads.moved(by);
+            playing.rest = if excess > FAR_TOO_LONG { 0 } else { 2 };
         }
     }
 
@@ -665,20 +688,20 @@ impl Buffer {
             self.play(first);
         }
     }
-
-    /// The delay has changed by so many samples.
-    fn moved(&mut self, by: i64, rest: u32) {
-        let by = by * 1_000_000 / i64::from(self.rate().hz());
-        if let Some(playing) = &mut self.stream {
-            playing.offset.0 += by;
-            playing.offset.1 += by;
-            playing.rest = rest;
-        }
-    }
 }
 
 /// What comes next.
 enum Step {
     Decode(Slot),
     Make(usize),
+    /// The packet before this one, so many samples.
+    Recover(Slot, usize),
+}
+
+/// Lets a codec's own concealment, `made` samples old, fade over the last of its frames.
+fn fade_out(samples: &mut [i16], made: i64, frame: i64) {
+    for (at, sample) in (made.max(0)..).zip(samples) {
+        let left = (GONE * frame - at).clamp(0, 2 * frame);
+        *sample = (i64::from(*sample) * left / (2 * frame)) as i16;
+    }
 }

@@ -7,6 +7,7 @@ mod arrivals;
 mod buffer;
 mod conceal;
 mod correlation;
+mod leads;
 mod line;
 mod store;
 mod stream;

@@ -23,47 +23,48 @@ const FAR: i64 = 60_000;
 /// Mean square below which nothing is heard: -60 dB of a full-scale sine.
 const SILENT: i64 = 540;
 
-/// Puts a piece in before the next sample, if the sound allows it; returns its length.
-pub(super) fn lengthen(line: &mut Line, rate: Rate, micros: i64) -> Option<usize> {
+/// Puts a piece in before the next sample, if the sound allows it; returns its length, 0 if not.
+pub(super) fn lengthen(line: &mut Line, rate: Rate, micros: i64) -> usize {
     let unit = rate.hz() as usize / 400;
     let (all, now) = line.whole();
     let ahead = all.len() - now;
     let window = COMPARED * unit;
     let longest = (LONGEST * unit).min(ahead);
     if longest < SHORTEST * unit || ahead < window {
-        return None;
+        return 0;
     }
     let reference = &all[now..now + window];
     let field = &all[now - longest..now - SHORTEST * unit + window];
     let found = correlation::find(reference, field, stride(rate));
     let length = longest - found.at;
     let piece = &all[now - length..now + length.min(ahead)];
-    (length <= ahead && is_allowed(found.quality, piece, micros)).then(|| {
-        line.lengthen(length);
-        length
-    })
+    if length > ahead || !is_allowed(found.quality, piece, micros) {
+        return 0;
+    }
+    line.lengthen(length);
+    length
 }
 
-/// Leaves a piece of what comes next out, if the sound allows it; returns its length.
-pub(super) fn shorten(line: &mut Line, rate: Rate, micros: i64) -> Option<usize> {
+/// Leaves a piece of what comes next out, of `most` samples at most, if the sound allows it; returns its length, 0 if not.
+pub(super) fn shorten(line: &mut Line, rate: Rate, most: usize, micros: i64) -> usize {
     let unit = rate.hz() as usize / 400;
     let (all, now) = line.whole();
     let ahead = all.len() - now;
-    let most = usize::try_from(micros * i64::from(rate.hz()) / 1_000_000).unwrap_or(0);
     let longest = (LONGEST * unit).min(ahead / 2).min(most);
     let window = COMPARED * unit;
     if longest < SHORTEST * unit {
-        return None;
+        return 0;
     }
     let reference = &all[now..now + window];
     let field = &all[now + SHORTEST * unit..all.len().min(now + longest + window)];
     let found = correlation::find(reference, field, stride(rate));
     let length = found.at + SHORTEST * unit;
     let piece = &all[now..now + 2 * length];
-    is_allowed(found.quality, piece, micros).then(|| {
-        line.shorten(length);
-        length
-    })
+    if !is_allowed(found.quality, piece, micros) {
+        return 0;
+    }
+    line.shorten(length);
+    length
 }
 
 fn stride(rate: Rate) -> usize {
@@ -71,6 +72,10 @@ fn stride(rate: Rate) -> usize {
 }
 
 fn is_allowed(quality: f32, piece: &[i16], micros: i64) -> bool {
-    let alike = if micros > FAR { ALIKE_IN_NEED } else { ALIKE };
+    let alike = match micros {
+        ..=0 => f32::INFINITY,
+        1..=FAR => ALIKE,
+        _ => ALIKE_IN_NEED,
+    };
     quality > alike || energy(piece, 1) < SILENT * piece.len() as i64
 }
