@@ -15,8 +15,8 @@ use super::leads::Leads;
 use super::line::{Line, fade};
 use super::store::{MAX_PAYLOAD, Payload, Slot, Store};
 use super::stream::Stream;
-use super::stretch;
 use super::ticks::Ticks;
+use super::stretch;
 
 /// How long packets are kept before they are played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +152,11 @@ const FAR: i64 = 1_000_000;
 /// microseconds. Where packets come close to a tick both are 20 ms, and the tick is needed.
 const SLACK: i64 = 26_000;
 const SURELY: i64 = 18_000;
+
+/// What is kept between packets and their tick, microseconds, where that is known so well: clocks
+/// that differ by 200 ppm need five seconds for it.
+const GUARD: i64 = 1000;
+const KNOWN: i64 = 4000;
 
 /// Frames after which nothing is heard of a codec's own concealment.
 const GONE: i64 = 5;
@@ -625,9 +630,13 @@ impl Buffer {
         }
     }
 
-    /// How much too short the delay surely is, microseconds; 0 or less when it may do.
+    /// How much too short the delay surely is, or is about to be, microseconds; 0 or less when it
+    /// may do.
     fn shortage(&self) -> i64 {
-        self.needed().map_or(0, |(_, most)| self.due() - most)
+        self.needed().map_or(0, |(least, most)| {
+            let guard = if most - least < KNOWN { GUARD } else { 0 };
+            self.due() + guard - most
+        })
     }
 
     /// How much longer the delay is than it must be, microseconds; 0 when that is no tick.

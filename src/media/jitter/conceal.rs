@@ -59,11 +59,6 @@ impl Concealment {
         self.made >= self.end
     }
 
-    /// The pitch period repeated, samples.
-    pub(super) fn period(&self) -> usize {
-        self.period
-    }
-
     /// Goes on from these latest samples, at least 60 ms.
     pub(super) fn start(&mut self, latest: &[i16]) {
         let length = self.past.len();

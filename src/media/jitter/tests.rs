@@ -311,6 +311,84 @@ fn after_a_loss_nothing_is_heard_for_ever() {
     assert_eq!(played[50..].iter().flatten().count(), 0);
 }
 
+/// Ten seconds of a voice of 140 Hz that goes up and down, and comes back to where it began.
+fn glide() -> Vec<i16> {
+    let wave: Vec<f64> = (0..8000)
+        .map(|i| {
+            let turn = std::f64::consts::TAU * f64::from(i) / 8000.0;
+            let tones = (1..=10).map(|n| (turn * f64::from(n)).sin() / f64::from(n));
+            tones.sum::<f64>() * 4000.0
+        })
+        .collect();
+    let sample = |i: u32| {
+        let second = f64::from(i) / 8000.0;
+        let slow = std::f64::consts::TAU * second / 5.0;
+        let turns = 140.0 * second + 20.0 * 5.0 / std::f64::consts::TAU * (1.0 - slow.cos());
+        wave[(turns.fract() * 8000.0) as usize] as i16
+    };
+    (0..80_000).map(sample).collect()
+}
+
+/// The largest third difference within 5 ms beside the level of 40 ms around it: clicks stand out.
+fn roughest(samples: &[i16]) -> i64 {
+    let mut worst = 0;
+    for start in (160..samples.len().saturating_sub(200)).step_by(40) {
+        let level: i64 = samples[start - 140..start + 180]
+            .iter()
+            .map(|sample| i64::from(sample.unsigned_abs()))
+            .sum();
+        let peak = samples[start - 3..start + 40]
+            .windows(4)
+            .map(|four| {
+                let [a, b, c, d] = [four[0], four[1], four[2], four[3]].map(i64::from);
+                (d - 3 * c + 3 * b - a).abs()
+            })
+            .max();
+        worst = worst.max(peak.unwrap_or(0) * 320_000 / (level + 32_000));
+    }
+    worst
+}
+
+/// Ten minutes; the bench does the hour.
+#[test]
+fn clocks_that_differ_are_followed_without_a_click() {
+    let (mut payload, mut clean) = (vec![0; 80_000], vec![0; 80_000]);
+    Codec::Pcmu.encode(&glide(), &mut payload);
+    Codec::Pcmu.decode(&payload, &mut clean);
+    let limit = roughest(&clean) * 3 / 2;
+    for ppm in [-200i64, 200] {
+        let mut buffer = Buffer::new(Codec::Pcmu);
+        let (mut heard, mut sent, mut broken) = (Vec::new(), 0i64, 0);
+        for tick in 0..30_000i64 {
+            loop {
+                let micros = sent * 20_000 - sent * ppm / 50 - 7000;
+                if micros > tick * 20_000 {
+                    break;
+                }
+                let from = sent as usize * 160 % payload.len();
+                let header = WRAPPING.header(sent as u32);
+                let packet = &payload[from..from + 160];
+                buffer.insert(Timestamp::from_micros(micros), &header, packet);
+                sent += 1;
+            }
+            let mut frame = [0; FRAME_SAMPLES];
+            broken += u32::from(buffer.pop(&mut frame) != Popped::Full);
+            heard.extend(frame);
+            if heard.len() > 80_000 {
+                let rough = roughest(&heard);
+                assert!(rough <= limit, "{rough}, {limit} at tick {tick}");
+                heard.drain(..heard.len() - 640);
+            }
+        }
+        let stats = buffer.stats();
+        assert_eq!((stats.lost, stats.late), (0, 0), "{stats:?}");
+        // Only the first time it is not known how near the tick is.
+        assert!(broken <= 1, "{broken} {stats:?}");
+        let followed = stats.expanded_ms.abs_diff(stats.accelerated_ms);
+        assert!((95..=145).contains(&followed), "{stats:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn packets_of_any_size_in_time_are_played_whole(

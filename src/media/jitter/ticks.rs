@@ -5,8 +5,8 @@ use crate::base::Timestamp;
 /// Microseconds between ticks.
 const TICK: i64 = 20_000;
 
-/// How much surer we were a packet ago, microseconds: scheduling is not exact.
-const FORGETTING: i64 = 2;
+/// Ticks in which we become less sure by a microsecond: no clock drifts, but scheduling is not exact.
+const FORGETTING: i64 = 8;
 
 /// The phase of the ticks, as an interval.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,10 +28,8 @@ impl Ticks {
         let seen = (since - TICK, since);
         let (early, late) = match self.phase {
             Some((early, late)) => {
-                let both = (
-                    (early - FORGETTING).max(seen.0),
-                    (late + FORGETTING).min(seen.1),
-                );
+                let less = i64::from(self.count % FORGETTING == 0);
+                let both = ((early - less).max(seen.0), (late + less).min(seen.1));
                 if both.0 <= both.1 { both } else { seen }
             }
             None => seen,
