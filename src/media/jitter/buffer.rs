@@ -15,8 +15,8 @@ use super::leads::Leads;
 use super::line::{Line, fade};
 use super::store::{MAX_PAYLOAD, Payload, Slot, Store};
 use super::stream::Stream;
-use super::ticks::Ticks;
 use super::stretch;
+use super::ticks::Ticks;
 
 /// How long packets are kept before they are played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
