@@ -74,6 +74,62 @@ fn linphone_and_baresip_hold_and_resume_whoever_called() {
 }
 
 #[test]
+fn baresip_speaks_by_srtp_with_secure_and_plain_phones() {
+    let _turn = quiet::shared();
+    let floor = Floor::open_with(|phones| {
+        let phones = phones.replacen("[[phone]]", "srtp = \"optional\"\n\n[[phone]]", 1);
+        let callee = "number = \"1002\"\n";
+        phones.replace(callee, &format!("{callee}srtp = \"required\"\n"))
+    });
+    let secure = |number, answering| {
+        let line = |line| Line {
+            is_secure: true,
+            ..line
+        };
+        floor.phone_on(Kind::Baresip, number, Over::Tls, answering, line)
+    };
+    let mut caller = secure(1001, Answering::Manual);
+    let mut callee = secure(1002, Answering::Auto);
+    let mut plain = floor.phone(Kind::Baresip, 1003, Over::Tls, Answering::Auto);
+    for other in [&mut callee, &mut plain] {
+        floor.dials(&mut caller, &other.number());
+        caller.talks();
+        other.talks();
+        caller.hears_itself(other.hz);
+        other.hears_itself(caller.hz);
+        caller.hold();
+        floor.settles();
+        caller.resume();
+        caller.hears_more(other.hz);
+        other.hears_more(caller.hz);
+        caller.hang_up();
+        other.is_hung_up_on();
+    }
+    // Only those who have the keys hear anything.
+    for (phone, mouth) in [(&caller, &callee), (&callee, &caller)] {
+        let on_the_wire = floor.sent_to(phone);
+        assert!(on_the_wire.len() > 16_000);
+        assert!(seconds_of(&on_the_wire, mouth.hz) < 0.1);
+    }
+    assert!(seconds_of(&floor.sent_to(&plain), caller.hz) > 0.5);
+    let Program::Baresip(phone) = &caller.program else {
+        panic!("a baresip");
+    };
+    let messages = phone.log();
+    let keys = messages.split("inline:").skip(1);
+    let keys: Vec<&str> = keys.filter_map(|rest| rest.get(..36)).collect();
+    assert!(keys.len() >= 4, "two of each call");
+    let records = floor.office.records(2);
+    for record in &records {
+        assert_whole(record, &floor.office.recordings());
+        let id = record["id"].as_str().expect("an id");
+        let told = floor.office.ask(&["call", id, "--sip"]) + &floor.office.log();
+        assert!(told.contains("a=crypto:"), "{told}");
+        assert!(!keys.iter().any(|key| told.contains(key)), "a key is shown");
+    }
+}
+
+#[test]
 fn baresip_transfers_blind() {
     transfers_blind(Kind::Baresip, Kind::Linphone, Kind::Baresip, Over::Tcp);
 }
@@ -263,7 +319,13 @@ struct Floor {
 
 impl Floor {
     fn open() -> Self {
+        Self::open_with(str::to_owned)
+    }
+
+    /// The same with other phones.
+    fn open_with(phones: impl FnOnce(&str) -> String) -> Self {
         let mut office = Office::prepare();
+        office.rewrite("phones.toml", phones);
         let switch = office.block.host(SWITCH);
         let folder = office.folder().join("config/tls");
         std::fs::create_dir(&folder).expect("a writable folder");
@@ -290,15 +352,29 @@ impl Floor {
     /// A registered phone; three in a row have different tones.
     #[track_caller]
     fn phone(&self, kind: Kind, number: u16, over: Over, answering: Answering) -> Handset {
+        self.phone_on(kind, number, over, answering, |line| line)
+    }
+
+    /// The same on a line of another kind.
+    #[track_caller]
+    fn phone_on(
+        &self,
+        kind: Kind,
+        number: u16,
+        over: Over,
+        answering: Answering,
+        change: impl FnOnce(Line) -> Line,
+    ) -> Handset {
         // No sum or difference of two is the third.
         let hz = [440.0, 620.0, 1_010.0][usize::from(number - 1_001) % 3];
         let voice = tone(hz, 120.0);
         let ports = free_ports();
-        let line = Line {
+        let line = change(Line {
             over,
             media: ports.start + 2..ports.end,
             roots: Some(self.roots.clone()),
-        };
+            is_secure: false,
+        });
         let (name, folder) = (number.to_string(), self.office.folder());
         let folder = folder.join(over.name());
         let program = match kind {
@@ -411,6 +487,13 @@ impl Handset {
         }
     }
 
+    fn number(&self) -> String {
+        match &self.program {
+            Program::Baresip(phone) => phone.number.clone(),
+            Program::Linphone(phone) => phone.number.clone(),
+        }
+    }
+
     fn dial(&mut self, number: &str) {
         match &mut self.program {
             Program::Baresip(phone) => phone.dial(number),
@@ -504,16 +587,30 @@ impl Handset {
         });
     }
 
+    /// What it decoded of its last call, in its own recording.
+    fn heard(&self) -> Vec<i16> {
+        match &self.program {
+            Program::Baresip(phone) => phone.heard().pop().unwrap_or_default(),
+            Program::Linphone(phone) => phone.heard(),
+        }
+    }
+
     /// What it decoded, in its own recording, has at least half a second of this tone.
     #[track_caller]
     fn hears_itself(&self, hz: f64) {
         let what = format!("{hz} Hz in the recording of {}", self.name());
         wait::until_true(&what, wait::PATIENCE, || {
-            let heard = match &self.program {
-                Program::Baresip(phone) => phone.heard().pop().unwrap_or_default(),
-                Program::Linphone(phone) => phone.heard(),
-            };
-            seconds_of(&heard, hz) > 0.5
+            seconds_of(&self.heard(), hz) > 0.5
+        });
+    }
+
+    /// From now on it decodes another second of this tone.
+    #[track_caller]
+    fn hears_more(&self, hz: f64) {
+        let before = seconds_of(&self.heard(), hz);
+        let what = format!("more of {hz} Hz in the recording of {}", self.name());
+        wait::until_true(&what, wait::PATIENCE, || {
+            seconds_of(&self.heard(), hz) > before + 0.9
         });
     }
 }
