@@ -52,6 +52,8 @@ mod secure;
 mod storm;
 #[path = "simulation/story.rs"]
 mod story;
+#[path = "simulation/supervise.rs"]
+mod supervise;
 #[path = "simulation/transfer.rs"]
 mod transfer;
 #[path = "simulation/treatment.rs"]

@@ -147,6 +147,7 @@ fn packets_and_ticks_allocate_nothing() {
             send(Command::Join {
                 room: RoomId(room),
                 leg,
+                standing: Standing::default(),
             });
             legs.push(leg);
         }
