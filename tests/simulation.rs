@@ -48,6 +48,8 @@ mod joined;
 mod loss;
 #[path = "simulation/reload.rs"]
 mod reload;
+#[path = "simulation/secure.rs"]
+mod secure;
 #[path = "simulation/storm.rs"]
 mod storm;
 #[path = "simulation/story.rs"]
