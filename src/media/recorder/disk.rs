@@ -14,9 +14,8 @@ use super::block::{Item, Shared};
 use super::file::PartFile;
 use super::publish::{Finished, publish};
 use super::tap::Ended;
-use super::wav::MAX_PAIRS;
-use super::{Closed, Opening, Refused, Stats, Tap};
-use crate::media::FRAME_SAMPLES;
+use super::{Closed, Format, Opening, Refused, Stats, Tap};
+use crate::media::FRAME_MS;
 
 /// How often the queue is looked at while anything is recorded: workers never wake anyone.
 const LOOK: Duration = Duration::from_millis(50);
@@ -26,8 +25,11 @@ const LOOK: Duration = Duration::from_millis(50);
 pub struct DiskConfig {
     /// Directory of the recordings; created when missing.
     pub directory: PathBuf,
-    /// Recordings open or being published at once; more are refused.
+    /// Recordings open or being published at once; more are refused. A recording of many channels
+    /// or of a wide band counts for more than one of two.
     pub max_recordings: usize,
+    /// What the files are, unless a recording asks for something else.
+    pub format: Format,
 }
 
 /// The recorder's end at the disk. Dropping it ends and publishes what is still open.
@@ -83,8 +85,9 @@ impl Disk {
         if self.shared.is_stopping.load(Ordering::Acquire) {
             return Err(Refused::Stopped);
         }
-        let number = self.shared.enter().ok_or(Refused::TooMany)?;
-        let tap = Tap::new(Arc::clone(&self.shared), number, opening.started);
+        let shape = opening.shape();
+        let number = self.shared.enter(shape).ok_or(Refused::TooMany)?;
+        let tap = Tap::new(Arc::clone(&self.shared), number, opening.started, shape);
         self.shared.send(Item::Open(number, Box::new(opening)));
         self.shared.wake();
         Ok(tap)
@@ -146,6 +149,7 @@ fn parts(
     let writer = Writer {
         shared: Arc::clone(&shared),
         directory: config.directory,
+        format: config.format,
         files: HashMap::new(),
         scratch: Vec::new(),
     };
@@ -160,6 +164,7 @@ fn parts(
 struct Writer {
     shared: Arc<Shared>,
     directory: PathBuf,
+    format: Format,
     files: HashMap<u64, PartFile>,
     scratch: Vec<u8>,
 }
@@ -192,7 +197,8 @@ impl Writer {
         while let Some(item) = self.shared.queue.pop() {
             match item {
                 Item::Open(number, opening) => {
-                    let file = PartFile::create(&self.directory, opening);
+                    let file = 
+                        PartFile::create(&self.directory, opening, self.format, &self.shared.stats);
                     self.files.insert(number, file);
                 }
                 Item::Block(block) => {
@@ -202,7 +208,8 @@ impl Writer {
                     self.shared.give(block);
                 }
                 Item::Close(ended) => {
-                    if let Some(part) = self.files.remove(&ended.number) {
+                    if let Some(mut part) = self.files.remove(&ended.number) {
+                        part.rest(&self.shared.stats);
                         finished(close(part, &ended));
                     }
                 }
@@ -212,11 +219,12 @@ impl Writer {
 
     /// Ends everything as it is.
     fn abandon(&mut self, finished: impl Fn(Finished)) {
-        for (_, part) in self.files.drain() {
-            let pairs = part.pairs();
+        for (_, mut part) in self.files.drain() {
+            part.rest(&self.shared.stats);
+            let samples = part.reach();
             finished(Finished {
                 part,
-                pairs,
+                samples,
                 defect: Some("the recorder stopped before the recording did".to_owned()),
             });
         }
@@ -225,20 +233,20 @@ impl Writer {
 
 /// The length of the file is that of the recording, rounded to a frame, whatever was heard.
 fn close(mut part: PartFile, ended: &Ended) -> Finished {
-    let missed = ended.missed();
-    part.missed(missed);
-    let samples = ended.length().min(MAX_PAIRS);
-    let frame = FRAME_SAMPLES as u64;
-    let pairs = ((samples + frame / 2) / frame * frame).min(MAX_PAIRS / frame * frame);
+    part.missed(&ended.missed(), ended.waiting_marks());
+    let limit = part.limit();
+    let samples = ended.length().min(limit);
+    let frame = part.shape.samples(FRAME_MS);
+    let rounded = ((samples + frame / 2) / frame * frame).min(limit / frame * frame);
     let defects = [
         ended.at.is_none().then_some("the recording was cut off"),
         (ended.missed_samples > 0).then_some("the disk was too slow for some of the sound"),
-        (samples == MAX_PAIRS).then_some("longer than a WAV file can be"),
+        (samples == limit).then_some("longer than a file of its format can be"),
     ];
     let defects: Vec<&str> = defects.into_iter().flatten().collect();
     Finished {
         part,
-        pairs,
+        samples: rounded,
         defect: (!defects.is_empty()).then(|| defects.join("; ")),
     }
 }
@@ -256,6 +264,7 @@ impl Publisher {
     }
 
     fn publish(&self, finished: Finished) {
+        let shape = finished.part.shape;
         let closed = publish(finished);
         let stats = &self.shared.stats;
         let counter = match &closed.defect {
@@ -267,7 +276,7 @@ impl Publisher {
             }
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        self.shared.leave();
+        self.shared.leave(shape);
         (self.sink)(closed);
     }
 }

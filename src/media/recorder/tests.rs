@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::base::{RecordingId, Timestamp};
 use crate::media::rtp::Header;
-use crate::media::{FRAME_SAMPLES, Frame, Tone};
+use crate::media::{FRAME_SAMPLES, Frame, Rate, Tone};
 
 const START: Timestamp = Timestamp::from_millis(1_795_136_523_456);
 
@@ -22,12 +22,17 @@ struct Studio {
 
 impl Studio {
     fn new(max_recordings: usize) -> Self {
+        Self::with(max_recordings, Format::Wav)
+    }
+
+    fn with(max_recordings: usize, format: Format) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let closed = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&closed);
         let config = DiskConfig {
             directory: directory.path().to_owned(),
             max_recordings,
+            format,
         };
         let disk = Disk::inline(config, move |done| sink.lock().unwrap().push(done)).unwrap();
         Self {
@@ -56,13 +61,24 @@ fn opening(stem: &str) -> Opening {
         recording: RecordingId::new("r-1"),
         stem: stem.to_owned(),
         started: START,
-        channels: ["caller".to_owned(), "agent".to_owned()],
+        channels: vec!["caller".to_owned(), "agent".to_owned()],
+        rate: Rate::Narrow,
+        format: None,
         labels,
     }
 }
 
 fn at(ms: u64) -> Timestamp {
     START + Duration::from_millis(ms)
+}
+
+fn heard<'a>(header: &'a Header, samples: &'a [i16]) -> Heard<'a> {
+    Heard {
+        header,
+        clock_hz: 8000,
+        rate: Rate::Narrow,
+        samples,
+    }
 }
 
 /// Packet `i` of the stream `ssrc`, whose clock has an origin of its own.
@@ -99,18 +115,18 @@ fn power_db(samples: &[i16], hz: f64) -> f64 {
 fn each_party_is_alone_on_its_channel_aligned_to_the_end_though_packets_are_lost() {
     let studio = Studio::new(1);
     let mut tap = studio.open("2026-11-20/call");
-    let caller = tap.add_source(Channel::Left).unwrap();
-    let agent = tap.add_source(Channel::Right).unwrap();
+    let caller = tap.add_source(Channel::LEFT).unwrap();
+    let agent = tap.add_source(Channel::RIGHT).unwrap();
     let (mut low, mut high) = (Tone::new(440.0, -6.0), Tone::new(880.0, -6.0));
     let seconds = 20;
     let mut frame: Frame = [0; FRAME_SAMPLES];
     for i in 0..seconds * 50 {
         low.fill(&mut frame);
-        tap.packet(caller, at(i * 20), &header(1, i), &frame);
+        tap.packet(caller, at(i * 20), heard(&header(1, i), &frame));
         high.fill(&mut frame);
         // Both make a click in the last second, to be found at the same place.
         if i % 20 != 9 {
-            tap.packet(agent, at(i * 20 + 3), &header(2, i), &frame);
+            tap.packet(agent, at(i * 20 + 3), heard(&header(2, i), &frame));
         }
         tap.tick(at(i * 20 + 10));
         studio.disk.pump();
@@ -147,7 +163,7 @@ fn each_party_is_alone_on_its_channel_aligned_to_the_end_though_packets_are_lost
     assert_eq!(
         lost[0],
         &Gap {
-            channel: Channel::Right,
+            channel: Channel::RIGHT,
             at_ms: 183,
             length_ms: 20,
             cause: GapCause::Lost
@@ -173,7 +189,7 @@ fn each_party_is_alone_on_its_channel_aligned_to_the_end_though_packets_are_lost
 fn packets_that_waited_for_the_worker_are_where_they_were_spoken() {
     let studio = Studio::new(1);
     let mut tap = studio.open("burst");
-    let agent = tap.add_source(Channel::Right).unwrap();
+    let agent = tap.add_source(Channel::RIGHT).unwrap();
     let mut tone = Tone::new(880.0, -6.0);
     let mut expected = Vec::new();
     for i in 0..100 {
@@ -185,9 +201,7 @@ fn packets_that_waited_for_the_worker_are_where_they_were_spoken() {
         tap.packet(
             agent,
             at(read) - Duration::from_millis(40),
-            &header(1, i),
-            &frame,
-        );
+            heard(&header(1, i), &frame));
         tap.tick(at(read));
         studio.disk.pump();
     }
@@ -217,9 +231,9 @@ fn a_changed_file_does_not_pass_for_the_recording() {
 fn the_part_is_a_valid_file_at_any_time_and_misses_half_a_second_at_most() {
     let studio = Studio::new(1);
     let mut tap = studio.open("call");
-    let caller = tap.add_source(Channel::Left).unwrap();
+    let caller = tap.add_source(Channel::LEFT).unwrap();
     for i in 0..500u64 {
-        tap.packet(caller, at(i * 20), &header(1, i), &[1000; FRAME_SAMPLES]);
+        tap.packet(caller, at(i * 20), heard(&header(1, i), &[1000; FRAME_SAMPLES]));
         tap.tick(at(i * 20));
         studio.disk.pump();
         if i % 17 == 1 {
@@ -237,9 +251,9 @@ fn the_part_is_a_valid_file_at_any_time_and_misses_half_a_second_at_most() {
 fn what_a_crash_left_is_repaired_and_published_with_the_defect() {
     let studio = Studio::new(1);
     let mut tap = studio.open("day/call");
-    let caller = tap.add_source(Channel::Left).unwrap();
+    let caller = tap.add_source(Channel::LEFT).unwrap();
     for i in 0..100u64 {
-        tap.packet(caller, at(i * 20), &header(1, i), &[1000; FRAME_SAMPLES]);
+        tap.packet(caller, at(i * 20), heard(&header(1, i), &[1000; FRAME_SAMPLES]));
         tap.tick(at(i * 20));
         studio.disk.pump();
     }
@@ -293,14 +307,12 @@ fn an_empty_part_without_a_draft_is_recovered_by_its_name() {
 fn a_disk_that_stalls_costs_silence_and_a_line_but_never_shifts_what_follows() {
     let studio = Studio::new(1);
     let mut tap = studio.open("call");
-    let caller = tap.add_source(Channel::Left).unwrap();
+    let caller = tap.add_source(Channel::LEFT).unwrap();
     for i in 0..1500u64 {
         tap.packet(
             caller,
             at(i * 20),
-            &header(1, i),
-            &[i as i16 + 1; FRAME_SAMPLES],
-        );
+            heard(&header(1, i), &[i as i16 + 1; FRAME_SAMPLES]));
         tap.tick(at(i * 20));
         if !(100..1200).contains(&i) {
             studio.disk.pump();
@@ -329,9 +341,9 @@ fn a_file_that_cannot_be_made_is_told_at_the_end_and_costs_nothing_else() {
     let studio = Studio::new(2);
     std::fs::write(studio.directory.path().join("day"), b"in the way").unwrap();
     let mut tap = studio.open("day/call");
-    let caller = tap.add_source(Channel::Left).unwrap();
+    let caller = tap.add_source(Channel::LEFT).unwrap();
     for i in 0..100u64 {
-        tap.packet(caller, at(i * 20), &header(1, i), &[1; FRAME_SAMPLES]);
+        tap.packet(caller, at(i * 20), heard(&header(1, i), &[1; FRAME_SAMPLES]));
         tap.tick(at(i * 20));
         studio.disk.pump();
     }
@@ -345,17 +357,17 @@ fn a_file_that_cannot_be_made_is_told_at_the_end_and_costs_nothing_else() {
 fn parties_who_join_and_leave_a_channel_are_summed_into_it() {
     let studio = Studio::new(1);
     let mut tap = studio.open("call");
-    let agent = tap.add_source(Channel::Right).unwrap();
+    let agent = tap.add_source(Channel::RIGHT).unwrap();
     let mut third = None;
     for i in 0..150u64 {
-        tap.packet(agent, at(i * 20), &header(1, i), &[1000; FRAME_SAMPLES]);
+        tap.packet(agent, at(i * 20), heard(&header(1, i), &[1000; FRAME_SAMPLES]));
         match i {
-            50 => third = tap.add_source(Channel::Right),
+            50 => third = tap.add_source(Channel::RIGHT),
             100 => tap.remove_source(third.take().unwrap()),
             _ => {}
         }
         if let Some(third) = third {
-            tap.packet(third, at(i * 20), &header(3, i), &[200; FRAME_SAMPLES]);
+            tap.packet(third, at(i * 20), heard(&header(3, i), &[200; FRAME_SAMPLES]));
         }
     }
     tap.stop(at(3000));
@@ -371,7 +383,7 @@ fn parties_who_join_and_leave_a_channel_are_summed_into_it() {
 fn frames_of_our_own_follow_each_other_however_the_tick_trembles() {
     let studio = Studio::new(1);
     let mut tap = studio.open("call");
-    let sent = tap.add_source(Channel::Right).unwrap();
+    let sent = tap.add_source(Channel::RIGHT).unwrap();
     for i in 0..100u64 {
         tap.frame(sent, at(i * 20 + i * 7 % 9), &[5; FRAME_SAMPLES]);
     }
@@ -395,8 +407,8 @@ fn the_length_is_from_start_to_stop_rounded_to_a_frame() {
     ] {
         let studio = Studio::new(1);
         let mut tap = studio.open("call");
-        let caller = tap.add_source(Channel::Left).unwrap();
-        tap.packet(caller, at(0), &header(1, 0), &[1; 1460]);
+        let caller = tap.add_source(Channel::LEFT).unwrap();
+        tap.packet(caller, at(0), heard(&header(1, 0), &[1; 1460]));
         tap.stop(at(stop));
         let closed = studio.closed();
         assert_eq!(closed.duration_ms, length);
@@ -465,7 +477,7 @@ fn a_path_that_leaves_the_directory_is_refused_and_so_is_one_too_many() {
 fn hostile_timestamps_cost_no_more_than_their_packets() {
     let studio = Studio::new(1);
     let mut tap = studio.open("call");
-    let caller = tap.add_source(Channel::Left).unwrap();
+    let caller = tap.add_source(Channel::LEFT).unwrap();
     for i in 0..2000u64 {
         let header = Header {
             ssrc: (i % 3) as u32,
@@ -473,7 +485,7 @@ fn hostile_timestamps_cost_no_more_than_their_packets() {
             timestamp: (i as u32).wrapping_mul(0x9e37_79b9),
             ..Header::default()
         };
-        tap.packet(caller, at(i * 5), &header, &[1; 2000]);
+        tap.packet(caller, at(i * 5), heard(&header, &[1; 2000]));
         tap.tick(at(i * 5));
         studio.disk.pump();
         if i % 100 > 0 {
@@ -492,6 +504,7 @@ fn the_threads_publish_what_is_stopped_and_what_is_left_over() {
     let config = DiskConfig {
         directory: directory.path().to_owned(),
         max_recordings: 100,
+        format: Format::Wav,
     };
     let (sender, receiver) = std::sync::mpsc::channel();
     let disk = Disk::start(config, move |closed| drop(sender.send(closed))).unwrap();
@@ -499,9 +512,9 @@ fn the_threads_publish_what_is_stopped_and_what_is_left_over() {
     left_over.tick(at(1000));
     for i in 0..20 {
         let mut tap = disk.open(opening(&format!("call-{i}"))).unwrap();
-        let caller = tap.add_source(Channel::Left).unwrap();
+        let caller = tap.add_source(Channel::LEFT).unwrap();
         for i in 0..50u64 {
-            tap.packet(caller, at(i * 20), &header(1, i), &[1000; FRAME_SAMPLES]);
+            tap.packet(caller, at(i * 20), heard(&header(1, i), &[1000; FRAME_SAMPLES]));
         }
         tap.stop(at(1000));
     }
