@@ -302,6 +302,7 @@ fn media(office: &Office) -> EngineConfig {
     let node = &office.node;
     EngineConfig {
         workers: node.media.workers,
+        cores: node.media.cores.clone(),
         bind: node.media.address,
         advertised: node.media.advertised,
         other_family: node.media.other_family,
@@ -310,7 +311,7 @@ fn media(office: &Office) -> EngineConfig {
         recordings: node.recordings.clone(),
         // Every call has two legs; a ringing phone with several contacts has more.
         max_legs: node.max_calls.saturating_mul(3),
-        // Half of the descriptors may rest; whoever needs one gets it before they do.
+        // Half of the descriptors may rest, two in a pair; a leg that finds none free closes one.
         max_spares: usize::try_from(descriptors() / 4).unwrap_or(usize::MAX),
         shards: usize::from(node.shards.max(1)),
     }

@@ -101,6 +101,7 @@ mod tests {
         let config = EngineConfig {
             other_family: None,
             workers: 2,
+            cores: Vec::new(),
             bind: here,
             advertised: here,
             ports: 20_000..=20_099,

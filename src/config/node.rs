@@ -115,6 +115,8 @@ pub struct MediaSettings {
     pub ports: RangeInclusive<u16>,
     /// Media threads, at least 2. Default 2.
     pub workers: usize,
+    /// Processor cores media threads are bound to, in turn; empty leaves them to the system.
+    pub cores: Vec<usize>,
     /// How long a port rests after a call. Default 5 s.
     pub quarantine: Duration,
 }
@@ -181,6 +183,7 @@ pub(super) const SETTINGS: &[&str] = &[
     "media.advertise",
     "media.ports",
     "media.workers",
+    "media.cores",
     "media.quarantine",
     "site.country",
     "site.area",
@@ -417,6 +420,7 @@ fn read_media(media: Section<'_>, notes: &Notes) -> MediaSettings {
         other_family: other.map(|other| (other, told(other).unwrap_or(other))),
         ports: ports.map_or(20_000..=29_999, |at| at.value),
         workers: usize::try_from(workers).unwrap_or(2),
+        cores: cores(&media, notes),
         quarantine: media
             .duration("quarantine", Duration::ZERO..=Duration::from_secs(600))
             .map_or(Duration::from_secs(5), |at| at.value),
@@ -424,6 +428,30 @@ fn read_media(media: Section<'_>, notes: &Notes) -> MediaSettings {
     media.close();
     settings
 }
+
+/// `"2"`, `"2-5"`, or a list of such.
+fn cores(media: &Section<'_>, notes: &Notes) -> Vec<usize> {
+    let mut cores = Vec::new();
+    for at in media.texts("cores").unwrap_or_default() {
+        let (first, last) = at.value.split_once('-').unwrap_or((&at.value, &at.value));
+        let number = |text: &str| {
+            let core: usize = text.trim().parse().ok()?;
+            (core < MOST_CORES).then_some(core)
+        };
+        match (number(first), number(last)) {
+            (Some(first), Some(last)) if first <= last => cores.extend(first..=last),
+            _ => notes.error(
+                &at.place,
+                format!("{:?} names no processor cores", at.value),
+                "write one, such as \"2\", or several, such as \"2-5\"; `nproc` says how many there are",
+            ),
+        }
+    }
+    cores
+}
+
+/// As many as Linux counts in one set.
+const MOST_CORES: usize = 1024;
 
 /// Every leg takes an even and an odd port, every call two legs.
 fn warn_of_few_ports(max_calls: &At<i64>, media: &MediaSettings, notes: &Notes) {

@@ -223,6 +223,7 @@ impl Changes {
             ("sip.try_for", old.sip.try_for != new.sip.try_for),
             ("media.ports", old.media.ports != new.media.ports),
             ("media.workers", old.media.workers != new.media.workers),
+            ("media.cores", old.media.cores != new.media.cores),
             (
                 "media.quarantine",
                 old.media.quarantine != new.media.quarantine,

@@ -516,7 +516,8 @@ fn a_reload_tells_what_changes_and_what_needs_a_restart() {
     assert_eq!(before.hash, load().hash);
     write(
         "node.toml",
-        "name = \"a\"\nregion = \"b\"\nmax_calls = 6\n[media]\nworkers = 3\n",
+        "name = \"a\"\nregion = \"b\"\nmax_calls = 6\n[media]\nworkers = 3\n\
+         cores = [\"2-4\", \"7\"]\n",
     );
     write(
         "phones.toml",
@@ -529,11 +530,13 @@ fn a_reload_tells_what_changes_and_what_needs_a_restart() {
         before.changes_to(&after).to_string(),
         "added: number 11, phone 11\n\
          changed: password of phone 10, max_calls\n\
-         after a restart only: media.workers"
+         after a restart only: media.workers, media.cores"
     );
+    assert_eq!(after.node.media.cores, [2, 3, 4, 7]);
     assert_eq!(after.changes_to(&before).removed, ["number 11", "phone 11"]);
     let before = after;
-    let node = "name = \"a\"\nregion = \"b\"\nmax_calls = 6\n[media]\nworkers = 3\n";
+    let node = "name = \"a\"\nregion = \"b\"\nmax_calls = 6\n[media]\nworkers = 3\n\
+                cores = [\"2-4\", \"7\"]\n";
     for (text, said) in [
         ("[trace]\nnumbers = \"masked\"", "changed: trace.numbers"),
         (

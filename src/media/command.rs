@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::capture::Capture;
-use super::{Codec, Sound};
+use super::{CLOCK_HZ, Codec, Sound};
 use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
 
 /// One wish of the signalling side; `Engine::send` finds the worker.
@@ -207,7 +207,7 @@ pub struct LegFlow {
     pub send_telephone_event: Option<u8>,
     /// Payload type of telephone events we receive.
     pub receive_telephone_event: Option<u8>,
-    /// Packet length the far end wants, in ms; ours is 20 whatever this says.
+    /// Length of the packets we send in ms, 10 to 60.
     pub ptime_ms: u32,
     /// Whether we may send.
     pub sending: bool,
@@ -246,6 +246,15 @@ pub struct LegState {
     pub sequence: u16,
     /// RTP timestamp that belongs to `at` on the leg's own clock.
     pub timestamp: u32,
+}
+
+impl LegState {
+    /// The clock its timestamps count.
+    pub(crate) fn clock_hz(&self) -> u32 {
+        self.flow
+            .as_ref()
+            .map_or(CLOCK_HZ, |flow| flow.codec.clock_hz())
+    }
 }
 
 /// The ring to a worker is full: the worker is not keeping up, the caller should refuse new work.

@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct EngineConfig {
     /// Worker threads, 2 or more.
     pub workers: usize,
+    /// Processor cores the workers' threads are bound to, in turn; empty leaves them to the system.
+    pub cores: Vec<usize>,
     /// Address media sockets are bound to.
     pub bind: IpAddr,
     /// Address that goes into SDP; differs from `bind` behind a 1:1 NAT.
@@ -35,6 +37,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             workers: 2,
+            cores: Vec::new(),
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             advertised: IpAddr::V4(Ipv4Addr::LOCALHOST),
             other_family: None,

@@ -42,11 +42,17 @@ impl Crew {
     }
 
     /// Gives every worker a thread. Those that have one keep it when a later one gets none, so
-    /// that stopping the crew stops them.
-    pub(crate) fn start(&mut self, workers: Vec<Worker>, clock: &Arc<dyn Clock>) -> io::Result<()> {
+    /// that stopping the crew stops them. `cores` are those they are bound to, in turn.
+    pub(crate) fn start(
+        &mut self,
+        workers: Vec<Worker>,
+        cores: &[usize],
+        clock: &Arc<dyn Clock>,
+    ) -> io::Result<()> {
         let mut threads = Vec::new();
+        let mut cores = cores.iter().copied().cycle();
         let started = workers.into_iter().try_for_each(|worker| {
-            threads.push(spawn(worker, Arc::clone(clock))?);
+            threads.push(spawn(worker, cores.next(), Arc::clone(clock))?);
             Ok(())
         });
         *self = Self::Threads(threads);

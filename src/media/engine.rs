@@ -97,7 +97,8 @@ impl Engine {
             inbox.seen.store(now.as_micros(), Ordering::Relaxed);
         }
         engine.0.recordings.tell_recovered(recovered);
-        engine.crew().start(workers, &clock)?;
+        let cores = &engine.0.config.cores;
+        engine.crew().start(workers, cores, &clock)?;
         Ok(engine)
     }
 
@@ -273,7 +274,7 @@ impl Engine {
                 ip: place.0,
                 since: now,
             },
-            out: Outbound::resume(state.ssrc, state.sequence, clock, now),
+            out: Outbound::resume(state.ssrc, state.sequence, clock, state.clock_hz(), now),
         };
         let mut leg = Leg::new(seed, now);
         leg.resume(state, now);

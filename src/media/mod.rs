@@ -13,6 +13,7 @@ pub mod mixer;
 pub mod recorder;
 pub mod rtcp;
 pub mod rtp;
+pub mod srtp;
 
 mod capture;
 mod codec;
@@ -54,5 +55,7 @@ pub use notice::Notice;
 pub use notices::NoticeReceiver;
 pub use stats::Stats;
 
+#[cfg(test)]
+mod allocations;
 #[cfg(test)]
 mod simulation;

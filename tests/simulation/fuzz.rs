@@ -20,7 +20,7 @@ use tsunagu::expr::{Expression, Scope};
 use tsunagu::media::dtmf;
 use tsunagu::media::rtcp;
 use tsunagu::media::rtp;
-use tsunagu::media::{FRAME_SAMPLES, jitter};
+use tsunagu::media::{Codec, FRAME_SAMPLES, jitter};
 use tsunagu::sdp::{AudioCodec, Description, Direction, LocalMedia};
 use tsunagu::sip::auth::{Challenger, Ha1};
 use tsunagu::sip::ua::{Body, Event, Output, Settings, UserAgent};
@@ -268,19 +268,14 @@ fn expressions() {
 #[test]
 fn rtp_digits_and_jitter() {
     let mut receiver = dtmf::Receiver::new();
-    let mut buffer = jitter::Buffer::new();
+    let mut buffer = jitter::Buffer::new(Codec::Pcmu);
     let mut frame = [0i16; FRAME_SAMPLES];
     fuzz("rtp", RTP, |input| {
         let _ = rtp::is_rtcp(input);
         if let Ok(packet) = rtp::Packet::parse(input) {
             let header = *packet.header();
             let _ = receiver.handle_packet(&header, packet.payload());
-            let samples: Vec<i16> = packet
-                .payload()
-                .iter()
-                .map(|&b| i16::from(b) << 6)
-                .collect();
-            let _ = buffer.insert(&header, &samples);
+            let _ = buffer.insert(Timestamp::ZERO, &header, packet.payload());
         }
         let _ = buffer.pop(&mut frame);
     });

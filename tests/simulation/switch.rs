@@ -66,6 +66,7 @@ impl Switch {
         let config = EngineConfig {
             other_family: None,
             workers: node.media.workers,
+            cores: Vec::new(),
             bind: node.media.address,
             advertised: node.media.advertised,
             // A few hundred of the office's: the judges count them often.

@@ -65,6 +65,14 @@ impl Codec {
         }
     }
 
+    /// Octets of a millisecond, when any part of a payload stands for itself; `None` for codecs
+    /// whose packets are wholes.
+    pub(crate) const fn octets_a_ms(self) -> Option<usize> {
+        match self {
+            Self::Pcma | Self::Pcmu => Some(8),
+        }
+    }
+
     /// The encoded form of a silent sample.
     pub fn silence(self) -> u8 {
         match self {

@@ -1,8 +1,9 @@
 //! When what was received is played: 60 ms after the fastest packets arrive.
 
 use super::ring::{Ring, SPAN};
+use crate::base::Timestamp;
 use crate::media::rtp::{Header, distance, sequence_distance};
-use crate::media::{FRAME_SAMPLES, Frame, MAX_PACKET_SAMPLES};
+use crate::media::{Codec, Decoder, FRAME_SAMPLES, MAX_PACKET_SAMPLES};
 
 /// Depth: a packet that comes at its time is played at the third tick after (60 ms).
 pub const DEPTH_SAMPLES: u32 = 3 * FRAME_SAMPLES as u32;
@@ -65,8 +66,9 @@ pub struct Stats {
 }
 
 /// The buffer of one leg; 6 kB, never allocates after [`Buffer::new`].
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Buffer {
+    decoder: Decoder,
     ring: Ring,
     stream: Option<Stream>,
     held: Held,
@@ -98,16 +100,11 @@ struct Held {
     samples: [i16; HELD_SAMPLES],
 }
 
-impl Default for Buffer {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Buffer {
     /// An empty buffer; playing begins with the first packet.
-    pub fn new() -> Self {
+    pub fn new(codec: Codec) -> Self {
         Self {
+            decoder: Decoder::new(codec),
             ring: Ring::new(),
             stream: None,
             held: Held {
@@ -134,8 +131,14 @@ impl Buffer {
         self.stats
     }
 
-    /// Takes in a decoded packet; more than [`MAX_PACKET_SAMPLES`] are cut.
-    pub fn insert(&mut self, header: &Header, samples: &[i16]) -> Inserted {
+    /// Takes in a packet that came now; more than [`MAX_PACKET_SAMPLES`] are cut.
+    pub fn insert(&mut self, _now: Timestamp, header: &Header, payload: &[u8]) -> Inserted {
+        let mut samples = [0; MAX_PACKET_SAMPLES];
+        let length = self.decoder.decode(payload, &mut samples);
+        self.insert_samples(header, &samples[..length])
+    }
+
+    fn insert_samples(&mut self, header: &Header, samples: &[i16]) -> Inserted {
         let samples = &samples[..samples.len().min(MAX_PACKET_SAMPLES)];
         if samples.is_empty() {
             return Inserted::Empty;
@@ -170,7 +173,7 @@ impl Buffer {
     }
 
     /// Takes out the frame whose time has come. To be called at every tick.
-    pub fn pop(&mut self, frame: &mut Frame) -> Popped {
+    pub fn pop(&mut self, frame: &mut [i16]) -> Popped {
         let Some(stream) = &mut self.stream else {
             frame.fill(0);
             return Popped::Empty;
@@ -307,7 +310,7 @@ mod tests {
     impl Source {
         fn insert(&self, buffer: &mut Buffer, frame: u32) -> Inserted {
             let timestamp = self.origin.wrapping_add(frame * 160);
-            buffer.insert(&packet(frame as u16, timestamp), &[frame as i16 + 1; 160])
+            buffer.insert_samples(&packet(frame as u16, timestamp), &[frame as i16 + 1; 160])
         }
     }
 
@@ -326,7 +329,7 @@ mod tests {
 
     #[test]
     fn plays_at_the_fourth_tick_what_comes_before_the_first() {
-        let mut buffer = Buffer::new();
+        let mut buffer = Buffer::new(Codec::Pcmu);
         let played: Vec<_> = (0..6)
             .map(|i| {
                 WRAPPING.insert(&mut buffer, i);
@@ -338,7 +341,7 @@ mod tests {
 
     #[test]
     fn loss_is_silence_and_shifts_nothing() {
-        let mut buffer = Buffer::new();
+        let mut buffer = Buffer::new(Codec::Pcmu);
         for i in 0..100 {
             if i % 7 != 3 {
                 WRAPPING.insert(&mut buffer, i);
@@ -354,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_duplicate_and_a_late_packet_are_told_and_dropped() {
-        let mut buffer = Buffer::new();
+        let mut buffer = Buffer::new(Codec::Pcmu);
         WRAPPING.insert(&mut buffer, 0);
         assert_eq!(WRAPPING.insert(&mut buffer, 0), Inserted::Duplicate);
         for _ in 0..6 {
@@ -366,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_pause_of_the_sender_keeps_its_length() {
-        let mut buffer = Buffer::new();
+        let mut buffer = Buffer::new(Codec::Pcmu);
         for i in 0..100 {
             if !(10..60).contains(&i) {
                 WRAPPING.insert(&mut buffer, i);
@@ -381,14 +384,14 @@ mod tests {
 
     #[test]
     fn a_stray_packet_changes_nothing() {
-        let mut buffer = Buffer::new();
+        let mut buffer = Buffer::new(Codec::Pcmu);
         for i in 0..200u32 {
             WRAPPING.insert(&mut buffer, i);
             let stray = Header {
                 ssrc: 1 + i % 2,
                 ..packet(9, 0x4000_0000 + i * 7919)
             };
-            assert_eq!(buffer.insert(&stray, &[-1; 160]), Inserted::Held);
+            assert_eq!(buffer.insert_samples(&stray, &[-1; 160]), Inserted::Held);
             let played = pop(&mut buffer);
             assert_eq!(played, i.checked_sub(3));
         }
@@ -397,7 +400,7 @@ mod tests {
 
     #[test]
     fn a_new_ssrc_and_a_leap_of_the_clock_lose_nothing() {
-        let mut buffer = Buffer::new();
+        let mut buffer = Buffer::new(Codec::Pcmu);
         for i in 0..20 {
             WRAPPING.insert(&mut buffer, i);
             pop(&mut buffer);
@@ -410,7 +413,7 @@ mod tests {
                     ssrc,
                     ..packet(i as u16, timestamp)
                 };
-                buffer.insert(&header, &[(first + i) as i16; 160]);
+                buffer.insert_samples(&header, &[(first + i) as i16; 160]);
                 played.extend(
                     pop(&mut buffer)
                         .map(|frame| frame + 1)
@@ -424,7 +427,7 @@ mod tests {
 
     #[test]
     fn a_path_that_becomes_longer_is_followed_after_five_ticks() {
-        let mut buffer = Buffer::new();
+        let mut buffer = Buffer::new(Codec::Pcmu);
         let mut heard = 0;
         for i in 0..100u32 {
             let delay = if i < 20 { 0 } else { 10 };
@@ -440,7 +443,7 @@ mod tests {
     #[test]
     fn clocks_that_differ_by_a_thousandth_cost_a_frame_each_twenty_seconds() {
         for drift in [-1i64, 1] {
-            let mut buffer = Buffer::new();
+            let mut buffer = Buffer::new(Codec::Pcmu);
             let (mut sent, mut heard) = (0u32, 0);
             for tick in 0..3000i64 {
                 let due = tick + tick * drift / 1000;
@@ -459,7 +462,7 @@ mod tests {
 
     #[test]
     fn packets_about_the_tick_settle_after_one_correction() {
-        let mut buffer = Buffer::new();
+        let mut buffer = Buffer::new(Codec::Pcmu);
         for i in 0..2000u32 {
             // Every third packet comes just after its tick.
             if i % 3 != 0 {
@@ -482,7 +485,7 @@ mod tests {
             size in prop::sample::select(vec![80usize, 160, 240, 320]),
             delays in prop::collection::vec(0u32..3, 50),
         ) {
-            let mut buffer = Buffer::new();
+            let mut buffer = Buffer::new(Codec::Pcmu);
             let total = 50 * 160;
             let stream: Vec<i16> = (0..total).map(|i| (i % 30_000 + 1) as i16).collect();
             let mut arriving: Vec<(u32, usize)> = (0..total / size)
@@ -496,7 +499,7 @@ mod tests {
             for tick in 0..60 {
                 for (_, i) in arriving.iter().filter(|(at, _)| *at == tick) {
                     let header = packet(*i as u16, origin.wrapping_add((i * size) as u32));
-                    buffer.insert(&header, &stream[i * size..(i + 1) * size]);
+                    buffer.insert_samples(&header, &stream[i * size..(i + 1) * size]);
                 }
                 let mut frame = [0; FRAME_SAMPLES];
                 buffer.pop(&mut frame);
@@ -512,12 +515,12 @@ mod tests {
             packets in prop::collection::vec(
                 (any::<(u16, u32, bool)>(), 0usize..2000, 0u8..3, -3000i32..3000), 0..300)
         ) {
-            let mut buffer = Buffer::new();
+            let mut buffer = Buffer::new(Codec::Pcmu);
             let (mut frame, mut near) = (SILENT, 0u32);
             for ((sequence, far, leap), length, pops, step) in packets {
                 near = if leap { far } else { near.wrapping_add_signed(step) };
                 let header = Header { ssrc: u32::from(leap), ..packet(sequence, near) };
-                buffer.insert(&header, &vec![1; length]);
+                buffer.insert_samples(&header, &vec![1; length]);
                 for _ in 0..pops {
                     buffer.pop(&mut frame);
                 }
@@ -525,5 +528,5 @@ mod tests {
         }
     }
 
-    const SILENT: Frame = [0; FRAME_SAMPLES];
+    const SILENT: crate::media::Frame = [0; FRAME_SAMPLES];
 }

@@ -1,6 +1,6 @@
 //! Samples by RTP timestamp, with a bit for each that says whether it is there.
 
-use crate::media::{FRAME_SAMPLES, Frame};
+use crate::media::FRAME_SAMPLES;
 
 /// Samples the ring spans: 256 ms. A power of two, so that it divides the timestamp's range.
 pub(super) const SPAN: usize = 2048;
@@ -42,7 +42,7 @@ impl Ring {
     }
 
     /// Takes the frame at `timestamp` out; what is missing is 0. Returns how much was there.
-    pub(super) fn take(&mut self, timestamp: u32, frame: &mut Frame) -> usize {
+    pub(super) fn take(&mut self, timestamp: u32, frame: &mut [i16]) -> usize {
         let start = timestamp as usize % SPAN;
         let mut there = 0;
         words(start, FRAME_SAMPLES, |word, mask| {

@@ -1,6 +1,7 @@
 //! The engine in virtual time: what the far ends of legs hear and see.
 
 mod continuity;
+mod frugal;
 mod hearing;
 mod load;
 mod real;

@@ -8,7 +8,7 @@ use super::*;
 use crate::base::Clock;
 use crate::media::PlayId;
 
-struct Ticking(Instant);
+pub(super) struct Ticking(pub(super) Instant);
 
 impl Clock for Ticking {
     fn now(&self) -> Timestamp {
@@ -16,7 +16,7 @@ impl Clock for Ticking {
     }
 }
 
-fn flow(remote: SocketAddr) -> LegFlow {
+pub(super) fn flow(remote: SocketAddr) -> LegFlow {
     LegFlow {
         remote: Some(remote),
         remote_rtcp: None,

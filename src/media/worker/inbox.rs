@@ -96,7 +96,7 @@ pub(super) enum Content {
     Leg(Box<Leg>),
     /// There was no such leg or room.
     Nothing,
-    Room(Box<Room>, Vec<Box<Leg>>),
+    Room(Box<Room>, Vec<Leg>),
 }
 
 /// Orders a worker may be behind before it counts as not ready.

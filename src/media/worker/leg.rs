@@ -7,19 +7,19 @@ use std::net::IpAddr;
 
 use crate::base::{LegId, RoomId, ShardId, Timestamp};
 use crate::events::MediaSummary;
-use crate::media::Codec;
 use crate::media::capture::Captures;
 use crate::media::command::{LegFlow, LegPorts, LegState};
 use crate::media::graph::{Hears, Member, Own};
 use crate::media::io::Socket;
 use crate::media::latch::Latch;
-use crate::media::mixer::Talker;
 use crate::media::ports::Lease;
 use crate::media::rtp::Reception;
 use crate::media::spares::Spare;
-use crate::media::{Frame, SILENCE, dtmf, jitter};
+use crate::media::{Codec, Decoder, dtmf};
 
+use super::ear::Ear;
 use super::outbound::Outbound;
+use super::packing::Packing;
 use super::player::Player;
 use super::reports::Reports;
 use super::tape::LegTape;
@@ -39,6 +39,8 @@ pub(crate) struct Leg {
     pub(super) latch: Latch,
     pub(super) inbound: Inbound,
     pub(super) out: Outbound,
+    /// When the far end wants packets of another length than the tick's.
+    pub(super) packing: Option<Box<Packing>>,
     pub(super) reports: Reports,
     /// Digits on their way to the far end.
     pub(super) digits: dtmf::Sender,
@@ -55,14 +57,10 @@ pub(crate) struct Leg {
 pub(super) struct Inbound {
     pub(super) reception: Reception,
     pub(super) keys: dtmf::Receiver,
-    pub(super) jitter: jitter::Buffer,
-    /// The voice of this tick, when the leg feeds a mix.
-    pub(super) voice: Frame,
-    /// Whether anything of it came.
-    pub(super) has_voice: bool,
-    pub(super) talker: Talker,
-    /// Place among this tick's speakers.
-    pub(super) place: Option<usize>,
+    /// While somebody hears this leg in a mix.
+    pub(super) ear: Option<Box<Ear>>,
+    /// While a recording takes this leg's voice.
+    pub(super) decoder: Option<Box<Decoder>>,
     pub(super) refused: u64,
     /// When the last packet came, or listening began.
     pub(super) heard: Timestamp,
@@ -75,6 +73,8 @@ pub(super) struct Inbound {
 pub(super) struct Given {
     pub(super) play: Option<Player>,
     pub(super) music: Option<Player>,
+    /// What came to its end in a tick, where nothing is freed; gone with the next order.
+    pub(super) spent: Option<Player>,
     pub(super) echo: bool,
 }
 
@@ -85,8 +85,6 @@ pub(super) struct Route {
     pub(super) hears: Hears,
     /// Who hears this leg's packets as they come.
     pub(super) relay_to: Option<usize>,
-    /// Whether somebody hears this leg in a mix.
-    pub(super) feeds_mix: bool,
     /// Whether a recording of the room takes this leg's voice.
     pub(super) is_taped: bool,
 }
@@ -127,17 +125,15 @@ impl Leg {
             inbound: Inbound {
                 reception: Reception::new(),
                 keys: dtmf::Receiver::new(),
-                jitter: jitter::Buffer::new(),
-                voice: SILENCE,
-                has_voice: false,
-                talker: Talker::new(),
-                place: None,
+                ear: None,
+                decoder: None,
                 refused: 0,
                 heard: now,
                 told_first: false,
                 told_silent: false,
             },
             out: seed.out,
+            packing: None,
             reports: Reports::new(now),
             digits: dtmf::Sender::new(),
             own: Given::default(),
@@ -181,6 +177,18 @@ impl Leg {
             self.inbound.heard = now;
             self.inbound.told_silent = false;
         }
+        let is_new = |before: &LegFlow| before.codec != flow.codec;
+        if self.flow.as_ref().is_none_or(is_new) {
+            self.out.set_clock(flow.codec.clock_hz(), now);
+            // What was heard in another codec is nothing to go on from.
+            if let Some(ear) = &mut self.inbound.ear {
+                *ear = Ear::new(flow.codec);
+            }
+            if let Some(decoder) = &mut self.inbound.decoder {
+                **decoder = Decoder::new(flow.codec);
+            }
+        }
+        self.packing = Packing::new(flow.codec, flow.ptime_ms);
         self.latch.negotiate(flow.remote);
         self.reports.negotiate(flow.remote, flow.remote_rtcp);
         self.flow = Some(flow);
@@ -198,6 +206,30 @@ impl Leg {
         Member {
             format: self.flow.as_ref().map(|flow| (flow.codec, flow.ptime_ms)),
             own,
+        }
+    }
+
+    /// Begins or ends to collect this leg's voice for a mix.
+    pub(super) fn feed_mix(&mut self, feeds: bool) {
+        let codec = self.flow.as_ref().map(|flow| flow.codec);
+        match (feeds, codec) {
+            (true, Some(codec)) => {
+                self.inbound.ear.get_or_insert_with(|| Ear::new(codec));
+            }
+            _ => self.inbound.ear = None,
+        }
+    }
+
+    /// Begins or ends to decode this leg's voice for recordings, as they come and go.
+    pub(super) fn feed_tapes(&mut self) {
+        let codec = self.flow.as_ref().map(|flow| flow.codec);
+        let is_taped = self.route.is_taped || self.tape.is_some();
+        match codec.filter(|_| is_taped) {
+            Some(codec) => {
+                let decoder = &mut self.inbound.decoder;
+                decoder.get_or_insert_with(|| Box::new(Decoder::new(codec)));
+            }
+            None => self.inbound.decoder = None,
         }
     }
 

@@ -4,11 +4,13 @@
 //! ticks. The thread (`task`) and the simulation call it alike.
 
 mod agenda;
+mod ear;
 mod inbox;
 mod leg;
 mod orders;
 mod outbound;
 mod packet;
+mod packing;
 mod player;
 mod reports;
 mod routes;

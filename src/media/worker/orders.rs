@@ -74,6 +74,7 @@ impl Worker {
     fn leg_command(&mut self, command: Command, key: usize, room: Option<usize>, now: Timestamp) {
         self.agenda.touch(key);
         let leg = &mut self.legs[key];
+        leg.own.spent = None;
         match command {
             Command::Checkpoint { .. } => {
                 let notice = Notice::LegCheckpoint {
@@ -217,7 +218,9 @@ impl Worker {
             return self.finish(now, |at| tape.close(at));
         };
         self.agenda.touch(key);
-        if let Some(before) = leg.tape.replace(tape) {
+        let before = leg.tape.replace(tape);
+        leg.feed_tapes();
+        if let Some(before) = before {
             self.finish(now, |at| before.close(at));
         }
     }
@@ -232,8 +235,9 @@ impl Worker {
     }
 
     fn untape_leg(&mut self, key: usize, recording: &RecordingId, at: Timestamp) {
-        let tape = &mut self.legs[key].tape;
-        if let Some(tape) = tape.take_if(|tape| tape.recording() == recording) {
+        let leg = &mut self.legs[key];
+        if let Some(tape) = leg.tape.take_if(|tape| tape.recording() == recording) {
+            leg.feed_tapes();
             self.finish(at, |at| tape.close(at));
         }
     }

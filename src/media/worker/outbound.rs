@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::base::{LegId, Timestamp};
 use crate::media::rtp::{Header, distance, sequence_distance};
-use crate::media::{CLOCK_HZ, FRAME_DURATION, FRAME_SAMPLES};
+use crate::media::{CLOCK_HZ, FRAME_DURATION};
 
 /// Where a packet goes in the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(crate) struct Outbound {
     timestamp: u32,
     /// An instant and the sample that belongs to it; `None` before the first packet.
     clock: Option<(Timestamp, u32)>,
+    /// What a second adds to the timestamp.
+    clock_hz: u32,
     way: Way,
     /// Packets sent.
     packets: u64,
@@ -63,9 +65,6 @@ struct Relay {
     floor: u16,
 }
 
-const FRAME: i32 = FRAME_SAMPLES as i32;
-/// A talker whose clock leaves ours by more than this has jumped, and is anchored anew.
-const JUMP: i32 = CLOCK_HZ as i32;
 /// A talker's sequence that leaps further than this has restarted.
 const LEAP: i16 = 1000;
 /// A packet later than this many numbers is a restart, not reordering.
@@ -79,6 +78,7 @@ impl Outbound {
             sequence,
             timestamp,
             clock: None,
+            clock_hz: CLOCK_HZ,
             way: Way::Unset,
             packets: 0,
             octets: 0,
@@ -90,6 +90,7 @@ impl Outbound {
         ssrc: u32,
         sequence: u16,
         (at, timestamp): (Timestamp, u32),
+        clock_hz: u32,
         now: Timestamp,
     ) -> Self {
         let gone = now.since(at);
@@ -100,10 +101,26 @@ impl Outbound {
             sequence
                 .wrapping_add(frames as u16)
                 .wrapping_add(RESUME_GAP),
-            timestamp.wrapping_add(samples(gone)),
+            timestamp.wrapping_add(samples(gone, clock_hz)),
         );
+        stream.clock_hz = clock_hz;
         stream.clock = Some((at, timestamp));
         stream
+    }
+
+    /// Changes to a codec of another RTP clock; the timestamps go on from where they are.
+    pub(crate) fn set_clock(&mut self, clock_hz: u32, now: Timestamp) {
+        if clock_hz == self.clock_hz {
+            return;
+        }
+        self.clock = self.clock.map(|_| (now, self.sample_at(now)));
+        self.clock_hz = clock_hz;
+        self.way = Way::Unset;
+    }
+
+    /// What 20 ms add to the timestamp.
+    pub(crate) fn frame(&self) -> u32 {
+        self.clock_hz / 50
     }
 
     /// Its SSRC.
@@ -131,35 +148,50 @@ impl Outbound {
     pub(crate) fn sample_at(&self, at: Timestamp) -> u32 {
         match self.clock {
             None => self.timestamp,
-            Some((base, sample)) if at >= base => sample.wrapping_add(samples(at.since(base))),
-            Some((base, sample)) => sample.wrapping_sub(samples(base.since(at))),
+            Some((base, sample)) if at >= base => {
+                sample.wrapping_add(samples(at.since(base), self.clock_hz))
+            }
+            Some((base, sample)) => sample.wrapping_sub(samples(base.since(at), self.clock_hz)),
         }
     }
 
     /// The place a frame sent by the tick of time `at` would take; `None` when the stream is ahead
     /// of its clock and this frame must be left out.
     pub(crate) fn next_tick(&self, at: Timestamp) -> Option<Place> {
+        let frame = self.frame() as i32;
         let frames = match (self.clock, self.way) {
             (None, _) => 0,
             (_, Way::Tick(last)) if last + FRAME_DURATION == at => 1,
-            _ => match distance(self.sample_at(at), self.timestamp).div_euclid(FRAME) {
+            _ => match distance(self.sample_at(at), self.timestamp).div_euclid(frame) {
                 frames @ 1.. => frames,
                 _ => return None,
             },
         };
         Some(Place {
             sequence: self.sequence.wrapping_add(1),
-            timestamp: self.timestamp.wrapping_add((frames * FRAME) as u32),
+            timestamp: self.timestamp.wrapping_add((frames * frame) as u32),
             after_pause: frames != 1,
         })
     }
 
     /// Takes the place that [`Outbound::next_tick`] gave for the same `at`.
     pub(crate) fn take(&mut self, at: Timestamp, place: Place) {
+        self.take_frame(at, place);
+        self.sequence = place.sequence;
+    }
+
+    /// The same for a frame that goes out in a packet of more or less than a frame: its time is
+    /// used up, its number is [`Outbound::number`]'s.
+    pub(crate) fn take_frame(&mut self, at: Timestamp, place: Place) {
         self.clock.get_or_insert((at, place.timestamp));
         self.way = Way::Tick(at);
-        self.sequence = place.sequence;
         self.timestamp = place.timestamp;
+    }
+
+    /// The number of the next packet, used up by this.
+    pub(crate) fn number(&mut self) -> u16 {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence
     }
 
     /// The place of a talker's packet that arrived at `now`; `None` when it is older than what
@@ -191,7 +223,7 @@ impl Outbound {
             return is_ours.then_some(place);
         }
         let drift = distance(timestamp, self.sample_at(now));
-        if !(0..LEAP).contains(&ahead) || !event && drift.abs() > JUMP {
+        if !(0..LEAP).contains(&ahead) || !event && drift.abs() > self.jump() {
             return Some(self.anchor(now, from, header));
         }
         self.sequence = sequence;
@@ -204,8 +236,13 @@ impl Outbound {
         Some(place)
     }
 
+    /// A talker whose clock leaves ours by more than this second has jumped, and is anchored anew.
+    fn jump(&self) -> i32 {
+        self.clock_hz as i32
+    }
+
     /// Keeps the clock on the earliest arrivals, so that jitter does not move it; a slow talker is
-    /// followed by one sample a packet, far more than any crystal is off.
+    /// followed by one step of the clock a packet, far more than any crystal is off.
     fn follow(&mut self, now: Timestamp, timestamp: u32, drift: i32) {
         if drift >= 0 {
             self.clock = Some((now, timestamp));
@@ -216,16 +253,17 @@ impl Outbound {
 
     /// The seam: moves a talker's numbers onto ours.
     fn anchor(&mut self, now: Timestamp, from: LegId, header: &Header) -> Place {
+        let frame = self.frame() as i32;
         let frames = match self.clock {
             None => 0,
             Some(_) => {
                 let elapsed = distance(self.sample_at(now), self.timestamp);
-                (elapsed + FRAME / 2).div_euclid(FRAME).max(1)
+                (elapsed + frame / 2).div_euclid(frame).max(1)
             }
         };
         let floor = self.sequence;
         self.sequence = floor.wrapping_add(1);
-        self.timestamp = self.timestamp.wrapping_add((frames * FRAME) as u32);
+        self.timestamp = self.timestamp.wrapping_add((frames * frame) as u32);
         self.clock = Some((now, self.timestamp));
         self.way = Way::Relay(Relay {
             from,
@@ -246,8 +284,8 @@ impl Outbound {
 /// process may have sent beyond one a frame.
 const RESUME_GAP: u16 = 100;
 
-fn samples(time: Duration) -> u32 {
-    (time.as_micros() * u128::from(CLOCK_HZ) / 1_000_000) as u32
+fn samples(time: Duration, clock_hz: u32) -> u32 {
+    (time.as_micros() * u128::from(clock_hz) / 1_000_000) as u32
 }
 
 #[cfg(test)]
@@ -388,7 +426,7 @@ mod tests {
         let mut out = Outbound::new(3, 0, 8000);
         out.tick(at(0));
         let saved = (at(1000), out.sample_at(at(1000)));
-        let mut again = Outbound::resume(out.ssrc(), out.sequence(), saved, at(3000));
+        let mut again = Outbound::resume(out.ssrc(), out.sequence(), saved, CLOCK_HZ, at(3000));
         let place = again.tick(at(3020)).expect("goes on");
         assert_eq!(again.ssrc(), 3);
         assert_eq!(place.timestamp, 8000 + 3020 * 8);

@@ -6,14 +6,14 @@ use crate::base::{LegId, Timestamp};
 use crate::media::graph::{Hears, Own};
 use crate::media::latch::Verdict;
 use crate::media::rtp::{self, Header, Packet, is_rtcp};
-use crate::media::{Codec, MAX_PACKET_SAMPLES, Notice};
+use crate::media::{MAX_PACKET_SAMPLES, Notice};
 
 use super::leg::{Leg, Room};
 use super::{Counts, Wire, Worker};
 
 /// What a datagram turned out to be.
 enum Heard<'a> {
-    Audio(Packet<'a>, Codec),
+    Audio(Packet<'a>),
     /// A telephone event.
     Event(Packet<'a>),
     Refused,
@@ -49,12 +49,8 @@ impl Worker {
         let taped = leg.route.room.filter(|_| leg.route.is_taped);
         let room = taped.and_then(|room| self.rooms.get_mut(room));
         let (packet, is_event) = match leg.judge(now, source, datagram) {
-            Heard::Audio(packet, codec) => {
-                if leg.is_listened_to() {
-                    let length = codec.decode(packet.payload(), &mut wire.samples);
-                    let samples = &wire.samples[..length];
-                    leg.hand_out(now, packet.header(), samples, room);
-                }
+            Heard::Audio(packet) => {
+                leg.hand_out(now, packet, &mut wire.samples, room);
                 (packet, false)
             }
             Heard::Event(packet) => {
@@ -143,27 +139,28 @@ impl Leg {
         inbound.told_silent = false;
         match (flow.receiving, is_audio) {
             (false, _) => Heard::Unused(packet),
-            (true, true) => Heard::Audio(packet, flow.codec),
+            (true, true) => Heard::Audio(packet),
             (true, false) => Heard::Event(packet),
         }
     }
 
-    /// Whether anything needs this leg's samples.
-    fn is_listened_to(&self) -> bool {
-        self.route.feeds_mix || self.route.is_taped || self.tape.is_some()
-    }
-
-    /// Gives a packet's samples to the mix and to the recordings.
+    /// Gives a packet to the mix and, decoded, to the recordings.
     fn hand_out(
         &mut self,
         now: Timestamp,
-        header: &Header,
-        samples: &[i16],
+        packet: Packet<'_>,
+        samples: &mut [i16],
         room: Option<&mut Box<Room>>,
     ) {
-        if self.route.feeds_mix {
-            self.inbound.jitter.insert(header, samples);
+        let (header, payload) = (packet.header(), packet.payload());
+        if let Some(ear) = &mut self.inbound.ear {
+            ear.jitter().insert(now, header, payload);
         }
+        let Some(decoder) = &mut self.inbound.decoder else {
+            return;
+        };
+        let length = decoder.decode(payload, samples);
+        let samples = &samples[..length];
         if let Some(tape) = &mut self.tape {
             tape.said(now, header, samples);
         }

@@ -1,10 +1,9 @@
 //! Carries the graph's plan into the legs.
 
 use super::Worker;
-use super::leg::Leg;
+use super::player::Player;
 use crate::media::Notice;
 use crate::media::graph::{Hears, hears};
-use crate::media::mixer::Talker;
 
 impl Worker {
     /// Plans anew for a leg, and for its room if it is in one.
@@ -24,6 +23,7 @@ impl Worker {
         leg.route.relay_to = None;
         leg.route.is_taped = false;
         leg.feed_mix(false);
+        leg.feed_tapes();
     }
 
     /// Plans a room anew: who joined, left, changed codec, is played to, or is recorded.
@@ -57,6 +57,7 @@ impl Worker {
             leg.route.relay_to = relay_to;
             leg.route.is_taped = room.tapes.iter().any(|tape| tape.takes(leg.id));
             leg.feed_mix(room.mixes);
+            leg.feed_tapes();
         }
     }
 
@@ -71,7 +72,8 @@ impl Worker {
         let Some(leg) = self.legs.get_mut(key) else {
             return;
         };
-        let Some(play) = leg.own.play.take().and_then(|player| player.play()) else {
+        leg.own.spent = leg.own.play.take();
+        let Some(play) = leg.own.spent.as_ref().and_then(Player::play) else {
             return;
         };
         let notice = Notice::PlayDone {
@@ -90,18 +92,4 @@ pub(super) enum Finished {
     No,
     /// By its last frame.
     Yes,
-}
-
-impl Leg {
-    /// Begins or ends to collect this leg's voice for a mix.
-    fn feed_mix(&mut self, feeds: bool) {
-        if feeds && !self.route.feeds_mix {
-            self.inbound.jitter.reset();
-            self.inbound.talker = Talker::new();
-        }
-        self.route.feeds_mix = feeds;
-        if !feeds {
-            self.inbound.has_voice = false;
-        }
-    }
 }

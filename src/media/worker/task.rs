@@ -6,22 +6,38 @@ use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
 
 use rustix::process::setpriority_process;
-use rustix::thread::gettid;
+use rustix::thread::{CpuSet, gettid, sched_setaffinity};
 
 use super::Worker;
 use crate::base::Clock;
+#[cfg(test)]
+use crate::media::allocations::watched;
 
-/// Runs a worker on a thread of its own until its inbox says stop.
-pub(crate) fn spawn(mut worker: Worker, clock: Arc<dyn Clock>) -> io::Result<JoinHandle<()>> {
+/// Marks what must not allocate; tests see to it.
+#[cfg(not(test))]
+fn watched<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+/// Runs a worker on a thread of its own, bound to a core if one is given, until its inbox says
+/// stop.
+pub(crate) fn spawn(
+    mut worker: Worker,
+    core: Option<usize>,
+    clock: Arc<dyn Clock>,
+) -> io::Result<JoinHandle<()>> {
     let name = format!("media-{}", worker.number);
     let inbox = Arc::clone(&worker.inboxes[worker.number]);
     Builder::new().name(name).spawn(move || {
         go_first();
+        if let Some(core) = core {
+            stay_on(core);
+        }
         while !inbox.shall_stop.load(Ordering::Acquire) {
-            worker.take_packets(|| clock.now());
+            watched(|| worker.take_packets(|| clock.now()));
             // Before the tick, in which most of them take effect.
             worker.take_orders(clock.now());
-            worker.take_ticks(clock.now());
+            watched(|| worker.take_ticks(clock.now()));
         }
         worker.take_orders(clock.now());
         worker.close_all(clock.now());
@@ -33,6 +49,15 @@ pub(crate) fn spawn(mut worker: Worker, clock: Arc<dyn Clock>) -> io::Result<Joi
 fn go_first() {
     if let Err(error) = setpriority_process(Some(gettid()), NICE) {
         tracing::debug!(%error, "media threads keep the common priority");
+    }
+}
+
+/// Binds this thread to a core. One that cannot be had is said, and the thread runs anywhere.
+fn stay_on(core: usize) {
+    let mut only = CpuSet::new();
+    only.set(core);
+    if let Err(error) = sched_setaffinity(None, &only) {
+        tracing::warn!(core, %error, "media.cores names a core that cannot be had");
     }
 }
 

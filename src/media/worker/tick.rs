@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::base::Timestamp;
 use crate::media::graph::{Hears, Own};
-use crate::media::jitter::Popped;
 use crate::media::rtp::Header;
 use crate::media::{FRAME_SAMPLES, Notice, SILENCE, dtmf};
 
-use super::leg::{Inbound, Leg};
+use super::leg::Leg;
+use super::packing::Packing;
 use super::{Counts, Wire, Worker};
 
 /// How soon it is seen that one who was told as silent spoke and fell silent again.
@@ -40,8 +40,8 @@ impl Worker {
                 self.agenda.forget(key);
                 continue;
             };
-            if leg.route.feeds_mix {
-                leg.inbound.pop_voice();
+            if let Some(ear) = &mut leg.inbound.ear {
+                ear.tick();
             }
             match leg.route.hears {
                 Hears::Mix => {}
@@ -85,15 +85,10 @@ impl Worker {
             }
             mixer.begin();
             for key in &room.members {
-                if let Some(leg) = self.legs.get_mut(*key) {
-                    let Inbound {
-                        talker,
-                        voice,
-                        place,
-                        has_voice,
-                        ..
-                    } = &mut leg.inbound;
-                    *place = mixer.speak(talker, has_voice.then_some(&*voice));
+                let leg = self.legs.get_mut(*key);
+                if let Some(ear) = leg.and_then(|leg| leg.inbound.ear.as_mut()) {
+                    let (talker, voice) = ear.speaker();
+                    ear.place = mixer.speak(talker, voice.and_then(|voice| voice.first_chunk()));
                 }
             }
             mixer.mix();
@@ -101,8 +96,12 @@ impl Worker {
                 let Some(leg) = self.legs.get_mut(*key) else {
                     continue;
                 };
-                if let Some(place) = leg.inbound.place {
-                    mixer.settle(place, &mut leg.inbound.talker);
+                let mut alone = None;
+                if let Some(ear) = &mut leg.inbound.ear {
+                    alone = ear.place;
+                    if let Some(place) = ear.place {
+                        mixer.settle(place, &mut ear.talker);
+                    }
                 }
                 if leg.route.hears != Hears::Mix {
                     continue;
@@ -111,7 +110,6 @@ impl Worker {
                     continue;
                 };
                 let mut own = SILENCE;
-                let alone = leg.inbound.place;
                 if alone.is_some_and(|place| mixer.without(place, &mut own)) {
                     let mut payload = [0; FRAME_SAMPLES];
                     codec.encode(&own, &mut payload);
@@ -122,12 +120,6 @@ impl Worker {
                 }
             }
         }
-    }
-}
-
-impl Inbound {
-    fn pop_voice(&mut self) {
-        self.has_voice = self.jitter.pop(&mut self.voice) != Popped::Empty;
     }
 }
 
@@ -192,18 +184,60 @@ impl Leg {
             header.marker = event.marker;
             header.payload_type = payload_type;
             header.timestamp = event.timestamp;
+            if let Some(packing) = &mut self.packing {
+                packing.clear();
+            }
             self.out.take(at, place);
             self.transmit(at, header, &event.payload, buffer, counts);
         } else if let Some(payload) = payload {
-            self.out.take(at, place);
-            self.transmit(at, header, payload, buffer, counts);
+            match self.packing.take() {
+                None => {
+                    self.out.take(at, place);
+                    self.transmit(at, header, payload, buffer, counts);
+                }
+                Some(mut packing) => {
+                    self.out.take_frame(at, place);
+                    self.pack(at, header, payload, &mut packing, buffer, counts);
+                    self.packing = Some(packing);
+                }
+            }
+        }
+    }
+
+    /// Sends what becomes whole with this frame, and first what it does not go on from.
+    fn pack(
+        &mut self,
+        at: Timestamp,
+        mut header: Header,
+        frame: &[u8],
+        packing: &mut Packing,
+        buffer: &mut [u8],
+        counts: &mut Counts,
+    ) {
+        let mut packet = Packing::room();
+        let left = (!packing.is_next(header.timestamp)).then(|| packing.flush(&mut packet));
+        if let Some((timestamp, length)) = left.flatten() {
+            let before = Header {
+                marker: false,
+                timestamp,
+                sequence: self.out.number(),
+                ..header
+            };
+            self.transmit(at, before, &packet[..length], buffer, counts);
+        }
+        packing.push(header.timestamp, frame);
+        while let Some((timestamp, length)) = packing.pop(&mut packet) {
+            header.timestamp = timestamp;
+            header.sequence = self.out.number();
+            self.transmit(at, header, &packet[..length], buffer, counts);
+            header.marker = false;
         }
     }
 
     /// When the leg has something to do again at a tick, if nothing about it changes before.
     fn next_look(&self, at: Timestamp) -> Timestamp {
         let plays = matches!(self.route.hears, Hears::Own(Own::Play | Own::Music));
-        if plays || self.route.feeds_mix || self.is_dialling() || self.tape.is_some() {
+        if plays || self.inbound.ear.is_some() || self.is_dialling() || self.tape.is_some() {
             return at;
         }
         // Each packet puts the silence off; it is reckoned anew when its time has come.

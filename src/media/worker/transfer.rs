@@ -62,6 +62,7 @@ impl Worker {
                 let mut room = self.rooms.remove(key);
                 let members = std::mem::take(&mut room.members);
                 let legs = members.into_iter().filter_map(|key| self.take_out(key));
+                let legs = legs.map(|leg| *leg);
                 Content::Room(room, legs.collect())
             }
         };
@@ -98,13 +99,9 @@ impl Worker {
         }
     }
 
-    fn unpack_room(&mut self, mut room: Box<Room>, legs: Vec<Box<Leg>>) {
+    fn unpack_room(&mut self, mut room: Box<Room>, legs: Vec<Leg>) {
         for leg in legs {
-            let was_feeding = leg.route.feeds_mix;
-            let key = self.adopt(leg);
-            room.members.push(key);
-            // Its jitter buffer came along and goes on.
-            self.legs[key].route.feeds_mix = was_feeding;
+            room.members.push(self.adopt(Box::new(leg)));
         }
         let id = room.id;
         let key = self.rooms.insert(room);

@@ -1,0 +1,192 @@
+//! Nothing is allocated or freed between a packet in and a packet out, or in a tick: seen with real
+//! threads, real sockets and everything a leg can do at once.
+
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Map;
+
+use super::real::{Ticking, flow};
+use super::*;
+use crate::base::{Clock, RecordingId};
+use crate::media::allocations;
+use crate::media::{Capture, PlayId, Tape};
+
+const SPOKEN: Duration = Duration::from_secs(3);
+
+/// A far end that talks, dials, and forgets what it hears.
+struct Talker {
+    socket: UdpSocket,
+    to: SocketAddr,
+    packet: [u8; 172],
+    number: u16,
+    ssrc: u32,
+}
+
+impl Talker {
+    fn speak(&mut self) {
+        self.number = self.number.wrapping_add(1);
+        let mut header = Header {
+            sequence: self.number,
+            timestamp: u32::from(self.number) * 160,
+            ssrc: self.ssrc,
+            ..Header::default()
+        };
+        let mut payload = [0u8; 160];
+        let tone = f64::from(self.ssrc) / 10.0;
+        for (n, byte) in payload.iter_mut().enumerate() {
+            let phase = (f64::from(header.timestamp) + n as f64) / tone;
+            *byte = if phase.sin() > 0.0 { 0x20 } else { 0xa0 };
+        }
+        let mut length = payload.len();
+        // Every fourth second a digit of 100 ms.
+        if self.number % 200 < 5 {
+            header.payload_type = EVENT;
+            header.timestamp = header
+                .timestamp
+                .wrapping_sub(u32::from(self.number % 200) * 160);
+            payload[..4].copy_from_slice(&[5, 10, 0, (160 * (self.number % 200)) as u8]);
+            length = 4;
+        }
+        let length = rtp::write(&mut self.packet, header, &payload[..length]).expect("fits");
+        // Some are lost, some come twice.
+        if !self.number.is_multiple_of(37) {
+            let _ = self.socket.send_to(&self.packet[..length], self.to);
+        }
+        if self.number.is_multiple_of(41) {
+            let _ = self.socket.send_to(&self.packet[..length], self.to);
+        }
+        let mut heard = [0; 512];
+        while self.socket.recv_from(&mut heard).is_ok() {}
+    }
+}
+
+#[test]
+fn packets_and_ticks_allocate_nothing() {
+    let directory = tempfile::tempdir().expect("directory");
+    let config = EngineConfig {
+        ports: 23_000..=23_199,
+        recordings: directory.path().to_owned(),
+        max_legs: 40,
+        ..EngineConfig::default()
+    };
+    let clock = Arc::new(Ticking(Instant::now()));
+    let engine = Engine::start(config, Library::built_in(), clock.clone()).expect("starts");
+    let send = |command| engine.send(command).expect("accepted");
+    let library = engine.library();
+    let sound = |name| library.sound(name).expect("built in");
+    let mut talkers = Vec::new();
+    let mut open = |number: u64, codec: Codec, ptime_ms: u32| {
+        let leg = LegId(number);
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("binds");
+        socket.set_nonblocking(true).expect("does not wait");
+        let ports = engine.open_leg(leg, ShardId(0)).expect("opens");
+        let flow = LegFlow {
+            codec,
+            send_payload_type: codec.payload_type(),
+            receive_payload_type: codec.payload_type(),
+            send_telephone_event: Some(EVENT),
+            receive_telephone_event: Some(EVENT),
+            ptime_ms,
+            ..flow(socket.local_addr().expect("bound"))
+        };
+        send(Command::SetLeg { leg, flow });
+        talkers.push(Talker {
+            socket,
+            to: ports.rtp,
+            packet: [0; 172],
+            number: 0,
+            ssrc: 100 + number as u32,
+        });
+        leg
+    };
+    let record = |room: u64, left: LegId, right: Vec<LegId>| Command::Record {
+        recording: RecordingId::new(format!("r{room}")),
+        room: RoomId(room),
+        left,
+        right,
+        at: clock.now(),
+        tape: Tape {
+            stem: format!("r{room}"),
+            channels: ["caller".to_owned(), "agent".to_owned()],
+            labels: Map::new(),
+        },
+    };
+    // Two relayed and recorded; three mixed, one of them in another codec and length, recorded.
+    let mut number = 0;
+    for (room, members) in [(1, 2), (2, 3), (3, 12)] {
+        send(Command::OpenRoom { room: RoomId(room) });
+        let mut legs = Vec::new();
+        for place in 0..members {
+            number += 1;
+            let (codec, ptime_ms) = match place {
+                2 => (Codec::Pcma, 30),
+                _ => (Codec::Pcmu, 20),
+            };
+            let leg = open(number, codec, ptime_ms);
+            send(Command::Join {
+                room: RoomId(room),
+                leg,
+            });
+            legs.push(leg);
+        }
+        if room < 3 {
+            send(record(room, legs[0], vec![legs[1]]));
+        }
+    }
+    // One hears an announcement and then nothing, one music, one itself, and one is looked at.
+    let (played, held, echo) = (open(101, Codec::Pcmu, 20), open(102, Codec::Pcma, 20), {
+        open(103, Codec::Pcmu, 20)
+    });
+    send(Command::Play {
+        leg: played,
+        play: PlayId(1),
+        sounds: vec![sound("busy"), sound("tone-1004")],
+        looped: false,
+    });
+    send(Command::Play {
+        leg: held,
+        play: PlayId(2),
+        sounds: vec![sound("ringback")],
+        looped: true,
+    });
+    send(Command::Echo {
+        leg: echo,
+        on: true,
+    });
+    send(Command::SendDigits {
+        leg: held,
+        digits: "123".to_owned(),
+    });
+    let capture = Arc::new(Capture::new(100));
+    send(Command::Capture {
+        leg: echo,
+        capture: Arc::clone(&capture),
+    });
+    engine.wake();
+    let begun = Instant::now();
+    let mut rounds = 0;
+    while begun.elapsed() < SPOKEN {
+        rounds += 1;
+        for talker in &mut talkers {
+            talker.speak();
+        }
+        let next = begun + Duration::from_millis(20 * rounds);
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+    let packets = engine
+        .stats()
+        .packets_in
+        .load(std::sync::atomic::Ordering::Relaxed);
+    engine.shutdown();
+    assert!(packets > 1000, "{packets}");
+    let seen = allocations::seen();
+    let ours: Vec<_> = seen.iter().filter(|seen| seen.contains("media")).collect();
+    assert!(
+        !ours
+            .iter()
+            .any(|seen| !seen.contains("an_allocation_is_seen")),
+        "{ours:#?}"
+    );
+}
