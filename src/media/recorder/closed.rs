@@ -149,6 +149,7 @@ pub enum GapCause {
 
 /// A stretch of a channel without sound; it is silent in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Gap {
     /// Which channel.
     pub channel: Channel,
@@ -162,6 +163,7 @@ pub struct Gap {
 
 /// Something that happened while a recording ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Mark {
     /// When, milliseconds from the start of the file.
     pub at_ms: u64,

@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use flacenc::bitsink::ByteSink;
-use flacenc::component::{BitRepr, StreamInfo};
+use flacenc::component::{BitRepr, StreamInfo, parser};
 use flacenc::config::Encoder;
 use flacenc::encode_fixed_size_frame;
 use flacenc::error::{Verified, Verify};
@@ -21,7 +21,7 @@ use super::form::{Cut, Found, Piece, by_second, read_some};
 use super::window::Window;
 
 /// Bytes before the first frame: the marker, and the stream information with its header.
-const HEADER_BYTES: u64 = 42;
+pub(super) const HEADER_BYTES: u64 = 42;
 
 /// How long a frame may still change before it is written the first time: what most packets'
 /// delay varies by.
@@ -195,12 +195,23 @@ impl Flac {
         Ok(())
     }
 
+    /// What a header of ours says, if it is one.
+    pub(super) fn shape_of(file: &File) -> io::Result<Option<Shape>> {
+        let mut header = [0; HEADER_BYTES as usize];
+        read_some(file, &mut header, 0)?;
+        let packed = header[18..26].iter().fold(0, |packed, byte| packed << 8 | u64::from(*byte));
+        let hz = (packed >> 44) as u32;
+        let is_ours = header.starts_with(b"fLaC") && [8000, 16_000].contains(&hz);
+        Ok(is_ours.then_some(Shape {
+            channels: (packed >> 41 & 7) as usize + 1,
+            hz,
+        }))
+    }
+
     pub(super) fn repair(shape: Shape, file: &File) -> io::Result<Found> {
-        let mut start = [0; HEADER_BYTES as usize];
-        read_some(file, &mut start, 0)?;
-        let shape = shape_of(&start).unwrap_or(shape);
+        let shape = Self::shape_of(file)?.unwrap_or(shape);
         let frame = u64::from(shape.hz / 8000) * 2048;
-        let mut frames = Frames::new(file)?;
+        let mut frames = Frames::from(file.try_clone()?, HEADER_BYTES, 0)?;
         let (mut samples, mut cuts) = (0, Vec::new());
         while let Some(length) = frames.next()? {
             samples += length;
@@ -292,20 +303,9 @@ fn header(shape: Shape, frame: u64, total: u64) -> [u8; HEADER_BYTES as usize] {
     header
 }
 
-/// What a header of ours says, if it is one.
-fn shape_of(header: &[u8; HEADER_BYTES as usize]) -> Option<Shape> {
-    let packed = u64::from_be_bytes(header[18..26].try_into().ok()?);
-    let hz = (packed >> 44) as u32;
-    let is_ours = header.starts_with(b"fLaC") && [8000, 16_000].contains(&hz);
-    is_ours.then_some(Shape {
-        channels: (packed >> 41 & 7) as usize + 1,
-        hz,
-    })
-}
-
-/// Finds the whole frames of a file, from its beginning.
-struct Frames<'f> {
-    file: &'f File,
+/// Finds the whole frames of a file.
+pub(super) struct Frames {
+    file: File,
     /// End of the last whole frame.
     at: u64,
     number: u64,
@@ -318,16 +318,27 @@ struct Frames<'f> {
 /// Longest frame we write: eight channels of 4096 samples as they are, and its header.
 const LONGEST_FRAME: usize = 8 * 4096 * 2 + 64;
 
-impl<'f> Frames<'f> {
-    fn new(file: &'f File) -> io::Result<Self> {
+impl Frames {
+    /// From the place where a frame of that number begins.
+    pub(super) fn from(file: File, at: u64, number: u64) -> io::Result<Self> {
         Ok(Self {
-            file,
-            at: HEADER_BYTES,
-            number: 0,
             length: file.metadata()?.len(),
+            file,
+            at,
+            number,
             buffer: Vec::new(),
             base: 0,
         })
+    }
+
+    /// Samples of the next frame, and the frame; `None` when there is no whole one.
+    pub(super) fn next_with_bytes(&mut self) -> io::Result<Option<(u64, Vec<u8>)>> {
+        let from = self.at;
+        let Some(samples) = self.next()? else {
+            return Ok(None);
+        };
+        let bytes = &self.buffer[(from - self.base) as usize..(self.at - self.base) as usize];
+        Ok(Some((samples, bytes.to_vec())))
     }
 
     /// Samples of the next frame; `None` when there is no whole one.
@@ -339,7 +350,7 @@ impl<'f> Frames<'f> {
         if self.at + wanted as u64 > self.base + self.buffer.len() as u64 {
             self.base = self.at;
             self.buffer.resize(PORTION, 0);
-            let read = read_some(self.file, &mut self.buffer, self.base)?;
+            let read = read_some(&self.file, &mut self.buffer, self.base)?;
             self.buffer.truncate(read);
         }
         let from = (self.at - self.base) as usize;
@@ -348,6 +359,7 @@ impl<'f> Frames<'f> {
             return Ok(None);
         };
         let mut crc = 0u16;
+        let mut candidates = Vec::new();
         for (place, byte) in rest.iter().enumerate().take(LONGEST_FRAME) {
             crc = crc16(crc, *byte);
             // The CRC over a frame with its own CRC is nothing (§9.3).
@@ -361,6 +373,19 @@ impl<'f> Frames<'f> {
                 self.number += 1;
                 return Ok(Some(samples));
             }
+            candidates.push(end);
+        }
+        // Nothing of sense follows: the next write was torn. One place in 65,536 looks like an end
+        // by chance, so the frame must be read as one.
+        let info = StreamInfo::new(8000, usize::from(rest[3] >> 4) + 1, 16).map_err(failed)?;
+        let is_frame = |end: &usize| {
+            let frame = parser::frame::<()>(&info, true)(&rest[..*end]);
+            frame.is_ok_and(|(after, _)| after.is_empty())
+        };
+        if let Some(end) = candidates.into_iter().find(is_frame) {
+            self.at += end as u64;
+            self.number += 1;
+            return Ok(Some(samples));
         }
         Ok(None)
     }

@@ -17,6 +17,7 @@ mod ogg;
 mod opus;
 mod placement;
 mod publish;
+mod reader;
 mod recover;
 mod sidecar;
 mod tap;
@@ -32,6 +33,7 @@ pub use closed::{
     Channel, Closed, Format, Gap, GapCause, MAX_CHANNELS, Mark, MarkEvent, Opening, Refused,
 };
 pub use disk::{Disk, DiskConfig};
+pub use reader::Reader;
 pub use recover::recover;
 pub use sidecar::{SIDECAR_SCHEMA, Sidecar, SidecarError};
 pub use tap::{Heard, MAX_SOURCES, SourceId, Tap};

@@ -72,13 +72,14 @@ impl Opus {
     pub(super) fn begin(shape: Shape, file: &File) -> io::Result<Self> {
         let channels = shape.channels as u8;
         let mapping: Vec<u8> = (0..channels).collect();
-        let voip = Application::Voip;
-        let mut encoder = MSEncoder::new(shape.hz, channels, 0, &mapping, voip).map_err(failed)?;
+        let audio = Application::Audio;
+        let mut encoder = MSEncoder::new(shape.hz, channels, 0, &mapping, audio).map_err(failed)?;
         let bitrate = BITRATES.iter().find(|(hz, _)| *hz == shape.hz);
         let bitrate = bitrate.map_or(24_000, |(_, bitrate)| *bitrate) * i32::from(channels);
         encoder.set_bitrate(Bitrate::Bits(bitrate)).map_err(failed)?;
         encoder.set_complexity(COMPLEXITY).map_err(failed)?;
-        encoder.set_dtx(true).map_err(failed)?;
+        // Discontinuous transmission takes a tone, and music on hold, for silence.
+        encoder.set_dtx(false).map_err(failed)?;
         let lookahead = encoder.get_lookahead().map_err(failed)?.max(0) as u64;
         let mut page = Page::new(std::process::id() ^ 0x7473_756e);
         let mut pending = Vec::new();
@@ -293,7 +294,7 @@ fn identification(shape: Shape, skip: u16) -> Vec<u8> {
 }
 
 /// Shape and skip of an identification header.
-fn identified(head: &[u8]) -> Option<(Shape, u64)> {
+pub(super) fn identified(head: &[u8]) -> Option<(Shape, u64)> {
     let channels = usize::from(*head.get(9)?);
     let hz = u32::from_le_bytes(head.get(12..16)?.try_into().ok()?);
     let is_ours = head.starts_with(b"OpusHead") && channels > 0 && [8000, 16_000].contains(&hz);

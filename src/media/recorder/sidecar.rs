@@ -22,6 +22,7 @@ pub(super) const MAX_GAPS: usize = 10_000;
 
 /// What the JSON file beside a recording holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Sidecar {
     /// Version of this form: [`SIDECAR_SCHEMA`].
     pub schema: u32,
