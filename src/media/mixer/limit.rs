@@ -1,20 +1,20 @@
 //! A limiter without memory: linear up to three quarters of full scale, then bent towards it.
 
-/// Where bending begins (-2.5 dB of full scale): a single voice is never touched.
-const KNEE: i32 = 24_576;
+/// Where bending begins (-2.5 dB of full scale).
+const KNEE: u32 = 24_576;
 
 /// What is left above the knee.
-const ROOM: i32 = i16::MAX as i32 - KNEE;
+const ROOM: f32 = (i16::MAX as u32 - KNEE) as f32;
 
-/// Brings a sum into 16 bits: monotonic, odd, with a continuous slope.
+/// Brings a sum into 16 bits: monotonic, odd, with a continuous slope; what does not exceed the
+/// knee comes out as it went in.
 pub fn soft_limit(sum: i32) -> i16 {
-    let magnitude = sum.saturating_abs();
-    if magnitude <= KNEE {
-        return sum as i16;
-    }
-    let excess = i64::from(magnitude - KNEE);
-    let bent = KNEE + (i64::from(ROOM) * excess / (i64::from(ROOM) + excess)) as i32;
-    (if sum < 0 { -bent } else { bent }) as i16
+    let magnitude = sum.unsigned_abs();
+    // Without a branch, so that several samples are limited at once. Below the knee exactly zero.
+    let excess = magnitude.saturating_sub(KNEE) as i32 as f32;
+    let bent = (ROOM * excess / (ROOM + excess)) as i16;
+    let limited = magnitude.min(KNEE) as i16 + bent;
+    if sum < 0 { -limited } else { limited }
 }
 
 #[cfg(test)]

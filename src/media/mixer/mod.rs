@@ -1,12 +1,26 @@
 //! Mixing: the loudest few summed, everybody's own voice subtracted exactly, limited softly after.
 //!
 //! A worker has one [`Mixer`] and uses it for one room after the other; what must outlast a tick
-//! is each member's [`Talker`], 12 bytes beside the leg.
+//! is each member's [`Talker`], beside the leg.
 
+mod activity;
+mod gain;
+mod level;
 mod limit;
 mod mix;
+mod narrow;
+mod stage;
 mod talker;
+#[cfg(test)]
+mod tests;
 
+pub use gain::Gain;
 pub use limit::soft_limit;
-pub use mix::{LOUDEST, Mixer};
-pub use talker::Talker;
+pub use narrow::{Mixer, Talker};
+pub use stage::{ASIDES, LOUDEST, Place};
+
+/// The mixer at any rate, which the workers are about to take up.
+pub mod any_rate {
+    pub use super::mix::{Heard, Listener, Mixer};
+    pub use super::talker::{Levelling, Talker};
+}

@@ -206,6 +206,7 @@ impl Leg {
         Member {
             format: self.flow.as_ref().map(|flow| (flow.codec, flow.ptime_ms)),
             own,
+            ..Member::new(self.id)
         }
     }
 
