@@ -12,6 +12,7 @@ use super::machine::Call;
 use crate::base::{CallId, Cause, LegId, Party, Timestamp};
 use crate::events::{Role, TransferKind};
 use crate::media::Command;
+use crate::media::recorder::Channel;
 use crate::trunk::{Destination, Origin};
 
 /// One wish about one call.
@@ -35,6 +36,18 @@ pub enum Control {
         /// Number of the worker.
         worker: usize,
     },
+    /// Keep nothing of what is said in the recording; silence and a mark instead.
+    PauseRecording {
+        /// One channel, from 0 as the record names them; all of them when missing.
+        #[serde(default)]
+        channel: Option<Channel>,
+    },
+    /// Keep it again.
+    ResumeRecording {
+        /// As it was paused.
+        #[serde(default)]
+        channel: Option<Channel>,
+    },
     /// Send the caller to a number; whoever talks with the caller leaves when it is answered.
     Transfer {
         /// Number as a flow would dial it.
@@ -54,6 +67,9 @@ pub enum ControlError {
     /// The call has no such living leg (the caller's leg ends with the call).
     #[error("no such party in the call")]
     NoLeg,
+    /// The call is not recorded.
+    #[error("the call is not recorded")]
+    NotRecorded,
     /// The call is not in a conversation.
     #[error("the call is not in a conversation")]
     NotTalking,
@@ -98,6 +114,8 @@ impl Exchange {
                     call.end(hands, Party::Switch, &cause);
                     Ok(None)
                 }
+                Control::PauseRecording { channel } => call.pause(hands, channel, true),
+                Control::ResumeRecording { channel } => call.pause(hands, channel, false),
                 Control::Transfer { number, leg } => {
                     call.transfer_to(hands, number, leg).map(|()| None)
                 }
@@ -115,6 +133,18 @@ impl Exchange {
 }
 
 impl Call {
+    fn pause(
+        &mut self,
+        hands: &mut Hands<'_>,
+        channel: Option<Channel>,
+        on: bool,
+    ) -> Result<Option<LegId>, ControlError> {
+        match self.core.pause_recording(hands, channel, on) {
+            true => Ok(None),
+            false => Err(ControlError::NotRecorded),
+        }
+    }
+
     /// Transfers the call as one of its parties would (RFC 5589 §6), but with a flow's rights.
     fn transfer_to(
         &mut self,

@@ -164,7 +164,9 @@ async fn control(
     let leg = done.map_err(|error| {
         let status = match error {
             ControlError::NoCall | ControlError::NoLeg => StatusCode::NOT_FOUND,
-            ControlError::NotTalking | ControlError::Unreachable { .. } => StatusCode::CONFLICT,
+            ControlError::NotRecorded
+            | ControlError::NotTalking
+            | ControlError::Unreachable { .. } => StatusCode::CONFLICT,
         };
         Refusal::new(status, error.to_string())
     })?;

@@ -47,7 +47,9 @@ pub use frame::{
 pub use sound::{Library, Sound, SoundError};
 pub use tone::Tone;
 
-pub use command::{Command, Full, LegFlow, LegPorts, LegState, MediaError, PlayId, Tape};
+pub use command::{
+    Command, Full, LegFlow, LegPorts, LegState, MediaError, Pause, PlayId, Tape,
+};
 pub use config::EngineConfig;
 pub use engine::Engine;
 pub use io::{VirtualEndpoint, VirtualNet};

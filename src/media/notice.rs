@@ -1,7 +1,7 @@
 //! What media tells signalling.
 
 use super::{LegState, PlayId, recorder::Closed};
-use crate::base::{LegId, Timestamp};
+use crate::base::{LegId, RecordingId, Timestamp};
 use crate::events::MediaSummary;
 
 /// One thing that happened to a leg or recording, told to the shard that owns it.
@@ -51,6 +51,14 @@ pub enum Notice {
     },
     /// A recording is published, or lost with the reason inside. Never dropped.
     RecordingClosed(Box<Closed>),
+    /// A recording cannot be written, or can again; it goes on, and its sidecar will tell what is
+    /// missing.
+    RecordingTrouble {
+        /// Recording.
+        recording: RecordingId,
+        /// Why; `None` when it is over.
+        why: Option<String>,
+    },
     /// Nothing was received for 30 s; told once a silence.
     Silent {
         /// Leg.
@@ -65,7 +73,10 @@ impl Notice {
     pub(crate) fn may_be_dropped(&self) -> bool {
         matches!(
             self,
-            Notice::FirstPacket { .. } | Notice::Overloaded { .. } | Notice::Silent { .. }
+            Notice::FirstPacket { .. }
+                | Notice::Overloaded { .. }
+                | Notice::RecordingTrouble { .. }
+                | Notice::Silent { .. }
         )
     }
 }

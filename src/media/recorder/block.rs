@@ -3,9 +3,10 @@
 //! The queue has room for every block there is and for the opening and closing of every recording,
 //! so a push never fails; what can run out is the pool, and then sound is counted as missing.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 use crossbeam_queue::ArrayQueue;
 
@@ -199,6 +200,8 @@ pub(super) struct Shared {
     next_number: AtomicU64,
     pub(super) is_stopping: AtomicBool,
     pub(super) disk: OnceLock<Thread>,
+    /// When the disk last took something from the queue, or found it empty.
+    looked: Mutex<Instant>,
     pub(super) stats: Stats,
 }
 
@@ -217,6 +220,7 @@ impl Shared {
             next_number: AtomicU64::new(1),
             is_stopping: AtomicBool::new(false),
             disk: OnceLock::new(),
+            looked: Mutex::new(Instant::now()),
             stats: Stats::default(),
         }
     }
@@ -272,6 +276,17 @@ impl Shared {
     pub(super) fn send(&self, item: Item) {
         let unsent = self.queue.push(item).is_err();
         debug_assert!(!unsent, "the queue has room for all there is");
+    }
+
+    /// The disk is alive.
+    pub(super) fn look(&self) {
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Whether something has waited for the disk for so long.
+    pub(super) fn is_stalled(&self, longest: Duration) -> bool {
+        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.queue.is_empty() && looked.elapsed() > longest
     }
 
     /// Wakes the disk from a sleep without end; not for workers.

@@ -216,6 +216,20 @@ pub struct Closed {
     pub defect: Option<String>,
 }
 
+/// What the recorder tells while and after it records.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// A recording is over.
+    Closed(Box<Closed>),
+    /// A recording cannot be written, and why; or it can again.
+    Trouble {
+        /// Recording.
+        recording: RecordingId,
+        /// `None` when it is over.
+        why: Option<String>,
+    },
+}
+
 impl Closed {
     /// What the call record keeps of it.
     pub fn facts(&self) -> RecordingFacts {

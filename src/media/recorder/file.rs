@@ -11,7 +11,7 @@ use super::closed::Shape;
 use super::coverage::Coverage;
 use super::form::{Cut, Form, Piece};
 use super::sidecar::FILE_MODE;
-use super::{Channel, Format, Gap, GapCause, Mark, MarkEvent, Opening, Sidecar, Stats};
+use super::{Channel, Format, Gap, GapCause, Mark, MarkEvent, News, Opening, Sidecar, Stats};
 
 /// Samples of each channel read, changed and written at once: two seconds at 8 kHz, so that a
 /// block is one write.
@@ -92,7 +92,9 @@ pub(super) struct PartFile {
     /// What went wrong first.
     pub(super) failure: Option<String>,
     /// Whether the last write failed.
-    pub(super) is_failing: bool,
+    is_failing: bool,
+    /// What is to be told of that.
+    trouble: Option<Option<String>>,
 }
 
 impl PartFile {
@@ -120,6 +122,7 @@ impl PartFile {
             reach: 0,
             failure: None,
             is_failing: false,
+            trouble: None,
         };
         let begun = part.begin();
         part.note(begun, stats);
@@ -164,6 +167,13 @@ impl PartFile {
             match segment.content {
                 Content::Nothing(cause) => {
                     let (from, to) = self.bounds(segment);
+                    if cause == GapCause::Disk && !self.is_failing {
+                        let ms = self.shape.to_ms(to - from);
+                        let what = format!("the disk was too slow: {ms} ms are missing");
+                        tracing::error!(path = %self.paths.part().display(), ms, "recording.gap");
+                        // It is over by now, or we would not know of it.
+                        self.trouble.get_or_insert(Some(what));
+                    }
                     if let Some(coverage) = self.coverage.get_mut(segment.channel.index()) {
                         coverage.miss(from, to, cause);
                     }
@@ -299,11 +309,6 @@ impl PartFile {
         self.reach
     }
 
-    /// Samples of each channel the file holds at the moment.
-    pub(super) fn length(&self) -> u64 {
-        self.form.as_ref().map_or(0, Form::length)
-    }
-
     /// Makes the file exactly `total` samples long.
     pub(super) fn finish(&mut self, total: u64) -> io::Result<()> {
         self.begin()?;
@@ -385,24 +390,35 @@ impl PartFile {
         match result {
             Ok(()) if self.is_failing => {
                 self.is_failing = false;
+                self.trouble = Some(None);
                 stats.failing.fetch_sub(1, Ordering::Relaxed);
                 tracing::warn!(%path, "recording.resumed");
             }
             Ok(()) => {}
             Err(error) => {
                 stats.failed_writes.fetch_add(1, Ordering::Relaxed);
-                if !self.is_failing {
-                    self.is_failing = true;
-                    stats.failing.fetch_add(1, Ordering::Relaxed);
-                    tracing::error!(%path, %error, "recording.write_failed");
-                }
                 let what = match self.file {
                     Some(_) => format!("cannot write: {error}"),
                     None => error.to_string(),
                 };
+                if !self.is_failing {
+                    self.is_failing = true;
+                    self.trouble = Some(Some(what.clone()));
+                    stats.failing.fetch_add(1, Ordering::Relaxed);
+                    tracing::error!(%path, %error, "recording.write_failed");
+                }
                 self.failure.get_or_insert(what);
             }
         }
+    }
+
+    /// Trouble that began or ended since the last time.
+    pub(super) fn take_news(&mut self) -> Option<News> {
+        let why = self.trouble.take()?;
+        Some(News::Trouble {
+            recording: self.opening.recording.clone(),
+            why,
+        })
     }
 
     /// The recording is over: it does not fail any more.
@@ -501,7 +517,7 @@ mod tests {
         assert_eq!(shared.stats.failing.load(Ordering::Relaxed), 0);
         assert_eq!(shared.stats.failed_writes.load(Ordering::Relaxed), 2);
         assert!(part.failure.as_ref().unwrap().contains("cannot write"));
-        assert_eq!(part.length(), 640);
+        assert_eq!(part.reach(), 640);
         let gaps = part.gaps(640);
         assert_eq!(gaps[0].cause, GapCause::Disk);
         assert_eq!((gaps[0].at_ms, gaps[0].length_ms), (20, 40));

@@ -76,7 +76,7 @@ impl Flac {
         })
     }
 
-    pub(super) fn length(&self) -> u64 {
+    fn length(&self) -> u64 {
         self.written * self.frame
     }
 

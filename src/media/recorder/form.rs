@@ -112,15 +112,6 @@ impl Form {
         }
     }
 
-    /// Samples of each channel the file holds at the moment.
-    pub(super) fn length(&self) -> u64 {
-        match self {
-            Self::Flac(form) => form.length(),
-            Self::Opus(form) => form.length(),
-            Self::Wav(form) => form.length(),
-        }
-    }
-
     /// Where the finished file can be cut, about once a second, its end included.
     pub(super) fn cuts(&self) -> Vec<Cut> {
         match self {

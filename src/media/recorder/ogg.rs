@@ -90,7 +90,6 @@ impl Page {
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) granule: u64,
-    pub(super) serial: u32,
     /// Where it begins and ends in the file.
     pub(super) from: u64,
     pub(super) to: u64,
@@ -139,7 +138,6 @@ pub(super) fn read(file: &File, from: u64) -> io::Result<Option<Read>> {
     }
     Ok(Some(Read {
         granule: u64::from(number(6)) | u64::from(number(10)) << 32,
-        serial: number(14),
         from,
         to: from + bytes.len() as u64,
         packets,

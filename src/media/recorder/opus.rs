@@ -110,7 +110,7 @@ impl Opus {
     }
 
     /// What a player hears; the encoder's delay is skipped at the beginning.
-    pub(super) fn length(&self) -> u64 {
+    fn length(&self) -> u64 {
         (self.written * self.frame).saturating_sub(self.lookahead)
     }
 

@@ -9,7 +9,7 @@ use super::closed::Shape;
 use super::{Channel, GapCause, MAX_CHANNELS, MarkEvent};
 use crate::base::Timestamp;
 use crate::media::rtp::Header;
-use crate::media::{MAX_PACKET_SAMPLES, Rate};
+use crate::media::{Codec, MAX_PACKET_SAMPLES, Rate};
 
 /// Sources a tap can hear at once; they are summed into their channel.
 pub const MAX_SOURCES: usize = 16;
@@ -35,6 +35,18 @@ pub struct Heard<'a> {
     pub rate: Rate,
     /// Samples, at that rate.
     pub samples: &'a [i16],
+}
+
+impl<'a> Heard<'a> {
+    /// What a codec made of a packet.
+    pub fn new(codec: Codec, header: &'a Header, samples: &'a [i16]) -> Self {
+        Self {
+            header,
+            clock_hz: codec.clock_hz(),
+            rate: codec.rate(),
+            samples,
+        }
+    }
 }
 
 /// One party on a tap.

@@ -36,10 +36,6 @@ impl Wav {
         step(self.shape)
     }
 
-    pub(super) fn length(&self) -> u64 {
-        self.told
-    }
-
     pub(super) fn limit(&self) -> u64 {
         limit(self.shape)
     }

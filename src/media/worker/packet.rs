@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::base::{LegId, Timestamp};
 use crate::media::graph::{Hears, Own};
 use crate::media::latch::Verdict;
+use crate::media::recorder;
 use crate::media::rtp::{self, Header, Packet, is_rtcp};
 use crate::media::{MAX_PACKET_SAMPLES, Notice};
 
@@ -160,12 +161,12 @@ impl Leg {
             return;
         };
         let length = decoder.decode(payload, samples);
-        let samples = &samples[..length];
+        let heard = recorder::Heard::new(decoder.codec(), header, &samples[..length]);
         if let Some(tape) = &mut self.tape {
-            tape.said(now, header, samples);
+            tape.said(now, heard);
         }
         for tape in room.into_iter().flat_map(|room| &mut room.tapes) {
-            tape.voice(self.id, now, header, samples);
+            tape.voice(self.id, now, heard);
         }
     }
 
@@ -260,7 +261,7 @@ impl Leg {
         if header.payload_type == flow.send_payload_type {
             let mut samples = [0; MAX_PACKET_SAMPLES];
             let length = flow.codec.decode(payload, &mut samples);
-            tape.sent(now, &header, &samples[..length]);
+            tape.sent(now, recorder::Heard::new(flow.codec, &header, &samples[..length]));
         } else {
             tape.pass_sent(&header);
         }
