@@ -52,6 +52,8 @@ mod configuration;
 mod dialogs;
 #[path = "scenarios/identity.rs"]
 mod identity;
+#[path = "scenarios/keys.rs"]
+mod keys;
 #[path = "scenarios/load.rs"]
 mod load;
 #[path = "scenarios/location.rs"]

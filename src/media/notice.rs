@@ -2,11 +2,29 @@
 
 use super::{LegState, PlayId, recorder::Closed};
 use crate::base::{LegId, RecordingId, Timestamp};
-use crate::events::MediaSummary;
+use crate::events::{MediaSummary, Way};
+use crate::media::quality::Outage;
+use std::time::Duration;
 
 /// One thing that happened to a leg or recording, told to the shard that owns it.
 #[derive(Clone, Debug)]
 pub enum Notice {
+    /// A direction told as lost is heard again.
+    AudioBack {
+        /// Leg.
+        leg: LegId,
+        /// Which direction.
+        way: Way,
+        /// How long it was lost.
+        after: Duration,
+    },
+    /// A direction of an answered leg has been without sound for 2 s; told once an outage.
+    AudioLost {
+        /// Leg.
+        leg: LegId,
+        /// Which direction, and why.
+        outage: Outage,
+    },
     /// A digit was pressed (RFC 4733), told once, when it begins. Never dropped.
     Digit {
         /// Leg that pressed.
@@ -49,6 +67,13 @@ pub enum Notice {
         /// Whether its last sample was sent.
         finished: bool,
     },
+    /// What a leg has counted so far; told 5 s after its beginning and every 10 s from then on.
+    Quality {
+        /// Leg.
+        leg: LegId,
+        /// The counts.
+        media: MediaSummary,
+    },
     /// A recording is published, or lost with the reason inside. Never dropped.
     RecordingClosed(Box<Closed>),
     /// A recording cannot be written, or can again; it goes on, and its sidecar will tell what is
@@ -75,6 +100,7 @@ impl Notice {
             self,
             Notice::FirstPacket { .. }
                 | Notice::Overloaded { .. }
+                | Notice::Quality { .. }
                 | Notice::RecordingTrouble { .. }
                 | Notice::Silent { .. }
         )

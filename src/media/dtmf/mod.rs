@@ -1,10 +1,22 @@
-//! Keys pressed, as RFC 4733 telephone events: received, each exactly once, and sent.
+//! Keys pressed: as RFC 4733 telephone events, received each exactly once and sent, and as the
+//! tones of ITU-T Q.23, detected within the limits of Q.24 and generated.
 
+mod detector;
+mod generator;
+mod queue;
 mod receiver;
 mod sender;
 
+#[cfg(test)]
+mod q24;
+
+pub use detector::Detector;
+pub use generator::Generator;
+pub use queue::QUEUE_DIGITS;
 pub use receiver::{Press, Receiver};
-pub use sender::{EventPacket, QUEUE_DIGITS, Sender};
+pub use sender::{EventPacket, Sender};
+
+use queue::Queue;
 
 /// Bytes of an event payload (RFC 4733 §2.3).
 const PAYLOAD_BYTES: usize = 4;

@@ -1,11 +1,8 @@
 //! Telephone events sent (RFC 4733 §2.5.1): one packet a frame while the key is down, the end
 //! three times, then a pause.
 
-use super::{PAYLOAD_BYTES, event};
+use super::{PAYLOAD_BYTES, Queue};
 use crate::media::FRAME_SAMPLES;
-
-/// Digits that may wait to be sent.
-pub const QUEUE_DIGITS: usize = 64;
 
 /// Volume in -dBm0, as most telephones send it.
 const VOLUME: u8 = 10;
@@ -30,9 +27,7 @@ pub struct EventPacket {
 /// The sender of one leg. Never allocates.
 #[derive(Clone, Debug)]
 pub struct Sender {
-    queue: [(u8, u32); QUEUE_DIGITS],
-    first: usize,
-    waiting: usize,
+    queue: Queue,
     state: State,
 }
 
@@ -54,30 +49,19 @@ impl Sender {
     /// Nothing to send.
     pub fn new() -> Self {
         Self {
-            queue: [(0, 0); QUEUE_DIGITS],
-            first: 0,
-            waiting: 0,
+            queue: Queue::new(),
             state: State::Idle,
         }
     }
 
     /// Appends a digit to be held for `ms`; `false` when it is none or the queue is full.
     pub fn push(&mut self, digit: char, ms: u32) -> bool {
-        let Some(event) = event(digit) else {
-            return false;
-        };
-        if self.waiting == QUEUE_DIGITS {
-            return false;
-        }
-        let frames = ms.div_ceil(20).max(1);
-        self.queue[(self.first + self.waiting) % QUEUE_DIGITS] = (event, frames);
-        self.waiting += 1;
-        true
+        self.queue.push(digit, ms)
     }
 
     /// Whether a digit is being sent or waits.
     pub fn is_active(&self) -> bool {
-        self.waiting > 0 || !matches!(self.state, State::Idle)
+        !self.queue.is_empty() || !matches!(self.state, State::Idle)
     }
 
     /// What to send instead of audio in the frame that begins at `clock`; to be called once for
@@ -96,7 +80,8 @@ impl Sender {
                 Some(packet)
             }
             State::Idle => {
-                let (event, frames) = self.pop()?;
+                let (event, ms) = self.queue.pop()?;
+                let frames = ms.div_ceil(20).max(1);
                 let packet = self.hold(clock, event, clock, frames);
                 Some(EventPacket {
                     marker: true,
@@ -141,17 +126,11 @@ impl Sender {
         };
         packet
     }
-
-    fn pop(&mut self) -> Option<(u8, u32)> {
-        self.waiting = self.waiting.checked_sub(1)?;
-        let entry = self.queue[self.first];
-        self.first = (self.first + 1) % QUEUE_DIGITS;
-        Some(entry)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::QUEUE_DIGITS;
     use super::*;
 
     #[test]

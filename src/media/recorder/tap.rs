@@ -9,6 +9,7 @@ use super::closed::Shape;
 use super::{Channel, GapCause, MAX_CHANNELS, MarkEvent};
 use crate::base::Timestamp;
 use crate::media::rtp::Header;
+use crate::media::resample::Resampler;
 use crate::media::{Codec, MAX_PACKET_SAMPLES, Rate};
 
 /// Sources a tap can hear at once; they are summed into their channel.
@@ -20,6 +21,9 @@ const HAND_OVER_MS: i64 = 250;
 /// A frame of our own making belongs to the one before when they are at most so many milliseconds
 /// apart.
 const SLACK_MS: i64 = 60;
+
+/// Samples of a packet at most, at the wider of the two rates of a file.
+const LONGEST: usize = 2 * MAX_PACKET_SAMPLES;
 
 /// Marks that wait for a block when the disk is too slow; what exceeds them is not told.
 const WAITING_MARKS: usize = 32;
@@ -81,6 +85,8 @@ pub(super) struct Ended {
 
 struct Source {
     channel: Channel,
+    /// From the source's rate to the file's, where they differ.
+    resampler: Resampler,
     placement: Placement,
     /// Blocks handed over, and stretches in the next, when the stream's first packet was placed.
     begun: (u64, usize),
@@ -93,6 +99,14 @@ impl Tap {
         started: Timestamp,
         shape: Shape,
     ) -> Self {
+        // Filters are made here once, not on a worker.
+        for (from, to) in [
+            (Rate::Wide, Rate::Narrow),
+            (Rate::Full, Rate::Narrow),
+            (Rate::Full, Rate::Wide),
+        ] {
+            let _ = Resampler::new(from, to);
+        }
         Self(Some(Box::new(Ended {
             number,
             shape,
@@ -124,6 +138,7 @@ impl Tap {
         let last = inner.shape.channels.saturating_sub(1) as u8;
         sources[free] = Some(Source {
             channel: Channel(channel.0.min(last)),
+            resampler: Resampler::new(Rate::Narrow, Rate::Narrow),
             placement: Placement::new(inner.shape.hz),
             begun: (0, 0),
         });
@@ -140,7 +155,11 @@ impl Tap {
     /// A decoded RTP packet of a party, in the order and at the time of arrival.
     pub fn packet(&mut self, source: SourceId, now: Timestamp, heard: Heard<'_>) {
         let Some(inner) = &mut self.0 else { return };
-        let (header, samples) = (heard.header, inner.cut(heard.samples));
+        let header = heard.header;
+        let mut fitted = [0; LONGEST];
+        let Some(samples) = inner.fit(source, &heard, &mut fitted) else {
+            return;
+        };
         let arrival = inner.position(now);
         let Some(party) = &mut inner.sources[usize::from(source.0)] else {
             return;
@@ -258,6 +277,35 @@ impl Ended {
         let micros = at.as_micros().saturating_sub(self.started.as_micros());
         // Exact in 128 bits: multiplied first, rounded down once.
         (i128::from(micros) * i128::from(self.shape.hz)).div_euclid(1_000_000) as i64
+    }
+
+    /// A packet's samples at the file's rate, as much of it as is taken.
+    fn fit<'s>(
+        &mut self,
+        source: SourceId,
+        heard: &Heard<'s>,
+        fitted: &'s mut [i16; LONGEST],
+    ) -> Option<&'s [i16]> {
+        let own = self.shape.hz;
+        if heard.rate.hz() == own {
+            return Some(self.cut(heard.samples));
+        }
+        let rate = if own == 8000 { Rate::Narrow } else { Rate::Wide };
+        let party = self.sources[usize::from(source.0)].as_mut()?;
+        if party.resampler.from() != heard.rate {
+            party.resampler = Resampler::new(heard.rate, rate);
+        }
+        let mut length = 0;
+        for frame in heard.samples.chunks(heard.rate.frame()) {
+            let more = frame.len() * own as usize / heard.rate.hz() as usize;
+            let Some(room) = fitted.get_mut(length..length + more) else {
+                break;
+            };
+            party.resampler.process(frame, room);
+            length += more;
+        }
+        let fitted: &[i16] = fitted;
+        Some(self.cut(&fitted[..length]))
     }
 
     /// As much of a packet as is taken.

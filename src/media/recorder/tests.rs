@@ -904,3 +904,57 @@ fn each_of_eight_has_a_channel_in_wide_band() {
         }
     }
 }
+
+#[test]
+fn every_rate_is_heard_in_a_file_of_another_and_in_its_place() {
+    for (file, rates) in [
+        (Rate::Narrow, [Rate::Wide, Rate::Full]),
+        (Rate::Wide, [Rate::Narrow, Rate::Full]),
+    ] {
+        let studio = Studio::new(1);
+        let mut mixed = opening("mixed");
+        mixed.rate = file;
+        let mut tap = studio.disk.open(mixed).unwrap();
+        let both = parties(&mut tap);
+        for i in 0..150u64 {
+            for (n, (source, rate)) in both.iter().zip(rates).enumerate() {
+                let frame = rate.frame() as u64;
+                let header = Header {
+                    timestamp: i as u32 * frame as u32,
+                    ..header(n as u32, i)
+                };
+                let samples: Vec<i16> = (i * frame..(i + 1) * frame)
+                    .map(|t| {
+                        // A second of tone, a second of silence.
+                        let seconds = t as f64 / f64::from(rate.hz());
+                        let phase = std::f64::consts::TAU * 1000.0 * seconds;
+                        if seconds % 2.0 < 1.0 { (phase.sin() * 8000.0) as i16 } else { 0 }
+                    })
+                    .collect();
+                let heard = Heard {
+                    header: &header,
+                    clock_hz: rate.hz(),
+                    rate,
+                    samples: &samples,
+                };
+                tap.packet(*source, at(i * 20), heard);
+            }
+            tap.tick(at(i * 20));
+            studio.disk.pump();
+        }
+        tap.stop(at(3000));
+        let closed = studio.closed();
+        assert_eq!(closed.defect, None);
+        let hz = file.hz() as usize;
+        for channel in decoded(&closed.path, Format::Wav) {
+            assert_eq!(channel.len(), 3 * hz);
+            let level = power_db(&channel[hz / 10..hz * 9 / 10], 8000.0 * 1000.0 / hz as f64);
+            assert!((level + 8.9).abs() < 0.5, "{file:?}: {level}");
+            let begins = channel[hz..].iter().position(|sample| sample.abs() > 4000);
+            let begins = begins.unwrap() + hz;
+            // The filter's delay is 1.5 ms.
+            let late = begins as i64 - 2 * hz as i64;
+            assert!((0..hz as i64 / 400).contains(&late), "{file:?}: {late}");
+        }
+    }
+}
