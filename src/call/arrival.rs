@@ -107,7 +107,9 @@ impl Exchange {
         request: &Message,
     ) -> Result<Arrival, Refusal> {
         let generation = self.generation().clone();
-        let closed = self.gate.check(generation.max_calls, self.can_serve(&generation));
+        let closed = self
+            .gate
+            .check(generation.max_calls, self.can_serve(&generation));
         if let Err(closed) = closed
             && !self.is_emergency(request)
         {

@@ -9,7 +9,7 @@ use super::hands::Hands;
 use super::leg::Progress;
 use super::negotiate;
 use super::reason;
-use crate::base::{RecordingId, Cause, LegId, Party, Timestamp};
+use crate::base::{Cause, LegId, Party, RecordingId, Timestamp};
 use crate::events::Fact;
 use crate::media::recorder::Closed;
 use crate::media::{Command, Notice};

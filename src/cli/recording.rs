@@ -75,7 +75,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Mix(args) => {
             let sidecars = find(&args.recording, &args.place.directory)?;
             let [sidecar] = &sidecars[..] else {
-                bail!("{} recordings in {}", sidecars.len(), args.recording.display());
+                bail!(
+                    "{} recordings in {}",
+                    sidecars.len(),
+                    args.recording.display()
+                );
             };
             let sound = sound_of(sidecar)?;
             let cut = mix(&sound, &args.output).with_context(|| sound.display().to_string())?;
@@ -117,7 +121,12 @@ fn verify(which: &Which) -> anyhow::Result<ExitCode> {
                 if let Some(defect) = &found.defect {
                     words.push_str(&format!("; {defect}"));
                 }
-                let cells = vec![green("whole"), shown, length(found.duration_ms), faint(words)];
+                let cells = vec![
+                    green("whole"),
+                    shown,
+                    length(found.duration_ms),
+                    faint(words),
+                ];
                 table.row(cells);
             }
             Err(error) => {
@@ -135,7 +144,10 @@ fn verify(which: &Which) -> anyhow::Result<ExitCode> {
     let verdict = match (good, bad) {
         (0, 0) => bail!("there are no recordings"),
         (_, 0) => green(format!("{good} as they were published")),
-        _ => red(format!("{bad} of {} are not what was published", good + bad)),
+        _ => red(format!(
+            "{bad} of {} are not what was published",
+            good + bad
+        )),
     };
     print(&format!("{}\n{verdict}\n", table.render()));
     Ok(match bad {
@@ -172,7 +184,10 @@ fn mark(
     for sidecar in which.sidecars()? {
         let hold = sidecar.with_extension("hold");
         let done = change(&hold).with_context(|| hold.display().to_string())?;
-        print(&format!("{} {done}\n", strong(sidecar.with_extension("").display())));
+        print(&format!(
+            "{} {done}\n",
+            strong(sidecar.with_extension("").display())
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -198,7 +213,9 @@ fn find(wanted: &Path, place: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if wanted.exists() {
         return Ok(vec![wanted.with_extension("json")]);
     }
-    let found = below(place, |sidecar| sidecar.file_stem() == Some(wanted.as_os_str()))?;
+    let found = below(place, |sidecar| {
+        sidecar.file_stem() == Some(wanted.as_os_str())
+    })?;
     if found.is_empty() {
         bail!(
             "{}: neither a file nor a recording below {}",
@@ -256,7 +273,14 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let day = directory.path().join("2026-11-20");
         std::fs::create_dir(&day).expect("made");
-        for name in ["a.wav", "a.json", "b.opus", "b.json", "c.wav.part", "c.json.part"] {
+        for name in [
+            "a.wav",
+            "a.json",
+            "b.opus",
+            "b.json",
+            "c.wav.part",
+            "c.json.part",
+        ] {
             std::fs::write(day.join(name), "").expect("written");
         }
         let (a, b) = (day.join("a.json"), day.join("b.json"));

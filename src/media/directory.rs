@@ -124,10 +124,12 @@ impl Directory {
     pub(crate) fn worker_of(&self, command: &Command) -> Option<usize> {
         let (leg, room) = match command {
             Command::Record { left, room, .. } => (Some(left), Some(*room)),
-            Command::PauseRecord { recording, .. } | Command::StopRecord { recording, .. } => match self.recordings.get(recording)? {
-                Target::Leg(leg) => (Some(leg), None),
-                Target::Room(room) => (None, Some(*room)),
-            },
+            Command::PauseRecord { recording, .. } | Command::StopRecord { recording, .. } => {
+                match self.recordings.get(recording)? {
+                    Target::Leg(leg) => (Some(leg), None),
+                    Target::Room(room) => (None, Some(*room)),
+                }
+            }
             command => command.about(),
         };
         let room = room.and_then(|room| self.rooms.get(&room)?.worker);

@@ -50,9 +50,7 @@ pub use resample::Resampler;
 pub use sound::{Library, Rendering, Sound, SoundError};
 pub use tone::Tone;
 
-pub use command::{
-    Command, Full, LegFlow, LegPorts, LegState, MediaError, Pause, PlayId, Tape,
-};
+pub use command::{Command, Full, LegFlow, LegPorts, LegState, MediaError, Pause, PlayId, Tape};
 pub use config::EngineConfig;
 pub use engine::Engine;
 pub use io::{VirtualEndpoint, VirtualNet};

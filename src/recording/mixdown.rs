@@ -26,7 +26,9 @@ pub fn mix(from: &Path, to: &Path) -> io::Result<u64> {
             let sum: i32 = instant.iter().copied().map(i32::from).sum();
             let sample = sum.clamp(i16::MIN.into(), i16::MAX.into());
             cut += u64::from(sample != sum);
-            writer.write_sample(sample as i16).map_err(io::Error::other)?;
+            writer
+                .write_sample(sample as i16)
+                .map_err(io::Error::other)?;
         }
         samples.clear();
     }
@@ -41,7 +43,10 @@ mod tests {
     #[test]
     fn everybody_is_heard_on_the_one_channel() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (from, to) = (directory.path().join("a.wav"), directory.path().join("b.wav"));
+        let (from, to) = (
+            directory.path().join("a.wav"),
+            directory.path().join("b.wav"),
+        );
         let spec = hound::WavSpec {
             channels: 3,
             sample_rate: 16_000,
@@ -55,7 +60,10 @@ mod tests {
         file.finalize().expect("whole");
         assert_eq!(mix(&from, &to).expect("mixed"), 1);
         let mut reader = hound::WavReader::open(&to).expect("a file");
-        assert_eq!((reader.spec().channels, reader.spec().sample_rate), (1, 16_000));
+        assert_eq!(
+            (reader.spec().channels, reader.spec().sample_rate),
+            (1, 16_000)
+        );
         let samples: Vec<i16> = reader.samples().map(|one| one.expect("16 bit")).collect();
         assert_eq!(samples, [321, 7, i16::MAX]);
         assert!(mix(Path::new("/nowhere.wav"), &to).is_err());

@@ -178,7 +178,10 @@ mod tests {
     fn the_oldest_go_by_age_but_what_is_held_stays() {
         let (directory, now) = shelf();
         let path = directory.path();
-        assert_eq!(sweep(path, Limits::default(), now).expect("read"), Swept::default());
+        assert_eq!(
+            sweep(path, Limits::default(), now).expect("read"),
+            Swept::default()
+        );
         let limits = Limits {
             age: Some(HOUR * 5 / 2),
             bytes: None,
@@ -187,7 +190,10 @@ mod tests {
         assert_eq!((swept.deleted, swept.freed, swept.held), (2, 2000, 1));
         assert_eq!(left(path), [1, 2, 5]);
         assert!(!path.join("day-3").exists(), "nothing is left in it");
-        assert!(path.join("day-4/other.wav.part").exists(), "it is being written");
+        assert!(
+            path.join("day-4/other.wav.part").exists(),
+            "it is being written"
+        );
         assert!(path.join("day-4/strange.wav").exists(), "it has no sidecar");
         assert_eq!(sweep(path, limits, now).expect("read").deleted, 0);
     }
@@ -203,6 +209,9 @@ mod tests {
         assert_eq!((swept.deleted, swept.held, swept.left), (3, 1, 2000));
         assert_eq!(left(directory.path()), [1, 5]);
         let nowhere = directory.path().join("nowhere");
-        assert_eq!(sweep(&nowhere, limits, now).expect("none"), Swept::default());
+        assert_eq!(
+            sweep(&nowhere, limits, now).expect("none"),
+            Swept::default()
+        );
     }
 }

@@ -3,15 +3,15 @@
 //! The queue has room for every block there is and for the opening and closing of every recording,
 //! so a push never fails; what can run out is the pool, and then sound is counted as missing.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_queue::ArrayQueue;
 
-use super::tap::Ended;
 use super::closed::Shape;
+use super::tap::Ended;
 use super::{Channel, GapCause, MarkEvent, Opening};
 
 /// Samples of all channels in a block: 256 ms of a telephone call.

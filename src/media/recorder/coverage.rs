@@ -61,7 +61,8 @@ impl Coverage {
         if let Some((_, end)) = self.heard[first..last].last() {
             after = (to < *end).then_some((to, *end));
         }
-        self.heard.splice(first..last, before.into_iter().chain(after));
+        self.heard
+            .splice(first..last, before.into_iter().chain(after));
         self.miss(from, to, cause);
     }
 
@@ -104,7 +105,9 @@ impl Coverage {
             // A silence is cut where a pause begins and ends, for that is exact.
             while until < from {
                 while paused.next_if(|(_, end)| *end <= until).is_some() {}
-                let pause = paused.peek().map_or((from, from), |(from, to)| (*from, *to));
+                let pause = paused
+                    .peek()
+                    .map_or((from, from), |(from, to)| (*from, *to));
                 let (end, is_pause) = match pause {
                     (begin, end) if begin <= until => (end.min(from), true),
                     (begin, _) => (begin.min(from), false),

@@ -128,7 +128,10 @@ impl Disk {
             return Err("the disk does not answer".to_owned());
         }
         let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
-        if room.0.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+        if room
+            .0
+            .is_none_or(|at| at.elapsed() > Duration::from_secs(1))
+        {
             let free = rustix::fs::statvfs(&self.directory);
             let free = free.map_or(0, |at| at.f_bavail.saturating_mul(at.f_frsize));
             *room = (Some(Instant::now()), free);
@@ -251,7 +254,7 @@ impl Writer {
             self.shared.look();
             match item {
                 Item::Open(number, opening) => {
-                    let mut file = 
+                    let mut file =
                         PartFile::create(&self.directory, opening, self.format, &self.shared.stats);
                     if let Some(news) = file.take_news() {
                         (self.sink)(news);

@@ -198,7 +198,12 @@ impl PartFile {
         self.note(written, stats);
     }
 
-    fn write(&mut self, segments: &[Segment], block: &Block, scratch: &mut Vec<u8>) -> io::Result<()> {
+    fn write(
+        &mut self,
+        segments: &[Segment],
+        block: &Block,
+        scratch: &mut Vec<u8>,
+    ) -> io::Result<()> {
         let is_audio = |segment: &&Segment| matches!(segment.content, Content::Audio(_));
         let mut outcome = Ok(());
         let mut rest = segments;

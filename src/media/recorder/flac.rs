@@ -92,12 +92,7 @@ impl Flac {
         }
     }
 
-    pub(super) fn extend(
-        &mut self,
-        file: &File,
-        to: u64,
-        scratch: &mut Vec<u8>,
-    ) -> io::Result<()> {
+    pub(super) fn extend(&mut self, file: &File, to: u64, scratch: &mut Vec<u8>) -> io::Result<()> {
         self.advance(to);
         self.window.grow(to);
         let settled = to.saturating_sub(self.shape.samples(SETTLE_MS));
@@ -199,7 +194,9 @@ impl Flac {
     pub(super) fn shape_of(file: &File) -> io::Result<Option<Shape>> {
         let mut header = [0; HEADER_BYTES as usize];
         read_some(file, &mut header, 0)?;
-        let packed = header[18..26].iter().fold(0, |packed, byte| packed << 8 | u64::from(*byte));
+        let packed = header[18..26]
+            .iter()
+            .fold(0, |packed, byte| packed << 8 | u64::from(*byte));
         let hz = (packed >> 44) as u32;
         let is_ours = header.starts_with(b"fLaC") && [8000, 16_000].contains(&hz);
         Ok(is_ours.then_some(Shape {
@@ -267,7 +264,8 @@ impl FrameEncoder {
     /// Appends a frame; silence where there are no samples.
     fn encode(&mut self, number: u64, samples: &[i16], out: &mut Vec<u8>) -> io::Result<()> {
         self.wide.clear();
-        self.wide.extend(samples.iter().map(|sample| i32::from(*sample)));
+        self.wide
+            .extend(samples.iter().map(|sample| i32::from(*sample)));
         if self.wide.is_empty() {
             self.wide.resize(self.frame * self.shape.channels, 0);
         }
@@ -277,7 +275,10 @@ impl FrameEncoder {
         let number = number as usize;
         let frame = encode_fixed_size_frame(&self.config, &buffer, number, &self.info);
         self.sink.clear();
-        frame.map_err(failed)?.write(&mut self.sink).map_err(failed)?;
+        frame
+            .map_err(failed)?
+            .write(&mut self.sink)
+            .map_err(failed)?;
         out.extend_from_slice(self.sink.as_slice());
         Ok(())
     }
@@ -415,7 +416,10 @@ fn frame_header(bytes: &[u8], number: u64) -> Option<u64> {
         7 => 2,
         _ => 0,
     };
-    let crc = bytes.get(..at)?.iter().fold(0, |crc, byte| crc8(crc, *byte));
+    let crc = bytes
+        .get(..at)?
+        .iter()
+        .fold(0, |crc, byte| crc8(crc, *byte));
     (*bytes.get(at)? == crc).then_some(samples)
 }
 

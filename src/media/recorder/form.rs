@@ -70,12 +70,7 @@ impl Form {
 
     /// The call clock has run until `to`: what is settled by then is written, and the file made to
     /// reach there as far as its format allows. After an error it can be tried again.
-    pub(super) fn extend(
-        &mut self,
-        file: &File,
-        to: u64,
-        scratch: &mut Vec<u8>,
-    ) -> io::Result<()> {
+    pub(super) fn extend(&mut self, file: &File, to: u64, scratch: &mut Vec<u8>) -> io::Result<()> {
         match self {
             Self::Flac(form) => form.extend(file, to, scratch),
             Self::Opus(form) => form.extend(file, to),

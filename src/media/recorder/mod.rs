@@ -30,8 +30,7 @@ mod tests;
 pub use block::Stats;
 pub use chain::{Chain, Damage};
 pub use closed::{
-    Channel, Closed, Format, Gap, GapCause, MAX_CHANNELS, Mark, MarkEvent, News, Opening,
-    Refused,
+    Channel, Closed, Format, Gap, GapCause, MAX_CHANNELS, Mark, MarkEvent, News, Opening, Refused,
 };
 pub use disk::{Disk, DiskConfig};
 pub use reader::Reader;

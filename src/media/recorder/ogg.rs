@@ -56,7 +56,8 @@ impl Page {
     /// Puts a packet on it; what does not fit on a page is left out.
     pub(super) fn push(&mut self, packet: &[u8]) {
         if self.has_room(packet.len()) {
-            self.segments.extend(std::iter::repeat_n(255, packet.len() / 255));
+            self.segments
+                .extend(std::iter::repeat_n(255, packet.len() / 255));
             self.segments.push((packet.len() % 255) as u8);
             self.body.extend_from_slice(packet);
         }
@@ -126,7 +127,8 @@ pub(super) fn read(file: &File, from: u64) -> io::Result<Option<Read>> {
     if !is_whole || told != checksum(&bytes) {
         return Ok(None);
     }
-    let number = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let number =
+        |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let (mut packets, mut packet) = (Vec::new(), Vec::new());
     let mut at = HEADER_BYTES + count;
     for length in segments {
@@ -170,7 +172,12 @@ const CRC: [u32; 256] = {
         let mut crc = (n as u32) << 24;
         let mut bit = 0;
         while bit < 8 {
-            crc = crc << 1 ^ if crc & 0x8000_0000 != 0 { 0x04c1_1db7 } else { 0 };
+            crc = crc << 1
+                ^ if crc & 0x8000_0000 != 0 {
+                    0x04c1_1db7
+                } else {
+                    0
+                };
             bit += 1;
         }
         table[n] = crc;

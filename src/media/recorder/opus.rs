@@ -76,7 +76,9 @@ impl Opus {
         let mut encoder = MSEncoder::new(shape.hz, channels, 0, &mapping, audio).map_err(failed)?;
         let bitrate = BITRATES.iter().find(|(hz, _)| *hz == shape.hz);
         let bitrate = bitrate.map_or(24_000, |(_, bitrate)| *bitrate) * i32::from(channels);
-        encoder.set_bitrate(Bitrate::Bits(bitrate)).map_err(failed)?;
+        encoder
+            .set_bitrate(Bitrate::Bits(bitrate))
+            .map_err(failed)?;
         encoder.set_complexity(COMPLEXITY).map_err(failed)?;
         // Discontinuous transmission takes a tone, and music on hold, for silence.
         encoder.set_dtx(false).map_err(failed)?;
@@ -237,7 +239,11 @@ impl Opus {
             Self::begin(shape, file)?.finish(file, 0)?;
             return Ok(nobody);
         };
-        let (shape, skip) = first.packets.first().and_then(|head| identified(head)).unwrap_or((shape, 0));
+        let (shape, skip) = first
+            .packets
+            .first()
+            .and_then(|head| identified(head))
+            .unwrap_or((shape, 0));
         let (mut at, mut pages, mut last) = (first.to, 1, first);
         let mut cuts = Vec::new();
         let per_sample = per_sample(shape);

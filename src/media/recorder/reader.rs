@@ -57,7 +57,8 @@ impl Reader {
         let file = File::open(path)?;
         match format {
             Format::Flac => {
-                let shape = Flac::shape_of(&file)?.ok_or_else(|| wrong("not a FLAC file of ours"))?;
+                let shape =
+                    Flac::shape_of(&file)?.ok_or_else(|| wrong("not a FLAC file of ours"))?;
                 let info = StreamInfo::new(shape.hz as usize, shape.channels, 16);
                 let frames = Frames::from(file, super::flac::HEADER_BYTES, 0)?;
                 let source = Source::Flac(Box::new((frames, info.map_err(wrong)?)));

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::block::{Block, Content, EVERY_CHANNEL, Item, NOBODY, Segment, Shared};
-use super::placement::{Place, Placement};
 use super::closed::Shape;
+use super::placement::{Place, Placement};
 use super::{Channel, GapCause, MAX_CHANNELS, MarkEvent};
 use crate::base::Timestamp;
-use crate::media::rtp::Header;
 use crate::media::resample::Resampler;
+use crate::media::rtp::Header;
 use crate::media::{Codec, MAX_PACKET_SAMPLES, Rate};
 
 /// Sources a tap can hear at once; they are summed into their channel.
@@ -93,12 +93,7 @@ struct Source {
 }
 
 impl Tap {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        number: u64,
-        started: Timestamp,
-        shape: Shape,
-    ) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, number: u64, started: Timestamp, shape: Shape) -> Self {
         // Filters are made here once, not on a worker.
         for (from, to) in [
             (Rate::Wide, Rate::Narrow),
@@ -155,30 +150,13 @@ impl Tap {
     /// A decoded RTP packet of a party, in the order and at the time of arrival.
     pub fn packet(&mut self, source: SourceId, now: Timestamp, heard: Heard<'_>) {
         let Some(inner) = &mut self.0 else { return };
-        let header = heard.header;
+        if heard.rate.hz() == inner.shape.hz {
+            return inner.take(source, now, heard);
+        }
         let mut fitted = [0; LONGEST];
-        let Some(samples) = inner.fit(source, &heard, &mut fitted) else {
-            return;
-        };
-        let arrival = inner.position(now);
-        let Some(party) = &mut inner.sources[usize::from(source.0)] else {
-            return;
-        };
-        party.placement.tune(heard.clock_hz);
-        if let Some(by) = party.placement.late_beginning(header, arrival)
-            && party.begun.0 == inner.blocks
-            && let Some(block) = &mut inner.block
-        {
-            party.placement.pull(by);
-            block.pull(source.0, party.begun.1, by);
+        if let Some(samples) = inner.fit(source, &heard, &mut fitted) {
+            inner.take(source, now, Heard { samples, ..heard });
         }
-        let place = party.placement.place(header, samples.len(), arrival);
-        if party.placement.has_just_begun() {
-            let count = inner.block.as_ref().map_or(0, |block| block.count());
-            party.begun = (inner.blocks, count);
-        }
-        let channel = party.channel;
-        inner.write((source.0, channel), place, samples, arrival);
     }
 
     /// Keeps nothing of a channel, or of any, from now on: its time passes as silence.
@@ -279,20 +257,41 @@ impl Ended {
         (i128::from(micros) * i128::from(self.shape.hz)).div_euclid(1_000_000) as i64
     }
 
-    /// A packet's samples at the file's rate, as much of it as is taken.
+    /// Places a packet whose samples have the file's rate.
+    fn take(&mut self, source: SourceId, now: Timestamp, heard: Heard<'_>) {
+        let (header, samples) = (heard.header, self.cut(heard.samples));
+        let arrival = self.position(now);
+        let Some(party) = &mut self.sources[usize::from(source.0)] else {
+            return;
+        };
+        party.placement.tune(heard.clock_hz);
+        if let Some(by) = party.placement.late_beginning(header, arrival)
+            && party.begun.0 == self.blocks
+            && let Some(block) = &mut self.block
+        {
+            party.placement.pull(by);
+            block.pull(source.0, party.begun.1, by);
+        }
+        let place = party.placement.place(header, samples.len(), arrival);
+        if party.placement.has_just_begun() {
+            let count = self.block.as_ref().map_or(0, |block| block.count());
+            party.begun = (self.blocks, count);
+        }
+        let channel = party.channel;
+        self.write((source.0, channel), place, samples, arrival);
+    }
+
+    /// A packet's samples at the file's rate.
     fn fit<'s>(
         &mut self,
         source: SourceId,
-        heard: &Heard<'s>,
+        heard: &Heard<'_>,
         fitted: &'s mut [i16; LONGEST],
     ) -> Option<&'s [i16]> {
         let own = self.shape.hz;
-        if heard.rate.hz() == own {
-            return Some(self.cut(heard.samples));
-        }
         let rate = if own == 8000 { Rate::Narrow } else { Rate::Wide };
         let party = self.sources[usize::from(source.0)].as_mut()?;
-        if party.resampler.from() != heard.rate {
+        if party.resampler.from() != heard.rate || party.resampler.to() != rate {
             party.resampler = Resampler::new(heard.rate, rate);
         }
         let mut length = 0;
@@ -304,8 +303,7 @@ impl Ended {
             party.resampler.process(frame, room);
             length += more;
         }
-        let fitted: &[i16] = fitted;
-        Some(self.cut(&fitted[..length]))
+        Some(&fitted[..length])
     }
 
     /// As much of a packet as is taken.

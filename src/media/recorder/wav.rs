@@ -110,9 +110,7 @@ impl Wav {
 
 fn cuts(shape: Shape, samples: u64) -> Vec<Cut> {
     let second = u64::from(shape.hz);
-    let ends = (1..=samples / second)
-        .map(|n| n * second)
-        .chain([samples]);
+    let ends = (1..=samples / second).map(|n| n * second).chain([samples]);
     let cut = |samples| Cut {
         samples,
         bytes: HEADER_BYTES + samples * step(shape),

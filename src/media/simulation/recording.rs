@@ -366,7 +366,10 @@ fn each_who_joins_has_a_channel_while_there_are_any() {
     for (channel, hz) in all.iter().zip(own) {
         assert!(level(&channel[33_000..], hz) > -13.5, "{hz}");
         for other in own.into_iter().filter(|other| *other != hz) {
-            assert!(level(&channel[1600..], other) < -60.0, "{other} beside {hz}");
+            assert!(
+                level(&channel[1600..], other) < -60.0,
+                "{other} beside {hz}"
+            );
         }
     }
     assert!(level(&all[3][33_000..], 2200.0) > -13.5, "the fifth");
