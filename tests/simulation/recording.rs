@@ -38,6 +38,7 @@ fn pauses(world: &World) -> Vec<(bool, Option<u8>)> {
 #[test]
 fn the_operator_pauses_one_channel_and_lets_it_go_on() {
     let mut world = talking(301, "");
+    world.run_for(1000);
     assert_eq!(
         world.control(Control::PauseRecording { channel: None }),
         Err(ControlError::NotRecorded)
