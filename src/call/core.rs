@@ -16,7 +16,7 @@ use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stre
 use crate::media::recorder::Channel;
 use crate::media::{Command, Pause, PlayId, Tape};
 use crate::recording::stem;
-use crate::sdp::{self, Description, LocalMedia};
+use crate::sdp::{self, Description, LocalCrypto, LocalMedia};
 use crate::sip::ua::Body;
 use crate::trunk::Way;
 use crate::trunk::profile::MediaTerms;
@@ -274,7 +274,11 @@ impl Core {
         let offer = leg.remote_offer.as_ref();
         let offered = offer.and_then(|offer| offer.audio().next()?.address);
         let remote = offered.unwrap_or(leg.flow.remote.ip());
-        leg.local = Some(open_local(hands, id, other, terms.as_ref(), remote)?);
+        let local = open_local(hands, id, other, terms.as_ref(), remote)?;
+        leg.local = Some(LocalMedia {
+            crypto: LocalCrypto::new(leg.srtp, hands.entropy),
+            ..local
+        });
         Ok(())
     }
 

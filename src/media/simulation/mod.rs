@@ -7,6 +7,7 @@ mod load;
 mod quality;
 mod real;
 mod recording;
+mod secure;
 mod sources;
 mod storm;
 
@@ -153,6 +154,7 @@ impl Phone {
             ptime_ms: 20,
             sending: true,
             receiving: true,
+            srtp: None,
         }
     }
 
