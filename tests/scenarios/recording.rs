@@ -51,7 +51,9 @@ fn kill_9_is_survived_at_any_instant() {
     let seed = std::process::id().wrapping_mul(0x9e37_79b9);
     for kill in 0..kills {
         let format = ["wav", "flac", "opus"][kill as usize % 3];
-        let random = seed.wrapping_add(kill.wrapping_mul(0x85eb_ca6b)).rotate_left(13);
+        let random = seed
+            .wrapping_add(kill.wrapping_mul(0x85eb_ca6b))
+            .rotate_left(13);
         let seconds = 1.5 + 6.0 * f64::from(random) / f64::from(u32::MAX);
         println!("{format} after {seconds:.3} s");
         survives_kill_9(format, seconds);
@@ -61,7 +63,9 @@ fn kill_9_is_survived_at_any_instant() {
 #[track_caller]
 fn survives_kill_9(format: &str, seconds: f64) {
     let _turn = quiet::shared();
-    let mut talk = Talk::begin_in(None, |office| office.set("TSUNAGU_RECORDING_FORMAT", format));
+    let mut talk = Talk::begin_in(None, |office| {
+        office.set("TSUNAGU_RECORDING_FORMAT", format)
+    });
     let began = talk.connect();
     wait::until_true("some seconds of talk", wait::PATIENCE, || {
         began
@@ -118,7 +122,9 @@ fn a_full_disk_costs_silence_in_the_file_and_nothing_in_the_call() {
     let began = talk.connect();
     let talked = |seconds: u64| {
         wait::until_true("some seconds of talk", wait::PATIENCE, || {
-            began.elapsed().is_ok_and(|it| it > Duration::from_secs(seconds))
+            began
+                .elapsed()
+                .is_ok_and(|it| it > Duration::from_secs(seconds))
         });
     };
     talked(3);
@@ -210,7 +216,10 @@ impl Volume {
 impl Drop for Volume {
     fn drop(&mut self) {
         // Lazily: the switch may still have a file in it.
-        let umount = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+        let umount = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(&self.0)
+            .status();
         assert!(umount.is_ok_and(|status| status.success()));
     }
 }

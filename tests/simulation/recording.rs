@@ -99,7 +99,9 @@ fn a_recording_that_cannot_be_made_ends_the_call_only_where_that_is_wanted() {
             world.run_for(2000);
             world.hang_up(CARRIER, 0);
         } else {
-            world.run_to("the end", 20_000, |world| world.peers[CARRIER].talks[0].is_over);
+            world.run_to("the end", 20_000, |world| {
+                world.peers[CARRIER].talks[0].is_over
+            });
         }
         world.run_for(40_000);
         let why = world.facts(|fact| match fact {

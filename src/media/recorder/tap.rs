@@ -289,7 +289,11 @@ impl Ended {
         fitted: &'s mut [i16; LONGEST],
     ) -> Option<&'s [i16]> {
         let own = self.shape.hz;
-        let rate = if own == 8000 { Rate::Narrow } else { Rate::Wide };
+        let rate = if own == 8000 {
+            Rate::Narrow
+        } else {
+            Rate::Wide
+        };
         let party = self.sources[usize::from(source.0)].as_mut()?;
         if party.resampler.from() != heard.rate || party.resampler.to() != rate {
             party.resampler = Resampler::new(heard.rate, rate);
