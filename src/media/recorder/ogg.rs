@@ -100,7 +100,7 @@ pub(super) struct Read {
 
 impl Read {
     /// The same page as the last of its stream.
-    pub(super) fn as_last(mut self) -> Vec<u8> {
+    pub(super) fn into_last(mut self) -> Vec<u8> {
         self.bytes[5] |= LAST;
         sign(&mut self.bytes);
         self.bytes

@@ -259,7 +259,7 @@ impl Opus {
         file.set_len(at)?;
         let from = last.from;
         if pages > 1 {
-            file.write_all_at(&last.as_last(), from)?;
+            file.write_all_at(&last.into_last(), from)?;
         }
         let samples = cuts.last().map_or(0, |cut| cut.samples);
         Ok(Found {
