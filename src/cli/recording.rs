@@ -285,9 +285,15 @@ mod tests {
         }
         let (a, b) = (day.join("a.json"), day.join("b.json"));
         let found = |wanted: &Path| find(wanted, directory.path());
-        assert_eq!(found(&day.join("a.wav")).expect("there"), std::slice::from_ref(&a));
+        assert_eq!(
+            found(&day.join("a.wav")).expect("there"),
+            std::slice::from_ref(&a)
+        );
         assert_eq!(found(directory.path()).expect("there"), [a, b.clone()]);
-        assert_eq!(found(Path::new("b")).expect("there"), std::slice::from_ref(&b));
+        assert_eq!(
+            found(Path::new("b")).expect("there"),
+            std::slice::from_ref(&b)
+        );
         assert!(found(Path::new("c")).is_err());
         assert_eq!(sound_of(&b).expect("there"), day.join("b.opus"));
         let which = Which {
