@@ -75,8 +75,9 @@ fn survives_kill_9(format: &str, seconds: f64) {
     talk.office.kill();
     let talked = began.elapsed().expect("a clock that runs forwards");
     let file = the_only_recording(&talk.office);
+    let folder = talk.office.folder().to_owned();
     let judge = |file: &PathBuf, when: &str| {
-        let channels = decode(file, talk.office.folder());
+        let channels = decode(file, &folder);
         assert_eq!(channels.len(), 2, "{when}");
         let kept = channels[0].len() as f64 / 8_000.0;
         let missing = talked.as_secs_f64() - kept;
