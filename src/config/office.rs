@@ -261,6 +261,7 @@ impl Changes {
             ),
             ("dialogs", old.dialogs != new.dialogs),
             ("recording", old.recording.terms != new.recording.terms),
+            ("conference", old.conferences != new.conferences),
             ("transfer", old.transfers != new.transfers),
             ("trace.numbers", old.trace.numbers != new.trace.numbers),
         ];
