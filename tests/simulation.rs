@@ -44,8 +44,12 @@ mod hold;
 mod joined;
 #[path = "simulation/loss.rs"]
 mod loss;
+#[path = "simulation/recording.rs"]
+mod recording;
 #[path = "simulation/reload.rs"]
 mod reload;
+#[path = "simulation/secure.rs"]
+mod secure;
 #[path = "simulation/storm.rs"]
 mod storm;
 #[path = "simulation/story.rs"]
