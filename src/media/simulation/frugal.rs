@@ -10,7 +10,7 @@ use serde_json::Map;
 use super::real::{Ticking, flow};
 use super::*;
 use crate::base::{Clock, RecordingId};
-use crate::media::{Capture, PlayId, Tape};
+use crate::media::{Capture, Encoder, MAX_FRAME, PlayId, Tape};
 use crate::media::{allocations, srtp};
 
 const SPOKEN: Duration = Duration::from_secs(3);
@@ -19,7 +19,8 @@ const SPOKEN: Duration = Duration::from_secs(3);
 struct Talker {
     socket: UdpSocket,
     to: SocketAddr,
-    packet: [u8; 200],
+    packet: [u8; 600],
+    encoder: Encoder,
     number: u16,
     ssrc: u32,
     /// Protects what it says, when its leg is secure.
@@ -29,25 +30,30 @@ struct Talker {
 impl Talker {
     fn speak(&mut self) {
         self.number = self.number.wrapping_add(1);
+        let codec = self.encoder.codec();
+        let frame = codec.clock_hz() / 50;
         let mut header = Header {
+            payload_type: codec.payload_type(),
             sequence: self.number,
-            timestamp: u32::from(self.number) * 160,
+            timestamp: u32::from(self.number) * frame,
             ssrc: self.ssrc,
             ..Header::default()
         };
-        let mut payload = [0u8; 160];
-        let tone = f64::from(self.ssrc) / 10.0;
-        for (n, byte) in payload.iter_mut().enumerate() {
-            let phase = (f64::from(header.timestamp) + n as f64) / tone;
-            *byte = if phase.sin() > 0.0 { 0x20 } else { 0xa0 };
+        let mut samples = [0i16; MAX_FRAME];
+        let samples = &mut samples[..self.encoder.rate().frame()];
+        let tone = f64::from(self.ssrc) / 10.0 * f64::from(self.encoder.rate().hz()) / 8000.0;
+        let first = usize::from(self.number) * samples.len();
+        for (n, sample) in samples.iter_mut().enumerate() {
+            let phase = (first + n) as f64 / tone;
+            *sample = if phase.sin() > 0.0 { 6000 } else { -6000 };
         }
-        let mut length = payload.len();
+        let mut payload = [0u8; 400];
+        let mut length = self.encoder.encode(samples, &mut payload);
         // Every fourth second a digit of 100 ms.
         if self.number % 200 < 5 {
             header.payload_type = EVENT;
-            header.timestamp = header
-                .timestamp
-                .wrapping_sub(u32::from(self.number % 200) * 160);
+            let gone = u32::from(self.number % 200) * frame;
+            header.timestamp = header.timestamp.wrapping_sub(gone);
             payload[..4].copy_from_slice(&[5, 10, 0, (160 * (self.number % 200)) as u8]);
             length = 4;
         }
@@ -113,7 +119,8 @@ fn packets_and_ticks_allocate_nothing() {
         talkers.push(Talker {
             socket,
             to: ports.rtp,
-            packet: [0; 200],
+            packet: [0; 600],
+            encoder: Encoder::new(codec),
             number: 0,
             ssrc: 100 + number as u32,
             srtp: keys.map(srtp::Session::new),
@@ -132,18 +139,25 @@ fn packets_and_ticks_allocate_nothing() {
             labels: Map::new(),
         },
     };
-    // Two relayed and recorded; three mixed, one of them in another codec and length, recorded.
+    use Codec::{G722, Opus, Pcma, Pcmu};
+    let crowd = [(Pcmu, 20); 12];
+    let rooms: [&[(Codec, u32)]; 6] = [
+        // Relayed and recorded.
+        &[(Pcmu, 20), (Pcmu, 20)],
+        &[(Opus, 20), (Opus, 20)],
+        // Mixed and recorded, at each rate.
+        &[(Pcmu, 20), (Pcmu, 20), (Pcma, 30)],
+        &[(Pcmu, 20), (G722, 20), (G722, 40)],
+        &[(Pcmu, 20), (G722, 20), (Opus, 20), (Opus, 20)],
+        &crowd,
+    ];
     let mut number = 0;
-    for (room, members) in [(1, 2), (2, 3), (3, 12)] {
+    for (room, members) in (1..).zip(rooms) {
         send(Command::OpenRoom { room: RoomId(room) });
         let mut legs = Vec::new();
-        for place in 0..members {
+        for (codec, ptime_ms) in members {
             number += 1;
-            let (codec, ptime_ms) = match place {
-                2 => (Codec::Pcma, 30),
-                _ => (Codec::Pcmu, 20),
-            };
-            let leg = open(number, codec, ptime_ms);
+            let leg = open(number, *codec, *ptime_ms);
             send(Command::Join {
                 room: RoomId(room),
                 leg,
@@ -151,13 +165,13 @@ fn packets_and_ticks_allocate_nothing() {
             });
             legs.push(leg);
         }
-        if room < 3 {
+        if members.len() < crowd.len() {
             send(record(room, legs[0], vec![legs[1]]));
         }
     }
     // One hears an announcement and then nothing, one music, one itself, and one is looked at.
-    let (played, held, echo) = (open(101, Codec::Pcmu, 20), open(102, Codec::Pcma, 20), {
-        open(103, Codec::Pcmu, 20)
+    let (played, held, echo) = (open(101, Pcmu, 20), open(102, G722, 20), {
+        open(103, Pcmu, 20)
     });
     send(Command::Play {
         leg: played,
