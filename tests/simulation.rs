@@ -44,6 +44,8 @@ mod hold;
 mod joined;
 #[path = "simulation/loss.rs"]
 mod loss;
+#[path = "simulation/quality.rs"]
+mod quality;
 #[path = "simulation/reload.rs"]
 mod reload;
 #[path = "simulation/storm.rs"]

@@ -185,7 +185,10 @@ impl Exchange {
                 rtp: local.address,
                 rtcp: local.rtcp?,
             },
-            flow: leg.negotiated.as_ref().map(negotiate::leg_flow),
+            flow: leg
+                .negotiated
+                .as_ref()
+                .map(|agreed| negotiate::leg_flow(agreed, Some(leg.flow.remote.ip()))),
             latched: None,
             ssrc: self.entropy.u32(),
             sequence: self.entropy.u32() as u16,

@@ -287,7 +287,7 @@ impl Core {
             tracing::info!(%refusal, "offer refused");
             488_u16
         })?;
-        let flow = negotiate::leg_flow(&agreed);
+        let flow = negotiate::leg_flow(&agreed, Some(leg.flow.remote.ip()));
         leg.negotiated = Some(agreed);
         hands.tell(Command::SetLeg { leg: id, flow });
         Ok(sdp_body(&answer))
@@ -332,7 +332,7 @@ impl Core {
             return leg.negotiated.is_some();
         };
         leg.offer_pending = false;
-        let flow = negotiate::leg_flow(&agreed);
+        let flow = negotiate::leg_flow(&agreed, Some(leg.flow.remote.ip()));
         leg.negotiated = Some(agreed);
         hands.tell(Command::SetLeg { leg: id, flow });
         true

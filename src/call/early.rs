@@ -122,7 +122,7 @@ impl Leg {
 }
 
 fn hear(hands: &mut Hands<'_>, leg: &mut Leg, agreed: Negotiated) {
-    let flow = negotiate::leg_flow(&agreed);
+    let flow = negotiate::leg_flow(&agreed, Some(leg.flow.remote.ip()));
     leg.negotiated = Some(agreed);
     hands.tell(Command::SetLeg { leg: leg.id, flow });
 }

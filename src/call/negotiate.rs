@@ -1,7 +1,10 @@
 //! Where SIP and media meet: what SDP agreed on becomes what a media leg does.
 
+use std::net::IpAddr;
+
+use crate::media::rtcp::Asked;
 use crate::media::{Codec, LegFlow, LegPorts};
-use crate::sdp::{AudioCodec, Direction, LocalMedia, Negotiated};
+use crate::sdp::{AudioCodec, Direction, LocalMedia, Negotiated, ReportTerms};
 use crate::trunk::profile::MediaTerms;
 
 /// Our side of a leg: both codecs, µ-law first, and telephone events.
@@ -13,6 +16,7 @@ pub fn local_media(ports: LegPorts, session_id: u64) -> LocalMedia {
         ptime_ms: 20,
         telephone_event: Some(TELEPHONE_EVENT),
         direction: Direction::SendRecv,
+        reports: ReportTerms::default(),
         session_id,
         session_version: 1,
     }
@@ -24,6 +28,7 @@ pub(super) fn trunk_media(ports: LegPorts, session_id: u64, terms: &MediaTerms) 
         codecs: terms.codecs.clone(),
         ptime_ms: terms.ptime_ms,
         telephone_event: terms.telephone_event,
+        reports: terms.reports,
         ..local_media(ports, session_id)
     }
 }
@@ -31,12 +36,18 @@ pub(super) fn trunk_media(ports: LegPorts, session_id: u64, terms: &MediaTerms) 
 /// Payload type we offer for RFC 4733; 101 is what nearly every phone and trunk uses.
 const TELEPHONE_EVENT: u8 = 101;
 
-/// The media leg's orders for what was negotiated.
-pub fn leg_flow(agreed: &Negotiated) -> LegFlow {
+/// The media leg's orders for what was negotiated with a far end whose signalling comes from
+/// `signalled`.
+pub fn leg_flow(agreed: &Negotiated, signalled: Option<IpAddr>) -> LegFlow {
     LegFlow {
         remote: agreed.remote,
         remote_rtcp: agreed.remote_rtcp,
+        signalled,
         rtcp_mux: agreed.rtcp_mux,
+        extended_reports: Asked {
+            round_trip: agreed.extended_reports.round_trip,
+            voip_metrics: agreed.extended_reports.voip_metrics,
+        },
         codec: codec(agreed.codec),
         send_payload_type: agreed.payload_type,
         receive_payload_type: agreed.receive_payload_type,

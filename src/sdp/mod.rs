@@ -10,6 +10,7 @@ mod description;
 mod direction;
 mod grammar;
 mod negotiate;
+mod reports;
 
 use thiserror::Error;
 
@@ -18,6 +19,7 @@ pub use codec::AudioCodec;
 pub use description::{Description, Media, Origin, OtherMedia};
 pub use direction::Direction;
 pub use negotiate::{LocalMedia, Negotiated, accept_answer, answer, answer_removed, offer};
+pub use reports::{ExtendedReports, ReportTerms};
 
 /// Why a description is of no use. Always the peer's fault or wish.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::OtherMedia;
 use super::{AudioCodec, AudioMedia, Description, Direction, Error, Format, Media, Origin};
+use super::{ExtendedReports, ReportTerms};
 
 /// Our side of a stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct LocalMedia {
     pub telephone_event: Option<u8>,
     /// What we are willing to do.
     pub direction: Direction,
+    /// What our offers ask for of RTCP.
+    #[serde(default)]
+    pub reports: ReportTerms,
     /// Session id of our descriptions, the same for the life of the dialog.
     pub session_id: u64,
     /// Version, one more for each description that differs from the last.
@@ -47,6 +51,9 @@ pub struct Negotiated {
     pub remote_rtcp: Option<SocketAddr>,
     /// Whether RTCP shares the RTP port.
     pub rtcp_mux: bool,
+    /// Extended reports to send.
+    #[serde(default)]
+    pub extended_reports: ExtendedReports,
     /// Length of the packets to send, milliseconds; a multiple of 20.
     pub ptime_ms: u32,
     /// What we may send and will receive.
@@ -59,7 +66,11 @@ pub struct Negotiated {
 pub fn offer(local: &LocalMedia) -> Description {
     let mut formats: Vec<Format> = local.codecs.iter().copied().map(Format::of).collect();
     formats.extend(local.telephone_event.map(Format::telephone_event));
-    let audio = describe(local, "RTP/AVP", formats, local.direction);
+    let mut audio = describe(local, "RTP/AVP", formats, local.direction);
+    audio.rtcp_mux = local.reports.mux;
+    if local.reports.extended {
+        audio.extended_reports = ExtendedReports::ALL;
+    }
     Description {
         origin: origin(local),
         time: (0, 0),
@@ -93,12 +104,14 @@ pub fn answer(local: &LocalMedia, offer: &Description) -> Result<(Description, N
         telephone_event,
         receive_telephone_event: telephone_event,
         rtcp_mux: theirs.rtcp_mux,
+        extended_reports: theirs.extended_reports,
         ..agree(local, theirs, codec, format)
     };
     let mut formats = vec![format.clone()];
     formats.extend(telephone_event.map(Format::telephone_event));
     let mut ours = describe(local, &theirs.protocol, formats, negotiated.direction);
     ours.rtcp_mux = negotiated.rtcp_mux;
+    ours.extended_reports = negotiated.extended_reports;
     let mut ours = Some(ours);
     let media = offer.media.iter().enumerate().map(|(line, media)| {
         let taken = ours.take_if(|_| line == chosen);
@@ -125,7 +138,7 @@ pub fn answer_removed(local: &LocalMedia, offer: &Description) -> Option<Descrip
 
 /// What an answer to our offer means.
 ///
-/// RTCP is never multiplexed, for we do not offer it; telephone events and codec may come back on
+/// RTCP is multiplexed and extended only if we offered it; telephone events and codec may come back on
 /// payload types of the answerer's own.
 pub fn accept_answer(local: &LocalMedia, answer: &Description) -> Result<Negotiated, Error> {
     let Some(Media::Audio(theirs)) = answer.media.first() else {
@@ -137,6 +150,11 @@ pub fn accept_answer(local: &LocalMedia, answer: &Description) -> Result<Negotia
     let (codec, format) = choose(local, theirs).ok_or(Error::NoCommonCodec)?;
     let send = theirs.telephone_event();
     Ok(Negotiated {
+        rtcp_mux: local.reports.mux && theirs.rtcp_mux,
+        extended_reports: match local.reports.extended {
+            true => theirs.extended_reports,
+            false => ExtendedReports::default(),
+        },
         receive_payload_type: codec.payload_type(),
         telephone_event: local.telephone_event.and(send),
         receive_telephone_event: local.telephone_event.filter(|_| send.is_some()),
@@ -174,6 +192,7 @@ fn agree(
         remote,
         remote_rtcp: theirs.remote_rtcp(),
         rtcp_mux: false,
+        extended_reports: ExtendedReports::default(),
         ptime_ms: packet_length(theirs),
         direction,
         held_by_remote: is_held,
@@ -204,6 +223,7 @@ fn describe(
         protocol: protocol.to_owned(),
         rtcp: local.rtcp.filter(|rtcp| !is_next(rtcp)),
         rtcp_mux: false,
+        extended_reports: ExtendedReports::default(),
         direction,
         formats,
         ptime_ms: Some(local.ptime_ms),
@@ -254,6 +274,7 @@ mod tests {
             ptime_ms: 20,
             telephone_event: Some(101),
             direction: Direction::SendRecv,
+            reports: ReportTerms::default(),
             session_id: 7,
             session_version: 1,
         }

@@ -214,6 +214,8 @@ fn read_media(
             notes.error(&place, message, help);
         }
     }
+    set(&mut media.reports.mux, trunk.flag("rtcp_mux"));
+    set(&mut media.reports.extended, trunk.flag("rtcp_xr"));
     if let Some(payload) = count(trunk, "telephone_event", 0..=127) {
         media.telephone_event = u8::try_from(payload).ok().filter(|payload| *payload >= 96);
         if payload != 0 && payload < 96 {

@@ -3,12 +3,14 @@
 mod continuity;
 mod frugal;
 mod hearing;
+mod junk;
 mod load;
 mod quality;
 mod real;
 mod recording;
 mod sources;
 mod storm;
+mod strangers;
 
 use std::net::SocketAddr;
 
@@ -144,7 +146,9 @@ impl Phone {
         LegFlow {
             remote: Some(self.wire.address()),
             remote_rtcp: None,
+            signalled: None,
             rtcp_mux: false,
+            extended_reports: Default::default(),
             codec: self.codec,
             send_payload_type: self.codec.payload_type(),
             receive_payload_type: self.codec.payload_type(),

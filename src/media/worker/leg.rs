@@ -233,7 +233,7 @@ impl Leg {
             }
         }
         self.packing = Packing::new(flow.codec, flow.ptime_ms);
-        self.latch.negotiate(flow.remote);
+        self.latch.negotiate(flow.remote, flow.signalled);
         self.reports.negotiate(flow.remote, flow.remote_rtcp);
         let before = self.flow.as_ref().map(|before| before.remote);
         if before.is_some_and(|before| before != flow.remote) {
