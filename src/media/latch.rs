@@ -70,9 +70,11 @@ pub(crate) struct Latch {
     /// Where the leg's signalling comes from.
     signalled: Option<IpAddr>,
     latched: Option<Latched>,
-    /// One who may well be the far end, and one who rather is not: neither keeps the other off.
+    /// One who may well be the far end, and some who rather are not: neither keep the other off.
     candidate: Option<Candidate>,
-    doubtful: Option<Candidate>,
+    doubtful: [Option<Candidate>; DOUBTFUL],
+    /// Where the leg is bound.
+    own: IpAddr,
     /// From earlier calls on this port.
     old: [Trace; TRACES],
     /// Refused in this call, oldest overwritten first.
@@ -135,6 +137,8 @@ struct Candidate {
 const PROOF: u8 = 3;
 /// The same for a source that nothing speaks for: a second.
 const LONG_PROOF: u8 = 50;
+/// Sources that may prove themselves for so long at a time.
+const DOUBTFUL: usize = 4;
 /// A stream that was heard this lately is alive: longer than any usual packet and its jitter.
 const FRESH: Duration = Duration::from_millis(100);
 /// How long after a latch to another source the negotiated one still wins by speaking.
@@ -145,14 +149,16 @@ const SILENCE: Duration = Duration::from_secs(1);
 const GAP: u16 = 3;
 
 impl Latch {
-    /// A latch that believes nobody yet; `old` are the traces of the port.
-    pub(crate) fn new(old: [Trace; TRACES]) -> Self {
+    /// A latch that believes nobody yet; `old` are the traces of the port,
+    /// which is bound to the address `own`.
+    pub(crate) fn new(old: [Trace; TRACES], own: IpAddr) -> Self {
         Self {
             negotiated: None,
             signalled: None,
             latched: None,
             candidate: None,
-            doubtful: None,
+            doubtful: [None; DOUBTFUL],
+            own,
             old,
             strangers: [Trace::default(); TRACES - 1],
             next_stranger: 0,
@@ -168,7 +174,7 @@ impl Latch {
             if self.latched.is_some_and(|l| Some(l.source) != remote) {
                 self.latched = None;
             }
-            (self.candidate, self.doubtful) = (None, None);
+            (self.candidate, self.doubtful) = (None, [None; DOUBTFUL]);
             self.negotiated = remote;
         }
         if let Some(latched) = &mut self.latched {
@@ -217,7 +223,7 @@ impl Latch {
         let is_likely = self.is_likely(negotiated.ip(), source.ip());
         let (slot, enough) = match is_likely {
             true => (&mut self.candidate, PROOF),
-            false => (&mut self.doubtful, LONG_PROOF),
+            false => (self.doubted(source), LONG_PROOF),
         };
         let packets = Candidate::prove(slot, source, ssrc, sequence);
         if packets < enough {
@@ -230,9 +236,25 @@ impl Latch {
         verdict
     }
 
+    /// The place of a source that nothing speaks for: its own, else of the one who has shown least.
+    fn doubted(&mut self, source: SocketAddr) -> &mut Option<Candidate> {
+        let is_its = |one: &Option<Candidate>| one.is_some_and(|one| one.source == source);
+        let shown = |one: &Option<Candidate>| one.map_or(0, |one| one.packets);
+        let places = 0..DOUBTFUL;
+        let place = places
+            .min_by_key(|place| {
+                let one = &self.doubtful[*place];
+                (!is_its(one), shown(one))
+            })
+            .unwrap_or(0);
+        &mut self.doubtful[place]
+    }
+
     /// Whether something speaks for a source that was not negotiated.
     fn is_likely(&self, negotiated: IpAddr, source: IpAddr) -> bool {
+        // Only a program on this very host has our own address.
         source == negotiated
+            || source == self.own
             || Some(source) == self.signalled
             || self.signalled.is_none() && is_private(negotiated) && !is_private(source)
     }
@@ -273,7 +295,7 @@ impl Latch {
     }
 
     fn believe(&mut self, now: Timestamp, source: SocketAddr, ssrc: u32) -> Verdict {
-        (self.candidate, self.doubtful) = (None, None);
+        (self.candidate, self.doubtful) = (None, [None; DOUBTFUL]);
         self.latched = Some(Latched::new(now, source, Some(ssrc)));
         Verdict::Accept
     }
@@ -328,6 +350,8 @@ fn is_private(address: IpAddr) -> bool {
 mod tests {
     use super::*;
 
+    const OWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     fn address(text: &str) -> SocketAddr {
         text.parse().expect("address")
     }
@@ -337,7 +361,7 @@ mod tests {
     }
 
     fn latch() -> Latch {
-        let mut latch = Latch::new([Trace::default(); TRACES]);
+        let mut latch = Latch::new([Trace::default(); TRACES], OWN);
         latch.negotiate(
             Some(address("192.0.2.1:4000")),
             Some(address("198.51.100.7:5060").ip()),
@@ -389,7 +413,7 @@ mod tests {
     #[test]
     fn a_public_source_is_likely_where_a_private_one_was_negotiated() {
         let likely = |negotiated: &str, source: &str| {
-            let mut latch = Latch::new([Trace::default(); TRACES]);
+            let mut latch = Latch::new([Trace::default(); TRACES], OWN);
             latch.negotiate(Some(address(negotiated)), None);
             (0..3u16).any(|n| latch.judge(at(0), address(source), 5, n) == Verdict::Accept)
         };
@@ -473,7 +497,7 @@ mod tests {
             first.judge(at(0), nat, 5, n);
         }
         first.judge(at(10), address("203.0.113.9:9"), 66, 1);
-        let mut second = Latch::new(first.traces());
+        let mut second = Latch::new(first.traces(), OWN);
         second.negotiate(Some(address("192.0.2.9:4000")), None);
         for n in 3..20u16 {
             assert_eq!(second.judge(at(0), nat, 5, n), Verdict::Refuse);
@@ -483,7 +507,7 @@ mod tests {
             assert_eq!(second.judge(at(0), stranger, n.into(), n), Verdict::Refuse);
         }
         // And the port does not forget them over a call that heard nobody.
-        let mut third = Latch::new(second.traces());
+        let mut third = Latch::new(second.traces(), OWN);
         third.negotiate(Some(address("192.0.2.9:4000")), None);
         for n in 20..40u16 {
             assert_eq!(third.judge(at(0), nat, 5, n), Verdict::Refuse);
@@ -506,7 +530,7 @@ mod tests {
 
     #[test]
     fn nobody_is_believed_before_negotiation() {
-        let mut latch = Latch::new([Trace::default(); TRACES]);
+        let mut latch = Latch::new([Trace::default(); TRACES], OWN);
         for n in 0..10u16 {
             let who = address("192.0.2.1:4000");
             assert_eq!(latch.judge(at(0), who, 1, n), Verdict::Refuse);

@@ -155,7 +155,7 @@ impl Leg {
             rtp,
             rtcp,
             flow: None,
-            latch: Latch::new(traces),
+            latch: Latch::new(traces, ip),
             inbound: Inbound {
                 reception: Reception::new(),
                 keys: dtmf::Receiver::new(),
