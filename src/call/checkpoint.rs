@@ -190,6 +190,7 @@ impl Exchange {
                 .as_ref()
                 .map(|agreed| negotiate::leg_flow(agreed, Some(leg.flow.remote.ip()))),
             latched: None,
+            srtp: None,
             ssrc: self.entropy.u32(),
             sequence: self.entropy.u32() as u16,
             timestamp: self.entropy.u32(),

@@ -3,8 +3,12 @@
 use std::net::IpAddr;
 
 use crate::media::rtcp::Asked;
+use crate::media::srtp::{Keys, MasterKey, Suite};
 use crate::media::{Codec, LegFlow, LegPorts};
-use crate::sdp::{AudioCodec, Direction, LocalMedia, Negotiated, ReportTerms};
+use crate::sdp::{
+    AudioCodec, CryptoSuite, Direction, LocalCrypto, LocalMedia, Negotiated, ReportTerms,
+    SecureMedia,
+};
 use crate::trunk::profile::MediaTerms;
 
 /// Our side of a leg: both codecs, µ-law first, and telephone events.
@@ -17,6 +21,7 @@ pub fn local_media(ports: LegPorts, session_id: u64) -> LocalMedia {
         telephone_event: Some(TELEPHONE_EVENT),
         direction: Direction::SendRecv,
         reports: ReportTerms::default(),
+        crypto: LocalCrypto::default(),
         session_id,
         session_version: 1,
     }
@@ -56,7 +61,22 @@ pub fn leg_flow(agreed: &Negotiated, signalled: Option<IpAddr>) -> LegFlow {
         ptime_ms: agreed.ptime_ms,
         sending: agreed.direction.sends(),
         receiving: agreed.direction.receives(),
+        srtp: agreed.secure.as_ref().and_then(keys),
     }
+}
+
+/// The same keys, as media knows them.
+fn keys(secure: &SecureMedia) -> Option<Keys> {
+    let suite = match secure.suite {
+        CryptoSuite::AeadAes128Gcm => Suite::AeadAes128Gcm,
+        CryptoSuite::AeadAes256Gcm => Suite::AeadAes256Gcm,
+        CryptoSuite::AesCm128HmacSha1_32 => Suite::AesCm128HmacSha1_32,
+        CryptoSuite::AesCm128HmacSha1_80 => Suite::AesCm128HmacSha1_80,
+    };
+    Some(Keys {
+        send: MasterKey::new(suite, secure.ours.octets())?,
+        receive: MasterKey::new(suite, secure.theirs.octets())?,
+    })
 }
 
 /// The codec's name as records show it.

@@ -47,7 +47,7 @@ pub use frame::{
     MAX_PACKET_SAMPLES, Rate, SILENCE,
 };
 pub use resample::Resampler;
-pub use sound::{Library, Sound, SoundError};
+pub use sound::{Library, Rendering, Sound, SoundError};
 pub use tone::Tone;
 
 pub use command::{Command, Full, LegFlow, LegPorts, LegState, MediaError, PlayId, Tape};
@@ -57,6 +57,7 @@ pub use io::{VirtualEndpoint, VirtualNet};
 pub use notice::Notice;
 pub use notices::NoticeReceiver;
 pub use stats::Stats;
+pub use worker::Shed;
 
 #[cfg(test)]
 mod allocations;

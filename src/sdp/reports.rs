@@ -70,6 +70,7 @@ mod tests {
             telephone_event: None,
             direction: Direction::SendRecv,
             reports,
+            crypto: LocalCrypto::default(),
             session_id: 7,
             session_version: 1,
         }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::IdentityPolicy;
-use crate::sdp::{AudioCodec, ReportTerms};
+use crate::sdp::{AudioCodec, ReportTerms, SrtpPolicy};
 use crate::sip::ua::{Manners, Terms};
 
 /// The behaviours of one trunk.
@@ -118,6 +118,8 @@ pub struct MediaTerms {
     pub telephone_event: Option<u8>,
     /// What is offered of RTCP beyond plain reports.
     pub reports: ReportTerms,
+    /// Whether media is secure (SDES).
+    pub srtp: SrtpPolicy,
 }
 
 /// OPTIONS at intervals (RFC 3261 §11).

@@ -163,6 +163,7 @@ fn session_descriptions() {
         ptime_ms: 20,
         direction: Direction::SendRecv,
         reports: ReportTerms::default(),
+        crypto: tsunagu::sdp::LocalCrypto::default(),
         session_id: 1,
         session_version: 1,
     };

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tsunagu::base::{Entropy, ShardId, Timestamp};
 use tsunagu::media::VirtualNet;
-use tsunagu::sdp::{self, AudioCodec, Description, Direction, LocalMedia, Negotiated, ReportTerms};
+use tsunagu::sdp::{
+    self, AudioCodec, Description, Direction, LocalCrypto, LocalMedia, Negotiated, ReportTerms,
+};
 use tsunagu::sip::auth::Credentials;
 use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, ReferId, SessionId, Settings, Terms};
 use tsunagu::sip::{
@@ -553,6 +555,7 @@ impl Peer {
             ptime_ms: 20,
             direction: Direction::SendRecv,
             reports: ReportTerms::default(),
+            crypto: LocalCrypto::default(),
             session_id: u64::from(number) + 1,
             session_version: 1,
         };

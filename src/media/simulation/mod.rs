@@ -8,6 +8,7 @@ mod load;
 mod quality;
 mod real;
 mod recording;
+mod secure;
 mod sources;
 mod storm;
 mod strangers;
@@ -157,6 +158,7 @@ impl Phone {
             ptime_ms: 20,
             sending: true,
             receiving: true,
+            srtp: None,
         }
     }
 

@@ -31,6 +31,7 @@ pub(super) fn flow(remote: SocketAddr) -> LegFlow {
         ptime_ms: 20,
         sending: true,
         receiving: true,
+        srtp: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Failover, HostMode, Hosts, Limits, MediaTerms, Profile, Register, RouteMode};
-use crate::sdp::{AudioCodec, ReportTerms};
+use crate::sdp::{AudioCodec, ReportTerms, SrtpPolicy};
 use crate::sip::ua::{Manners, Terms};
 use crate::trunk::IdentityPolicy;
 
@@ -27,6 +27,7 @@ pub(super) fn profile() -> Profile {
             ports: None,
             telephone_event: Some(101),
             reports: ReportTerms::default(),
+            srtp: SrtpPolicy::No,
         },
         qualify: None,
         limits: Limits::default(),
