@@ -48,10 +48,14 @@ mod loss;
 mod quality;
 #[path = "simulation/reload.rs"]
 mod reload;
+#[path = "simulation/secure.rs"]
+mod secure;
 #[path = "simulation/storm.rs"]
 mod storm;
 #[path = "simulation/story.rs"]
 mod story;
+#[path = "simulation/supervise.rs"]
+mod supervise;
 #[path = "simulation/transfer.rs"]
 mod transfer;
 #[path = "simulation/treatment.rs"]
