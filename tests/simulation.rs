@@ -46,6 +46,8 @@ mod joined;
 mod loss;
 #[path = "simulation/quality.rs"]
 mod quality;
+#[path = "simulation/recording.rs"]
+mod recording;
 #[path = "simulation/reload.rs"]
 mod reload;
 #[path = "simulation/secure.rs"]
