@@ -68,6 +68,8 @@ mod tests {
             codecs: vec![AudioCodec::Pcmu],
             ptime_ms: 20,
             telephone_event: None,
+            comfort_noise: false,
+            order: CodecOrder::Theirs,
             direction: Direction::SendRecv,
             reports,
             crypto: LocalCrypto::default(),
@@ -88,7 +90,8 @@ mod tests {
                 extended
             );
             let offered = Description::parse(&written).unwrap();
-            let (answered, theirs) = answer(&local(ReportTerms::default()), &offered).unwrap();
+            let (answered, theirs) =
+                answer(&local(ReportTerms::default()), &offered, None).unwrap();
             let answered = Description::parse(&answered.to_bytes()).unwrap();
             let ours = accept_answer(&caller, &answered).unwrap();
             for agreed in [&ours, &theirs] {

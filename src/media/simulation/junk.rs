@@ -138,7 +138,11 @@ fn fuzz_legs() {
         send(Command::SetLeg { leg, flow });
         send(Command::Answered { leg });
         send(Command::OpenRoom { room });
-        send(Command::Join { room, leg });
+        send(Command::Join {
+            room,
+            leg,
+            standing: Standing::default(),
+        });
         legs.push((ports, socket, reports));
     }
     engine.wake();
