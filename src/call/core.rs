@@ -15,7 +15,7 @@ use crate::base::{CallId, LegId, RecordingId, RoomId, TaskId, Timestamp};
 use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stretch};
 use crate::media::{Command, PlayId, Tape};
 use crate::recording::stem;
-use crate::sdp::{self, Description, LocalMedia};
+use crate::sdp::{self, Description, LocalCrypto, LocalMedia};
 use crate::sip::ua::Body;
 use crate::trunk::Way;
 use crate::trunk::profile::MediaTerms;
@@ -265,7 +265,11 @@ impl Core {
         let offer = leg.remote_offer.as_ref();
         let offered = offer.and_then(|offer| offer.audio().next()?.address);
         let remote = offered.unwrap_or(leg.flow.remote.ip());
-        leg.local = Some(open_local(hands, id, other, terms.as_ref(), remote)?);
+        let local = open_local(hands, id, other, terms.as_ref(), remote)?;
+        leg.local = Some(LocalMedia {
+            crypto: LocalCrypto::new(leg.srtp, hands.entropy),
+            ..local
+        });
         Ok(())
     }
 

@@ -159,9 +159,10 @@ impl Office {
                 replaces,
                 shows,
                 redirects,
+                srtp,
             } = phone;
             let content = format!(
-                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?}"
+                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?} {srtp:?}"
             );
             add("phone", number, content);
         }

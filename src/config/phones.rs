@@ -14,6 +14,8 @@ use super::site;
 use super::source::Place;
 use super::transfer;
 use crate::call::Replace;
+use crate::sdp::SrtpPolicy;
+use crate::sip::Protocol;
 use crate::sip::auth::Ha1;
 use crate::trunk::{CallerRights, Network, Pattern, Redirects, Site};
 
@@ -36,6 +38,8 @@ pub struct Phone {
     pub shows: CallerRights,
     /// What becomes of a redirection (call forwarding) by it.
     pub redirects: Redirects,
+    /// Whether its media is secure.
+    pub srtp: SrtpPolicy,
 }
 
 impl Phone {
@@ -56,6 +60,8 @@ pub(super) struct Phones {
     pub(super) names: Names,
     /// Those whose password everybody knows.
     published: Vec<At<String>>,
+    /// Where media is said to be secure.
+    secure: Vec<At<SrtpPolicy>>,
 }
 
 /// The demo office's published password of a phone.
@@ -75,10 +81,12 @@ pub(super) fn read(
         phones: Vec::new(),
         names: Names::new("phone", files.is_complete(Kind::Phones)),
         published: Vec::new(),
+        secure: Vec::new(),
     };
     for file in files.of(Kind::Phones) {
         let top = Section::new(notes, &file.table, "phones.toml");
         // What stands above the phones of a file is for all of them.
+        let srtp_of_file = srtp(&top);
         let of_file = caller_rights(&top, &CallerRights::default(), site, notes);
         for phone in top.sections("phone", "a phone") {
             let number = phone.required("number", "1001");
@@ -88,6 +96,7 @@ pub(super) fn read(
             let (may_transfer, replaces) = transfer::read_phone(&phone);
             let shows = caller_rights(&phone, &of_file, site, notes);
             let redirects = phone.one_of("redirects", &Redirects::WORDS);
+            let srtp = srtp(&phone).or_else(|| srtp_of_file.clone());
             phone.close();
             let Some(number) = number else {
                 continue;
@@ -101,6 +110,8 @@ pub(super) fn read(
                 );
             }
             phones.names.declare(notes, &number);
+            let is_secure = |srtp: &At<_>| srtp.value != SrtpPolicy::No;
+            phones.secure.extend(srtp.clone().filter(is_secure));
             let Some(password) = password else {
                 continue;
             };
@@ -119,6 +130,7 @@ pub(super) fn read(
                 replaces,
                 shows,
                 redirects: redirects.map_or(Redirects::Follow, |at| at.value),
+                srtp: srtp.as_ref().map(|at| at.value).unwrap_or_default(),
             });
         }
         top.close();
@@ -129,6 +141,7 @@ pub(super) fn read(
 impl Phones {
     /// A password that stands in a public repository must not be of use from outside.
     pub(super) fn check_listeners(&self, listeners: &Listeners, notes: &Notes) {
+        self.check_secure(listeners, notes);
         let Some(first) = self.published.first() else {
             return;
         };
@@ -145,6 +158,18 @@ impl Phones {
             let help = "give every phone a password of its own, or listen on 127.0.0.1";
             let problem = Problem::error(&listener.place, message, help);
             notes.push(problem.with(&first.place, "the first published password is at"));
+        }
+    }
+
+    /// Keys are in the descriptions, which only TLS keeps from those who listen (RFC 4568 §9.3).
+    fn check_secure(&self, listeners: &Listeners, notes: &Notes) {
+        let is_tls = |listener: &At<(Protocol, _)>| listener.value.0 == Protocol::Tls;
+        if let Some(first) = self.secure.first()
+            && !listeners.sip.iter().any(is_tls)
+        {
+            let message = "`srtp` without TLS: whoever can read the calls' messages has their keys";
+            let help = "listen on \"tls:ADDRESS:5061\" in node.toml, and let these phones use it";
+            notes.warning(&first.place, message, help);
         }
     }
 
@@ -183,6 +208,10 @@ fn caller_rights(
         withholds: flag("withhold", base.withholds),
         sees_withheld: flag("sees_withheld", base.sees_withheld),
     }
+}
+
+fn srtp(section: &Section<'_>) -> Option<At<SrtpPolicy>> {
+    section.one_of("srtp", &SrtpPolicy::WORDS)
 }
 
 fn is_phone_number(text: &str) -> bool {

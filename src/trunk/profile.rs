@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::IdentityPolicy;
-use crate::sdp::AudioCodec;
+use crate::sdp::{AudioCodec, SrtpPolicy};
 use crate::sip::ua::{Manners, Terms};
 
 /// The behaviours of one trunk.
@@ -116,6 +116,8 @@ pub struct MediaTerms {
     pub ports: Option<RangeInclusive<u16>>,
     /// Payload type offered for keys (RFC 4733); none when `None`.
     pub telephone_event: Option<u8>,
+    /// Whether media is secure (SDES).
+    pub srtp: SrtpPolicy,
 }
 
 /// OPTIONS at intervals (RFC 3261 §11).

@@ -375,6 +375,16 @@ fn media(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
             ([("fate", "refused")], media.packets_refused),
         ],
     )?;
+    page.counters(
+        "tsunagu_srtp_refusals",
+        "Secure packets that were not believed, or could not be sent",
+        [
+            ([("reason", "forged")], media.srtp_forged),
+            ([("reason", "malformed")], media.srtp_malformed),
+            ([("reason", "replayed")], media.srtp_replayed),
+            ([("reason", "unsent")], media.srtp_unsent),
+        ],
+    )?;
     page.counter(
         "tsunagu_media_late_ticks",
         "Media ticks that began late",

@@ -8,6 +8,7 @@ mod playing;
 mod quality;
 mod real;
 mod recording;
+mod secure;
 mod sources;
 mod storm;
 
@@ -154,6 +155,7 @@ impl Phone {
             ptime_ms: 20,
             sending: true,
             receiving: true,
+            srtp: None,
         }
     }
 

@@ -29,6 +29,7 @@ pub(super) fn flow(remote: SocketAddr) -> LegFlow {
         ptime_ms: 20,
         sending: true,
         receiving: true,
+        srtp: None,
     }
 }
 

@@ -60,6 +60,7 @@ fn gust(engine: &Engine, chance: &mut Entropy, now: Timestamp, step: u64) -> Opt
                 ptime_ms: 20,
                 sending: true,
                 receiving: true,
+                srtp: None,
             },
         },
         15 => Command::Record {

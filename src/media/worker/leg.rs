@@ -17,6 +17,7 @@ use crate::media::ports::Lease;
 use crate::media::quality::{Quality, Received, Watch};
 use crate::media::rtp::Reception;
 use crate::media::spares::Spare;
+use crate::media::srtp::Session;
 use crate::media::{Codec, Decoder, MAX_DECODED, Rate, dtmf};
 
 use super::ear::Ear;
@@ -39,6 +40,8 @@ pub(crate) struct Leg {
     pub(super) rtp: Socket,
     pub(super) rtcp: Socket,
     pub(super) flow: Option<LegFlow>,
+    /// Protects its packets, when they are to be.
+    pub(super) srtp: Option<Box<Session>>,
     pub(super) latch: Latch,
     pub(super) inbound: Inbound,
     pub(super) out: Outbound,
@@ -145,6 +148,7 @@ impl Leg {
             rtp,
             rtcp,
             flow: None,
+            srtp: None,
             latch: Latch::new(traces),
             inbound: Inbound {
                 reception: Reception::new(),
@@ -193,6 +197,7 @@ impl Leg {
     pub(crate) fn resume(&mut self, state: &LegState, now: Timestamp) {
         if let Some(flow) = &state.flow {
             self.set_flow(flow.clone(), now);
+            self.resume_secure(flow.srtp.as_ref(), state.srtp.as_ref());
         }
         if let Some(source) = state.latched {
             self.latch.resume(source, now);
@@ -224,6 +229,7 @@ impl Leg {
             self.own.furnish(flow.codec);
         }
         self.packing = Packing::new(flow.codec, flow.ptime_ms);
+        self.secure(flow.srtp.as_ref());
         self.latch.negotiate(flow.remote);
         self.reports.negotiate(flow.remote, flow.remote_rtcp);
         let before = self.flow.as_ref().map(|before| before.remote);
@@ -351,6 +357,7 @@ impl Leg {
             ports: self.ports,
             flow: self.flow.clone(),
             latched: self.latch.source(),
+            srtp: self.srtp.as_ref().map(|session| session.state()),
             ssrc: self.out.ssrc(),
             sequence: self.out.sequence(),
             timestamp: self.out.sample_at(now),

@@ -16,6 +16,7 @@ mod packing;
 mod player;
 mod reports;
 mod routes;
+mod secure;
 mod shedding;
 mod speech;
 mod tape;
@@ -114,6 +115,10 @@ pub(crate) struct Counts {
     packets_out: u64,
     refused: u64,
     send_failed: u64,
+    srtp_forged: u64,
+    srtp_malformed: u64,
+    srtp_replayed: u64,
+    srtp_unsent: u64,
     rtcp_in: u64,
     rtcp_out: u64,
     ticks: u64,
@@ -135,6 +140,10 @@ impl Counts {
         Stats::add(&stats.packets_out, self.packets_out);
         Stats::add(&stats.refused, self.refused);
         Stats::add(&stats.send_failed, self.send_failed);
+        Stats::add(&stats.srtp_forged, self.srtp_forged);
+        Stats::add(&stats.srtp_malformed, self.srtp_malformed);
+        Stats::add(&stats.srtp_replayed, self.srtp_replayed);
+        Stats::add(&stats.srtp_unsent, self.srtp_unsent);
         Stats::add(&stats.rtcp_in, self.rtcp_in);
         Stats::add(&stats.rtcp_out, self.rtcp_out);
         Stats::add(&stats.ticks, self.ticks);

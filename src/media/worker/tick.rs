@@ -59,7 +59,7 @@ impl Worker {
                     self.notices.tell(leg.shard, notice, &self.stats);
                 }
                 let report = leg.report(at, cname, packet);
-                if report.is_some_and(|length| leg.send_rtcp(at, &packet[..length])) {
+                if report.is_some_and(|length| leg.send_rtcp(at, packet, length)) {
                     counts.rtcp_out += 1;
                 }
             }
