@@ -89,8 +89,9 @@ fn a_prompt_breaks_in_within_a_frame_and_nothing_clicks() {
     let got = a.got();
     assert_eq!((got.len(), got[0].at), (10, at(320)));
     let heard = listen(Codec::Pcmu, &got);
+    // G.711's own steps are wider where it is loud.
     assert!(
-        step(&heard) <= own,
+        step(&heard) * 20 <= own * 21,
         "{} where the tone has {own}",
         step(&heard)
     );

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::speech::MAX_PAYLOAD;
 use crate::media::{Codec, PlayId, Sound};
 use track::Track;
-use voice::{Fade, Voice};
+use voice::{Fade, Ours, Pace, Voice};
 
 /// One play, or hold music.
 #[derive(Debug)]
@@ -66,16 +66,21 @@ impl Player {
         self.voice = is_own.then(|| Voice::new(codec, None, true));
     }
 
-    /// Takes over from another: within 5 ms from a prompt, within 200 ms from what would go on for
-    /// ever.
+    /// Takes over from another. A prompt goes within 5 ms, what would go on for ever within 200 ms;
+    /// a prompt is there at once, and so is music after one, unless it comes back.
     pub(crate) fn follow(&mut self, before: &Self, codec: Codec) {
         if before.is_over || !before.track.has_begun() {
             return self.furnish(codec);
         }
-        let track = before.track.clone();
-        let fade = match track.is_looped() && !before.is_ending {
-            true => Fade::Cross(track),
-            false => Fade::After(track),
+        let was_looped = before.track.is_looped();
+        let comes = self.track.is_looped() && (was_looped || self.track.has_begun());
+        let pace = match was_looped && !before.is_ending {
+            true => Pace::Slow,
+            false => Pace::Fast,
+        };
+        let fade = Fade {
+            from: Some((before.track.clone(), pace)),
+            ours: if comes { Ours::Comes } else { Ours::Is },
         };
         self.voice = Some(Voice::new(codec, Some(fade), self.track.is_a_row()));
     }
@@ -87,7 +92,11 @@ impl Player {
 
     /// Comes back slowly when it is heard again.
     pub(crate) fn pause(&mut self, codec: Codec) {
-        self.voice = Some(Voice::new(codec, Some(Fade::In), self.track.is_a_row()));
+        let fade = Fade {
+            from: None,
+            ours: Ours::Comes,
+        };
+        self.voice = Some(Voice::new(codec, Some(fade), self.track.is_a_row()));
     }
 
     /// Ends with the next frame, in which it dies away, and is nobody's play any more; says whether
@@ -99,7 +108,11 @@ impl Player {
         }
         if !self.is_ending {
             self.is_ending = true;
-            let mut voice = Voice::new(codec, Some(Fade::Out), false);
+            let fade = Fade {
+                from: None,
+                ours: Ours::Goes,
+            };
+            let mut voice = Voice::new(codec, Some(fade), false);
             voice.listen_back(&self.track);
             self.voice = Some(voice);
         }

@@ -25,15 +25,30 @@ pub(super) struct Voice {
 
 /// A change at the beginning or the end of what is played.
 #[derive(Debug)]
-pub(super) enum Fade {
-    /// Another track goes within 5 ms, while ours is there at once: barge-in.
-    After(Track),
-    /// Another track goes while ours comes, at equal power.
-    Cross(Track),
-    /// Ours comes.
-    In,
-    /// Ours goes within 5 ms.
-    Out,
+pub(super) struct Fade {
+    /// What goes, and how fast.
+    pub(super) from: Option<(Track, Pace)>,
+    pub(super) ours: Ours,
+}
+
+/// What becomes of our own track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ours {
+    /// It comes within 200 ms.
+    Comes,
+    /// It goes within 5 ms.
+    Goes,
+    /// It is there.
+    Is,
+}
+
+/// How fast another track goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Within 5 ms.
+    Fast,
+    /// Within 200 ms; with one that comes at equal power.
+    Slow,
 }
 
 /// Frames of a slow fade: 200 ms.
@@ -59,7 +74,7 @@ impl Voice {
             mixed: [0; MAX_FRAME],
             other: [0; MAX_FRAME],
         });
-        if let Some(Fade::After(track) | Fade::Cross(track)) = &fade {
+        if let Some((track, _)) = fade.as_ref().and_then(|fade| fade.from.as_ref()) {
             voice.listen_back(track);
         }
         voice.fade = fade;
@@ -103,10 +118,14 @@ impl Voice {
     }
 
     fn frames(&self) -> usize {
-        match self.fade {
-            None => 0,
-            Some(Fade::Cross(_) | Fade::In) => SLOW,
-            Some(Fade::After(_) | Fade::Out) => 1,
+        let Some(fade) = &self.fade else {
+            return 0;
+        };
+        let is_slow = matches!(fade.from, Some((_, Pace::Slow)));
+        if is_slow || fade.ours == Ours::Comes {
+            SLOW
+        } else {
+            1
         }
     }
 
@@ -114,32 +133,31 @@ impl Voice {
         let Some(fade) = &mut self.fade else {
             return;
         };
-        let length = rate.frame();
+        let (length, faded) = (rate.frame(), self.faded);
         let ours = &mut self.mixed[..length];
-        let slow = |n: usize| (self.faded * length + n) as f32 / (SLOW * length) as f32 * FRAC_PI_2;
-        let fast = |n: usize| match n * FAST < length {
+        let slow = |n: usize| (faded * length + n) as f32 / (SLOW * length) as f32 * FRAC_PI_2;
+        let fast = |n: usize| match faded == 0 && n * FAST < length {
             true => 0.5 + 0.5 * (PI * (n * FAST) as f32 / length as f32).cos(),
             false => 0.0,
         };
-        match fade {
-            Fade::In => scale(ours, |n| slow(n).sin()),
-            Fade::Out => scale(ours, fast),
-            Fade::After(track) | Fade::Cross(track) => {
-                let theirs = &mut self.other[..length];
-                let is_there = track.linear(self.encoder.codec(), theirs);
-                track.advance();
-                if !is_there {
-                    theirs.fill(0);
-                }
-                if let Fade::After(_) = fade {
-                    scale(theirs, fast);
-                } else {
-                    scale(theirs, |n| slow(n).cos());
-                    scale(ours, |n| slow(n).sin());
-                }
-                for (ours, theirs) in ours.iter_mut().zip(theirs) {
-                    *ours = ours.saturating_add(*theirs);
-                }
+        match fade.ours {
+            Ours::Comes => scale(ours, |n| slow(n).sin()),
+            Ours::Goes => scale(ours, fast),
+            Ours::Is => {}
+        }
+        let Some((track, pace)) = &mut fade.from else {
+            return;
+        };
+        let theirs = &mut self.other[..length];
+        let is_there = track.linear(self.encoder.codec(), theirs);
+        track.advance();
+        if is_there {
+            match pace {
+                Pace::Fast => scale(theirs, fast),
+                Pace::Slow => scale(theirs, |n| slow(n).cos()),
+            }
+            for (ours, theirs) in ours.iter_mut().zip(theirs) {
+                *ours = ours.saturating_add(*theirs);
             }
         }
     }
