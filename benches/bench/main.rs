@@ -22,6 +22,7 @@ mod process;
 mod registrations;
 mod relay;
 mod sets;
+mod sound;
 mod statistics;
 
 /// One part and its name on the command line.
@@ -37,6 +38,7 @@ const PARTS: [(&str, fn()); 11] = [
     ("conference", conference::run),
     ("hold", hold::run),
     ("memory", memory::run),
+    ("sound", sound::run),
 ];
 
 fn main() {

@@ -8,11 +8,10 @@ use std::net::IpAddr;
 use crate::base::{LegId, RoomId, ShardId, Timestamp};
 use crate::events::MediaSummary;
 use crate::media::capture::Captures;
-use crate::media::command::{LegFlow, LegPorts, LegState};
-use crate::media::graph::{Hears, Member, Own, Plan, Route as Gains};
+use crate::media::command::{LegFlow, LegPorts, LegState, RoomTerms};
+use crate::media::graph::{Hears, Member, Own, Plan, Route as Gains, Standing};
 use crate::media::io::Socket;
 use crate::media::latch::Latch;
-use crate::media::mixer::Levelling;
 use crate::media::ports::Lease;
 use crate::media::quality::{Quality, Received, Watch};
 use crate::media::rtp::Reception;
@@ -20,6 +19,7 @@ use crate::media::spares::Spare;
 use crate::media::srtp::Session;
 use crate::media::{Codec, Decoder, MAX_DECODED, Rate, dtmf};
 
+use super::announcement::Announcement;
 use super::ear::Ear;
 use super::given::Given;
 use super::outbound::Outbound;
@@ -56,6 +56,8 @@ pub(crate) struct Leg {
     /// Digits on their way to the far end.
     pub(super) digits: dtmf::Sender,
     pub(super) own: Given,
+    /// Its part in its room.
+    pub(super) standing: Standing,
     pub(super) route: Route,
     /// Both directions of this leg, being recorded.
     pub(super) tape: Option<Box<LegTape>>,
@@ -81,6 +83,8 @@ pub(super) struct Inbound {
     pub(super) heard: Timestamp,
     pub(super) told_first: bool,
     pub(super) told_silent: bool,
+    /// Whether signalling was told that it talks.
+    pub(super) told_talking: bool,
 }
 
 /// What the leg is sent, decoded again for a recording.
@@ -161,6 +165,7 @@ impl Leg {
                 heard: now,
                 told_first: false,
                 told_silent: false,
+                told_talking: false,
             },
             out: seed.out,
             packing: None,
@@ -170,6 +175,7 @@ impl Leg {
             watch: Watch::default(),
             digits: dtmf::Sender::new(),
             own: Given::default(),
+            standing: Standing::default(),
             route: Route::default(),
             tape: None,
             captures: Captures::default(),
@@ -265,7 +271,9 @@ impl Leg {
         Member {
             format: self.flow.as_ref().map(|flow| (flow.codec, flow.ptime_ms)),
             own,
-            ..Member::new(self.id)
+            standing: self.standing,
+            is_held: self.own.music.is_some() && self.route.room.is_some(),
+            leg: self.id,
         }
     }
 
@@ -375,7 +383,9 @@ pub(crate) struct Room {
     pub(super) plan: Plan,
     /// How loud, where it is not as all do.
     pub(super) gains: Vec<Gains>,
-    pub(super) levelling: Levelling,
+    pub(super) terms: RoomTerms,
+    /// What is played to all.
+    pub(super) announcement: Option<Box<Announcement>>,
     /// What is encoded once for many.
     pub(super) outlets: Vec<Outlet>,
     pub(super) tapes: Vec<super::tape::RoomTape>,
@@ -388,7 +398,8 @@ impl Room {
             members: Vec::with_capacity(8),
             plan: Plan::default(),
             gains: Vec::new(),
-            levelling: Levelling::Off,
+            terms: RoomTerms::default(),
+            announcement: None,
             outlets: Vec::new(),
             tapes: Vec::with_capacity(2),
         }
