@@ -44,6 +44,8 @@ mod hold;
 mod joined;
 #[path = "simulation/loss.rs"]
 mod loss;
+#[path = "simulation/recording.rs"]
+mod recording;
 #[path = "simulation/reload.rs"]
 mod reload;
 #[path = "simulation/secure.rs"]
