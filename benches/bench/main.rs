@@ -26,7 +26,7 @@ mod sound;
 mod statistics;
 
 /// One part and its name on the command line.
-const PARTS: [(&str, fn()); 11] = [
+const PARTS: [(&str, fn()); 12] = [
     ("parse", parse::run),
     ("setups", capacity::run_cost),
     ("capacity", capacity::run),
