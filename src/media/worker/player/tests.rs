@@ -1,3 +1,5 @@
+//! What the far end of a player hears, judged by a decoder: seams, cuts and fades in every codec.
+
 use super::*;
 use crate::media::sound::Studio;
 use crate::media::{Decoder, FRAME_SAMPLES, Rate};
