@@ -9,10 +9,12 @@ use super::CallKey;
 use super::breadth::Breadth;
 use super::hands::Hands;
 use super::identity::Identity;
+use super::keys::Keys;
 use super::leg::{Leg, Progress};
 use super::negotiate;
 use crate::base::{CallId, LegId, RecordingId, RoomId, TaskId, Timestamp};
 use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stretch};
+use crate::media::dtmf::Method;
 use crate::media::{Command, PlayId, Tape};
 use crate::recording::stem;
 use crate::sdp::{self, Description, LocalMedia};
@@ -255,17 +257,22 @@ impl Core {
             .and_then(|leg| leg.trunk.as_ref())
             .and_then(|name| hands.generations.get(&self.generation)?.trunks.get(name))
             .map(|trunk| trunk.profile.media.clone());
+        let method = self.leg(id).map_or_else(Method::default, |leg| {
+            self.key_method(hands, leg.trunk.as_deref(), &leg.party)
+        });
         let Some(leg) = self.leg_mut(id) else {
             return Err(500);
         };
         if leg.local.is_some() {
             return Ok(());
         }
+        leg.keys = Keys::by(method);
         // Where their sound comes from may be of another family than their signalling.
         let offer = leg.remote_offer.as_ref();
         let offered = offer.and_then(|offer| offer.audio().next()?.address);
         let remote = offered.unwrap_or(leg.flow.remote.ip());
-        leg.local = Some(open_local(hands, id, other, terms.as_ref(), remote)?);
+        let terms = (terms.as_ref(), method);
+        leg.local = Some(open_local(hands, id, other, terms, remote)?);
         Ok(())
     }
 
@@ -287,7 +294,7 @@ impl Core {
             tracing::info!(%refusal, "offer refused");
             488_u16
         })?;
-        let flow = negotiate::leg_flow(&agreed);
+        let flow = leg.flow_of(&agreed);
         leg.negotiated = Some(agreed);
         hands.tell(Command::SetLeg { leg: id, flow });
         Ok(sdp_body(&answer))
@@ -332,7 +339,7 @@ impl Core {
             return leg.negotiated.is_some();
         };
         leg.offer_pending = false;
-        let flow = negotiate::leg_flow(&agreed);
+        let flow = leg.flow_of(&agreed);
         leg.negotiated = Some(agreed);
         hands.tell(Command::SetLeg { leg: id, flow });
         true
@@ -517,12 +524,12 @@ pub(crate) enum Looped {
 
 /// Opens ports for a leg and describes our side of it.
 /// Legs of one call are on one media worker, as far as it keeps up: `other` is one of them.
-/// `terms` are those of the trunk it goes through.
+/// `terms` are those of the trunk it goes through, `keys` how its far end presses keys.
 pub(crate) fn open_local(
     hands: &mut Hands<'_>,
     id: LegId,
     other: Option<LegId>,
-    terms: Option<&MediaTerms>,
+    (terms, keys): (Option<&MediaTerms>, Method),
     remote: IpAddr,
 ) -> Result<LocalMedia, u16> {
     let band = terms.and_then(|terms| terms.ports.as_ref());
@@ -535,9 +542,13 @@ pub(crate) fn open_local(
         })?;
     // RFC 8866 §5.2: the session id is a number; 31 bits keep it readable for every peer.
     let session_id = u64::from(hands.entropy.u32() >> 1);
-    Ok(match terms {
+    let local = match terms {
         Some(terms) => negotiate::trunk_media(ports, session_id, terms),
         None => negotiate::local_media(ports, session_id),
+    };
+    Ok(LocalMedia {
+        telephone_event: local.telephone_event.filter(|_| keys.offers_events()),
+        ..local
     })
 }
 

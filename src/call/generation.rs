@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::Document;
 use crate::media::Library;
+use crate::media::dtmf::Method;
 use crate::sip::Flow;
 use crate::sip::auth::{Ha1, Offers};
 use crate::sip::ua::Terms;
@@ -88,6 +89,8 @@ pub struct Phone {
     pub shows: CallerRights,
     /// What becomes of a redirection (call forwarding) by it.
     pub redirects: Redirects,
+    /// How it presses keys, and is told of them.
+    pub dtmf: Method,
 }
 
 /// How transfers are carried out.

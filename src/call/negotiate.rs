@@ -43,6 +43,7 @@ pub fn leg_flow(agreed: &Negotiated) -> LegFlow {
         send_telephone_event: agreed.telephone_event,
         receive_telephone_event: agreed.receive_telephone_event,
         ptime_ms: agreed.ptime_ms,
+        tones: false,
         sending: agreed.direction.sends(),
         receiving: agreed.direction.receives(),
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::carrier_address::CarrierAddress;
 use super::core::{Core, open_local, sdp_body};
 use super::hands::{Hands, own_address};
+use super::keys::Keys;
 use super::refer::referred_by;
 use crate::base::LegId;
 use crate::events::Role;
@@ -196,7 +197,9 @@ impl Core {
     fn place(&mut self, hands: &mut Hands<'_>, target: Placed) -> Result<LegId, u16> {
         let id = hands.ids.leg();
         let (media, there) = (target.media.as_ref(), target.here.ip());
-        let local = open_local(hands, id, self.leg_with_media(), media, there)?;
+        let keys = self.key_method(hands, target.trunk.as_deref(), &target.party);
+        let terms = (media, keys);
+        let local = open_local(hands, id, self.leg_with_media(), terms, there)?;
         let body = sdp_body(&sdp::offer(&local));
         let shown_as = target.from.uri.user_decoded().into_owned();
         let to = NameAddr::new(target.to.unwrap_or_else(|| target.uri.clone()));
@@ -239,6 +242,7 @@ impl Core {
         let flow = hands.ua.flow(session);
         let flow = flow.unwrap_or_else(|| Flow::udp(nowhere, nowhere));
         let mut leg = self.outgoing(id, session, target.role, target.party, flow, local);
+        leg.keys = Keys::by(keys);
         leg.agent = target.agent;
         leg.binding = target.binding;
         leg.trunk = target.trunk;

@@ -159,9 +159,10 @@ impl Office {
                 replaces,
                 shows,
                 redirects,
+                dtmf,
             } = phone;
             let content = format!(
-                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?}"
+                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?} {dtmf:?}"
             );
             add("phone", number, content);
         }

@@ -14,6 +14,7 @@ use super::site;
 use super::source::Place;
 use super::transfer;
 use crate::call::Replace;
+use crate::media::dtmf::Method;
 use crate::sip::auth::Ha1;
 use crate::trunk::{CallerRights, Network, Pattern, Redirects, Site};
 
@@ -36,6 +37,8 @@ pub struct Phone {
     pub shows: CallerRights,
     /// What becomes of a redirection (call forwarding) by it.
     pub redirects: Redirects,
+    /// How it presses keys, and is told of them. Default what it negotiates.
+    pub dtmf: Method,
 }
 
 impl Phone {
@@ -88,6 +91,7 @@ pub(super) fn read(
             let (may_transfer, replaces) = transfer::read_phone(&phone);
             let shows = caller_rights(&phone, &of_file, site, notes);
             let redirects = phone.one_of("redirects", &Redirects::WORDS);
+            let dtmf = phone.one_of("dtmf", &Method::WORDS);
             phone.close();
             let Some(number) = number else {
                 continue;
@@ -119,6 +123,7 @@ pub(super) fn read(
                 replaces,
                 shows,
                 redirects: redirects.map_or(Redirects::Follow, |at| at.value),
+                dtmf: dtmf.map_or(Method::Auto, |at| at.value),
             });
         }
         top.close();

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::IdentityPolicy;
+use crate::media::dtmf::Method;
 use crate::sdp::AudioCodec;
 use crate::sip::ua::{Manners, Terms};
 
@@ -116,6 +117,8 @@ pub struct MediaTerms {
     pub ports: Option<RangeInclusive<u16>>,
     /// Payload type offered for keys (RFC 4733); none when `None`.
     pub telephone_event: Option<u8>,
+    /// How keys are pressed, and told.
+    pub dtmf: Method,
 }
 
 /// OPTIONS at intervals (RFC 3261 §11).

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tsunagu::base::Timestamp;
 use tsunagu::media::dtmf;
 use tsunagu::media::rtp::{self, Header, Packet};
-use tsunagu::media::{Codec, FRAME_SAMPLES, Tone, VirtualEndpoint, VirtualNet};
+use tsunagu::media::{Codec, FRAME_SAMPLES, Rate, Tone, VirtualEndpoint, VirtualNet};
 use tsunagu::sdp::{AudioCodec, Negotiated};
 
 use crate::ear::Got;
@@ -27,6 +27,7 @@ pub(crate) struct Voice {
     ssrc: u32,
     frames: usize,
     keys: dtmf::Sender,
+    tones: dtmf::Generator,
     pub(crate) got: Vec<Got>,
 }
 
@@ -44,6 +45,7 @@ impl Voice {
             ssrc: odd.wrapping_mul(2_654_435_761),
             frames: 0,
             keys: dtmf::Sender::new(),
+            tones: dtmf::Generator::new(),
             got: Vec::new(),
         }
     }
@@ -51,6 +53,13 @@ impl Voice {
     pub(crate) fn press(&mut self, keys: &str) {
         for key in keys.chars() {
             assert!(self.keys.push(key, 100), "{key} is no key");
+        }
+    }
+
+    /// Presses keys as tones in the sound.
+    pub(crate) fn press_in_band(&mut self, keys: &str) {
+        for key in keys.chars() {
+            assert!(self.tones.push(key, 100), "{key} is no key");
         }
     }
 
@@ -87,6 +96,12 @@ impl Voice {
             timestamp,
             ssrc: self.ssrc,
         };
+        let mut samples = [0; FRAME_SAMPLES];
+        if self.tones.fill(&mut samples, Rate::Narrow) {
+            let mut payload = [0; FRAME_SAMPLES];
+            codec(agreed.codec).encode(&samples, &mut payload);
+            return self.send(now, to, header, &payload);
+        }
         let second = one_second(self.hz, codec(agreed.codec));
         let at = self.frames % 50 * FRAME_SAMPLES;
         let is_lost = u64::from(header.sequence).wrapping_mul(7919) % 1000 < self.loss;

@@ -9,6 +9,7 @@ use crate::config::report::Problem;
 use crate::config::section::{At, Notes, Section};
 use crate::config::terms;
 use crate::config::words::remedy;
+use crate::media::dtmf::Method;
 use crate::sdp::AudioCodec;
 use crate::sip::HeaderName;
 use crate::sip::ua::Manners;
@@ -214,6 +215,7 @@ fn read_media(
             notes.error(&place, message, help);
         }
     }
+    set(&mut media.dtmf, trunk.one_of("dtmf", &Method::WORDS));
     if let Some(payload) = count(trunk, "telephone_event", 0..=127) {
         media.telephone_event = u8::try_from(payload).ok().filter(|payload| *payload >= 96);
         if payload != 0 && payload < 96 {

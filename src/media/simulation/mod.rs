@@ -150,6 +150,7 @@ impl Phone {
             send_telephone_event: Some(EVENT),
             receive_telephone_event: Some(EVENT),
             ptime_ms: 20,
+            tones: false,
             sending: true,
             receiving: true,
         }

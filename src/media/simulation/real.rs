@@ -27,6 +27,7 @@ pub(super) fn flow(remote: SocketAddr) -> LegFlow {
         send_telephone_event: None,
         receive_telephone_event: None,
         ptime_ms: 20,
+        tones: false,
         sending: true,
         receiving: true,
     }

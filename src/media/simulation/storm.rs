@@ -58,6 +58,7 @@ fn gust(engine: &Engine, chance: &mut Entropy, now: Timestamp, step: u64) -> Opt
                 send_telephone_event: Some(EVENT),
                 receive_telephone_event: Some(EVENT),
                 ptime_ms: 20,
+                tones: false,
                 sending: true,
                 receiving: true,
             },

@@ -23,6 +23,7 @@ use super::packing::Packing;
 use super::player::Player;
 use super::reports::Reports;
 use super::tape::LegTape;
+use super::tones::Tones;
 
 /// One leg on its worker.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub(crate) struct Leg {
     pub(super) reports: Reports,
     /// Digits on their way to the far end.
     pub(super) digits: dtmf::Sender,
+    /// While keys are tones.
+    pub(super) tones: Option<Box<Tones>>,
     pub(super) own: Given,
     pub(super) route: Route,
     /// Both directions of this leg, being recorded.
@@ -59,7 +62,7 @@ pub(super) struct Inbound {
     pub(super) keys: dtmf::Receiver,
     /// While somebody hears this leg in a mix.
     pub(super) ear: Option<Box<Ear>>,
-    /// While a recording takes this leg's voice.
+    /// While a recording takes this leg's voice, or it is listened to for keys.
     pub(super) decoder: Option<Box<Decoder>>,
     pub(super) refused: u64,
     /// When the last packet came, or listening began.
@@ -136,6 +139,7 @@ impl Leg {
             packing: None,
             reports: Reports::new(now),
             digits: dtmf::Sender::new(),
+            tones: None,
             own: Given::default(),
             route: Route::default(),
             tape: None,
@@ -189,6 +193,11 @@ impl Leg {
             }
         }
         self.packing = Packing::new(flow.codec, flow.ptime_ms);
+        if !flow.tones {
+            self.tones = None;
+        } else if self.tones.is_none() {
+            self.tones = Some(Box::default());
+        }
         self.latch.negotiate(flow.remote);
         self.reports.negotiate(flow.remote, flow.remote_rtcp);
         self.flow = Some(flow);
@@ -221,11 +230,11 @@ impl Leg {
         }
     }
 
-    /// Begins or ends to decode this leg's voice for recordings, as they come and go.
+    /// Begins or ends to decode this leg's voice for recordings, as they come and go, and for keys.
     pub(super) fn feed_tapes(&mut self) {
         let codec = self.flow.as_ref().map(|flow| flow.codec);
         let is_taped = self.route.is_taped || self.tape.is_some();
-        match codec.filter(|_| is_taped) {
+        match codec.filter(|_| is_taped || self.tones.is_some()) {
             Some(codec) => {
                 let decoder = &mut self.inbound.decoder;
                 decoder.get_or_insert_with(|| Box::new(Decoder::new(codec)));
@@ -243,7 +252,8 @@ impl Leg {
 
     /// Whether the tick's digits take the place of everything else.
     pub(super) fn is_dialling(&self) -> bool {
-        self.digits.is_active()
+        let sounds = |tones: &Box<Tones>| tones.generator.is_active();
+        self.digits.is_active() || self.tones.as_ref().is_some_and(sounds)
     }
 
     /// The last word on the leg.

@@ -17,6 +17,7 @@ mod routes;
 mod tape;
 mod task;
 mod tick;
+mod tones;
 mod transfer;
 
 use std::collections::VecDeque;

@@ -158,7 +158,7 @@ impl Leg {
         buffer: &mut [u8],
         counts: &mut Counts,
     ) {
-        let Some((_, audio)) = self.sending() else {
+        let Some((codec, audio)) = self.sending() else {
             return;
         };
         let Some(place) = self.out.next_tick(at) else {
@@ -168,9 +168,11 @@ impl Leg {
             .flow
             .as_ref()
             .and_then(|flow| flow.send_telephone_event);
-        if event_type.is_none() && self.is_dialling() {
+        if event_type.is_none() && self.digits.is_active() {
             self.digits = dtmf::Sender::new();
         }
+        let tone = self.tones.as_mut().and_then(|tones| tones.frame(codec));
+        let payload = tone.as_ref().or(payload);
         let mut header = Header {
             marker: place.after_pause,
             payload_type: audio,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Failover, HostMode, Hosts, Limits, MediaTerms, Profile, Register, RouteMode};
+use crate::media::dtmf::Method;
 use crate::sdp::AudioCodec;
 use crate::sip::ua::{Manners, Terms};
 use crate::trunk::IdentityPolicy;
@@ -26,6 +27,7 @@ pub(super) fn profile() -> Profile {
             ptime_ms: 20,
             ports: None,
             telephone_event: Some(101),
+            dtmf: Method::Auto,
         },
         qualify: None,
         limits: Limits::default(),
