@@ -28,6 +28,8 @@ struct Leg {
     sequence: u16,
     /// Sequence number of the newest packet heard.
     heard: Option<u16>,
+    /// When it last sent a mark, in nanoseconds of the bench.
+    marked: u64,
 }
 
 /// What a window showed.
@@ -45,6 +47,9 @@ pub(crate) struct Window {
 /// What the legs say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Payload {
+    /// Of every three legs, which share a room, the first says something loud five times a second,
+    /// and the time until it is heard is taken; else all are silent.
+    Marks,
     /// Tones, each leg its own: to be mixed.
     Speech,
     /// The time it was sent, then silence: to be relayed.
@@ -107,7 +112,7 @@ impl Flows {
                 sent += 1;
             }
             let due = start + SLOT * (slot as u32 + 1);
-            self.receive(due, &mut heard, &mut missing, &mut latencies);
+            self.receive(payload, due, &mut heard, &mut missing, &mut latencies);
         }
         let spent = cpu() - before;
         let seconds = steady.elapsed().as_secs_f64();
@@ -119,7 +124,7 @@ impl Flows {
             &mut later
         };
         let due = Instant::now() + Duration::from_millis(100);
-        self.receive(due, last, &mut missing, &mut latencies);
+        self.receive(payload, due, last, &mut missing, &mut latencies);
         Window {
             cpu: 100.0 * spent / seconds,
             heard: 100.0 * heard as f64 / sent as f64,
@@ -141,6 +146,11 @@ impl Flows {
         match payload {
             Payload::Time => packet[12..20].copy_from_slice(&(now.as_nanos() as u64).to_be_bytes()),
             Payload::Speech => tone(&mut packet[12..], n, frame),
+            Payload::Marks if n.is_multiple_of(3) && leg.sequence.is_multiple_of(10) => {
+                tone(&mut packet[12..], n, frame);
+                leg.marked = now.as_nanos() as u64;
+            }
+            Payload::Marks => {}
         }
         leg.sequence = leg.sequence.wrapping_add(1);
         if let Some(to) = leg.to {
@@ -151,6 +161,7 @@ impl Flows {
 
     fn receive(
         &mut self,
+        payload: Payload,
         until: Instant,
         heard: &mut u64,
         missing: &mut u64,
@@ -180,9 +191,20 @@ impl Flows {
                 if let Some(last) = leg.heard.replace(sequence) {
                     *missing += u64::from(sequence.wrapping_sub(last).wrapping_sub(1) % 0x8000);
                 }
-                let stamp = buffer[12..20].try_into().expect("eight bytes");
                 let now = self.begin.elapsed().as_nanos() as u64;
-                latencies.push(now.saturating_sub(u64::from_be_bytes(stamp)));
+                let sent = match payload {
+                    Payload::Marks => {
+                        let n = event.data.u64() as usize;
+                        // What the talker hears itself, and the tail of a mark, are none.
+                        let is_loud = buffer[12..172].iter().any(|byte| byte & 0x7f < 0x40);
+                        if n.is_multiple_of(3) || !is_loud {
+                            continue;
+                        }
+                        self.legs[n - n % 3].marked
+                    }
+                    _ => u64::from_be_bytes(buffer[12..20].try_into().expect("eight bytes")),
+                };
+                latencies.push(now.saturating_sub(sent));
             }
             if left.is_zero() {
                 return;
@@ -205,6 +227,7 @@ impl Leg {
                     to: None,
                     sequence: 0,
                     heard: None,
+                    marked: 0,
                 };
             }
         }

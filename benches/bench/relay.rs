@@ -3,95 +3,175 @@
 use std::time::Duration;
 
 use crate::bare::Bare;
+use crate::bars::{Bar, judge};
 use crate::flows::{Flows, Payload, Window};
 use crate::office::{AGENT, Office, QUEUE, THROUGH};
 use crate::peer::{Ears, Pace, Peer, Plan};
+use crate::process::resident_kb;
 use crate::statistics::Spread;
 
-/// Trunk to trunk, relayed.
+/// Trunk to trunk, relayed: a hundred calls, and five hundred.
 pub(crate) fn run() {
-    let ears = Ears::bind();
-    let office = Office::open(ears.carrier(), 0);
-    let peer = Peer::new(ears, office.sip);
-    measure(&office, peer, "relay", THROUGH);
+    for calls in [100, 500] {
+        let mut ours = Calls::relayed(calls);
+        let mut floor = Floor::between(calls);
+        let (mut relay, mut bare) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            bare.push(floor.speak());
+            relay.push(ours.speak());
+        }
+        println!(
+            "relay       {:.1} % of a core for {calls} calls, bare forwarder {:.1} %; latency p50 \
+             {:.0} us, bare {:.0} us; p99 {:.0} us, bare {:.0} us",
+            spread(&relay, |window| window.cpu),
+            spread(&bare, |window| window.cpu),
+            spread(&relay, |window| window.latency.0),
+            spread(&bare, |window| window.latency.0),
+            spread(&relay, |window| window.latency.1),
+            spread(&bare, |window| window.latency.1),
+        );
+        let times = Bar::AtMost(1.25);
+        judge("CPU", ratio(&relay, &bare, |it| it.cpu), "x bare", times);
+        let p50 = ratio(&relay, &bare, |it| it.latency.0);
+        let p99 = ratio(&relay, &bare, |it| it.latency.1);
+        judge("added latency p50", p50, "x bare", times);
+        judge("added latency p99", p99, "x bare", times);
+        let lost: u64 = relay.iter().map(|window| window.missing).sum();
+        judge("packets lost", lost as f64, "packets", Bar::AtMost(0.0));
+        ours.end();
+    }
 }
 
-/// Trunk to queue to agent, relayed and recorded in stereo.
+/// Trunk to queue to agent, relayed and recorded in stereo, beside the same relayed only.
 pub(crate) fn run_recorded() {
-    let ears = Ears::bind();
-    let office = Office::open(ears.carrier(), CALLS as u32);
-    let mut peer = Peer::new(ears, office.sip);
-    for phone in AGENT..AGENT + CALLS as u32 {
-        peer.register(phone);
+    let format = std::env::var("BENCH_FORMAT").unwrap_or_else(|_| "wav".to_owned());
+    for calls in [100, 500] {
+        let mut taped = Calls::recorded(calls);
+        let mut plain = Calls::relayed(calls);
+        let mut floor = Floor::between(calls);
+        let (mut recorded, mut relay, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            bare.push(floor.speak());
+            relay.push(plain.speak());
+            recorded.push(taped.speak());
+        }
+        println!(
+            "recorded    {:.1} % of a core for {calls} calls in {format}, relayed only {:.1} %, bare \
+             forwarder {:.1} %",
+            spread(&recorded, |window| window.cpu),
+            spread(&relay, |window| window.cpu),
+            spread(&bare, |window| window.cpu),
+        );
+        let times = ratio(&recorded, &relay, |window| window.cpu);
+        judge("CPU", times, "x relay", Bar::AtMost(1.6));
+        let lost: u64 = recorded.iter().map(|window| window.missing).sum();
+        judge("packets lost", lost as f64, "packets", Bar::AtMost(0.0));
+        let gaps = taped
+            .office
+            .figure("tsunagu_media_recorder_missed_samples_total");
+        judge("samples not recorded", gaps, "samples", Bar::AtMost(0.0));
+        taped.end();
+        plain.end();
     }
-    measure(&office, peer, "recorded", QUEUE);
 }
 
-fn measure(office: &Office, mut peer: Peer, name: &str, number: &str) {
-    let mut through_switch = Flows::bind(2 * CALLS);
-    let own = through_switch.addresses();
-    peer.caller_media = own[..CALLS].to_vec();
-    peer.callee_media = own[CALLS..].to_vec();
-    let plan = Plan {
-        from: "0901234".to_owned(),
-        to: number.to_owned(),
-    };
-    let pace = Pace {
-        calls: CALLS,
-        a_second: 50.0,
-        hold: None,
-    };
-    peer.drive(pace, |_| plan.clone());
-    peer.wait_for_callees(CALLS);
-    let mut ports = peer.ports_for_callers();
-    ports.extend(peer.ports_for_callees());
-    through_switch.aim(&ports);
-
-    let mut through_bare = Flows::bind(2 * CALLS);
-    let bare = Bare::between(&through_bare.addresses());
-    through_bare.aim(&bare.ports);
-
-    let (mut ours, mut floors) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        floors.push(through_bare.speak(Payload::Time, WINDOW, || bare.cpu_seconds()));
-        ours.push(through_switch.speak(Payload::Time, WINDOW, || office.cpu_seconds()));
-    }
-    report(name, &ours, &floors);
-    peer.end_all();
+/// Calls through a switch that are up.
+struct Calls {
+    office: Office,
+    peer: Peer,
+    flows: Flows,
 }
 
-fn report(name: &str, ours: &[Window], floors: &[Window]) {
-    let of = |windows: &[Window], value: fn(&Window) -> f64| {
-        Spread::of(&windows.iter().map(value).collect::<Vec<_>>())
-    };
-    let ratios: Vec<f64> = ours
-        .iter()
-        .zip(floors)
-        .map(|(ours, floor)| ours.cpu / floor.cpu)
+impl Calls {
+    fn relayed(calls: usize) -> Self {
+        let ears = Ears::bind();
+        let office = Office::open(ears.carrier(), 0);
+        let peer = Peer::new(ears, office.sip);
+        Self::begin(office, peer, THROUGH, calls)
+    }
+
+    fn recorded(calls: usize) -> Self {
+        let ears = Ears::bind();
+        let office = Office::open(ears.carrier(), calls as u32);
+        let mut peer = Peer::new(ears, office.sip);
+        for phone in AGENT..AGENT + calls as u32 {
+            peer.register(phone);
+        }
+        Self::begin(office, peer, QUEUE, calls)
+    }
+
+    fn begin(office: Office, mut peer: Peer, number: &str, calls: usize) -> Self {
+        let mut flows = Flows::bind(2 * calls);
+        let own = flows.addresses();
+        peer.caller_media = own[..calls].to_vec();
+        peer.callee_media = own[calls..].to_vec();
+        let plan = Plan {
+            from: "0901234".to_owned(),
+            to: number.to_owned(),
+        };
+        let pace = Pace {
+            calls,
+            a_second: 50.0,
+            hold: None,
+        };
+        peer.drive(pace, |_| plan.clone());
+        peer.wait_for_callees(calls);
+        let mut ports = peer.ports_for_callers();
+        ports.extend(peer.ports_for_callees());
+        flows.aim(&ports);
+        Self {
+            office,
+            peer,
+            flows,
+        }
+    }
+
+    fn speak(&mut self) -> Window {
+        let office = &self.office;
+        self.flows
+            .speak(Payload::Time, WINDOW, || office.cpu_seconds())
+    }
+
+    fn end(mut self) {
+        let resident = resident_kb(self.office.pid()) / 1000.0;
+        println!("            resident {resident:.1} MB");
+        self.peer.end_all();
+    }
+}
+
+/// The same packets through a process that does nothing else.
+struct Floor {
+    bare: Bare,
+    flows: Flows,
+}
+
+impl Floor {
+    fn between(calls: usize) -> Self {
+        let mut flows = Flows::bind(2 * calls);
+        let bare = Bare::between(&flows.addresses());
+        flows.aim(&bare.ports);
+        Self { bare, flows }
+    }
+
+    fn speak(&mut self) -> Window {
+        let bare = &self.bare;
+        self.flows
+            .speak(Payload::Time, WINDOW, || bare.cpu_seconds())
+    }
+}
+
+fn spread(windows: &[Window], value: fn(&Window) -> f64) -> Spread {
+    Spread::of(&windows.iter().map(value).collect::<Vec<_>>())
+}
+
+/// The middle of the ratios of neighbours.
+fn ratio(ours: &[Window], floors: &[Window], value: fn(&Window) -> f64) -> f64 {
+    let neighbours = ours.iter().zip(floors);
+    let ratios: Vec<f64> = neighbours
+        .map(|(ours, floor)| value(ours) / value(floor))
         .collect();
-    println!(
-        "{name:<11} {:.1} % of a core for {CALLS} calls, bare forwarder {:.1} %, ratio {:.2}; \
-         came through {:.2} % and {:.2} %",
-        of(ours, |window| window.cpu),
-        of(floors, |window| window.cpu),
-        Spread::of(&ratios),
-        of(ours, |window| window.heard).median,
-        of(floors, |window| window.heard).median,
-    );
-    let p50 = |windows| of(windows, |window| window.latency.0);
-    let p99 = |windows| of(windows, |window| window.latency.1);
-    println!(
-        "            latency p50 {:.0} us, bare {:.0} us, ratio {:.2}; p99 {:.0} us, bare {:.0} us, \
-         ratio {:.2}",
-        p50(ours),
-        p50(floors),
-        p50(ours).median / p50(floors).median,
-        p99(ours),
-        p99(floors),
-        p99(ours).median / p99(floors).median,
-    );
+    Spread::of(&ratios).median
 }
 
-const CALLS: usize = 100;
 const ROUNDS: usize = 7;
 const WINDOW: Duration = Duration::from_secs(2);

@@ -320,7 +320,7 @@ impl Core {
             codec = leg.negotiated.as_ref().map_or("", negotiate::codec_name);
         }
         let codec = codec.to_owned();
-        self.emit(hands, Fact::LegAnswered { leg: id, codec });
+        self.answered(hands, id, codec);
         Ok(())
     }
 

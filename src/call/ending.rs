@@ -69,7 +69,7 @@ impl Core {
         if leg.summary.is_some() {
             return;
         }
-        leg.summary = Some(summary.clone());
+        leg.summary = Some(summary);
         if let Some(trunk) = &leg.trunk {
             hands.carriers.exit(trunk);
         }

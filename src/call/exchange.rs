@@ -275,11 +275,14 @@ impl Exchange {
             self.timers.set(Alarm::Tidy, now + TIDY);
         }
         let key = match &notice {
-            Notice::Digit { leg, .. }
+            Notice::AudioBack { leg, .. }
+            | Notice::AudioLost { leg, .. }
+            | Notice::Digit { leg, .. }
             | Notice::FirstPacket { leg }
             | Notice::LegCheckpoint { leg, .. }
             | Notice::LegClosed { leg, .. }
             | Notice::PlayDone { leg, .. }
+            | Notice::Quality { leg, .. }
             | Notice::Silent { leg, .. } => self.index.legs.get(leg).copied(),
             Notice::Overloaded { worker, late } => {
                 tracing::warn!(worker, late, "media worker");

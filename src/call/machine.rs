@@ -12,8 +12,8 @@ use super::negotiate;
 use super::reason;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::events::Fact;
-use crate::media::Notice;
 use crate::media::recorder::Closed;
+use crate::media::{Command, Notice};
 use crate::router;
 use crate::sip::ua::{EndWhy, Event, ReferId, Unreached};
 use crate::sip::{Contacts, Message};
@@ -80,6 +80,13 @@ impl Call {
     /// Takes a notice about one of the call's media legs or recordings.
     pub(crate) fn on_notice(&mut self, hands: &mut Hands<'_>, notice: Notice) {
         match notice {
+            Notice::AudioBack { leg, way, after } => {
+                self.core.audio_back(hands, leg, way, after);
+            }
+            Notice::AudioLost { leg, outage } => self.core.audio_lost(hands, leg, &outage),
+            Notice::Quality { leg, media } => {
+                self.core.emit(hands, Fact::LegMeasured { leg, media });
+            }
             Notice::Digit {
                 leg,
                 digit,
@@ -183,6 +190,9 @@ impl Call {
     pub(crate) fn restored(&mut self, hands: &mut Hands<'_>) {
         for leg in &mut self.core.legs {
             leg.hears_music = false;
+            if leg.is_answered() {
+                hands.tell(Command::Answered { leg: leg.id });
+            }
         }
         if let Some(stage) = self.stage.feature() {
             stage.restored(&mut self.core, hands);
@@ -216,7 +226,7 @@ impl Call {
             self.on_leg(hands, leg, LegEvent::Failed(488));
             return;
         }
-        self.core.emit(hands, Fact::LegAnswered { leg, codec });
+        self.core.answered(hands, leg, codec);
         self.on_leg(hands, leg, LegEvent::Answered);
     }
 

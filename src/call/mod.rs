@@ -38,6 +38,7 @@ mod registration;
 mod replace;
 mod ring;
 mod shed;
+mod sound;
 pub mod task;
 mod trunk_test;
 mod trunks;

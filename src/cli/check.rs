@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::{self, Environment, Office, Style};
+use crate::media::Library;
 
 /// Arguments of `tsunagu check`.
 #[derive(Clone, Debug, clap::Args)]
@@ -27,6 +28,12 @@ pub fn run(args: &Args) -> io::Result<ExitCode> {
         Ok(office) => {
             if office.warnings.warnings() > 0 {
                 write!(io::stderr(), "{}", office.warnings.render(style))?;
+            }
+            if let Err(errors) = Library::load(&office.node.sounds) {
+                for error in errors {
+                    writeln!(io::stderr(), "  × {error}")?;
+                }
+                return Ok(ExitCode::FAILURE);
             }
             writeln!(
                 io::stdout(),

@@ -6,6 +6,7 @@
 
 mod bus;
 mod check;
+mod media;
 pub mod record;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::base::{CallId, Cause, LegId, Party, RecordingId, ReservationId, TaskI
 
 pub use bus::{Bus, Subscription};
 pub use check::{Check, Diverted};
+pub use media::{Deafness, Figure, MediaSummary, Way};
 pub use record::CallRecord;
 
 /// One thing that happened to one call.
@@ -108,6 +110,35 @@ pub enum Fact {
         leg: LegId,
         /// Codec negotiated, such as `PCMU`.
         codec: String,
+    },
+    /// What a leg's media has counted so far, told every ten seconds.
+    LegMeasured {
+        /// Leg.
+        leg: LegId,
+        /// The counts.
+        media: MediaSummary,
+    },
+    /// A conversation's sound goes one way only: nothing was heard of a direction for two seconds.
+    AudioLost {
+        /// Leg.
+        leg: LegId,
+        /// Which direction.
+        way: Way,
+        /// When it was last heard, or expected first.
+        since: Timestamp,
+        /// Why.
+        cause: Deafness,
+        /// Why in words, with the addresses.
+        why: String,
+    },
+    /// The direction is heard again.
+    AudioBack {
+        /// Leg.
+        leg: LegId,
+        /// Which direction.
+        way: Way,
+        /// How long it was not, milliseconds.
+        after_ms: u64,
     },
     /// A leg ended; the last thing said about it.
     LegEnded {
@@ -322,21 +353,6 @@ pub enum AgentStretch {
     Hold,
     /// After-call work.
     Wrap,
-}
-
-/// What a leg's media counted, from the switch's side.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct MediaSummary {
-    /// RTP packets received.
-    pub received: u64,
-    /// RTP packets sent.
-    pub sent: u64,
-    /// Packets that never came, by sequence number.
-    pub lost: u64,
-    /// Packets refused: wrong source, wrong payload type, not RTP.
-    pub refused: u64,
-    /// Interarrival jitter at the end, milliseconds (RFC 3550 §6.4.1).
-    pub jitter_ms: f64,
 }
 
 /// What a record keeps of a recording.

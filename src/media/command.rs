@@ -15,6 +15,12 @@ use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
 /// A command that names a leg or room that does not exist (any more) does nothing.
 #[derive(Clone, Debug)]
 pub enum Command {
+    /// The leg is answered: from now on sound is due whenever both sides are to send, and missing
+    /// sound is told as [`Notice::AudioLost`](super::Notice).
+    Answered {
+        /// Leg.
+        leg: LegId,
+    },
     /// Copies every packet of a leg, both ways, into a capture; up to [`MAX_CAPTURES`](super::MAX_CAPTURES) at a time, more
     /// see nothing.
     Capture {

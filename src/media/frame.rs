@@ -18,6 +18,9 @@ pub const FRAME_DURATION: Duration = Duration::from_millis(FRAME_MS);
 /// what exceeds it is cut.
 pub const MAX_PACKET_SAMPLES: usize = 1460;
 
+/// Samples one packet may become at most: 120 ms at 48 kHz, the longest of Opus (RFC 6716 §3.2.5).
+pub const MAX_DECODED: usize = 6 * MAX_FRAME;
+
 /// 20 ms of linear samples.
 pub type Frame = [i16; FRAME_SAMPLES];
 

@@ -4,10 +4,7 @@
 //! anybody else; everybody else hears the mix. What is played to a member alone comes first.
 //! Everybody in the mix hears the same but for itself and for the few [`Deviation`]s of its class.
 
-#![allow(
-    dead_code,
-    reason = "the workers take up the plan when they mix at any rate"
-)]
+#![allow(dead_code, reason = "commands for roles and routes are about to come")]
 
 use super::mixer::Gain;
 use super::{Codec, Rate};
@@ -363,21 +360,6 @@ fn room_rate(members: &[Member]) -> Rate {
         }
     }
     second
-}
-
-/// What `members[listener]` hears where all are ordinary members.
-pub(crate) fn hears(members: &[Member], listener: usize) -> Hears {
-    let Some(member) = members.get(listener) else {
-        return Hears::Nothing;
-    };
-    match (member.format, member.own) {
-        (None, _) => Hears::Nothing,
-        (_, Some(own)) => Hears::Own(own),
-        (format, None) => match members {
-            [a, b] if a.format == b.format && format.is_some() => Hears::Relay,
-            _ => Hears::Mix,
-        },
-    }
 }
 
 #[cfg(test)]

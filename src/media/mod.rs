@@ -10,6 +10,7 @@
 pub mod dtmf;
 pub mod jitter;
 pub mod mixer;
+pub mod quality;
 pub mod recorder;
 pub mod rtcp;
 pub mod rtp;
@@ -18,6 +19,7 @@ pub mod srtp;
 mod capture;
 mod codec;
 mod frame;
+mod resample;
 mod sound;
 mod tone;
 
@@ -39,12 +41,13 @@ mod stats;
 mod worker;
 
 pub use capture::{Capture, Captured, MAX_CAPTURED, MAX_CAPTURES};
-pub use codec::{Codec, Decoder, Encoder};
+pub use codec::{Codec, ComfortNoise, Decoder, Encoder, NoiseModel, OpusTerms};
 pub use frame::{
-    CLOCK_HZ, FRAME_DURATION, FRAME_MS, FRAME_SAMPLES, Frame, MAX_FRAME, MAX_PACKET_SAMPLES, Rate,
-    SILENCE,
+    CLOCK_HZ, FRAME_DURATION, FRAME_MS, FRAME_SAMPLES, Frame, MAX_DECODED, MAX_FRAME,
+    MAX_PACKET_SAMPLES, Rate, SILENCE,
 };
-pub use sound::{Library, Sound, SoundError};
+pub use resample::Resampler;
+pub use sound::{Library, Rendering, Sound, SoundError};
 pub use tone::Tone;
 
 pub use command::{Command, Full, LegFlow, LegPorts, LegState, MediaError, PlayId, Tape};

@@ -2,11 +2,29 @@
 
 use super::{LegState, PlayId, recorder::Closed};
 use crate::base::{LegId, Timestamp};
-use crate::events::MediaSummary;
+use crate::events::{MediaSummary, Way};
+use crate::media::quality::Outage;
+use std::time::Duration;
 
 /// One thing that happened to a leg or recording, told to the shard that owns it.
 #[derive(Clone, Debug)]
 pub enum Notice {
+    /// A direction told as lost is heard again.
+    AudioBack {
+        /// Leg.
+        leg: LegId,
+        /// Which direction.
+        way: Way,
+        /// How long it was lost.
+        after: Duration,
+    },
+    /// A direction of an answered leg has been without sound for 2 s; told once an outage.
+    AudioLost {
+        /// Leg.
+        leg: LegId,
+        /// Which direction, and why.
+        outage: Outage,
+    },
     /// A digit was pressed, told once: an event (RFC 4733) when it begins, a tone when it was heard
     /// for 40 ms. Never dropped.
     Digit {
@@ -54,6 +72,13 @@ pub enum Notice {
         /// Whether its last sample was sent.
         finished: bool,
     },
+    /// What a leg has counted so far; told 5 s after its beginning and every 10 s from then on.
+    Quality {
+        /// Leg.
+        leg: LegId,
+        /// The counts.
+        media: MediaSummary,
+    },
     /// A recording is published, or lost with the reason inside. Never dropped.
     RecordingClosed(Box<Closed>),
     /// Nothing was received for 30 s; told once a silence.
@@ -70,7 +95,10 @@ impl Notice {
     pub(crate) fn may_be_dropped(&self) -> bool {
         matches!(
             self,
-            Notice::FirstPacket { .. } | Notice::Overloaded { .. } | Notice::Silent { .. }
+            Notice::FirstPacket { .. }
+                | Notice::Overloaded { .. }
+                | Notice::Quality { .. }
+                | Notice::Silent { .. }
         )
     }
 }

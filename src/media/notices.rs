@@ -30,6 +30,10 @@ impl NoticeRing {
     }
 
     /// Puts in a notice; gives it back when the ring is full for its kind.
+    #[allow(
+        clippy::result_large_err,
+        reason = "it is given back to be put aside, and a box would allocate in a tick"
+    )]
     pub(crate) fn push(&self, notice: Notice) -> Result<(), Notice> {
         if notice.may_be_dropped() && !self.ring.has_open_slot() {
             return Err(notice);

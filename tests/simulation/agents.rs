@@ -284,7 +284,7 @@ fn with_nobody_on_duty_the_caller_hears_so_and_goes() {
     let heard = listen(&world.peers[carrier].talks[0].voice.got);
     let sorry = sounds().sound("nobody-available").expect("there");
     let end = heard.len() - 48_000;
-    assert!(likeness(&sorry.samples[4000..5600], &heard[end..end + 8000]) > 0.95);
+    assert!(likeness(&sorry.samples()[4000..5600], &heard[end..end + 8000]) > 0.95);
 }
 
 #[test]

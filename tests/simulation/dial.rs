@@ -355,7 +355,7 @@ fn the_services_sound_as_they_should() {
     assert!(level(&hear("600")[1600..], 880.0) > -14.0, "echo");
     let music = sounds().sound("music").expect("there");
     assert!(
-        likeness(&music.samples[..1600], &hear("601")[..3200]) > 0.95,
+        likeness(&music.samples()[..1600], &hear("601")[..3200]) > 0.95,
         "music"
     );
     assert!(level(&hear("602")[1600..], 1004.0) > -5.0, "tone");

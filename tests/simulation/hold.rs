@@ -46,7 +46,7 @@ fn hear(world: &mut World, peer: usize, ms: u64) -> Vec<i16> {
 fn is_music(heard: &[i16]) -> bool {
     let music = sounds().sound("music").expect("there");
     let end = heard.len().min(1600);
-    end == 1600 && likeness(&heard[800..1600], &music.samples[..4000]) > 0.95
+    end == 1600 && likeness(&heard[800..1600], &music.samples()[..4000]) > 0.95
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn a_call_keeps_the_generation_it_began_with_and_the_next_one_takes_the_new() {
         let sound = sounds().sound(greeting).expect("there");
         let heard = listen(&world.peers[carrier].talks[talk].voice.got);
         assert!(
-            likeness(&sound.samples[800..3200], &heard[..5000]) > 0.95,
+            likeness(&sound.samples()[800..3200], &heard[..5000]) > 0.95,
             "{greeting}"
         );
     }

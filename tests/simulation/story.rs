@@ -37,7 +37,7 @@ fn a_caller_hears_greeting_and_music_and_talks_with_an_agent() {
         world.tell()
     );
     let greeting = sounds().sound("greeting").expect("there");
-    assert!(likeness(&greeting.samples[800..4000], &heard[..8000]) > 0.95);
+    assert!(likeness(&greeting.samples()[800..4000], &heard[..8000]) > 0.95);
     // Ringing took three seconds in which music was to be heard.
     let ear = |from: i64, until: i64| {
         let first = got[0].at.as_millis();

@@ -15,13 +15,13 @@ use crate::world::World;
 fn heard(world: &World, sound: &str, from: usize, until: usize) -> bool {
     let sound = sounds().sound(sound).expect("there");
     let loud = sound
-        .samples
+        .samples()
         .iter()
         .position(|sample| sample.abs() > 1000)
         .expect("loud");
     let all = listen(&world.peers[0].talks[0].voice.got);
     let until = (until * 8000).min(all.len());
-    likeness(&sound.samples[loud..loud + 800], &all[from * 8000..until]) > 0.95
+    likeness(&sound.samples()[loud..loud + 800], &all[from * 8000..until]) > 0.95
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl Voice {
         let (Some(to), true) = (agreed.remote, agreed.direction.sends()) else {
             return;
         };
-        if let Some(event) = self.keys.next(timestamp) {
+        if let Some(event) = self.keys.next(timestamp, 8000) {
             let Some(payload_type) = agreed.telephone_event else {
                 return;
             };

@@ -54,6 +54,7 @@ pub(in super::super) fn events() -> Vec<Event> {
             lost,
             refused: 0,
             jitter_ms: 2.4,
+            ..MediaSummary::default()
         },
     };
     let offered = |number, agent: &str, why: &str| Fact::Offered {

@@ -1,6 +1,6 @@
 //! `tsunagu phone`: a telephone on the command line, from the same rooms as the switch.
 //!
-//! Registers, calls or answers, presses keys, plays a WAV file and records what it hears. The exit
+//! Registers, calls or answers, presses keys, plays a sound file and records what it hears. The exit
 //! code says what became of it, so that scripts and tests can use it as a judge.
 
 mod keys;
@@ -94,7 +94,7 @@ pub struct Args {
         hide_default_value = true
     )]
     press: Keys,
-    /// What to say: a WAV file (8 kHz, mono, 16 bit), or tone:440
+    /// What to say: a sound file (WAV, MP3, FLAC, Ogg), or tone:440
     #[arg(long, value_name = "FILE")]
     play: Option<String>,
     /// Say it over and over

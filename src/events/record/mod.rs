@@ -21,7 +21,7 @@ pub use archive::{Archive, ArchiveError, Filter};
 pub use transfers::TransferRecord;
 
 pub use parts::{
-    AgentPart, AgentTimeline, CallerPart, Digit, LegRecord, OfferRecord, QueueVisit,
+    AgentPart, AgentTimeline, CallerPart, Digit, LegRecord, OfferRecord, Outage, QueueVisit,
     RecordingRecord,
 };
 
@@ -221,6 +221,9 @@ impl CallRecord {
             Fact::LegAdded { .. }
             | Fact::LegRinging { .. }
             | Fact::LegAnswered { .. }
+            | Fact::LegMeasured { .. }
+            | Fact::AudioLost { .. }
+            | Fact::AudioBack { .. }
             | Fact::LegEnded { .. } => self.leg(&event.fact, at),
             Fact::Queued { .. } | Fact::Unqueued { .. } => {
                 let fits = parts::queue(&mut self.queues, &event.fact, at);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rfc3339;
 use crate::base::{Cause, LegId, Party, RecordingId, ReservationId, TaskId, Timestamp};
-use crate::events::{AgentStretch, Fact, MediaSummary, Role, Stretch};
+use crate::events::{AgentStretch, Deafness, Fact, MediaSummary, Role, Stretch, Way};
 
 /// Most entries of any list of a record: a day of one key press a minute, or of hold and resume.
 pub(super) const MOST_PARTS: usize = 2048;
@@ -90,8 +90,28 @@ pub struct LegRecord {
     pub by: Option<Party>,
     /// Why it ended.
     pub cause: Option<Cause>,
-    /// What its media counted.
+    /// What its media counted; what it has counted so far while the leg lives.
     pub media: Option<MediaSummary>,
+    /// Times at which one direction was without sound although both were to have some.
+    #[serde(default)]
+    pub outages: Vec<Outage>,
+}
+
+/// A time without sound in one direction of a leg.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outage {
+    /// Which direction.
+    pub way: Way,
+    /// Why.
+    pub cause: Deafness,
+    /// Why in words, with the addresses.
+    pub why: String,
+    /// When the direction was last heard, or expected first.
+    #[serde(with = "rfc3339")]
+    pub from: Timestamp,
+    /// When it was heard again or the leg ended; `None` while it lasts.
+    #[serde(with = "rfc3339::option")]
+    pub until: Option<Timestamp>,
 }
 
 /// One key press.
@@ -272,6 +292,7 @@ pub(super) fn leg(legs: &mut Vec<LegRecord>, fact: &Fact, at: Timestamp) -> bool
                 by: None,
                 cause: None,
                 media: None,
+                outages: Vec::new(),
             };
             return push(legs, added);
         }
@@ -296,17 +317,55 @@ pub(super) fn leg(legs: &mut Vec<LegRecord>, fact: &Fact, at: Timestamp) -> bool
                 leg.ended = Some(at);
                 leg.by = Some(*by);
                 leg.cause = Some(cause.clone());
-                let mut media = media.clone();
-                // JSON knows no infinities; a record must read back.
-                if !media.jitter_ms.is_finite() {
-                    media.jitter_ms = 0.0;
+                leg.media = Some(readable(*media));
+                for outage in &mut leg.outages {
+                    outage.until.get_or_insert(at.max(outage.from));
                 }
-                leg.media = Some(media);
+            }
+        }
+        Fact::LegMeasured { leg, media } => {
+            if let Some(leg) = open_leg(legs, *leg) {
+                leg.media = Some(readable(*media));
+            }
+        }
+        Fact::AudioLost {
+            leg,
+            way,
+            since,
+            cause,
+            why,
+        } => {
+            if let Some(leg) = open_leg(legs, *leg) {
+                let outage = Outage {
+                    way: *way,
+                    cause: *cause,
+                    why: why.clone(),
+                    from: super::whole_millis(*since).clamp(leg.added, at),
+                    until: None,
+                };
+                return push(&mut leg.outages, outage);
+            }
+        }
+        Fact::AudioBack { leg, way, .. } => {
+            if let Some(leg) = open_leg(legs, *leg) {
+                let open = leg.outages.iter_mut().rev();
+                let mut open = open.filter(|outage| outage.way == *way);
+                if let Some(outage) = open.next() {
+                    outage.until.get_or_insert(at);
+                }
             }
         }
         _ => {}
     }
     true
+}
+
+/// JSON knows no infinities; a record must read back.
+fn readable(mut media: MediaSummary) -> MediaSummary {
+    if !media.jitter_ms.is_finite() {
+        media.jitter_ms = 0.0;
+    }
+    media
 }
 
 fn open_leg(legs: &mut [LegRecord], wanted: LegId) -> Option<&mut LegRecord> {

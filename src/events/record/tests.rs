@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::base::{Cause, LegId, RecordingId, ReservationId, TaskId};
-use crate::events::{AgentStretch, MediaSummary, RecordingFacts};
+use crate::events::{AgentStretch, Deafness, Figure, MediaSummary, RecordingFacts, Way};
 
 const START: i64 = 1_795_136_523_456;
 
@@ -124,6 +124,9 @@ fn story() -> Vec<Event> {
                 recording: RecordingId::new("r1"),
             },
         ),
+        event(22_000, lost()),
+        event(23_400, back()),
+        event(40_000, lost()),
         event(65_432, ended()),
         event(65_432, agent("hanako", Some(AgentStretch::Wrap))),
         event(65_440, leg_ended(1)),
@@ -141,8 +144,27 @@ fn leg_ended(leg: u64) -> Fact {
         media: MediaSummary {
             received: 3_000,
             jitter_ms: f64::NAN,
+            mos_said: Some(Figure::default()),
             ..MediaSummary::default()
         },
+    }
+}
+
+fn lost() -> Fact {
+    Fact::AudioLost {
+        leg: LegId(2),
+        way: Way::Said,
+        since: Timestamp::from_millis(START + 20_000),
+        cause: Deafness::Elsewhere,
+        why: "agent leg: no RTP".into(),
+    }
+}
+
+fn back() -> Fact {
+    Fact::AudioBack {
+        leg: LegId(2),
+        way: Way::Said,
+        after_ms: 3_400,
     }
 }
 

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 
 use super::collector::direction_word;
 use crate::base::{CallId, LegId, Timestamp};
-use crate::events::{Event, Fact, MediaSummary, Role};
+use crate::events::{Event, Fact, MediaSummary, Role, Way};
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
@@ -30,6 +30,10 @@ pub(super) struct Calls {
     offers: Family<QueueOutcome, Counter>,
     loss: Histogram,
     jitter: Histogram,
+    opinion: Histograms<ByWay>,
+    round_trip: Histogram,
+    lost: Family<AudioLost, Counter>,
+    lost_for: Histograms<ByWay>,
     recordings: Family<Recording, Counter>,
     transfers: Family<Transferred, Counter>,
 }
@@ -51,6 +55,17 @@ struct Open {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByDirection {
     direction: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByWay {
+    way: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AudioLost {
+    way: &'static str,
+    cause: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -97,6 +112,12 @@ impl Calls {
             offers: Family::default(),
             loss: Histogram::new([0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2]),
             jitter: Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1]),
+            opinion: Family::new_with_constructor(opinions),
+            round_trip: Histogram::new([
+                0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0,
+            ]),
+            lost: Family::default(),
+            lost_for: Family::new_with_constructor(long_seconds),
             recordings: Family::default(),
             transfers: Family::default(),
         };
@@ -156,6 +177,26 @@ impl Calls {
             calls.jitter.clone(),
         );
         registry.register(
+            "tsunagu_leg_mos",
+            "Estimated opinion (ITU-T G.107), for each leg every ten seconds",
+            calls.opinion.clone(),
+        );
+        registry.register(
+            "tsunagu_leg_round_trip_seconds",
+            "Round trip to the party's device, for each leg every ten seconds",
+            calls.round_trip.clone(),
+        );
+        registry.register(
+            "tsunagu_audio_lost",
+            "Times a direction of an answered leg was without sound for two seconds, by why",
+            calls.lost.clone(),
+        );
+        registry.register(
+            "tsunagu_audio_lost_seconds",
+            "How long it was until the direction was heard again",
+            calls.lost_for.clone(),
+        );
+        registry.register(
             "tsunagu_recordings",
             "Recordings published",
             calls.recordings.clone(),
@@ -206,6 +247,16 @@ impl Calls {
                 );
             }
             Fact::LegEnded { media, .. } => self.leg_ended(media),
+            Fact::LegMeasured { media, .. } => self.measured(media),
+            Fact::AudioLost { way, cause, .. } => {
+                let (way, cause) = (way.as_str(), cause.as_str());
+                self.lost.get_or_create(&AudioLost { way, cause }).inc();
+            }
+            Fact::AudioBack { way, after_ms, .. } => {
+                let way = way.as_str();
+                let seconds = *after_ms as f64 / 1000.0;
+                self.lost_for.get_or_create(&ByWay { way }).observe(seconds);
+            }
             Fact::RecordingPublished { recording } => {
                 let result = if recording.defect.is_some() {
                     "defect"
@@ -284,6 +335,19 @@ impl Calls {
         }
     }
 
+    fn measured(&self, media: &MediaSummary) {
+        for (way, figure) in [(Way::Said, media.mos_said), (Way::Heard, media.mos_heard)] {
+            if let Some(figure) = figure {
+                let way = way.as_str();
+                let opinion = self.opinion.get_or_create(&ByWay { way });
+                opinion.observe(f64::from(figure.now));
+            }
+        }
+        if let Some(figure) = media.round_trip_ms {
+            self.round_trip.observe(f64::from(figure.now) / 1000.0);
+        }
+    }
+
     fn leg_ended(&self, media: &MediaSummary) {
         let expected = media.received.saturating_add(media.lost);
         if expected > 0 {
@@ -333,6 +397,10 @@ fn outcome(answered: bool, sip: u16) -> &'static str {
     }
 }
 
+fn opinions() -> Histogram {
+    Histogram::new([1.5, 2.0, 2.5, 3.0, 3.5, 3.8, 4.0, 4.2, 4.3, 4.4])
+}
+
 fn set_up_seconds() -> Histogram {
     Histogram::new([
         0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0,
@@ -376,7 +444,7 @@ const OFFERS: [&str; 9] = [
 pub(super) mod tests {
     use super::*;
     use crate::base::{Cause, Party, RecordingId, ReservationId, TaskId};
-    use crate::events::{Direction, RecordingFacts, TransferKind};
+    use crate::events::{Deafness, Direction, Figure, RecordingFacts, TransferKind};
 
     /// A call through a queue, one offer missed and one taken.
     pub(in super::super) fn story(mut tell: impl FnMut(Event)) {
@@ -459,6 +527,9 @@ pub(super) mod tests {
         };
         fact(1, requested);
         fact(1, Fact::TransferDone { leg, to: None });
+        for fact_of_sound in sound(leg) {
+            fact(0, fact_of_sound);
+        }
         fact(
             60_000,
             Fact::CallEnded {
@@ -497,6 +568,31 @@ pub(super) mod tests {
         );
     }
 
+    /// A leg that is measured, lost and found again.
+    fn sound(leg: LegId) -> [Fact; 3] {
+        let figure = |now| {
+            Some(Figure {
+                now,
+                ..Figure::default()
+            })
+        };
+        let media = MediaSummary {
+            mos_said: figure(4.25),
+            round_trip_ms: figure(30.0),
+            ..MediaSummary::default()
+        };
+        let (way, since, after_ms) = (Way::Said, Timestamp::ZERO, 3400);
+        let lost = Fact::AudioLost {
+            leg,
+            way,
+            since,
+            cause: Deafness::Elsewhere,
+            why: String::new(),
+        };
+        let back = Fact::AudioBack { leg, way, after_ms };
+        [Fact::LegMeasured { leg, media }, lost, back]
+    }
+
     #[test]
     fn a_call_is_counted_once_and_forgotten() {
         let mut registry = Registry::default();
@@ -517,6 +613,11 @@ pub(super) mod tests {
             "tsunagu_offers_total{queue=\"sales\",outcome=\"other\"} 2",
             "tsunagu_leg_loss_ratio_bucket{le=\"0.01\"} 2",
             "tsunagu_recordings_total{result=\"whole\"} 2",
+            "tsunagu_leg_mos_bucket{le=\"4.2\",way=\"said\"} 0",
+            "tsunagu_leg_mos_bucket{le=\"4.3\",way=\"said\"} 2",
+            "tsunagu_leg_round_trip_seconds_bucket{le=\"0.05\"} 2",
+            "tsunagu_audio_lost_total{way=\"said\",cause=\"elsewhere\"} 2",
+            "tsunagu_audio_lost_seconds_count{way=\"said\"} 2",
         ] {
             assert!(text.lines().any(|one| one == line), "{line}\nin\n{text}");
         }

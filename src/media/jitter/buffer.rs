@@ -3,7 +3,7 @@
 use super::ring::{Ring, SPAN};
 use crate::base::Timestamp;
 use crate::media::rtp::{Header, distance, sequence_distance};
-use crate::media::{Codec, Decoder, FRAME_SAMPLES, MAX_PACKET_SAMPLES};
+use crate::media::{Codec, Decoder, FRAME_SAMPLES, MAX_PACKET_SAMPLES, Rate};
 
 /// Depth: a packet that comes at its time is played at the third tick after (60 ms).
 pub const DEPTH_SAMPLES: u32 = 3 * FRAME_SAMPLES as u32;
@@ -124,6 +124,11 @@ impl Buffer {
         self.ring.clear();
         self.stream = None;
         self.held.length = 0;
+    }
+
+    /// The rate of the samples that come out.
+    pub fn rate(&self) -> Rate {
+        self.decoder.rate()
     }
 
     /// What was counted so far.

@@ -8,7 +8,6 @@ mod gain;
 mod level;
 mod limit;
 mod mix;
-mod narrow;
 mod stage;
 mod talker;
 #[cfg(test)]
@@ -16,11 +15,6 @@ mod tests;
 
 pub use gain::Gain;
 pub use limit::soft_limit;
-pub use narrow::{Mixer, Talker};
+pub use mix::{Heard, Listener, Mixer};
 pub use stage::{ASIDES, LOUDEST, Place};
-
-/// The mixer at any rate, which the workers are about to take up.
-pub mod any_rate {
-    pub use super::mix::{Heard, Listener, Mixer};
-    pub use super::talker::{Levelling, Talker};
-}
+pub use talker::{Levelling, Talker};

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::any_rate::{Heard, Levelling, Listener, Mixer, Talker};
 use super::{Gain, LOUDEST, Place, soft_limit};
+use super::{Heard, Levelling, Listener, Mixer, Talker};
 use crate::media::{Codec, MAX_FRAME, Rate, Tone};
 
 /// Who hears whom: everybody, but for those in `asides`, who are heard only by whom they name.

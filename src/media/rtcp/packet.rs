@@ -1,6 +1,7 @@
 //! A received compound RTCP datagram, walked item by item (RFC 3550 §6.1, A.2).
 
-use super::{ReportBlock, SenderInfo};
+use super::extended::{Block, LastReceiverReport, VoipMetrics, blocks};
+use super::{NtpTime, ReportBlock, SenderInfo};
 
 /// Why a datagram is not RTCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +22,25 @@ pub enum Item {
         /// The source that left.
         ssrc: u32,
     },
+    /// When a receiver's reference time came, sent back to it (RFC 3611 §4.5).
+    LastReceiverReport {
+        /// Who sends it back.
+        from: u32,
+        /// What it sends back, to whom.
+        last: LastReceiverReport,
+    },
+    /// A receiver report began; what it saw follows, if it saw anything.
+    Receiver {
+        /// Who reports.
+        from: u32,
+    },
+    /// A receiver's clock (RFC 3611 §4.4).
+    ReferenceTime {
+        /// The receiver.
+        from: u32,
+        /// Its clock.
+        time: NtpTime,
+    },
     /// What a receiver saw of one source.
     Report {
         /// Who reports.
@@ -34,6 +54,13 @@ pub enum Item {
         from: u32,
         /// Its figures.
         info: SenderInfo,
+    },
+    /// How a receiver hears one source (RFC 3611 §4.7).
+    Voip {
+        /// The receiver.
+        from: u32,
+        /// What it tells.
+        metrics: VoipMetrics,
     },
 }
 
@@ -86,7 +113,7 @@ fn walk(packet: &[u8], each: &mut impl FnMut(Item)) {
     let Some(from) = word(packet, 4) else {
         return;
     };
-    let blocks = match kind {
+    let reports = match kind {
         SENDER_REPORT => {
             let Some(info) = packet.get(8..).and_then(SenderInfo::read) else {
                 return;
@@ -94,7 +121,10 @@ fn walk(packet: &[u8], each: &mut impl FnMut(Item)) {
             each(Item::Sender { from, info });
             packet.get(28..)
         }
-        RECEIVER_REPORT => packet.get(8..),
+        RECEIVER_REPORT => {
+            each(Item::Receiver { from });
+            packet.get(8..)
+        }
         GOODBYE => {
             for i in 0..count {
                 let Some(ssrc) = word(packet, 4 + 4 * i) else {
@@ -104,9 +134,19 @@ fn walk(packet: &[u8], each: &mut impl FnMut(Item)) {
             }
             None
         }
+        EXTENDED_REPORT => {
+            blocks(packet.get(8..).unwrap_or(&[]), |block| {
+                each(match block {
+                    Block::LastReceiverReport(last) => Item::LastReceiverReport { from, last },
+                    Block::ReferenceTime(time) => Item::ReferenceTime { from, time },
+                    Block::Voip(metrics) => Item::Voip { from, metrics },
+                });
+            });
+            None
+        }
         _ => None,
     };
-    for bytes in blocks.unwrap_or(&[]).chunks_exact(24).take(count) {
+    for bytes in reports.unwrap_or(&[]).chunks_exact(24).take(count) {
         if let Some(block) = ReportBlock::read(bytes) {
             each(Item::Report { from, block });
         }
@@ -123,6 +163,7 @@ pub(super) const SENDER_REPORT: u8 = 200;
 pub(super) const RECEIVER_REPORT: u8 = 201;
 pub(super) const SOURCE_DESCRIPTION: u8 = 202;
 pub(super) const GOODBYE: u8 = 203;
+pub(super) const EXTENDED_REPORT: u8 = 207;
 
 #[cfg(test)]
 mod tests {
@@ -157,7 +198,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_walked_without_panic(mut bytes: Vec<u8>, kind in 198u8..206) {
+        fn any_bytes_are_walked_without_panic(mut bytes: Vec<u8>, kind in 198u8..209) {
             if let [first, second, ..] = &mut bytes[..] {
                 *first = 0x80 | (*first & 0x1f);
                 *second = kind;

@@ -7,7 +7,7 @@ use crate::base::Timestamp;
 pub const CNAME_MAX: usize = 64;
 
 /// A buffer of this size holds anything written here.
-pub const MAX_REPORT_BYTES: usize = 192;
+pub const MAX_REPORT_BYTES: usize = 256;
 
 /// 64-bit NTP time: seconds since 1900 and a binary fraction (RFC 3550 §4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,17 +75,7 @@ impl ReportBlock {
     /// Round-trip time at the sender of the stream, which received this block at `now`
     /// (RFC 3550 §6.4.1, DLSR); `None` when the peer had seen no report of ours, or lies.
     pub fn round_trip(&self, now: NtpTime) -> Option<std::time::Duration> {
-        if self.last_report == 0 {
-            return None;
-        }
-        let units = now
-            .middle()
-            .wrapping_sub(self.last_report)
-            .wrapping_sub(self.delay);
-        // Half the range is a negative time in disguise.
-        let units = i32::try_from(units).ok()?;
-        let micros = u64::from(units.unsigned_abs()) * 1_000_000;
-        Some(std::time::Duration::from_micros(micros >> 16))
+        round_trip(now, self.last_report, self.delay)
     }
 
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
@@ -111,6 +101,22 @@ impl ReportBlock {
             self.delay,
         ]
     }
+}
+
+/// Time since `last_report` less the far end's own `delay`, all in 1/65536 s.
+pub(super) fn round_trip(
+    now: NtpTime,
+    last_report: u32,
+    delay: u32,
+) -> Option<std::time::Duration> {
+    if last_report == 0 {
+        return None;
+    }
+    let units = now.middle().wrapping_sub(last_report).wrapping_sub(delay);
+    // Half the range is a negative time in disguise.
+    let units = i32::try_from(units).ok()?;
+    let micros = u64::from(units.unsigned_abs()) * 1_000_000;
+    Some(std::time::Duration::from_micros(micros >> 16))
 }
 
 /// Writes a sender report (with `sender`) or a receiver report, and our CNAME; returns the length,
@@ -150,13 +156,14 @@ pub fn write_goodbye(buffer: &mut [u8], ssrc: u32, cname: &str) -> Option<usize>
     Some(out.length)
 }
 
-struct Writer<'a> {
-    buffer: &'a mut [u8],
-    length: usize,
+/// What is written into a buffer; every write that does not fit is refused.
+pub(super) struct Writer<'a> {
+    pub(super) buffer: &'a mut [u8],
+    pub(super) length: usize,
 }
 
 impl Writer<'_> {
-    fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
         let end = self.length + bytes.len();
         self.buffer
             .get_mut(self.length..end)?
@@ -165,12 +172,12 @@ impl Writer<'_> {
         Some(())
     }
 
-    fn word(&mut self, word: u32) -> Option<()> {
+    pub(super) fn word(&mut self, word: u32) -> Option<()> {
         self.bytes(&word.to_be_bytes())
     }
 
     /// `words` is the packet's length in 32-bit words without this header.
-    fn header(&mut self, count: usize, kind: u8, words: usize) -> Option<()> {
+    pub(super) fn header(&mut self, count: usize, kind: u8, words: usize) -> Option<()> {
         let [high, low] = u16::try_from(words).ok()?.to_be_bytes();
         self.bytes(&[0x80 | count as u8, kind, high, low])
     }
@@ -228,7 +235,11 @@ mod tests {
                 ]
             );
             let length = write_goodbye(&mut buffer, 7, cname).unwrap();
-            assert_eq!(items(&buffer[..length]), [Item::Goodbye { ssrc: 7 }]);
+            let silent = Item::Receiver { from: 7 };
+            assert_eq!(
+                items(&buffer[..length]),
+                [silent, Item::Goodbye { ssrc: 7 }]
+            );
         }
         assert_eq!(write_report(&mut [0; 20], 7, Some(&info), None, "x"), None);
     }
@@ -266,7 +277,7 @@ mod tests {
         let block = ReportBlock::default();
         let length = write_report(&mut buffer, 7, None, Some(&block), "x").unwrap();
         buffer[13..16].copy_from_slice(&[0xff; 3]);
-        let Item::Report { block, .. } = items(&buffer[..length])[0] else {
+        let Item::Report { block, .. } = items(&buffer[..length])[1] else {
             panic!("not a report");
         };
         assert_eq!(block.lost, 0);

@@ -219,7 +219,7 @@ fn reports_tell_loss_and_what_was_sent() {
         compound.for_each(|item| match item {
             Item::Report { block, .. } => reports.push(block),
             Item::Sender { info, .. } => senders.push(info),
-            Item::Goodbye { .. } => {}
+            _ => {}
         });
     }
     assert_eq!((reports.len(), senders.len()), (2, 2));

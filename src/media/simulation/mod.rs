@@ -4,6 +4,7 @@ mod continuity;
 mod frugal;
 mod hearing;
 mod load;
+mod quality;
 mod real;
 mod recording;
 mod sources;

@@ -9,19 +9,22 @@ use crate::base::{LegId, RoomId, ShardId, Timestamp};
 use crate::events::MediaSummary;
 use crate::media::capture::Captures;
 use crate::media::command::{LegFlow, LegPorts, LegState};
-use crate::media::graph::{Hears, Member, Own};
+use crate::media::graph::{Hears, Member, Own, Plan, Route as Gains};
 use crate::media::io::Socket;
 use crate::media::latch::Latch;
+use crate::media::mixer::Levelling;
 use crate::media::ports::Lease;
+use crate::media::quality::{Quality, Received, Watch};
 use crate::media::rtp::Reception;
 use crate::media::spares::Spare;
-use crate::media::{Codec, Decoder, dtmf};
+use crate::media::{Codec, Decoder, MAX_DECODED, Rate, dtmf};
 
 use super::ear::Ear;
 use super::outbound::Outbound;
 use super::packing::Packing;
 use super::player::Player;
 use super::reports::Reports;
+use super::speech::{Outlet, OwnMix};
 use super::tape::LegTape;
 use super::tones::Tones;
 
@@ -42,7 +45,12 @@ pub(crate) struct Leg {
     pub(super) out: Outbound,
     /// When the far end wants packets of another length than the tick's.
     pub(super) packing: Option<Box<Packing>>,
+    /// While it hears a mix.
+    pub(super) own_mix: Option<Box<OwnMix>>,
     pub(super) reports: Reports,
+    pub(super) quality: Quality,
+    /// Whether it is heard, and hears.
+    pub(super) watch: Watch,
     /// Digits on their way to the far end.
     pub(super) digits: dtmf::Sender,
     /// While keys are tones.
@@ -64,11 +72,37 @@ pub(super) struct Inbound {
     pub(super) ear: Option<Box<Ear>>,
     /// While a recording takes this leg's voice, or it is listened to for keys.
     pub(super) decoder: Option<Box<Decoder>>,
+    /// While a recording takes what this leg is sent.
+    pub(super) sent: Option<Box<Sent>>,
     pub(super) refused: u64,
+    /// Packets too late for the ears it had before.
+    pub(super) late: u64,
     /// When the last packet came, or listening began.
     pub(super) heard: Timestamp,
     pub(super) told_first: bool,
     pub(super) told_silent: bool,
+}
+
+/// What the leg is sent, decoded again for a recording.
+#[derive(Debug)]
+pub(super) struct Sent {
+    decoder: Decoder,
+    samples: [i16; MAX_DECODED],
+}
+
+impl Sent {
+    fn new(codec: Codec) -> Box<Self> {
+        Box::new(Self {
+            decoder: Decoder::new(codec),
+            samples: [0; MAX_DECODED],
+        })
+    }
+
+    /// The samples of the next payload.
+    pub(super) fn hear(&mut self, payload: &[u8]) -> &[i16] {
+        let length = self.decoder.decode(payload, &mut self.samples);
+        &self.samples[..length]
+    }
 }
 
 /// What the leg is given to hear instead of a room.
@@ -130,14 +164,19 @@ impl Leg {
                 keys: dtmf::Receiver::new(),
                 ear: None,
                 decoder: None,
+                sent: None,
                 refused: 0,
+                late: 0,
                 heard: now,
                 told_first: false,
                 told_silent: false,
             },
             out: seed.out,
             packing: None,
+            own_mix: None,
             reports: Reports::new(now),
+            quality: Quality::default(),
+            watch: Watch::default(),
             digits: dtmf::Sender::new(),
             tones: None,
             own: Given::default(),
@@ -184,23 +223,45 @@ impl Leg {
         let is_new = |before: &LegFlow| before.codec != flow.codec;
         if self.flow.as_ref().is_none_or(is_new) {
             self.out.set_clock(flow.codec.clock_hz(), now);
+            self.inbound.reception.set_clock(flow.codec.clock_hz());
             // What was heard in another codec is nothing to go on from.
             if let Some(ear) = &mut self.inbound.ear {
+                self.inbound.late += ear.late();
                 *ear = Ear::new(flow.codec);
             }
             if let Some(decoder) = &mut self.inbound.decoder {
                 **decoder = Decoder::new(flow.codec);
             }
+            if let Some(sent) = &mut self.inbound.sent {
+                *sent = Sent::new(flow.codec);
+            }
         }
         self.packing = Packing::new(flow.codec, flow.ptime_ms);
-        if !flow.tones {
-            self.tones = None;
-        } else if self.tones.is_none() {
-            self.tones = Some(Box::default());
-        }
+        let codec = flow.codec;
+        let tones = self.tones.take().filter(|tones| tones.codec() == codec);
+        let wanted = || tones.unwrap_or_else(|| Tones::new(codec));
+        self.tones = flow.tones.then(wanted);
         self.latch.negotiate(flow.remote);
         self.reports.negotiate(flow.remote, flow.remote_rtcp);
+        let before = self.flow.as_ref().map(|before| before.remote);
+        if before.is_some_and(|before| before != flow.remote) {
+            self.watch.moved(now);
+        }
         self.flow = Some(flow);
+        self.expect_sound(now);
+    }
+
+    /// Signalling says that the leg is answered.
+    pub(super) fn answered(&mut self, now: Timestamp) {
+        self.watch.answered();
+        self.expect_sound(now);
+    }
+
+    /// Whether sound is due both ways.
+    fn expect_sound(&mut self, now: Timestamp) {
+        let both_ways = |flow: &LegFlow| flow.sending && flow.receiving && flow.remote.is_some();
+        self.watch
+            .agree(now, self.flow.as_ref().is_some_and(both_ways));
     }
 
     /// What the graph must know.
@@ -219,27 +280,47 @@ impl Leg {
         }
     }
 
-    /// Begins or ends to collect this leg's voice for a mix.
-    pub(super) fn feed_mix(&mut self, feeds: bool) {
+    /// Begins or ends to collect this leg's voice for a mix of this rate.
+    pub(super) fn feed_mix(&mut self, rate: Option<Rate>) {
         let codec = self.flow.as_ref().map(|flow| flow.codec);
-        match (feeds, codec) {
-            (true, Some(codec)) => {
-                self.inbound.ear.get_or_insert_with(|| Ear::new(codec));
+        match (rate, codec) {
+            (Some(rate), Some(codec)) => {
+                let ear = &mut self.inbound.ear;
+                ear.get_or_insert_with(|| Ear::new(codec)).tune(rate);
             }
-            _ => self.inbound.ear = None,
+            _ => {
+                let ear = self.inbound.ear.take();
+                self.inbound.late += ear.map_or(0, |ear| ear.late());
+            }
         }
     }
 
-    /// Begins or ends to decode this leg's voice for recordings, as they come and go, and for keys.
+    /// Begins or ends to hear a mix of this rate.
+    pub(super) fn hear_mix(&mut self, rate: Option<Rate>) {
+        let codec = self.flow.as_ref().map(|flow| flow.codec);
+        match (rate, codec) {
+            (Some(rate), Some(codec)) => {
+                let own = &mut self.own_mix;
+                own.get_or_insert_with(|| OwnMix::new(rate, codec))
+                    .tune(rate, codec);
+            }
+            _ => self.own_mix = None,
+        }
+    }
+
+    /// Begins or ends to decode this leg's streams for recordings, as they come and go, and
+    /// the one that comes in for keys.
     pub(super) fn feed_tapes(&mut self) {
         let codec = self.flow.as_ref().map(|flow| flow.codec);
-        let is_taped = self.route.is_taped || self.tape.is_some();
-        match codec.filter(|_| is_taped || self.tones.is_some()) {
-            Some(codec) => {
-                let decoder = &mut self.inbound.decoder;
-                decoder.get_or_insert_with(|| Box::new(Decoder::new(codec)));
-            }
-            None => self.inbound.decoder = None,
+        let Inbound { decoder, sent, .. } = &mut self.inbound;
+        let is_heard = self.route.is_taped || self.tape.is_some() || self.tones.is_some();
+        match codec.filter(|_| is_heard) {
+            Some(codec) => drop(decoder.get_or_insert_with(|| Box::new(Decoder::new(codec)))),
+            None => *decoder = None,
+        }
+        match codec.filter(|_| self.tape.is_some()) {
+            Some(codec) => drop(sent.get_or_insert_with(|| Sent::new(codec))),
+            None => *sent = None,
         }
     }
 
@@ -256,14 +337,28 @@ impl Leg {
         self.digits.is_active() || self.tones.as_ref().is_some_and(sounds)
     }
 
-    /// The last word on the leg.
+    /// What it counts, up to now.
     pub(super) fn summary(&self) -> MediaSummary {
-        MediaSummary {
-            received: self.inbound.reception.received(),
-            sent: self.out.sent().0,
-            lost: self.inbound.reception.lost(),
-            refused: self.inbound.refused,
-            jitter_ms: self.inbound.reception.jitter_ms(),
+        let (sent, refused) = (self.out.sent().0, self.inbound.refused);
+        self.quality.summary(&self.received(), sent, refused)
+    }
+
+    /// What was received so far.
+    pub(super) fn received(&self) -> Received {
+        let Inbound {
+            reception,
+            ear,
+            late,
+            ..
+        } = &self.inbound;
+        Received {
+            received: reception.received(),
+            lost: reception.lost(),
+            late: late + ear.as_ref().map_or(0, |ear| ear.late()),
+            jitter_ms: reception.jitter_ms() as f32,
+            buffer_ms: ear.as_ref().map(|ear| ear.depth_ms()),
+            packet_ms: reception.packet_ms(),
+            pattern: reception.pattern(),
         }
     }
 
@@ -289,8 +384,13 @@ pub(crate) struct Room {
     pub(super) id: RoomId,
     /// Keys of the worker's slab, in order of joining.
     pub(super) members: Vec<usize>,
-    /// Whether anybody hears the mix.
-    pub(super) mixes: bool,
+    /// Who hears whom.
+    pub(super) plan: Plan,
+    /// How loud, where it is not as all do.
+    pub(super) gains: Vec<Gains>,
+    pub(super) levelling: Levelling,
+    /// What is encoded once for many.
+    pub(super) outlets: Vec<Outlet>,
     pub(super) tapes: Vec<super::tape::RoomTape>,
 }
 
@@ -299,7 +399,10 @@ impl Room {
         Self {
             id,
             members: Vec::with_capacity(8),
-            mixes: false,
+            plan: Plan::default(),
+            gains: Vec::new(),
+            levelling: Levelling::Off,
+            outlets: Vec::new(),
             tapes: Vec::with_capacity(2),
         }
     }

@@ -7,6 +7,7 @@ mod agenda;
 mod ear;
 mod inbox;
 mod leg;
+mod mixing;
 mod orders;
 mod outbound;
 mod packet;
@@ -14,6 +15,7 @@ mod packing;
 mod player;
 mod reports;
 mod routes;
+mod speech;
 mod tape;
 mod task;
 mod tick;
@@ -32,7 +34,7 @@ use super::graph::Member;
 use super::io::{PacketIo, Token};
 use super::mixer::Mixer;
 use super::notices::NoticeSender;
-use super::{FRAME_DURATION, MAX_PACKET_SAMPLES, Notice, Stats};
+use super::{FRAME_DURATION, MAX_DECODED, Notice, Stats};
 use crate::base::{LegId, OwnMap, RoomId, Timestamp};
 
 pub(crate) use inbox::{Inbox, Order, Ticket};
@@ -44,6 +46,7 @@ pub(crate) use task::spawn;
 use agenda::Agenda;
 use inbox::Content;
 use leg::Room;
+use mixing::Floor;
 
 /// One worker.
 pub(crate) struct Worker {
@@ -64,6 +67,7 @@ pub(crate) struct Worker {
     /// Orders that wait for a parcel, and those that must not overtake them, in order.
     deferred: VecDeque<Order>,
     mixer: Mixer,
+    floor: Floor,
     wire: Box<Wire>,
     next_tick: Timestamp,
     /// Of the last ticks, one bit each, the newest lowest: whether it was badly late.
@@ -81,7 +85,7 @@ pub(crate) type Ended = ArrayQueue<(Box<Leg>, Timestamp)>;
 pub(crate) struct Wire {
     datagram: [u8; DATAGRAM],
     packet: [u8; DATAGRAM],
-    samples: [i16; MAX_PACKET_SAMPLES],
+    samples: [i16; MAX_DECODED],
     counts: Counts,
     cname: String,
 }
@@ -92,8 +96,6 @@ const DATAGRAM: usize = 2048;
 const ORDERS_A_TURN: usize = 256;
 /// Sockets read a turn.
 const SOCKETS_A_TURN: usize = 64;
-/// Speakers in one room that the mixer weighs at a tick.
-const SPEAKERS: usize = 64;
 /// A tick this late is counted.
 const LATE: Duration = Duration::from_millis(5);
 /// A tick this late is heard by everybody: a frame was missing somewhere.
@@ -171,11 +173,12 @@ impl Worker {
             by_room: OwnMap::with_capacity_and_hasher(max_legs, Default::default()),
             arrived: OwnMap::default(),
             deferred: VecDeque::new(),
-            mixer: Mixer::new(SPEAKERS),
+            mixer: Mixer::new(),
+            floor: Floor::new(max_legs),
             wire: Box::new(Wire {
                 datagram: [0; DATAGRAM],
                 packet: [0; DATAGRAM],
-                samples: [0; MAX_PACKET_SAMPLES],
+                samples: [0; MAX_DECODED],
                 counts: Counts::default(),
                 cname: parts.cname,
             }),
@@ -183,7 +186,7 @@ impl Worker {
             late: 0,
             ready: Vec::with_capacity(SOCKETS_A_TURN),
             finished: Vec::with_capacity(max_legs),
-            members: Vec::with_capacity(SPEAKERS),
+            members: Vec::with_capacity(64),
         }
     }
 

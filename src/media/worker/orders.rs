@@ -128,6 +128,7 @@ impl Worker {
                 }
                 return;
             }
+            Command::Answered { .. } => return leg.answered(now),
             Command::SetLeg { flow, .. } => leg.set_flow(flow, now),
             Command::StopPlay { .. } => leg.own.play = None,
             _ => return,
@@ -200,6 +201,7 @@ impl Worker {
 
     /// The last word on a leg: its ports begin to rest, its shard is told.
     fn bury(&mut self, mut leg: Box<Leg>, now: Timestamp) {
+        leg.measure();
         let summary = leg.summary();
         Stats::add(&self.stats.lost, summary.lost);
         let (shard, id) = (leg.shard, leg.id);

@@ -123,6 +123,11 @@ impl Outbound {
         self.clock_hz / 50
     }
 
+    /// What a second adds to the timestamp.
+    pub(crate) fn clock_hz(&self) -> u32 {
+        self.clock_hz
+    }
+
     /// Its SSRC.
     pub(crate) fn ssrc(&self) -> u32 {
         self.ssrc

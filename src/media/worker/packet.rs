@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 
 use crate::base::{LegId, Timestamp};
+use crate::events::Way;
 use crate::media::graph::{Hears, Own};
 use crate::media::latch::Verdict;
+use crate::media::quality::Refusal;
 use crate::media::rtp::{self, Header, Packet, is_rtcp};
 use crate::media::{MAX_PACKET_SAMPLES, Notice};
 
@@ -76,12 +78,26 @@ impl Worker {
                 return;
             }
             Heard::Report => {
-                let believed = leg.handle_rtcp(now, source, datagram);
-                counts.rtcp(believed);
+                let told = leg.handle_rtcp(now, source, datagram);
+                counts.rtcp(told.is_believed);
+                if let Some(notice) = told.notice {
+                    self.notices.tell(leg.shard, notice, &self.stats);
+                }
                 return;
             }
             Heard::Unused(packet) => return leg.note(packet.header(), room),
         };
+        if leg.watch.is_stirred()
+            && let Some(after) = leg.watch.hear(now)
+        {
+            let (leg_id, way) = (leg.id, Way::Said);
+            let notice = Notice::AudioBack {
+                leg: leg_id,
+                way,
+                after,
+            };
+            self.notices.tell(leg.shard, notice, &self.stats);
+        }
         if !leg.inbound.told_first {
             leg.inbound.told_first = true;
             let notice = Notice::FirstPacket { leg: leg.id };
@@ -122,9 +138,16 @@ impl Worker {
             return;
         };
         leg.show_received(now, source, leg.ports.rtcp, &datagram[..length]);
-        counts.rtcp(leg.handle_rtcp(now, source, &datagram[..length]));
+        let told = leg.handle_rtcp(now, source, &datagram[..length]);
+        counts.rtcp(told.is_believed);
+        if let Some(notice) = told.notice {
+            self.notices.tell(leg.shard, notice, &self.stats);
+        }
     }
 }
+
+/// Static payload type of comfort noise (RFC 3551 §6).
+const COMFORT_NOISE: u8 = 13;
 
 impl Leg {
     fn judge<'a>(&mut self, now: Timestamp, source: SocketAddr, datagram: &'a [u8]) -> Heard<'a> {
@@ -135,16 +158,24 @@ impl Leg {
             return Heard::Report;
         }
         let Ok(packet) = Packet::parse(datagram) else {
+            self.watch.refuse(Refusal::NotRtp);
             return Heard::Refused;
         };
         let header = packet.header();
         let is_audio = header.payload_type == flow.receive_payload_type;
         let is_event = flow.receive_telephone_event == Some(header.payload_type);
         if !is_audio && !is_event {
+            if header.payload_type == COMFORT_NOISE && self.latch.source() == Some(source) {
+                // Not agreed on and not heard, but a sign of life.
+                self.inbound.heard = now;
+            } else {
+                self.watch.refuse(Refusal::PayloadType(header.payload_type));
+            }
             return Heard::Refused;
         }
         let (ssrc, sequence) = (header.ssrc, header.sequence);
         if self.latch.judge(now, source, ssrc, sequence) == Verdict::Refuse {
+            self.watch.refuse(Refusal::Elsewhere(source));
             return Heard::Refused;
         }
         let inbound = &mut self.inbound;
@@ -276,19 +307,20 @@ impl Leg {
         self.show_sent(now, self.ports.rtp, Some(to), &buffer[..length]);
         match self.rtp.send(&buffer[..length], to) {
             Ok(()) => counts.packets_out += 1,
-            Err(_) => counts.send_failed += 1,
+            Err(_) => {
+                counts.send_failed += 1;
+                self.watch.unsent();
+            }
         }
         // The numbers are used up either way; to the far end a failure is a loss.
         self.out.count(payload.len());
         let (Some(tape), Some(flow)) = (&mut self.tape, &self.flow) else {
             return;
         };
-        if header.payload_type == flow.send_payload_type {
-            let mut samples = [0; MAX_PACKET_SAMPLES];
-            let length = flow.codec.decode(payload, &mut samples);
-            tape.sent(now, &header, &samples[..length]);
-        } else {
-            tape.pass_sent(&header);
+        let is_audio = header.payload_type == flow.send_payload_type;
+        match self.inbound.sent.as_mut().filter(|_| is_audio) {
+            Some(sent) => tape.sent(now, &header, sent.hear(payload)),
+            None => tape.pass_sent(&header),
         }
     }
 }

@@ -42,9 +42,8 @@ impl Player {
     /// Takes the next frame out, encoded.
     pub(crate) fn next_frame(&mut self, codec: Codec) -> Option<[u8; FRAME_SAMPLES]> {
         let (sound, frame) = self.next;
-        let bytes = self.sounds.get(sound)?.encoded(codec);
-        let frame: &[u8; FRAME_SAMPLES] = bytes.get(frame * FRAME_SAMPLES..)?.first_chunk()?;
-        let frame = *frame;
+        let payload = self.sounds.get(sound)?.frame(codec, frame);
+        let frame = *payload?.first_chunk()?;
         self.next.1 += 1;
         self.settle();
         Some(frame)
@@ -71,6 +70,10 @@ mod tests {
         Arc::new(Sound::new("s", vec![value; frames * FRAME_SAMPLES]))
     }
 
+    fn first(sound: &Sound) -> u8 {
+        sound.frame(Codec::Pcmu, 0).expect("a frame")[0]
+    }
+
     fn frames(player: &mut Player, most: usize) -> Vec<u8> {
         (0..most)
             .map_while(|_| player.next_frame(Codec::Pcmu).map(|frame| frame[0]))
@@ -80,7 +83,7 @@ mod tests {
     #[test]
     fn sounds_follow_each_other_and_end() {
         let (a, b) = (sound(1000, 2), sound(-1000, 1));
-        let (x, y) = (a.pcmu[0], b.pcmu[0]);
+        let (x, y) = (first(&a), first(&b));
         let mut player = Player::new(None, vec![a, sound(0, 0), b], false);
         assert_eq!(frames(&mut player, 10), [x, x, y]);
         assert!(player.is_over());
@@ -89,7 +92,7 @@ mod tests {
     #[test]
     fn a_loop_goes_on_without_a_gap() {
         let (a, b) = (sound(1000, 1), sound(-1000, 1));
-        let (x, y) = (a.pcmu[0], b.pcmu[0]);
+        let (x, y) = (first(&a), first(&b));
         let mut player = Player::new(None, vec![a, b], true);
         assert_eq!(frames(&mut player, 5), [x, y, x, y, x]);
         assert!(!player.is_over());

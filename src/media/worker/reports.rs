@@ -4,9 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::Timestamp;
-use crate::media::rtcp::{Compound, Item, NtpTime, SenderInfo, write_goodbye, write_report};
+use crate::events::Way;
+use crate::media::Notice;
+use crate::media::quality::Outage;
+use crate::media::rtcp::{
+    Compound, Item, NtpTime, ReportBlock, SenderInfo, write_goodbye, write_report,
+};
 
-use super::leg::Leg;
+use super::leg::{Inbound, Leg};
 
 /// RFC 3550 §6.2 asks for at least 5 s at our size of session.
 pub(super) const INTERVAL: Duration = Duration::from_secs(5);
@@ -23,6 +28,10 @@ pub(super) struct Reports {
     last_sender: Option<(u32, Timestamp)>,
     /// Packets sent when we last reported.
     reported_packets: u64,
+    /// Who told us its clock (RFC 3611 §4.4), the middle of it, and when that came.
+    reference: Option<(u32, u32, Timestamp)>,
+    /// Intervals measured.
+    measured: u32,
 }
 
 impl Reports {
@@ -33,6 +42,8 @@ impl Reports {
             heard_from: None,
             last_sender: None,
             reported_packets: 0,
+            reference: None,
+            measured: 0,
         }
     }
 
@@ -47,29 +58,112 @@ impl Reports {
             self.negotiated = negotiated;
         }
     }
+}
 
-    fn handle(&mut self, now: Timestamp, from: SocketAddr, compound: &Compound<'_>) {
-        self.heard_from = Some(from);
-        compound.for_each(|item| {
-            if let Item::Sender { info, .. } = item {
-                self.last_sender = Some((info.ntp.middle(), now));
-            }
-        });
-    }
+/// What a datagram of RTCP led to.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) is_believed: bool,
+    pub(super) notice: Option<Notice>,
 }
 
 impl Leg {
-    /// Takes in a datagram of the RTCP port, or a multiplexed one; says whether it was believed.
-    pub(super) fn handle_rtcp(&mut self, now: Timestamp, from: SocketAddr, bytes: &[u8]) -> bool {
+    /// Takes in a datagram of the RTCP port, or a multiplexed one.
+    pub(super) fn handle_rtcp(&mut self, now: Timestamp, from: SocketAddr, bytes: &[u8]) -> Told {
         let known = [self.latch.source(), self.reports.negotiated];
         let believed = known.iter().flatten().any(|known| known.ip() == from.ip());
-        match Compound::parse(bytes) {
-            Ok(compound) if believed => {
-                self.reports.handle(now, from, &compound);
-                true
+        let Some(compound) = Compound::parse(bytes).ok().filter(|_| believed) else {
+            return Told::default();
+        };
+        self.reports.heard_from = Some(from);
+        let ssrc = self.out.ssrc();
+        // The first block about our stream counts: there is no honest second one.
+        let mut about_us = None;
+        let mut is_report = false;
+        compound.for_each(|item| match item {
+            Item::Sender { info, .. } => {
+                is_report = true;
+                self.reports.last_sender = Some((info.ntp.middle(), now));
+                self.watch.sender_report(now, info.packets);
             }
-            _ => false,
+            Item::Receiver { .. } => is_report = true,
+            Item::Report { block, .. } if block.ssrc == ssrc => {
+                about_us.get_or_insert(block);
+            }
+            Item::ReferenceTime { from, time } => {
+                self.reports.reference = Some((from, time.middle(), now));
+            }
+            Item::LastReceiverReport { last, .. } if last.ssrc == ssrc => {
+                let time = last.round_trip(NtpTime::from_timestamp(now));
+                if let Some(time) = time {
+                    self.quality.round_trip(time);
+                }
+            }
+            Item::Voip { metrics, .. } if metrics.ssrc == ssrc => self.quality.told(metrics),
+            _ => {}
+        });
+        let back = match about_us {
+            Some(block) => self.reported(now, &block),
+            None if is_report => {
+                self.watch.mute_report(self.out.sent().0);
+                None
+            }
+            None => None,
+        };
+        let (leg, way) = (self.id, Way::Heard);
+        Told {
+            is_believed: true,
+            notice: back.map(|after| Notice::AudioBack { leg, way, after }),
         }
+    }
+
+    /// Takes in what the far end received of our stream.
+    fn reported(&mut self, now: Timestamp, block: &ReportBlock) -> Option<Duration> {
+        if let Some(time) = block.round_trip(NtpTime::from_timestamp(now)) {
+            self.quality.round_trip(time);
+        }
+        let flow = self.flow.as_ref()?;
+        self.quality
+            .reported(flow.codec, block, self.out.clock_hz());
+        let sent = self.out.sent().0;
+        self.watch
+            .receiver_report(now, block.highest_sequence, sent)
+    }
+
+    /// Takes the figures of the interval that ends now; what is to be told of them, every other
+    /// time.
+    pub(super) fn measure(&mut self) -> Option<Notice> {
+        let codec = self.flow.as_ref()?.codec;
+        let received = self.received();
+        self.quality.receive(codec, received);
+        self.reports.measured = self.reports.measured.wrapping_add(1);
+        let is_told = self.reports.measured % 2 == 1;
+        let is_used = received.received > 0 || self.out.sent().0 > 0;
+        (is_told && is_used).then(|| Notice::Quality {
+            leg: self.id,
+            media: self.summary(),
+        })
+    }
+
+    /// A direction that has been without sound for too long, once.
+    pub(super) fn missed_sound(&mut self, now: Timestamp) -> Option<Notice> {
+        let Inbound {
+            reception, heard, ..
+        } = &self.inbound;
+        if reception.pauses() {
+            self.watch.pause();
+        }
+        let counts = (reception.received(), self.out.sent().0);
+        let (way, since, why) = self.watch.look(now, *heard, counts)?;
+        let outage = Outage {
+            way,
+            since,
+            port: self.ports.rtp.port(),
+            remote: self.flow.as_ref().and_then(|flow| flow.remote),
+            why,
+        };
+        let leg = self.id;
+        Some(Notice::AudioLost { leg, outage })
     }
 
     /// Writes the report that is due into `buffer`; returns its length.

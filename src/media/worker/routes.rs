@@ -1,9 +1,11 @@
 //! Carries the graph's plan into the legs.
 
 use super::Worker;
+use super::leg::Room;
 use super::player::Player;
+use super::speech::Outlet;
 use crate::media::Notice;
-use crate::media::graph::{Hears, hears};
+use crate::media::graph::{Hears, Member};
 
 impl Worker {
     /// Plans anew for a leg, and for its room if it is in one.
@@ -22,7 +24,8 @@ impl Worker {
         };
         leg.route.relay_to = None;
         leg.route.is_taped = false;
-        leg.feed_mix(false);
+        leg.feed_mix(None);
+        leg.hear_mix(None);
         leg.feed_tapes();
     }
 
@@ -39,26 +42,19 @@ impl Worker {
             let legs = &self.legs;
             tape.follow(room.members.iter().map(|member| legs[*member].id));
         }
-        room.mixes = false;
-        for (place, member) in room.members.iter().enumerate() {
-            let heard = hears(&self.members, place);
-            room.mixes |= heard == Hears::Mix;
-            self.legs[*member].route.hears = heard;
-        }
-        for (place, member) in room.members.iter().enumerate() {
-            // Only of two members can one relay to the other.
-            let other = match room.members[..] {
-                [a, b] => Some(if place == 0 { b } else { a }),
-                _ => None,
-            };
-            let relay_to = other.filter(|other| self.legs[*other].route.hears == Hears::Relay);
+        room.plan.draw(&self.members, &room.gains, false);
+        let rate = room.plan.rate();
+        for (member, line) in room.members.iter().zip(room.plan.lines()) {
             self.agenda.touch(*member);
             let leg = &mut self.legs[*member];
-            leg.route.relay_to = relay_to;
+            leg.route.hears = line.hears;
+            leg.route.relay_to = line.relay_to.map(|place| room.members[place]);
             leg.route.is_taped = room.tapes.iter().any(|tape| tape.takes(leg.id));
-            leg.feed_mix(room.mixes);
+            leg.feed_mix(line.feeds_mix.then_some(rate));
+            leg.hear_mix((line.hears == Hears::Mix).then_some(rate));
             leg.feed_tapes();
         }
+        room.open_outlets(&self.members);
     }
 
     /// Ends what a leg is played and tells it.
@@ -92,4 +88,28 @@ pub(super) enum Finished {
     No,
     /// By its last frame.
     Yes,
+}
+
+impl Room {
+    /// One outlet for each class and codec that somebody hears the mix in; those there are go on.
+    fn open_outlets(&mut self, members: &[Member]) {
+        let rate = self.plan.rate();
+        let mut outlets = Vec::with_capacity(self.outlets.len());
+        for (member, line) in members.iter().zip(self.plan.lines()) {
+            let (Some((codec, _)), Hears::Mix) = (member.format, line.hears) else {
+                continue;
+            };
+            let serves = |outlet: &Outlet| outlet.serves(line.class, codec);
+            if outlets.iter().any(serves) {
+                continue;
+            }
+            let mut outlet = match self.outlets.iter().position(serves) {
+                Some(place) => self.outlets.swap_remove(place),
+                None => Outlet::new(line.class, rate, codec),
+            };
+            outlet.tune(rate);
+            outlets.push(outlet);
+        }
+        self.outlets = outlets;
+    }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use crate::base::Timestamp;
 use crate::media::graph::{Hears, Own};
 use crate::media::rtp::Header;
-use crate::media::{FRAME_SAMPLES, Notice, SILENCE, dtmf};
+use crate::media::{Notice, dtmf};
 
 use super::leg::Leg;
 use super::packing::Packing;
+use super::speech::MAX_PAYLOAD;
 use super::{Counts, Wire, Worker};
 
 /// How soon it is seen that one who was told as silent spoke and fell silent again.
@@ -53,6 +54,9 @@ impl Worker {
                 _ => {}
             }
             if at >= leg.reports.next {
+                if let Some(notice) = leg.measure() {
+                    self.notices.tell(leg.shard, notice, &self.stats);
+                }
                 let report = leg.report(at, cname, packet);
                 if report.is_some_and(|length| leg.send_rtcp(at, &packet[..length])) {
                     counts.rtcp_out += 1;
@@ -65,60 +69,13 @@ impl Worker {
                 let notice = Notice::Silent { leg: leg.id, since };
                 self.notices.tell(leg.shard, notice, &self.stats);
             }
+            if let Some(notice) = leg.missed_sound(at) {
+                self.notices.tell(leg.shard, notice, &self.stats);
+            }
             self.agenda.rest(key, leg.next_look(at));
         }
         while let Some(key) = self.finished.pop() {
             self.end_play(key);
-        }
-    }
-
-    /// All rooms in which somebody hears the mix.
-    fn mix(&mut self, at: Timestamp) {
-        let Wire { packet, counts, .. } = &mut *self.wire;
-        let mixer = &mut self.mixer;
-        for (_, room) in &mut self.rooms {
-            for tape in &mut room.tapes {
-                tape.tick(at);
-            }
-            if !room.mixes {
-                continue;
-            }
-            mixer.begin();
-            for key in &room.members {
-                let leg = self.legs.get_mut(*key);
-                if let Some(ear) = leg.and_then(|leg| leg.inbound.ear.as_mut()) {
-                    let (talker, voice) = ear.speaker();
-                    ear.place = mixer.speak(talker, voice.and_then(|voice| voice.first_chunk()));
-                }
-            }
-            mixer.mix();
-            for key in &room.members {
-                let Some(leg) = self.legs.get_mut(*key) else {
-                    continue;
-                };
-                let mut alone = None;
-                if let Some(ear) = &mut leg.inbound.ear {
-                    alone = ear.place;
-                    if let Some(place) = ear.place {
-                        mixer.settle(place, &mut ear.talker);
-                    }
-                }
-                if leg.route.hears != Hears::Mix {
-                    continue;
-                }
-                let Some((codec, _)) = leg.sending() else {
-                    continue;
-                };
-                let mut own = SILENCE;
-                if alone.is_some_and(|place| mixer.without(place, &mut own)) {
-                    let mut payload = [0; FRAME_SAMPLES];
-                    codec.encode(&own, &mut payload);
-                    leg.send_frame(at, Some(&payload), packet, counts);
-                } else {
-                    let payload = mixer.common_encoded(codec);
-                    leg.send_frame(at, Some(payload), packet, counts);
-                }
-            }
         }
     }
 }
@@ -151,10 +108,10 @@ impl Leg {
     }
 
     /// Sends a digit's packet when one is due, else the frame.
-    fn send_frame(
+    pub(super) fn send_frame(
         &mut self,
         at: Timestamp,
-        payload: Option<&[u8; FRAME_SAMPLES]>,
+        payload: Option<&[u8]>,
         buffer: &mut [u8],
         counts: &mut Counts,
     ) {
@@ -171,8 +128,13 @@ impl Leg {
         if event_type.is_none() && self.digits.is_active() {
             self.digits = dtmf::Sender::new();
         }
-        let tone = self.tones.as_mut().and_then(|tones| tones.frame(codec));
-        let payload = tone.as_ref().or(payload);
+        let mut tone = [0; MAX_PAYLOAD];
+        let sounding = self
+            .tones
+            .as_mut()
+            .filter(|tones| tones.generator.is_active());
+        let length = sounding.and_then(|tones| tones.frame(&mut tone));
+        let payload = length.map(|length| &tone[..length]).or(payload);
         let mut header = Header {
             marker: place.after_pause,
             payload_type: audio,
@@ -181,7 +143,7 @@ impl Leg {
             ssrc: self.out.ssrc(),
         };
         if let Some(payload_type) = event_type
-            && let Some(event) = self.digits.next(place.timestamp)
+            && let Some(event) = self.digits.next(place.timestamp, codec.clock_hz())
         {
             header.marker = event.marker;
             header.payload_type = payload_type;
@@ -248,7 +210,9 @@ impl Leg {
             (true, false) => self.inbound.heard + SILENT_AFTER,
             (true, true) => at + SILENT_AGAIN,
         };
-        self.reports.next.min(silent)
+        let missed = self.watch.next_look(at, self.inbound.heard);
+        let next = self.reports.next.min(silent);
+        missed.map_or(next, |missed| missed.min(next))
     }
 
     fn is_listening(&self) -> bool {

@@ -164,7 +164,8 @@ impl Command {
     /// The leg and the room a command is about; neither for one about a recording.
     pub(crate) fn about(&self) -> (Option<&LegId>, Option<RoomId>) {
         match self {
-            Command::Capture { leg, .. }
+            Command::Answered { leg }
+            | Command::Capture { leg, .. }
             | Command::CaptureEnd { leg, .. }
             | Command::Checkpoint { leg }
             | Command::CloseLeg { leg }

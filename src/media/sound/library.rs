@@ -1,108 +1,12 @@
-//! Sounds to be played: loaded once, encoded once for each codec, shared by all who hear them.
+//! All sounds of an office: its files, and the tones that need none.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hound::{SampleFormat, WavReader};
-
-use super::{CLOCK_HZ, Codec, FRAME_SAMPLES, Tone};
-
-/// Largest file we load: ten minutes.
-const MAX_SAMPLES: u32 = 600 * CLOCK_HZ;
-
-/// A sound, whole frames long (padded with silence), so that a loop of it stays on the tick.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Sound {
-    /// Name, the file's without `.wav`.
-    pub name: String,
-    /// Linear samples, a whole number of frames.
-    pub samples: Arc<[i16]>,
-    /// The same in mu-law.
-    pub pcmu: Arc<[u8]>,
-    /// The same in A-law.
-    pub pcma: Arc<[u8]>,
-}
-
-impl Sound {
-    /// Encodes `samples`, padded with silence to whole frames.
-    pub fn new(name: impl Into<String>, mut samples: Vec<i16>) -> Self {
-        samples.resize(samples.len().next_multiple_of(FRAME_SAMPLES), 0);
-        let encode = |codec: Codec| {
-            let mut bytes = vec![0; samples.len()];
-            codec.encode(&samples, &mut bytes);
-            Arc::from(bytes)
-        };
-        Self {
-            name: name.into(),
-            pcmu: encode(Codec::Pcmu),
-            pcma: encode(Codec::Pcma),
-            samples: Arc::from(samples),
-        }
-    }
-
-    /// The whole sound in a codec.
-    pub fn encoded(&self, codec: Codec) -> &[u8] {
-        match codec {
-            Codec::Pcma => &self.pcma,
-            Codec::Pcmu => &self.pcmu,
-        }
-    }
-
-    /// Frames it lasts.
-    pub fn frames(&self) -> usize {
-        self.samples.len() / FRAME_SAMPLES
-    }
-}
-
-impl std::fmt::Debug for Sound {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Sound({:?}, {} frames)", self.name, self.frames())
-    }
-}
-
-/// Why a sound cannot be played.
-#[derive(Debug, thiserror::Error)]
-pub enum SoundError {
-    /// The directory cannot be read.
-    #[error("{}: cannot read the sounds directory: {source}", path.display())]
-    Directory {
-        /// Directory.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is not a WAV file we can read.
-    #[error("{}: {source}", path.display())]
-    File {
-        /// File.
-        path: PathBuf,
-        /// Why.
-        source: hound::Error,
-    },
-    /// The file has another format than 8 kHz, mono, 16-bit.
-    #[error(
-        "{}: is {rate} Hz, {channels} channels, {bits} bits; \
-         convert it: sox IN.wav -r 8000 -c 1 -b 16 OUT.wav",
-        path.display()
-    )]
-    Format {
-        /// File.
-        path: PathBuf,
-        /// Its sampling rate.
-        rate: u32,
-        /// Its channels.
-        channels: u16,
-        /// Its bits a sample.
-        bits: u16,
-    },
-    /// Longer than ten minutes.
-    #[error("{}: longer than ten minutes", path.display())]
-    Long {
-        /// File.
-        path: PathBuf,
-    },
-}
+use super::import::{ENDINGS, SoundError, read};
+use super::{CLOCK_HZ, Sound};
+use crate::media::Tone;
 
 /// All sounds of the office. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -119,13 +23,16 @@ impl Library {
     pub fn from_sounds(sounds: impl IntoIterator<Item = Sound>) -> Self {
         let all = built_in().into_iter().chain(sounds);
         Self(Arc::new(
-            all.map(|sound| (sound.name.clone(), Arc::new(sound)))
+            all.map(|sound| (sound.name().to_owned(), Arc::new(sound)))
                 .collect(),
         ))
     }
 
-    /// The built-in sounds and every `*.wav` in `directory` (8 kHz, mono, 16-bit PCM); a file may
-    /// replace a built-in sound. Reports every file that cannot be used.
+    /// The built-in sounds and every WAV, MP3, FLAC and Ogg file in `directory`; a file may replace
+    /// a built-in sound. Reports every file that cannot be used.
+    ///
+    /// Reads and encodes for G.711; with 10 minutes of MP3 at 44.1 kHz, the longest there may be,
+    /// that is seconds of work, with a prompt of 5 s some ms.
     pub fn load(directory: &Path) -> Result<Self, Vec<SoundError>> {
         let broken = |source| {
             vec![SoundError::Directory {
@@ -135,24 +42,46 @@ impl Library {
         };
         let mut paths = Vec::new();
         for entry in std::fs::read_dir(directory).map_err(broken)? {
-            let path = entry.map_err(broken)?.path();
-            if path.extension().is_some_and(|extension| extension == "wav") {
-                paths.push(path);
-            }
+            paths.push(entry.map_err(broken)?.path());
         }
         paths.sort();
-        let (mut sounds, mut errors) = (Vec::new(), Vec::new());
+        let (mut found, mut errors) = (HashMap::<String, PathBuf>::new(), Vec::new());
+        let mut sounds = Vec::new();
         for path in paths {
+            let Some(name) = sound_name(&path) else {
+                continue;
+            };
+            if let Some(first) = found.get(&name) {
+                errors.push(SoundError::Twice {
+                    name,
+                    first: first.clone(),
+                    second: path,
+                });
+                continue;
+            }
             match read(&path) {
                 Ok(sound) => sounds.push(sound),
                 Err(error) => errors.push(error),
             }
+            found.insert(name, path);
         }
         if errors.is_empty() {
             Ok(Self::from_sounds(sounds))
         } else {
             Err(errors)
         }
+    }
+
+    /// The names of the sounds that [`Library::load`] would find, without a look inside; or why
+    /// the directory cannot be read.
+    pub fn list(directory: &Path) -> std::io::Result<Vec<String>> {
+        let mut names: Vec<String> = BUILT_IN.iter().map(|&name| name.to_owned()).collect();
+        for entry in std::fs::read_dir(directory)? {
+            names.extend(sound_name(&entry?.path()));
+        }
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
     }
 
     /// The sound of that name.
@@ -168,31 +97,22 @@ impl Library {
     }
 }
 
-fn read(path: &Path) -> Result<Sound, SoundError> {
-    let fail = |source| SoundError::File {
-        path: path.to_owned(),
-        source,
-    };
-    let mut reader = WavReader::open(path).map_err(fail)?;
-    let spec = reader.spec();
-    let pcm = spec.sample_format == SampleFormat::Int && spec.bits_per_sample == 16;
-    if !pcm || spec.sample_rate != CLOCK_HZ || spec.channels != 1 {
-        return Err(SoundError::Format {
-            path: path.to_owned(),
-            rate: spec.sample_rate,
-            channels: spec.channels,
-            bits: spec.bits_per_sample,
-        });
-    }
-    if reader.duration() > MAX_SAMPLES {
-        return Err(SoundError::Long {
-            path: path.to_owned(),
-        });
-    }
-    let samples: Result<Vec<i16>, _> = reader.samples().collect();
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    Ok(Sound::new(name, samples.map_err(fail)?))
+/// The name of the sound in a file, if it looks like one.
+fn sound_name(path: &Path) -> Option<String> {
+    let ending = path.extension()?.to_str()?;
+    let is_sound = ENDINGS
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(ending));
+    is_sound.then(|| {
+        path.file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into()
+    })
 }
+
+/// What [`built_in`] makes.
+const BUILT_IN: [&str; 3] = ["busy", "ringback", "tone-1004"];
 
 fn built_in() -> [Sound; 3] {
     let seconds = |seconds: f64| vec![0; (seconds * f64::from(CLOCK_HZ)) as usize];
@@ -217,9 +137,10 @@ fn built_in() -> [Sound; 3] {
 
 #[cfg(test)]
 mod tests {
-    use hound::{WavSpec, WavWriter};
+    use hound::{SampleFormat, WavSpec, WavWriter};
 
     use super::*;
+    use crate::media::Codec;
 
     fn write(path: &Path, rate: u32, samples: &[i16]) {
         let spec = WavSpec {
@@ -242,28 +163,41 @@ mod tests {
         let library = Library::load(directory.path()).unwrap();
         let hello = library.sound("hello").unwrap();
         assert_eq!(hello.frames(), 2);
-        assert_eq!(hello.samples[199..201], [1000, 0]);
-        assert_eq!(hello.encoded(Codec::Pcmu)[200], Codec::Pcmu.silence());
+        assert_eq!(hello.samples()[199..201], [1000, 0]);
+        let last = hello.frame(Codec::Pcmu, 1).unwrap();
+        assert_eq!((last.len(), last[40]), (160, Codec::Pcmu.silence()));
         assert_eq!(library.names(), ["busy", "hello", "ringback", "tone-1004"]);
+        assert_eq!(Library::list(directory.path()).unwrap(), library.names());
         assert!(library.sound("bye").is_none());
     }
 
     #[test]
     fn reports_every_file_that_cannot_be_used() {
         let directory = tempfile::tempdir().unwrap();
-        write(&directory.path().join("a.wav"), 44_100, &[0; 10]);
+        write(&directory.path().join("a.wav"), 2000, &[0; 10]);
         std::fs::write(directory.path().join("b.wav"), b"not a wav").unwrap();
+        write(&directory.path().join("c.wav"), 44_100, &[0; 10]);
+        std::fs::write(directory.path().join("c.MP3"), b"another one").unwrap();
+        std::fs::write(directory.path().join("notes.txt"), b"nothing").unwrap();
         let errors = Library::load(directory.path()).unwrap_err();
-        assert_eq!(errors.len(), 2);
-        assert!(errors[0].to_string().contains("sox IN.wav -r 8000"));
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(errors.len(), 4, "{errors:?}");
+        assert!(
+            errors
+                .iter()
+                .any(|error| error.contains("both the sound \"c\""))
+        );
         assert!(Library::load(&directory.path().join("none")).is_err());
+        let names = Library::list(directory.path()).unwrap();
+        assert_eq!(names, ["a", "b", "busy", "c", "ringback", "tone-1004"]);
     }
 
     #[test]
     fn built_in_tones_loop_without_a_step() {
         let library = Library::built_in();
         for name in ["tone-1004", "ringback", "busy"] {
-            let samples = library.sound(name).unwrap().samples.clone();
+            let sound = library.sound(name).unwrap();
+            let samples = sound.samples();
             let seam = i32::from(samples[0]) - i32::from(*samples.last().unwrap());
             let largest = samples
                 .windows(2)
@@ -286,13 +220,14 @@ mod tests {
         {
             let sound = library.sound(&name).expect(&name);
             let loudest = sound
-                .samples
+                .samples()
                 .iter()
                 .map(|sample| sample.unsigned_abs())
                 .max();
             assert!((6000..25_000).contains(&loudest.unwrap()), "{name}");
         }
-        let music = library.sound("music").unwrap().samples.clone();
+        let sound = library.sound("music").unwrap();
+        let music = sound.samples();
         assert_eq!(music.len(), 16 * 8000);
         let seam = i32::from(music[0]) - i32::from(*music.last().unwrap());
         assert!(seam.abs() < 1000, "{seam}");

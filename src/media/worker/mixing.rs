@@ -1,0 +1,137 @@
+//! The rooms' part of a tick: voices are added up, and everybody who hears the mix is sent it.
+
+use super::leg::{Leg, Room};
+use super::speech::MAX_PAYLOAD;
+use super::{Counts, Wire, Worker};
+use crate::base::Timestamp;
+use crate::media::MAX_FRAME;
+use crate::media::graph::{Audience, Hears, Line};
+use crate::media::mixer::{Gain, Heard, Listener, Mixer, Place};
+
+/// Scratch space for one room at one tick, allocated once.
+#[derive(Debug)]
+pub(super) struct Floor {
+    /// The place of each member among the speakers.
+    places: Vec<Option<Place>>,
+    /// Whom one listener hears otherwise than all do.
+    others: Vec<(Place, Gain)>,
+    frame: Box<[i16; MAX_FRAME]>,
+}
+
+impl Floor {
+    /// For rooms of so many members.
+    pub(super) fn new(members: usize) -> Self {
+        Self {
+            places: Vec::with_capacity(members),
+            others: Vec::with_capacity(members),
+            frame: Box::new([0; MAX_FRAME]),
+        }
+    }
+}
+
+impl Worker {
+    /// All rooms in which somebody hears the mix.
+    pub(super) fn mix(&mut self, at: Timestamp) {
+        let Wire { packet, counts, .. } = &mut *self.wire;
+        let Floor {
+            places,
+            others,
+            frame,
+        } = &mut self.floor;
+        let mixer = &mut self.mixer;
+        for (_, room) in &mut self.rooms {
+            for tape in &mut room.tapes {
+                tape.tick(at);
+            }
+            if !room.plan.mixes() {
+                continue;
+            }
+            let frame = &mut frame[..room.plan.rate().frame()];
+            mixer.begin(room.plan.rate(), room.levelling);
+            places.clear();
+            for (key, line) in room.members.iter().zip(room.plan.lines()) {
+                let leg = self.legs.get_mut(*key);
+                places.push(leg.and_then(|leg| leg.enter(line, mixer)));
+            }
+            mixer.mix();
+            let Room {
+                plan,
+                members,
+                outlets,
+                ..
+            } = &mut **room;
+            outlets.iter_mut().for_each(|outlet| outlet.begin());
+            for ((key, line), own) in members.iter().zip(plan.lines()).zip(&*places) {
+                let Some(leg) = self.legs.get_mut(*key) else {
+                    continue;
+                };
+                if let (Some(ear), Some(place)) = (&mut leg.inbound.ear, own) {
+                    mixer.settle(*place, &mut ear.talker);
+                }
+                if line.hears != Hears::Mix {
+                    continue;
+                }
+                let Some((codec, _)) = leg.sending() else {
+                    continue;
+                };
+                others.clear();
+                others.extend(plan.class(line.class).iter().filter_map(|deviation| {
+                    let place = places.get(deviation.speaker).copied().flatten()?;
+                    Some((place, deviation.gain))
+                }));
+                let listener = Listener {
+                    own: *own,
+                    others,
+                    aside: None,
+                };
+                let is_alone = mixer.shares(&listener) == Heard::Own;
+                let own_mix = leg.own_mix.as_mut();
+                if own_mix.is_some_and(|own| own.is_wanted(at, is_alone)) {
+                    mixer.hear(&listener, frame);
+                    leg.send_own_mix(at, frame, packet, counts);
+                } else if let Some(outlet) = outlets
+                    .iter_mut()
+                    .find(|outlet| outlet.serves(line.class, codec))
+                {
+                    let listener = Listener {
+                        own: None,
+                        ..listener
+                    };
+                    let payload = outlet.payload(frame, |frame| {
+                        mixer.hear(&listener, frame);
+                    });
+                    leg.send_frame(at, Some(payload), packet, counts);
+                }
+            }
+        }
+    }
+}
+
+impl Leg {
+    /// Gives this tick's voice to the mixer.
+    fn enter(&mut self, line: &Line, mixer: &mut Mixer) -> Option<Place> {
+        let (talker, voice) = self.inbound.ear.as_mut()?.speaker();
+        match line.audience {
+            _ if !line.feeds_mix => None,
+            Audience::Nobody => None,
+            Audience::One(_) => mixer.whisper(talker, voice),
+            Audience::Room => mixer.speak(talker, voice),
+        }
+    }
+
+    /// Sends what only this one hears.
+    fn send_own_mix(
+        &mut self,
+        at: Timestamp,
+        frame: &[i16],
+        packet: &mut [u8],
+        counts: &mut Counts,
+    ) {
+        let mut payload = [0; MAX_PAYLOAD];
+        let Some(own) = &mut self.own_mix else {
+            return;
+        };
+        let length = own.say(frame, &mut payload);
+        self.send_frame(at, Some(&payload[..length]), packet, counts);
+    }
+}

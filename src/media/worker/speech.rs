@@ -1,0 +1,154 @@
+//! What is said to a leg in its own codec.
+
+use std::time::Duration;
+
+use crate::base::Timestamp;
+use crate::media::codec::OpusTerms;
+use crate::media::resample::Resampler;
+use crate::media::{Codec, Encoder, MAX_FRAME, Rate};
+
+/// Octets of the longest frame of any codec: Opus, RFC 6716 §3.2.1.
+pub(super) const MAX_PAYLOAD: usize = 1275;
+
+/// Frames of one stream on their way from linear samples of a room to payloads.
+#[derive(Debug)]
+pub(super) struct Speech {
+    encoder: Encoder,
+    resampler: Option<Resampler>,
+    samples: Box<[i16; MAX_FRAME]>,
+}
+
+impl Speech {
+    /// For sound of this rate to become packets of this codec.
+    pub(super) fn new(rate: Rate, codec: Codec) -> Self {
+        let encoder = Encoder::at(codec, rate, OpusTerms::default());
+        let own = encoder.rate();
+        Self {
+            encoder,
+            resampler: (own != rate).then(|| Resampler::new(rate, own)),
+            samples: Box::new([0; MAX_FRAME]),
+        }
+    }
+
+    /// Its codec.
+    pub(super) fn codec(&self) -> Codec {
+        self.encoder.codec()
+    }
+
+    /// Whether it takes sound of this rate.
+    pub(super) fn takes(&self, rate: Rate) -> bool {
+        let resampler = self.resampler.as_ref();
+        rate == resampler.map_or(self.encoder.rate(), Resampler::from)
+    }
+
+    /// Takes sound of this rate from now on; the stream of packets goes on.
+    pub(super) fn tune(&mut self, rate: Rate) {
+        if !self.takes(rate) {
+            let own = self.encoder.rate();
+            self.resampler = (own != rate).then(|| Resampler::new(rate, own));
+        }
+    }
+
+    /// Encodes 20 ms; returns the octets.
+    pub(super) fn say(&mut self, frame: &[i16], payload: &mut [u8; MAX_PAYLOAD]) -> usize {
+        let Some(resampler) = &mut self.resampler else {
+            return self.encoder.encode(frame, payload);
+        };
+        let samples = &mut self.samples[..self.encoder.rate().frame()];
+        resampler.process(frame, samples);
+        self.encoder.encode(samples, payload)
+    }
+}
+
+/// A listener's own stream out of a mix, for the time in which it hears what nobody else does.
+#[derive(Debug)]
+pub(super) struct OwnMix {
+    speech: Speech,
+    /// Until when its own stream goes on though others hear the same.
+    until: Timestamp,
+}
+
+/// A codec with a memory is not to change encoders at every syllable.
+const LINGER: Duration = Duration::from_secs(2);
+
+impl OwnMix {
+    /// For a room of this rate.
+    pub(super) fn new(rate: Rate, codec: Codec) -> Box<Self> {
+        Box::new(Self {
+            speech: Speech::new(rate, codec),
+            until: Timestamp::ZERO,
+        })
+    }
+
+    /// Adapts to a room or codec.
+    pub(super) fn tune(&mut self, rate: Rate, codec: Codec) {
+        if self.speech.codec() == codec {
+            self.speech.tune(rate);
+        } else {
+            self.speech = Speech::new(rate, codec);
+        }
+    }
+
+    /// Whether this tick's frame is to be made here, given whether it is like no other's.
+    pub(super) fn is_wanted(&mut self, at: Timestamp, is_alone: bool) -> bool {
+        if is_alone && self.speech.codec().has_memory() {
+            self.until = at + LINGER;
+        }
+        is_alone || at < self.until
+    }
+
+    /// Encodes 20 ms; returns the octets.
+    pub(super) fn say(&mut self, frame: &[i16], payload: &mut [u8; MAX_PAYLOAD]) -> usize {
+        self.speech.say(frame, payload)
+    }
+}
+
+/// One encoding for all who hear the same mix in the same codec.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    class: usize,
+    speech: Speech,
+    payload: [u8; MAX_PAYLOAD],
+    /// Octets of this tick's payload, once it is made.
+    length: Option<usize>,
+}
+
+impl Outlet {
+    /// For the listeners of a class in a room of this rate.
+    pub(super) fn new(class: usize, rate: Rate, codec: Codec) -> Self {
+        Self {
+            class,
+            speech: Speech::new(rate, codec),
+            payload: [0; MAX_PAYLOAD],
+            length: None,
+        }
+    }
+
+    /// Whether it serves listeners of this class and codec.
+    pub(super) fn serves(&self, class: usize, codec: Codec) -> bool {
+        (self.class, self.speech.codec()) == (class, codec)
+    }
+
+    /// Adapts to the room's rate.
+    pub(super) fn tune(&mut self, rate: Rate) {
+        self.speech.tune(rate);
+    }
+
+    /// Begins a tick.
+    pub(super) fn begin(&mut self) {
+        self.length = None;
+    }
+
+    /// This tick's payload, made by `hear` and encoded when the first asks for it.
+    pub(super) fn payload(&mut self, frame: &mut [i16], hear: impl FnOnce(&mut [i16])) -> &[u8] {
+        let length = match self.length {
+            Some(length) => length,
+            None => {
+                hear(frame);
+                let length = self.speech.say(frame, &mut self.payload);
+                *self.length.insert(length)
+            }
+        };
+        &self.payload[..length]
+    }
+}
