@@ -123,7 +123,7 @@ mod tests {
             ("application/dtmf-relay", "Signal=9999999999\r\n"),
             ("application/dtmf-relay", "Signal=\r\n"),
             ("application/dtmf-relay", "Signal=x\r\n"),
-            ("application/dtmf", "12"),
+            ("application/dtmf", "16"),
             ("application/media_control+xml", "Signal=5\r\n"),
             ("", "Signal=5\r\n"),
         ] {
