@@ -153,7 +153,7 @@ fn our_detector_hears_the_tones_of_another() {
 fn a_menu_is_chosen_by_info() {
     let _turn = quiet::shared();
     let office = Office::open();
-    let steps = [Step::Pause(3_500), Step::Inform("2"), Step::Pause(1_500)];
+    let steps = [Step::Pause(3_500), Step::Inform("2"), Step::Pause(5_000)];
     is_chosen(&office, office.carrier("caller").steps(&steps));
 }
 
@@ -167,7 +167,7 @@ fn a_menu_is_chosen_by_a_tone_of_another() {
     office.start();
     let key = office.folder().join("key.pcap");
     Stream::new(9).speak(&sound_of('2', 0.1)).write(&key);
-    let steps = [Step::Pause(3_500), Step::Play(&key), Step::Pause(1_500)];
+    let steps = [Step::Pause(3_500), Step::Play(&key), Step::Pause(5_000)];
     is_chosen(&office, office.carrier("caller").steps(&steps));
 }
 
