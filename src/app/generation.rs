@@ -26,6 +26,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
             shows: phone.shows.clone(),
             redirects: phone.redirects,
             dtmf: phone.dtmf,
+            srtp: phone.srtp,
         };
         (phone.number.clone(), known)
     });

@@ -16,7 +16,7 @@ use crate::call::core::Core;
 use crate::events::{Direction, Fact, Role, Stretch};
 use crate::flow::{Context, Run};
 use crate::media::LegPorts;
-use crate::sdp::{self, Description};
+use crate::sdp::{self, Description, LocalCrypto, LocalMedia};
 use crate::sip::guard::Attack;
 use crate::sip::ua::{Manners, SessionId, Terms};
 use crate::sip::{Flow, HeaderName, Message, Uri};
@@ -132,6 +132,10 @@ impl Exchange {
                 },
                 0,
             );
+            let probe = LocalMedia {
+                crypto: LocalCrypto::new(generation.srtp_with(&caller), &mut self.entropy),
+                ..probe
+            };
             sdp::answer(&probe, offer).map_err(|_| 488_u16)?;
         }
         let stage = match tested {
@@ -313,6 +317,7 @@ impl Exchange {
         let id_of_leg = (self.ids.leg(), session);
         let mut leg = Leg::arriving(id_of_leg, flow, Role::Caller, from.clone());
         leg.trunk.clone_from(&trunk);
+        leg.srtp = self.generation().srtp_with(&arrival.caller);
         leg.remote_offer = arrival.offer;
         let numbers = (from.clone(), to.clone());
         let mut core = Core::new((id.clone(), key), generation, direction, numbers);

@@ -187,6 +187,7 @@ impl Exchange {
             },
             flow: leg.negotiated.as_ref().map(negotiate::leg_flow),
             latched: None,
+            srtp: None,
             ssrc: self.entropy.u32(),
             sequence: self.entropy.u32() as u16,
             timestamp: self.entropy.u32(),

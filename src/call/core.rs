@@ -17,7 +17,7 @@ use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stre
 use crate::media::dtmf::Method;
 use crate::media::{Command, PlayId, Tape};
 use crate::recording::stem;
-use crate::sdp::{self, Description, LocalMedia};
+use crate::sdp::{self, Description, LocalCrypto, LocalMedia};
 use crate::sip::ua::Body;
 use crate::trunk::Way;
 use crate::trunk::profile::MediaTerms;
@@ -272,7 +272,11 @@ impl Core {
         let offered = offer.and_then(|offer| offer.audio().next()?.address);
         let remote = offered.unwrap_or(leg.flow.remote.ip());
         let terms = (terms.as_ref(), method);
-        leg.local = Some(open_local(hands, id, other, terms, remote)?);
+        let local = open_local(hands, id, other, terms, remote)?;
+        leg.local = Some(LocalMedia {
+            crypto: LocalCrypto::new(leg.srtp, hands.entropy),
+            ..local
+        });
         Ok(())
     }
 

@@ -284,8 +284,9 @@ impl Exchange {
             | Notice::PlayDone { leg, .. }
             | Notice::Quality { leg, .. }
             | Notice::Silent { leg, .. } => self.index.legs.get(leg).copied(),
-            Notice::Overloaded { worker, late } => {
-                tracing::warn!(worker, late, "media worker");
+            Notice::Overloaded { worker, shed } => {
+                let left_out = shed.as_str();
+                tracing::warn!(worker, left_out, "a media worker is late, or no longer is");
                 None
             }
             Notice::RecordingClosed(closed) => {

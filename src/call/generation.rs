@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::arrival::Caller;
 use crate::base::Network;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::Document;
 use crate::media::Library;
 use crate::media::dtmf::Method;
+use crate::sdp::SrtpPolicy;
 use crate::sip::Flow;
 use crate::sip::auth::{Ha1, Offers};
 use crate::sip::ua::Terms;
@@ -60,6 +62,15 @@ pub struct Generation {
 }
 
 impl Generation {
+    /// Whether media with whoever calls is to be secure.
+    pub(super) fn srtp_with(&self, caller: &Caller) -> SrtpPolicy {
+        let policy = match caller {
+            Caller::Phone(number) => self.phones.get(number).map(|phone| phone.srtp),
+            Caller::Trunk(name) => self.trunks.get(name).map(|trunk| trunk.profile.media.srtp),
+        };
+        policy.unwrap_or_default()
+    }
+
     /// Whether a phone may be where a message of it came from.
     pub(super) fn may_be_at(&self, phone: &str, flow: &Flow) -> bool {
         let networks = self.phones.get(phone).map(|phone| &phone.networks);
@@ -91,6 +102,8 @@ pub struct Phone {
     pub redirects: Redirects,
     /// How it presses keys, and is told of them.
     pub dtmf: Method,
+    /// Whether its media is secure.
+    pub srtp: SrtpPolicy,
 }
 
 /// How transfers are carried out.

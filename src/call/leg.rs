@@ -10,7 +10,7 @@ use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::events::{MediaSummary, Role};
 use crate::media::LegState;
 use crate::registrar::Binding;
-use crate::sdp::{Description, LocalMedia, Negotiated};
+use crate::sdp::{Description, LocalMedia, Negotiated, SrtpPolicy};
 use crate::sip::ua::SessionId;
 use crate::sip::{Flow, NameAddr};
 
@@ -32,6 +32,9 @@ pub(crate) struct Leg {
     #[serde(skip)]
     pub(crate) binding: Option<Box<Binding>>,
     pub(crate) progress: Progress,
+    /// Whether its media is to be secure, as long as `local` does not say.
+    #[serde(default)]
+    pub(crate) srtp: SrtpPolicy,
     /// What we say of our side in SDP; `None` until a port was opened.
     pub(crate) local: Option<LocalMedia>,
     /// What both sides agreed on.
@@ -109,6 +112,7 @@ impl Leg {
             flow,
             binding: None,
             progress: Progress::Arriving,
+            srtp: SrtpPolicy::No,
             local: None,
             negotiated: None,
             remote_offer: None,

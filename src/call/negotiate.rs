@@ -1,7 +1,10 @@
 //! Where SIP and media meet: what SDP agreed on becomes what a media leg does.
 
+use crate::media::srtp::{Keys, MasterKey, Suite};
 use crate::media::{Codec, LegFlow, LegPorts};
-use crate::sdp::{AudioCodec, Direction, LocalMedia, Negotiated};
+use crate::sdp::{
+    AudioCodec, CryptoSuite, Direction, LocalCrypto, LocalMedia, Negotiated, SecureMedia,
+};
 use crate::trunk::profile::MediaTerms;
 
 /// Our side of a leg: both codecs, µ-law first, and telephone events.
@@ -13,6 +16,7 @@ pub fn local_media(ports: LegPorts, session_id: u64) -> LocalMedia {
         ptime_ms: 20,
         telephone_event: Some(TELEPHONE_EVENT),
         direction: Direction::SendRecv,
+        crypto: LocalCrypto::default(),
         session_id,
         session_version: 1,
     }
@@ -46,7 +50,22 @@ pub fn leg_flow(agreed: &Negotiated) -> LegFlow {
         tones: false,
         sending: agreed.direction.sends(),
         receiving: agreed.direction.receives(),
+        srtp: agreed.secure.as_ref().and_then(keys),
     }
+}
+
+/// The same keys, as media knows them.
+fn keys(secure: &SecureMedia) -> Option<Keys> {
+    let suite = match secure.suite {
+        CryptoSuite::AeadAes128Gcm => Suite::AeadAes128Gcm,
+        CryptoSuite::AeadAes256Gcm => Suite::AeadAes256Gcm,
+        CryptoSuite::AesCm128HmacSha1_32 => Suite::AesCm128HmacSha1_32,
+        CryptoSuite::AesCm128HmacSha1_80 => Suite::AesCm128HmacSha1_80,
+    };
+    Some(Keys {
+        send: MasterKey::new(suite, secure.ours.octets())?,
+        receive: MasterKey::new(suite, secure.theirs.octets())?,
+    })
 }
 
 /// The codec's name as records show it.

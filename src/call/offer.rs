@@ -8,7 +8,7 @@ use super::hands::Hands;
 use super::leg::Leg;
 use super::machine::Call;
 use super::negotiate;
-use crate::base::{Cause, LegId, Party};
+use crate::base::{Cause, Entropy, LegId, Party};
 use crate::events::Fact;
 use crate::media::Command;
 use crate::sdp::{self, Description, Direction, Negotiated};
@@ -57,11 +57,11 @@ impl Call {
         local.session_version += 1;
         if request.body().is_empty() {
             state.offer_pending = true;
-            let body = sdp_body(&sdp::offer(local));
+            let body = sdp_body(&sdp::reoffer(local, state.negotiated.as_ref()));
             hands.ua.answer_reoffer(hands.now, session, Some(body));
             return;
         }
-        let (answer, agreed) = match answer(state, request.body()) {
+        let (answer, agreed) = match answer(state, request.body(), hands.entropy) {
             Ok(done) => done,
             Err(status) => {
                 if let Some(local) = state.local.as_mut() {
@@ -99,14 +99,26 @@ fn codec_of(leg: &Leg) -> Option<&'static str> {
     leg.negotiated.as_ref().map(negotiate::codec_name)
 }
 
-/// Our answer to an offer made within the dialog, or the status to refuse it with.
-fn answer(leg: &Leg, body: &[u8]) -> Result<(Description, Negotiated), u16> {
-    let local = leg.local.as_ref().ok_or(488_u16)?;
+/// Our answer to an offer made within the dialog, or the status to refuse it with. A key that the
+/// far end may not follow is renewed.
+fn answer(
+    leg: &mut Leg,
+    body: &[u8],
+    entropy: &mut Entropy,
+) -> Result<(Description, Negotiated), u16> {
+    let local = leg.local.as_mut().ok_or(488_u16)?;
     let offer = Description::parse(body).map_err(|_| 400_u16)?;
     if let (Some(answer), Some(before)) = (sdp::answer_removed(local, &offer), &leg.negotiated) {
         return Ok((answer, removed(before)));
     }
-    sdp::answer(local, &offer).map_err(|refusal| refusal.status())
+    let answered = sdp::answer(local, &offer).map_err(|refusal| refusal.status())?;
+    match &leg.negotiated {
+        Some(before) if answered.1.wants_new_key(before) => {
+            local.crypto.renew(entropy);
+            sdp::answer(local, &offer).map_err(|refusal| refusal.status())
+        }
+        _ => Ok(answered),
+    }
 }
 
 /// Their stream is gone until they offer one again (RFC 3264 §8.2): for the call that is a hold.

@@ -10,7 +10,7 @@ use super::refer::referred_by;
 use crate::base::LegId;
 use crate::events::Role;
 use crate::registrar::Binding;
-use crate::sdp;
+use crate::sdp::{self, LocalCrypto, LocalMedia, SrtpPolicy};
 use crate::sip::location::Urgency;
 use crate::sip::ua::{Invite, NextHop, Targets, Terms};
 use crate::sip::{Flow, HeaderName, Host, NameAddr, Uri};
@@ -29,9 +29,7 @@ impl Core {
         agent: Option<&str>,
     ) -> Result<Vec<LegId>, u16> {
         let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
-        if !generation.phones.contains_key(phone) {
-            return Err(404);
-        }
+        let srtp = generation.phones.get(phone).ok_or(404_u16)?.srtp;
         let generation = generation.clone();
         let bindings = hands.registrar().targets(phone);
         let mut legs = Vec::with_capacity(bindings.len());
@@ -55,6 +53,7 @@ impl Core {
                 to: None,
                 routes: binding.path.clone(),
                 media: None,
+                srtp,
                 uri: binding.contact.clone(),
                 here,
                 next_hop,
@@ -122,6 +121,7 @@ impl Core {
             to: Some(address.to),
             routes: address.routes,
             media: Some(trunk.profile.media.clone()),
+            srtp: trunk.profile.media.srtp,
             uri: address.request,
             here,
             next_hop: NextHop::Located(Targets {
@@ -177,6 +177,7 @@ impl Core {
             headers,
             routes: Vec::new(),
             media: None,
+            srtp: SrtpPolicy::No,
             manners: None,
             names_referrer: false,
             uri: uri.clone().without_headers(),
@@ -199,7 +200,10 @@ impl Core {
         let (media, there) = (target.media.as_ref(), target.here.ip());
         let keys = self.key_method(hands, target.trunk.as_deref(), &target.party);
         let terms = (media, keys);
-        let local = open_local(hands, id, self.leg_with_media(), terms, there)?;
+        let local = LocalMedia {
+            crypto: LocalCrypto::new(target.srtp, hands.entropy),
+            ..open_local(hands, id, self.leg_with_media(), terms, there)?
+        };
         let body = sdp_body(&sdp::offer(&local));
         let shown_as = target.from.uri.user_decoded().into_owned();
         let to = NameAddr::new(target.to.unwrap_or_else(|| target.uri.clone()));
@@ -259,6 +263,8 @@ struct Placed {
     to: Option<Uri>,
     /// Codecs and ports, when a trunk wants its own.
     media: Option<MediaTerms>,
+    /// Whether its media is to be secure.
+    srtp: SrtpPolicy,
     /// Proxies on the way (RFC 3327).
     routes: Vec<NameAddr>,
     next_hop: NextHop,

@@ -159,10 +159,11 @@ impl Office {
                 replaces,
                 shows,
                 redirects,
+                srtp,
                 dtmf,
             } = phone;
             let content = format!(
-                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?} {dtmf:?}"
+                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?} {srtp:?} {dtmf:?}"
             );
             add("phone", number, content);
         }

@@ -15,6 +15,8 @@ use super::source::Place;
 use super::transfer;
 use crate::call::Replace;
 use crate::media::dtmf::Method;
+use crate::sdp::SrtpPolicy;
+use crate::sip::Protocol;
 use crate::sip::auth::Ha1;
 use crate::trunk::{CallerRights, Network, Pattern, Redirects, Site};
 
@@ -39,6 +41,8 @@ pub struct Phone {
     pub redirects: Redirects,
     /// How it presses keys, and is told of them. Default what it negotiates.
     pub dtmf: Method,
+    /// Whether its media is secure.
+    pub srtp: SrtpPolicy,
 }
 
 impl Phone {
@@ -59,6 +63,8 @@ pub(super) struct Phones {
     pub(super) names: Names,
     /// Those whose password everybody knows.
     published: Vec<At<String>>,
+    /// Where media is said to be secure.
+    secure: Vec<At<SrtpPolicy>>,
 }
 
 /// The demo office's published password of a phone.
@@ -78,10 +84,12 @@ pub(super) fn read(
         phones: Vec::new(),
         names: Names::new("phone", files.is_complete(Kind::Phones)),
         published: Vec::new(),
+        secure: Vec::new(),
     };
     for file in files.of(Kind::Phones) {
         let top = Section::new(notes, &file.table, "phones.toml");
         // What stands above the phones of a file is for all of them.
+        let srtp_of_file = srtp(&top);
         let of_file = caller_rights(&top, &CallerRights::default(), site, notes);
         for phone in top.sections("phone", "a phone") {
             let number = phone.required("number", "1001");
@@ -92,6 +100,7 @@ pub(super) fn read(
             let shows = caller_rights(&phone, &of_file, site, notes);
             let redirects = phone.one_of("redirects", &Redirects::WORDS);
             let dtmf = phone.one_of("dtmf", &Method::WORDS);
+            let srtp = srtp(&phone).or_else(|| srtp_of_file.clone());
             phone.close();
             let Some(number) = number else {
                 continue;
@@ -105,6 +114,8 @@ pub(super) fn read(
                 );
             }
             phones.names.declare(notes, &number);
+            let is_secure = |srtp: &At<_>| srtp.value != SrtpPolicy::No;
+            phones.secure.extend(srtp.clone().filter(is_secure));
             let Some(password) = password else {
                 continue;
             };
@@ -124,6 +135,7 @@ pub(super) fn read(
                 shows,
                 redirects: redirects.map_or(Redirects::Follow, |at| at.value),
                 dtmf: dtmf.map_or(Method::Auto, |at| at.value),
+                srtp: srtp.as_ref().map(|at| at.value).unwrap_or_default(),
             });
         }
         top.close();
@@ -134,6 +146,7 @@ pub(super) fn read(
 impl Phones {
     /// A password that stands in a public repository must not be of use from outside.
     pub(super) fn check_listeners(&self, listeners: &Listeners, notes: &Notes) {
+        self.check_secure(listeners, notes);
         let Some(first) = self.published.first() else {
             return;
         };
@@ -150,6 +163,18 @@ impl Phones {
             let help = "give every phone a password of its own, or listen on 127.0.0.1";
             let problem = Problem::error(&listener.place, message, help);
             notes.push(problem.with(&first.place, "the first published password is at"));
+        }
+    }
+
+    /// Keys are in the descriptions, which only TLS keeps from those who listen (RFC 4568 §9.3).
+    fn check_secure(&self, listeners: &Listeners, notes: &Notes) {
+        let is_tls = |listener: &At<(Protocol, _)>| listener.value.0 == Protocol::Tls;
+        if let Some(first) = self.secure.first()
+            && !listeners.sip.iter().any(is_tls)
+        {
+            let message = "`srtp` without TLS: whoever can read the calls' messages has their keys";
+            let help = "listen on \"tls:ADDRESS:5061\" in node.toml, and let these phones use it";
+            notes.warning(&first.place, message, help);
         }
     }
 
@@ -188,6 +213,10 @@ fn caller_rights(
         withholds: flag("withhold", base.withholds),
         sees_withheld: flag("sees_withheld", base.sees_withheld),
     }
+}
+
+fn srtp(section: &Section<'_>) -> Option<At<SrtpPolicy>> {
+    section.one_of("srtp", &SrtpPolicy::WORDS)
 }
 
 fn is_phone_number(text: &str) -> bool {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::capture::Capture;
-use super::{CLOCK_HZ, Codec, Sound};
+use super::{CLOCK_HZ, Codec, Sound, srtp};
 use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
 
 /// One wish of the signalling side; `Engine::send` finds the worker.
@@ -224,6 +224,9 @@ pub struct LegFlow {
     pub sending: bool,
     /// Whether we may receive: when not, packets are counted and not used.
     pub receiving: bool,
+    /// What packets are protected with, both ways; plain when `None`.
+    #[serde(default)]
+    pub srtp: Option<srtp::Keys>,
 }
 
 /// A leg's own addresses, as they belong into SDP.
@@ -251,7 +254,10 @@ pub struct LegState {
     pub flow: Option<LegFlow>,
     /// Source the leg was latched to.
     pub latched: Option<SocketAddr>,
-    /// Own SSRC.
+    /// How far the far end's packets had counted, when they are secure.
+    #[serde(default)]
+    pub srtp: Option<srtp::SessionState>,
+    /// Own SSRC; of a secure leg not to be used again.
     pub ssrc: u32,
     /// Sequence number of the last packet sent.
     pub sequence: u16,

@@ -239,7 +239,8 @@ impl Engine {
         Ok(ports)
     }
 
-    /// Opens a leg again as a checkpoint left it: same ports, same SSRC, numbers going on.
+    /// Opens a leg again as a checkpoint left it: same ports, same SSRC, numbers going on; a
+    /// secure leg takes another SSRC.
     ///
     /// # Errors
     ///
@@ -263,6 +264,16 @@ impl Engine {
             }
         };
         let clock = (state.at, state.timestamp);
+        let is_secure = state.flow.as_ref().is_some_and(|flow| flow.srtp.is_some());
+        // Nobody knows how far the dead process had counted: under an SSRC that nothing was sent
+        // with no number repeats.
+        let ssrc = match is_secure {
+            true => match control.entropy.u32() {
+                same if same == state.ssrc => same.wrapping_add(1),
+                other => other,
+            },
+            false => state.ssrc,
+        };
         let seed = Seed {
             id: state.leg,
             shard: state.shard,
@@ -274,7 +285,7 @@ impl Engine {
                 ip: place.0,
                 since: now,
             },
-            out: Outbound::resume(state.ssrc, state.sequence, clock, state.clock_hz(), now),
+            out: Outbound::resume(ssrc, state.sequence, clock, state.clock_hz(), now),
         };
         let mut leg = Leg::new(seed, now);
         leg.resume(state, now);

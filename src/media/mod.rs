@@ -57,6 +57,7 @@ pub use io::{VirtualEndpoint, VirtualNet};
 pub use notice::Notice;
 pub use notices::NoticeReceiver;
 pub use stats::Stats;
+pub use worker::Shed;
 
 #[cfg(test)]
 mod allocations;

@@ -1,6 +1,6 @@
 //! What media tells signalling.
 
-use super::{LegState, PlayId, recorder::Closed};
+use super::{LegState, PlayId, Shed, recorder::Closed};
 use crate::base::{LegId, Timestamp};
 use crate::events::{MediaSummary, Way};
 use crate::media::quality::Outage;
@@ -56,12 +56,12 @@ pub enum Notice {
         /// What it counted.
         summary: MediaSummary,
     },
-    /// A worker is late or no longer is; told to every shard.
+    /// A worker leaves out more or less than before, because it is late; told to every shard.
     Overloaded {
         /// Number of the worker.
         worker: usize,
-        /// Whether it is late now.
-        late: bool,
+        /// What it leaves out now.
+        shed: Shed,
     },
     /// A play came to its end (`finished`) or was replaced. Never dropped.
     PlayDone {

@@ -30,6 +30,15 @@ stats! {
     refused,
     /// Packets that could not be handed to the network.
     send_failed,
+    /// SRTP packets refused, for their tag is of no key of ours; counted in `refused` as well.
+    srtp_forged,
+    /// Packets refused that are no SRTP at all; counted in `refused` as well.
+    srtp_malformed,
+    /// SRTP packets refused that were there before, or may have been; counted in `refused` as well.
+    srtp_replayed,
+    /// Packets not sent, for their number was used under the same key: a relayed talker repeated
+    /// itself, or came too late.
+    srtp_unsent,
     /// RTCP packets received.
     rtcp_in,
     /// RTCP packets sent.
@@ -41,6 +50,8 @@ stats! {
     skipped_ticks,
     /// Ticks, on all workers.
     ticks,
+    /// Workers that have too much to do and leave something out (gauge).
+    late_workers,
     /// Notices dropped because a shard does not read them.
     notices_dropped,
     /// Legs whose sockets the system did not let us watch.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::codec::static_encoding;
 use super::grammar::{Explained, Explanation};
-use super::{AudioCodec, Direction};
+use super::{AudioCodec, Crypto, Direction};
 
 /// An audio stream as one side describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct AudioMedia {
     pub address: Option<IpAddr>,
     /// RTP port; 0 means the stream is switched off.
     pub port: u16,
-    /// Transport, `RTP/AVP` or `RTP/AVPF`.
+    /// Transport: `RTP/AVP`, `RTP/AVPF`, `RTP/SAVP` or `RTP/SAVPF`.
     pub protocol: String,
     /// Where RTCP is to go when it says so (RFC 3605); the next port otherwise.
     pub rtcp: Option<SocketAddr>,
@@ -27,6 +27,8 @@ pub struct AudioMedia {
     pub ptime_ms: Option<u32>,
     /// Longest packet wanted, milliseconds.
     pub max_ptime_ms: Option<u32>,
+    /// Keys of the describing side that we could use, most wanted first.
+    pub crypto: Vec<Crypto>,
 }
 
 impl AudioMedia {
@@ -54,6 +56,11 @@ impl AudioMedia {
             true => "127".to_owned(),
             false => numbers.join(" "),
         }
+    }
+
+    /// Whether its packets are protected.
+    pub fn is_secure(&self) -> bool {
+        self.protocol.starts_with("RTP/SAVP")
     }
 
     /// Whether the address says hold, in the manner of RFC 2543 (RFC 3264 §8.4).

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use super::crypto::Crypto;
 use super::grammar::{Session, Stream};
 use super::{AudioMedia, Error, Format};
 
@@ -33,7 +34,7 @@ pub struct Origin {
 /// One media line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Media {
-    /// Audio over plain RTP.
+    /// Audio over RTP, secure or not.
     Audio(AudioMedia),
     /// Anything else; answered with port 0.
     Other(OtherMedia),
@@ -148,6 +149,11 @@ fn read(session: &Session<'_>, stream: &Stream<'_>) -> Media {
             .collect(),
         ptime_ms: stream.ptime.and_then(|text| text.trim().parse().ok()),
         max_ptime_ms: stream.max_ptime.and_then(|text| text.trim().parse().ok()),
+        crypto: stream
+            .crypto
+            .iter()
+            .filter_map(|line| Crypto::read(line))
+            .collect(),
     })
 }
 
@@ -190,6 +196,9 @@ impl Lines {
         }
         for format in &audio.formats {
             self.format(format);
+        }
+        for crypto in &audio.crypto {
+            self.line(format_args!("a=crypto:{}", crypto.write()));
         }
         if let Some(ptime) = audio.ptime_ms {
             self.line(format_args!("a=ptime:{ptime}"));
@@ -235,8 +244,9 @@ impl Lines {
 
 const LINE_ENDS: [char; 3] = ['\r', '\n', '\0'];
 
-/// Transports we speak; the second differs in RTCP timing only (RFC 4585).
-const PROTOCOLS: [&str; 2] = ["RTP/AVP", "RTP/AVPF"];
+/// Transports we speak: plain and secure (RFC 3711 §12, RFC 5124); those with an F differ in RTCP
+/// timing only (RFC 4585).
+const PROTOCOLS: [&str; 4] = ["RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF"];
 
 /// A browser with a camera and data has three or four; each costs a line in the answer.
 pub(super) const MAX_MEDIA: usize = 16;
@@ -284,7 +294,8 @@ mod tests {
         );
         assert_eq!(audio.formats[3].channels, 2);
         assert_eq!(audio.telephone_event(), Some(101));
-        assert_eq!(offer.audio().count(), 1);
+        let secure: Vec<_> = offer.audio().map(AudioMedia::is_secure).collect();
+        assert_eq!(secure, [false, true]);
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub(super) struct Stream<'a> {
     pub(super) rtcp_mux: bool,
     pub(super) ptime: Option<&'a str>,
     pub(super) max_ptime: Option<&'a str>,
+    /// The first few.
+    pub(super) crypto: Vec<&'a str>,
 }
 
 /// `a=rtpmap` and `a=fmtp` by payload type; the first of each counts.
@@ -71,6 +73,9 @@ pub(super) enum Explanation {
 
 /// Explanations kept of one stream: two for each payload type there is.
 const MAX_EXPLAINED: usize = 256;
+
+/// `a=crypto` lines kept of one stream; there are a dozen suites in all.
+const MAX_CRYPTO: usize = 16;
 
 impl<'a> Explained<'a> {
     /// What was said of a payload type.
@@ -207,6 +212,7 @@ impl<'a> Stream<'a> {
             rtcp_mux: false,
             ptime: None,
             max_ptime: None,
+            crypto: Vec::new(),
         })
     }
 
@@ -228,6 +234,8 @@ impl<'a> Stream<'a> {
             self.rtcp.get_or_insert(value.unwrap_or_default());
         } else if name.eq_ignore_ascii_case("rtcp-mux") {
             self.rtcp_mux = true;
+        } else if name.eq_ignore_ascii_case("crypto") && self.crypto.len() < MAX_CRYPTO {
+            self.crypto.extend(value);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Session descriptions (RFC 8866) and offer/answer (RFC 3264), for one audio stream.
 //!
 //! [`Description`] reads and writes; [`offer`], [`answer`] and [`accept_answer`] agree on codec,
-//! addresses and direction. Other media are refused in place, as RFC 3264 §6 wants. Not here yet:
-//! SRTP, ICE, bundles.
+//! addresses, direction and keys (RFC 4568). Other media are refused in place, as RFC 3264 §6 wants. Not
+//! here yet: DTLS-SRTP, ICE, bundles.
 
 mod audio;
 mod codec;
+mod crypto;
 mod description;
 mod direction;
 mod grammar;
@@ -15,9 +16,12 @@ use thiserror::Error;
 
 pub use audio::{AudioMedia, Format};
 pub use codec::AudioCodec;
+pub use crypto::{Crypto, CryptoKey, CryptoSuite, LocalCrypto, SecureMedia, SrtpPolicy};
 pub use description::{Description, Media, Origin, OtherMedia};
 pub use direction::Direction;
-pub use negotiate::{LocalMedia, Negotiated, accept_answer, answer, answer_removed, offer};
+pub use negotiate::{
+    LocalMedia, Negotiated, accept_answer, answer, answer_removed, offer, reoffer,
+};
 
 /// Why a description is of no use. Always the peer's fault or wish.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -25,12 +29,16 @@ pub enum Error {
     /// Not a session description.
     #[error("not a session description: {0}")]
     Malformed(String),
-    /// No audio stream that is switched on and over plain RTP.
-    #[error("no audio over RTP/AVP")]
+    /// No audio stream that is switched on and over RTP.
+    #[error("no audio over RTP")]
     NoAudio,
     /// Audio, but no codec that both sides know.
     #[error("no codec in common")]
     NoCommonCodec,
+    /// Audio in the clear where it must be secure, secure where it may not be, or by no suite of
+    /// ours.
+    #[error("no agreement on secure media")]
+    NoCommonSecurity,
     /// Longer, or with more lines, than anyone sane writes.
     #[error(
         "more than {} octets or {} lines",
@@ -48,7 +56,7 @@ impl Error {
     pub const fn status(&self) -> u16 {
         match self {
             Error::Malformed(_) | Error::TooLarge | Error::TooManyMedia => 400,
-            Error::NoAudio | Error::NoCommonCodec => 488,
+            Error::NoAudio | Error::NoCommonCodec | Error::NoCommonSecurity => 488,
         }
     }
 }

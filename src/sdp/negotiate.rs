@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::OtherMedia;
+use super::crypto::{Crypto, LocalCrypto, SecureMedia, SrtpPolicy};
 use super::{AudioCodec, AudioMedia, Description, Direction, Error, Format, Media, Origin};
 
 /// Our side of a stream.
@@ -22,6 +23,9 @@ pub struct LocalMedia {
     pub telephone_event: Option<u8>,
     /// What we are willing to do.
     pub direction: Direction,
+    /// Whether it is secured, and by which keys.
+    #[serde(default)]
+    pub crypto: LocalCrypto,
     /// Session id of our descriptions, the same for the life of the dialog.
     pub session_id: u64,
     /// Version, one more for each description that differs from the last.
@@ -53,13 +57,55 @@ pub struct Negotiated {
     pub direction: Direction,
     /// Whether the other side put us on hold.
     pub held_by_remote: bool,
+    /// What packets are protected with; plain when `None`.
+    #[serde(default)]
+    pub secure: Option<SecureMedia>,
 }
 
-/// Our offer: one audio stream.
+impl Negotiated {
+    /// Whether our key must be another than in what was agreed before: the far end may be a new
+    /// one that does not know how far our packets have counted (RFC 4568 §7.1.4), or the key was
+    /// used already.
+    pub fn wants_new_key(&self, before: &Negotiated) -> bool {
+        match (&self.secure, &before.secure) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(now), Some(before_it)) => {
+                let is_moved = now.theirs != before_it.theirs && self.remote != before.remote;
+                now.suite != before_it.suite || is_moved
+            }
+        }
+    }
+}
+
+/// Our offer: one audio stream, secure when it must be.
 pub fn offer(local: &LocalMedia) -> Description {
+    let crypto = match local.crypto.policy {
+        SrtpPolicy::Required => local.crypto.offered(None),
+        SrtpPolicy::No | SrtpPolicy::Optional => Vec::new(),
+    };
+    offer_with(local, crypto)
+}
+
+/// Our offer in a dialog that has agreed on something before: what is secure stays so, under the
+/// key that is in use.
+pub fn reoffer(local: &LocalMedia, before: Option<&Negotiated>) -> Description {
+    match before.and_then(|before| before.secure.as_ref()) {
+        Some(secure) => offer_with(local, local.crypto.offered(Some(secure.suite))),
+        None => offer(local),
+    }
+}
+
+fn offer_with(local: &LocalMedia, crypto: Vec<Crypto>) -> Description {
     let mut formats: Vec<Format> = local.codecs.iter().copied().map(Format::of).collect();
     formats.extend(local.telephone_event.map(Format::telephone_event));
-    let audio = describe(local, "RTP/AVP", formats, local.direction);
+    let protocol = if crypto.is_empty() {
+        "RTP/AVP"
+    } else {
+        "RTP/SAVP"
+    };
+    let mut audio = describe(local, protocol, formats, local.direction);
+    audio.crypto = crypto;
     Description {
         origin: origin(local),
         time: (0, 0),
@@ -67,8 +113,8 @@ pub fn offer(local: &LocalMedia) -> Description {
     }
 }
 
-/// Our answer to an offer: the first audio stream with a codec of ours, everything else refused
-/// in place.
+/// Our answer to an offer: the first audio stream with a codec of ours that is as secure as it must
+/// be, everything else refused in place.
 ///
 /// Among codecs of ours the offerer's order decides (RFC 3264 §6.1), and its payload types are
 /// used both ways.
@@ -81,24 +127,38 @@ pub fn answer(local: &LocalMedia, offer: &Description) -> Result<(Description, N
         if audio.port == 0 {
             return None;
         }
+        let Ok(secure) = secure(local, audio) else {
+            error = Error::NoCommonSecurity;
+            return None;
+        };
         let choice = choose(local, audio);
         if choice.is_none() {
             error = Error::NoCommonCodec;
         }
-        choice.map(|(codec, format)| (line, audio, codec, format))
+        choice.map(|(codec, format)| (line, audio, (codec, format), secure))
     });
-    let (chosen, theirs, codec, format) = chosen.ok_or(error)?;
+    let (chosen, theirs, (codec, format), secure) = chosen.ok_or(error)?;
+    let (line, secure) = secure.unzip();
     let telephone_event = local.telephone_event.and(theirs.telephone_event());
     let negotiated = Negotiated {
         telephone_event,
         receive_telephone_event: telephone_event,
         rtcp_mux: theirs.rtcp_mux,
+        secure,
         ..agree(local, theirs, codec, format)
     };
     let mut formats = vec![format.clone()];
     formats.extend(telephone_event.map(Format::telephone_event));
     let mut ours = describe(local, &theirs.protocol, formats, negotiated.direction);
     ours.rtcp_mux = negotiated.rtcp_mux;
+    // RFC 4568 §7.1.2: the tag of the line taken, with our key.
+    ours.crypto = (negotiated.secure.as_ref().zip(line))
+        .map(|(secure, line)| Crypto {
+            key: secure.ours.clone(),
+            ..line.clone()
+        })
+        .into_iter()
+        .collect();
     let mut ours = Some(ours);
     let media = offer.media.iter().enumerate().map(|(line, media)| {
         let taken = ours.take_if(|_| line == chosen);
@@ -134,12 +194,14 @@ pub fn accept_answer(local: &LocalMedia, answer: &Description) -> Result<Negotia
     if theirs.port == 0 {
         return Err(Error::NoAudio);
     }
+    let secure = secure(local, theirs)?;
     let (codec, format) = choose(local, theirs).ok_or(Error::NoCommonCodec)?;
     let send = theirs.telephone_event();
     Ok(Negotiated {
         receive_payload_type: codec.payload_type(),
         telephone_event: local.telephone_event.and(send),
         receive_telephone_event: local.telephone_event.filter(|_| send.is_some()),
+        secure: secure.map(|(_, secure)| secure),
         ..agree(local, theirs, codec, format)
     })
 }
@@ -150,6 +212,21 @@ fn choose<'a>(local: &LocalMedia, theirs: &'a AudioMedia) -> Option<(AudioCodec,
         let codec = local.codecs.iter().find(|codec| format.is(**codec))?;
         Some((*codec, format))
     })
+}
+
+/// What a stream is secured with and the line of theirs that says so; `None` when it is plain.
+fn secure<'a>(
+    local: &LocalMedia,
+    theirs: &'a AudioMedia,
+) -> Result<Option<(&'a Crypto, SecureMedia)>, Error> {
+    match (theirs.is_secure(), local.crypto.policy) {
+        (false, SrtpPolicy::Required) => Err(Error::NoCommonSecurity),
+        (false, SrtpPolicy::No | SrtpPolicy::Optional) => Ok(None),
+        (true, _) => {
+            let chosen = local.crypto.choose(&theirs.crypto);
+            chosen.map(Some).ok_or(Error::NoCommonSecurity)
+        }
+    }
 }
 
 /// What follows from their description alone, whoever offered.
@@ -177,6 +254,7 @@ fn agree(
         ptime_ms: packet_length(theirs),
         direction,
         held_by_remote: is_held,
+        secure: None,
     }
 }
 
@@ -208,6 +286,7 @@ fn describe(
         formats,
         ptime_ms: Some(local.ptime_ms),
         max_ptime_ms: None,
+        crypto: Vec::new(),
     }
 }
 
@@ -254,6 +333,7 @@ mod tests {
             ptime_ms: 20,
             telephone_event: Some(101),
             direction: Direction::SendRecv,
+            crypto: LocalCrypto::default(),
             session_id: 7,
             session_version: 1,
         }
@@ -404,12 +484,111 @@ mod tests {
         assert_eq!(at_caller.remote_rtcp, local().rtcp);
     }
 
+    fn secured(policy: SrtpPolicy, seed: u64) -> LocalMedia {
+        LocalMedia {
+            crypto: LocalCrypto::new(policy, &mut crate::base::Entropy::from_seed(seed)),
+            ..local()
+        }
+    }
+
+    fn again(description: &Description) -> Description {
+        Description::parse(&description.to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn both_ends_agree_on_keys() {
+        let required = secured(SrtpPolicy::Required, 1);
+        let offered = again(&offer(&required));
+        let lines = &offered.audio().next().unwrap().crypto;
+        assert_eq!(lines.len(), 4);
+        assert_eq!(offered.audio().next().unwrap().protocol, "RTP/SAVP");
+        for policy in [SrtpPolicy::Optional, SrtpPolicy::Required] {
+            let callee = secured(policy, 2);
+            let (answered, at_callee) = answer(&callee, &offered).unwrap();
+            let answered = again(&answered);
+            assert_eq!(answered.audio().next().unwrap().crypto[0].tag, 1);
+            let at_caller = accept_answer(&required, &answered).unwrap();
+            let (a, b) = (at_caller.secure.unwrap(), at_callee.secure.unwrap());
+            assert_eq!((&a.ours, &a.theirs), (&b.theirs, &b.ours));
+            assert_eq!(a.suite, lines[0].suite);
+            assert_ne!(a.ours, a.theirs);
+        }
+        let refused = answer(&local(), &offered).unwrap_err();
+        assert_eq!(
+            (refused.clone(), refused.status()),
+            (Error::NoCommonSecurity, 488)
+        );
+    }
+
+    #[test]
+    fn who_requires_security_takes_nothing_plain_and_offers_nothing_plain() {
+        let plain = parse("m=audio 4000 RTP/AVP 0\r\n");
+        let (required, optional) = (
+            secured(SrtpPolicy::Required, 1),
+            secured(SrtpPolicy::Optional, 1),
+        );
+        assert_eq!(answer(&required, &plain), Err(Error::NoCommonSecurity));
+        assert_eq!(
+            accept_answer(&required, &plain),
+            Err(Error::NoCommonSecurity)
+        );
+        assert_eq!(answer(&optional, &plain).unwrap().1.secure, None);
+        let offered = offer(&optional);
+        assert_eq!(offered.audio().next().unwrap().protocol, "RTP/AVP");
+        assert_eq!(offered.audio().next().unwrap().crypto, []);
+        // Two lines of one stream, as phones offer that would do either.
+        let either = parse(
+            "m=audio 4000 RTP/AVP 0\r\nm=audio 4002 RTP/SAVPF 0\r\na=crypto:8 F8_128_HMAC_SHA1_80 \
+            inline:x\r\na=crypto:9 AES_CM_128_HMAC_SHA1_32 \
+            inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20\r\n",
+        );
+        let (answered, agreed) = answer(&required, &either).unwrap();
+        assert_eq!(agreed.remote.unwrap().port(), 4002);
+        let text = String::from_utf8(answered.to_bytes()).unwrap();
+        assert!(text.contains("m=audio 0 RTP/AVP 0\r\nm=audio 40000 RTP/SAVPF 0\r\n"));
+        assert!(
+            text.contains("a=crypto:9 AES_CM_128_HMAC_SHA1_32 inline:"),
+            "{text}"
+        );
+        assert!(!text.contains("WVNfX19z"), "their key is not ours: {text}");
+        assert_eq!(answer(&optional, &either).unwrap().1.secure, None);
+    }
+
+    #[test]
+    fn what_is_secure_stays_so_in_our_next_offer_and_keys_change_with_the_far_end() {
+        let optional = secured(SrtpPolicy::Optional, 1);
+        let mut theirs = secured(SrtpPolicy::Required, 2);
+        let (_, agreed) = answer(&optional, &again(&offer(&theirs))).unwrap();
+        let next = reoffer(&optional, Some(&agreed));
+        let lines = &next.audio().next().unwrap().crypto;
+        let in_use = agreed.secure.as_ref().unwrap();
+        assert_eq!(
+            (lines.len(), lines[0].suite, &lines[0].key),
+            (1, in_use.suite, &in_use.ours)
+        );
+        assert_eq!(reoffer(&optional, None).audio().next().unwrap().crypto, []);
+        let agree = |theirs: &LocalMedia| answer(&optional, &again(&offer(theirs))).unwrap().1;
+        assert!(!agree(&theirs).wants_new_key(&agreed));
+        theirs.crypto.renew(&mut crate::base::Entropy::from_seed(3));
+        assert!(!agree(&theirs).wants_new_key(&agreed), "a rekeying far end");
+        theirs.address.set_port(2222);
+        assert!(agree(&theirs).wants_new_key(&agreed), "another far end");
+        let plain = agree(&local());
+        assert!(!plain.wants_new_key(&agreed));
+        assert!(agreed.wants_new_key(&plain));
+        let json = serde_json::to_string(&agreed).unwrap();
+        assert_eq!(serde_json::from_str::<Negotiated>(&json).unwrap(), agreed);
+        assert!(!format!("{agreed:?}").contains(&format!("{:?}", in_use.ours.octets())));
+    }
+
     #[test]
     fn no_mutation_of_an_offer_panics_and_answers_stay_well_formed() {
         let seed = "v=0\r\no=- 1 1 IN IP4 a\r\ns=-\r\nc=IN IP4 192.0.2.1/127\r\nt=0 0\r\n\
             a=sendonly\r\nm=audio 65535 RTP/AVP 0 8 101 97\r\na=rtpmap:101 telephone-event/8000\r\n\
             a=rtpmap:97 opus/48000/2\r\na=rtcp:4001 IN IP6 ::1\r\na=ptime:20\r\na=rtcp-mux\r\n\
-            m=video 5 RTP/AVP 31\r\nm=audio 7/2 RTP/AVP 8\r\na=inactive\r\n";
+            m=video 5 RTP/AVP 31\r\nm=audio 7/2 RTP/AVP 8\r\na=inactive\r\n\
+            m=audio 9 RTP/SAVP 8\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 \
+            inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20\r\n";
         let mut entropy = crate::base::Entropy::from_seed(3264);
         let mut agreed = 0;
         for _ in 0..5000 {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::IdentityPolicy;
 use crate::media::dtmf::Method;
-use crate::sdp::AudioCodec;
+use crate::sdp::{AudioCodec, SrtpPolicy};
 use crate::sip::ua::{Manners, Terms};
 
 /// The behaviours of one trunk.
@@ -119,6 +119,8 @@ pub struct MediaTerms {
     pub telephone_event: Option<u8>,
     /// How keys are pressed, and told.
     pub dtmf: Method,
+    /// Whether media is secure (SDES).
+    pub srtp: SrtpPolicy,
 }
 
 /// OPTIONS at intervals (RFC 3261 §11).

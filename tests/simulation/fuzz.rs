@@ -162,6 +162,7 @@ fn session_descriptions() {
         telephone_event: Some(101),
         ptime_ms: 20,
         direction: Direction::SendRecv,
+        crypto: tsunagu::sdp::LocalCrypto::default(),
         session_id: 1,
         session_version: 1,
     };

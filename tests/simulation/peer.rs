@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tsunagu::base::{Entropy, ShardId, Timestamp};
 use tsunagu::media::VirtualNet;
-use tsunagu::sdp::{self, AudioCodec, Description, Direction, LocalMedia, Negotiated};
+use tsunagu::sdp::{self, AudioCodec, Description, Direction, LocalCrypto, LocalMedia, Negotiated};
 use tsunagu::sip::auth::Credentials;
 use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, ReferId, SessionId, Settings, Terms};
 use tsunagu::sip::{
@@ -573,6 +573,7 @@ impl Peer {
             telephone_event: self.has_events.then_some(101),
             ptime_ms: 20,
             direction: Direction::SendRecv,
+            crypto: LocalCrypto::default(),
             session_id: u64::from(number) + 1,
             session_version: 1,
         };

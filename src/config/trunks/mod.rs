@@ -15,9 +15,11 @@ use super::files::{Files, Kind};
 use super::names::Names;
 use super::node::Listeners;
 use super::section::{At, Notes, Section};
+use super::source::Place;
 use super::transfer;
-use crate::sip::Host;
-use crate::trunk::{Network, Redirects, Site, Trunk, normalise};
+use crate::sdp::SrtpPolicy;
+use crate::sip::{Host, Protocol};
+use crate::trunk::{Network, Profile, Redirects, Site, Target, Trunk, normalise};
 
 /// Trunks as read.
 #[derive(Debug)]
@@ -75,6 +77,7 @@ pub(super) fn read(
             });
             let identity = identity::read(&trunk, profile.identity.clone(), around.site, notes);
             let transfer = transfer::read_trunk(&trunk);
+            check_secure(&profile, &targets, trunk.place(), notes);
             trunk.close();
             if let Some(name) = &name {
                 trunks.names.declare(notes, name);
@@ -100,6 +103,16 @@ pub(super) fn read(
         top.close();
     }
     trunks
+}
+
+/// Keys are in the descriptions, which only TLS keeps from those who listen (RFC 4568 §9.3).
+fn check_secure(profile: &Profile, targets: &[Target], place: &Place, notes: &Notes) {
+    let is_tls = |target: &Target| target.is_secure || target.protocol == Some(Protocol::Tls);
+    if profile.media.srtp != SrtpPolicy::No && !targets.iter().all(is_tls) {
+        let message = "`srtp` without TLS: whoever can read the calls' messages has their keys";
+        let help = "reach the carrier by a target such as \"tls:sip.carrier.example\"";
+        notes.warning(place, message, help);
+    }
 }
 
 const CALLER_ID_HELP: &str = "write the number as the carrier wants it, such as \"+81312345678\"";

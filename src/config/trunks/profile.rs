@@ -10,7 +10,7 @@ use crate::config::section::{At, Notes, Section};
 use crate::config::terms;
 use crate::config::words::remedy;
 use crate::media::dtmf::Method;
-use crate::sdp::AudioCodec;
+use crate::sdp::{AudioCodec, SrtpPolicy};
 use crate::sip::HeaderName;
 use crate::sip::ua::Manners;
 use crate::trunk::Profile;
@@ -216,6 +216,7 @@ fn read_media(
         }
     }
     set(&mut media.dtmf, trunk.one_of("dtmf", &Method::WORDS));
+    set(&mut media.srtp, trunk.one_of("srtp", &SrtpPolicy::WORDS));
     if let Some(payload) = count(trunk, "telephone_event", 0..=127) {
         media.telephone_event = u8::try_from(payload).ok().filter(|payload| *payload >= 96);
         if payload != 0 && payload < 96 {

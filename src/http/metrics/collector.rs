@@ -375,10 +375,25 @@ fn media(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
             ([("fate", "refused")], media.packets_refused),
         ],
     )?;
+    page.counters(
+        "tsunagu_srtp_refusals",
+        "Secure packets that were not believed, or could not be sent",
+        [
+            ([("reason", "forged")], media.srtp_forged),
+            ([("reason", "malformed")], media.srtp_malformed),
+            ([("reason", "replayed")], media.srtp_replayed),
+            ([("reason", "unsent")], media.srtp_unsent),
+        ],
+    )?;
     page.counter(
         "tsunagu_media_late_ticks",
         "Media ticks that began late",
         media.late_ticks,
+    )?;
+    page.gauge(
+        "tsunagu_media_late_workers",
+        "Media workers that are late and leave something out",
+        media.late_workers,
     )?;
     page.gauge("tsunagu_media_legs", "Media legs open", media.legs)?;
     page.gauge("tsunagu_media_rooms", "Conferences open", media.rooms)?;

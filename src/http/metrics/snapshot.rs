@@ -147,8 +147,18 @@ pub struct MediaSnapshot {
     pub packets_lost: u64,
     /// Packets refused: wrong source, wrong payload type, not RTP.
     pub packets_refused: u64,
+    /// Of those, SRTP packets whose tag is of no key of ours.
+    pub srtp_forged: u64,
+    /// Of those, packets that are no SRTP.
+    pub srtp_malformed: u64,
+    /// Of those, SRTP packets that were there before.
+    pub srtp_replayed: u64,
+    /// Packets not sent, for their number was used under the same key.
+    pub srtp_unsent: u64,
     /// Ticks that began late.
     pub late_ticks: u64,
+    /// Workers that have too much to do and leave something out.
+    pub late_workers: u64,
     /// Legs open.
     pub legs: u64,
     /// Rooms open.

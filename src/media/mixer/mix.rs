@@ -61,6 +61,12 @@ impl Mixer {
         }
     }
 
+    /// Lets only so many of the loudest talkers of a room be heard, up to
+    /// [`LOUDEST`](super::LOUDEST), from the next tick on.
+    pub fn limit_talkers(&mut self, loudest: usize) {
+        self.stage.limit(loudest);
+    }
+
     /// Begins a tick of a room of this rate.
     pub fn begin(&mut self, rate: Rate, levelling: Levelling) {
         (self.rate, self.levelling, self.voices) = (rate, levelling, 0);

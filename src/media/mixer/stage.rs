@@ -31,6 +31,8 @@ pub(super) struct Stage {
     /// Of the last place given, and of the last one of the tick before: places count up for ever.
     serial: u64,
     stale: u64,
+    /// Talkers in the mix at most.
+    loudest: usize,
 }
 
 #[derive(Debug)]
@@ -68,7 +70,13 @@ impl Stage {
             asides: 0,
             serial: 0,
             stale: 0,
+            loudest: LOUDEST,
         }
+    }
+
+    /// Lets only so many of the loudest be heard, up to [`LOUDEST`].
+    pub(super) fn limit(&mut self, loudest: usize) {
+        self.loudest = loudest.clamp(1, LOUDEST);
     }
 
     /// Takes everybody off.
@@ -79,7 +87,7 @@ impl Stage {
     /// A place for somebody all may hear, unless others are louder.
     pub(super) fn enter(&mut self, said: Said) -> Option<(Place, &mut Slot)> {
         let heard = self.heard();
-        if heard.count() < LOUDEST {
+        if heard.count() < self.loudest {
             return self.seat(said, Part::Heard);
         }
         let weakest = self.heard().min_by_key(|(_, weight)| *weight);

@@ -33,7 +33,6 @@ pub(crate) enum Refusal {
     /// A payload type that was not negotiated.
     PayloadType(u8),
     /// It could not be decrypted or was tampered with.
-    #[allow(dead_code, reason = "told by SRTP legs")]
     Srtp,
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::*;
+use crate::media::Shed;
 use crate::media::io::VirtualIo;
 use crate::media::notices::{NoticeReceiver, NoticeRing, NoticeSender};
 use crate::media::ring::Bell;
@@ -99,7 +100,7 @@ fn late_ticks_are_counted_caught_up_and_told_but_never_drift() {
         receiver.try_recv(),
         Some(Notice::Overloaded {
             worker: 0,
-            late: true
+            shed: Shed::Figures
         })
     ));
     let from = worker.next_tick().as_millis();
@@ -109,6 +110,9 @@ fn late_ticks_are_counted_caught_up_and_told_but_never_drift() {
     assert!(inbox.is_ready());
     assert!(matches!(
         receiver.try_recv(),
-        Some(Notice::Overloaded { late: false, .. })
+        Some(Notice::Overloaded {
+            shed: Shed::Nothing,
+            ..
+        })
     ));
 }

@@ -7,6 +7,7 @@ mod load;
 mod quality;
 mod real;
 mod recording;
+mod secure;
 mod sources;
 mod storm;
 
@@ -154,6 +155,7 @@ impl Phone {
             tones: false,
             sending: true,
             receiving: true,
+            srtp: None,
         }
     }
 

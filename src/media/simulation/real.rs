@@ -30,6 +30,7 @@ pub(super) fn flow(remote: SocketAddr) -> LegFlow {
         tones: false,
         sending: true,
         receiving: true,
+        srtp: None,
     }
 }
 

@@ -61,6 +61,7 @@ fn gust(engine: &Engine, chance: &mut Entropy, now: Timestamp, step: u64) -> Opt
                 tones: false,
                 sending: true,
                 receiving: true,
+                srtp: None,
             },
         },
         15 => Command::Record {

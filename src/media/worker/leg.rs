@@ -17,6 +17,7 @@ use crate::media::ports::Lease;
 use crate::media::quality::{Quality, Received, Watch};
 use crate::media::rtp::Reception;
 use crate::media::spares::Spare;
+use crate::media::srtp::Session;
 use crate::media::{Codec, Decoder, MAX_DECODED, Rate, dtmf};
 
 use super::ear::Ear;
@@ -40,6 +41,8 @@ pub(crate) struct Leg {
     pub(super) rtp: Socket,
     pub(super) rtcp: Socket,
     pub(super) flow: Option<LegFlow>,
+    /// Protects its packets, when they are to be.
+    pub(super) srtp: Option<Box<Session>>,
     pub(super) latch: Latch,
     pub(super) inbound: Inbound,
     pub(super) out: Outbound,
@@ -158,6 +161,7 @@ impl Leg {
             rtp,
             rtcp,
             flow: None,
+            srtp: None,
             latch: Latch::new(traces),
             inbound: Inbound {
                 reception: Reception::new(),
@@ -207,6 +211,7 @@ impl Leg {
     pub(crate) fn resume(&mut self, state: &LegState, now: Timestamp) {
         if let Some(flow) = &state.flow {
             self.set_flow(flow.clone(), now);
+            self.resume_secure(flow.srtp.as_ref(), state.srtp.as_ref());
         }
         if let Some(source) = state.latched {
             self.latch.resume(source, now);
@@ -241,6 +246,7 @@ impl Leg {
         let tones = self.tones.take().filter(|tones| tones.codec() == codec);
         let wanted = || tones.unwrap_or_else(|| Tones::new(codec));
         self.tones = flow.tones.then(wanted);
+        self.secure(flow.srtp.as_ref());
         self.latch.negotiate(flow.remote);
         self.reports.negotiate(flow.remote, flow.remote_rtcp);
         let before = self.flow.as_ref().map(|before| before.remote);
@@ -333,8 +339,9 @@ impl Leg {
 
     /// Whether the tick's digits take the place of everything else.
     pub(super) fn is_dialling(&self) -> bool {
-        let sounds = |tones: &Box<Tones>| tones.generator.is_active();
-        self.digits.is_active() || self.tones.as_ref().is_some_and(sounds)
+        let tones = self.tones.as_deref();
+        let sounds = |tones: &Tones| tones.generator.is_active();
+        self.digits.is_active() || tones.is_some_and(sounds)
     }
 
     /// What it counts, up to now.
@@ -371,6 +378,7 @@ impl Leg {
             ports: self.ports,
             flow: self.flow.clone(),
             latched: self.latch.source(),
+            srtp: self.srtp.as_ref().map(|session| session.state()),
             ssrc: self.out.ssrc(),
             sequence: self.out.sequence(),
             timestamp: self.out.sample_at(now),

@@ -39,6 +39,7 @@ impl Worker {
             frame,
         } = &mut self.floor;
         let mixer = &mut self.mixer;
+        mixer.limit_talkers(self.load.shed().talkers());
         for (_, room) in &mut self.rooms {
             for tape in &mut room.tapes {
                 tape.tick(at);

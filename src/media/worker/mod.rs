@@ -15,6 +15,8 @@ mod packing;
 mod player;
 mod reports;
 mod routes;
+mod secure;
+mod shedding;
 mod speech;
 mod tape;
 mod task;
@@ -40,6 +42,7 @@ use crate::base::{LegId, OwnMap, RoomId, Timestamp};
 pub(crate) use inbox::{Inbox, Order, Ticket};
 pub(crate) use leg::{Leg, Seed};
 pub(crate) use outbound::Outbound;
+pub use shedding::Shed;
 pub(crate) use tape::{LegTape, RoomTape};
 pub(crate) use task::spawn;
 
@@ -47,6 +50,7 @@ use agenda::Agenda;
 use inbox::Content;
 use leg::Room;
 use mixing::Floor;
+use shedding::Load;
 
 /// One worker.
 pub(crate) struct Worker {
@@ -70,8 +74,7 @@ pub(crate) struct Worker {
     floor: Floor,
     wire: Box<Wire>,
     next_tick: Timestamp,
-    /// Of the last ticks, one bit each, the newest lowest: whether it was badly late.
-    late: u64,
+    load: Load,
     /// Scratch space, allocated once.
     ready: Vec<Token>,
     finished: Vec<usize>,
@@ -100,8 +103,6 @@ const SOCKETS_A_TURN: usize = 64;
 const LATE: Duration = Duration::from_millis(5);
 /// A tick this late is heard by everybody: a frame was missing somewhere.
 const BADLY_LATE: Duration = FRAME_DURATION;
-/// This many badly late ticks of the last 64 mean that the worker has too much to do.
-const TOO_MANY_LATE: u32 = 8;
 /// Ticks made up for after a stall; what is older is skipped.
 const CATCH_UP: i64 = 5;
 
@@ -112,6 +113,10 @@ pub(crate) struct Counts {
     packets_out: u64,
     refused: u64,
     send_failed: u64,
+    srtp_forged: u64,
+    srtp_malformed: u64,
+    srtp_replayed: u64,
+    srtp_unsent: u64,
     rtcp_in: u64,
     rtcp_out: u64,
     ticks: u64,
@@ -133,6 +138,10 @@ impl Counts {
         Stats::add(&stats.packets_out, self.packets_out);
         Stats::add(&stats.refused, self.refused);
         Stats::add(&stats.send_failed, self.send_failed);
+        Stats::add(&stats.srtp_forged, self.srtp_forged);
+        Stats::add(&stats.srtp_malformed, self.srtp_malformed);
+        Stats::add(&stats.srtp_replayed, self.srtp_replayed);
+        Stats::add(&stats.srtp_unsent, self.srtp_unsent);
         Stats::add(&stats.rtcp_in, self.rtcp_in);
         Stats::add(&stats.rtcp_out, self.rtcp_out);
         Stats::add(&stats.ticks, self.ticks);
@@ -183,7 +192,7 @@ impl Worker {
                 cname: parts.cname,
             }),
             next_tick: grid(now),
-            late: 0,
+            load: Load::default(),
             ready: Vec::with_capacity(SOCKETS_A_TURN),
             finished: Vec::with_capacity(max_legs),
             members: Vec::with_capacity(64),
@@ -279,21 +288,22 @@ impl Worker {
         self.inboxes[self.number].has_mail()
     }
 
-    fn judge_load(&mut self, badly: bool) {
-        self.late = self.late << 1 | u64::from(badly);
-        let inbox = &self.inboxes[self.number];
-        let was = inbox.is_late.load(Ordering::Relaxed);
-        let count = self.late.count_ones();
-        // Leaves the state at half of what entered it, so that it does not flap.
-        let is = count >= TOO_MANY_LATE || was && count >= TOO_MANY_LATE / 2;
-        if is != was {
-            inbox.is_late.store(is, Ordering::Relaxed);
-            let notice = Notice::Overloaded {
-                worker: self.number,
-                late: is,
-            };
-            self.notices.tell_all(&notice, &self.stats);
+    fn judge_load(&mut self, is_badly_late: bool) {
+        let Some(shed) = self.load.judge(is_badly_late) else {
+            return;
+        };
+        let is_late = shed != Shed::Nothing;
+        let was_late = self.inboxes[self.number]
+            .is_late
+            .swap(is_late, Ordering::Relaxed);
+        match (was_late, is_late) {
+            (false, true) => Stats::add(&self.stats.late_workers, 1),
+            (true, false) => Stats::take(&self.stats.late_workers, 1),
+            _ => {}
         }
+        let worker = self.number;
+        let notice = Notice::Overloaded { worker, shed };
+        self.notices.tell_all(&notice, &self.stats);
     }
 }
 

@@ -183,7 +183,7 @@ impl Worker {
     }
 
     pub(super) fn close_leg(&mut self, id: LegId, now: Timestamp) {
-        let Some(leg) = self.detach(id) else {
+        let Some(mut leg) = self.detach(id) else {
             return;
         };
         let Wire {
@@ -193,7 +193,7 @@ impl Worker {
             ..
         } = &mut *self.wire;
         let goodbye = leg.goodbye(cname, packet);
-        if goodbye.is_some_and(|length| leg.send_rtcp(now, &packet[..length])) {
+        if goodbye.is_some_and(|length| leg.send_rtcp(now, packet, length)) {
             counts.rtcp_out += 1;
         }
         self.bury(leg, now);

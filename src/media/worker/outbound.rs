@@ -108,6 +108,17 @@ impl Outbound {
         stream
     }
 
+    /// Goes on under another SSRC, as a stream whose packets' numbers have another meaning must:
+    /// they are protected with a new key. The sequence begins in the lower half, so that a
+    /// receiver that misses the first packets does not miss that it rolled over (RFC 3711 §3.3.1).
+    pub(crate) fn begin_anew(&mut self) {
+        if self.packets > 0 {
+            self.ssrc = self.ssrc.wrapping_add(1);
+        }
+        self.sequence &= 0x7fff;
+        self.way = Way::Unset;
+    }
+
     /// Changes to a codec of another RTP clock; the timestamps go on from where they are.
     pub(crate) fn set_clock(&mut self, clock_hz: u32, now: Timestamp) {
         if clock_hz == self.clock_hz {

@@ -11,6 +11,7 @@ use crate::media::rtp::{self, Header, Packet, is_rtcp};
 use crate::media::{MAX_PACKET_SAMPLES, Notice};
 
 use super::leg::{Leg, Room};
+use super::secure::{Door, header_of};
 use super::{Counts, Wire, Worker};
 
 /// What a datagram turned out to be.
@@ -45,8 +46,12 @@ impl Worker {
         let Ok((length, source)) = leg.rtp.receive(&mut wire.datagram) else {
             return;
         };
-        let datagram = &wire.datagram[..length];
         counts.packets_in += 1;
+        let datagram = &mut wire.datagram[..length];
+        let Some(length) = leg.unprotect(Door::Rtp, datagram, counts) else {
+            return leg.show_received(now, source, leg.ports.rtp, header_of(datagram));
+        };
+        let datagram = &wire.datagram[..length];
         leg.show_received(now, source, leg.ports.rtp, datagram);
         let taped = leg.route.room.filter(|_| leg.route.is_taped);
         let room = taped.and_then(|room| self.rooms.get_mut(room));
@@ -137,8 +142,13 @@ impl Worker {
         let Ok((length, source)) = leg.rtcp.receive(datagram) else {
             return;
         };
-        leg.show_received(now, source, leg.ports.rtcp, &datagram[..length]);
-        let told = leg.handle_rtcp(now, source, &datagram[..length]);
+        let datagram = &mut datagram[..length];
+        let Some(length) = leg.unprotect(Door::Rtcp, datagram, counts) else {
+            return leg.show_received(now, source, leg.ports.rtcp, header_of(datagram));
+        };
+        let datagram = &datagram[..length];
+        leg.show_received(now, source, leg.ports.rtcp, datagram);
+        let told = leg.handle_rtcp(now, source, datagram);
         counts.rtcp(told.is_believed);
         if let Some(notice) = told.notice {
             self.notices.tell(leg.shard, notice, &self.stats);
@@ -305,6 +315,9 @@ impl Leg {
             return;
         };
         self.show_sent(now, self.ports.rtp, Some(to), &buffer[..length]);
+        let Some(length) = self.protect(buffer, length, counts) else {
+            return;
+        };
         match self.rtp.send(&buffer[..length], to) {
             Ok(()) => counts.packets_out += 1,
             Err(_) => {

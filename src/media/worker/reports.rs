@@ -202,14 +202,18 @@ impl Leg {
         write_goodbye(buffer, self.out.ssrc(), cname)
     }
 
-    /// Sends RTCP where it belongs; says whether it went.
-    pub(super) fn send_rtcp(&self, now: Timestamp, bytes: &[u8]) -> bool {
-        let Some(flow) = &self.flow else {
+    /// Sends the RTCP in the first `length` octets of the buffer where it belongs; says whether it went.
+    pub(super) fn send_rtcp(&mut self, now: Timestamp, buffer: &mut [u8], length: usize) -> bool {
+        let Some(is_muxed) = self.flow.as_ref().map(|flow| flow.rtcp_mux) else {
             return false;
         };
-        if flow.rtcp_mux {
+        if is_muxed {
             let to = self.latch.destination();
-            self.show_sent(now, self.ports.rtp, to, bytes);
+            self.show_sent(now, self.ports.rtp, to, &buffer[..length]);
+            let Some(length) = self.protect_rtcp(buffer, length) else {
+                return false;
+            };
+            let bytes = &buffer[..length];
             return to.is_some_and(|to| self.rtp.send(bytes, to).is_ok());
         }
         let elsewhere = self.latch.source().filter(|_| self.latch.is_elsewhere());
@@ -222,7 +226,11 @@ impl Leg {
             .heard_from
             .or_else(|| elsewhere.and_then(above))
             .or(self.reports.negotiated);
-        self.show_sent(now, self.ports.rtcp, to, bytes);
+        self.show_sent(now, self.ports.rtcp, to, &buffer[..length]);
+        let Some(length) = self.protect_rtcp(buffer, length) else {
+            return false;
+        };
+        let bytes = &buffer[..length];
         to.is_some_and(|to| self.rtcp.send(bytes, to).is_ok())
     }
 }

@@ -10,7 +10,7 @@ use crate::media::{Notice, dtmf};
 use super::leg::Leg;
 use super::packing::Packing;
 use super::speech::MAX_PAYLOAD;
-use super::{Counts, Wire, Worker};
+use super::{Counts, Shed, Wire, Worker};
 
 /// How soon it is seen that one who was told as silent spoke and fell silent again.
 const SILENT_AGAIN: Duration = Duration::from_secs(1);
@@ -34,6 +34,7 @@ impl Worker {
             cname,
             ..
         } = &mut *self.wire;
+        let sends_figures = self.load.shed() < Shed::Figures;
         let mut from = 0;
         while let Some(key) = self.agenda.next(from, at) {
             from = key + 1;
@@ -53,12 +54,12 @@ impl Worker {
                 _ if leg.is_dialling() => leg.send_frame(at, None, packet, counts),
                 _ => {}
             }
-            if at >= leg.reports.next {
+            if at >= leg.reports.next && sends_figures {
                 if let Some(notice) = leg.measure() {
                     self.notices.tell(leg.shard, notice, &self.stats);
                 }
                 let report = leg.report(at, cname, packet);
-                if report.is_some_and(|length| leg.send_rtcp(at, &packet[..length])) {
+                if report.is_some_and(|length| leg.send_rtcp(at, packet, length)) {
                     counts.rtcp_out += 1;
                 }
             }

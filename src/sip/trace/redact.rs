@@ -28,6 +28,7 @@ pub fn redact(message: &[u8], numbers: Numbers) -> Vec<u8> {
             mask_display_names(line);
         }
     }
+    mask_media_keys(&mut octets);
     mask_users(&mut octets, numbers);
     if numbers == Numbers::Masked {
         mask_long_numbers(&mut octets);
@@ -77,6 +78,31 @@ fn mask_credentials(line: &mut [u8], numbers: Numbers) {
     }
     if numbers == Numbers::Masked {
         mask_parameter(value, b"username", mask);
+    }
+}
+
+/// Overwrites the keys of secure media wherever they stand: what follows tag and suite in
+/// `a=crypto` (RFC 4568 §9.1), and `k=` of old (RFC 4566 §5.12).
+fn mask_media_keys(octets: &mut [u8]) {
+    let lower = octets.to_ascii_lowercase();
+    let end_of_line = |from: usize| {
+        let end = memchr::memchr2(b'\n', b'\r', &lower[from..]);
+        end.map_or(lower.len(), |end| from + end)
+    };
+    for at in memmem::find_iter(&lower, b"a=crypto:") {
+        let line = &mut octets[at..end_of_line(at)];
+        // Whatever stands there may be a key written badly.
+        let mut words = line.splitn(3, u8::is_ascii_whitespace);
+        let shown: usize = words.by_ref().take(2).map(|word| word.len() + 1).sum();
+        if let Some(secret) = line.get_mut(shown..) {
+            cover(secret);
+        }
+    }
+    for at in memmem::find_iter(&lower, b"inline:") {
+        cover(&mut octets[at..end_of_line(at)]);
+    }
+    for at in memmem::find_iter(&lower, b"\nk=") {
+        cover(&mut octets[at + 3..end_of_line(at + 1)]);
     }
 }
 
@@ -228,6 +254,28 @@ mod tests {
             shown,
             REGISTER.replace("0123456789abcdef", "xxxxxxxxxxxxxxxx")
         );
+    }
+
+    #[test]
+    fn keys_of_secure_media_are_never_shown() {
+        let line = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:5ec7e7|2^20 WSH=64\r\n";
+        let shown =
+            |text: &str| String::from_utf8(redact(text.as_bytes(), Numbers::Shown)).unwrap();
+        let covered = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 xxxxxxxxxxxxxxxxxx xxxxxx\r\n";
+        assert_eq!(
+            shown(&format!("v=0\r\n{line}a=ptime:20\r\n")),
+            format!("v=0\r\n{covered}a=ptime:20\r\n")
+        );
+        for line in [
+            "A=CRYPTO:1 X MIKEY:5ec7e7\n",
+            "a=crypto:1\tX\tinline:5ec7e7",
+            "\r\n a=crypto:1 X inline:5ec7e7",
+            "a=x:INLINE:5ec7e7",
+            "c=x\r\nk=clear:5ec7e7\r\n",
+        ] {
+            assert!(!shown(line).contains("5ec7e7"), "{line}");
+        }
+        assert_eq!(shown("a=crypto:1"), "a=crypto:1");
     }
 
     #[test]

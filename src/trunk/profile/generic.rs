@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Failover, HostMode, Hosts, Limits, MediaTerms, Profile, Register, RouteMode};
 use crate::media::dtmf::Method;
-use crate::sdp::AudioCodec;
+use crate::sdp::{AudioCodec, SrtpPolicy};
 use crate::sip::ua::{Manners, Terms};
 use crate::trunk::IdentityPolicy;
 
@@ -28,6 +28,7 @@ pub(super) fn profile() -> Profile {
             ports: None,
             telephone_event: Some(101),
             dtmf: Method::Auto,
+            srtp: SrtpPolicy::No,
         },
         qualify: None,
         limits: Limits::default(),
