@@ -48,10 +48,14 @@ mod keys;
 mod loss;
 #[path = "simulation/reload.rs"]
 mod reload;
+#[path = "simulation/secure.rs"]
+mod secure;
 #[path = "simulation/storm.rs"]
 mod storm;
 #[path = "simulation/story.rs"]
 mod story;
+#[path = "simulation/supervise.rs"]
+mod supervise;
 #[path = "simulation/transfer.rs"]
 mod transfer;
 #[path = "simulation/treatment.rs"]

@@ -21,10 +21,11 @@ mod process;
 mod registrations;
 mod relay;
 mod sets;
+mod sound;
 mod statistics;
 
 /// One part and its name on the command line.
-const PARTS: [(&str, fn()); 10] = [
+const PARTS: [(&str, fn()); 11] = [
     ("parse", parse::run),
     ("setups", capacity::run_cost),
     ("capacity", capacity::run),
@@ -35,6 +36,7 @@ const PARTS: [(&str, fn()); 10] = [
     ("attacked", attacked::run),
     ("conference", conference::run),
     ("memory", memory::run),
+    ("sound", sound::run),
 ];
 
 fn main() {

@@ -71,6 +71,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         available_activity: office.available_activity().to_owned(),
         away_activity: office.away_activity().to_owned(),
         transfers: office.node.transfers.clone(),
+        conferences: office.node.conferences.clone(),
         sounds,
         max_calls: office.node.max_calls,
         ring_timeout: RING_TIMEOUT,

@@ -128,9 +128,13 @@ impl Exchange {
                 return call.end(hands, Party::Switch, &cause);
             }
             if let Some(room) = call.core.room {
-                hands.tell(Command::OpenRoom { room });
+                hands.open_room(room, call.core.generation);
                 for leg in call.core.legs.iter().filter(|leg| leg.is_answered()) {
-                    hands.tell(Command::Join { room, leg: leg.id });
+                    hands.tell(Command::Join {
+                        room,
+                        leg: leg.id,
+                        standing: leg.standing,
+                    });
                 }
             }
             if let Some(playing) = call.core.playing.clone() {

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use super::hands::Hands;
 use crate::base::{LegId, RoomId};
-use crate::media::{Command, PlayId};
+use crate::media::{Command, PlayId, Standing};
 
 /// The open conferences of a node, by number; shared by its shards.
 #[derive(Debug, Default)]
@@ -67,9 +67,13 @@ impl Hands<'_> {
         let mut conferences = conferences.lock().unwrap_or_else(PoisonError::into_inner);
         let (room, members) = conferences.enter(name, leg, || self.ids.room());
         if members.len() == 1 {
-            self.tell(Command::OpenRoom { room });
+            self.open_room(room, generation);
         }
-        self.tell(Command::Join { room, leg });
+        self.tell(Command::Join {
+            room,
+            leg,
+            standing: Standing::default(),
+        });
         match members.as_slice() {
             [alone] => {
                 let music = self
@@ -89,6 +93,33 @@ impl Hands<'_> {
             [first, _] => self.tell(Command::StopPlay { leg: *first }),
             _ => {}
         }
+        self.announce_entry(room, generation);
+    }
+
+    /// Opens a room on the terms of a generation.
+    pub(crate) fn open_room(&mut self, room: RoomId, generation: u64) {
+        self.tell(Command::OpenRoom { room });
+        if let Some(now) = self.generations.get(&generation) {
+            let terms = now.conferences.room;
+            self.tell(Command::SetRoom { room, terms });
+        }
+    }
+
+    /// Lets all hear that somebody has come in, if they are to.
+    fn announce_entry(&self, room: RoomId, generation: u64) {
+        let now = self.generations.get(&generation);
+        let beep = now.and_then(|now| now.sounds.sound(now.conferences.beep.as_deref()?));
+        if let Some(beep) = beep {
+            let sounds = vec![beep];
+            self.tell(Command::Announce { room, sounds });
+        }
+    }
+
+    /// The room of a conference that is open.
+    pub(crate) fn conference_room(&self, name: &str) -> Option<RoomId> {
+        let conferences = self.conferences.lock();
+        let conferences = conferences.unwrap_or_else(PoisonError::into_inner);
+        conferences.open.get(name).map(|open| open.room)
     }
 
     /// Takes a leg out; the last one out closes the conference.

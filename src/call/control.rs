@@ -11,7 +11,7 @@ use super::hands::Hands;
 use super::machine::Call;
 use crate::base::{CallId, Cause, LegId, Party, Timestamp};
 use crate::events::{Role, TransferKind};
-use crate::media::Command;
+use crate::media::{self, Command, Standing};
 use crate::trunk::{Destination, Origin};
 
 /// One wish about one call.
@@ -23,6 +23,14 @@ pub enum Control {
         /// Number as a flow would dial it.
         number: String,
     },
+    /// Play sounds to everybody in the conversation, over it; or to one leg in its place.
+    Announce {
+        /// Names of sounds, played one after the other.
+        sounds: Vec<String>,
+        /// Leg, as the record names it; everybody when `None`.
+        #[serde(default)]
+        leg: Option<LegId>,
+    },
     /// Hang up one leg; the others stay.
     DropParty {
         /// Leg, as the record names it.
@@ -30,10 +38,49 @@ pub enum Control {
     },
     /// End the call.
     HangUp,
+    /// Take a leg out of the conversation for a while, with music, or back into it.
+    Hold {
+        /// Leg, as the record names it.
+        leg: LegId,
+        /// Whether it waits from now on.
+        on: bool,
+    },
     /// Move the call's conference to another media worker.
     Migrate {
         /// Number of the worker.
         worker: usize,
+    },
+    /// Let nobody hear a leg, or everybody again.
+    Mute {
+        /// Leg, as the record names it.
+        leg: LegId,
+        /// Whether nobody hears it from now on.
+        on: bool,
+    },
+    /// Set how loud one leg is for another.
+    SetGain {
+        /// Leg that speaks.
+        from: LegId,
+        /// Leg that hears it so.
+        to: LegId,
+        /// Decibels, -72 to 18, 0 being as it comes; `None`: not heard.
+        #[serde(default)]
+        db: Option<i8>,
+    },
+    /// Let a leg listen only, coach another, or be a party like any other.
+    SetRole {
+        /// Leg, as the record names it.
+        leg: LegId,
+        /// Its part from now on.
+        role: media::Role,
+    },
+    /// Ring a number and let it listen to the conversation, heard by nobody or by one leg.
+    Supervise {
+        /// Number as a flow would dial it.
+        number: String,
+        /// The leg that hears it: coaching; nobody when `None`.
+        #[serde(default)]
+        coach: Option<LegId>,
     },
     /// Send the caller to a number; whoever talks with the caller leaves when it is answered.
     Transfer {
@@ -42,6 +89,14 @@ pub enum Control {
         /// The leg that leaves, as the record names it; whom the caller talks with when `None`.
         #[serde(default)]
         leg: Option<LegId>,
+    },
+    /// Let only one other leg hear a party, or everybody again.
+    Whisper {
+        /// Leg that whispers, as the record names it.
+        leg: LegId,
+        /// The only one to hear it; everybody when `None`.
+        #[serde(default)]
+        to: Option<LegId>,
     },
 }
 
@@ -54,6 +109,12 @@ pub enum ControlError {
     /// The call has no such living leg (the caller's leg ends with the call).
     #[error("no such party in the call")]
     NoLeg,
+    /// There is no sound of that name.
+    #[error("no sound {name}")]
+    NoSound {
+        /// Name.
+        name: String,
+    },
     /// The call is not in a conversation.
     #[error("the call is not in a conversation")]
     NotTalking,
@@ -83,7 +144,37 @@ impl Exchange {
                 Control::Migrate { .. } if !matches!(call.stage, Stage::Talk(_)) => {
                     Err(ControlError::NotTalking)
                 }
-                Control::AddParty { number } => call.add_party(hands, number).map(Some),
+                Control::AddParty { number } => {
+                    let standing = Standing::default();
+                    call.add_party(hands, number, standing).map(Some)
+                }
+                Control::Supervise { number, coach } => {
+                    let role = coach.map_or(media::Role::Listener, media::Role::Coach);
+                    let standing = Standing {
+                        role,
+                        ..Standing::default()
+                    };
+                    call.add_party(hands, number, standing).map(Some)
+                }
+                Control::Announce { sounds, leg } => {
+                    call.announce(hands, &sounds, leg).map(|()| None)
+                }
+                Control::Hold { leg, on } => call.hold(hands, leg, on).map(|()| None),
+                Control::Mute { leg, on } => {
+                    let change = |standing: &mut Standing| standing.muted = on;
+                    call.stand(hands, leg, change).map(|()| None)
+                }
+                Control::SetGain { from, to, db } => {
+                    call.set_gain(hands, (from, to), db).map(|()| None)
+                }
+                Control::SetRole { leg, role } => {
+                    let change = |standing: &mut Standing| standing.role = role;
+                    call.stand(hands, leg, change).map(|()| None)
+                }
+                Control::Whisper { leg, to } => {
+                    let change = |standing: &mut Standing| standing.whispers_to = to;
+                    call.stand(hands, leg, change).map(|()| None)
+                }
                 Control::DropParty { leg } => {
                     let living = call.core.others().any(|other| other.id == leg);
                     if living {
@@ -154,7 +245,12 @@ impl Call {
     }
 
     /// Rings a number on behalf of the conversation; who answers joins. The first leg that rings.
-    fn add_party(&mut self, hands: &mut Hands<'_>, number: String) -> Result<LegId, ControlError> {
+    fn add_party(
+        &mut self,
+        hands: &mut Hands<'_>,
+        number: String,
+        standing: Standing,
+    ) -> Result<LegId, ControlError> {
         let Stage::Talk(talk) = &mut self.stage else {
             return Err(ControlError::NotTalking);
         };
@@ -171,6 +267,11 @@ impl Call {
         };
         match rung.map(|legs| (legs.first().copied(), legs)) {
             Ok((Some(first), legs)) => {
+                for leg in &legs {
+                    if let Some(leg) = core.leg_mut(*leg) {
+                        leg.standing = standing;
+                    }
+                }
                 talk.invite(legs, hands.now + patience);
                 Ok(first)
             }

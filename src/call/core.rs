@@ -1,6 +1,7 @@
 //! What every stage of a call shares: its legs, its room, its record; and the few verbs on them.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,10 +13,10 @@ use super::identity::Identity;
 use super::keys::Keys;
 use super::leg::{Leg, Progress};
 use super::negotiate;
-use crate::base::{CallId, LegId, RecordingId, RoomId, TaskId, Timestamp};
+use crate::base::{CallId, Cause, LegId, Party, RecordingId, RoomId, TaskId, Timestamp};
 use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stretch};
 use crate::media::dtmf::Method;
-use crate::media::{Command, PlayId, Tape};
+use crate::media::{Command, PlayId, Sound, Tape};
 use crate::recording::stem;
 use crate::sdp::{self, Description, LocalCrypto, LocalMedia};
 use crate::sip::ua::Body;
@@ -408,28 +409,53 @@ impl Core {
             None => {
                 let room = hands.ids.room();
                 self.room = Some(room);
-                hands.tell(Command::OpenRoom { room });
+                hands.open_room(room, self.generation);
                 room
             }
         };
-        hands.tell(Command::Join { room, leg });
+        let standing = self.leg(leg).map(|leg| leg.standing).unwrap_or_default();
+        hands.tell(Command::Join {
+            room,
+            leg,
+            standing,
+        });
+    }
+
+    /// Hangs up those who only listen or coach: there is nobody left to be heard.
+    pub(crate) fn dismiss_supervisors(&mut self, hands: &mut Hands<'_>) {
+        let supervisors: Vec<LegId> = self
+            .others()
+            .filter(|leg| leg.supervises())
+            .map(|leg| leg.id)
+            .collect();
+        for leg in supervisors {
+            self.hang_up(hands, leg, Party::Switch, Cause::normal());
+        }
+    }
+
+    /// What is heard on hold: silence where no music is configured.
+    pub(crate) fn music(&self, hands: &Hands<'_>) -> Arc<Sound> {
+        let generation = hands.generations.get(&self.generation);
+        let music = generation.and_then(|now| now.sounds.sound("music"));
+        music.unwrap_or_else(|| Arc::new(Sound::new("silence", vec![0; 160])))
     }
 
     /// Whoever has nobody left to talk with hears music: all others of the room hold.
     pub(crate) fn refresh_music(&mut self, hands: &mut Hands<'_>) {
         let Some(room) = self.room else { return };
-        let music = hands.generations.get(&self.generation);
-        let music = music.and_then(|now| now.sounds.sound("music"));
+        let music = self.music(hands);
         for place in 0..self.legs.len() {
             let leg = &self.legs[place];
             let mut others = self.legs.iter().filter(|other| other.is_answered());
             let (mut any, mut all) = (false, true);
-            for other in others.by_ref().filter(|other| other.id != leg.id) {
+            // Who only supervises is nobody to talk with.
+            let talks = |other: &&Leg| other.id != leg.id && !other.supervises();
+            for other in others.by_ref().filter(talks) {
                 (any, all) = (true, all && other.holds_us());
             }
-            let is_lonely = leg.is_answered() && any && all;
+            let is_lonely = leg.is_answered() && (leg.is_held || any && all);
             if leg.hears_music != is_lonely {
-                let sound = music.clone().filter(|_| is_lonely);
+                let sound = is_lonely.then(|| music.clone());
                 let leg = leg.id;
                 hands.tell(Command::HoldMusic { room, leg, sound });
                 self.legs[place].hears_music = is_lonely;

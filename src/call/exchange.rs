@@ -283,7 +283,8 @@ impl Exchange {
             | Notice::LegClosed { leg, .. }
             | Notice::PlayDone { leg, .. }
             | Notice::Quality { leg, .. }
-            | Notice::Silent { leg, .. } => self.index.legs.get(leg).copied(),
+            | Notice::Silent { leg, .. }
+            | Notice::Talking { leg, .. } => self.index.legs.get(leg).copied(),
             Notice::Overloaded { worker, shed } => {
                 let left_out = shed.as_str();
                 tracing::warn!(worker, left_out, "a media worker is late, or no longer is");

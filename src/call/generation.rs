@@ -9,8 +9,8 @@ use crate::base::Network;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::Document;
-use crate::media::Library;
 use crate::media::dtmf::Method;
+use crate::media::{Library, RoomTerms};
 use crate::sdp::SrtpPolicy;
 use crate::sip::Flow;
 use crate::sip::auth::{Ha1, Offers};
@@ -47,6 +47,8 @@ pub struct Generation {
     pub away_activity: String,
     /// How transfers are carried out.
     pub transfers: Transfers,
+    /// What holds where people talk together.
+    pub conferences: ConferenceTerms,
     /// Sounds by name.
     pub sounds: Library,
     /// Calls at once on this node; beyond it an INVITE gets 503.
@@ -104,6 +106,27 @@ pub struct Phone {
     pub dtmf: Method,
     /// Whether its media is secure.
     pub srtp: SrtpPolicy,
+}
+
+/// What holds where more than two talk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConferenceTerms {
+    /// Automatic level, default no, and whether it is told who talks, default yes.
+    pub room: RoomTerms,
+    /// The sound all hear when somebody enters a conference that people dial into. Default none.
+    pub beep: Option<String>,
+}
+
+impl Default for ConferenceTerms {
+    fn default() -> Self {
+        Self {
+            room: RoomTerms {
+                levelling: false,
+                tells_talkers: true,
+            },
+            beep: None,
+        }
+    }
 }
 
 /// How transfers are carried out.

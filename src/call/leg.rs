@@ -8,7 +8,7 @@ use super::trunk_test::Heard;
 use super::way_out::WayOut;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::events::{MediaSummary, Role};
-use crate::media::LegState;
+use crate::media::{self, LegState, Standing};
 use crate::registrar::Binding;
 use crate::sdp::{Description, LocalMedia, Negotiated, SrtpPolicy};
 use crate::sip::ua::SessionId;
@@ -73,6 +73,12 @@ pub(crate) struct Leg {
     pub(crate) rang: bool,
     /// Whether the leg hears hold music: everybody it could talk with holds.
     pub(crate) hears_music: bool,
+    /// Whether it was put on hold from outside.
+    #[serde(default)]
+    pub(crate) is_held: bool,
+    /// Its part in the room it is in.
+    #[serde(default)]
+    pub(crate) standing: Standing,
     /// Its early dialogs that have media, the one that is heard first.
     #[serde(skip)]
     pub(crate) forks: Vec<Fork>,
@@ -128,6 +134,8 @@ impl Leg {
             keys: Keys::default(),
             rang: false,
             hears_music: false,
+            is_held: false,
+            standing: Standing::default(),
             forks: Vec::new(),
         }
     }
@@ -140,6 +148,11 @@ impl Leg {
     /// Whether the leg was answered and lives.
     pub(crate) fn is_answered(&self) -> bool {
         self.progress == Progress::Answered
+    }
+
+    /// Whether it listens to or coaches others rather than being a party.
+    pub(crate) fn supervises(&self) -> bool {
+        self.standing.role != media::Role::Normal
     }
 
     /// Whether the far end has put us on hold.

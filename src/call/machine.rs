@@ -110,6 +110,9 @@ impl Call {
                 }
             }
             Notice::LegClosed { leg, summary } => self.core.leg_closed(hands, leg, summary),
+            Notice::Talking { leg, talking } => {
+                self.core.emit(hands, Fact::LegTalking { leg, talking });
+            }
             Notice::PlayDone {
                 play,
                 finished: true,

@@ -17,6 +17,7 @@ mod early;
 mod ending;
 mod exchange;
 mod feature;
+mod floor;
 mod gate;
 mod generation;
 mod hands;
@@ -49,7 +50,7 @@ pub use conferences::Conferences;
 pub use control::{Control, ControlError};
 pub use exchange::{Exchange, Output, Settings};
 pub use gate::Gate;
-pub use generation::{Generation, Phone, QueueCare, Replace, Transfers};
+pub use generation::{ConferenceTerms, Generation, Phone, QueueCare, Replace, Transfers};
 pub use negotiate::{leg_flow, local_media};
 pub use trunk_test::{TestOutcome, TestReport, TestRow};
 

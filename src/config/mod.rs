@@ -5,6 +5,7 @@
 //! room reads one section; the types it fills belong to the rooms that use them.
 
 mod agents;
+mod conference;
 mod defence;
 mod dialogs;
 mod dns;
@@ -85,6 +86,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
     named.extend(queues.sounds);
     named.extend(services);
+    named.extend(listeners.beep);
     sounds::check(&node.sounds, &named, &notes);
 
     let report = Report::new(directory.display().to_string(), notes.into_problems());

@@ -19,9 +19,9 @@ use super::section::{At, Notes, Section};
 use super::site::SiteSettings;
 use super::tls::{self, TlsSettings};
 use super::trace::{self, TraceSettings};
-use super::transfer;
 use super::value::Table;
-use crate::call::Transfers;
+use super::{conference, transfer};
+use crate::call::{ConferenceTerms, Transfers};
 use crate::sip::Protocol;
 use crate::sip::location::NameServers;
 use crate::sip::transport::TlsConfig;
@@ -43,6 +43,8 @@ pub struct NodeSettings {
     pub drain: Duration,
     /// How transfers are carried out.
     pub transfers: Transfers,
+    /// What holds where more than two talk.
+    pub conferences: ConferenceTerms,
     /// Signalling.
     pub sip: SipSettings,
     /// Extensions of dialogs.
@@ -130,6 +132,8 @@ pub(super) struct Listeners {
     pub(super) region: At<String>,
     /// Certificates, when all is well with them.
     pub(super) tls: Option<Arc<TlsConfig>>,
+    /// The sound of `[conference]`, and where it was named.
+    pub(super) beep: Option<At<String>>,
 }
 
 /// Every setting that an environment variable may give.
@@ -189,6 +193,9 @@ pub(super) const SETTINGS: &[&str] = &[
     "site.area",
     "site.caller_id",
     "site.caller_ids",
+    "conference.beep",
+    "conference.level",
+    "conference.talkers",
     "transfer.recall",
     "transfer.sound",
     "http.listen",
@@ -299,6 +306,7 @@ pub(super) fn read(
     if let Some(max_calls) = &max_calls {
         warn_of_few_ports(max_calls, &media, notes);
     }
+    let (conferences, beep) = conference::read(&node);
     let settings = NodeSettings {
         name: name.value,
         region: region.value.clone(),
@@ -311,6 +319,7 @@ pub(super) fn read(
             .duration("drain", Duration::ZERO..=Duration::from_secs(86_400))
             .map_or(Duration::from_secs(30), |at| at.value),
         transfers: transfer::read(&node),
+        conferences,
         sip: SipSettings {
             listeners: sip_listeners.iter().map(|at| at.value).collect(),
             advertised: advertised.into_iter().map(|at| at.value).collect(),
@@ -342,6 +351,7 @@ pub(super) fn read(
         sip: sip_listeners,
         region,
         tls: tls.and_then(|tls| tls.config),
+        beep,
     };
     (settings, listeners)
 }

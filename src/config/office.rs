@@ -253,6 +253,7 @@ impl Changes {
                 old.sip.redirect_domains != new.sip.redirect_domains,
             ),
             ("dialogs", old.dialogs != new.dialogs),
+            ("conference", old.conferences != new.conferences),
             ("transfer", old.transfers != new.transfers),
             ("trace.numbers", old.trace.numbers != new.trace.numbers),
         ];

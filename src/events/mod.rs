@@ -174,6 +174,13 @@ pub enum Fact {
         /// `0`-`9`, `*`, `#`, `A`-`D`.
         digit: char,
     },
+    /// A party of a conversation of more than two began to talk, or stopped.
+    LegTalking {
+        /// Leg.
+        leg: LegId,
+        /// Whether it talks now.
+        talking: bool,
+    },
     /// Call attributes were set; later values replace earlier ones of the same name.
     AttributesSet {
         /// Names and values.

@@ -163,7 +163,9 @@ async fn control(
     let done = ask(move || sources.live.control(&id, wish)).await?;
     let leg = done.map_err(|error| {
         let status = match error {
-            ControlError::NoCall | ControlError::NoLeg => StatusCode::NOT_FOUND,
+            ControlError::NoCall | ControlError::NoLeg | ControlError::NoSound { .. } => {
+                StatusCode::NOT_FOUND
+            }
             ControlError::NotTalking | ControlError::Unreachable { .. } => StatusCode::CONFLICT,
         };
         Refusal::new(status, error.to_string())

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::capture::Capture;
+use super::graph::Standing;
+use super::mixer::Gain;
 use super::{CLOCK_HZ, Codec, Sound, srtp};
 use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
 
@@ -15,6 +17,14 @@ use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
 /// A command that names a leg or room that does not exist (any more) does nothing.
 #[derive(Clone, Debug)]
 pub enum Command {
+    /// Plays sounds to everybody who hears a room, over the conversation, after those that are
+    /// being announced already (16 at most; more are not heard). No sounds: ends them all.
+    Announce {
+        /// Room.
+        room: RoomId,
+        /// What to play.
+        sounds: Vec<Arc<Sound>>,
+    },
     /// The leg is answered: from now on sound is due whenever both sides are to send, and missing
     /// sound is told as [`Notice::AudioLost`](super::Notice).
     Answered {
@@ -59,8 +69,8 @@ pub enum Command {
         /// Whether to.
         on: bool,
     },
-    /// Lets one member hear music instead of the room, from the sound's beginning; `None` gives
-    /// the room back.
+    /// Takes one member out of the conversation: it hears music, from the sound's beginning, and
+    /// nobody hears it. `None` gives the room back.
     HoldMusic {
         /// Room.
         room: RoomId,
@@ -75,6 +85,8 @@ pub enum Command {
         room: RoomId,
         /// Leg.
         leg: LegId,
+        /// Its part there.
+        standing: Standing,
     },
     /// Takes a leg out of a room. Never refused.
     Leave {
@@ -143,12 +155,40 @@ pub enum Command {
         /// when the far end takes neither.
         digits: String,
     },
+    /// Sets how loud one member is for another, where its role lets it be heard at all; 256 pairs
+    /// a room at most, more stay as they are. Forgotten when either leaves.
+    SetGain {
+        /// Room.
+        room: RoomId,
+        /// Who speaks.
+        from: LegId,
+        /// Who hears it so.
+        to: LegId,
+        /// How loud.
+        gain: Gain,
+    },
     /// Sets or changes what was negotiated for a leg.
     SetLeg {
         /// Leg.
         leg: LegId,
         /// What was negotiated.
         flow: LegFlow,
+    },
+    /// Changes a member's part in its room.
+    SetMember {
+        /// Room.
+        room: RoomId,
+        /// The member.
+        leg: LegId,
+        /// Its part from now on.
+        standing: Standing,
+    },
+    /// Sets what holds for a whole room, from its first member on.
+    SetRoom {
+        /// Room.
+        room: RoomId,
+        /// What holds.
+        terms: RoomTerms,
     },
     /// Ends a play without [`Notice::PlayDone`](super::Notice). Never refused.
     StopPlay {
@@ -177,6 +217,15 @@ impl Command {
                 | Command::StopRecord { .. }
         )
     }
+}
+
+/// What holds for a whole room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomTerms {
+    /// Everybody is slowly brought to the same loudness, once more than two talk.
+    pub levelling: bool,
+    /// Who talks is told as [`Notice::Talking`](super::Notice), of those who are mixed.
+    pub tells_talkers: bool,
 }
 
 /// One play command's number, chosen by whoever sends it.

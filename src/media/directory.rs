@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::command::Command;
+use super::command::{Command, RoomTerms};
+use super::graph::Standing;
 use super::worker::{LegTape, Order, RoomTape, Ticket};
 use crate::base::{LegId, OwnMap, RecordingId, RoomId, ShardId};
 
@@ -33,6 +34,8 @@ struct RoomPlace {
     /// `None` until the first member: where that is, nothing has to move.
     worker: Option<usize>,
     members: Vec<LegId>,
+    /// What holds for the room, to be told to its worker.
+    terms: Option<RoomTerms>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,11 +122,20 @@ impl Directory {
         match command {
             Command::CloseLeg { leg } => self.close_leg(leg),
             Command::CloseRoom { room } => self.close_room(room),
-            Command::Join { room, leg } => return self.join(room, leg),
+            Command::Join {
+                room,
+                leg,
+                standing,
+            } => return self.join(room, leg, standing),
             Command::Leave { room, leg } => self.leave(room, leg),
             Command::Migrate { room, worker } => return self.migrate(room, worker),
             Command::OpenRoom { room } => {
                 self.rooms.entry(room).or_default();
+            }
+            Command::SetRoom { room, terms } => {
+                if let Some(place) = self.rooms.get_mut(&room) {
+                    place.terms = Some(terms);
+                }
             }
             Command::StopRecord { recording, at } => {
                 let target = self.recordings.remove(&recording);
@@ -174,14 +186,16 @@ impl Directory {
         Ok((worker, Order::TapeRoom { room, tape }))
     }
 
-    fn join(&mut self, room: RoomId, leg: LegId) -> Vec<Addressed> {
+    fn join(&mut self, room: RoomId, leg: LegId, standing: Standing) -> Vec<Addressed> {
         let (Some(place), Some(into)) = (self.legs.get_mut(&leg), self.rooms.get_mut(&room)) else {
             return Vec::new();
         };
-        let mut orders = Vec::with_capacity(3);
+        let mut orders = Vec::with_capacity(5);
         let from = place.worker;
         let to = *into.worker.get_or_insert_with(|| {
             orders.push((from, wish(Command::OpenRoom { room })));
+            let terms = into.terms.map(|terms| Command::SetRoom { room, terms });
+            orders.extend(terms.map(|command| (from, wish(command))));
             from
         });
         if from != to {
@@ -207,7 +221,12 @@ impl Directory {
         {
             place.members.retain(|member| *member != leg);
         }
-        orders.push((to, wish(Command::Join { room, leg })));
+        let join = Command::Join {
+            room,
+            leg,
+            standing,
+        };
+        orders.push((to, wish(join)));
         orders
     }
 
@@ -309,7 +328,11 @@ mod tests {
 
     fn join(directory: &mut Directory, leg: u64) -> Vec<Addressed> {
         let leg = LegId(leg);
-        directory.route(Command::Join { room: ROOM, leg })
+        directory.route(Command::Join {
+            room: ROOM,
+            leg,
+            standing: Standing::default(),
+        })
     }
 
     #[test]

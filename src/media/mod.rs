@@ -50,9 +50,12 @@ pub use resample::Resampler;
 pub use sound::{Library, Rendering, Sound, SoundError};
 pub use tone::Tone;
 
-pub use command::{Command, Full, LegFlow, LegPorts, LegState, MediaError, PlayId, Tape};
+pub use command::{
+    Command, Full, LegFlow, LegPorts, LegState, MediaError, PlayId, RoomTerms, Tape,
+};
 pub use config::EngineConfig;
 pub use engine::Engine;
+pub use graph::{Role, Standing};
 pub use io::{VirtualEndpoint, VirtualNet};
 pub use notice::Notice;
 pub use notices::NoticeReceiver;

@@ -88,6 +88,13 @@ pub enum Notice {
         /// When the last packet came, or the leg was negotiated.
         since: Timestamp,
     },
+    /// A member of a room whose terms ask for it began to talk or stopped; at most twice a second.
+    Talking {
+        /// Leg.
+        leg: LegId,
+        /// Whether it talks now.
+        talking: bool,
+    },
 }
 
 impl Notice {
@@ -99,6 +106,7 @@ impl Notice {
                 | Notice::Overloaded { .. }
                 | Notice::Quality { .. }
                 | Notice::Silent { .. }
+                | Notice::Talking { .. }
         )
     }
 }

@@ -13,11 +13,11 @@ use crate::peer::{Manners, Offer};
 use crate::story::channels;
 use crate::world::World;
 
-const CARRIER: usize = 0;
-const AGENT: usize = 1;
+pub(crate) const CARRIER: usize = 0;
+pub(crate) const AGENT: usize = 1;
 
 /// Carrier and agent talk.
-fn talking(seed: u64) -> World {
+pub(crate) fn talking(seed: u64) -> World {
     let mut world = World::new(seed);
     world.carrier();
     world.phone("1001", Manners::Answers(500));
@@ -36,14 +36,14 @@ fn reoffer(world: &mut World, peer: usize, direction: Direction, offer: Offer) {
 }
 
 /// What a far end hears in the next so many milliseconds.
-fn hear(world: &mut World, peer: usize, ms: u64) -> Vec<i16> {
+pub(crate) fn hear(world: &mut World, peer: usize, ms: u64) -> Vec<i16> {
     world.run_for(40);
     let from = world.peers[peer].talks[0].voice.got.len();
     world.run_for(ms);
     listen(&world.peers[peer].talks[0].voice.got[from..])
 }
 
-fn is_music(heard: &[i16]) -> bool {
+pub(crate) fn is_music(heard: &[i16]) -> bool {
     let music = sounds().sound("music").expect("there");
     let end = heard.len().min(1600);
     end == 1600 && likeness(&heard[800..1600], &music.samples()[..4000]) > 0.95

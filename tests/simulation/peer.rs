@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tsunagu::base::{Entropy, ShardId, Timestamp};
 use tsunagu::media::VirtualNet;
-use tsunagu::sdp::{self, AudioCodec, Description, Direction, LocalCrypto, LocalMedia, Negotiated};
+use tsunagu::sdp::{
+    self, AudioCodec, Description, Direction, LocalCrypto, LocalMedia, Negotiated, SrtpPolicy,
+};
 use tsunagu::sip::auth::Credentials;
 use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, ReferId, SessionId, Settings, Terms};
 use tsunagu::sip::{
@@ -62,6 +64,8 @@ pub(crate) struct Peer {
     pub(crate) has_events: bool,
     /// Codecs it takes, best first.
     pub(crate) codecs: Vec<AudioCodec>,
+    /// Whether its media is secure.
+    pub(crate) srtp: SrtpPolicy,
     /// Headers of the next INVITE.
     extra: Vec<(HeaderName, String)>,
     /// The last REFER that came: accepted, not carried out.
@@ -168,6 +172,7 @@ impl Peer {
             registered: None,
             has_events: true,
             codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
+            srtp: SrtpPolicy::No,
             asked: None,
             extra: Vec::new(),
             switch: SWITCH,
@@ -563,6 +568,21 @@ impl Peer {
         Some(Credentials::new(&self.name, password))
     }
 
+    /// Keys that nobody else has.
+    fn chance(&self, number: u64) -> Entropy {
+        let name = self.name.bytes().fold(number, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(u64::from(byte))
+        });
+        Entropy::from_seed(name)
+    }
+
+    /// Renews its keys by a re-INVITE.
+    pub(crate) fn rekey(&mut self, now: Timestamp, talk: usize) {
+        let mut chance = self.chance(1000 + self.talks[talk].reoffers_done as u64);
+        self.talks[talk].local.crypto.renew(&mut chance);
+        self.reoffer(now, talk, Direction::SendRecv, Offer::Early);
+    }
+
     fn open(&self) -> (Voice, LocalMedia) {
         let number = u16::try_from(self.talks.len()).expect("few calls");
         let address = SocketAddr::new(self.address.ip(), 40_000 + 2 * number);
@@ -573,7 +593,7 @@ impl Peer {
             telephone_event: self.has_events.then_some(101),
             ptime_ms: 20,
             direction: Direction::SendRecv,
-            crypto: LocalCrypto::default(),
+            crypto: LocalCrypto::new(self.srtp, &mut self.chance(number.into())),
             session_id: u64::from(number) + 1,
             session_version: 1,
         };

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tsunagu::base::Timestamp;
+use tsunagu::call::leg_flow;
 use tsunagu::media::dtmf;
 use tsunagu::media::rtp::{self, Header, Packet};
+use tsunagu::media::srtp::{Keys, Session};
 use tsunagu::media::{Codec, FRAME_SAMPLES, Rate, Tone, VirtualEndpoint, VirtualNet};
 use tsunagu::sdp::{AudioCodec, Negotiated};
 
@@ -28,6 +30,9 @@ pub(crate) struct Voice {
     frames: usize,
     keys: dtmf::Sender,
     tones: dtmf::Generator,
+    srtp: Option<(Keys, Session)>,
+    /// Packets that no key of ours opened.
+    pub(crate) unheard: usize,
     pub(crate) got: Vec<Got>,
 }
 
@@ -46,6 +51,8 @@ impl Voice {
             frames: 0,
             keys: dtmf::Sender::new(),
             tones: dtmf::Generator::new(),
+            srtp: None,
+            unheard: 0,
             got: Vec::new(),
         }
     }
@@ -65,6 +72,9 @@ impl Voice {
 
     /// Says the frame that begins now, and takes in what came.
     pub(crate) fn frame(&mut self, now: Timestamp, agreed: Option<&Negotiated>) {
+        if let Some(agreed) = agreed {
+            self.secure(agreed);
+        }
         self.listen();
         let Some(agreed) = agreed else { return };
         let timestamp = self.timestamp;
@@ -110,9 +120,33 @@ impl Voice {
         }
     }
 
+    /// Whether what it says and hears is protected.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.srtp.is_some()
+    }
+
+    fn secure(&mut self, agreed: &Negotiated) {
+        let keys = leg_flow(agreed).srtp;
+        match (&mut self.srtp, keys) {
+            (Some((before, session)), Some(keys)) if *before != keys => {
+                session.rekey(keys.clone());
+                *before = keys;
+            }
+            (Some(_), Some(_)) => {}
+            (srtp, keys) => *srtp = keys.map(|keys| (keys.clone(), Session::new(keys))),
+        }
+    }
+
     /// Takes in what came.
     pub(crate) fn listen(&mut self) {
-        while let Some((at, _, bytes)) = self.wire.receive() {
+        while let Some((at, _, mut bytes)) = self.wire.receive() {
+            if let Some((_, session)) = &mut self.srtp {
+                let Ok(length) = session.unprotect(&mut bytes) else {
+                    self.unheard += 1;
+                    continue;
+                };
+                bytes.truncate(length);
+            }
             let packet = Packet::parse(&bytes).expect("the switch sends RTP to an RTP port");
             let (header, payload) = (*packet.header(), packet.payload().to_vec());
             self.got.push(Got {
@@ -128,9 +162,12 @@ impl Voice {
         self.sequence
     }
 
-    fn send(&self, now: Timestamp, to: SocketAddr, header: Header, payload: &[u8]) {
+    fn send(&mut self, now: Timestamp, to: SocketAddr, header: Header, payload: &[u8]) {
         let mut buffer = [0; 256];
-        let length = rtp::write(&mut buffer, header, payload).expect("fits");
+        let mut length = rtp::write(&mut buffer, header, payload).expect("fits");
+        if let Some((_, session)) = &mut self.srtp {
+            length = session.protect(&mut buffer, length).expect("protected");
+        }
         self.wire.send_at(now + self.phase, to, &buffer[..length]);
     }
 }

@@ -218,9 +218,11 @@ impl Talk {
     fn go_on_without(&mut self, core: &mut Core, hands: &mut Hands<'_>, gone: LegId) -> Next {
         // Others may stay: the agent's work is done all the same.
         self.part(core, hands, gone);
-        let next = core.others().find(|leg| leg.is_answered());
-        let next = next.or_else(|| core.others().next()).map(|leg| leg.id);
+        let parties = || core.others().filter(|leg| !leg.supervises());
+        let next = parties().find(|leg| leg.is_answered());
+        let next = next.or_else(|| parties().next()).map(|leg| leg.id);
         let Some(next) = next else {
+            core.dismiss_supervisors(hands);
             return self.end(core, hands, gone);
         };
         if core.leg(self.peer).is_none_or(|leg| !leg.is_live()) {
@@ -275,7 +277,8 @@ impl Feature for Talk {
             LegEvent::Answered => {
                 self.stop_ringing(core, hands, leg, true);
                 core.join(hands, leg);
-                if core.leg(self.peer).is_none_or(|peer| !peer.is_answered()) {
+                let is_party = core.leg(leg).is_some_and(|leg| !leg.supervises());
+                if is_party && core.leg(self.peer).is_none_or(|peer| !peer.is_answered()) {
                     self.peer = leg;
                 }
                 self.refresh(core, hands);

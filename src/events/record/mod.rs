@@ -221,6 +221,7 @@ impl CallRecord {
             Fact::LegAdded { .. }
             | Fact::LegRinging { .. }
             | Fact::LegAnswered { .. }
+            | Fact::LegTalking { .. }
             | Fact::LegMeasured { .. }
             | Fact::AudioLost { .. }
             | Fact::AudioBack { .. }

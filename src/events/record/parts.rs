@@ -92,6 +92,9 @@ pub struct LegRecord {
     pub cause: Option<Cause>,
     /// What its media counted; what it has counted so far while the leg lives.
     pub media: Option<MediaSummary>,
+    /// Whether it is talking now, in a conversation of more than two; `false` once it is over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub talking: bool,
     /// Times at which one direction was without sound although both were to have some.
     #[serde(default)]
     pub outages: Vec<Outage>,
@@ -292,6 +295,7 @@ pub(super) fn leg(legs: &mut Vec<LegRecord>, fact: &Fact, at: Timestamp) -> bool
                 by: None,
                 cause: None,
                 media: None,
+                talking: false,
                 outages: Vec::new(),
             };
             return push(legs, added);
@@ -307,6 +311,11 @@ pub(super) fn leg(legs: &mut Vec<LegRecord>, fact: &Fact, at: Timestamp) -> bool
                 leg.codec = Some(codec.clone());
             }
         }
+        Fact::LegTalking { leg, talking } => {
+            if let Some(leg) = open_leg(legs, *leg) {
+                leg.talking = *talking;
+            }
+        }
         Fact::LegEnded {
             leg,
             by,
@@ -314,6 +323,7 @@ pub(super) fn leg(legs: &mut Vec<LegRecord>, fact: &Fact, at: Timestamp) -> bool
             media,
         } => {
             if let Some(leg) = open_leg(legs, *leg) {
+                leg.talking = false;
                 leg.ended = Some(at);
                 leg.by = Some(*by);
                 leg.cause = Some(cause.clone());

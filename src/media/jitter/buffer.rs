@@ -1,37 +1,54 @@
-//! When what was received is played: 60 ms after the fastest packets arrive.
+//! When what was received is played: as soon as the network's jitter allows.
+//!
+//! Built after NetEQ: encoded packets are kept in order and decoded when their tick has come; how
+//! late packets come says how long they are kept; time-stretching brings the delay there; what is
+//! missing is made up. Unlike NetEQ nothing waits before jitter was seen.
 
-use super::ring::{Ring, SPAN};
 use crate::base::Timestamp;
+use crate::media::codec::{Codec, Decoder};
 use crate::media::rtp::{Header, distance, sequence_distance};
-use crate::media::{Codec, Decoder, FRAME_SAMPLES, MAX_PACKET_SAMPLES, Rate};
+use crate::media::{MAX_FRAME, Rate};
 
-/// Depth: a packet that comes at its time is played at the third tick after (60 ms).
-pub const DEPTH_SAMPLES: u32 = 3 * FRAME_SAMPLES as u32;
+use super::arrivals::Arrivals;
+use super::conceal::Concealment;
+use super::leads::Leads;
+use super::line::{Line, fade};
+use super::store::{MAX_PAYLOAD, Payload, Slot, Store};
+use super::stream::Stream;
+use super::stretch;
+use super::ticks::Ticks;
 
-/// A packet up to this late (1 s) is of the stream; beyond, the sender's clock leapt.
-const MAX_LATE: i32 = -8000;
+/// How long packets are kept before they are played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// As the jitter seen demands, within these bounds beyond the fastest packets.
+    Adaptive {
+        /// Milliseconds at least.
+        min: u32,
+        /// Milliseconds at most.
+        max: u32,
+    },
+    /// So many milliseconds after the fastest packets; nothing is stretched but to follow clocks.
+    Fixed(u32),
+}
 
-/// Packets over which the depth is watched (2 s): long enough to hold a packet that met no queue.
-const WATCHED_PACKETS: u32 = 100;
-
-/// Ticks in a row that brought only late packets until playing starts over: the path has become
-/// longer for good.
-const LATE_TICKS: u32 = 5;
-
-/// Samples kept of the one packet that waits for a second to confirm a new stream.
-const HELD_SAMPLES: usize = 480;
+impl Default for Depth {
+    fn default() -> Self {
+        Self::Adaptive { min: 0, max: 500 }
+    }
+}
 
 /// What became of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inserted {
-    /// Nothing in it that was not there already.
+    /// It came before.
     Duplicate,
-    /// Empty.
+    /// Nothing in it that the codec could decode.
     Empty,
     /// From another stream, or far from its place in this: kept aside until a second one confirms
     /// it.
     Held,
-    /// After its time, wholly.
+    /// After its time.
     Late,
     /// In its place.
     Placed,
@@ -42,496 +59,658 @@ pub enum Inserted {
 /// What a tick took out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Popped {
-    /// Nothing was there: lost, late, not sent, or not begun. The frame is silent.
+    /// Made up for what is missing.
+    Concealed,
+    /// Nothing is to be heard: not begun, a pause of the sender, or long gone. The frame is silent.
     Empty,
-    /// The whole frame.
+    /// What was received.
     Full,
-    /// A part of the frame; the rest is silent.
-    Partial,
 }
 
 /// What the buffer counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Packets whose samples were there already.
+    /// Milliseconds left out to shorten the delay.
+    pub accelerated_ms: u64,
+    /// Milliseconds made up for what was missing.
+    pub concealed_ms: u64,
+    /// Mean of the latest packets' time here, milliseconds.
+    pub delay_ms: u32,
+    /// Packets that came before.
     pub duplicates: u64,
-    /// Packets after their time.
+    /// Milliseconds put in to lengthen the delay.
+    pub expanded_ms: u64,
+    /// Packets that came after their time; they are among the lost.
     pub late: u64,
+    /// Packets that were not there when their time had come.
+    pub lost: u64,
+    /// Packets restored from what the next one told of them.
+    pub recovered: u64,
     /// Times the stream began anew.
     pub restarts: u64,
-    /// Frames of silence put in because the depth had shrunk.
-    pub stretched: u64,
-    /// Frames left out because the depth had grown.
-    pub skipped: u64,
+    /// What the jitter demands beyond the fastest packets, milliseconds.
+    pub target_ms: u32,
 }
 
-/// The buffer of one leg; 6 kB, never allocates after [`Buffer::new`].
+/// The buffer of one leg: 25 kB for G.711, never allocates after [`Buffer::new`].
 #[derive(Debug)]
 pub struct Buffer {
     decoder: Decoder,
-    ring: Ring,
-    stream: Option<Stream>,
-    held: Held,
+    depth: Depth,
+    store: Store,
+    line: Line,
+    arrivals: Arrivals,
+    ticks: Ticks,
+    concealment: Concealment,
+    stream: Option<Playing>,
+    held: Option<Held>,
+    counts: Counts,
+}
+
+/// A stream, and where in it we are.
+#[derive(Debug)]
+struct Playing {
+    stream: Stream,
+    /// Position of the next sample to decode, and number of the packet it is expected in.
+    next: i64,
+    next_number: i64,
+    /// Samples made up since that sample was due; below 0 the time until it is.
+    made: i64,
+    /// Nothing is heard any more, or yet.
+    idle: bool,
+    /// The sender told that nothing follows: a pause, or an event.
+    pausing: bool,
+    leads: Leads,
+    /// Ticks until the next stretch.
+    rest: u32,
+}
+
+/// A packet aside.
+#[derive(Debug)]
+struct Held {
+    header: Header,
+    payload: Payload,
+    samples: i64,
+    at: Timestamp,
+}
+
+/// Stats, in samples.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    accelerated: u64,
+    concealed: u64,
+    expanded: u64,
+    /// Microseconds.
+    delay: i64,
     stats: Stats,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Stream {
-    ssrc: u32,
-    /// Timestamp of the next sample to play.
-    play: u32,
-    /// Largest lead over the play position of any packet watched.
-    lead: i32,
-    watched: u32,
-    /// Whether a late packet, and whether one in time came since the last tick.
-    late: bool,
-    timely: bool,
-    late_ticks: u32,
-}
+/// A packet this far off its place is of another stream: 1 s.
+const FAR: i64 = 1_000_000;
 
-/// A packet aside; `length` 0: none.
-#[derive(Clone, Debug)]
-struct Held {
-    ssrc: u32,
-    sequence: u16,
-    timestamp: u32,
-    length: usize,
-    kept: usize,
-    samples: [i16; HELD_SAMPLES],
-}
+/// How far above what is due the delay probably, and surely, is before a tick of it is left out,
+/// microseconds. Where packets come close to a tick both are 20 ms, and the tick is needed.
+const SLACK: i64 = 26_000;
+const SURELY: i64 = 18_000;
+
+/// What is kept between packets and their tick, microseconds, where that is known so well: clocks
+/// that differ by 200 ppm need five seconds for it.
+const GUARD: i64 = 1000;
+const KNOWN: i64 = 4000;
+
+/// Frames after which nothing is heard of a codec's own concealment.
+const GONE: i64 = 5;
+
+/// An excess that is shortened without waiting for a good moment, microseconds.
+const FAR_TOO_LONG: i64 = 80_000;
 
 impl Buffer {
-    /// An empty buffer; playing begins with the first packet.
+    /// An empty buffer for a stream of this codec.
     pub fn new(codec: Codec) -> Self {
+        Self::with_depth(codec, Depth::default())
+    }
+
+    /// An empty buffer of another depth.
+    pub fn with_depth(codec: Codec, depth: Depth) -> Self {
+        let decoder = Decoder::new(codec);
+        let rate = decoder.rate();
         Self {
-            decoder: Decoder::new(codec),
-            ring: Ring::new(),
+            decoder,
+            depth,
+            store: Store::new(),
+            line: Line::new(rate),
+            arrivals: Arrivals::new(),
+            ticks: Ticks::default(),
+            concealment: Concealment::new(rate),
             stream: None,
-            held: Held {
-                ssrc: 0,
-                sequence: 0,
-                timestamp: 0,
-                length: 0,
-                kept: 0,
-                samples: [0; HELD_SAMPLES],
-            },
-            stats: Stats::default(),
+            held: None,
+            counts: Counts::default(),
         }
     }
 
-    /// Forgets everything but the counters.
-    pub fn reset(&mut self) {
-        self.ring.clear();
-        self.stream = None;
-        self.held.length = 0;
+    /// The codec it decodes.
+    pub fn codec(&self) -> Codec {
+        self.decoder.codec()
     }
 
-    /// The rate of the samples that come out.
+    /// The rate of the frames that come out.
     pub fn rate(&self) -> Rate {
         self.decoder.rate()
     }
 
+    /// Forgets everything but the counters.
+    pub fn reset(&mut self) {
+        let codec = self.codec();
+        self.decoder = Decoder::new(codec);
+        self.forget_held();
+        self.store.clear();
+        self.line.clear();
+        self.arrivals.reset();
+        self.ticks = Ticks::default();
+        self.concealment.stop();
+        self.stream = None;
+    }
+
     /// What was counted so far.
     pub fn stats(&self) -> Stats {
-        self.stats
+        let counts = &self.counts;
+        let per_ms = u64::from(self.rate().hz() / 1000);
+        let target = self.due() - self.arrivals.fastest();
+        let ms = |micros: i64| u32::try_from((micros + 500) / 1000).unwrap_or(0);
+        Stats {
+            accelerated_ms: counts.accelerated / per_ms,
+            concealed_ms: counts.concealed / per_ms,
+            expanded_ms: counts.expanded / per_ms,
+            delay_ms: ms(counts.delay),
+            target_ms: if self.stream.is_some() { ms(target) } else { 0 },
+            ..counts.stats
+        }
     }
 
-    /// Takes in a packet that came now; more than [`MAX_PACKET_SAMPLES`] are cut.
-    pub fn insert(&mut self, _now: Timestamp, header: &Header, payload: &[u8]) -> Inserted {
-        let mut samples = [0; MAX_PACKET_SAMPLES];
-        let length = self.decoder.decode(payload, &mut samples);
-        self.insert_samples(header, &samples[..length])
-    }
-
-    fn insert_samples(&mut self, header: &Header, samples: &[i16]) -> Inserted {
-        let samples = &samples[..samples.len().min(MAX_PACKET_SAMPLES)];
-        if samples.is_empty() {
+    /// Takes in a packet of audio that came at `now`.
+    pub fn insert(&mut self, now: Timestamp, header: &Header, payload: &[u8]) -> Inserted {
+        let payload = &payload[..payload.len().min(MAX_PAYLOAD)];
+        let samples = self.decoder.duration(payload) as i64;
+        if samples == 0 {
             return Inserted::Empty;
         }
-        let Some(stream) = &mut self.stream else {
-            return self.begin(header, samples);
+        let rate = i64::from(self.rate().hz());
+        let Some(playing) = &mut self.stream else {
+            return self.begin(now, header, payload, samples);
         };
-        let lead = distance(header.timestamp, stream.play);
-        if header.ssrc != stream.ssrc || !(MAX_LATE..=max_lead(samples)).contains(&lead) {
-            return self.doubt(header, samples);
+        let stream = &mut playing.stream;
+        let (position, number) = (stream.position(header), stream.number(header));
+        let lead = position - (playing.next + playing.made.max(0));
+        let far = FAR * rate / 1_000_000;
+        if header.ssrc != stream.ssrc || !(-far..=far).contains(&lead) {
+            return self.doubt(now, header, payload, samples);
         }
-        self.held.length = 0;
-        stream.watch(lead);
-        let missed = usize::try_from(-lead).unwrap_or(0);
-        if missed >= samples.len() {
-            self.stats.late += 1;
-            stream.late = true;
-            if stream.late_ticks >= LATE_TICKS {
-                return self.begin(header, samples);
-            }
-            return Inserted::Late;
-        }
-        stream.timely = true;
-        let at = header.timestamp.wrapping_add(missed as u32);
-        let new = self.ring.write(at, &samples[missed..]);
-        self.follow_the_path();
-        if new == 0 {
-            self.stats.duplicates += 1;
+        let is_known = stream.has(number);
+        stream.note(header);
+        playing.pausing = false;
+        self.forget_held();
+        if is_known {
+            self.counts.stats.duplicates += 1;
             return Inserted::Duplicate;
         }
-        Inserted::Placed
+        self.watch(now, position, samples);
+        self.place(position, number, samples, payload)
     }
 
-    /// Takes out the frame whose time has come. To be called at every tick.
+    /// A packet of the stream came which is no audio, such as a telephone-event: it is not lost,
+    /// and what it replaces is a pause.
+    pub fn pass(&mut self, header: &Header) {
+        if let Some(playing) = &mut self.stream
+            && playing.stream.ssrc == header.ssrc
+        {
+            playing.stream.note_silent(header);
+            playing.pausing = true;
+        }
+    }
+
+    /// Takes out the frame whose time has come, [`Rate::frame`] samples. To be called every 20 ms.
     pub fn pop(&mut self, frame: &mut [i16]) -> Popped {
-        let Some(stream) = &mut self.stream else {
+        self.ticks.pass();
+        let length = frame.len();
+        let Some(playing) = &mut self.stream else {
             frame.fill(0);
             return Popped::Empty;
         };
-        if stream.timely {
-            stream.late_ticks = 0;
-        } else if stream.late {
-            stream.late_ticks += 1;
+        playing.rest = playing.rest.saturating_sub(1);
+        if playing.idle && self.line.len() == 0 && self.store.first().is_none() {
+            playing.made += length as i64;
+            frame.fill(0);
+            return Popped::Empty;
         }
-        (stream.timely, stream.late) = (false, false);
-        let there = self.ring.take(stream.play, frame);
-        stream.play = stream.play.wrapping_add(FRAME_SAMPLES as u32);
-        match there {
-            0 => Popped::Empty,
-            FRAME_SAMPLES => Popped::Full,
-            _ => Popped::Partial,
-        }
+        let there = if self.line.len() > 0 {
+            Popped::Full
+        } else {
+            Popped::Empty
+        };
+        let popped = self.fill(length, there);
+        self.stretch();
+        let popped = self.fill(length, popped);
+        self.line.take(frame);
+        popped
     }
 
-    /// Begins to play at this packet, which is [`DEPTH_SAMPLES`] ahead from now on.
-    fn begin(&mut self, header: &Header, samples: &[i16]) -> Inserted {
-        self.ring.clear();
-        self.held.length = 0;
-        self.stats.restarts += u64::from(self.stream.is_some());
-        self.stream = Some(Stream {
-            ssrc: header.ssrc,
-            play: header.timestamp.wrapping_sub(DEPTH_SAMPLES),
-            lead: i32::MIN,
-            watched: 0,
-            late: false,
-            timely: true,
-            late_ticks: 0,
+    /// Sees to it that a frame is there.
+    fn fill(&mut self, length: usize, mut popped: Popped) -> Popped {
+        while self.line.len() < length {
+            let lack = length - self.line.len();
+            let made = match self.next_step(lack) {
+                Step::Decode(slot) => {
+                    self.play(slot);
+                    Popped::Full
+                }
+                Step::Make(samples) => self.make_up(samples),
+                Step::Recover(slot, samples) => self.recover(slot, samples),
+            };
+            popped = match (popped, made) {
+                (Popped::Full, _) | (_, Popped::Full) => Popped::Full,
+                (Popped::Concealed, _) | (_, Popped::Concealed) => Popped::Concealed,
+                _ => Popped::Empty,
+            };
+        }
+        popped
+    }
+
+    /// Begins to play at this packet, at the next tick.
+    fn begin(&mut self, now: Timestamp, header: &Header, payload: &[u8], samples: i64) -> Inserted {
+        self.store.clear();
+        self.line.cut();
+        self.arrivals.reset();
+        // What was heard of the stream before is faded out of, in a concealment that ends at once.
+        let was_heard = self.stream.as_ref().is_some_and(|playing| !playing.idle);
+        if was_heard && !self.concealment.is_active() {
+            self.concealment.start(self.line.latest());
+        }
+        self.counts.stats.restarts += u64::from(self.stream.is_some());
+        let rate = self.rate().hz();
+        let mut stream = Stream::new(header, self.codec().clock_hz(), rate);
+        stream.note(header);
+        let wait = match self.depth {
+            Depth::Adaptive { min, .. } => min,
+            Depth::Fixed(ms) => ms,
+        };
+        self.stream = Some(Playing {
+            stream,
+            next: 0,
+            next_number: 0,
+            made: -i64::from(wait) * i64::from(rate) / 1000,
+            idle: !was_heard,
+            pausing: false,
+            leads: Leads::default(),
+            rest: 0,
         });
-        let room = SPAN - DEPTH_SAMPLES as usize;
-        self.ring
-            .write(header.timestamp, &samples[..samples.len().min(room)]);
+        self.watch(now, 0, samples);
+        self.place(0, 0, samples, payload);
         Inserted::Restarted
     }
 
     /// A packet of another SSRC, or far off. Two that follow each other are a new stream; one is a
     /// stray, and so is each of a pair of streams that alternate.
-    fn doubt(&mut self, header: &Header, samples: &[i16]) -> Inserted {
-        let held = &self.held;
-        let steps = sequence_distance(header.sequence, held.sequence);
-        let ahead = distance(header.timestamp, held.timestamp);
-        let confirmed = held.length > 0
-            && held.ssrc == header.ssrc
-            && (1..=3).contains(&steps)
-            && (1..=-MAX_LATE).contains(&ahead);
-        if !confirmed {
-            self.held.keep(header, samples);
-            return Inserted::Held;
+    fn doubt(&mut self, now: Timestamp, header: &Header, payload: &[u8], samples: i64) -> Inserted {
+        if let Some(held) = self.held.take() {
+            let steps = sequence_distance(header.sequence, held.header.sequence);
+            let ahead = distance(header.timestamp, held.header.timestamp);
+            let limit = self.codec().clock_hz() as i32;
+            if held.header.ssrc == header.ssrc
+                && (1..=3).contains(&steps)
+                && (1..=limit).contains(&ahead)
+            {
+                let mut bytes = [0; MAX_PAYLOAD];
+                let length = self.store.read(held.payload, &mut bytes);
+                self.store.release(held.payload);
+                self.begin(held.at, &held.header, &bytes[..length], held.samples);
+                self.insert(now, header, payload);
+                return Inserted::Restarted;
+            }
+            self.store.release(held.payload);
         }
-        let (timestamp, kept) = (held.timestamp, held.kept);
-        self.begin(header, samples);
-        if ahead <= DEPTH_SAMPLES as i32 {
-            let kept = kept.min(ahead as usize);
-            self.ring.write(timestamp, &self.held.samples[..kept]);
-        }
-        Inserted::Restarted
+        self.held = self.store.keep(payload).map(|payload| Held {
+            header: *header,
+            payload,
+            samples,
+            at: now,
+        });
+        Inserted::Held
     }
 
-    /// Two clocks never agree, and the first packet may have been slow or fast: brings the lead of
-    /// the fastest packets back to the depth when it is a frame short or two frames long. Between
-    /// lies one frame of rest, for packets that arrive about when the tick does.
-    fn follow_the_path(&mut self) {
-        let Some(stream) = &mut self.stream else {
+    fn forget_held(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.store.release(held.payload);
+        }
+    }
+
+    /// Learns from when a packet came.
+    fn watch(&mut self, now: Timestamp, position: i64, samples: i64) {
+        let rate = i64::from(self.decoder.rate().hz());
+        let delay = now.as_micros() - position * 1_000_000 / rate;
+        self.arrivals
+            .observe(now, delay, samples * 1_000_000 / rate);
+        let (least, most) = self.ticks.until_next(now);
+        let Some(playing) = &mut self.stream else {
             return;
         };
-        if stream.watched < WATCHED_PACKETS {
+        if position + samples <= playing.next {
             return;
         }
-        let excess = stream.lead - DEPTH_SAMPLES as i32;
-        (stream.watched, stream.lead) = (0, i32::MIN);
-        let frame = FRAME_SAMPLES as i32;
-        let frames = match excess / frame {
-            1 => 0,
-            frames => frames,
+        let gap = position - playing.next;
+        let first = self
+            .store
+            .first()
+            .map_or(gap, |first| first.position - playing.next);
+        let made = playing.made.min(first.min(gap).max(0));
+        let ahead = self.line.len() as i64 + gap - made;
+        playing.leads.note((delay + least, delay + most), ahead);
+        let stay = (ahead * 1_000_000 / rate + (least + most) / 2).max(0);
+        self.counts.delay += (stay - self.counts.delay) / 32;
+        if playing.idle && playing.made > 0 && first == gap {
+            self.prepare(gap.max(0), (delay + least, delay + most));
+        }
+    }
+
+    /// Before a sound begins anew its delay can become what it should be: silence costs nothing.
+    /// It begins at a tick.
+    fn prepare(&mut self, gap: i64, tick: (i64, i64)) {
+        let frame = self.rate().frame() as i64;
+        let due = self.due();
+        let Some(playing) = &mut self.stream else {
+            return;
         };
-        let from = stream.play;
-        stream.play = from.wrapping_add_signed(frames * frame);
-        if frames > 0 {
-            self.ring.forget(from, frames as usize * FRAME_SAMPLES);
-            self.stats.skipped += frames.unsigned_abs() as u64;
+        let mut ticks = (gap - playing.made).max(0) / frame;
+        let needed = |base: i64, ticks: i64| base + ticks * 20_000;
+        while needed(tick.1, ticks) < due {
+            ticks += 1;
+        }
+        while ticks > 0 && needed(tick.0, ticks - 1) > due {
+            ticks -= 1;
+        }
+        playing.made = gap - ticks * frame;
+        playing.leads.clear();
+        playing.leads.note(tick, ticks * frame);
+    }
+
+    /// Puts a packet in its place.
+    fn place(&mut self, position: i64, number: i64, samples: i64, payload: &[u8]) -> Inserted {
+        let next = self.stream.as_ref().map_or(0, |playing| playing.next);
+        if position + samples <= next {
+            self.counts.stats.late += 1;
+            return Inserted::Late;
+        }
+        while self.store.is_full(payload) && self.store.first().is_some() {
+            self.store.drop_first();
+        }
+        let Some(payload) = self.store.keep(payload) else {
+            return Inserted::Late;
+        };
+        let slot = Slot {
+            position,
+            number,
+            samples,
+            payload,
+        };
+        if !self.store.insert(slot) {
+            self.counts.stats.duplicates += 1;
+            return Inserted::Duplicate;
+        }
+        Inserted::Placed
+    }
+
+    /// What the next `lack` samples are made of.
+    fn next_step(&mut self, lack: usize) -> Step {
+        let excess = self.excess();
+        let Some(playing) = &mut self.stream else {
+            return Step::Make(lack);
+        };
+        while let Some(first) = self.store.first() {
+            let gap = first.position - playing.next;
+            if gap + first.samples <= 0 {
+                self.store.drop_first();
+                continue;
+            }
+            let wait = gap.max(0) - playing.made;
+            if wait > 0 {
+                playing.pausing =
+                    gap > 0 && playing.stream.missing(playing.next_number, first.number) == 0;
+                // What comes next may tell of the packet before it.
+                let told = wait - first.samples;
+                if gap == 0 || playing.idle || playing.pausing || told > 0 {
+                    let before = if told > 0 && gap > 0 { told } else { wait };
+                    return Step::Make(lack.min(before as usize));
+                }
+                return Step::Recover(first, wait as usize);
+            }
+            // It came late, and what was made up in its place is enough: the next goes on from it.
+            let follows = self
+                .store
+                .second()
+                .is_some_and(|second| second.position - playing.next <= playing.made);
+            if follows && excess > 0 {
+                self.store.drop_first();
+                self.counts.stats.late += 1;
+                continue;
+            }
+            return Step::Decode(first);
+        }
+        Step::Make(lack)
+    }
+
+    /// Restores a lost packet from the one after it; where that tells nothing it is made up for.
+    fn recover(&mut self, next: Slot, samples: usize) -> Popped {
+        let mut payload = [0; MAX_PAYLOAD];
+        let length = self.store.read(next.payload, &mut payload);
+        let room = self.line.room(samples);
+        let told = self.decoder.recover(&payload[..length], room);
+        let Some(playing) = self.stream.as_mut().filter(|_| told > 0) else {
+            return self.make_up(samples);
+        };
+        self.line.grow(told);
+        self.concealment.stop();
+        self.counts.stats.recovered += 1;
+        playing.made += told as i64;
+        Popped::Full
+    }
+
+    /// Makes up for what is not there.
+    fn make_up(&mut self, samples: usize) -> Popped {
+        let frame = self.rate().frame();
+        let Some(playing) = &mut self.stream else {
+            return Popped::Empty;
+        };
+        if !playing.idle && !self.concealment.is_active() {
+            // A codec that conceals does so in units of 2.5 ms.
+            let unit = frame / 8;
+            let room = self.line.room(samples.next_multiple_of(unit));
+            let made = self.decoder.conceal(room);
+            if made > 0 {
+                fade_out(&mut room[..made], playing.made, frame as i64);
+                self.line.grow(made);
+                self.counts.concealed += made as u64;
+                playing.made += made as i64;
+                playing.idle = playing.made >= GONE * frame as i64;
+                return Popped::Concealed;
+            }
+        }
+        playing.made += samples as i64;
+        if playing.idle {
+            self.line.room(samples).fill(0);
+            self.line.grow(samples);
+            return Popped::Empty;
+        }
+        if !self.concealment.is_active() {
+            self.concealment.start(self.line.latest());
+        }
+        if playing.pausing {
+            self.concealment.hush();
+        }
+        self.concealment.make(self.line.room(samples));
+        self.line.grow(samples);
+        self.counts.concealed += samples as u64;
+        if self.concealment.is_over() {
+            self.concealment.stop();
+            playing.idle = true;
+        }
+        Popped::Concealed
+    }
+
+    /// Decodes the first packet.
+    fn play(&mut self, slot: Slot) {
+        let rate = self.rate();
+        let Some(playing) = &mut self.stream else {
+            return;
+        };
+        self.store.take_first();
+        let mut payload = [0; MAX_PAYLOAD];
+        let length = self.store.read(slot.payload, &mut payload);
+        self.store.release(slot.payload);
+        let gap = slot.position - playing.next;
+        let room = self.line.room(slot.samples as usize);
+        let decoded = self.decoder.decode(&payload[..length], room);
+        if decoded == 0 {
+            return;
+        }
+        let missing = playing.stream.missing(playing.next_number, slot.number);
+        if playing.made >= 0 {
+            self.counts.stats.lost += missing;
+        }
+        // The beginning of what overlaps was played already.
+        let skip = usize::try_from(-gap).unwrap_or(0).min(decoded);
+        room.copy_within(skip..decoded, 0);
+        let fresh = decoded - skip;
+        let overdue = (playing.made - gap.max(0)).max(0);
+        if playing.idle {
+            if playing.made > 0 {
+                // Out of silence, not to begin with a step.
+                let ramp = (rate.frame() / 8).min(fresh);
+                for (i, sample) in room[..ramp].iter_mut().enumerate() {
+                    *sample = fade(0, *sample, i, ramp);
+                }
+            }
         } else {
-            self.stats.stretched += frames.unsigned_abs() as u64;
+            self.counts.expanded += overdue as u64;
+        }
+        if overdue > 0 {
+            playing.leads.clear();
+        }
+        if self.concealment.is_active() {
+            self.merge(fresh);
+        }
+        self.line.grow(fresh);
+        let Some(playing) = &mut self.stream else {
+            return;
+        };
+        playing.idle = false;
+        playing.made = 0;
+        playing.next = slot.position + decoded as i64;
+        playing.next_number = playing.next_number.max(slot.number + 1);
+    }
+
+    /// Leads from the concealment into the `fresh` samples behind the line.
+    fn merge(&mut self, fresh: usize) {
+        let blend = (self.rate().frame() / 4).min(fresh);
+        let mut made = [0; MAX_FRAME / 4];
+        self.concealment.make(&mut made[..blend]);
+        self.concealment.stop();
+        let room = self.line.room(fresh);
+        for (i, (sample, made)) in room.iter_mut().zip(&made[..blend]).enumerate() {
+            *sample = fade(*made, *sample, i, blend);
+        }
+    }
+
+    /// When samples should be played, less their media time, microseconds.
+    fn due(&self) -> i64 {
+        let (late, fastest) = (self.arrivals.late(), self.arrivals.fastest());
+        match self.depth {
+            Depth::Adaptive { min, max } => late
+                .max(fastest + i64::from(min) * 1000)
+                .min(fastest + i64::from(max.max(min)) * 1000),
+            Depth::Fixed(ms) => fastest + i64::from(ms) * 1000,
+        }
+    }
+
+    /// How much too short the delay surely is, or is about to be, microseconds; 0 or less when it
+    /// may do.
+    fn shortage(&self) -> i64 {
+        self.needed().map_or(0, |(least, most)| {
+            let guard = if most - least < KNOWN { GUARD } else { 0 };
+            self.due() + guard - most
+        })
+    }
+
+    /// How much longer the delay is than it must be, microseconds; 0 when that is no tick.
+    fn excess(&self) -> i64 {
+        let due = self.due();
+        self.needed()
+            .filter(|(least, most)| least - due > SURELY && (least + most) / 2 - due > SLACK)
+            .map_or(0, |(least, _)| least - due)
+    }
+
+    fn needed(&self) -> Option<(i64, i64)> {
+        let frame = self.rate().frame();
+        self.stream.as_ref()?.leads.needed(frame)
+    }
+
+    /// Brings the delay nearer to where it should be, if the sound allows it now.
+    fn stretch(&mut self) {
+        let Some(playing) = &self.stream else { return };
+        if playing.idle || playing.made != 0 || playing.rest > 0 {
+            return;
+        }
+        let (short, excess) = (self.shortage(), self.excess());
+        let rate = self.rate();
+        let frame = rate.frame();
+        let waste = playing.leads.waste(frame);
+        let by = if short > 0 {
+            let by = stretch::lengthen(&mut self.line, rate, short);
+            self.counts.expanded += by as u64;
+            by as i64
+        } else {
+            let mut most = waste;
+            if excess > 0 {
+                self.decode_ahead(frame * 2);
+                most += frame;
+            }
+            // Never so much that a frame would not be whole.
+            let most = most.min(self.line.len().saturating_sub(frame));
+            // What is of no use alone is left out of silence only.
+            let by = stretch::shorten(&mut self.line, rate, most, excess);
+            self.counts.accelerated += by as u64;
+            -(by as i64)
+        };
+        if by != 0
+            && let Some(playing) = &mut self.stream
+        {
+            playing.leads.moved(by);
+            playing.rest = if excess > FAR_TOO_LONG { 0 } else { 2 };
+        }
+    }
+
+    /// Decodes until so many samples are there, as long as packets follow each other.
+    fn decode_ahead(&mut self, samples: usize) {
+        while self.line.len() < samples
+            && let Some(playing) = &self.stream
+            && let Some(first) = self.store.first()
+            && first.position == playing.next
+        {
+            self.play(first);
         }
     }
 }
 
-impl Stream {
-    fn watch(&mut self, lead: i32) {
-        self.lead = self.lead.max(lead);
-        self.watched += 1;
-    }
+/// What comes next.
+enum Step {
+    Decode(Slot),
+    Make(usize),
+    /// The packet before this one, so many samples.
+    Recover(Slot, usize),
 }
 
-impl Held {
-    fn keep(&mut self, header: &Header, samples: &[i16]) {
-        self.ssrc = header.ssrc;
-        self.sequence = header.sequence;
-        self.timestamp = header.timestamp;
-        self.length = samples.len();
-        self.kept = samples.len().min(HELD_SAMPLES);
-        self.samples[..self.kept].copy_from_slice(&samples[..self.kept]);
+/// Lets a codec's own concealment, `made` samples old, fade over the last of its frames.
+fn fade_out(samples: &mut [i16], made: i64, frame: i64) {
+    for (at, sample) in (made.max(0)..).zip(samples) {
+        let left = (GONE * frame - at).clamp(0, 2 * frame);
+        *sample = (i64::from(*sample) * left / (2 * frame)) as i16;
     }
-}
-
-/// The lead at which a packet still fits the ring, with the frames that stretching may need.
-fn max_lead(samples: &[i16]) -> i32 {
-    (SPAN - samples.len()) as i32
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn packet(sequence: u16, timestamp: u32) -> Header {
-        Header {
-            sequence,
-            timestamp,
-            ssrc: 1,
-            ..Header::default()
-        }
-    }
-
-    /// A stream whose samples tell their own timestamp, less `origin`, in frames.
-    struct Source {
-        origin: u32,
-    }
-
-    impl Source {
-        fn insert(&self, buffer: &mut Buffer, frame: u32) -> Inserted {
-            let timestamp = self.origin.wrapping_add(frame * 160);
-            buffer.insert_samples(&packet(frame as u16, timestamp), &[frame as i16 + 1; 160])
-        }
-    }
-
-    /// The frame number played, or `None` for silence.
-    fn pop(buffer: &mut Buffer) -> Option<u32> {
-        let mut frame = [0; FRAME_SAMPLES];
-        match buffer.pop(&mut frame) {
-            Popped::Full => Some(frame[80] as u32 - 1),
-            _ => None,
-        }
-    }
-
-    const WRAPPING: Source = Source {
-        origin: u32::MAX - 1000,
-    };
-
-    #[test]
-    fn plays_at_the_fourth_tick_what_comes_before_the_first() {
-        let mut buffer = Buffer::new(Codec::Pcmu);
-        let played: Vec<_> = (0..6)
-            .map(|i| {
-                WRAPPING.insert(&mut buffer, i);
-                pop(&mut buffer)
-            })
-            .collect();
-        assert_eq!(played, [None, None, None, Some(0), Some(1), Some(2)]);
-    }
-
-    #[test]
-    fn loss_is_silence_and_shifts_nothing() {
-        let mut buffer = Buffer::new(Codec::Pcmu);
-        for i in 0..100 {
-            if i % 7 != 3 {
-                WRAPPING.insert(&mut buffer, i);
-            }
-            if i >= 3 {
-                let due = i - 3;
-                assert_eq!(pop(&mut buffer), (due % 7 != 3).then_some(due));
-            } else {
-                pop(&mut buffer);
-            }
-        }
-    }
-
-    #[test]
-    fn a_duplicate_and_a_late_packet_are_told_and_dropped() {
-        let mut buffer = Buffer::new(Codec::Pcmu);
-        WRAPPING.insert(&mut buffer, 0);
-        assert_eq!(WRAPPING.insert(&mut buffer, 0), Inserted::Duplicate);
-        for _ in 0..6 {
-            pop(&mut buffer);
-        }
-        assert_eq!(WRAPPING.insert(&mut buffer, 1), Inserted::Late);
-        assert_eq!((buffer.stats().duplicates, buffer.stats().late), (1, 1));
-    }
-
-    #[test]
-    fn a_pause_of_the_sender_keeps_its_length() {
-        let mut buffer = Buffer::new(Codec::Pcmu);
-        for i in 0..100 {
-            if !(10..60).contains(&i) {
-                WRAPPING.insert(&mut buffer, i);
-            }
-            let played = pop(&mut buffer);
-            if i >= 3 {
-                let due = i - 3;
-                assert_eq!(played, (!(10..60).contains(&due)).then_some(due));
-            }
-        }
-    }
-
-    #[test]
-    fn a_stray_packet_changes_nothing() {
-        let mut buffer = Buffer::new(Codec::Pcmu);
-        for i in 0..200u32 {
-            WRAPPING.insert(&mut buffer, i);
-            let stray = Header {
-                ssrc: 1 + i % 2,
-                ..packet(9, 0x4000_0000 + i * 7919)
-            };
-            assert_eq!(buffer.insert_samples(&stray, &[-1; 160]), Inserted::Held);
-            let played = pop(&mut buffer);
-            assert_eq!(played, i.checked_sub(3));
-        }
-        assert_eq!(buffer.stats().restarts, 0);
-    }
-
-    #[test]
-    fn a_new_ssrc_and_a_leap_of_the_clock_lose_nothing() {
-        let mut buffer = Buffer::new(Codec::Pcmu);
-        for i in 0..20 {
-            WRAPPING.insert(&mut buffer, i);
-            pop(&mut buffer);
-        }
-        for (first, ssrc, leap) in [(1000, 2, 0), (2000, 2, 1 << 30), (3000, 2, 3 << 30)] {
-            let mut played = Vec::new();
-            for i in 0..20u32 {
-                let timestamp = (i * 160).wrapping_add(leap);
-                let header = Header {
-                    ssrc,
-                    ..packet(i as u16, timestamp)
-                };
-                buffer.insert_samples(&header, &[(first + i) as i16; 160]);
-                played.extend(
-                    pop(&mut buffer)
-                        .map(|frame| frame + 1)
-                        .filter(|frame| *frame >= first),
-                );
-            }
-            assert_eq!(played[..10], (first..first + 10).collect::<Vec<_>>()[..]);
-        }
-        assert_eq!(buffer.stats().restarts, 3);
-    }
-
-    #[test]
-    fn a_path_that_becomes_longer_is_followed_after_five_ticks() {
-        let mut buffer = Buffer::new(Codec::Pcmu);
-        let mut heard = 0;
-        for i in 0..100u32 {
-            let delay = if i < 20 { 0 } else { 10 };
-            if let Some(frame) = i.checked_sub(delay) {
-                WRAPPING.insert(&mut buffer, frame);
-            }
-            heard += u32::from(pop(&mut buffer).is_some());
-        }
-        assert!(heard > 80, "{heard}");
-        assert_eq!(buffer.stats().restarts, 1);
-    }
-
-    #[test]
-    fn clocks_that_differ_by_a_thousandth_cost_a_frame_each_twenty_seconds() {
-        for drift in [-1i64, 1] {
-            let mut buffer = Buffer::new(Codec::Pcmu);
-            let (mut sent, mut heard) = (0u32, 0);
-            for tick in 0..3000i64 {
-                let due = tick + tick * drift / 1000;
-                while i64::from(sent) <= due {
-                    WRAPPING.insert(&mut buffer, sent);
-                    sent += 1;
-                }
-                heard += i64::from(pop(&mut buffer).is_some());
-            }
-            assert!(heard > 2980, "{heard}");
-            let stats = buffer.stats();
-            assert!(stats.stretched + stats.skipped <= 4, "{stats:?}");
-            assert_eq!(stats.restarts, 0);
-        }
-    }
-
-    #[test]
-    fn packets_about_the_tick_settle_after_one_correction() {
-        let mut buffer = Buffer::new(Codec::Pcmu);
-        for i in 0..2000u32 {
-            // Every third packet comes just after its tick.
-            if i % 3 != 0 {
-                WRAPPING.insert(&mut buffer, i);
-            }
-            pop(&mut buffer);
-            if i % 3 == 0 {
-                WRAPPING.insert(&mut buffer, i);
-            }
-        }
-        let stats = buffer.stats();
-        assert!(stats.skipped + stats.stretched <= 1, "{stats:?}");
-        assert_eq!(stats.late, 0);
-    }
-
-    proptest! {
-        #[test]
-        fn packets_of_any_size_up_to_60_ms_late_are_played_whole(
-            origin: u32,
-            size in prop::sample::select(vec![80usize, 160, 240, 320]),
-            delays in prop::collection::vec(0u32..3, 50),
-        ) {
-            let mut buffer = Buffer::new(Codec::Pcmu);
-            let total = 50 * 160;
-            let stream: Vec<i16> = (0..total).map(|i| (i % 30_000 + 1) as i16).collect();
-            let mut arriving: Vec<(u32, usize)> = (0..total / size)
-                .map(|i| {
-                    let sent = ((i + 1) * size).div_ceil(160) as u32;
-                    (sent + if i == 0 { 0 } else { delays[i % 50] }, i)
-                })
-                .collect();
-            arriving.sort();
-            let mut out = Vec::new();
-            for tick in 0..60 {
-                for (_, i) in arriving.iter().filter(|(at, _)| *at == tick) {
-                    let header = packet(*i as u16, origin.wrapping_add((i * size) as u32));
-                    buffer.insert_samples(&header, &stream[i * size..(i + 1) * size]);
-                }
-                let mut frame = [0; FRAME_SAMPLES];
-                buffer.pop(&mut frame);
-                out.extend(frame);
-            }
-            let begin = out.iter().position(|sample| *sample == 1).unwrap();
-            let whole = total / size * size;
-            prop_assert_eq!(&out[begin..begin + whole], &stream[..whole]);
-        }
-
-        #[test]
-        fn any_packets_are_survived(
-            packets in prop::collection::vec(
-                (any::<(u16, u32, bool)>(), 0usize..2000, 0u8..3, -3000i32..3000), 0..300)
-        ) {
-            let mut buffer = Buffer::new(Codec::Pcmu);
-            let (mut frame, mut near) = (SILENT, 0u32);
-            for ((sequence, far, leap), length, pops, step) in packets {
-                near = if leap { far } else { near.wrapping_add_signed(step) };
-                let header = Header { ssrc: u32::from(leap), ..packet(sequence, near) };
-                buffer.insert_samples(&header, &vec![1; length]);
-                for _ in 0..pops {
-                    buffer.pop(&mut frame);
-                }
-            }
-        }
-    }
-
-    const SILENT: crate::media::Frame = [0; FRAME_SAMPLES];
 }

@@ -1,9 +1,20 @@
-//! The fixed jitter buffer: packets in at any time, a frame out at every tick.
+//! The jitter buffer: packets in at any time, a frame of samples out at every tick.
 //!
-//! Placing is by RTP timestamp only, sample by sample, so that any packet size fits any tick.
-//! Adaptive depth and concealment are left to a later buffer of the same interface.
+//! Packets stay encoded until their tick; how long they wait follows the jitter seen. Clocks that
+//! differ and delays that change are followed by time-stretching, what is missing is concealed.
 
+mod arrivals;
 mod buffer;
-mod ring;
+mod conceal;
+mod correlation;
+mod leads;
+mod line;
+mod store;
+mod stream;
+mod stretch;
+mod ticks;
 
-pub use buffer::{Buffer, DEPTH_SAMPLES, Inserted, Popped, Stats};
+#[cfg(test)]
+mod tests;
+
+pub use buffer::{Buffer, Depth, Inserted, Popped, Stats};

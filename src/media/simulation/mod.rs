@@ -1,9 +1,11 @@
 //! The engine in virtual time: what the far ends of legs hear and see.
 
+mod conference;
 mod continuity;
 mod frugal;
 mod hearing;
 mod load;
+mod matrix;
 mod quality;
 mod real;
 mod recording;
@@ -15,7 +17,7 @@ use std::net::SocketAddr;
 
 use super::rtp::{self, Header, Packet};
 use super::{
-    Codec, Command, Engine, EngineConfig, FRAME_SAMPLES, LegFlow, Library, Notice, Tone,
+    Codec, Command, Engine, EngineConfig, FRAME_SAMPLES, LegFlow, Library, Notice, Standing, Tone,
     VirtualEndpoint, VirtualNet,
 };
 use crate::base::{LegId, RoomId, ShardId, Timestamp};
@@ -73,7 +75,7 @@ impl Office {
             wire: self.net.endpoint(address(40_000 + 2 * number)),
             rtcp: self.net.endpoint(address(40_001 + 2 * number)),
             switch: ports.rtp,
-            sequence: 1000 * number,
+            sequence: number.wrapping_mul(1000),
             timestamp: 77_777 * u32::from(number),
             ssrc: 0x1000 + u32::from(number),
             tone: Tone::new(440.0 * f64::from(number), -10.0),
@@ -85,7 +87,11 @@ impl Office {
 
     fn join(&self, phone: &Phone) {
         let leg = phone.leg;
-        self.send(Command::Join { room: ROOM, leg });
+        self.send(Command::Join {
+            room: ROOM,
+            leg,
+            standing: Standing::default(),
+        });
     }
 
     /// Two phones of one codec in a room.

@@ -61,7 +61,11 @@ fn real_sockets_relay_play_and_close() {
         let flow = flow(socket.local_addr().expect("bound"));
         engine.send(Command::SetLeg { leg, flow }).expect("set");
         engine
-            .send(Command::Join { room: ROOM, leg })
+            .send(Command::Join {
+                room: ROOM,
+                leg,
+                standing: Standing::default(),
+            })
             .expect("joins");
         legs.push(ports.rtp);
     }

@@ -27,7 +27,11 @@ fn gust(engine: &Engine, chance: &mut Entropy, now: Timestamp, step: u64) -> Opt
     let command = match chance.below(17) {
         0 | 1 => return engine.open_leg(leg, ShardId(0)).ok().map(|_| leg),
         2 => Command::OpenRoom { room },
-        3..=5 => Command::Join { room, leg },
+        3..=5 => Command::Join {
+            room,
+            leg,
+            standing: Standing::default(),
+        },
         6 => Command::Leave { room, leg },
         7 => Command::CloseLeg { leg },
         8 => Command::CloseRoom { room },

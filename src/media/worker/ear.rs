@@ -49,9 +49,9 @@ impl Ear {
         self.jitter.stats().late
     }
 
-    /// How long a packet waits in the buffer.
+    /// How long packets wait in the buffer.
     pub(super) fn depth_ms(&self) -> f32 {
-        jitter::DEPTH_SAMPLES as f32 / 8.0
+        self.jitter.stats().delay_ms as f32
     }
 
     /// Takes the voice of this tick out of the buffer.

@@ -8,11 +8,10 @@ use std::net::IpAddr;
 use crate::base::{LegId, RoomId, ShardId, Timestamp};
 use crate::events::MediaSummary;
 use crate::media::capture::Captures;
-use crate::media::command::{LegFlow, LegPorts, LegState};
-use crate::media::graph::{Hears, Member, Own, Plan, Route as Gains};
+use crate::media::command::{LegFlow, LegPorts, LegState, RoomTerms};
+use crate::media::graph::{Hears, Member, Own, Plan, Route as Gains, Standing};
 use crate::media::io::Socket;
 use crate::media::latch::Latch;
-use crate::media::mixer::Levelling;
 use crate::media::ports::Lease;
 use crate::media::quality::{Quality, Received, Watch};
 use crate::media::rtp::Reception;
@@ -20,6 +19,7 @@ use crate::media::spares::Spare;
 use crate::media::srtp::Session;
 use crate::media::{Codec, Decoder, MAX_DECODED, Rate, dtmf};
 
+use super::announcement::Announcement;
 use super::ear::Ear;
 use super::outbound::Outbound;
 use super::packing::Packing;
@@ -59,6 +59,8 @@ pub(crate) struct Leg {
     /// While keys are tones.
     pub(super) tones: Option<Box<Tones>>,
     pub(super) own: Given,
+    /// Its part in its room.
+    pub(super) standing: Standing,
     pub(super) route: Route,
     /// Both directions of this leg, being recorded.
     pub(super) tape: Option<Box<LegTape>>,
@@ -84,6 +86,8 @@ pub(super) struct Inbound {
     pub(super) heard: Timestamp,
     pub(super) told_first: bool,
     pub(super) told_silent: bool,
+    /// Whether signalling was told that it talks.
+    pub(super) told_talking: bool,
 }
 
 /// What the leg is sent, decoded again for a recording.
@@ -174,6 +178,7 @@ impl Leg {
                 heard: now,
                 told_first: false,
                 told_silent: false,
+                told_talking: false,
             },
             out: seed.out,
             packing: None,
@@ -184,6 +189,7 @@ impl Leg {
             digits: dtmf::Sender::new(),
             tones: None,
             own: Given::default(),
+            standing: Standing::default(),
             route: Route::default(),
             tape: None,
             captures: Captures::default(),
@@ -282,7 +288,9 @@ impl Leg {
         Member {
             format: self.flow.as_ref().map(|flow| (flow.codec, flow.ptime_ms)),
             own,
-            ..Member::new(self.id)
+            standing: self.standing,
+            is_held: self.own.music.is_some() && self.route.room.is_some(),
+            leg: self.id,
         }
     }
 
@@ -396,7 +404,9 @@ pub(crate) struct Room {
     pub(super) plan: Plan,
     /// How loud, where it is not as all do.
     pub(super) gains: Vec<Gains>,
-    pub(super) levelling: Levelling,
+    pub(super) terms: RoomTerms,
+    /// What is played to all.
+    pub(super) announcement: Option<Box<Announcement>>,
     /// What is encoded once for many.
     pub(super) outlets: Vec<Outlet>,
     pub(super) tapes: Vec<super::tape::RoomTape>,
@@ -409,7 +419,8 @@ impl Room {
             members: Vec::with_capacity(8),
             plan: Plan::default(),
             gains: Vec::new(),
-            levelling: Levelling::Off,
+            terms: RoomTerms::default(),
+            announcement: None,
             outlets: Vec::new(),
             tapes: Vec::with_capacity(2),
         }

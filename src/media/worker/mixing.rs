@@ -4,9 +4,9 @@ use super::leg::{Leg, Room};
 use super::speech::MAX_PAYLOAD;
 use super::{Counts, Wire, Worker};
 use crate::base::Timestamp;
-use crate::media::MAX_FRAME;
 use crate::media::graph::{Audience, Hears, Line};
-use crate::media::mixer::{Gain, Heard, Listener, Mixer, Place};
+use crate::media::mixer::{Gain, Heard, Levelling, Listener, Mixer, Place};
+use crate::media::{MAX_FRAME, Notice};
 
 /// Scratch space for one room at one tick, allocated once.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(super) struct Floor {
     /// Whom one listener hears otherwise than all do.
     others: Vec<(Place, Gain)>,
     frame: Box<[i16; MAX_FRAME]>,
+    /// What is announced to the room.
+    sound: Box<[i16; MAX_FRAME]>,
 }
 
 impl Floor {
@@ -25,6 +27,7 @@ impl Floor {
             places: Vec::with_capacity(members),
             others: Vec::with_capacity(members),
             frame: Box::new([0; MAX_FRAME]),
+            sound: Box::new([0; MAX_FRAME]),
         }
     }
 }
@@ -37,18 +40,33 @@ impl Worker {
             places,
             others,
             frame,
+            sound,
         } = &mut self.floor;
         let mixer = &mut self.mixer;
         mixer.limit_talkers(self.load.shed().talkers());
-        for (_, room) in &mut self.rooms {
+        for (key, room) in &mut self.rooms {
             for tape in &mut room.tapes {
                 tape.tick(at);
             }
+            let announced = match &mut room.announcement {
+                Some(announcement) if !announcement.is_over() => {
+                    announcement.next_frame().is_some_and(|frame| {
+                        sound[..frame.len()].copy_from_slice(frame);
+                        true
+                    })
+                }
+                _ => false,
+            };
+            let is_over = room.announcement.as_ref().is_some_and(|it| it.is_over());
+            self.announced.extend((announced && is_over).then_some(key));
             if !room.plan.mixes() {
                 continue;
             }
             let frame = &mut frame[..room.plan.rate().frame()];
-            mixer.begin(room.plan.rate(), room.levelling);
+            mixer.begin(room.plan.rate(), room.levelling());
+            if announced {
+                mixer.announce(&sound[..room.plan.rate().frame()]);
+            }
             places.clear();
             for (key, line) in room.members.iter().zip(room.plan.lines()) {
                 let leg = self.legs.get_mut(*key);
@@ -59,8 +77,10 @@ impl Worker {
                 plan,
                 members,
                 outlets,
+                terms,
                 ..
             } = &mut **room;
+            let tells_talkers = terms.tells_talkers && plan.is_crowd();
             outlets.iter_mut().for_each(|outlet| outlet.begin());
             for ((key, line), own) in members.iter().zip(plan.lines()).zip(&*places) {
                 let Some(leg) = self.legs.get_mut(*key) else {
@@ -68,6 +88,15 @@ impl Worker {
                 };
                 if let (Some(ear), Some(place)) = (&mut leg.inbound.ear, own) {
                     mixer.settle(*place, &mut ear.talker);
+                }
+                let turn = leg.inbound.ear.as_mut().and_then(|ear| ear.talker.turn());
+                if let Some(talking) = turn.filter(|_| tells_talkers) {
+                    leg.inbound.told_talking = talking;
+                    let notice = Notice::Talking {
+                        leg: leg.id,
+                        talking,
+                    };
+                    self.notices.tell(leg.shard, notice, &self.stats);
                 }
                 if line.hears != Hears::Mix {
                     continue;
@@ -104,6 +133,19 @@ impl Worker {
                     leg.send_frame(at, Some(payload), packet, counts);
                 }
             }
+        }
+        while let Some(key) = self.announced.pop() {
+            self.replan_room(key);
+        }
+    }
+}
+
+impl Room {
+    /// Whether its members are brought to one loudness: two people are left as they are.
+    fn levelling(&self) -> Levelling {
+        match self.terms.levelling && self.plan.is_crowd() {
+            true => Levelling::On,
+            false => Levelling::Off,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! ticks. The thread (`task`) and the simulation call it alike.
 
 mod agenda;
+mod announcement;
 mod ear;
 mod inbox;
 mod leg;
@@ -78,6 +79,8 @@ pub(crate) struct Worker {
     /// Scratch space, allocated once.
     ready: Vec<Token>,
     finished: Vec<usize>,
+    /// Rooms whose announcement came to its end.
+    announced: Vec<usize>,
     members: Vec<Member>,
 }
 
@@ -195,6 +198,7 @@ impl Worker {
             load: Load::default(),
             ready: Vec::with_capacity(SOCKETS_A_TURN),
             finished: Vec::with_capacity(max_legs),
+            announced: Vec::with_capacity(max_legs),
             members: Vec::with_capacity(64),
         }
     }

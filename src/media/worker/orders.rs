@@ -1,5 +1,6 @@
 //! Carries out what signalling ordered.
 
+use super::announcement::Announcement;
 use super::inbox::Order;
 use super::leg::{Leg, Room};
 use super::player::Player;
@@ -7,7 +8,9 @@ use super::routes::Finished;
 use super::tape::{LegTape, RoomTape};
 use super::{Wire, Worker};
 use crate::base::{LegId, RecordingId, RoomId, Timestamp};
-use crate::media::{Command, Notice, Stats};
+use crate::media::graph::{MAX_ROUTES, Route as Gains};
+use crate::media::mixer::Gain;
+use crate::media::{Command, Notice, Standing, Stats};
 
 /// How long a digit is held.
 const DIGIT_MS: u32 = 100;
@@ -58,6 +61,11 @@ impl Worker {
                 }
             }
             Command::OpenRoom { room } => self.open_room(room),
+            Command::Announce { .. } | Command::SetGain { .. } | Command::SetRoom { .. } => {
+                if let Some(room) = room_key {
+                    self.room_command(command, room);
+                }
+            }
             // Taken apart by the engine.
             Command::Migrate { .. }
             | Command::Record { .. }
@@ -93,8 +101,8 @@ impl Worker {
                 }
                 leg.own.music = sound.map(|sound| Player::new(None, vec![sound], true));
             }
-            Command::Join { .. } => match room {
-                Some(room) => return self.join(room, key),
+            Command::Join { standing, .. } => match room {
+                Some(room) => return self.join(room, key, standing),
                 None => return,
             },
             Command::Leave { .. } => {
@@ -130,10 +138,34 @@ impl Worker {
             }
             Command::Answered { .. } => return leg.answered(now),
             Command::SetLeg { flow, .. } => leg.set_flow(flow, now),
+            Command::SetMember { standing, .. } => {
+                if room.is_none() || leg.route.room != room {
+                    return;
+                }
+                leg.standing = standing;
+            }
             Command::StopPlay { .. } => leg.own.play = None,
             _ => return,
         }
         self.replan(key);
+    }
+
+    fn room_command(&mut self, command: Command, key: usize) {
+        let room = &mut self.rooms[key];
+        match command {
+            Command::Announce { sounds, .. } => {
+                let rate = room.plan.rate();
+                match &mut room.announcement {
+                    _ if sounds.is_empty() => room.announcement = None,
+                    Some(announcement) => announcement.add(sounds),
+                    None => room.announcement = Some(Announcement::new(sounds, rate)),
+                }
+            }
+            Command::SetGain { from, to, gain, .. } => room.set_gain(Gains { from, to, gain }),
+            Command::SetRoom { terms, .. } => room.terms = terms,
+            _ => return,
+        }
+        self.replan_room(key);
     }
 
     fn open_room(&mut self, id: RoomId) {
@@ -156,13 +188,14 @@ impl Worker {
         }
     }
 
-    fn join(&mut self, room: usize, key: usize) {
+    fn join(&mut self, room: usize, key: usize, standing: Standing) {
         if self.legs[key].route.room == Some(room) {
             return;
         }
         self.leave(key);
         self.rooms[room].members.push(key);
-        self.legs[key].route.room = Some(room);
+        let leg = &mut self.legs[key];
+        (leg.route.room, leg.standing) = (Some(room), standing);
         self.replan_room(room);
     }
 
@@ -175,8 +208,11 @@ impl Worker {
             return;
         };
         leg.own.music = None;
+        leg.standing = Standing::default();
+        let id = leg.id;
         if let Some(room) = self.rooms.get_mut(room) {
             room.members.retain(|member| *member != key);
+            room.gains.retain(|gain| gain.from != id && gain.to != id);
         }
         self.replan(key);
         self.replan_room(room);
@@ -262,5 +298,16 @@ impl Worker {
     fn finish(&self, at: Timestamp, close: impl FnOnce(Timestamp)) {
         Stats::take(&self.stats.recordings, 1);
         close(at);
+    }
+}
+
+impl Room {
+    /// Sets how loud one is for another; 0 dB needs no route.
+    fn set_gain(&mut self, new: Gains) {
+        self.gains
+            .retain(|old| (old.from, old.to) != (new.from, new.to));
+        if new.gain != Gain::UNITY && self.gains.len() < MAX_ROUTES {
+            self.gains.push(new);
+        }
     }
 }

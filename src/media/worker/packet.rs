@@ -229,8 +229,11 @@ impl Leg {
         }
     }
 
-    /// Tells the recordings of a packet they do not get.
+    /// Tells the mix and the recordings of a packet they do not get.
     fn note(&mut self, header: &Header, room: Option<&mut Box<Room>>) {
+        if let Some(ear) = &mut self.inbound.ear {
+            ear.jitter().pass(header);
+        }
         if let Some(tape) = &mut self.tape {
             tape.pass_said(header);
         }

@@ -1,11 +1,12 @@
 //! Carries the graph's plan into the legs.
 
 use super::Worker;
-use super::leg::Room;
+use super::leg::{Leg, Room};
 use super::player::Player;
 use super::speech::Outlet;
-use crate::media::Notice;
 use crate::media::graph::{Hears, Member};
+use crate::media::notices::NoticeSender;
+use crate::media::{Notice, Stats};
 
 impl Worker {
     /// Plans anew for a leg, and for its room if it is in one.
@@ -27,6 +28,7 @@ impl Worker {
         leg.feed_mix(None);
         leg.hear_mix(None);
         leg.feed_tapes();
+        leg.tell_silenced(&mut self.notices, &self.stats);
     }
 
     /// Plans a room anew: who joined, left, changed codec, is played to, or is recorded.
@@ -42,8 +44,13 @@ impl Worker {
             let legs = &self.legs;
             tape.follow(room.members.iter().map(|member| legs[*member].id));
         }
-        room.plan.draw(&self.members, &room.gains, false);
+        let announcement = room.announcement.as_ref();
+        let is_announced = announcement.is_some_and(|announcement| !announcement.is_over());
+        room.plan.draw(&self.members, &room.gains, is_announced);
         let rate = room.plan.rate();
+        if let Some(announcement) = &mut room.announcement {
+            announcement.tune(rate);
+        }
         for (member, line) in room.members.iter().zip(room.plan.lines()) {
             self.agenda.touch(*member);
             let leg = &mut self.legs[*member];
@@ -53,6 +60,7 @@ impl Worker {
             leg.feed_mix(line.feeds_mix.then_some(rate));
             leg.hear_mix((line.hears == Hears::Mix).then_some(rate));
             leg.feed_tapes();
+            leg.tell_silenced(&mut self.notices, &self.stats);
         }
         room.open_outlets(&self.members);
     }
@@ -78,6 +86,22 @@ impl Worker {
             finished: finished == Finished::Yes,
         };
         self.notices.tell(leg.shard, notice, &self.stats);
+    }
+}
+
+impl Leg {
+    /// Tells of one who talked that nobody hears it any more.
+    fn tell_silenced(&mut self, notices: &mut NoticeSender, stats: &Stats) {
+        let ear = self.inbound.ear.as_ref();
+        let talks = ear.is_some_and(|ear| ear.talker.is_talking());
+        if self.inbound.told_talking && !talks {
+            self.inbound.told_talking = false;
+            let notice = Notice::Talking {
+                leg: self.id,
+                talking: false,
+            };
+            notices.tell(self.shard, notice, stats);
+        }
     }
 }
 

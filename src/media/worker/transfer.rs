@@ -175,13 +175,17 @@ impl Command {
             | Command::SendDigits { leg, .. }
             | Command::SetLeg { leg, .. }
             | Command::StopPlay { leg } => (Some(leg), None),
-            Command::CloseRoom { room }
+            Command::Announce { room, .. }
+            | Command::CloseRoom { room }
             | Command::Migrate { room, .. }
             | Command::OpenRoom { room }
-            | Command::Record { room, .. } => (None, Some(*room)),
+            | Command::Record { room, .. }
+            | Command::SetGain { room, .. }
+            | Command::SetRoom { room, .. } => (None, Some(*room)),
             Command::HoldMusic { room, leg, .. }
-            | Command::Join { room, leg }
-            | Command::Leave { room, leg } => (Some(leg), Some(*room)),
+            | Command::Join { room, leg, .. }
+            | Command::Leave { room, leg }
+            | Command::SetMember { room, leg, .. } => (Some(leg), Some(*room)),
             Command::StopRecord { .. } => (None, None),
         }
     }
