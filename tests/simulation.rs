@@ -46,6 +46,8 @@ mod joined;
 mod keys;
 #[path = "simulation/loss.rs"]
 mod loss;
+#[path = "simulation/recording.rs"]
+mod recording;
 #[path = "simulation/reload.rs"]
 mod reload;
 #[path = "simulation/secure.rs"]

@@ -70,6 +70,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         agents_by_phone,
         available_activity: office.available_activity().to_owned(),
         away_activity: office.away_activity().to_owned(),
+        recording: office.node.recording.terms.clone(),
         transfers: office.node.transfers.clone(),
         conferences: office.node.conferences.clone(),
         sounds,

@@ -87,6 +87,18 @@ impl Exchange {
         }
     }
 
+    /// Whether media keeps up, and can record where no call may go without.
+    pub(super) fn can_serve(&self, generation: &Generation) -> bool {
+        let recorded = || match self.media.can_record() {
+            Ok(()) => true,
+            Err(why) => {
+                tracing::warn!(why, "recorder not ready: calls are refused");
+                false
+            }
+        };
+        self.media.ready() && (!generation.recording.required || recorded())
+    }
+
     /// Decides everything that can be decided before a call is made.
     fn arrive(
         &mut self,
@@ -95,7 +107,9 @@ impl Exchange {
         request: &Message,
     ) -> Result<Arrival, Refusal> {
         let generation = self.generation().clone();
-        let closed = self.gate.check(generation.max_calls, self.media.ready());
+        let closed = self
+            .gate
+            .check(generation.max_calls, self.can_serve(&generation));
         if let Err(closed) = closed
             && !self.is_emergency(request)
         {

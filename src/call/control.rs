@@ -11,6 +11,7 @@ use super::hands::Hands;
 use super::machine::Call;
 use crate::base::{CallId, Cause, LegId, Party, Timestamp};
 use crate::events::{Role, TransferKind};
+use crate::media::recorder::Channel;
 use crate::media::{self, Command, Standing};
 use crate::trunk::{Destination, Origin};
 
@@ -49,6 +50,18 @@ pub enum Control {
     Migrate {
         /// Number of the worker.
         worker: usize,
+    },
+    /// Keep nothing of what is said in the recording; silence and a mark instead.
+    PauseRecording {
+        /// One channel, from 0 as the record names them; all of them when missing.
+        #[serde(default)]
+        channel: Option<Channel>,
+    },
+    /// Keep it again.
+    ResumeRecording {
+        /// As it was paused.
+        #[serde(default)]
+        channel: Option<Channel>,
     },
     /// Let nobody hear a leg, or everybody again.
     Mute {
@@ -109,6 +122,9 @@ pub enum ControlError {
     /// The call has no such living leg (the caller's leg ends with the call).
     #[error("no such party in the call")]
     NoLeg,
+    /// The call is not recorded.
+    #[error("the call is not recorded")]
+    NotRecorded,
     /// There is no sound of that name.
     #[error("no sound {name}")]
     NoSound {
@@ -189,6 +205,8 @@ impl Exchange {
                     call.end(hands, Party::Switch, &cause);
                     Ok(None)
                 }
+                Control::PauseRecording { channel } => call.pause(hands, channel, true),
+                Control::ResumeRecording { channel } => call.pause(hands, channel, false),
                 Control::Transfer { number, leg } => {
                     call.transfer_to(hands, number, leg).map(|()| None)
                 }
@@ -206,6 +224,18 @@ impl Exchange {
 }
 
 impl Call {
+    fn pause(
+        &mut self,
+        hands: &mut Hands<'_>,
+        channel: Option<Channel>,
+        on: bool,
+    ) -> Result<Option<LegId>, ControlError> {
+        match self.core.pause_recording(hands, channel, on) {
+            true => Ok(None),
+            false => Err(ControlError::NotRecorded),
+        }
+    }
+
     /// Transfers the call as one of its parties would (RFC 5589 §6), but with a flow's rights.
     fn transfer_to(
         &mut self,

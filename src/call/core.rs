@@ -16,7 +16,8 @@ use super::negotiate;
 use crate::base::{CallId, Cause, LegId, Party, RecordingId, RoomId, TaskId, Timestamp};
 use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stretch};
 use crate::media::dtmf::Method;
-use crate::media::{Command, PlayId, Sound, Tape};
+use crate::media::recorder::Channel;
+use crate::media::{Command, Pause, PlayId, Sound, Tape};
 use crate::recording::stem;
 use crate::sdp::{self, Description, LocalCrypto, LocalMedia};
 use crate::sip::ua::Body;
@@ -54,6 +55,12 @@ pub(crate) struct Core {
     pub(crate) conference: Option<String>,
     /// Recordings not yet published.
     pub(crate) recordings: Vec<RecordingId>,
+    /// What of a recording is not kept at the moment: channels, or all of them (`None`).
+    #[serde(default)]
+    pub(crate) pauses: Vec<Option<Channel>>,
+    /// The last keys that agents pressed.
+    #[serde(default)]
+    pub(crate) keys: String,
     /// Agents in after-call work, until the router says that it is over.
     pub(crate) wrapping: Vec<Wrapping>,
     /// Calls that became part of this one and whose tasks go on here.
@@ -96,6 +103,8 @@ impl Core {
             room: None,
             conference: None,
             recordings: Vec::new(),
+            pauses: Vec::new(),
+            keys: String::new(),
             attributes: Map::new(),
             plays: 0,
             playing: None,
@@ -472,7 +481,11 @@ impl Core {
                 leg.agent.clone().unwrap_or_else(|| leg.party.clone())
             })
         };
-        let channels = [label(Some(self.caller())), label(self.leg(right))];
+        let mut channels = vec![label(Some(self.caller())), label(self.leg(right))];
+        // Who joins has one of the others; the marks say who and when.
+        let generation = hands.generations.get(&self.generation);
+        let count = generation.map_or(2, |now| now.recording.channels);
+        channels.resize_with(count.max(2), String::new);
         let labels = Map::from_iter([
             ("call".to_owned(), Value::from(self.id.as_str())),
             ("from".to_owned(), Value::from(self.from.as_str())),
@@ -493,6 +506,63 @@ impl Core {
         hands.index.recordings.insert(recording.clone(), self.key);
         self.recordings.push(recording.clone());
         self.emit(hands, Fact::RecordingStarted { recording });
+        // A new recording of a conversation that is paused is paused from its beginning.
+        for channel in std::mem::take(&mut self.pauses) {
+            self.pause_recording(hands, channel, true);
+        }
+    }
+
+    /// Pauses the recordings that run, or one channel of them, or lets them go on; `false` when
+    /// nothing is recorded.
+    pub(crate) fn pause_recording(
+        &mut self,
+        hands: &mut Hands<'_>,
+        channel: Option<Channel>,
+        on: bool,
+    ) -> bool {
+        let is_paused = self.pauses.contains(&channel);
+        if self.recordings.is_empty() || is_paused == on {
+            return !self.recordings.is_empty();
+        }
+        match on {
+            true => self.pauses.push(channel),
+            false if channel.is_none() => self.pauses.clear(),
+            false => self.pauses.retain(|paused| *paused != channel),
+        }
+        let (pause, at) = (Pause { channel, on }, hands.now);
+        let channel = channel.map(|channel| channel.0);
+        for recording in self.recordings.clone() {
+            hands.tell(Command::PauseRecord {
+                recording: recording.clone(),
+                pause,
+                at,
+            });
+            let fact = match on {
+                true => Fact::RecordingPaused { recording, channel },
+                false => Fact::RecordingResumed { recording, channel },
+            };
+            self.emit(hands, fact);
+        }
+        true
+    }
+
+    /// Takes a key of an agent: the ones that pause a recording, or let it go on.
+    pub(crate) fn take_key(&mut self, hands: &mut Hands<'_>, leg: LegId, key: char) {
+        let generation = hands.generations.get(&self.generation);
+        let Some(wanted) = generation.and_then(|now| now.recording.pause_key.clone()) else {
+            return;
+        };
+        if self.leg(leg).is_none_or(|leg| leg.agent.is_none()) {
+            return;
+        }
+        self.keys.push(key);
+        if self.keys.ends_with(&wanted) {
+            self.keys.clear();
+            let is_paused = self.pauses.contains(&None);
+            self.pause_recording(hands, None, !is_paused);
+        } else if self.keys.len() > MAX_KEYS {
+            self.keys.remove(0);
+        }
     }
 
     /// Living legs other than the caller's that talk or are rung.
@@ -527,6 +597,9 @@ impl Core {
         }
     }
 }
+
+/// Keys kept to find those that mean something.
+const MAX_KEYS: usize = 8;
 
 /// An agent in after-call work.
 #[derive(Clone, Debug, Serialize, Deserialize)]

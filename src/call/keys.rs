@@ -168,6 +168,7 @@ impl Call {
         }
         let digit = key.digit;
         self.core.emit(hands, Fact::DigitPressed { leg, digit });
+        self.core.take_key(hands, leg, digit);
         if matches!(
             self.stage,
             Stage::Dial(_) | Stage::Talk(_) | Stage::Transfer(_)

@@ -10,7 +10,7 @@ use super::keys::{Form, Key};
 use super::leg::Progress;
 use super::negotiate;
 use super::reason;
-use crate::base::{Cause, LegId, Party, Timestamp};
+use crate::base::{Cause, LegId, Party, RecordingId, Timestamp};
 use crate::events::Fact;
 use crate::media::recorder::Closed;
 use crate::media::{Command, Notice};
@@ -126,6 +126,7 @@ impl Call {
             | Notice::Overloaded { .. }
             | Notice::PlayDone { .. }
             | Notice::RecordingClosed(_)
+            | Notice::RecordingTrouble { .. }
             | Notice::Silent { .. } => {}
         }
     }
@@ -138,6 +139,38 @@ impl Call {
         let recording = closed.facts();
         self.core
             .emit(hands, Fact::RecordingPublished { recording });
+        // Nothing was recorded at all.
+        if let (Some(why), 0) = (&closed.defect, closed.bytes) {
+            self.end_unrecorded(hands, why);
+        }
+    }
+
+    /// A recording cannot be written, or can again.
+    pub(crate) fn on_recording_trouble(
+        &mut self,
+        hands: &mut Hands<'_>,
+        recording: RecordingId,
+        why: Option<String>,
+    ) {
+        let Some(why) = why else {
+            let fact = Fact::RecordingRecovered { recording };
+            return self.core.emit(hands, fact);
+        };
+        tracing::error!(call = %self.core.id, %recording, why, "call.recording_failing");
+        let reason = why.clone();
+        self.core
+            .emit(hands, Fact::RecordingFailing { recording, why });
+        self.end_unrecorded(hands, &reason);
+    }
+
+    /// No recording, no call, where the office wants it so.
+    fn end_unrecorded(&mut self, hands: &mut Hands<'_>, why: &str) {
+        let generation = hands.generations.get(&self.core.generation);
+        if generation.is_some_and(|now| now.recording.required) {
+            let words = format!("the call cannot be recorded: {why}");
+            let cause = Cause::from_status(503).with_words(words);
+            self.end(hands, Party::Switch, &cause);
+        }
     }
 
     /// Takes what the router says about the call.

@@ -50,7 +50,9 @@ pub use conferences::Conferences;
 pub use control::{Control, ControlError};
 pub use exchange::{Exchange, Output, Settings};
 pub use gate::Gate;
-pub use generation::{ConferenceTerms, Generation, Phone, QueueCare, Replace, Transfers};
+pub use generation::{
+    ConferenceTerms, Generation, Phone, QueueCare, RecordingTerms, Replace, Transfers,
+};
 pub use negotiate::{leg_flow, local_media};
 pub use trunk_test::{TestOutcome, TestReport, TestRow};
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::capture::Capture;
 use super::graph::Standing;
 use super::mixer::Gain;
+use super::recorder::Channel;
 use super::{CLOCK_HZ, Codec, Sound, srtp};
 use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
 
@@ -119,8 +120,18 @@ pub enum Command {
         /// Begin again at the end, until replaced or stopped.
         looped: bool,
     },
-    /// Records what members of a room say: `left` on the left channel, everybody else on the
-    /// right one, also those who join later.
+    /// Pauses or resumes a recording: what is said in between is silence in the file, with a mark
+    /// at each end.
+    PauseRecord {
+        /// Recording.
+        recording: RecordingId,
+        /// What.
+        pause: Pause,
+        /// From when on.
+        at: Timestamp,
+    },
+    /// Records what members of a room say: `left` on the first channel, everybody else on the
+    /// next free one, also those who join later; the last channel takes all who find none.
     Record {
         /// Recording.
         recording: RecordingId,
@@ -233,13 +244,23 @@ pub struct RoomTerms {
 #[serde(transparent)]
 pub struct PlayId(pub u64);
 
+/// What of a recording is to be kept or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// One channel, or all of them.
+    pub channel: Option<Channel>,
+    /// Whether it is paused; else it goes on.
+    pub on: bool,
+}
+
 /// Where a recording goes and how its channels are called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tape {
     /// Path below the recordings directory, without ending; directories are made.
     pub stem: String,
-    /// Names of the left and the right channel, such as `caller` and `agent`.
-    pub channels: [String; 2],
+    /// Names of the channels, such as `caller` and `agent`; there are as many as there are names,
+    /// 1 to [`MAX_CHANNELS`](super::recorder::MAX_CHANNELS).
+    pub channels: Vec<String>,
     /// Whatever else the sidecar is to tell.
     pub labels: Map<String, Value>,
 }

@@ -159,6 +159,7 @@ impl Engine {
         let disk = DiskConfig {
             directory: config.recordings.clone(),
             max_recordings: config.max_legs,
+            format: config.recording_format,
         };
         let pace = match time {
             Time::Real(_) => Pace::Threads,
@@ -329,7 +330,9 @@ impl Engine {
                 tape,
             } => {
                 let shard = directory.shard(left).unwrap_or(ShardId(0));
-                let tap = self.0.recordings.open(recording.clone(), shard, at, tape);
+                let rate = directory.rate(left, Some(room));
+                let opened = (recording.clone(), shard, at);
+                let tap = self.0.recordings.open(opened, rate, tape);
                 let Some(tap) = tap else { return Ok(()) };
                 let tape = RoomTape::new(recording, tap, left, &right);
                 let tape = directory.tape_room(room, Box::new(tape));
@@ -342,7 +345,9 @@ impl Engine {
                 tape,
             } => {
                 let shard = directory.shard(leg).unwrap_or(ShardId(0));
-                let tap = self.0.recordings.open(recording.clone(), shard, at, tape);
+                let rate = directory.rate(leg, None);
+                let opened = (recording.clone(), shard, at);
+                let tap = self.0.recordings.open(opened, rate, tape);
                 let Some(tap) = tap else { return Ok(()) };
                 let tape = directory.tape_leg(leg, Box::new(LegTape::new(recording, tap)));
                 tape.map_err(|tape| tape.close(at)).ok()
@@ -369,6 +374,15 @@ impl Engine {
             let stalled = is_real && now.since(seen) > STALLED;
             !stalled && inbox.is_ready()
         })
+    }
+
+    /// Whether a recording that begins now can be written, or why not.
+    ///
+    /// # Errors
+    ///
+    /// The reason, in words for an operator.
+    pub fn can_record(&self) -> Result<(), String> {
+        self.0.recordings.health()
     }
 
     /// The notices of one shard; to be read by one reader.

@@ -51,7 +51,7 @@ pub use sound::{Library, Rendering, Sound, SoundError};
 pub use tone::Tone;
 
 pub use command::{
-    Command, Full, LegFlow, LegPorts, LegState, MediaError, PlayId, RoomTerms, Tape,
+    Command, Full, LegFlow, LegPorts, LegState, MediaError, Pause, PlayId, RoomTerms, Tape,
 };
 pub use config::EngineConfig;
 pub use engine::Engine;

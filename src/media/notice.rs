@@ -1,7 +1,7 @@
 //! What media tells signalling.
 
 use super::{LegState, PlayId, Shed, recorder::Closed};
-use crate::base::{LegId, Timestamp};
+use crate::base::{LegId, RecordingId, Timestamp};
 use crate::events::{MediaSummary, Way};
 use crate::media::quality::Outage;
 use std::time::Duration;
@@ -81,6 +81,14 @@ pub enum Notice {
     },
     /// A recording is published, or lost with the reason inside. Never dropped.
     RecordingClosed(Box<Closed>),
+    /// A recording cannot be written, or can again; it goes on, and its sidecar will tell what is
+    /// missing.
+    RecordingTrouble {
+        /// Recording.
+        recording: RecordingId,
+        /// Why; `None` when it is over.
+        why: Option<String>,
+    },
     /// Nothing was received for 30 s; told once a silence.
     Silent {
         /// Leg.
@@ -105,6 +113,7 @@ impl Notice {
             Notice::FirstPacket { .. }
                 | Notice::Overloaded { .. }
                 | Notice::Quality { .. }
+                | Notice::RecordingTrouble { .. }
                 | Notice::Silent { .. }
                 | Notice::Talking { .. }
         )

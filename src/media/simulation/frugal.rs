@@ -129,7 +129,7 @@ fn packets_and_ticks_allocate_nothing() {
         at: clock.now(),
         tape: Tape {
             stem: format!("r{room}"),
-            channels: ["caller".to_owned(), "agent".to_owned()],
+            channels: vec!["caller".to_owned(), "agent".to_owned()],
             labels: Map::new(),
         },
     };

@@ -19,7 +19,7 @@ fn gust(engine: &Engine, chance: &mut Entropy, now: Timestamp, step: u64) -> Opt
     let recording = RecordingId::new(format!("r{}", chance.below(6)));
     let tape = Tape {
         stem: format!("storm/{step}"),
-        channels: ["l".to_owned(), "r".to_owned()],
+        channels: vec!["l".to_owned(), "r".to_owned()],
         labels: Default::default(),
     };
     let sound = engine.library().sound("busy");

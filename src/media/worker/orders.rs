@@ -10,7 +10,7 @@ use super::{Wire, Worker};
 use crate::base::{LegId, RecordingId, RoomId, Timestamp};
 use crate::media::graph::{MAX_ROUTES, Route as Gains};
 use crate::media::mixer::Gain;
-use crate::media::{Command, Notice, Standing, Stats};
+use crate::media::{Command, Notice, Pause, Standing, Stats};
 
 /// How long a digit is held.
 const DIGIT_MS: u32 = 100;
@@ -28,6 +28,17 @@ impl Worker {
             }
             Order::Command(command) => self.command(*command, now),
             Order::Expect { ticket, .. } => self.expect(ticket),
+            Order::PauseTape {
+                recording,
+                leg,
+                room,
+                pause,
+                at,
+            } => {
+                let leg = leg.and_then(|leg| self.by_leg.get(&leg).copied());
+                let room = room.and_then(|room| self.by_room.get(&room).copied());
+                self.pause_tape(&recording, leg, room, pause, at);
+            }
             Order::SendLeg { leg, to, ticket } => self.send_leg(leg, to, ticket),
             Order::SendRoom {
                 room, to, ticket, ..
@@ -68,6 +79,7 @@ impl Worker {
             }
             // Taken apart by the engine.
             Command::Migrate { .. }
+            | Command::PauseRecord { .. }
             | Command::Record { .. }
             | Command::RecordLeg { .. }
             | Command::StopRecord { .. } => {}
@@ -275,6 +287,31 @@ impl Worker {
         };
         self.rooms[key].tapes.push(*tape);
         self.replan_room(key);
+    }
+
+    fn pause_tape(
+        &mut self,
+        recording: &RecordingId,
+        leg: Option<usize>,
+        room: Option<usize>,
+        Pause { channel, on }: Pause,
+        at: Timestamp,
+    ) {
+        let leg = leg.and_then(|key| self.legs.get_mut(key)?.tape.as_mut());
+        if let Some(tape) = leg.filter(|tape| tape.recording() == recording) {
+            match on {
+                true => tape.pause(at, channel),
+                false => tape.resume(at, channel),
+            }
+        }
+        let tapes = room.and_then(|key| Some(&mut self.rooms.get_mut(key)?.tapes));
+        let mut tapes = tapes.into_iter().flatten();
+        if let Some(tape) = tapes.find(|tape| tape.recording() == recording) {
+            match on {
+                true => tape.pause(at, channel),
+                false => tape.resume(at, channel),
+            }
+        }
     }
 
     fn untape_leg(&mut self, key: usize, recording: &RecordingId, at: Timestamp) {

@@ -7,6 +7,7 @@ use crate::events::Way;
 use crate::media::graph::{Hears, Own};
 use crate::media::latch::Verdict;
 use crate::media::quality::Refusal;
+use crate::media::recorder;
 use crate::media::rtp::{self, Header, Packet, is_rtcp};
 use crate::media::{MAX_PACKET_SAMPLES, Notice};
 
@@ -221,11 +222,12 @@ impl Leg {
         if let Some(tones) = &mut self.tones {
             tones.hear(header, (samples, decoder.rate()), pressed);
         }
+        let heard = recorder::Heard::new(decoder.codec(), header, samples);
         if let Some(tape) = &mut self.tape {
-            tape.said(now, header, samples);
+            tape.said(now, heard);
         }
         for tape in room.into_iter().flat_map(|room| &mut room.tapes) {
-            tape.voice(self.id, now, header, samples);
+            tape.voice(self.id, now, heard);
         }
     }
 
@@ -335,7 +337,10 @@ impl Leg {
         };
         let is_audio = header.payload_type == flow.send_payload_type;
         match self.inbound.sent.as_mut().filter(|_| is_audio) {
-            Some(sent) => tape.sent(now, &header, sent.hear(payload)),
+            Some(sent) => {
+                let samples = sent.hear(payload);
+                tape.sent(now, recorder::Heard::new(flow.codec, &header, samples));
+            }
             None => tape.pass_sent(&header),
         }
     }
