@@ -30,6 +30,8 @@ mod abandon;
 mod agents;
 #[path = "simulation/checkpoint.rs"]
 mod checkpoint;
+#[path = "simulation/codecs.rs"]
+mod codecs;
 #[path = "simulation/contacts.rs"]
 mod contacts;
 #[path = "simulation/dial.rs"]

@@ -15,7 +15,6 @@ use super::leg::{Leg, Progress};
 use super::negotiate;
 use crate::base::{CallId, Cause, LegId, Party, RecordingId, RoomId, TaskId, Timestamp};
 use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stretch};
-use crate::media::dtmf::Method;
 use crate::media::recorder::Channel;
 use crate::media::{Command, Pause, PlayId, Sound, Tape};
 use crate::recording::stem;
@@ -262,31 +261,26 @@ impl Core {
     /// Opens the media of a leg that has none yet. The status to refuse with when no port is left.
     pub(crate) fn open_media(&mut self, hands: &mut Hands<'_>, id: LegId) -> Result<(), u16> {
         let other = self.leg_with_media();
-        let terms = self
-            .leg(id)
-            .and_then(|leg| leg.trunk.as_ref())
-            .and_then(|name| hands.generations.get(&self.generation)?.trunks.get(name))
-            .map(|trunk| trunk.profile.media.clone());
-        let method = self.leg(id).map_or_else(Method::default, |leg| {
-            self.key_method(hands, leg.trunk.as_deref(), &leg.party)
-        });
+        let wanted = self.codecs_beside(id);
+        let generation = hands.generations.get(&self.generation).cloned();
         let Some(leg) = self.leg_mut(id) else {
             return Err(500);
         };
         if leg.local.is_some() {
             return Ok(());
         }
-        leg.keys = Keys::by(method);
         // Where their sound comes from may be of another family than their signalling.
         let offer = leg.remote_offer.as_ref();
         let offered = offer.and_then(|offer| offer.audio().next()?.address);
         let remote = offered.unwrap_or(leg.flow.remote.ip());
-        let terms = (terms.as_ref(), method);
-        let local = open_local(hands, id, other, terms, remote)?;
-        leg.local = Some(LocalMedia {
-            crypto: LocalCrypto::new(leg.srtp, hands.entropy),
-            ..local
-        });
+        let terms = generation
+            .as_ref()
+            .and_then(|generation| generation.media_of(leg.trunk.as_deref(), &leg.party));
+        leg.keys = Keys::by(terms.map(|terms| terms.dtmf));
+        let mut local = open_local(hands, id, other, terms, remote)?;
+        local.prefer(&wanted);
+        local.crypto = LocalCrypto::new(leg.srtp, hands.entropy);
+        leg.local = Some(local);
         Ok(())
     }
 
@@ -294,6 +288,7 @@ impl Core {
     /// Without an offer (delayed offer, RFC 3264 §5) the body is our own.
     pub(crate) fn answer_body(&mut self, hands: &mut Hands<'_>, id: LegId) -> Result<Body, u16> {
         self.open_media(hands, id)?;
+        let preferred = self.codec_beside(id);
         let Some(leg) = self.leg_mut(id) else {
             return Err(500);
         };
@@ -304,7 +299,7 @@ impl Core {
             leg.offer_pending = true;
             return Ok(sdp_body(&sdp::offer(&local)));
         };
-        let (answer, agreed) = sdp::answer(&local, offer).map_err(|refusal| {
+        let (answer, agreed) = sdp::answer(&local, offer, preferred).map_err(|refusal| {
             tracing::info!(%refusal, "offer refused");
             488_u16
         })?;
@@ -627,12 +622,12 @@ pub(crate) enum Looped {
 
 /// Opens ports for a leg and describes our side of it.
 /// Legs of one call are on one media worker, as far as it keeps up: `other` is one of them.
-/// `terms` are those of the trunk it goes through, `keys` how its far end presses keys.
+/// `terms` are those of the trunk it goes through, or of the phone.
 pub(crate) fn open_local(
     hands: &mut Hands<'_>,
     id: LegId,
     other: Option<LegId>,
-    (terms, keys): (Option<&MediaTerms>, Method),
+    terms: Option<&MediaTerms>,
     remote: IpAddr,
 ) -> Result<LocalMedia, u16> {
     let band = terms.and_then(|terms| terms.ports.as_ref());
@@ -645,13 +640,9 @@ pub(crate) fn open_local(
         })?;
     // RFC 8866 §5.2: the session id is a number; 31 bits keep it readable for every peer.
     let session_id = u64::from(hands.entropy.u32() >> 1);
-    let local = match terms {
-        Some(terms) => negotiate::trunk_media(ports, session_id, terms),
+    Ok(match terms {
+        Some(terms) => negotiate::media_on(ports, session_id, terms),
         None => negotiate::local_media(ports, session_id),
-    };
-    Ok(LocalMedia {
-        telephone_event: local.telephone_event.filter(|_| keys.offers_events()),
-        ..local
     })
 }
 

@@ -9,12 +9,12 @@ use crate::base::Network;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::Document;
-use crate::media::dtmf::Method;
 use crate::media::{Library, RoomTerms};
 use crate::sdp::SrtpPolicy;
 use crate::sip::Flow;
 use crate::sip::auth::{Ha1, Offers};
 use crate::sip::ua::Terms;
+use crate::trunk::profile::MediaTerms;
 use crate::trunk::{CallerIds, CallerRights, Numbers, Redirects, Trunk};
 use crate::waiting::LineConfig;
 
@@ -104,8 +104,8 @@ pub struct Phone {
     pub shows: CallerRights,
     /// What becomes of a redirection (call forwarding) by it.
     pub redirects: Redirects,
-    /// How it presses keys, and is told of them.
-    pub dtmf: Method,
+    /// Codecs, packets, keys.
+    pub media: MediaTerms,
     /// Whether its media is secure.
     pub srtp: SrtpPolicy,
 }

@@ -57,10 +57,10 @@ const ONE_FORM: std::time::Duration = std::time::Duration::from_secs(5);
 const HELD_MS: u32 = 100;
 
 impl Keys {
-    /// By this method, with nothing heard.
-    pub(crate) fn by(method: Method) -> Self {
+    /// By this method (`None`: the usual one), with nothing heard.
+    pub(crate) fn by(method: Option<Method>) -> Self {
         Self {
-            method,
+            method: method.unwrap_or_default(),
             ..Self::default()
         }
     }
@@ -101,21 +101,6 @@ impl Leg {
 }
 
 impl Core {
-    /// The method of keys of a leg, by the trunk or phone at its end.
-    pub(crate) fn key_method(&self, hands: &Hands<'_>, trunk: Option<&str>, party: &str) -> Method {
-        let Some(generation) = hands.generations.get(&self.generation) else {
-            return Method::default();
-        };
-        let method = match trunk {
-            Some(name) => generation
-                .trunks
-                .get(name)
-                .map(|trunk| trunk.profile.media.dtmf),
-            None => generation.phones.get(party).map(|phone| phone.dtmf),
-        };
-        method.unwrap_or_default()
-    }
-
     /// Gives a key of one party to the others who do not hear of it anyway.
     fn pass_key(&self, hands: &mut Hands<'_>, from: LegId, key: Key) {
         let others = self.talking().filter(|leg| leg.id != from);
@@ -206,7 +191,7 @@ mod tests {
     #[test]
     fn a_key_in_two_forms_is_taken_once() {
         let at = Timestamp::from_millis;
-        let mut keys = Keys::by(Method::Auto);
+        let mut keys = Keys::by(None);
         let pressed = [
             (0, Form::Event, true),
             (150, Form::Info, false),

@@ -9,6 +9,7 @@ mod arriving;
 mod breadth;
 mod carrier_address;
 mod checkpoint;
+mod codecs;
 mod conferences;
 mod control;
 mod core;

@@ -159,11 +159,11 @@ impl Office {
                 replaces,
                 shows,
                 redirects,
+                media,
                 srtp,
-                dtmf,
             } = phone;
             let content = format!(
-                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?} {srtp:?} {dtmf:?}"
+                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?} {media:?} {srtp:?}"
             );
             add("phone", number, content);
         }

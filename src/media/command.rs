@@ -10,7 +10,7 @@ use super::capture::Capture;
 use super::graph::Standing;
 use super::mixer::Gain;
 use super::recorder::Channel;
-use super::{CLOCK_HZ, Codec, Sound, srtp};
+use super::{CLOCK_HZ, Codec, OpusTerms, Sound, srtp};
 use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
 
 /// One wish of the signalling side; `Engine::send` finds the worker.
@@ -284,7 +284,16 @@ pub struct LegFlow {
     pub send_telephone_event: Option<u8>,
     /// Payload type of telephone events we receive.
     pub receive_telephone_event: Option<u8>,
-    /// Length of the packets we send in ms, 10 to 60.
+    /// Clock of telephone events, Hz: the codec's, unless the far end has 8 kHz for all of them.
+    #[serde(default = "usual_clock")]
+    pub telephone_event_hz: u32,
+    /// Payload type of comfort noise both ways, when the far end may leave out silence (RFC 3389).
+    #[serde(default)]
+    pub comfort_noise: Option<u8>,
+    /// What the far end wants of Opus, when that is the codec.
+    #[serde(default)]
+    pub opus: OpusTerms,
+    /// Length of the packets we send in ms: 10 to 60, in tens; of Opus, 10, 20, 40 or 60.
     pub ptime_ms: u32,
     /// Keys are tones in the sound both ways: those of the far end are listened for, and ours are
     /// sent as such when it takes no telephone events.
@@ -297,6 +306,10 @@ pub struct LegFlow {
     /// What packets are protected with, both ways; plain when `None`.
     #[serde(default)]
     pub srtp: Option<srtp::Keys>,
+}
+
+fn usual_clock() -> u32 {
+    CLOCK_HZ
 }
 
 /// A leg's own addresses, as they belong into SDP.

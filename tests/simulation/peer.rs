@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use tsunagu::base::{Entropy, ShardId, Timestamp};
 use tsunagu::media::VirtualNet;
-use tsunagu::sdp::{
-    self, AudioCodec, Description, Direction, LocalCrypto, LocalMedia, Negotiated, SrtpPolicy,
-};
+use tsunagu::sdp::{self, AudioCodec, CodecOrder, Description, Direction};
+use tsunagu::sdp::{LocalCrypto, LocalMedia, Negotiated, SrtpPolicy};
 use tsunagu::sip::auth::Credentials;
 use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, ReferId, SessionId, Settings, Terms};
 use tsunagu::sip::{
@@ -64,6 +63,8 @@ pub(crate) struct Peer {
     pub(crate) has_events: bool,
     /// Codecs it takes, best first.
     pub(crate) codecs: Vec<AudioCodec>,
+    /// Length of the packets it wants, ms.
+    pub(crate) ptime_ms: u32,
     /// Whether its media is secure.
     pub(crate) srtp: SrtpPolicy,
     /// Headers of the next INVITE.
@@ -172,6 +173,7 @@ impl Peer {
             registered: None,
             has_events: true,
             codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
+            ptime_ms: 20,
             srtp: SrtpPolicy::No,
             asked: None,
             extra: Vec::new(),
@@ -591,7 +593,9 @@ impl Peer {
             rtcp: None,
             codecs: self.codecs.clone(),
             telephone_event: self.has_events.then_some(101),
-            ptime_ms: 20,
+            comfort_noise: false,
+            order: CodecOrder::Theirs,
+            ptime_ms: self.ptime_ms,
             direction: Direction::SendRecv,
             crypto: LocalCrypto::new(self.srtp, &mut self.chance(number.into())),
             session_id: u64::from(number) + 1,
@@ -660,13 +664,13 @@ impl Talk {
 
     fn answer(&mut self, offer: &[u8]) -> Option<Body> {
         let offer = Description::parse(offer).ok()?;
-        let (answer, agreed) = sdp::answer(&self.local, &offer).ok()?;
+        let (answer, agreed) = sdp::answer(&self.local, &offer, None).ok()?;
         self.agreed = Some(agreed);
         Some(Body::sdp(answer.to_bytes()))
     }
 
     fn early(&mut self) -> Option<Body> {
-        let (answer, agreed) = sdp::answer(&self.local, self.offer.as_ref()?).ok()?;
+        let (answer, agreed) = sdp::answer(&self.local, self.offer.as_ref()?, None).ok()?;
         self.agreed = Some(agreed);
         Some(Body::sdp(answer.to_bytes()))
     }

@@ -17,8 +17,8 @@ use std::net::SocketAddr;
 
 use super::rtp::{self, Header, Packet};
 use super::{
-    Codec, Command, Engine, EngineConfig, FRAME_SAMPLES, LegFlow, Library, Notice, Standing, Tone,
-    VirtualEndpoint, VirtualNet,
+    Codec, Command, Engine, EngineConfig, FRAME_SAMPLES, LegFlow, Library, Notice, OpusTerms,
+    Standing, Tone, VirtualEndpoint, VirtualNet,
 };
 use crate::base::{LegId, RoomId, ShardId, Timestamp};
 
@@ -157,6 +157,9 @@ impl Phone {
             receive_payload_type: self.codec.payload_type(),
             send_telephone_event: Some(EVENT),
             receive_telephone_event: Some(EVENT),
+            telephone_event_hz: self.codec.clock_hz(),
+            comfort_noise: None,
+            opus: OpusTerms::default(),
             ptime_ms: 20,
             tones: false,
             sending: true,
