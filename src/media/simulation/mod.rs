@@ -6,6 +6,7 @@ mod frugal;
 mod hearing;
 mod load;
 mod matrix;
+mod playing;
 mod quality;
 mod real;
 mod recording;

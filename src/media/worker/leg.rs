@@ -21,9 +21,9 @@ use crate::media::{Codec, Decoder, MAX_DECODED, Rate, dtmf};
 
 use super::announcement::Announcement;
 use super::ear::Ear;
+use super::given::Given;
 use super::outbound::Outbound;
 use super::packing::Packing;
-use super::player::Player;
 use super::reports::Reports;
 use super::speech::{Outlet, OwnMix};
 use super::tape::LegTape;
@@ -110,16 +110,6 @@ impl Sent {
         let length = self.decoder.decode(payload, &mut self.samples);
         &self.samples[..length]
     }
-}
-
-/// What the leg is given to hear instead of a room.
-#[derive(Debug, Default)]
-pub(super) struct Given {
-    pub(super) play: Option<Player>,
-    pub(super) music: Option<Player>,
-    /// What came to its end in a tick, where nothing is freed; gone with the next order.
-    pub(super) spent: Option<Player>,
-    pub(super) echo: bool,
 }
 
 /// Where voices go, as the graph decided; keys are those of the worker's slab.
@@ -246,6 +236,7 @@ impl Leg {
             if let Some(sent) = &mut self.inbound.sent {
                 *sent = Sent::new(flow.codec);
             }
+            self.own.furnish(flow.codec);
         }
         self.packing = Packing::new(flow.codec, flow.ptime_ms);
         let codec = flow.codec;

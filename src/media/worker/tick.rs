@@ -93,17 +93,14 @@ impl Leg {
             self.send_frame(at, None, packet, counts);
             return false;
         }
-        let player = match &mut self.own.play {
-            Some(play) => play,
-            None => match &mut self.own.music {
-                Some(music) => music,
-                None => return false,
-            },
+        let Some(player) = self.own.player() else {
+            return false;
         };
-        let frame = player.next_frame(codec);
+        let mut payload = [0; MAX_PAYLOAD];
+        let length = player.next_frame(codec, &mut payload);
         let is_over = player.is_over();
-        if let Some(frame) = frame {
-            self.send_frame(at, Some(&frame), packet, counts);
+        if let Some(length) = length {
+            self.send_frame(at, Some(&payload[..length]), packet, counts);
         }
         is_over
     }
