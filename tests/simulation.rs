@@ -44,6 +44,8 @@ mod guard;
 mod hold;
 #[path = "simulation/joined.rs"]
 mod joined;
+#[path = "simulation/keys.rs"]
+mod keys;
 #[path = "simulation/loss.rs"]
 mod loss;
 #[path = "simulation/quality.rs"]

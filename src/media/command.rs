@@ -158,12 +158,13 @@ pub enum Command {
         /// Where and under which names.
         tape: Tape,
     },
-    /// Sends digits as RFC 4733 events, one after the other.
+    /// Sends digits as RFC 4733 events, or as tones where [`LegFlow::tones`] says so, one after the
+    /// other, in place of what the leg would hear.
     SendDigits {
         /// Leg.
         leg: LegId,
         /// `0`-`9`, `*`, `#`, `A`-`D`; others are skipped. At most 64 wait at a time. Dropped
-        /// when the far end takes no telephone events.
+        /// when the far end takes neither.
         digits: String,
     },
     /// Sets how loud one member is for another, where its role lets it be heard at all; 256 pairs
@@ -301,6 +302,10 @@ pub struct LegFlow {
     pub opus: OpusTerms,
     /// Length of the packets we send in ms: 10 to 60, in tens; of Opus, 10, 20, 40 or 60.
     pub ptime_ms: u32,
+    /// Keys are tones in the sound both ways: those of the far end are listened for, and ours are
+    /// sent as such when it takes no telephone events.
+    #[serde(default)]
+    pub tones: bool,
     /// Whether we may send.
     pub sending: bool,
     /// Whether we may receive: when not, packets are counted and not used.

@@ -166,6 +166,7 @@ impl Phone {
             comfort_noise: None,
             opus: OpusTerms::default(),
             ptime_ms: 20,
+            tones: false,
             sending: true,
             receiving: true,
             srtp: None,

@@ -32,6 +32,7 @@ pub(super) fn flow(remote: SocketAddr) -> LegFlow {
         comfort_noise: None,
         opus: OpusTerms::default(),
         ptime_ms: 20,
+        tones: false,
         sending: true,
         receiving: true,
         srtp: None,

@@ -67,6 +67,7 @@ fn gust(engine: &Engine, chance: &mut Entropy, now: Timestamp, step: u64) -> Opt
                 comfort_noise: None,
                 opus: OpusTerms::default(),
                 ptime_ms: 20,
+                tones: false,
                 sending: true,
                 receiving: true,
                 srtp: None,

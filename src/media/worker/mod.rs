@@ -23,6 +23,7 @@ mod speech;
 mod tape;
 mod task;
 mod tick;
+mod tones;
 mod transfer;
 
 use std::collections::VecDeque;

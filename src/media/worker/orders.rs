@@ -138,8 +138,13 @@ impl Worker {
                 }
             }
             Command::SendDigits { digits, .. } => {
+                let flow = leg.flow.as_ref();
+                let takes_events = flow.is_some_and(|flow| flow.send_telephone_event.is_some());
                 for digit in digits.chars() {
-                    leg.digits.push(digit, DIGIT_MS);
+                    match &mut leg.tones {
+                        Some(tones) if !takes_events => tones.generator.push(digit, DIGIT_MS),
+                        _ => leg.digits.push(digit, DIGIT_MS),
+                    };
                 }
                 return;
             }

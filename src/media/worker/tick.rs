@@ -113,7 +113,7 @@ impl Leg {
         buffer: &mut [u8],
         counts: &mut Counts,
     ) {
-        let Some((_, audio)) = self.sending() else {
+        let Some((codec, audio)) = self.sending() else {
             return;
         };
         let Some(place) = self.out.next_tick(at) else {
@@ -123,9 +123,16 @@ impl Leg {
             .flow
             .as_ref()
             .and_then(|flow| flow.send_telephone_event);
-        if event_type.is_none() && self.is_dialling() {
+        if event_type.is_none() && self.digits.is_active() {
             self.digits = dtmf::Sender::new();
         }
+        let mut tone = [0; MAX_PAYLOAD];
+        let sounding = self
+            .tones
+            .as_mut()
+            .filter(|tones| tones.generator.is_active());
+        let length = sounding.and_then(|tones| tones.frame(&mut tone));
+        let payload = length.map(|length| &tone[..length]).or(payload);
         let mut header = Header {
             marker: place.after_pause,
             payload_type: audio,
@@ -134,7 +141,7 @@ impl Leg {
             ssrc: self.out.ssrc(),
         };
         if let Some(payload_type) = event_type
-            && let Some(event) = self.digits.next(place.timestamp)
+            && let Some(event) = self.digits.next(place.timestamp, codec.clock_hz())
         {
             header.marker = event.marker;
             header.payload_type = payload_type;

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::media::dtmf::Method;
 use crate::sdp::{AudioCodec, CodecOrder, ReportTerms, SrtpPolicy};
 
 /// What we offer and take of media.
@@ -17,6 +18,8 @@ pub struct MediaTerms {
     pub ports: Option<RangeInclusive<u16>>,
     /// Payload type offered for keys (RFC 4733); none when `None`.
     pub telephone_event: Option<u8>,
+    /// How keys are pressed, and told.
+    pub dtmf: Method,
     /// Whether silence may be left out and described instead (RFC 3389).
     pub comfort_noise: bool,
     /// What is offered of RTCP beyond plain reports.
@@ -35,6 +38,7 @@ impl Default for MediaTerms {
             ptime_ms: 20,
             ports: None,
             telephone_event: Some(101),
+            dtmf: Method::Auto,
             comfort_noise: false,
             reports: ReportTerms::default(),
             srtp: SrtpPolicy::No,
