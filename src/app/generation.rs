@@ -25,6 +25,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
             replaces: phone.replaces,
             shows: phone.shows.clone(),
             redirects: phone.redirects,
+            media: phone.media.clone(),
             srtp: phone.srtp,
         };
         (phone.number.clone(), known)

@@ -313,3 +313,28 @@ impl Call {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wish_in_the_documentation_is_understood() {
+        let page = include_str!("../../docs/api.md");
+        let bodies = page.lines().filter_map(|line| {
+            let body = line.strip_prefix("| `{\"do\"")?.split('`').next()?;
+            Some(format!("{{\"do\"{body}"))
+        });
+        let mut understood = 0;
+        for body in bodies {
+            let wish: Result<Control, _> = serde_json::from_str(&body);
+            assert!(wish.is_ok(), "{body}: {wish:?}");
+            understood += 1;
+        }
+        assert!(understood >= 12, "{understood}");
+        for role in [r#""normal""#, r#""listener""#, r#"{"coach": 7}"#] {
+            let body = format!(r#"{{"do": "set_role", "leg": 9, "role": {role}}}"#);
+            assert!(serde_json::from_str::<Control>(&body).is_ok(), "{body}");
+        }
+    }
+}

@@ -10,6 +10,7 @@ use super::CallKey;
 use super::breadth::Breadth;
 use super::hands::Hands;
 use super::identity::Identity;
+use super::keys::Keys;
 use super::leg::{Leg, Progress};
 use super::negotiate;
 use crate::base::{CallId, Cause, LegId, Party, RecordingId, RoomId, TaskId, Timestamp};
@@ -260,11 +261,8 @@ impl Core {
     /// Opens the media of a leg that has none yet. The status to refuse with when no port is left.
     pub(crate) fn open_media(&mut self, hands: &mut Hands<'_>, id: LegId) -> Result<(), u16> {
         let other = self.leg_with_media();
-        let terms = self
-            .leg(id)
-            .and_then(|leg| leg.trunk.as_ref())
-            .and_then(|name| hands.generations.get(&self.generation)?.trunks.get(name))
-            .map(|trunk| trunk.profile.media.clone());
+        let wanted = self.codecs_beside(id);
+        let generation = hands.generations.get(&self.generation).cloned();
         let Some(leg) = self.leg_mut(id) else {
             return Err(500);
         };
@@ -275,11 +273,14 @@ impl Core {
         let offer = leg.remote_offer.as_ref();
         let offered = offer.and_then(|offer| offer.audio().next()?.address);
         let remote = offered.unwrap_or(leg.flow.remote.ip());
-        let local = open_local(hands, id, other, terms.as_ref(), remote)?;
-        leg.local = Some(LocalMedia {
-            crypto: LocalCrypto::new(leg.srtp, hands.entropy),
-            ..local
-        });
+        let terms = generation
+            .as_ref()
+            .and_then(|generation| generation.media_of(leg.trunk.as_deref(), &leg.party));
+        leg.keys = Keys::by(terms.map(|terms| terms.dtmf));
+        let mut local = open_local(hands, id, other, terms, remote)?;
+        local.prefer(&wanted);
+        local.crypto = LocalCrypto::new(leg.srtp, hands.entropy);
+        leg.local = Some(local);
         Ok(())
     }
 
@@ -287,6 +288,7 @@ impl Core {
     /// Without an offer (delayed offer, RFC 3264 §5) the body is our own.
     pub(crate) fn answer_body(&mut self, hands: &mut Hands<'_>, id: LegId) -> Result<Body, u16> {
         self.open_media(hands, id)?;
+        let preferred = self.codec_beside(id);
         let Some(leg) = self.leg_mut(id) else {
             return Err(500);
         };
@@ -297,11 +299,11 @@ impl Core {
             leg.offer_pending = true;
             return Ok(sdp_body(&sdp::offer(&local)));
         };
-        let (answer, agreed) = sdp::answer(&local, offer).map_err(|refusal| {
+        let (answer, agreed) = sdp::answer(&local, offer, preferred).map_err(|refusal| {
             tracing::info!(%refusal, "offer refused");
             488_u16
         })?;
-        let flow = negotiate::leg_flow(&agreed);
+        let flow = leg.flow_of(&agreed);
         leg.negotiated = Some(agreed);
         hands.tell(Command::SetLeg { leg: id, flow });
         Ok(sdp_body(&answer))
@@ -346,7 +348,7 @@ impl Core {
             return leg.negotiated.is_some();
         };
         leg.offer_pending = false;
-        let flow = negotiate::leg_flow(&agreed);
+        let flow = leg.flow_of(&agreed);
         leg.negotiated = Some(agreed);
         hands.tell(Command::SetLeg { leg: id, flow });
         true
@@ -620,7 +622,7 @@ pub(crate) enum Looped {
 
 /// Opens ports for a leg and describes our side of it.
 /// Legs of one call are on one media worker, as far as it keeps up: `other` is one of them.
-/// `terms` are those of the trunk it goes through.
+/// `terms` are those of the trunk it goes through, or of the phone.
 pub(crate) fn open_local(
     hands: &mut Hands<'_>,
     id: LegId,
@@ -639,7 +641,7 @@ pub(crate) fn open_local(
     // RFC 8866 §5.2: the session id is a number; 31 bits keep it readable for every peer.
     let session_id = u64::from(hands.entropy.u32() >> 1);
     Ok(match terms {
-        Some(terms) => negotiate::trunk_media(ports, session_id, terms),
+        Some(terms) => negotiate::media_on(ports, session_id, terms),
         None => negotiate::local_media(ports, session_id),
     })
 }

@@ -14,6 +14,7 @@ use crate::sdp::SrtpPolicy;
 use crate::sip::Flow;
 use crate::sip::auth::{Ha1, Offers};
 use crate::sip::ua::Terms;
+use crate::trunk::profile::MediaTerms;
 use crate::trunk::{CallerIds, CallerRights, Numbers, Redirects, Trunk};
 use crate::waiting::LineConfig;
 
@@ -103,6 +104,8 @@ pub struct Phone {
     pub shows: CallerRights,
     /// What becomes of a redirection (call forwarding) by it.
     pub redirects: Redirects,
+    /// Codecs, packets, keys.
+    pub media: MediaTerms,
     /// Whether its media is secure.
     pub srtp: SrtpPolicy,
 }

@@ -14,6 +14,7 @@ mod environment;
 mod files;
 mod flows;
 mod layers;
+mod media;
 mod names;
 mod node;
 mod numbers;

@@ -159,10 +159,11 @@ impl Office {
                 replaces,
                 shows,
                 redirects,
+                media,
                 srtp,
             } = phone;
             let content = format!(
-                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?} {srtp:?}"
+                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?} {media:?} {srtp:?}"
             );
             add("phone", number, content);
         }
