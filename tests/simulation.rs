@@ -30,6 +30,8 @@ mod abandon;
 mod agents;
 #[path = "simulation/checkpoint.rs"]
 mod checkpoint;
+#[path = "simulation/codecs.rs"]
+mod codecs;
 #[path = "simulation/contacts.rs"]
 mod contacts;
 #[path = "simulation/dial.rs"]
@@ -42,10 +44,16 @@ mod guard;
 mod hold;
 #[path = "simulation/joined.rs"]
 mod joined;
+#[path = "simulation/keys.rs"]
+mod keys;
 #[path = "simulation/loss.rs"]
 mod loss;
+#[path = "simulation/recording.rs"]
+mod recording;
 #[path = "simulation/reload.rs"]
 mod reload;
+#[path = "simulation/secure.rs"]
+mod secure;
 #[path = "simulation/storm.rs"]
 mod storm;
 #[path = "simulation/story.rs"]

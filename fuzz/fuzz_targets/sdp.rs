@@ -3,7 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tsunagu::sdp::{AudioCodec, Description, Direction, LocalMedia, accept_answer, answer};
+use tsunagu::sdp::{AudioCodec, CodecOrder, Description, Direction, LocalMedia};
+use tsunagu::sdp::{accept_answer, answer};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(description) = Description::parse(data) else {
@@ -14,13 +15,16 @@ fuzz_target!(|data: &[u8]| {
     let local = LocalMedia {
         address: ([127, 0, 0, 1], 40000).into(),
         rtcp: None,
-        codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
+        codecs: AudioCodec::ALL.to_vec(),
+        ptime_ms: 20,
         telephone_event: Some(101),
+        comfort_noise: true,
+        order: CodecOrder::Theirs,
         direction: Direction::SendRecv,
         session_id: 1,
         session_version: 1,
     };
-    if let Ok((answer, _)) = answer(&local, &description) {
+    if let Ok((answer, _)) = answer(&local, &description, None) {
         let read = Description::parse(&answer.to_bytes()).expect("our answers are read");
         assert_eq!(read.media.len(), description.media.len());
     }

@@ -25,6 +25,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
             replaces: phone.replaces,
             shows: phone.shows.clone(),
             redirects: phone.redirects,
+            media: phone.media.clone(),
             srtp: phone.srtp,
         };
         (phone.number.clone(), known)
@@ -69,6 +70,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         agents_by_phone,
         available_activity: office.available_activity().to_owned(),
         away_activity: office.away_activity().to_owned(),
+        recording: office.node.recording.terms.clone(),
         transfers: office.node.transfers.clone(),
         conferences: office.node.conferences.clone(),
         sounds,

@@ -33,6 +33,7 @@ use crate::sip::transport::{Tls, TransportStats};
 use crate::store::{Progress, Records};
 use crate::trunk::{Carriers, TrunkView};
 
+use super::retention::Tally;
 use super::trunk_ear;
 use super::views::Views;
 
@@ -44,6 +45,8 @@ pub(super) struct House {
     pub(super) engine: Engine,
     pub(super) registrar: Arc<Mutex<Registrar>>,
     pub(super) records: Records,
+    /// Recordings whose time had come.
+    pub(super) retention: Arc<Tally>,
     pub(super) gate: Gate,
     pub(super) guard: Guard,
     pub(super) challenger: Arc<Mutex<Challenger>>,
@@ -277,6 +280,10 @@ impl Source for House {
                 active: read(&media.recordings),
                 backlog: read(&media.recorder_backlog),
                 missed_samples: read(&media.recorder_missed_samples),
+                failing: read(&media.recordings_failing),
+                failed_writes: read(&media.recorder_failed_writes),
+                deleted: read(&self.retention.deleted),
+                deletions_failed: read(&self.retention.failed),
             },
             records_waiting: self.records.waiting() as u64,
             journal_facts: self.progress.written(),

@@ -10,6 +10,7 @@ pub mod generation;
 mod live;
 mod outlets;
 mod reload;
+mod retention;
 mod shards;
 mod trunk_ear;
 mod views;
@@ -48,6 +49,7 @@ use crate::trunk::Carriers;
 use bindings::Keeper;
 use live::House;
 use outlets::ShardOutlets;
+use retention::Retention;
 use views::Views;
 
 /// A running switch.
@@ -60,6 +62,7 @@ pub struct Switch {
     server: Server,
     keeper: Keeper,
     records: Records,
+    retention: Retention,
     /// Keeps the data directory ours.
     _data: DataDir,
 }
@@ -193,11 +196,17 @@ impl Switch {
             exporter,
             views: Views::default(),
             generation: AtomicU64::new(1),
+            retention: Arc::default(),
             office: ArcSwap::from_pointee(office),
             directory,
             environment,
             reloading: Mutex::new(()),
         });
+        let retention = Retention::start(
+            node.recordings.clone(),
+            node.recording.limits,
+            house.retention.clone(),
+        )?;
         let metrics = Arc::new(Metrics::new(house.clone()));
         metrics.listen(bus.subscribe(EVENTS))?;
         let settings = http::Settings {
@@ -213,6 +222,7 @@ impl Switch {
             server,
             keeper,
             records,
+            retention,
             _data: data,
         })
     }
@@ -286,6 +296,7 @@ impl Switch {
             }
         }
         self.server.stop();
+        self.retention.stop();
         self.house.engine.shutdown();
         self.router.stop();
         self.keeper.stop();
@@ -309,6 +320,7 @@ fn media(office: &Office) -> EngineConfig {
         ports: node.media.ports.clone(),
         quarantine: node.media.quarantine,
         recordings: node.recordings.clone(),
+        recording_format: node.recording.format,
         // Every call has two legs; a ringing phone with several contacts has more.
         max_legs: node.max_calls.saturating_mul(3),
         // Half of the descriptors may rest, two in a pair; a leg that finds none free closes one.

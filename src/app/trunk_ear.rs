@@ -4,19 +4,22 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::call::{TestOutcome, TestReport};
-use crate::recording::{Hearing, hear_tone};
+use crate::recording::{Format, Hearing, hear_tone};
 
 /// Waits for the recording and listens to it; nothing to do when the call was never answered.
 pub(super) fn listen(report: &mut TestReport, recordings: &Path) {
     let Some(stem) = &report.recording else {
         return;
     };
-    let path = recordings.join(format!("{stem}.wav"));
+    let at = |format: Format| recordings.join(format!("{stem}.{}", format.extension()));
+    let paths = Format::ALL.map(at);
+    let published = || paths.iter().find(|path| path.exists());
     let patience = Instant::now() + PUBLISHING;
-    while !path.exists() && Instant::now() < patience {
+    while published().is_none() && Instant::now() < patience {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let (outcome, words) = match hear_tone(&path, TONE_HZ) {
+    let path = published().unwrap_or(&paths[0]);
+    let (outcome, words) = match hear_tone(path, TONE_HZ) {
         Err(error) => (
             TestOutcome::Failed,
             format!("the recording cannot be heard: {error}"),

@@ -107,6 +107,7 @@ mod tests {
             ports: 20_000..=20_099,
             quarantine: Duration::ZERO,
             recordings: std::path::PathBuf::new(),
+            recording_format: crate::recording::Format::Wav,
             max_legs: 4,
             max_spares: 4,
             shards: 1,

@@ -87,6 +87,18 @@ impl Exchange {
         }
     }
 
+    /// Whether media keeps up, and can record where no call may go without.
+    pub(super) fn can_serve(&self, generation: &Generation) -> bool {
+        let recorded = || match self.media.can_record() {
+            Ok(()) => true,
+            Err(why) => {
+                tracing::warn!(why, "recorder not ready: calls are refused");
+                false
+            }
+        };
+        self.media.ready() && (!generation.recording.required || recorded())
+    }
+
     /// Decides everything that can be decided before a call is made.
     fn arrive(
         &mut self,
@@ -95,7 +107,9 @@ impl Exchange {
         request: &Message,
     ) -> Result<Arrival, Refusal> {
         let generation = self.generation().clone();
-        let closed = self.gate.check(generation.max_calls, self.media.ready());
+        let closed = self
+            .gate
+            .check(generation.max_calls, self.can_serve(&generation));
         if let Err(closed) = closed
             && !self.is_emergency(request)
         {
@@ -125,18 +139,23 @@ impl Exchange {
         };
         if let Some(offer) = &offer {
             // Only to learn whether an answer exists; the real one is made when a port is open.
-            let probe = negotiate::local_media(
-                LegPorts {
-                    rtp: flow.local,
-                    rtcp: flow.local,
-                },
-                0,
+            let ports = LegPorts {
+                rtp: flow.local,
+                rtcp: flow.local,
+            };
+            let terms = match &caller {
+                Caller::Phone(number) => generation.media_of(None, number),
+                Caller::Trunk(name) => generation.media_of(Some(name), ""),
+            };
+            let probe = terms.map_or_else(
+                || negotiate::local_media(ports, 0),
+                |terms| negotiate::media_on(ports, 0, terms),
             );
             let probe = LocalMedia {
                 crypto: LocalCrypto::new(generation.srtp_with(&caller), &mut self.entropy),
                 ..probe
             };
-            sdp::answer(&probe, offer).map_err(|_| 488_u16)?;
+            sdp::answer(&probe, offer, None).map_err(|_| 488_u16)?;
         }
         let stage = match tested {
             Some(name) => Stage::Service(Service::new(ServiceKind::Loop(name.clone()))),

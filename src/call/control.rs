@@ -11,6 +11,7 @@ use super::hands::Hands;
 use super::machine::Call;
 use crate::base::{CallId, Cause, LegId, Party, Timestamp};
 use crate::events::{Role, TransferKind};
+use crate::media::recorder::Channel;
 use crate::media::{self, Command, Standing};
 use crate::trunk::{Destination, Origin};
 
@@ -49,6 +50,18 @@ pub enum Control {
     Migrate {
         /// Number of the worker.
         worker: usize,
+    },
+    /// Keep nothing of what is said in the recording; silence and a mark instead.
+    PauseRecording {
+        /// One channel, from 0 as the record names them; all of them when missing.
+        #[serde(default)]
+        channel: Option<Channel>,
+    },
+    /// Keep it again.
+    ResumeRecording {
+        /// As it was paused.
+        #[serde(default)]
+        channel: Option<Channel>,
     },
     /// Let nobody hear a leg, or everybody again.
     Mute {
@@ -109,6 +122,9 @@ pub enum ControlError {
     /// The call has no such living leg (the caller's leg ends with the call).
     #[error("no such party in the call")]
     NoLeg,
+    /// The call is not recorded.
+    #[error("the call is not recorded")]
+    NotRecorded,
     /// There is no sound of that name.
     #[error("no sound {name}")]
     NoSound {
@@ -189,6 +205,8 @@ impl Exchange {
                     call.end(hands, Party::Switch, &cause);
                     Ok(None)
                 }
+                Control::PauseRecording { channel } => call.pause(hands, channel, true),
+                Control::ResumeRecording { channel } => call.pause(hands, channel, false),
                 Control::Transfer { number, leg } => {
                     call.transfer_to(hands, number, leg).map(|()| None)
                 }
@@ -206,6 +224,18 @@ impl Exchange {
 }
 
 impl Call {
+    fn pause(
+        &mut self,
+        hands: &mut Hands<'_>,
+        channel: Option<Channel>,
+        on: bool,
+    ) -> Result<Option<LegId>, ControlError> {
+        match self.core.pause_recording(hands, channel, on) {
+            true => Ok(None),
+            false => Err(ControlError::NotRecorded),
+        }
+    }
+
     /// Transfers the call as one of its parties would (RFC 5589 §6), but with a flow's rights.
     fn transfer_to(
         &mut self,
@@ -280,6 +310,31 @@ impl Call {
                 status: 480,
             }),
             Err(status) => Err(ControlError::Unreachable { number, status }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wish_in_the_documentation_is_understood() {
+        let page = include_str!("../../docs/api.md");
+        let bodies = page.lines().filter_map(|line| {
+            let body = line.strip_prefix("| `{\"do\"")?.split('`').next()?;
+            Some(format!("{{\"do\"{body}"))
+        });
+        let mut understood = 0;
+        for body in bodies {
+            let wish: Result<Control, _> = serde_json::from_str(&body);
+            assert!(wish.is_ok(), "{body}: {wish:?}");
+            understood += 1;
+        }
+        assert!(understood >= 12, "{understood}");
+        for role in [r#""normal""#, r#""listener""#, r#"{"coach": 7}"#] {
+            let body = format!(r#"{{"do": "set_role", "leg": 9, "role": {role}}}"#);
+            assert!(serde_json::from_str::<Control>(&body).is_ok(), "{body}");
         }
     }
 }

@@ -10,11 +10,13 @@ use super::CallKey;
 use super::breadth::Breadth;
 use super::hands::Hands;
 use super::identity::Identity;
+use super::keys::Keys;
 use super::leg::{Leg, Progress};
 use super::negotiate;
 use crate::base::{CallId, Cause, LegId, Party, RecordingId, RoomId, TaskId, Timestamp};
 use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stretch};
-use crate::media::{Command, PlayId, Sound, Tape};
+use crate::media::recorder::Channel;
+use crate::media::{Command, Pause, PlayId, Sound, Tape};
 use crate::recording::stem;
 use crate::sdp::{self, Description, LocalCrypto, LocalMedia};
 use crate::sip::ua::Body;
@@ -52,6 +54,12 @@ pub(crate) struct Core {
     pub(crate) conference: Option<String>,
     /// Recordings not yet published.
     pub(crate) recordings: Vec<RecordingId>,
+    /// What of a recording is not kept at the moment: channels, or all of them (`None`).
+    #[serde(default)]
+    pub(crate) pauses: Vec<Option<Channel>>,
+    /// The last keys that agents pressed.
+    #[serde(default)]
+    pub(crate) keys: String,
     /// Agents in after-call work, until the router says that it is over.
     pub(crate) wrapping: Vec<Wrapping>,
     /// Calls that became part of this one and whose tasks go on here.
@@ -94,6 +102,8 @@ impl Core {
             room: None,
             conference: None,
             recordings: Vec::new(),
+            pauses: Vec::new(),
+            keys: String::new(),
             attributes: Map::new(),
             plays: 0,
             playing: None,
@@ -251,11 +261,8 @@ impl Core {
     /// Opens the media of a leg that has none yet. The status to refuse with when no port is left.
     pub(crate) fn open_media(&mut self, hands: &mut Hands<'_>, id: LegId) -> Result<(), u16> {
         let other = self.leg_with_media();
-        let terms = self
-            .leg(id)
-            .and_then(|leg| leg.trunk.as_ref())
-            .and_then(|name| hands.generations.get(&self.generation)?.trunks.get(name))
-            .map(|trunk| trunk.profile.media.clone());
+        let wanted = self.codecs_beside(id);
+        let generation = hands.generations.get(&self.generation).cloned();
         let Some(leg) = self.leg_mut(id) else {
             return Err(500);
         };
@@ -266,11 +273,14 @@ impl Core {
         let offer = leg.remote_offer.as_ref();
         let offered = offer.and_then(|offer| offer.audio().next()?.address);
         let remote = offered.unwrap_or(leg.flow.remote.ip());
-        let local = open_local(hands, id, other, terms.as_ref(), remote)?;
-        leg.local = Some(LocalMedia {
-            crypto: LocalCrypto::new(leg.srtp, hands.entropy),
-            ..local
-        });
+        let terms = generation
+            .as_ref()
+            .and_then(|generation| generation.media_of(leg.trunk.as_deref(), &leg.party));
+        leg.keys = Keys::by(terms.map(|terms| terms.dtmf));
+        let mut local = open_local(hands, id, other, terms, remote)?;
+        local.prefer(&wanted);
+        local.crypto = LocalCrypto::new(leg.srtp, hands.entropy);
+        leg.local = Some(local);
         Ok(())
     }
 
@@ -278,6 +288,7 @@ impl Core {
     /// Without an offer (delayed offer, RFC 3264 §5) the body is our own.
     pub(crate) fn answer_body(&mut self, hands: &mut Hands<'_>, id: LegId) -> Result<Body, u16> {
         self.open_media(hands, id)?;
+        let preferred = self.codec_beside(id);
         let Some(leg) = self.leg_mut(id) else {
             return Err(500);
         };
@@ -288,11 +299,11 @@ impl Core {
             leg.offer_pending = true;
             return Ok(sdp_body(&sdp::offer(&local)));
         };
-        let (answer, agreed) = sdp::answer(&local, offer).map_err(|refusal| {
+        let (answer, agreed) = sdp::answer(&local, offer, preferred).map_err(|refusal| {
             tracing::info!(%refusal, "offer refused");
             488_u16
         })?;
-        let flow = negotiate::leg_flow(&agreed);
+        let flow = leg.flow_of(&agreed);
         leg.negotiated = Some(agreed);
         hands.tell(Command::SetLeg { leg: id, flow });
         Ok(sdp_body(&answer))
@@ -337,7 +348,7 @@ impl Core {
             return leg.negotiated.is_some();
         };
         leg.offer_pending = false;
-        let flow = negotiate::leg_flow(&agreed);
+        let flow = leg.flow_of(&agreed);
         leg.negotiated = Some(agreed);
         hands.tell(Command::SetLeg { leg: id, flow });
         true
@@ -465,7 +476,11 @@ impl Core {
                 leg.agent.clone().unwrap_or_else(|| leg.party.clone())
             })
         };
-        let channels = [label(Some(self.caller())), label(self.leg(right))];
+        let mut channels = vec![label(Some(self.caller())), label(self.leg(right))];
+        // Who joins has one of the others; the marks say who and when.
+        let generation = hands.generations.get(&self.generation);
+        let count = generation.map_or(2, |now| now.recording.channels);
+        channels.resize_with(count.max(2), String::new);
         let labels = Map::from_iter([
             ("call".to_owned(), Value::from(self.id.as_str())),
             ("from".to_owned(), Value::from(self.from.as_str())),
@@ -486,6 +501,63 @@ impl Core {
         hands.index.recordings.insert(recording.clone(), self.key);
         self.recordings.push(recording.clone());
         self.emit(hands, Fact::RecordingStarted { recording });
+        // A new recording of a conversation that is paused is paused from its beginning.
+        for channel in std::mem::take(&mut self.pauses) {
+            self.pause_recording(hands, channel, true);
+        }
+    }
+
+    /// Pauses the recordings that run, or one channel of them, or lets them go on; `false` when
+    /// nothing is recorded.
+    pub(crate) fn pause_recording(
+        &mut self,
+        hands: &mut Hands<'_>,
+        channel: Option<Channel>,
+        on: bool,
+    ) -> bool {
+        let is_paused = self.pauses.contains(&channel);
+        if self.recordings.is_empty() || is_paused == on {
+            return !self.recordings.is_empty();
+        }
+        match on {
+            true => self.pauses.push(channel),
+            false if channel.is_none() => self.pauses.clear(),
+            false => self.pauses.retain(|paused| *paused != channel),
+        }
+        let (pause, at) = (Pause { channel, on }, hands.now);
+        let channel = channel.map(|channel| channel.0);
+        for recording in self.recordings.clone() {
+            hands.tell(Command::PauseRecord {
+                recording: recording.clone(),
+                pause,
+                at,
+            });
+            let fact = match on {
+                true => Fact::RecordingPaused { recording, channel },
+                false => Fact::RecordingResumed { recording, channel },
+            };
+            self.emit(hands, fact);
+        }
+        true
+    }
+
+    /// Takes a key of an agent: the ones that pause a recording, or let it go on.
+    pub(crate) fn take_key(&mut self, hands: &mut Hands<'_>, leg: LegId, key: char) {
+        let generation = hands.generations.get(&self.generation);
+        let Some(wanted) = generation.and_then(|now| now.recording.pause_key.clone()) else {
+            return;
+        };
+        if self.leg(leg).is_none_or(|leg| leg.agent.is_none()) {
+            return;
+        }
+        self.keys.push(key);
+        if self.keys.ends_with(&wanted) {
+            self.keys.clear();
+            let is_paused = self.pauses.contains(&None);
+            self.pause_recording(hands, None, !is_paused);
+        } else if self.keys.len() > MAX_KEYS {
+            self.keys.remove(0);
+        }
     }
 
     /// Living legs other than the caller's that talk or are rung.
@@ -521,6 +593,9 @@ impl Core {
     }
 }
 
+/// Keys kept to find those that mean something.
+const MAX_KEYS: usize = 8;
+
 /// An agent in after-call work.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Wrapping {
@@ -547,7 +622,7 @@ pub(crate) enum Looped {
 
 /// Opens ports for a leg and describes our side of it.
 /// Legs of one call are on one media worker, as far as it keeps up: `other` is one of them.
-/// `terms` are those of the trunk it goes through.
+/// `terms` are those of the trunk it goes through, or of the phone.
 pub(crate) fn open_local(
     hands: &mut Hands<'_>,
     id: LegId,
@@ -566,7 +641,7 @@ pub(crate) fn open_local(
     // RFC 8866 §5.2: the session id is a number; 31 bits keep it readable for every peer.
     let session_id = u64::from(hands.entropy.u32() >> 1);
     Ok(match terms {
-        Some(terms) => negotiate::trunk_media(ports, session_id, terms),
+        Some(terms) => negotiate::media_on(ports, session_id, terms),
         None => negotiate::local_media(ports, session_id),
     })
 }

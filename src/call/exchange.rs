@@ -290,6 +290,15 @@ impl Exchange {
                 tracing::warn!(worker, left_out, "a media worker is late, or no longer is");
                 None
             }
+            Notice::RecordingTrouble { recording, .. } => {
+                let key = self.index.recordings.get(recording).copied();
+                if let (Some(key), Notice::RecordingTrouble { recording, why }) = (key, notice) {
+                    self.with_call(now, key, |call, hands| {
+                        call.on_recording_trouble(hands, recording, why);
+                    });
+                }
+                return self.pump(now);
+            }
             Notice::RecordingClosed(closed) => {
                 let Some(key) = self.index.recordings.remove(&closed.recording) else {
                     let found = Box::new(closed.facts());

@@ -14,6 +14,7 @@ use crate::sdp::SrtpPolicy;
 use crate::sip::Flow;
 use crate::sip::auth::{Ha1, Offers};
 use crate::sip::ua::Terms;
+use crate::trunk::profile::MediaTerms;
 use crate::trunk::{CallerIds, CallerRights, Numbers, Redirects, Trunk};
 use crate::waiting::LineConfig;
 
@@ -46,6 +47,8 @@ pub struct Generation {
     pub away_activity: String,
     /// How transfers are carried out.
     pub transfers: Transfers,
+    /// How conversations are recorded.
+    pub recording: RecordingTerms,
     /// What holds where people talk together.
     pub conferences: ConferenceTerms,
     /// Sounds by name.
@@ -101,6 +104,8 @@ pub struct Phone {
     pub shows: CallerRights,
     /// What becomes of a redirection (call forwarding) by it.
     pub redirects: Redirects,
+    /// Codecs, packets, keys.
+    pub media: MediaTerms,
     /// Whether its media is secure.
     pub srtp: SrtpPolicy,
 }
@@ -140,6 +145,29 @@ impl Default for Transfers {
         Self {
             sound: "ringback".to_owned(),
             recall: true,
+        }
+    }
+}
+
+/// How conversations are recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingTerms {
+    /// Channels of the file, 2 to 8: the caller's, the agent's, and one for each who joins; the
+    /// last takes all who find none. Default 2.
+    pub channels: usize,
+    /// No recording, no call: where one is asked for and cannot be made, the call is refused or
+    /// ended. Default no.
+    pub required: bool,
+    /// Keys with which an agent pauses a recording and lets it go on. Default none.
+    pub pause_key: Option<String>,
+}
+
+impl Default for RecordingTerms {
+    fn default() -> Self {
+        Self {
+            channels: 2,
+            required: false,
+            pause_key: None,
         }
     }
 }

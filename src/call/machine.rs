@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::core::Core;
 use super::feature::{Feature, LegEvent, Next, Stage};
 use super::hands::Hands;
+use super::keys::{Form, Key};
 use super::leg::Progress;
 use super::negotiate;
 use super::reason;
-use crate::base::{Cause, LegId, Party, Timestamp};
+use crate::base::{Cause, LegId, Party, RecordingId, Timestamp};
 use crate::events::Fact;
 use crate::media::recorder::Closed;
 use crate::media::{Command, Notice};
@@ -40,6 +41,7 @@ impl Call {
                 self.core.leg_over(hands, leg, Party::Caller, cause.clone());
                 self.end(hands, Party::Caller, &cause);
             }
+            Event::Info { request, .. } => self.on_info(hands, leg, &request),
             Event::EarlyAnswer { request, .. } => self.on_ack(hands, leg, &request),
             Event::EarlyEnded { tag, .. } => self.on_early_ended(hands, leg, &tag),
             Event::Ended { why, .. } => self.on_ended(hands, leg, why),
@@ -67,7 +69,6 @@ impl Call {
             Event::Reanswered { response, .. } => self.on_reanswered(hands, leg, &response),
             Event::Reoffer { request, .. } => self.on_reoffer(hands, leg, &request),
             Event::Incoming { .. }
-            | Event::Info { .. }
             | Event::Refer { .. }
             | Event::ReferAnswered { .. }
             | Event::ReofferFailed { .. }
@@ -86,11 +87,22 @@ impl Call {
             Notice::Quality { leg, media } => {
                 self.core.emit(hands, Fact::LegMeasured { leg, media });
             }
-            Notice::Digit { leg, digit } => {
-                self.core.emit(hands, Fact::DigitPressed { leg, digit });
-                self.with_stage(hands, |stage, core, hands| {
-                    stage.on_digit(core, hands, leg, digit)
-                });
+            Notice::Digit {
+                leg,
+                digit,
+                in_band,
+                passed_on,
+            } => {
+                let form = match in_band {
+                    false => Form::Event,
+                    true => Form::Tone,
+                };
+                let key = Key {
+                    digit,
+                    form,
+                    passed_on,
+                };
+                self.on_key(hands, leg, key);
             }
             Notice::LegCheckpoint { leg, state } => {
                 if let Some(leg) = self.core.leg_mut(leg) {
@@ -114,6 +126,7 @@ impl Call {
             | Notice::Overloaded { .. }
             | Notice::PlayDone { .. }
             | Notice::RecordingClosed(_)
+            | Notice::RecordingTrouble { .. }
             | Notice::Silent { .. } => {}
         }
     }
@@ -126,6 +139,38 @@ impl Call {
         let recording = closed.facts();
         self.core
             .emit(hands, Fact::RecordingPublished { recording });
+        // Nothing was recorded at all.
+        if let (Some(why), 0) = (&closed.defect, closed.bytes) {
+            self.end_unrecorded(hands, why);
+        }
+    }
+
+    /// A recording cannot be written, or can again.
+    pub(crate) fn on_recording_trouble(
+        &mut self,
+        hands: &mut Hands<'_>,
+        recording: RecordingId,
+        why: Option<String>,
+    ) {
+        let Some(why) = why else {
+            let fact = Fact::RecordingRecovered { recording };
+            return self.core.emit(hands, fact);
+        };
+        tracing::error!(call = %self.core.id, %recording, why, "call.recording_failing");
+        let reason = why.clone();
+        self.core
+            .emit(hands, Fact::RecordingFailing { recording, why });
+        self.end_unrecorded(hands, &reason);
+    }
+
+    /// No recording, no call, where the office wants it so.
+    fn end_unrecorded(&mut self, hands: &mut Hands<'_>, why: &str) {
+        let generation = hands.generations.get(&self.core.generation);
+        if generation.is_some_and(|now| now.recording.required) {
+            let words = format!("the call cannot be recorded: {why}");
+            let cause = Cause::from_status(503).with_words(words);
+            self.end(hands, Party::Switch, &cause);
+        }
     }
 
     /// Takes what the router says about the call.
@@ -294,7 +339,7 @@ impl Call {
         });
     }
 
-    fn with_stage(
+    pub(super) fn with_stage(
         &mut self,
         hands: &mut Hands<'_>,
         act: impl FnOnce(&mut dyn Feature, &mut Core, &mut Hands<'_>) -> Next,

@@ -9,6 +9,7 @@ mod arriving;
 mod breadth;
 mod carrier_address;
 mod checkpoint;
+mod codecs;
 mod conferences;
 mod control;
 mod core;
@@ -22,6 +23,7 @@ mod gate;
 mod generation;
 mod hands;
 mod identity;
+mod keys;
 mod leg;
 mod load;
 mod machine;
@@ -49,7 +51,9 @@ pub use conferences::Conferences;
 pub use control::{Control, ControlError};
 pub use exchange::{Exchange, Output, Settings};
 pub use gate::Gate;
-pub use generation::{ConferenceTerms, Generation, Phone, QueueCare, Replace, Transfers};
+pub use generation::{
+    ConferenceTerms, Generation, Phone, QueueCare, RecordingTerms, Replace, Transfers,
+};
 pub use negotiate::{leg_flow, local_media};
 pub use trunk_test::{TestOutcome, TestReport, TestRow};
 

@@ -1,39 +1,32 @@
 //! Where SIP and media meet: what SDP agreed on becomes what a media leg does.
 
 use crate::media::srtp::{Keys, MasterKey, Suite};
-use crate::media::{Codec, LegFlow, LegPorts};
-use crate::sdp::{
-    AudioCodec, CryptoSuite, Direction, LocalCrypto, LocalMedia, Negotiated, SecureMedia,
-};
+use crate::media::{Codec, LegFlow, LegPorts, OpusTerms};
+use crate::sdp::{AudioCodec, CryptoSuite, Direction, LocalCrypto, LocalMedia, Negotiated};
+use crate::sdp::{OpusParameters, SecureMedia};
 use crate::trunk::profile::MediaTerms;
 
-/// Our side of a leg: both codecs, µ-law first, and telephone events.
+/// Our side of a leg to somebody of whom we know nothing.
 pub fn local_media(ports: LegPorts, session_id: u64) -> LocalMedia {
+    media_on(ports, session_id, &MediaTerms::default())
+}
+
+/// Our side of a leg to a phone or through a trunk, as its settings say.
+pub(super) fn media_on(ports: LegPorts, session_id: u64, terms: &MediaTerms) -> LocalMedia {
     LocalMedia {
         address: ports.rtp,
         rtcp: Some(ports.rtcp),
-        codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
-        ptime_ms: 20,
-        telephone_event: Some(TELEPHONE_EVENT),
+        codecs: terms.codecs.clone(),
+        ptime_ms: terms.ptime_ms,
+        telephone_event: terms.telephone_event.filter(|_| terms.dtmf.offers_events()),
+        comfort_noise: terms.comfort_noise,
+        order: terms.order,
         direction: Direction::SendRecv,
         crypto: LocalCrypto::default(),
         session_id,
         session_version: 1,
     }
 }
-
-/// Our side of a leg through a trunk, as its profile wants it.
-pub(super) fn trunk_media(ports: LegPorts, session_id: u64, terms: &MediaTerms) -> LocalMedia {
-    LocalMedia {
-        codecs: terms.codecs.clone(),
-        ptime_ms: terms.ptime_ms,
-        telephone_event: terms.telephone_event,
-        ..local_media(ports, session_id)
-    }
-}
-
-/// Payload type we offer for RFC 4733; 101 is what nearly every phone and trunk uses.
-const TELEPHONE_EVENT: u8 = 101;
 
 /// The media leg's orders for what was negotiated.
 pub fn leg_flow(agreed: &Negotiated) -> LegFlow {
@@ -46,7 +39,11 @@ pub fn leg_flow(agreed: &Negotiated) -> LegFlow {
         receive_payload_type: agreed.receive_payload_type,
         send_telephone_event: agreed.telephone_event,
         receive_telephone_event: agreed.receive_telephone_event,
+        telephone_event_hz: agreed.telephone_event_hz,
+        comfort_noise: agreed.comfort_noise,
+        opus: opus_terms(&agreed.opus),
         ptime_ms: agreed.ptime_ms,
+        tones: false,
         sending: agreed.direction.sends(),
         receiving: agreed.direction.receives(),
         srtp: agreed.secure.as_ref().and_then(keys),
@@ -74,7 +71,19 @@ pub(crate) fn codec_name(agreed: &Negotiated) -> &'static str {
 
 fn codec(codec: AudioCodec) -> Codec {
     match codec {
+        AudioCodec::G722 => Codec::G722,
+        AudioCodec::Opus => Codec::Opus,
         AudioCodec::Pcma => Codec::Pcma,
         AudioCodec::Pcmu => Codec::Pcmu,
+    }
+}
+
+fn opus_terms(parameters: &OpusParameters) -> OpusTerms {
+    OpusTerms {
+        in_band_fec: parameters.in_band_fec,
+        dtx: parameters.dtx,
+        max_playback_hz: parameters.max_playback_hz,
+        max_bitrate: parameters.max_bitrate,
+        constant_bitrate: parameters.constant_bitrate,
     }
 }

@@ -72,7 +72,7 @@ impl Call {
             }
         };
         let before = codec_of(state);
-        let flow = negotiate::leg_flow(&agreed);
+        let flow = state.flow_of(&agreed);
         state.fork_agreed(request, &agreed);
         state.negotiated = Some(agreed);
         hands.tell(Command::SetLeg { leg, flow });
@@ -111,11 +111,14 @@ fn answer(
     if let (Some(answer), Some(before)) = (sdp::answer_removed(local, &offer), &leg.negotiated) {
         return Ok((answer, removed(before)));
     }
-    let answered = sdp::answer(local, &offer).map_err(|refusal| refusal.status())?;
+    // What both still have stays: another codec would have to be transcoded for the other side.
+    let spoken = leg.negotiated.as_ref().map(|agreed| agreed.codec);
+    let answer = |local: &_| sdp::answer(local, &offer, spoken).map_err(|refusal| refusal.status());
+    let answered = answer(local)?;
     match &leg.negotiated {
         Some(before) if answered.1.wants_new_key(before) => {
             local.crypto.renew(entropy);
-            sdp::answer(local, &offer).map_err(|refusal| refusal.status())
+            answer(local)
         }
         _ => Ok(answered),
     }

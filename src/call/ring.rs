@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use super::carrier_address::CarrierAddress;
 use super::core::{Core, open_local, sdp_body};
 use super::hands::{Hands, own_address};
+use super::keys::Keys;
 use super::refer::referred_by;
 use crate::base::LegId;
 use crate::events::Role;
 use crate::registrar::Binding;
-use crate::sdp::{self, LocalCrypto, LocalMedia, SrtpPolicy};
+use crate::sdp::{self, LocalCrypto, SrtpPolicy};
 use crate::sip::location::Urgency;
 use crate::sip::ua::{Invite, NextHop, Targets, Terms};
 use crate::sip::{Flow, HeaderName, Host, NameAddr, Uri};
@@ -51,7 +52,7 @@ impl Core {
             let target = Placed {
                 to: None,
                 routes: binding.path.clone(),
-                media: None,
+                media: generation.media_of(None, phone).cloned(),
                 srtp,
                 uri: binding.contact.clone(),
                 here,
@@ -197,10 +198,10 @@ impl Core {
     fn place(&mut self, hands: &mut Hands<'_>, target: Placed) -> Result<LegId, u16> {
         let id = hands.ids.leg();
         let (media, there) = (target.media.as_ref(), target.here.ip());
-        let local = LocalMedia {
-            crypto: LocalCrypto::new(target.srtp, hands.entropy),
-            ..open_local(hands, id, self.leg_with_media(), media, there)?
-        };
+        let mut local = open_local(hands, id, self.leg_with_media(), media, there)?;
+        local.prefer(&self.codecs_beside(id));
+        local.crypto = LocalCrypto::new(target.srtp, hands.entropy);
+        let method = media.map(|terms| terms.dtmf);
         let body = sdp_body(&sdp::offer(&local));
         let shown_as = target.from.uri.user_decoded().into_owned();
         let to = NameAddr::new(target.to.unwrap_or_else(|| target.uri.clone()));
@@ -243,6 +244,7 @@ impl Core {
         let flow = hands.ua.flow(session);
         let flow = flow.unwrap_or_else(|| Flow::udp(nowhere, nowhere));
         let mut leg = self.outgoing(id, session, target.role, target.party, flow, local);
+        leg.keys = Keys::by(method);
         leg.agent = target.agent;
         leg.binding = target.binding;
         leg.trunk = target.trunk;
@@ -257,7 +259,7 @@ struct Placed {
     uri: Uri,
     /// To, when it is not the Request-URI.
     to: Option<Uri>,
-    /// Codecs and ports, when a trunk wants its own.
+    /// Codecs and ports of the trunk or phone.
     media: Option<MediaTerms>,
     /// Whether its media is to be secure.
     srtp: SrtpPolicy,

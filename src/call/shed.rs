@@ -60,7 +60,8 @@ impl Exchange {
         let closed = match method {
             Method::Invite => {
                 let most = self.generation().max_calls;
-                self.gate.check(most, self.media.ready()).err()
+                let is_able = self.can_serve(self.generation());
+                self.gate.check(most, is_able).err()
             }
             _ => None,
         };

@@ -8,6 +8,7 @@ pub mod check;
 pub mod demo;
 pub mod phone;
 pub mod queues;
+pub mod recording;
 pub mod reload;
 pub mod serve;
 pub mod trunk;
@@ -56,6 +57,8 @@ enum Command {
     Trunks(trunks::Args),
     /// Try a trunk out.
     Trunk(trunk::Args),
+    /// Prove recordings, mix one, keep one.
+    Recording(recording::Args),
     /// Watch one call go through the demo office.
     Demo(demo::Args),
     /// Be a telephone: register, call or answer, press keys, play and record.
@@ -77,6 +80,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Command::Demo(args) => demo::run(&args),
         Command::Phone(args) => phone::run(&args),
         Command::Queues(args) => queues::run(args),
+        Command::Recording(args) => recording::run(args),
         Command::Reload(args) => reload::run(args),
         Command::Serve(args) => serve::run(&args),
         Command::Trunk(args) => trunk::run(args),

@@ -15,6 +15,7 @@ use super::dns;
 use super::environment::Environment;
 use super::files::{Files, Kind, nowhere};
 use super::layers;
+use super::recording::RecordingSettings;
 use super::section::{At, Notes, Section};
 use super::site::SiteSettings;
 use super::tls::{self, TlsSettings};
@@ -65,6 +66,8 @@ pub struct NodeSettings {
     pub sounds: PathBuf,
     /// Directory of recordings. Default `recordings` in the data directory.
     pub recordings: PathBuf,
+    /// What they are and how long they stay.
+    pub recording: RecordingSettings,
 }
 
 /// Where SIP is spoken.
@@ -189,6 +192,12 @@ pub(super) const SETTINGS: &[&str] = &[
     "media.workers",
     "media.cores",
     "media.quarantine",
+    "recording.format",
+    "recording.channels",
+    "recording.without_recording",
+    "recording.pause_key",
+    "recording.keep",
+    "recording.keep_megabytes",
     "site.country",
     "site.area",
     "site.caller_id",
@@ -254,6 +263,7 @@ pub(super) fn read(
     let tls = tls::read(&sip, directory, secret.map(|at| &at.place), notes);
     let dialogs = dialogs::read(section("dialogs", "[dialogs]"), notes);
     let media = read_media(section("media", "[media]"), notes);
+    let recording = super::recording::read(section("recording", "[recording]"), notes);
     let http_section = section("http", "[http]");
     let http = http_section.parsed("listen", ADDRESS_HELP, parse_address);
     let site = super::site::read(section("site", "[site]"), notes);
@@ -339,6 +349,7 @@ pub(super) fn read(
         site,
         http: http.map_or(SocketAddr::from(([127, 0, 0, 1], 9090)), |at| at.value),
         metrics: metrics.map(|at| at.value),
+        recording,
         recordings: path("recordings", data.join("recordings")),
         sounds: path("sounds", directory.join("../sounds")),
         data,

@@ -159,10 +159,11 @@ impl Office {
                 replaces,
                 shows,
                 redirects,
+                media,
                 srtp,
             } = phone;
             let content = format!(
-                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?} {srtp:?}"
+                "{display_name} {networks:?} {may_transfer:?} {replaces:?} {shows:?} {redirects:?} {media:?} {srtp:?}"
             );
             add("phone", number, content);
         }
@@ -234,6 +235,14 @@ impl Changes {
             ("data", old.data != new.data),
             ("sounds", old.sounds != new.sounds),
             ("recordings", old.recordings != new.recordings),
+            (
+                "recording.format",
+                old.recording.format != new.recording.format,
+            ),
+            (
+                "recording.keep",
+                old.recording.limits != new.recording.limits,
+            ),
             ("trace.hep", old.trace.hep != new.trace.hep),
             ("trace.megabytes", old.trace.octets != new.trace.octets),
         ];
@@ -252,6 +261,7 @@ impl Changes {
                 old.sip.redirect_domains != new.sip.redirect_domains,
             ),
             ("dialogs", old.dialogs != new.dialogs),
+            ("recording", old.recording.terms != new.recording.terms),
             ("conference", old.conferences != new.conferences),
             ("transfer", old.transfers != new.transfers),
             ("trace.numbers", old.trace.numbers != new.trace.numbers),

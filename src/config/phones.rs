@@ -5,6 +5,7 @@ use std::path::Path;
 use super::defence;
 use super::environment::Environment;
 use super::files::{Files, Kind};
+use super::media;
 use super::names::Names;
 use super::node::{Listeners, is_public};
 use super::report::Problem;
@@ -17,6 +18,7 @@ use crate::call::Replace;
 use crate::sdp::SrtpPolicy;
 use crate::sip::Protocol;
 use crate::sip::auth::Ha1;
+use crate::trunk::profile::MediaTerms;
 use crate::trunk::{CallerRights, Network, Pattern, Redirects, Site};
 
 /// One phone that may register.
@@ -38,6 +40,8 @@ pub struct Phone {
     pub shows: CallerRights,
     /// What becomes of a redirection (call forwarding) by it.
     pub redirects: Redirects,
+    /// Codecs, packets, keys.
+    pub media: MediaTerms,
     /// Whether its media is secure.
     pub srtp: SrtpPolicy,
 }
@@ -88,6 +92,8 @@ pub(super) fn read(
         // What stands above the phones of a file is for all of them.
         let srtp_of_file = srtp(&top);
         let of_file = caller_rights(&top, &CallerRights::default(), site, notes);
+        let mut media_of_file = MediaTerms::default();
+        media::read(&top, &mut media_of_file, notes);
         for phone in top.sections("phone", "a phone") {
             let number = phone.required("number", "1001");
             let name = phone.text("name");
@@ -96,6 +102,8 @@ pub(super) fn read(
             let (may_transfer, replaces) = transfer::read_phone(&phone);
             let shows = caller_rights(&phone, &of_file, site, notes);
             let redirects = phone.one_of("redirects", &Redirects::WORDS);
+            let mut media = media_of_file.clone();
+            media::read(&phone, &mut media, notes);
             let srtp = srtp(&phone).or_else(|| srtp_of_file.clone());
             phone.close();
             let Some(number) = number else {
@@ -130,6 +138,7 @@ pub(super) fn read(
                 replaces,
                 shows,
                 redirects: redirects.map_or(Redirects::Follow, |at| at.value),
+                media,
                 srtp: srtp.as_ref().map(|at| at.value).unwrap_or_default(),
             });
         }

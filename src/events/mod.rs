@@ -259,6 +259,32 @@ pub enum Fact {
         /// Recording.
         recording: RecordingId,
     },
+    /// A recording cannot be written; it goes on, and what is missing will be told.
+    RecordingFailing {
+        /// Recording.
+        recording: RecordingId,
+        /// Why.
+        why: String,
+    },
+    /// It can be written again.
+    RecordingRecovered {
+        /// Recording.
+        recording: RecordingId,
+    },
+    /// What is said is not kept from here on.
+    RecordingPaused {
+        /// Recording.
+        recording: RecordingId,
+        /// On which channel, from 0; on all of them when `None`.
+        channel: Option<u8>,
+    },
+    /// What is said is kept again.
+    RecordingResumed {
+        /// Recording.
+        recording: RecordingId,
+        /// On which channel, from 0; on all of them when `None`.
+        channel: Option<u8>,
+    },
     /// A recording was published (or lost, with the reason).
     RecordingPublished {
         /// What is to be known about it.
@@ -377,6 +403,8 @@ pub struct RecordingFacts {
     pub bytes: u64,
     /// SHA-256 of the file, hex.
     pub sha256: String,
+    /// SHA-256 of the sidecar, hex; it has those of the file's seconds.
+    pub seal: String,
     /// Who is on which channel, left first.
     pub channels: Vec<String>,
     /// Why it is incomplete, when it is.

@@ -166,7 +166,9 @@ async fn control(
             ControlError::NoCall | ControlError::NoLeg | ControlError::NoSound { .. } => {
                 StatusCode::NOT_FOUND
             }
-            ControlError::NotTalking | ControlError::Unreachable { .. } => StatusCode::CONFLICT,
+            ControlError::NotRecorded
+            | ControlError::NotTalking
+            | ControlError::Unreachable { .. } => StatusCode::CONFLICT,
         };
         Refusal::new(status, error.to_string())
     })?;

@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use super::capture::Capture;
 use super::graph::Standing;
 use super::mixer::Gain;
-use super::{CLOCK_HZ, Codec, Sound, srtp};
+use super::recorder::Channel;
+use super::{CLOCK_HZ, Codec, OpusTerms, Sound, srtp};
 use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
 
 /// One wish of the signalling side; `Engine::send` finds the worker.
@@ -119,8 +120,18 @@ pub enum Command {
         /// Begin again at the end, until replaced or stopped.
         looped: bool,
     },
-    /// Records what members of a room say: `left` on the left channel, everybody else on the
-    /// right one, also those who join later.
+    /// Pauses or resumes a recording: what is said in between is silence in the file, with a mark
+    /// at each end.
+    PauseRecord {
+        /// Recording.
+        recording: RecordingId,
+        /// What.
+        pause: Pause,
+        /// From when on.
+        at: Timestamp,
+    },
+    /// Records what members of a room say: `left` on the first channel, everybody else on the
+    /// next free one, also those who join later; the last channel takes all who find none.
     Record {
         /// Recording.
         recording: RecordingId,
@@ -146,12 +157,13 @@ pub enum Command {
         /// Where and under which names.
         tape: Tape,
     },
-    /// Sends digits as RFC 4733 events, one after the other.
+    /// Sends digits as RFC 4733 events, or as tones where [`LegFlow::tones`] says so, one after the
+    /// other, in place of what the leg would hear.
     SendDigits {
         /// Leg.
         leg: LegId,
         /// `0`-`9`, `*`, `#`, `A`-`D`; others are skipped. At most 64 wait at a time. Dropped
-        /// when the far end takes no telephone events.
+        /// when the far end takes neither.
         digits: String,
     },
     /// Sets how loud one member is for another, where its role lets it be heard at all; 256 pairs
@@ -232,13 +244,23 @@ pub struct RoomTerms {
 #[serde(transparent)]
 pub struct PlayId(pub u64);
 
+/// What of a recording is to be kept or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// One channel, or all of them.
+    pub channel: Option<Channel>,
+    /// Whether it is paused; else it goes on.
+    pub on: bool,
+}
+
 /// Where a recording goes and how its channels are called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tape {
     /// Path below the recordings directory, without ending; directories are made.
     pub stem: String,
-    /// Names of the left and the right channel, such as `caller` and `agent`.
-    pub channels: [String; 2],
+    /// Names of the channels, such as `caller` and `agent`; there are as many as there are names,
+    /// 1 to [`MAX_CHANNELS`](super::recorder::MAX_CHANNELS).
+    pub channels: Vec<String>,
     /// Whatever else the sidecar is to tell.
     pub labels: Map<String, Value>,
 }
@@ -262,8 +284,21 @@ pub struct LegFlow {
     pub send_telephone_event: Option<u8>,
     /// Payload type of telephone events we receive.
     pub receive_telephone_event: Option<u8>,
-    /// Length of the packets we send in ms, 10 to 60.
+    /// Clock of telephone events, Hz: the codec's, unless the far end has 8 kHz for all of them.
+    #[serde(default = "usual_clock")]
+    pub telephone_event_hz: u32,
+    /// Payload type of comfort noise both ways, when the far end may leave out silence (RFC 3389).
+    #[serde(default)]
+    pub comfort_noise: Option<u8>,
+    /// What the far end wants of Opus, when that is the codec.
+    #[serde(default)]
+    pub opus: OpusTerms,
+    /// Length of the packets we send in ms: 10 to 60, in tens; of Opus, 10, 20, 40 or 60.
     pub ptime_ms: u32,
+    /// Keys are tones in the sound both ways: those of the far end are listened for, and ours are
+    /// sent as such when it takes no telephone events.
+    #[serde(default)]
+    pub tones: bool,
     /// Whether we may send.
     pub sending: bool,
     /// Whether we may receive: when not, packets are counted and not used.
@@ -271,6 +306,10 @@ pub struct LegFlow {
     /// What packets are protected with, both ways; plain when `None`.
     #[serde(default)]
     pub srtp: Option<srtp::Keys>,
+}
+
+fn usual_clock() -> u32 {
+    CLOCK_HZ
 }
 
 /// A leg's own addresses, as they belong into SDP.

@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::recorder::Format;
+
 /// Settings of the `Engine`.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -24,6 +26,8 @@ pub struct EngineConfig {
     pub quarantine: Duration,
     /// Where recordings are written.
     pub recordings: PathBuf,
+    /// What their files are.
+    pub recording_format: Format,
     /// Legs open at once, on all workers.
     pub max_legs: usize,
     /// Pairs of ports that may rest with their sockets open; two descriptors each.
@@ -44,6 +48,7 @@ impl Default for EngineConfig {
             ports: 16384..=32767,
             quarantine: Duration::from_secs(5),
             recordings: PathBuf::from("recordings"),
+            recording_format: Format::Wav,
             max_legs: 1000,
             max_spares: 1000,
             shards: 1,

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use super::Rate;
 use super::command::{Command, RoomTerms};
 use super::graph::Standing;
 use super::worker::{LegTape, Order, RoomTape, Ticket};
@@ -27,6 +28,8 @@ struct LegPlace {
     worker: usize,
     shard: ShardId,
     room: Option<RoomId>,
+    /// Of its codec, as far as one was negotiated.
+    rate: Rate,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +45,15 @@ struct RoomPlace {
 enum Target {
     Leg(LegId),
     Room(RoomId),
+}
+
+impl Target {
+    fn parts(self) -> (Option<LegId>, Option<RoomId>) {
+        match self {
+            Self::Leg(leg) => (Some(leg), None),
+            Self::Room(room) => (None, Some(room)),
+        }
+    }
 }
 
 /// An order and who gets it.
@@ -84,6 +96,14 @@ impl Directory {
         self.legs.get(&leg).map(|place| place.shard)
     }
 
+    /// The widest band of a leg, and of everybody in the room.
+    pub(crate) fn rate(&self, leg: LegId, room: Option<RoomId>) -> Rate {
+        let rate = |leg: &LegId| self.legs.get(leg).map_or(Rate::Narrow, |leg| leg.rate);
+        let room = room.and_then(|room| self.rooms.get(&room));
+        let members = room.into_iter().flat_map(|room| &room.members);
+        members.map(rate).fold(rate(&leg), Rate::max)
+    }
+
     /// Workers, the least loaded first.
     pub(crate) fn by_load(&self) -> Vec<usize> {
         let mut workers: Vec<usize> = (0..self.loads.len()).collect();
@@ -98,6 +118,7 @@ impl Directory {
             worker,
             shard,
             room: None,
+            rate: Rate::Narrow,
         };
         self.legs.insert(leg, place);
     }
@@ -106,10 +127,12 @@ impl Directory {
     pub(crate) fn worker_of(&self, command: &Command) -> Option<usize> {
         let (leg, room) = match command {
             Command::Record { left, room, .. } => (Some(left), Some(*room)),
-            Command::StopRecord { recording, .. } => match self.recordings.get(recording)? {
-                Target::Leg(leg) => (Some(leg), None),
-                Target::Room(room) => (None, Some(*room)),
-            },
+            Command::PauseRecord { recording, .. } | Command::StopRecord { recording, .. } => {
+                match self.recordings.get(recording)? {
+                    Target::Leg(leg) => (Some(leg), None),
+                    Target::Room(room) => (None, Some(*room)),
+                }
+            }
             command => command.about(),
         };
         let room = room.and_then(|room| self.rooms.get(&room)?.worker);
@@ -137,13 +160,34 @@ impl Directory {
                     place.terms = Some(terms);
                 }
             }
-            Command::StopRecord { recording, at } => {
-                let target = self.recordings.remove(&recording);
-                let (leg, room) = match target {
-                    Some(Target::Leg(leg)) => (Some(leg), None),
-                    Some(Target::Room(room)) => (None, Some(room)),
-                    None => return Vec::new(),
+            Command::PauseRecord {
+                recording,
+                pause,
+                at,
+            } => {
+                let Some(target) = self.recordings.get(&recording) else {
+                    return Vec::new();
                 };
+                let (leg, room) = target.parts();
+                let order = Order::PauseTape {
+                    recording,
+                    leg,
+                    room,
+                    pause,
+                    at,
+                };
+                return addressed(worker, order);
+            }
+            Command::SetLeg { leg, ref flow } => {
+                if let Some(place) = self.legs.get_mut(&leg) {
+                    place.rate = flow.codec.rate();
+                }
+            }
+            Command::StopRecord { recording, at } => {
+                let Some(target) = self.recordings.remove(&recording) else {
+                    return Vec::new();
+                };
+                let (leg, room) = target.parts();
                 let order = Order::Untape {
                     recording,
                     leg,

@@ -16,6 +16,7 @@ use super::ports::{Lease, Ports};
 use super::recorder::{DiskConfig, recover};
 use super::recordings::{Pace, Recordings};
 use super::ring::Bell;
+use super::sound::Studio;
 use super::spares::{Spare, Spares};
 use super::worker::{Ended, Inbox, Leg, LegTape, Order, Outbound, Parts, RoomTape, Seed, Worker};
 use super::{EngineConfig, Library, Stats};
@@ -87,6 +88,7 @@ impl Engine {
                 time,
                 entropy,
                 bells,
+                studio: Studio::start()?,
             },
             ios,
         );
@@ -117,6 +119,7 @@ impl Engine {
                 time: Time::Virtual(net),
                 entropy: Entropy::from_seed(1),
                 bells,
+                studio: Studio::Inline,
             },
             ios,
         );
@@ -132,6 +135,7 @@ impl Engine {
             time,
             mut entropy,
             bells,
+            studio,
         } = plan;
         let now = time.now();
         let ring = |_| NoticeRing::new(config.max_legs);
@@ -151,6 +155,7 @@ impl Engine {
                 notices: NoticeSender::new(notices.clone(), config.max_legs * 4 + 64),
                 ended: Arc::clone(&ended),
                 stats: Arc::clone(&stats),
+                studio: studio.clone(),
                 max_legs: config.max_legs,
                 cname: cname.clone(),
             };
@@ -159,6 +164,7 @@ impl Engine {
         let disk = DiskConfig {
             directory: config.recordings.clone(),
             max_recordings: config.max_legs,
+            format: config.recording_format,
         };
         let pace = match time {
             Time::Real(_) => Pace::Threads,
@@ -329,7 +335,9 @@ impl Engine {
                 tape,
             } => {
                 let shard = directory.shard(left).unwrap_or(ShardId(0));
-                let tap = self.0.recordings.open(recording.clone(), shard, at, tape);
+                let rate = directory.rate(left, Some(room));
+                let opened = (recording.clone(), shard, at);
+                let tap = self.0.recordings.open(opened, rate, tape);
                 let Some(tap) = tap else { return Ok(()) };
                 let tape = RoomTape::new(recording, tap, left, &right);
                 let tape = directory.tape_room(room, Box::new(tape));
@@ -342,7 +350,9 @@ impl Engine {
                 tape,
             } => {
                 let shard = directory.shard(leg).unwrap_or(ShardId(0));
-                let tap = self.0.recordings.open(recording.clone(), shard, at, tape);
+                let rate = directory.rate(leg, None);
+                let opened = (recording.clone(), shard, at);
+                let tap = self.0.recordings.open(opened, rate, tape);
                 let Some(tap) = tap else { return Ok(()) };
                 let tape = directory.tape_leg(leg, Box::new(LegTape::new(recording, tap)));
                 tape.map_err(|tape| tape.close(at)).ok()
@@ -369,6 +379,15 @@ impl Engine {
             let stalled = is_real && now.since(seen) > STALLED;
             !stalled && inbox.is_ready()
         })
+    }
+
+    /// Whether a recording that begins now can be written, or why not.
+    ///
+    /// # Errors
+    ///
+    /// The reason, in words for an operator.
+    pub fn can_record(&self) -> Result<(), String> {
+        self.0.recordings.health()
     }
 
     /// The notices of one shard; to be read by one reader.
@@ -533,6 +552,7 @@ struct Plan {
     time: Time,
     entropy: Entropy,
     bells: Vec<Arc<Bell>>,
+    studio: Studio,
 }
 
 impl Inner {

@@ -4,8 +4,6 @@
 //! anybody else; everybody else hears the mix. What is played to a member alone comes first.
 //! Everybody in the mix hears the same but for itself and for the few [`Deviation`]s of its class.
 
-#![allow(dead_code, reason = "commands for roles and routes are about to come")]
-
 use serde::{Deserialize, Serialize};
 
 use super::mixer::Gain;
@@ -144,17 +142,6 @@ pub(crate) struct Plan {
 pub(crate) const MAX_ROUTES: usize = 256;
 
 impl Member {
-    /// An ordinary member of whose sound nothing is known yet.
-    pub(crate) fn new(leg: LegId) -> Self {
-        Self {
-            leg,
-            format: None,
-            own: None,
-            standing: Standing::default(),
-            is_held: false,
-        }
-    }
-
     /// Who hears it.
     pub(crate) fn audience(&self) -> Audience {
         let standing = &self.standing;
@@ -215,11 +202,6 @@ impl Plan {
     /// Deviations of a class; none of class 0, of members who hear what everybody hears.
     pub(crate) fn class(&self, class: usize) -> &[Deviation] {
         self.classes.get(class).map_or(&[], Vec::as_slice)
-    }
-
-    /// How many classes there may be: one more than the highest number in use.
-    pub(crate) fn classes(&self) -> usize {
-        self.classes.len()
     }
 
     /// Whether anybody hears the mix.
@@ -390,8 +372,11 @@ mod tests {
 
     fn member(leg: u64) -> Member {
         Member {
+            leg: LegId(leg),
             format: FORMAT,
-            ..Member::new(LegId(leg))
+            own: None,
+            standing: Standing::default(),
+            is_held: false,
         }
     }
 
@@ -585,7 +570,7 @@ mod tests {
         assert_eq!(classes(&plan), [0, 0, 0, 2, 2, 2, 2, 0, 0]);
         assert_eq!((plan.class(1), plan.class(2).len()), (&[][..], 1));
         plan.draw(&members, &[], false);
-        assert_eq!((classes(&plan), plan.classes()), (vec![0; 9], 1));
+        assert_eq!((classes(&plan), plan.classes.len()), (vec![0; 9], 1));
     }
 
     #[test]
@@ -596,7 +581,7 @@ mod tests {
         }
         let plan = drawn(&members, &[]);
         let feeding = plan.lines.iter().filter(|line| line.feeds_mix).count();
-        assert_eq!((feeding, plan.classes()), (10, 1));
+        assert_eq!((feeding, plan.classes.len()), (10, 1));
         for place in [0, 9, 10, 1999] {
             for other in 0..2000 {
                 let demanded = demanded(&members, &[], place, other);
@@ -684,7 +669,7 @@ mod tests {
                 check(&plan, &members, &routes);
                 let relays = plan.lines.iter().any(|line| line.hears == Hears::Relay);
                 prop_assert!(!(relays && is_announced));
-                prop_assert!(plan.classes() <= 8 + 1, "as many as there ever were members");
+                prop_assert!(plan.classes.len() <= 8 + 1, "as many as there ever were members");
             }
         }
     }

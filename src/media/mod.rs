@@ -47,11 +47,11 @@ pub use frame::{
     MAX_PACKET_SAMPLES, Rate, SILENCE,
 };
 pub use resample::Resampler;
-pub use sound::{Library, Rendering, Sound, SoundError};
+pub use sound::{Library, Sound, SoundError};
 pub use tone::Tone;
 
 pub use command::{
-    Command, Full, LegFlow, LegPorts, LegState, MediaError, PlayId, RoomTerms, Tape,
+    Command, Full, LegFlow, LegPorts, LegState, MediaError, Pause, PlayId, RoomTerms, Tape,
 };
 pub use config::EngineConfig;
 pub use engine::Engine;

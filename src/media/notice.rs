@@ -1,7 +1,7 @@
 //! What media tells signalling.
 
 use super::{LegState, PlayId, Shed, recorder::Closed};
-use crate::base::{LegId, Timestamp};
+use crate::base::{LegId, RecordingId, Timestamp};
 use crate::events::{MediaSummary, Way};
 use crate::media::quality::Outage;
 use std::time::Duration;
@@ -25,12 +25,17 @@ pub enum Notice {
         /// Which direction, and why.
         outage: Outage,
     },
-    /// A digit was pressed (RFC 4733), told once, when it begins. Never dropped.
+    /// A digit was pressed, told once: an event (RFC 4733) when it begins, a tone when it was heard
+    /// for 40 ms. Never dropped.
     Digit {
         /// Leg that pressed.
         leg: LegId,
         /// `0`-`9`, `*`, `#`, `A`-`D`.
         digit: char,
+        /// Whether it was a tone in the sound.
+        in_band: bool,
+        /// Whether its event was relayed to the other party.
+        passed_on: bool,
     },
     /// The first packet was accepted.
     FirstPacket {
@@ -76,6 +81,14 @@ pub enum Notice {
     },
     /// A recording is published, or lost with the reason inside. Never dropped.
     RecordingClosed(Box<Closed>),
+    /// A recording cannot be written, or can again; it goes on, and its sidecar will tell what is
+    /// missing.
+    RecordingTrouble {
+        /// Recording.
+        recording: RecordingId,
+        /// Why; `None` when it is over.
+        why: Option<String>,
+    },
     /// Nothing was received for 30 s; told once a silence.
     Silent {
         /// Leg.
@@ -100,6 +113,7 @@ impl Notice {
             Notice::FirstPacket { .. }
                 | Notice::Overloaded { .. }
                 | Notice::Quality { .. }
+                | Notice::RecordingTrouble { .. }
                 | Notice::Silent { .. }
                 | Notice::Talking { .. }
         )

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::command::Tape;
 use super::notices::NoticeRing;
-use super::recorder::{Closed, Disk, DiskConfig, Opening, Tap};
-use super::{Notice, Stats};
+use super::recorder::{Closed, Disk, DiskConfig, News, Opening, Tap};
+use super::{Notice, Rate, Stats};
 use crate::base::{RecordingId, ShardId, Timestamp};
 
 /// Whose a recording is, until it is closed.
@@ -38,9 +38,19 @@ impl Recordings {
         let owners = Owners::default();
         let sink = {
             let (owners, notices) = (Arc::clone(&owners), notices.clone());
-            move |closed: Closed| {
-                let owner = lock(&owners).remove(&closed.recording);
-                tell(&notices, owner.unwrap_or(ShardId(0)), closed);
+            move |news: News| match news {
+                News::Closed(closed) => {
+                    let owner = lock(&owners).remove(&closed.recording);
+                    tell(&notices, owner.unwrap_or(ShardId(0)), *closed);
+                }
+                News::Trouble { recording, why } => {
+                    let owner = lock(&owners).get(&recording).copied();
+                    let ring = owner.and_then(|shard| notices.get(usize::from(shard.0)));
+                    if let Some(ring) = ring {
+                        // The log has it, too, and the sidecar in the end.
+                        let _ = ring.push(Notice::RecordingTrouble { recording, why });
+                    }
+                }
             }
         };
         let disk = match pace {
@@ -72,9 +82,8 @@ impl Recordings {
     /// Begins a recording; when it is refused the shard is told at once.
     pub(crate) fn open(
         &self,
-        recording: RecordingId,
-        shard: ShardId,
-        started: Timestamp,
+        (recording, shard, started): (RecordingId, ShardId, Timestamp),
+        rate: Rate,
         tape: Tape,
     ) -> Option<Tap> {
         let lost = Closed {
@@ -84,8 +93,10 @@ impl Recordings {
             path: PathBuf::from(&tape.stem),
             bytes: 0,
             sha256: String::new(),
-            channels: tape.channels.to_vec(),
+            channels: tape.channels.clone(),
             gaps: Vec::new(),
+            marks: Vec::new(),
+            seal: String::new(),
             defect: None,
         };
         let opening = Opening {
@@ -93,6 +104,8 @@ impl Recordings {
             stem: tape.stem,
             started,
             channels: tape.channels,
+            rate,
+            format: None,
             labels: tape.labels,
         };
         lock(&self.owners).insert(recording.clone(), shard);
@@ -109,6 +122,11 @@ impl Recordings {
                 None
             }
         }
+    }
+
+    /// Whether a recording could begin now, or why not.
+    pub(crate) fn health(&self) -> Result<(), String> {
+        self.disk.as_ref().map_err(Clone::clone)?.health()
     }
 
     /// Does what a pumped disk has to do.
@@ -132,6 +150,8 @@ impl Recordings {
             for (from, to) in [
                 (&own.backlog, &stats.recorder_backlog),
                 (&own.missed_samples, &stats.recorder_missed_samples),
+                (&own.failing, &stats.recordings_failing),
+                (&own.failed_writes, &stats.recorder_failed_writes),
             ] {
                 to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
             }

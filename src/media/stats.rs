@@ -70,6 +70,10 @@ stats! {
     recorder_backlog,
     /// Samples the recorder lost because the disk was too slow.
     recorder_missed_samples,
+    /// Recordings that cannot be written at the moment (gauge).
+    recordings_failing,
+    /// Writes of recordings that failed.
+    recorder_failed_writes,
 }
 
 impl Stats {

@@ -1,6 +1,9 @@
 //! Listens to a recording of one leg for a tone: how long it was sent, how long it came back.
 
+use std::io;
 use std::path::Path;
+
+use crate::media::recorder::Reader;
 
 /// What was heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,29 +18,30 @@ pub struct Hearing {
     pub delay_ms: Option<u64>,
 }
 
-/// Measures a tone of `hz` in a stereo recording of 8 kHz.
+/// Measures a tone of `hz` in a stereo recording.
 ///
 /// # Errors
 ///
 /// When the file cannot be read or is none of ours.
-pub fn hear_tone(path: &Path, hz: f64) -> Result<Hearing, hound::Error> {
-    let mut reader = hound::WavReader::open(path)?;
-    let samples: Vec<i16> = reader
-        .samples::<i16>()
-        .take(LONGEST)
-        .collect::<Result<_, _>>()?;
+pub fn hear_tone(path: &Path, hz: f64) -> io::Result<Hearing> {
+    let mut reader = Reader::open(path)?;
+    let rate = f64::from(reader.hz());
+    // 20 ms.
+    let window = reader.hz() as usize / 50;
+    let mut samples = Vec::new();
+    while samples.len() < window * LONGEST && reader.read(&mut samples)? {}
     let channel = |offset: usize| -> Vec<f64> {
         let samples = samples.iter().skip(offset).step_by(2);
         samples.map(|sample| f64::from(*sample)).collect()
     };
     let (left, right) = (channel(0), channel(1));
     let places = |samples: &[f64]| -> Vec<usize> {
-        let windows = samples.chunks_exact(WINDOW).enumerate();
-        let tonal = windows.filter(|(_, window)| is_tone(window, hz));
+        let windows = samples.chunks_exact(window).enumerate();
+        let tonal = windows.filter(|(_, window)| is_tone(window, hz / rate));
         tonal.map(|(place, _)| place).collect()
     };
     let (heard, sent) = (places(&left), places(&right));
-    let any = left.chunks_exact(WINDOW).filter(|it| energy(it) > SILENCE);
+    let any = left.chunks_exact(window).filter(|it| energy(it) > SILENCE);
     let delay = heard
         .first()
         .zip(sent.first())
@@ -50,14 +54,15 @@ pub fn hear_tone(path: &Path, hz: f64) -> Result<Hearing, hound::Error> {
     })
 }
 
-/// Whether a window holds little but the tone: Goertzel's power against all power.
-fn is_tone(window: &[f64], hz: f64) -> bool {
+/// Whether a window holds little but the tone of so many periods a sample: Goertzel's power
+/// against all power.
+fn is_tone(window: &[f64], frequency: f64) -> bool {
     let all = energy(window);
     if all < SILENCE {
         return false;
     }
     let length = window.len() as f64;
-    let coefficient = 2.0 * (std::f64::consts::TAU * hz / 8000.0).cos();
+    let coefficient = 2.0 * (std::f64::consts::TAU * frequency).cos();
     let (mut before, mut last) = (0.0, 0.0);
     for sample in window {
         (before, last) = (last, sample + coefficient * last - before);
@@ -71,13 +76,11 @@ fn energy(window: &[f64]) -> f64 {
     window.iter().map(|sample| sample * sample).sum::<f64>() / window.len() as f64
 }
 
-/// 20 ms.
-const WINDOW: usize = 160;
 const WINDOW_MS: u64 = 20;
 /// About -50 dBm0.
 const SILENCE: f64 = 4_000.0;
-/// Samples of both channels that are looked at: two minutes.
-const LONGEST: usize = 2 * 8_000 * 120;
+/// Windows of both channels that are looked at: two minutes.
+const LONGEST: usize = 2 * 50 * 120;
 
 #[cfg(test)]
 mod tests {

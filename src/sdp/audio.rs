@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::codec::static_encoding;
 use super::grammar::{Explained, Explanation};
-use super::{AudioCodec, Crypto, Direction};
+use super::{AudioCodec, Crypto, Direction, OpusParameters};
 
 /// An audio stream as one side describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,14 +73,21 @@ impl AudioMedia {
         self.formats.iter().find(|format| format.is(codec))
     }
 
-    /// The payload type of telephone events on the 8 kHz clock (RFC 4733).
-    pub fn telephone_event(&self) -> Option<u8> {
-        self.formats
-            .iter()
-            .find(|format| {
-                format.clock_rate == 8000 && format.encoding.eq_ignore_ascii_case("telephone-event")
-            })
-            .map(|format| format.payload_type)
+    /// Telephone events for a codec of this RTP clock (RFC 4733 §2.1: they share it). Where there
+    /// are none, those at 8 kHz that so many offer for all their codecs alike.
+    pub fn telephone_event(&self, clock_rate: u32) -> Option<&Format> {
+        let at = |clock_rate| {
+            let mut formats = self.formats.iter();
+            formats.find(|format| format.is_named("telephone-event", clock_rate))
+        };
+        at(clock_rate).or_else(|| at(8000))
+    }
+
+    /// The payload type of comfort noise at an RTP clock (RFC 3389).
+    pub fn comfort_noise(&self, clock_rate: u32) -> Option<u8> {
+        let mut formats = self.formats.iter();
+        let found = formats.find(|format| format.is_named("CN", clock_rate));
+        found.map(|format| format.payload_type)
     }
 }
 
@@ -106,33 +113,49 @@ pub struct Format {
 }
 
 impl Format {
-    /// One of our codecs on its static payload type.
-    pub fn of(codec: AudioCodec) -> Self {
+    /// One of our codecs on a payload type.
+    pub fn of(codec: AudioCodec, payload_type: u8) -> Self {
         Self {
-            payload_type: codec.payload_type(),
+            payload_type,
             encoding: codec.as_str().to_owned(),
             clock_rate: codec.clock_rate(),
-            channels: 1,
-            fmtp: None,
+            channels: codec.channels(),
+            fmtp: match codec {
+                AudioCodec::Opus => Some(OpusParameters::OURS.to_owned()),
+                AudioCodec::G722 | AudioCodec::Pcma | AudioCodec::Pcmu => None,
+            },
         }
     }
 
     /// Telephone events 0 to 15: the digits, `*`, `#` and A to D.
-    pub fn telephone_event(payload_type: u8) -> Self {
+    pub fn telephone_event(payload_type: u8, clock_rate: u32) -> Self {
         Self {
             payload_type,
             encoding: "telephone-event".to_owned(),
-            clock_rate: 8000,
+            clock_rate,
             channels: 1,
             fmtp: Some("0-15".to_owned()),
         }
     }
 
-    /// Whether it is this codec.
+    /// Comfort noise at 8 kHz (RFC 3551 §6).
+    pub fn comfort_noise(payload_type: u8) -> Self {
+        Self {
+            payload_type,
+            encoding: "CN".to_owned(),
+            clock_rate: 8000,
+            channels: 1,
+            fmtp: None,
+        }
+    }
+
+    /// Whether it is this codec. Opus without its second channel is still Opus.
     pub fn is(&self, codec: AudioCodec) -> bool {
-        self.channels == 1
-            && self.clock_rate == codec.clock_rate()
-            && self.encoding.eq_ignore_ascii_case(codec.as_str())
+        self.channels <= codec.channels() && self.is_named(codec.as_str(), codec.clock_rate())
+    }
+
+    fn is_named(&self, encoding: &str, clock_rate: u32) -> bool {
+        self.clock_rate == clock_rate && self.encoding.eq_ignore_ascii_case(encoding)
     }
 
     /// From a number of the `m=` line and the attributes of the stream; `None` when it is no

@@ -293,7 +293,10 @@ mod tests {
             ["PCMU", "PCMA", "G722", "opus", "telephone-event"]
         );
         assert_eq!(audio.formats[3].channels, 2);
-        assert_eq!(audio.telephone_event(), Some(101));
+        let event = audio.telephone_event(8000).unwrap();
+        assert_eq!(event.payload_type, 101);
+        assert_eq!(audio.telephone_event(48_000), Some(event));
+        assert_eq!(audio.comfort_noise(8000), None);
         let secure: Vec<_> = offer.audio().map(AudioMedia::is_secure).collect();
         assert_eq!(secure, [false, true]);
     }

@@ -10,18 +10,20 @@ mod crypto;
 mod description;
 mod direction;
 mod grammar;
+mod local;
 mod negotiate;
+mod opus;
 
 use thiserror::Error;
 
 pub use audio::{AudioMedia, Format};
-pub use codec::AudioCodec;
+pub use codec::{AudioCodec, CodecOrder};
 pub use crypto::{Crypto, CryptoKey, CryptoSuite, LocalCrypto, SecureMedia, SrtpPolicy};
 pub use description::{Description, Media, Origin, OtherMedia};
 pub use direction::Direction;
-pub use negotiate::{
-    LocalMedia, Negotiated, accept_answer, answer, answer_removed, offer, reoffer,
-};
+pub use local::LocalMedia;
+pub use negotiate::{Negotiated, accept_answer, answer, answer_removed, offer, reoffer};
+pub use opus::OpusParameters;
 
 /// Why a description is of no use. Always the peer's fault or wish.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

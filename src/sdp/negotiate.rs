@@ -4,33 +4,9 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::OtherMedia;
-use super::crypto::{Crypto, LocalCrypto, SecureMedia, SrtpPolicy};
-use super::{AudioCodec, AudioMedia, Description, Direction, Error, Format, Media, Origin};
-
-/// Our side of a stream.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LocalMedia {
-    /// Where we receive RTP, as others see it.
-    pub address: SocketAddr,
-    /// Where we receive RTCP when it is not the next port.
-    pub rtcp: Option<SocketAddr>,
-    /// Codecs we take; an offer lists them in this order.
-    pub codecs: Vec<AudioCodec>,
-    /// Packet length we ask for, ms; ours is 20 whatever this says.
-    pub ptime_ms: u32,
-    /// Payload type we offer for telephone events; `None` to do without.
-    pub telephone_event: Option<u8>,
-    /// What we are willing to do.
-    pub direction: Direction,
-    /// Whether it is secured, and by which keys.
-    #[serde(default)]
-    pub crypto: LocalCrypto,
-    /// Session id of our descriptions, the same for the life of the dialog.
-    pub session_id: u64,
-    /// Version, one more for each description that differs from the last.
-    pub session_version: u64,
-}
+use super::crypto::{Crypto, SecureMedia, SrtpPolicy};
+use super::{AudioCodec, AudioMedia, CodecOrder, Description, Direction, Error, Format};
+use super::{LocalMedia, Media, OpusParameters, Origin, OtherMedia};
 
 /// What both sides agreed upon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,13 +21,23 @@ pub struct Negotiated {
     pub telephone_event: Option<u8>,
     /// Payload type to expect telephone events with.
     pub receive_telephone_event: Option<u8>,
+    /// Clock of the telephone events, Hz; the codec's, but for far ends that have one clock only.
+    #[serde(default = "usual_clock")]
+    pub telephone_event_hz: u32,
+    /// Payload type of comfort noise, both ways (RFC 3389).
+    #[serde(default)]
+    pub comfort_noise: Option<u8>,
+    /// What the far end wants of Opus, when that is the codec.
+    #[serde(default)]
+    pub opus: OpusParameters,
     /// Where to send RTP; `None` when there is nowhere, such as on hold by address.
     pub remote: Option<SocketAddr>,
     /// Where to send RTCP; the same as `remote` when multiplexed.
     pub remote_rtcp: Option<SocketAddr>,
     /// Whether RTCP shares the RTP port.
     pub rtcp_mux: bool,
-    /// Length of the packets to send, milliseconds; a multiple of 20.
+    /// Length of the packets to send, milliseconds: of those the codec can have, the one that is
+    /// wished for, or the next shorter.
     pub ptime_ms: u32,
     /// What we may send and will receive.
     pub direction: Direction,
@@ -97,8 +83,7 @@ pub fn reoffer(local: &LocalMedia, before: Option<&Negotiated>) -> Description {
 }
 
 fn offer_with(local: &LocalMedia, crypto: Vec<Crypto>) -> Description {
-    let mut formats: Vec<Format> = local.codecs.iter().copied().map(Format::of).collect();
-    formats.extend(local.telephone_event.map(Format::telephone_event));
+    let formats = local.formats();
     let protocol = if crypto.is_empty() {
         "RTP/AVP"
     } else {
@@ -116,9 +101,14 @@ fn offer_with(local: &LocalMedia, crypto: Vec<Crypto>) -> Description {
 /// Our answer to an offer: the first audio stream with a codec of ours that is as secure as it must
 /// be, everything else refused in place.
 ///
-/// Among codecs of ours the offerer's order decides (RFC 3264 §6.1), and its payload types are
-/// used both ways.
-pub fn answer(local: &LocalMedia, offer: &Description) -> Result<(Description, Negotiated), Error> {
+/// Of the codecs both have, `preferred` is chosen: the one the other leg of the call uses, or this
+/// one used so far. Without it, the offerer's order decides (RFC 3264 §6.1), or ours where that is
+/// wished ([`CodecOrder`]). The offerer's payload types are used both ways.
+pub fn answer(
+    local: &LocalMedia,
+    offer: &Description,
+    preferred: Option<AudioCodec>,
+) -> Result<(Description, Negotiated), Error> {
     let mut error = Error::NoAudio;
     let chosen = offer.media.iter().enumerate().find_map(|(line, media)| {
         let Media::Audio(audio) = media else {
@@ -131,7 +121,7 @@ pub fn answer(local: &LocalMedia, offer: &Description) -> Result<(Description, N
             error = Error::NoCommonSecurity;
             return None;
         };
-        let choice = choose(local, audio);
+        let choice = choose(local, audio, preferred);
         if choice.is_none() {
             error = Error::NoCommonCodec;
         }
@@ -139,16 +129,25 @@ pub fn answer(local: &LocalMedia, offer: &Description) -> Result<(Description, N
     });
     let (chosen, theirs, (codec, format), secure) = chosen.ok_or(error)?;
     let (line, secure) = secure.unzip();
-    let telephone_event = local.telephone_event.and(theirs.telephone_event());
+    let event = theirs.telephone_event(codec.clock_rate());
+    let event = event.filter(|_| local.telephone_event.is_some());
+    let comfort_noise = local.comfort_noise(codec, theirs);
+    let telephone_event = event.map(|event| event.payload_type);
     let negotiated = Negotiated {
         telephone_event,
         receive_telephone_event: telephone_event,
+        telephone_event_hz: event.map_or(codec.clock_rate(), |event| event.clock_rate),
+        comfort_noise,
         rtcp_mux: theirs.rtcp_mux,
         secure,
         ..agree(local, theirs, codec, format)
     };
-    let mut formats = vec![format.clone()];
-    formats.extend(telephone_event.map(Format::telephone_event));
+    let mut formats = vec![Format::of(codec, format.payload_type)];
+    formats.extend(comfort_noise.map(Format::comfort_noise));
+    formats.extend(event.map(|event| {
+        // In the clock it was offered in.
+        Format::telephone_event(event.payload_type, event.clock_rate)
+    }));
     let mut ours = describe(local, &theirs.protocol, formats, negotiated.direction);
     ours.rtcp_mux = negotiated.rtcp_mux;
     // RFC 4568 §7.1.2: the tag of the line taken, with our key.
@@ -195,23 +194,37 @@ pub fn accept_answer(local: &LocalMedia, answer: &Description) -> Result<Negotia
         return Err(Error::NoAudio);
     }
     let secure = secure(local, theirs)?;
-    let (codec, format) = choose(local, theirs).ok_or(Error::NoCommonCodec)?;
-    let send = theirs.telephone_event();
+    let (codec, format) = choose(local, theirs, None).ok_or(Error::NoCommonCodec)?;
+    let event = theirs.telephone_event(codec.clock_rate());
+    let receive = event.and_then(|event| local.telephone_event_at(event.clock_rate));
+    let event = event.filter(|_| receive.is_some());
     Ok(Negotiated {
-        receive_payload_type: codec.payload_type(),
-        telephone_event: local.telephone_event.and(send),
-        receive_telephone_event: local.telephone_event.filter(|_| send.is_some()),
+        receive_payload_type: local.payload_type(codec),
+        telephone_event: event.map(|event| event.payload_type),
+        receive_telephone_event: receive,
+        telephone_event_hz: event.map_or(codec.clock_rate(), |event| event.clock_rate),
+        comfort_noise: local.comfort_noise(codec, theirs),
         secure: secure.map(|(_, secure)| secure),
         ..agree(local, theirs, codec, format)
     })
 }
 
-/// The first of their formats that is a codec of ours.
-fn choose<'a>(local: &LocalMedia, theirs: &'a AudioMedia) -> Option<(AudioCodec, &'a Format)> {
-    theirs.formats.iter().find_map(|format| {
-        let codec = local.codecs.iter().find(|codec| format.is(**codec))?;
-        Some((*codec, format))
-    })
+/// The codec of an answer, and how they have it.
+fn choose<'a>(
+    local: &LocalMedia,
+    theirs: &'a AudioMedia,
+    preferred: Option<AudioCodec>,
+) -> Option<(AudioCodec, &'a Format)> {
+    let with_format = |codec: &AudioCodec| Some((*codec, theirs.format_of(*codec)?));
+    let preferred = preferred.filter(|codec| local.codecs.contains(codec));
+    let first = || match local.order {
+        CodecOrder::Ours => local.codecs.iter().find_map(with_format),
+        CodecOrder::Theirs => theirs.formats.iter().find_map(|format| {
+            let codec = local.codecs.iter().find(|codec| format.is(**codec))?;
+            Some((*codec, format))
+        }),
+    };
+    preferred.as_ref().and_then(with_format).or_else(first)
 }
 
 /// What a stream is secured with and the line of theirs that says so; `None` when it is plain.
@@ -242,29 +255,42 @@ fn agree(
         direction = direction.and(Direction::RecvOnly);
     }
     let remote = theirs.remote();
+    let opus = match (codec, &format.fmtp) {
+        (AudioCodec::Opus, Some(fmtp)) => OpusParameters::read(fmtp),
+        _ => OpusParameters::default(),
+    };
     Negotiated {
         codec,
+        opus,
         payload_type: format.payload_type,
         receive_payload_type: format.payload_type,
         telephone_event: None,
         receive_telephone_event: None,
+        telephone_event_hz: codec.clock_rate(),
+        comfort_noise: None,
         remote,
         remote_rtcp: theirs.remote_rtcp(),
         rtcp_mux: false,
-        ptime_ms: packet_length(theirs),
+        ptime_ms: packet_length(theirs, codec, opus),
         direction,
         held_by_remote: is_held,
         secure: None,
     }
 }
 
-/// Theirs, when it is a multiple of our frame that every receiver buffers; 20 otherwise.
-fn packet_length(theirs: &AudioMedia) -> u32 {
-    let longest = theirs.max_ptime_ms.unwrap_or(LONGEST_PACKET_MS);
-    match theirs.ptime_ms {
-        Some(wished @ (40 | 60)) if wished <= longest => wished,
-        _ => FRAME_MS,
-    }
+/// What they wish for, 20 when they wish for nothing; and never more than they take or we make.
+fn packet_length(theirs: &AudioMedia, codec: AudioCodec, opus: OpusParameters) -> u32 {
+    let shortest = match codec {
+        AudioCodec::Opus => opus.min_ptime_ms,
+        _ => 0,
+    };
+    let wished = theirs.ptime_ms.filter(|wished| *wished > 0);
+    let longest = theirs.max_ptime_ms.filter(|longest| *longest > 0);
+    let wished = wished.unwrap_or(FRAME_MS).max(shortest);
+    let wished = wished.min(longest.unwrap_or(u32::MAX));
+    let mut lengths = codec.packet_lengths_ms().iter().rev();
+    let fits = lengths.find(|length| **length <= wished);
+    fits.copied().unwrap_or(SHORTEST_MS)
 }
 
 fn describe(
@@ -318,12 +344,17 @@ fn origin(local: &LocalMedia) -> Origin {
 /// The frame of the media room, milliseconds.
 const FRAME_MS: u32 = 20;
 
-/// Longest packet we send: 480 octets of G.711.
-const LONGEST_PACKET_MS: u32 = 60;
+/// Shortest packet of every codec.
+const SHORTEST_MS: u32 = 10;
+
+fn usual_clock() -> u32 {
+    8000
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sdp::LocalCrypto;
 
     fn local() -> LocalMedia {
         LocalMedia {
@@ -332,6 +363,8 @@ mod tests {
             codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
             ptime_ms: 20,
             telephone_event: Some(101),
+            comfort_noise: false,
+            order: CodecOrder::Theirs,
             direction: Direction::SendRecv,
             crypto: LocalCrypto::default(),
             session_id: 7,
@@ -350,7 +383,7 @@ mod tests {
         let offer = parse(
             "m=audio 4000 RTP/AVP 18 8 0 96\r\na=rtpmap:96 telephone-event/8000\r\na=ptime:40\r\n",
         );
-        let (answer, agreed) = answer(&local(), &offer).unwrap();
+        let (answer, agreed) = answer(&local(), &offer, None).unwrap();
         assert_eq!(agreed.codec, AudioCodec::Pcma);
         assert_eq!((agreed.payload_type, agreed.receive_payload_type), (8, 8));
         assert_eq!(agreed.telephone_event, Some(96));
@@ -374,7 +407,7 @@ mod tests {
             "m=video 9 RTP/AVP 31\r\nm=audio 5 RTP/SAVP 0\r\nm=audio 6 RTP/AVP 18\r\n\
             m=audio 7 RTP/AVPF 0\r\na=rtcp-mux\r\nm=audio 8 RTP/AVP 0 8\r\nm=image 9 udptl t38\r\n",
         );
-        let (answer, agreed) = answer(&local(), &offer).unwrap();
+        let (answer, agreed) = answer(&local(), &offer, None).unwrap();
         assert!(agreed.rtcp_mux);
         let text = String::from_utf8(answer.to_bytes()).unwrap();
         let lines: Vec<_> = text.lines().filter(|line| line.starts_with("m=")).collect();
@@ -401,12 +434,12 @@ mod tests {
             ("inactive", Inactive, true),
         ] {
             let offer = parse(&format!("m=audio 4000 RTP/AVP 0\r\na={theirs}\r\n"));
-            let (answer, agreed) = answer(&local(), &offer).unwrap();
+            let (answer, agreed) = answer(&local(), &offer, None).unwrap();
             assert_eq!((agreed.direction, agreed.held_by_remote), (ours, held));
             assert_eq!(answer.audio().next().unwrap().direction, ours);
         }
         let old = parse("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\n");
-        let (_, agreed) = answer(&local(), &old).unwrap();
+        let (_, agreed) = answer(&local(), &old, None).unwrap();
         assert_eq!((agreed.direction, agreed.remote), (RecvOnly, None));
         assert!(agreed.held_by_remote);
         let holding = LocalMedia {
@@ -414,7 +447,10 @@ mod tests {
             ..local()
         };
         let offer = parse("m=audio 4000 RTP/AVP 0\r\n");
-        assert_eq!(answer(&holding, &offer).unwrap().1.direction, SendOnly);
+        assert_eq!(
+            answer(&holding, &offer, None).unwrap().1.direction,
+            SendOnly
+        );
     }
 
     #[test]
@@ -429,7 +465,7 @@ mod tests {
             ),
             ("", Error::NoAudio),
         ] {
-            let refused = answer(&local(), &parse(media)).unwrap_err();
+            let refused = answer(&local(), &parse(media), None).unwrap_err();
             assert_eq!(refused, error);
             assert_eq!(refused.status(), 488);
         }
@@ -475,13 +511,181 @@ mod tests {
             ..local()
         };
         let offered = Description::parse(&offer(&caller).to_bytes()).unwrap();
-        let (answered, at_callee) = answer(&local(), &offered).unwrap();
+        let (answered, at_callee) = answer(&local(), &offered, None).unwrap();
         let answered = Description::parse(&answered.to_bytes()).unwrap();
         let at_caller = accept_answer(&caller, &answered).unwrap();
         assert_eq!(at_caller.codec, at_callee.codec);
         assert_eq!(at_caller.remote, Some(local().address));
         assert_eq!(at_callee.remote, Some(caller.address));
         assert_eq!(at_caller.remote_rtcp, local().rtcp);
+    }
+
+    fn wide() -> LocalMedia {
+        use AudioCodec::{G722, Opus, Pcma, Pcmu};
+        LocalMedia {
+            codecs: vec![Opus, G722, Pcmu, Pcma],
+            comfort_noise: true,
+            ..local()
+        }
+    }
+
+    const BROWSERS: &str = "m=audio 9 RTP/AVPF 96 9 0 8 13 126 97\r\na=rtpmap:96 opus/48000/2\r\n\
+        a=fmtp:96 minptime=10;useinbandfec=1;maxplaybackrate=16000\r\n\
+        a=rtpmap:97 telephone-event/48000\r\na=rtpmap:126 telephone-event/8000\r\n";
+
+    #[test]
+    fn a_wide_offer_lists_every_codec_and_clock() {
+        let text = String::from_utf8(offer(&wide()).to_bytes()).unwrap();
+        let (_, media) = text.split_once("m=").unwrap();
+        let wanted = "audio 40000 RTP/AVP 111 9 0 8 13 101 110\r\nc=IN IP4 198.51.100.5\r\n\
+            a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n\
+            a=rtpmap:9 G722/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+            a=rtpmap:13 CN/8000\r\n\
+            a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n\
+            a=rtpmap:110 telephone-event/48000\r\na=fmtp:110 0-15\r\n\
+            a=ptime:20\r\na=sendrecv\r\n";
+        assert_eq!(media, wanted);
+    }
+
+    #[test]
+    fn payload_types_never_collide() {
+        for event in [None, Some(101), Some(109), Some(110), Some(111), Some(112)] {
+            let local = LocalMedia {
+                telephone_event: event,
+                ..wide()
+            };
+            let mut numbers: Vec<u8> = local.formats().iter().map(|f| f.payload_type).collect();
+            let offered = numbers.len();
+            numbers.sort_unstable();
+            numbers.dedup();
+            assert_eq!(numbers.len(), offered, "{event:?}");
+            assert_eq!(offered, if event.is_some() { 7 } else { 5 });
+        }
+    }
+
+    #[test]
+    fn opus_is_answered_with_its_own_clock_for_keys() {
+        let (answer, agreed) = answer(&wide(), &parse(BROWSERS), None).unwrap();
+        assert_eq!((agreed.codec, agreed.payload_type), (AudioCodec::Opus, 96));
+        assert_eq!(agreed.telephone_event, Some(97));
+        assert_eq!(
+            (agreed.telephone_event_hz, agreed.comfort_noise),
+            (48_000, None)
+        );
+        assert!(agreed.opus.in_band_fec);
+        assert_eq!(agreed.opus.max_playback_hz, 16_000);
+        let text = String::from_utf8(answer.to_bytes()).unwrap();
+        assert!(text.contains("m=audio 40000 RTP/AVPF 96 97\r\n"), "{text}");
+        assert!(
+            text.contains("a=rtpmap:96 opus/48000/2\r\na=fmtp:96 minptime=10;useinbandfec=1\r\n")
+        );
+        assert!(
+            text.contains("a=rtpmap:97 telephone-event/48000\r\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn keys_at_the_only_clock_there_is_are_better_than_none() {
+        let offer = parse(
+            "m=audio 9 RTP/AVP 96 101\r\na=rtpmap:96 OPUS/48000/2\r\n\
+            a=rtpmap:101 telephone-event/8000\r\n",
+        );
+        let (answer, agreed) = answer(&wide(), &offer, None).unwrap();
+        assert_eq!(
+            (agreed.telephone_event, agreed.telephone_event_hz),
+            (Some(101), 8000)
+        );
+        let text = String::from_utf8(answer.to_bytes()).unwrap();
+        assert!(
+            text.contains("a=rtpmap:101 telephone-event/8000\r\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_codec_of_the_other_leg_is_preferred_and_ours_where_we_decide() {
+        use AudioCodec::{G722, Opus, Pcma, Pcmu};
+        let offer = parse(BROWSERS);
+        for (preferred, order, codec) in [
+            (None, CodecOrder::Theirs, Opus),
+            (Some(Pcma), CodecOrder::Theirs, Pcma),
+            (Some(Pcma), CodecOrder::Ours, Pcma),
+            (None, CodecOrder::Ours, Pcmu),
+            (Some(Opus), CodecOrder::Ours, Pcmu),
+        ] {
+            let local = LocalMedia {
+                codecs: match order {
+                    CodecOrder::Ours => vec![Pcmu, G722, Pcma],
+                    CodecOrder::Theirs => vec![Pcmu, Opus, G722, Pcma],
+                },
+                order,
+                ..wide()
+            };
+            let (_, agreed) = answer(&local, &offer, preferred).unwrap();
+            assert_eq!(agreed.codec, codec, "{preferred:?} {order:?}");
+        }
+        let (_, agreed) = answer(&wide(), &offer, Some(G722)).unwrap();
+        assert_eq!((agreed.payload_type, agreed.comfort_noise), (9, Some(13)));
+        assert_eq!(
+            (agreed.telephone_event, agreed.telephone_event_hz),
+            (Some(126), 8000)
+        );
+        let mut local = wide();
+        local.prefer(&[Pcma, G722]);
+        assert_eq!(local.codecs, [G722, Pcma, Opus, Pcmu]);
+    }
+
+    #[test]
+    fn an_answer_with_opus_is_understood() {
+        let theirs = parse(
+            "m=audio 6000 RTP/AVP 120 121\r\na=rtpmap:120 opus/48000/2\r\n\
+            a=fmtp:120 usedtx=1; maxaveragebitrate=20000\r\na=rtpmap:121 telephone-event/48000\r\n\
+            a=ptime:40\r\n",
+        );
+        let agreed = accept_answer(&wide(), &theirs).unwrap();
+        assert_eq!(
+            (agreed.payload_type, agreed.receive_payload_type),
+            (120, 111)
+        );
+        assert_eq!(agreed.telephone_event, Some(121));
+        assert_eq!(agreed.receive_telephone_event, Some(110));
+        assert_eq!((agreed.telephone_event_hz, agreed.ptime_ms), (48_000, 40));
+        assert!(agreed.opus.dtx && !agreed.opus.in_band_fec);
+        assert_eq!(agreed.opus.max_bitrate, Some(20_000));
+        let json = serde_json::to_string(&agreed).unwrap();
+        assert_eq!(serde_json::from_str::<Negotiated>(&json).unwrap(), agreed);
+    }
+
+    #[test]
+    fn packets_are_as_long_as_the_far_end_wishes_and_the_codec_can() {
+        for (wishes, g711, opus) in [
+            ("", 20, 20),
+            ("a=ptime:10\r\n", 10, 10),
+            ("a=ptime:30\r\n", 30, 20),
+            ("a=ptime:40\r\n", 40, 40),
+            ("a=ptime:50\r\n", 50, 40),
+            ("a=ptime:60\r\n", 60, 60),
+            ("a=ptime:120\r\n", 60, 60),
+            ("a=ptime:25\r\n", 20, 20),
+            ("a=ptime:5\r\n", 10, 10),
+            ("a=ptime:0\r\n", 20, 20),
+            ("a=ptime:60\r\na=maxptime:30\r\n", 30, 20),
+            ("a=maxptime:10\r\n", 10, 10),
+            ("a=maxptime:100\r\n", 20, 20),
+        ] {
+            for (number, ptime) in [(0, g711), (96, opus)] {
+                let offer = parse(&format!(
+                    "m=audio 9 RTP/AVP {number}\r\na=rtpmap:96 opus/48000/2\r\n{wishes}"
+                ));
+                let (_, agreed) = answer(&wide(), &offer, None).unwrap();
+                assert_eq!(agreed.ptime_ms, ptime, "{number}, {wishes}");
+                assert_eq!(accept_answer(&wide(), &offer).unwrap().ptime_ms, ptime);
+            }
+        }
+        let offer =
+            parse("m=audio 9 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\na=fmtp:96 minptime=40\r\n");
+        assert_eq!(answer(&wide(), &offer, None).unwrap().1.ptime_ms, 40);
     }
 
     fn secured(policy: SrtpPolicy, seed: u64) -> LocalMedia {
@@ -504,7 +708,7 @@ mod tests {
         assert_eq!(offered.audio().next().unwrap().protocol, "RTP/SAVP");
         for policy in [SrtpPolicy::Optional, SrtpPolicy::Required] {
             let callee = secured(policy, 2);
-            let (answered, at_callee) = answer(&callee, &offered).unwrap();
+            let (answered, at_callee) = answer(&callee, &offered, None).unwrap();
             let answered = again(&answered);
             assert_eq!(answered.audio().next().unwrap().crypto[0].tag, 1);
             let at_caller = accept_answer(&required, &answered).unwrap();
@@ -513,7 +717,7 @@ mod tests {
             assert_eq!(a.suite, lines[0].suite);
             assert_ne!(a.ours, a.theirs);
         }
-        let refused = answer(&local(), &offered).unwrap_err();
+        let refused = answer(&local(), &offered, None).unwrap_err();
         assert_eq!(
             (refused.clone(), refused.status()),
             (Error::NoCommonSecurity, 488)
@@ -527,12 +731,15 @@ mod tests {
             secured(SrtpPolicy::Required, 1),
             secured(SrtpPolicy::Optional, 1),
         );
-        assert_eq!(answer(&required, &plain), Err(Error::NoCommonSecurity));
+        assert_eq!(
+            answer(&required, &plain, None),
+            Err(Error::NoCommonSecurity)
+        );
         assert_eq!(
             accept_answer(&required, &plain),
             Err(Error::NoCommonSecurity)
         );
-        assert_eq!(answer(&optional, &plain).unwrap().1.secure, None);
+        assert_eq!(answer(&optional, &plain, None).unwrap().1.secure, None);
         let offered = offer(&optional);
         assert_eq!(offered.audio().next().unwrap().protocol, "RTP/AVP");
         assert_eq!(offered.audio().next().unwrap().crypto, []);
@@ -542,7 +749,7 @@ mod tests {
             inline:x\r\na=crypto:9 AES_CM_128_HMAC_SHA1_32 \
             inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20\r\n",
         );
-        let (answered, agreed) = answer(&required, &either).unwrap();
+        let (answered, agreed) = answer(&required, &either, None).unwrap();
         assert_eq!(agreed.remote.unwrap().port(), 4002);
         let text = String::from_utf8(answered.to_bytes()).unwrap();
         assert!(text.contains("m=audio 0 RTP/AVP 0\r\nm=audio 40000 RTP/SAVPF 0\r\n"));
@@ -551,14 +758,14 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("WVNfX19z"), "their key is not ours: {text}");
-        assert_eq!(answer(&optional, &either).unwrap().1.secure, None);
+        assert_eq!(answer(&optional, &either, None).unwrap().1.secure, None);
     }
 
     #[test]
     fn what_is_secure_stays_so_in_our_next_offer_and_keys_change_with_the_far_end() {
         let optional = secured(SrtpPolicy::Optional, 1);
         let mut theirs = secured(SrtpPolicy::Required, 2);
-        let (_, agreed) = answer(&optional, &again(&offer(&theirs))).unwrap();
+        let (_, agreed) = answer(&optional, &again(&offer(&theirs)), None).unwrap();
         let next = reoffer(&optional, Some(&agreed));
         let lines = &next.audio().next().unwrap().crypto;
         let in_use = agreed.secure.as_ref().unwrap();
@@ -567,7 +774,8 @@ mod tests {
             (1, in_use.suite, &in_use.ours)
         );
         assert_eq!(reoffer(&optional, None).audio().next().unwrap().crypto, []);
-        let agree = |theirs: &LocalMedia| answer(&optional, &again(&offer(theirs))).unwrap().1;
+        let agree =
+            |theirs: &LocalMedia| answer(&optional, &again(&offer(theirs)), None).unwrap().1;
         assert!(!agree(&theirs).wants_new_key(&agreed));
         theirs.crypto.renew(&mut crate::base::Entropy::from_seed(3));
         assert!(!agree(&theirs).wants_new_key(&agreed), "a rekeying far end");
@@ -607,7 +815,7 @@ mod tests {
             };
             let again = Description::parse(&offer.to_bytes()).unwrap();
             assert_eq!(again.media.len(), offer.media.len());
-            if let Ok((answer, _)) = answer(&local(), &offer) {
+            if let Ok((answer, _)) = answer(&local(), &offer, None) {
                 let read = Description::parse(&answer.to_bytes()).unwrap();
                 assert_eq!(read.media.len(), offer.media.len());
                 assert!(accept_answer(&local(), &read).is_ok() || offer.audio().count() > 0);

@@ -4,17 +4,18 @@
 //! name in `trunks.toml`. Nothing here decides; whoever sends, answers or times looks here.
 
 mod generic;
+mod media;
 mod ntt_ngn;
 mod telnyx;
 mod twilio;
 mod vonage;
 
-use std::ops::RangeInclusive;
+pub use media::MediaTerms;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::IdentityPolicy;
-use crate::sdp::{AudioCodec, SrtpPolicy};
 use crate::sip::ua::{Manners, Terms};
 
 /// The behaviours of one trunk.
@@ -103,21 +104,6 @@ pub enum RouteMode {
     None,
     /// Path and Service-Route of the REGISTER's 200, in this order (RFC 3608 §6.1).
     Registered,
-}
-
-/// Codecs, ports, keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MediaTerms {
-    /// In the order offered; the others are not offered.
-    pub codecs: Vec<AudioCodec>,
-    /// Packet length we ask for, ms.
-    pub ptime_ms: u32,
-    /// UDP ports the carrier wants our RTP on; the node's when `None`.
-    pub ports: Option<RangeInclusive<u16>>,
-    /// Payload type offered for keys (RFC 4733); none when `None`.
-    pub telephone_event: Option<u8>,
-    /// Whether media is secure (SDES).
-    pub srtp: SrtpPolicy,
 }
 
 /// OPTIONS at intervals (RFC 3261 §11).

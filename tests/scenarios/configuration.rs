@@ -151,6 +151,23 @@ fn strangers_and_wrong_numbers_are_refused_by_the_book() {
     }
 }
 
+#[test]
+fn a_trunk_that_requires_secure_audio_refuses_a_plain_offer() {
+    let _turn = quiet::shared();
+    let mut office = Office::prepare();
+    office.rewrite("trunks.toml", |text| {
+        text.replacen("\"demo\"\n", "\"demo\"\nsrtp = \"required\"\n", 1)
+    });
+    office.start();
+    office
+        .carrier("refused")
+        .set("number", super::office::MAIN_NUMBER)
+        .set("caller", "+81901")
+        .set("payloads", "0")
+        .set("status", 488)
+        .run(wait::PATIENCE);
+}
+
 fn run(command: &mut Command) -> Output {
     command
         .stdin(Stdio::null())

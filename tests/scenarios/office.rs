@@ -136,6 +136,20 @@ impl Office {
         tsunagu
     }
 
+    /// What `tsunagu ARGUMENTS FILE` prints; it must succeed.
+    #[track_caller]
+    pub(crate) fn ask_files(&self, arguments: &[&str], file: &Path) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_tsunagu"))
+            .args(arguments)
+            .arg(file)
+            .current_dir(self.folder())
+            .output()
+            .expect("the binary under test");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}");
+        text
+    }
+
     /// What `tsunagu ARGUMENTS` prints about this office; it must succeed.
     #[track_caller]
     pub(crate) fn ask(&self, arguments: &[&str]) -> String {

@@ -61,6 +61,8 @@ pub(crate) struct Line {
     pub(crate) media: Range<u16>,
     /// The certificate that the switch must have over TLS (PEM).
     pub(crate) roots: Option<PathBuf>,
+    /// Whether its media must be encrypted (SRTP, keys in SDP).
+    pub(crate) is_secure: bool,
 }
 
 impl Default for Line {
@@ -69,6 +71,7 @@ impl Default for Line {
             over: Over::Udp,
             media: 20_000..20_100,
             roots: None,
+            is_secure: false,
         }
     }
 }
@@ -119,6 +122,10 @@ impl Phone {
             format!("sip_cafile {}\n", roots.display())
         });
         // `aubridge` is a player without a sound card; `sndfile` keeps what is decoded.
+        let (secure_module, secure_media) = match line.is_secure {
+            true => ("module srtp.so\n", ";mediaenc=srtp-mand"),
+            false => ("", ""),
+        };
         let config = format!(
             "poll_method epoll\nsip_listen {address}\nnet_interface {ip}\n\
              call_local_timeout 120\ncall_max_calls 4\n\
@@ -128,7 +135,7 @@ impl Phone {
              jitter_buffer_delay 1-2\nrtp_ports {first}-{last}\nrtcp_mux no\n\
              {roots}snd_path {path}\nctrl_tcp_listen {control}\n\
              module_path {MODULES}\nmodule g711.so\nmodule sndfile.so\nmodule aufile.so\n\
-             module aubridge.so\nmodule_tmp account.so\nmodule_app menu.so\n\
+             module aubridge.so\n{secure_module}module_tmp account.so\nmodule_app menu.so\n\
              module_app ctrl_tcp.so\n"
         );
         let (registrar, interval) = match switch {
@@ -141,7 +148,7 @@ impl Phone {
         };
         let account = format!(
             "<sip:{number}@{registrar};transport={transport}>;auth_pass=tsunagu-{number};\
-             regint={interval};answermode={answer};audio_codecs=PCMU/8000/1,PCMA/8000/1\n"
+             regint={interval};answermode={answer};audio_codecs=PCMU/8000/1,PCMA/8000/1{secure_media}\n"
         );
         std::fs::write(folder.join("config"), config).expect("a writable folder");
         std::fs::write(folder.join("accounts"), account).expect("a writable folder");

@@ -12,7 +12,7 @@ use super::linphone::{Linphone, free_ports};
 use super::office::Office;
 use super::phone::{Answering, Line, Over, Phone};
 use super::record::{assert_whole, list};
-use super::sound::{seconds_of, tone};
+use super::sound::{level_db, seconds_of, tone};
 use super::story::assert_music;
 use super::tap::Tap;
 use super::{quiet, wait};
@@ -71,6 +71,67 @@ fn linphone_and_baresip_hold_and_resume_whoever_called() {
     let mut callee = floor.phone(Kind::Baresip, 1002, Over::Tls, Answering::Auto);
     floor.dials(&mut caller, "1002");
     holds_and_resumes(&floor, &mut caller, &mut callee);
+}
+
+#[test]
+fn baresip_speaks_by_srtp_with_secure_and_plain_phones() {
+    let _turn = quiet::shared();
+    let floor = Floor::open_with(|phones| {
+        let phones = phones.replacen("\n[[phone]]", "\nsrtp = \"optional\"\n\n[[phone]]", 1);
+        let callee = "number = \"1002\"\n";
+        phones.replace(callee, &format!("{callee}srtp = \"required\"\n"))
+    });
+    let secure = |number, answering| {
+        let line = |line| Line {
+            is_secure: true,
+            ..line
+        };
+        floor.phone_on(Kind::Baresip, number, Over::Tls, answering, line)
+    };
+    let mut caller = secure(1001, Answering::Manual);
+    let mut callee = secure(1002, Answering::Auto);
+    let mut plain = floor.phone(Kind::Baresip, 1003, Over::Tls, Answering::Auto);
+    for other in [&mut callee, &mut plain] {
+        floor.dials(&mut caller, &other.number());
+        caller.talks();
+        other.talks();
+        caller.hears_itself(other.hz);
+        other.hears_itself(caller.hz);
+        caller.hold();
+        let before = other.heard().len();
+        wait::until_true("a second and a half of music", wait::PATIENCE, || {
+            other.heard().len() > before + 12_000
+        });
+        caller.resume();
+        // baresip's own recording of who held ends there, whether it is secure or not.
+        other.hears_more(caller.hz);
+        caller.hang_up();
+        caller.is_hung_up_on();
+        other.is_hung_up_on();
+    }
+    // Only those who have the keys hear anything.
+    for (phone, mouth) in [(&caller, &callee), (&callee, &caller)] {
+        let level = level_db(&floor.sent_to(phone)[1_600..4_800], mouth.hz);
+        assert!(level < -30.0, "{level} dB on the wire");
+    }
+    let level = level_db(&floor.sent_to(&plain)[1_600..4_800], caller.hz);
+    assert!(level > -20.0, "{level} dB");
+    let Program::Baresip(phone) = &caller.program else {
+        panic!("a baresip");
+    };
+    let messages = phone.log();
+    assert!(!messages.contains("failed to decrypt"), "{messages}");
+    let keys = messages.split("inline:").skip(1);
+    let keys: Vec<&str> = keys.filter_map(|rest| rest.get(..36)).collect();
+    assert!(keys.len() >= 4, "two of each call");
+    let records = floor.office.records(2);
+    for record in &records {
+        assert_whole(record, &floor.office.recordings());
+        let id = record["id"].as_str().expect("an id");
+        let told = floor.office.ask(&["call", id, "--sip", "--whole"]) + &floor.office.log();
+        assert!(told.contains("a=crypto:"), "{told}");
+        assert!(!keys.iter().any(|key| told.contains(key)), "a key is shown");
+    }
 }
 
 #[test]
@@ -263,7 +324,13 @@ struct Floor {
 
 impl Floor {
     fn open() -> Self {
+        Self::open_with(str::to_owned)
+    }
+
+    /// The same with other phones.
+    fn open_with(phones: impl FnOnce(&str) -> String) -> Self {
         let mut office = Office::prepare();
+        office.rewrite("phones.toml", phones);
         let switch = office.block.host(SWITCH);
         let folder = office.folder().join("config/tls");
         std::fs::create_dir(&folder).expect("a writable folder");
@@ -290,15 +357,29 @@ impl Floor {
     /// A registered phone; three in a row have different tones.
     #[track_caller]
     fn phone(&self, kind: Kind, number: u16, over: Over, answering: Answering) -> Handset {
+        self.phone_on(kind, number, over, answering, |line| line)
+    }
+
+    /// The same on a line of another kind.
+    #[track_caller]
+    fn phone_on(
+        &self,
+        kind: Kind,
+        number: u16,
+        over: Over,
+        answering: Answering,
+        change: impl FnOnce(Line) -> Line,
+    ) -> Handset {
         // No sum or difference of two is the third.
         let hz = [440.0, 620.0, 1_010.0][usize::from(number - 1_001) % 3];
         let voice = tone(hz, 120.0);
         let ports = free_ports();
-        let line = Line {
+        let line = change(Line {
             over,
             media: ports.start + 2..ports.end,
             roots: Some(self.roots.clone()),
-        };
+            is_secure: false,
+        });
         let (name, folder) = (number.to_string(), self.office.folder());
         let folder = folder.join(over.name());
         let program = match kind {
@@ -411,6 +492,13 @@ impl Handset {
         }
     }
 
+    fn number(&self) -> String {
+        match &self.program {
+            Program::Baresip(phone) => phone.number.clone(),
+            Program::Linphone(phone) => phone.number.clone(),
+        }
+    }
+
     fn dial(&mut self, number: &str) {
         match &mut self.program {
             Program::Baresip(phone) => phone.dial(number),
@@ -504,16 +592,30 @@ impl Handset {
         });
     }
 
+    /// What it decoded so far, in its own recordings.
+    fn heard(&self) -> Vec<i16> {
+        match &self.program {
+            Program::Baresip(phone) => phone.heard().concat(),
+            Program::Linphone(phone) => phone.heard(),
+        }
+    }
+
     /// What it decoded, in its own recording, has at least half a second of this tone.
     #[track_caller]
     fn hears_itself(&self, hz: f64) {
         let what = format!("{hz} Hz in the recording of {}", self.name());
         wait::until_true(&what, wait::PATIENCE, || {
-            let heard = match &self.program {
-                Program::Baresip(phone) => phone.heard().pop().unwrap_or_default(),
-                Program::Linphone(phone) => phone.heard(),
-            };
-            seconds_of(&heard, hz) > 0.5
+            seconds_of(&self.heard(), hz) > 0.5
+        });
+    }
+
+    /// From now on it decodes another second of this tone.
+    #[track_caller]
+    fn hears_more(&self, hz: f64) {
+        let before = seconds_of(&self.heard(), hz);
+        let what = format!("more of {hz} Hz in the recording of {}", self.name());
+        wait::until_true(&what, wait::PATIENCE, || {
+            seconds_of(&self.heard(), hz) > before + 0.9
         });
     }
 }

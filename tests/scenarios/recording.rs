@@ -30,19 +30,54 @@ fn channels_stay_aligned_when_one_side_loses_one_packet_in_twenty() {
 
 #[test]
 fn a_recording_survives_kill_9_but_for_its_last_second() {
+    survives_kill_9("wav", 6.0);
+}
+
+#[test]
+fn so_does_one_in_flac() {
+    survives_kill_9("flac", 5.3);
+}
+
+#[test]
+fn so_does_one_in_opus() {
+    survives_kill_9("opus", 4.6);
+}
+
+/// Instants of all kinds; as many as `RECORDING_KILLS` says, 20 for the whole proof.
+#[test]
+fn kill_9_is_survived_at_any_instant() {
+    let kills = std::env::var("RECORDING_KILLS").ok();
+    let kills: u32 = kills.and_then(|text| text.parse().ok()).unwrap_or(1);
+    let seed = std::process::id().wrapping_mul(0x9e37_79b9);
+    for kill in 0..kills {
+        let format = ["wav", "flac", "opus"][kill as usize % 3];
+        let random = seed
+            .wrapping_add(kill.wrapping_mul(0x85eb_ca6b))
+            .rotate_left(13);
+        let seconds = 1.5 + 6.0 * f64::from(random) / f64::from(u32::MAX);
+        println!("{format} after {seconds:.3} s");
+        survives_kill_9(format, seconds);
+    }
+}
+
+#[track_caller]
+fn survives_kill_9(format: &str, seconds: f64) {
     let _turn = quiet::shared();
-    let mut talk = Talk::begin(None);
+    let mut talk = Talk::begin_in(None, |office| {
+        office.set("TSUNAGU_RECORDING_FORMAT", format)
+    });
     let began = talk.connect();
-    wait::until_true("six seconds of talk", wait::PATIENCE, || {
+    wait::until_true("some seconds of talk", wait::PATIENCE, || {
         began
             .elapsed()
-            .is_ok_and(|talked| talked > Duration::from_secs(6))
+            .is_ok_and(|talked| talked > Duration::from_secs_f64(seconds))
     });
     talk.office.kill();
     let talked = began.elapsed().expect("a clock that runs forwards");
     let file = the_only_recording(&talk.office);
+    let folder = talk.office.folder().to_owned();
     let judge = |file: &PathBuf, when: &str| {
-        let channels = read_wav(file);
+        let channels = decode(file, &folder);
         assert_eq!(channels.len(), 2, "{when}");
         let kept = channels[0].len() as f64 / 8_000.0;
         let missing = talked.as_secs_f64() - kept;
@@ -66,9 +101,148 @@ fn a_recording_survives_kill_9_but_for_its_last_second() {
         let files = wav_files(&talk.office);
         files
             .into_iter()
-            .find(|path| path.extension().is_some_and(|e| e == "wav"))
+            .find(|path| path.extension().is_some_and(|e| e == format))
     });
     judge(&found, "as the next process published it");
+    let report = talk.office.ask_files(&["recording", "verify"], &found);
+    assert!(report.contains("1 as they were published"), "{report}");
+}
+
+#[test]
+fn a_full_disk_costs_silence_in_the_file_and_nothing_in_the_call() {
+    let _turn = quiet::shared();
+    let mut volume = None;
+    let mut talk = Talk::begin_in(None, |office| {
+        volume = Volume::small(&office.recordings());
+    });
+    let Some(volume) = volume else {
+        println!("skipped: a small volume cannot be mounted here (that takes root)");
+        talk.office.kill();
+        return;
+    };
+    let began = talk.connect();
+    let talked = |seconds: u64| {
+        wait::until_true("some seconds of talk", wait::PATIENCE, || {
+            began
+                .elapsed()
+                .is_ok_and(|it| it > Duration::from_secs(seconds))
+        });
+    };
+    talked(3);
+    volume.fill();
+    wait::until_true("the alarm", wait::PATIENCE, || {
+        talk.office.api.metric("tsunagu_recordings_failing") == 1.0
+    });
+    talked(8);
+    volume.empty();
+    wait::until_true("the end of the alarm", wait::PATIENCE, || {
+        talk.office.api.metric("tsunagu_recordings_failing") == 0.0
+    });
+    talked(14);
+    talk.hang_up();
+    let log = talk.office.log();
+    assert!(log.contains("recording.write_failed") && log.contains("recording.resumed"));
+
+    // Nobody heard of it: not one packet of twenty milliseconds is missing on the wire.
+    let carrier = talk.carrier();
+    let to_caller = talk.tap.packets(|packet| packet.to == carrier).len() as f64;
+    let seconds = began.elapsed().expect("forwards").as_secs_f64();
+    println!("{to_caller} packets to the caller in {seconds:.1} s");
+    assert!(to_caller > 13.0 * 50.0, "{to_caller}");
+
+    let record = talk.office.records(1).remove(0);
+    let recording = &record["recordings"][0];
+    let defect = recording["defect"].as_str().expect("told");
+    assert!(defect.contains("cannot write"), "{defect}");
+    let path = recording["path"].as_str().expect("published");
+    let path = talk.office.recordings().join(path);
+    let channels = read_wav(&path);
+    let part = |from: usize, to: usize| &channels[1][from * 8_000..to * 8_000];
+    assert!(seconds_of(part(0, 3), 880.0) > 0.5);
+    assert!(seconds_of(part(9, 13), 880.0) > 0.5, "it goes on by itself");
+    let sidecar = std::fs::read_to_string(path.with_extension("json")).expect("beside it");
+    let sidecar: serde_json::Value = serde_json::from_str(&sidecar).expect("JSON");
+    let gaps = sidecar["gaps"].as_array().expect("gaps");
+    let disk = gaps.iter().filter(|gap| gap["cause"] == "disk");
+    let missing: u64 = disk.filter_map(|gap| gap["length_ms"].as_u64()).sum();
+    assert!((2_000..20_000).contains(&missing), "{missing} ms");
+    talk.office.ask_files(&["recording", "verify"], &path);
+}
+
+#[test]
+fn no_recording_no_call_where_that_is_wanted() {
+    let _turn = quiet::shared();
+    let mut office = Office::prepare();
+    let Some(volume) = Volume::small(&office.recordings()) else {
+        println!("skipped: a small volume cannot be mounted here (that takes root)");
+        return;
+    };
+    office.set("TSUNAGU_RECORDING_WITHOUT_RECORDING", "no_call");
+    office.start();
+    volume.fill();
+    // It asks for room once a second.
+    let refused = office.carrier("refused").set("status", 503).start();
+    refused.succeed(wait::PATIENCE);
+    assert!(office.log().contains("recorder not ready"));
+}
+
+/// A volume of a few megabytes where recordings go.
+struct Volume(PathBuf);
+
+impl Volume {
+    fn small(place: &std::path::Path) -> Option<Self> {
+        std::fs::create_dir_all(place).expect("a folder");
+        let mount = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
+            .arg(place)
+            .stderr(std::process::Stdio::null())
+            .status();
+        mount
+            .is_ok_and(|status| status.success())
+            .then(|| Self(place.to_owned()))
+    }
+
+    /// Not a byte is free afterwards.
+    fn fill(&self) {
+        use std::io::Write;
+        let mut file = std::fs::File::create(self.0.join("filler")).expect("a file");
+        while file.write_all(&[0; 4096]).is_ok() {}
+    }
+
+    fn empty(&self) {
+        std::fs::remove_file(self.0.join("filler")).expect("there");
+    }
+}
+
+impl Drop for Volume {
+    fn drop(&mut self) {
+        // Lazily: the switch may still have a file in it.
+        let umount = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(&self.0)
+            .status();
+        assert!(umount.is_ok_and(|status| status.success()));
+    }
+}
+
+/// All channels of a recording, whatever its format and whether it is finished, by ffmpeg.
+#[track_caller]
+fn decode(file: &std::path::Path, folder: &std::path::Path) -> Vec<Vec<i16>> {
+    let name = file.to_string_lossy();
+    if name.contains(".wav") {
+        return read_wav(file);
+    }
+    let decoded = folder.join("decoded.wav");
+    let output = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-i"])
+        .arg(file)
+        .args(["-ar", "8000", "-c:a", "pcm_s16le"])
+        .arg(&decoded)
+        .output()
+        .expect("ffmpeg, see scripts/set-up");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{errors}");
+    read_wav(&decoded)
 }
 
 /// A caller on 440 Hz and agent 1001 on 880 Hz, each keyed in a pattern of its own.
@@ -83,7 +257,14 @@ pub(crate) struct Talk {
 impl Talk {
     /// The call is placed; the agent answers by himself.
     pub(crate) fn begin(losing_one_in: Option<usize>) -> Self {
-        let office = Office::open();
+        Self::begin_in(losing_one_in, |_| ())
+    }
+
+    /// The same in an office that is changed before it opens.
+    fn begin_in(losing_one_in: Option<usize>, change: impl FnOnce(&mut Office)) -> Self {
+        let mut office = Office::prepare();
+        change(&mut office);
+        office.start();
         let tap = Tap::on(office.block);
         let phone = office.phone(1001, Answering::Auto, &keyed(880.0, VOICE_SECONDS, 1));
         let voice = office.folder().join("keyed.pcap");
@@ -298,7 +479,10 @@ pub(crate) fn wav_files(office: &Office) -> Vec<PathBuf> {
             let name = path.to_string_lossy().into_owned();
             if path.is_dir() {
                 folders.push(path);
-            } else if name.ends_with(".wav") || name.ends_with(".wav.part") {
+            } else if [".wav", ".flac", ".opus"]
+                .iter()
+                .any(|ending| name.trim_end_matches(".part").ends_with(ending))
+            {
                 found.push(path);
             }
         }

@@ -21,7 +21,7 @@ use tsunagu::media::dtmf;
 use tsunagu::media::rtcp;
 use tsunagu::media::rtp;
 use tsunagu::media::{Codec, FRAME_SAMPLES, jitter};
-use tsunagu::sdp::{AudioCodec, Description, Direction, LocalMedia};
+use tsunagu::sdp::{AudioCodec, CodecOrder, Description, Direction, LocalMedia};
 use tsunagu::sip::auth::{Challenger, Ha1};
 use tsunagu::sip::ua::{Body, Event, Output, Settings, UserAgent};
 use tsunagu::sip::{
@@ -158,8 +158,10 @@ fn session_descriptions() {
     let local = LocalMedia {
         address: "127.0.0.1:20000".parse().expect("an address"),
         rtcp: None,
-        codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
+        codecs: AudioCodec::ALL.to_vec(),
         telephone_event: Some(101),
+        comfort_noise: true,
+        order: CodecOrder::Theirs,
         ptime_ms: 20,
         direction: Direction::SendRecv,
         crypto: tsunagu::sdp::LocalCrypto::default(),
@@ -177,7 +179,7 @@ fn session_descriptions() {
             String::from_utf8_lossy(&again.to_bytes()),
             String::from_utf8_lossy(&printed)
         );
-        if let Ok((answer, _)) = tsunagu::sdp::answer(&local, &description) {
+        if let Ok((answer, _)) = tsunagu::sdp::answer(&local, &description, None) {
             // RFC 3264 §6: as many media lines as the offer, in its order.
             assert_eq!(media_lines(&answer.to_bytes()), media_lines(&printed));
         }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use tsunagu::base::{Entropy, ShardId, Timestamp};
 use tsunagu::media::VirtualNet;
-use tsunagu::sdp::{self, AudioCodec, Description, Direction, LocalCrypto, LocalMedia, Negotiated};
+use tsunagu::sdp::{self, AudioCodec, CodecOrder, Description, Direction};
+use tsunagu::sdp::{LocalCrypto, LocalMedia, Negotiated, SrtpPolicy};
 use tsunagu::sip::auth::Credentials;
 use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, ReferId, SessionId, Settings, Terms};
 use tsunagu::sip::{
-    ConnectionId, Flow, HeaderName, Host, Message, Method, NameAddr, Protocol, Uri, UserAgent,
+    ConnectionId, DtmfRelay, Flow, HeaderName, Host, Message, Method, NameAddr, Protocol, Uri,
+    UserAgent,
 };
 
 use crate::voice::Voice;
@@ -57,8 +59,14 @@ pub(crate) struct Peer {
     pub(crate) connection: Option<ConnectionId>,
     /// Answer to the last REGISTER.
     pub(crate) registered: Option<u16>,
+    /// Whether it knows telephone events.
+    pub(crate) has_events: bool,
     /// Codecs it takes, best first.
     pub(crate) codecs: Vec<AudioCodec>,
+    /// Length of the packets it wants, ms.
+    pub(crate) ptime_ms: u32,
+    /// Whether its media is secure.
+    pub(crate) srtp: SrtpPolicy,
     /// Headers of the next INVITE.
     extra: Vec<(HeaderName, String)>,
     /// The last REFER that came: accepted, not carried out.
@@ -92,6 +100,8 @@ pub(crate) struct Talk {
     pub(crate) referred_by: Option<String>,
     /// The answer to a REFER of ours.
     pub(crate) referred: Option<u16>,
+    /// Keys that INFOs told.
+    pub(crate) keys_by_info: String,
     /// Statuses that NOTIFYs told.
     pub(crate) told: Vec<u16>,
     local: LocalMedia,
@@ -161,7 +171,10 @@ impl Peer {
             talks: Vec::new(),
             connection: None,
             registered: None,
+            has_events: true,
             codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
+            ptime_ms: 20,
+            srtp: SrtpPolicy::No,
             asked: None,
             extra: Vec::new(),
             switch: SWITCH,
@@ -258,6 +271,15 @@ impl Peer {
             .expect("a phone is never overloaded");
         self.talks.push(Talk::new(session, voice, local, None));
         self.talks.len() - 1
+    }
+
+    /// Presses a key by INFO.
+    pub(crate) fn press_by_info(&mut self, now: Timestamp, talk: usize, key: char) {
+        let body = Body {
+            content_type: "application/dtmf-relay".into(),
+            bytes: format!("Signal={key}\r\nDuration=160\r\n").into(),
+        };
+        self.ua.info(now, self.talks[talk].session, body);
     }
 
     /// Hangs up, or takes its INVITE back, or refuses: whatever fits.
@@ -442,7 +464,13 @@ impl Peer {
                     talk.dialog = turned.map(|(call_id, theirs, own)| (call_id, own, theirs));
                 }
             }
-            Event::EarlyAnswer { .. } | Event::EarlyEnded { .. } | Event::Info { .. } => {}
+            Event::Info { session, request } => {
+                let kind = request.header_text(HeaderName::ContentType);
+                let key = DtmfRelay::read(&kind.unwrap_or_default(), request.body());
+                let key = key.expect("the switch sends no other INFO").digit;
+                self.talk(session)?.keys_by_info.push(key);
+            }
+            Event::EarlyAnswer { .. } | Event::EarlyEnded { .. } => {}
         }
         None
     }
@@ -542,6 +570,21 @@ impl Peer {
         Some(Credentials::new(&self.name, password))
     }
 
+    /// Keys that nobody else has.
+    fn chance(&self, number: u64) -> Entropy {
+        let name = self.name.bytes().fold(number, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(u64::from(byte))
+        });
+        Entropy::from_seed(name)
+    }
+
+    /// Renews its keys by a re-INVITE.
+    pub(crate) fn rekey(&mut self, now: Timestamp, talk: usize) {
+        let mut chance = self.chance(1000 + self.talks[talk].reoffers_done as u64);
+        self.talks[talk].local.crypto.renew(&mut chance);
+        self.reoffer(now, talk, Direction::SendRecv, Offer::Early);
+    }
+
     fn open(&self) -> (Voice, LocalMedia) {
         let number = u16::try_from(self.talks.len()).expect("few calls");
         let address = SocketAddr::new(self.address.ip(), 40_000 + 2 * number);
@@ -549,10 +592,12 @@ impl Peer {
             address,
             rtcp: None,
             codecs: self.codecs.clone(),
-            telephone_event: Some(101),
-            ptime_ms: 20,
+            telephone_event: self.has_events.then_some(101),
+            comfort_noise: false,
+            order: CodecOrder::Theirs,
+            ptime_ms: self.ptime_ms,
             direction: Direction::SendRecv,
-            crypto: LocalCrypto::default(),
+            crypto: LocalCrypto::new(self.srtp, &mut self.chance(number.into())),
             session_id: u64::from(number) + 1,
             session_version: 1,
         };
@@ -581,6 +626,7 @@ impl Talk {
             dialog: None,
             referred_by: None,
             referred: None,
+            keys_by_info: String::new(),
             told: Vec::new(),
             local,
             offer,
@@ -618,13 +664,13 @@ impl Talk {
 
     fn answer(&mut self, offer: &[u8]) -> Option<Body> {
         let offer = Description::parse(offer).ok()?;
-        let (answer, agreed) = sdp::answer(&self.local, &offer).ok()?;
+        let (answer, agreed) = sdp::answer(&self.local, &offer, None).ok()?;
         self.agreed = Some(agreed);
         Some(Body::sdp(answer.to_bytes()))
     }
 
     fn early(&mut self) -> Option<Body> {
-        let (answer, agreed) = sdp::answer(&self.local, self.offer.as_ref()?).ok()?;
+        let (answer, agreed) = sdp::answer(&self.local, self.offer.as_ref()?, None).ok()?;
         self.agreed = Some(agreed);
         Some(Body::sdp(answer.to_bytes()))
     }

@@ -73,6 +73,7 @@ impl Switch {
             ports: *node.media.ports.start()..=*node.media.ports.start() + 299,
             quarantine: Duration::from_millis(200),
             recordings: recordings.to_owned(),
+            recording_format: tsunagu::recording::Format::Wav,
             max_legs: 64,
             max_spares: 64,
             shards: 1,

@@ -161,7 +161,7 @@ impl TrunkTest {
             at: hands.now,
             tape: Tape {
                 stem,
-                channels: ["carrier".to_owned(), "switch".to_owned()],
+                channels: vec!["carrier".to_owned(), "switch".to_owned()],
                 labels: serde_json::Map::from_iter([
                     ("call".to_owned(), core.id.as_str().into()),
                     ("trunk_test".to_owned(), self.trunk.as_str().into()),

@@ -180,6 +180,7 @@ pub(in super::super) fn events() -> Vec<Event> {
                 path: "recordings/2026/11/20/jp1-tokyo1-0-mi7gkdc0-2a.wav".into(),
                 bytes: 3_157_740,
                 sha256: "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9".into(),
+                seal: String::new(),
                 channels: vec!["caller".into(), "suzuki".into()],
                 defect: None,
             },

@@ -45,7 +45,7 @@ impl Line {
 
     fn record(&mut self, now: Timestamp, leg: LegId, wanted: &std::path::Path) {
         let recording = self.ids.recording(now);
-        let channels = ["heard".to_owned(), "said".to_owned()];
+        let channels = vec!["heard".to_owned(), "said".to_owned()];
         let tape = Tape {
             stem: recording.to_string(),
             channels,

@@ -254,7 +254,7 @@ impl Line {
                 .ua
                 .accept(now, session, &[], Some(Body::sdp(offer.to_bytes())));
         };
-        match sdp::answer(&call.local, &offer) {
+        match sdp::answer(&call.local, &offer, None) {
             Ok((answer, agreed)) => {
                 self.ua
                     .accept(now, session, &[], Some(Body::sdp(answer.to_bytes())));
@@ -343,7 +343,7 @@ impl Line {
             return self.ua.answer_reoffer(now, session, Some(Body::sdp(offer)));
         }
         let offer = Description::parse(request.body()).ok();
-        match offer.and_then(|offer| sdp::answer(&call.local, &offer).ok()) {
+        match offer.and_then(|offer| sdp::answer(&call.local, &offer, None).ok()) {
             Some((answer, agreed)) => {
                 let leg = call.leg;
                 self.tell(Command::SetLeg {

@@ -4,12 +4,13 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::media;
 use crate::config::node::Listeners;
 use crate::config::report::Problem;
 use crate::config::section::{At, Notes, Section};
 use crate::config::terms;
 use crate::config::words::remedy;
-use crate::sdp::{AudioCodec, SrtpPolicy};
+use crate::sdp::SrtpPolicy;
 use crate::sip::HeaderName;
 use crate::sip::ua::Manners;
 use crate::trunk::Profile;
@@ -168,27 +169,7 @@ fn read_media(
     notes: &Notes,
 ) {
     let media = &mut profile.media;
-    if let Some(texts) = trunk.texts("codecs") {
-        let place = texts.first().map(|text| text.place.clone());
-        media.codecs.clear();
-        for text in texts {
-            match CODECS.iter().find(|(name, _)| *name == text.value) {
-                Some((_, codec)) if !media.codecs.contains(codec) => media.codecs.push(*codec),
-                Some(_) => notes.error(&text.place, "a codec twice", "name each once"),
-                None => {
-                    let names = CODECS.map(|(name, _)| name);
-                    let message = format!("there is no codec \"{}\"", text.value);
-                    notes.error(&text.place, message, remedy(&text.value, &names, "we have"));
-                }
-            }
-        }
-        if let (true, Some(place)) = (media.codecs.is_empty(), place) {
-            notes.error(&place, "no codec is left", "name one at least");
-        }
-    }
-    if let Some(ptime) = count(trunk, "ptime_ms", 10..=60) {
-        media.ptime_ms = ptime;
-    }
+    media::read(trunk, media, notes);
     let ports = trunk.parsed(
         "rtp_ports",
         "write the first and the last, such as \"49152-65535\"",
@@ -215,16 +196,6 @@ fn read_media(
         }
     }
     set(&mut media.srtp, trunk.one_of("srtp", &SrtpPolicy::WORDS));
-    if let Some(payload) = count(trunk, "telephone_event", 0..=127) {
-        media.telephone_event = u8::try_from(payload).ok().filter(|payload| *payload >= 96);
-        if payload != 0 && payload < 96 {
-            notes.error(
-                trunk.place(),
-                format!("`telephone_event` cannot be {payload}"),
-                "dynamic payload types go from 96 to 127; 0 offers none",
-            );
-        }
-    }
 }
 
 fn read_qualify(trunk: &Section<'_>, profile: &mut Profile) {
@@ -321,8 +292,6 @@ fn set<T>(place: &mut T, value: Option<At<T>>) {
         *place = value.value;
     }
 }
-
-const CODECS: [(&str, AudioCodec); 2] = [("pcma", AudioCodec::Pcma), ("pcmu", AudioCodec::Pcmu)];
 
 /// What the callee's side decides: never retried by another trunk.
 const VERDICTS: [u16; 7] = [404, 410, 480, 484, 486, 487, 604];

@@ -243,6 +243,11 @@ impl CallRecord {
             Fact::Continued { into } => {
                 self.continued_in.get_or_insert_with(|| into.clone());
             }
+            // What they leave behind is in the sidecar, and in the defect when it is published.
+            Fact::RecordingFailing { .. }
+            | Fact::RecordingRecovered { .. }
+            | Fact::RecordingPaused { .. }
+            | Fact::RecordingResumed { .. } => {}
             Fact::RecordingStarted { .. } | Fact::RecordingPublished { .. } => {
                 let fits = parts::recording(&mut self.recordings, &event.fact, at);
                 self.truncated |= !fits;

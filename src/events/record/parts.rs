@@ -183,6 +183,9 @@ pub struct RecordingRecord {
     pub bytes: Option<u64>,
     /// SHA-256 of the file, hex.
     pub sha256: Option<String>,
+    /// SHA-256 of the sidecar, hex.
+    #[serde(default)]
+    pub seal: Option<String>,
     /// Who is on which channel, left first.
     pub channels: Vec<String>,
     /// Why it is incomplete, when it is.
@@ -466,6 +469,7 @@ pub(super) fn recording(list: &mut Vec<RecordingRecord>, fact: &Fact, at: Timest
                 path: None,
                 bytes: None,
                 sha256: None,
+                seal: None,
                 channels: Vec::new(),
                 defect: None,
             };
@@ -483,6 +487,7 @@ pub(super) fn recording(list: &mut Vec<RecordingRecord>, fact: &Fact, at: Timest
             path: Some(facts.path.clone()),
             bytes: Some(facts.bytes),
             sha256: Some(facts.sha256.clone()),
+            seal: Some(facts.seal.clone()),
             channels: facts.channels.clone(),
             defect: facts.defect.clone(),
         };

@@ -177,6 +177,7 @@ fn published() -> Fact {
             path: "2026/11/20/r1.wav".into(),
             bytes: 1_933_824 + 44,
             sha256: "ab".repeat(32),
+            seal: String::new(),
             channels: vec!["caller".into(), "hanako".into()],
             defect: None,
         },

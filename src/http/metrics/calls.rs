@@ -561,6 +561,7 @@ pub(super) mod tests {
                     path: "r.wav".into(),
                     bytes: 1,
                     sha256: String::new(),
+                    seal: String::new(),
                     channels: Vec::new(),
                     defect: None,
                 },

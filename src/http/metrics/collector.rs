@@ -425,6 +425,26 @@ fn disk(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
         recorder.missed_samples,
     )?;
     page.gauge(
+        "tsunagu_recordings_failing",
+        "Recordings that cannot be written at the moment",
+        recorder.failing,
+    )?;
+    page.counter(
+        "tsunagu_recorder_failed_writes",
+        "Writes of recordings that failed",
+        recorder.failed_writes,
+    )?;
+    page.counter(
+        "tsunagu_recordings_deleted",
+        "Recordings deleted because their time had come",
+        recorder.deleted,
+    )?;
+    page.counter(
+        "tsunagu_recordings_deletion_failures",
+        "Recordings that could not be deleted when their time had come",
+        recorder.deletions_failed,
+    )?;
+    page.gauge(
         "tsunagu_records_waiting",
         "Call records that wait for the disk",
         snapshot.records_waiting,

@@ -178,4 +178,12 @@ pub struct RecorderSnapshot {
     pub backlog: u64,
     /// Samples that could not be stored because the disk was too slow.
     pub missed_samples: u64,
+    /// Recordings that cannot be written at the moment.
+    pub failing: u64,
+    /// Writes that failed.
+    pub failed_writes: u64,
+    /// Recordings deleted because their time had come.
+    pub deleted: u64,
+    /// Recordings that could not be.
+    pub deletions_failed: u64,
 }

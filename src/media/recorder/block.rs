@@ -3,23 +3,34 @@
 //! The queue has room for every block there is and for the opening and closing of every recording,
 //! so a push never fails; what can run out is the pool, and then sound is counted as missing.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 use crossbeam_queue::ArrayQueue;
 
+use super::closed::Shape;
 use super::tap::Ended;
-use super::{Channel, GapCause, Opening};
+use super::{Channel, GapCause, MarkEvent, Opening};
 
-/// Samples of both channels in a block: 256 ms of a call.
+/// Samples of all channels in a block: 256 ms of a telephone call.
 pub(super) const BLOCK_SAMPLES: usize = 4096;
 
 /// Stretches in a block: the packets of 256 ms, and as many marks.
 pub(super) const BLOCK_SEGMENTS: usize = 64;
 
-/// Blocks for each open recording: two seconds in which the disk may stall.
+/// Every channel, in a segment that is a mark.
+pub(super) const EVERY_CHANNEL: Channel = Channel(u8::MAX);
+
+/// Blocks for each open recording of two channels at 8 kHz: two seconds in which the disk may stall.
 const BLOCKS_PER_RECORDING: usize = 8;
+
+/// Weight of the recordings there may be, for each: a stereo recording in wide band has 2.
+const USUAL_WEIGHT: usize = 2;
+
+/// One recording of many channels always has room.
+const HEAVIEST: usize = 8;
 
 /// Blocks there are even without a recording.
 const SPARE_BLOCKS: usize = 16;
@@ -43,6 +54,8 @@ pub(super) struct Segment {
 pub(super) enum Content {
     /// Sound: where its samples begin in the block.
     Audio(u16),
+    /// Something happened, maybe to a leg.
+    Mark(MarkEvent, Option<u64>),
     /// None, and why.
     Nothing(GapCause),
 }
@@ -63,7 +76,7 @@ impl Block {
     fn new() -> Box<Self> {
         const NONE: Segment = Segment {
             source: NOBODY,
-            channel: Channel::Left,
+            channel: Channel::LEFT,
             at: 0,
             length: 0,
             content: Content::Audio(0),
@@ -171,6 +184,8 @@ pub struct Stats {
     pub failed_writes: AtomicU64,
     /// Blocks waiting for the disk when it last looked.
     pub backlog: AtomicU64,
+    /// Recordings that cannot be written at the moment.
+    pub failing: AtomicU64,
 }
 
 /// What taps and disk share.
@@ -179,36 +194,53 @@ pub(super) struct Shared {
     free: ArrayQueue<Box<Block>>,
     blocks: AtomicUsize,
     max_recordings: u64,
+    /// What all recordings need of the recorder, and the most there can be.
+    weight: AtomicU64,
+    max_weight: u64,
     next_number: AtomicU64,
     pub(super) is_stopping: AtomicBool,
     pub(super) disk: OnceLock<Thread>,
+    /// When the disk last took something from the queue, or found it empty.
+    looked: Mutex<Instant>,
     pub(super) stats: Stats,
 }
 
 impl Shared {
     pub(super) fn new(max_recordings: usize) -> Self {
         let max_recordings = max_recordings.max(1);
-        let blocks = SPARE_BLOCKS + BLOCKS_PER_RECORDING * max_recordings;
+        let max_weight = HEAVIEST.max(USUAL_WEIGHT * max_recordings);
+        let blocks = SPARE_BLOCKS + BLOCKS_PER_RECORDING * max_weight;
         Self {
             queue: ArrayQueue::new(blocks + 2 * max_recordings),
             free: ArrayQueue::new(blocks),
             blocks: AtomicUsize::new(0),
             max_recordings: max_recordings as u64,
+            weight: AtomicU64::new(0),
+            max_weight: max_weight as u64,
             next_number: AtomicU64::new(1),
             is_stopping: AtomicBool::new(false),
             disk: OnceLock::new(),
+            looked: Mutex::new(Instant::now()),
             stats: Stats::default(),
         }
     }
 
     /// Counts a recording in and gives it a number, its blocks made; `None` when there are too
     /// many. Allocates.
-    pub(super) fn enter(&self) -> Option<u64> {
-        let room = |open: u64| (open < self.max_recordings).then_some(open + 1);
-        let open = &self.stats.open;
-        open.fetch_update(Ordering::AcqRel, Ordering::Acquire, room)
-            .ok()?;
-        for _ in 0..BLOCKS_PER_RECORDING + SPARE_BLOCKS {
+    pub(super) fn enter(&self, shape: Shape) -> Option<u64> {
+        let more = |count: &AtomicU64, more: u64, max: u64| {
+            let room = |now: u64| (now + more <= max).then_some(now + more);
+            let count = count.fetch_update(Ordering::AcqRel, Ordering::Acquire, room);
+            count.is_ok()
+        };
+        if !more(&self.stats.open, 1, self.max_recordings) {
+            return None;
+        }
+        if !more(&self.weight, shape.weight(), self.max_weight) {
+            self.stats.open.fetch_sub(1, Ordering::AcqRel);
+            return None;
+        }
+        for _ in 0..BLOCKS_PER_RECORDING * shape.weight() as usize + SPARE_BLOCKS {
             if self.blocks.fetch_add(1, Ordering::AcqRel) >= self.wanted_blocks() {
                 self.blocks.fetch_sub(1, Ordering::AcqRel);
                 break;
@@ -222,7 +254,8 @@ impl Shared {
     }
 
     /// Counts a recording out.
-    pub(super) fn leave(&self) {
+    pub(super) fn leave(&self, shape: Shape) {
+        self.weight.fetch_sub(shape.weight(), Ordering::AcqRel);
         self.stats.open.fetch_sub(1, Ordering::AcqRel);
     }
 
@@ -245,6 +278,17 @@ impl Shared {
         debug_assert!(!unsent, "the queue has room for all there is");
     }
 
+    /// The disk is alive.
+    pub(super) fn look(&self) {
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Whether something has waited for the disk for so long.
+    pub(super) fn is_stalled(&self, longest: Duration) -> bool {
+        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.queue.is_empty() && looked.elapsed() > longest
+    }
+
     /// Wakes the disk from a sleep without end; not for workers.
     pub(super) fn wake(&self) {
         if let Some(disk) = self.disk.get() {
@@ -253,6 +297,6 @@ impl Shared {
     }
 
     fn wanted_blocks(&self) -> usize {
-        SPARE_BLOCKS + BLOCKS_PER_RECORDING * self.stats.open.load(Ordering::Acquire) as usize
+        SPARE_BLOCKS + BLOCKS_PER_RECORDING * self.weight.load(Ordering::Acquire) as usize
     }
 }

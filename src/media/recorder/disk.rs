@@ -8,31 +8,43 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::block::{Item, Shared};
 use super::file::PartFile;
 use super::publish::{Finished, publish};
 use super::tap::Ended;
-use super::wav::MAX_PAIRS;
-use super::{Closed, Opening, Refused, Stats, Tap};
-use crate::media::FRAME_SAMPLES;
+use super::{Format, News, Opening, Refused, Stats, Tap};
+use crate::media::FRAME_MS;
 
 /// How often the queue is looked at while anything is recorded: workers never wake anyone.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long the disk may take for a write before it counts as stalled: as much as the blocks of a
+/// recording hold.
+const STALLED: Duration = Duration::from_secs(2);
+
+/// Bytes free below which no recording should begin.
+const LEAST_ROOM: u64 = 4 << 20;
 
 /// Where and how much is recorded.
 #[derive(Clone, Debug)]
 pub struct DiskConfig {
     /// Directory of the recordings; created when missing.
     pub directory: PathBuf,
-    /// Recordings open or being published at once; more are refused.
+    /// Recordings open or being published at once; more are refused. A recording of many channels
+    /// or of a wide band counts for more than one of two.
     pub max_recordings: usize,
+    /// What the files are, unless a recording asks for something else.
+    pub format: Format,
 }
 
 /// The recorder's end at the disk. Dropping it ends and publishes what is still open.
 pub struct Disk {
     shared: Arc<Shared>,
+    directory: PathBuf,
+    /// Bytes that were free, and when.
+    room: Mutex<(Option<Instant>, u64)>,
     engine: Mutex<Engine>,
 }
 
@@ -43,9 +55,14 @@ enum Engine {
 }
 
 impl Disk {
-    /// Starts the threads; `sink` is called with every recording that ends, on one of them.
-    pub fn start(config: DiskConfig, sink: impl Fn(Closed) + Send + 'static) -> io::Result<Disk> {
+    /// Starts the threads; `sink` is called with every recording that ends or is in trouble, on
+    /// one of them.
+    pub fn start(
+        config: DiskConfig,
+        sink: impl Fn(News) + Send + Sync + 'static,
+    ) -> io::Result<Disk> {
         let max_recordings = config.max_recordings;
+        let directory = config.directory.clone();
         let (shared, mut writer, publisher) = parts(config, sink)?;
         // Never full: a recording is counted until it is published.
         let (sender, receiver) = sync_channel(max_recordings.max(1));
@@ -58,15 +75,23 @@ impl Disk {
         let _ = shared.disk.set(writing.thread().clone());
         Ok(Disk {
             shared,
+            directory,
+            room: Mutex::default(),
             engine: Mutex::new(Engine::Threads(vec![writing, publishing])),
         })
     }
 
     /// A disk without threads, for simulations: works when [`Disk::pump`] is called.
-    pub fn inline(config: DiskConfig, sink: impl Fn(Closed) + Send + 'static) -> io::Result<Disk> {
+    pub fn inline(
+        config: DiskConfig,
+        sink: impl Fn(News) + Send + Sync + 'static,
+    ) -> io::Result<Disk> {
+        let directory = config.directory.clone();
         let (shared, writer, publisher) = parts(config, sink)?;
         Ok(Disk {
             shared,
+            directory,
+            room: Mutex::default(),
             engine: Mutex::new(Engine::Inline(writer, publisher)),
         })
     }
@@ -83,11 +108,38 @@ impl Disk {
         if self.shared.is_stopping.load(Ordering::Acquire) {
             return Err(Refused::Stopped);
         }
-        let number = self.shared.enter().ok_or(Refused::TooMany)?;
-        let tap = Tap::new(Arc::clone(&self.shared), number, opening.started);
+        let shape = opening.shape();
+        let number = self.shared.enter(shape).ok_or(Refused::TooMany)?;
+        let tap = Tap::new(Arc::clone(&self.shared), number, opening.started, shape);
         self.shared.send(Item::Open(number, Box::new(opening)));
         self.shared.wake();
         Ok(tap)
+    }
+
+    /// Whether a recording that begins now can be written, or why not: files cannot be written, the
+    /// disk does not answer, or it is as good as full. Asks the file system, at most once a second.
+    pub fn health(&self) -> Result<(), String> {
+        let stats = self.stats();
+        let failing = stats.failing.load(Ordering::Relaxed);
+        if failing > 0 {
+            return Err(format!("{failing} recordings cannot be written"));
+        }
+        if self.shared.is_stalled(STALLED) {
+            return Err("the disk does not answer".to_owned());
+        }
+        let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        if room
+            .0
+            .is_none_or(|at| at.elapsed() > Duration::from_secs(1))
+        {
+            let free = rustix::fs::statvfs(&self.directory);
+            let free = free.map_or(0, |at| at.f_bavail.saturating_mul(at.f_frsize));
+            *room = (Some(Instant::now()), free);
+        }
+        match room.1 {
+            free if free < LEAST_ROOM => Err(format!("{free} bytes are free for recordings")),
+            _ => Ok(()),
+        }
     }
 
     /// Figures.
@@ -139,27 +191,35 @@ impl std::fmt::Debug for Disk {
 
 fn parts(
     config: DiskConfig,
-    sink: impl Fn(Closed) + Send + 'static,
+    sink: impl Fn(News) + Send + Sync + 'static,
 ) -> io::Result<(Arc<Shared>, Writer, Publisher)> {
     std::fs::create_dir_all(&config.directory)?;
     let shared = Arc::new(Shared::new(config.max_recordings));
+    let sink: Sink = Arc::new(sink);
     let writer = Writer {
         shared: Arc::clone(&shared),
+        sink: Arc::clone(&sink),
         directory: config.directory,
+        format: config.format,
         files: HashMap::new(),
         scratch: Vec::new(),
     };
     let publisher = Publisher {
         shared: Arc::clone(&shared),
-        sink: Box::new(sink),
+        sink,
     };
     Ok((shared, writer, publisher))
 }
 
+/// Who is told.
+type Sink = Arc<dyn Fn(News) + Send + Sync>;
+
 /// Owns the files in progress.
 struct Writer {
     shared: Arc<Shared>,
+    sink: Sink,
     directory: PathBuf,
+    format: Format,
     files: HashMap<u64, PartFile>,
     scratch: Vec<u8>,
 }
@@ -189,20 +249,30 @@ impl Writer {
         let backlog = self.shared.queue.len() as u64;
         let stats = &self.shared.stats;
         stats.backlog.store(backlog, Ordering::Relaxed);
+        self.shared.look();
         while let Some(item) = self.shared.queue.pop() {
+            self.shared.look();
             match item {
                 Item::Open(number, opening) => {
-                    let file = PartFile::create(&self.directory, opening);
+                    let mut file =
+                        PartFile::create(&self.directory, opening, self.format, &self.shared.stats);
+                    if let Some(news) = file.take_news() {
+                        (self.sink)(news);
+                    }
                     self.files.insert(number, file);
                 }
                 Item::Block(block) => {
                     if let Some(file) = self.files.get_mut(&block.number) {
                         file.apply(&block, &mut self.scratch, &self.shared.stats);
+                        if let Some(news) = file.take_news() {
+                            (self.sink)(news);
+                        }
                     }
                     self.shared.give(block);
                 }
                 Item::Close(ended) => {
-                    if let Some(part) = self.files.remove(&ended.number) {
+                    if let Some(mut part) = self.files.remove(&ended.number) {
+                        part.rest(&self.shared.stats);
                         finished(close(part, &ended));
                     }
                 }
@@ -212,11 +282,12 @@ impl Writer {
 
     /// Ends everything as it is.
     fn abandon(&mut self, finished: impl Fn(Finished)) {
-        for (_, part) in self.files.drain() {
-            let pairs = part.pairs();
+        for (_, mut part) in self.files.drain() {
+            part.rest(&self.shared.stats);
+            let samples = part.reach();
             finished(Finished {
                 part,
-                pairs,
+                samples,
                 defect: Some("the recorder stopped before the recording did".to_owned()),
             });
         }
@@ -225,27 +296,27 @@ impl Writer {
 
 /// The length of the file is that of the recording, rounded to a frame, whatever was heard.
 fn close(mut part: PartFile, ended: &Ended) -> Finished {
-    let missed = ended.missed();
-    part.missed(missed);
-    let samples = ended.length().min(MAX_PAIRS);
-    let frame = FRAME_SAMPLES as u64;
-    let pairs = ((samples + frame / 2) / frame * frame).min(MAX_PAIRS / frame * frame);
+    part.missed(&ended.missed(), ended.waiting_marks());
+    let limit = part.limit();
+    let samples = ended.length().min(limit);
+    let frame = part.shape.samples(FRAME_MS);
+    let rounded = ((samples + frame / 2) / frame * frame).min(limit / frame * frame);
     let defects = [
         ended.at.is_none().then_some("the recording was cut off"),
         (ended.missed_samples > 0).then_some("the disk was too slow for some of the sound"),
-        (samples == MAX_PAIRS).then_some("longer than a WAV file can be"),
+        (samples == limit).then_some("longer than a file of its format can be"),
     ];
     let defects: Vec<&str> = defects.into_iter().flatten().collect();
     Finished {
         part,
-        pairs,
+        samples: rounded,
         defect: (!defects.is_empty()).then(|| defects.join("; ")),
     }
 }
 
 struct Publisher {
     shared: Arc<Shared>,
-    sink: Box<dyn Fn(Closed) + Send>,
+    sink: Sink,
 }
 
 impl Publisher {
@@ -256,6 +327,7 @@ impl Publisher {
     }
 
     fn publish(&self, finished: Finished) {
+        let shape = finished.part.shape;
         let closed = publish(finished);
         let stats = &self.shared.stats;
         let counter = match &closed.defect {
@@ -267,7 +339,7 @@ impl Publisher {
             }
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        self.shared.leave();
-        (self.sink)(closed);
+        self.shared.leave(shape);
+        (self.sink)(News::Closed(Box::new(closed)));
     }
 }

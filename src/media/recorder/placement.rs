@@ -5,6 +5,9 @@
 //! and what was written is moved while it is still in hand. Loss cannot shift the anchor, for the
 //! sender's clock runs on. Later it moves only with the fastest packets of some seconds, a few samples a packet: that undoes
 //! a slow first packet and follows the drift between the two clocks.
+//!
+//! Positions and lengths are in samples of the file; the constants are those of 8 kHz, and are
+//! multiplied for a file of 16 kHz.
 
 use crate::media::rtp::{Header, distance, sequence_distance};
 
@@ -59,8 +62,14 @@ pub(super) struct Place {
 }
 
 /// The clock of one source.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Placement {
+    /// Samples a second of the file.
+    hz: i64,
+    /// How many times 8 kHz that is.
+    scale: i64,
+    /// RTP clock of the source, Hz.
+    clock_hz: i64,
     stream: Option<Stream>,
     /// End of the newest sample written.
     until: i64,
@@ -108,7 +117,38 @@ impl Window {
     }
 }
 
+impl Default for Placement {
+    fn default() -> Self {
+        Self::new(8000)
+    }
+}
+
 impl Placement {
+    /// For a file of `hz` samples a second: 8000 or 16,000.
+    pub(super) fn new(hz: u32) -> Self {
+        Self {
+            hz: hz.into(),
+            scale: i64::from(hz / 8000).max(1),
+            clock_hz: 8000,
+            stream: None,
+            until: 0,
+        }
+    }
+
+    /// Says what the source's RTP clock is; another one is another stream.
+    pub(super) fn tune(&mut self, clock_hz: u32) {
+        let clock_hz = i64::from(clock_hz.max(1));
+        if clock_hz != self.clock_hz {
+            self.clock_hz = clock_hz;
+            self.stream = None;
+        }
+    }
+
+    /// From one timestamp to another, in samples of the file.
+    fn ahead(&self, to: u32, from: u32) -> i64 {
+        i64::from(distance(to, from)) * self.hz / self.clock_hz
+    }
+
     /// Places a packet of `length` samples that arrived at position `arrival`; `None` when all of
     /// it is there already or before the beginning.
     pub(super) fn place(&mut self, header: &Header, length: usize, arrival: i64) -> Option<Place> {
@@ -121,16 +161,17 @@ impl Placement {
         if !(-63..MAX_DROPOUT).contains(&step) {
             return self.anchor(header, length, arrival);
         }
-        let ahead = i64::from(distance(header.timestamp, stream.timestamp));
+        let ahead = self.ahead(header.timestamp, stream.timestamp);
         if step <= 0 {
             return self.late(stream, step, stream.at + ahead, length);
         }
-        let moved = stream.move_anchor();
+        let scale = self.scale;
+        let moved = stream.move_anchor(scale);
         let at = stream.at + ahead + moved;
         let delay = arrival - at;
         let is_explained = (ahead - i64::from(step) * stream.length).abs() <= stream.length;
-        let is_near = (FASTER_THAN_TIME..=LOST_TRACK).contains(&delay);
-        if !is_near || (delay.abs() > LEAP && !is_explained) {
+        let is_near = (FASTER_THAN_TIME * scale..=LOST_TRACK * scale).contains(&delay);
+        if !is_near || (delay.abs() > LEAP * scale && !is_explained) {
             return self.anchor(header, length, arrival);
         }
         stream.advance(header.sequence, step);
@@ -138,7 +179,7 @@ impl Placement {
         let is_lost = std::mem::take(&mut stream.is_broken);
         stream.timestamp = header.timestamp;
         (stream.length, stream.at) = (length, at);
-        stream.watch(arrival, at);
+        stream.watch(arrival, at, scale);
         self.stream = Some(stream);
         self.write(at, length, is_lost)
     }
@@ -148,11 +189,12 @@ impl Placement {
     pub(super) fn late_beginning(&self, header: &Header, arrival: i64) -> Option<u64> {
         let stream = self.stream.filter(|stream| stream.ssrc == header.ssrc)?;
         let step = sequence_distance(header.sequence, stream.sequence);
-        let ahead = i64::from(distance(header.timestamp, stream.timestamp));
+        let ahead = self.ahead(header.timestamp, stream.timestamp);
         let is_next = (1..64).contains(&step) && ahead == i64::from(step) * stream.length;
         let late = stream.at + ahead - arrival;
         let by = late.min(stream.first.saturating_sub(stream.floor));
-        (is_next && stream.packets < BEGINNING && (TOLERANCE + 1..=LEAP).contains(&late) && by > 0)
+        let range = (TOLERANCE * self.scale) + 1..=LEAP * self.scale;
+        (is_next && stream.packets < BEGINNING && range.contains(&late) && by > 0)
             .then_some(by as u64)
     }
 
@@ -203,7 +245,7 @@ impl Placement {
             length,
             at: arrival,
             seen: 1,
-            window: Window::new(arrival + FIRST_WINDOW),
+            window: Window::new(arrival + FIRST_WINDOW * self.scale),
             is_broken: false,
             pending: 0,
             packets: 1,
@@ -216,7 +258,8 @@ impl Placement {
     /// A packet overtaken by others fills the hole it left, once.
     fn late(&mut self, mut stream: Stream, step: i16, at: i64, length: i64) -> Option<Place> {
         let bit = 1u64 << step.unsigned_abs();
-        let fits = at >= (stream.at - LATEST).max(0) && at + length <= stream.at + MAX_PAD;
+        let fits = at >= (stream.at - LATEST * self.scale).max(0)
+            && at + length <= stream.at + MAX_PAD * self.scale;
         if stream.seen & bit != 0 || !fits {
             return None;
         }
@@ -237,11 +280,10 @@ impl Placement {
         if skip >= length {
             return None;
         }
-        let pad = match hole {
-            1..=MAX_PAD if self.until > 0 => hole,
-            _ => 0,
-        };
-        let lost = (is_lost && hole > MAX_PAD).then_some((self.until as u64, hole as u64));
+        let max_pad = MAX_PAD * self.scale;
+        let is_seam = self.until > 0 && (1..=max_pad).contains(&hole);
+        let pad = if is_seam { hole } else { 0 };
+        let lost = (is_lost && hole > max_pad).then_some((self.until as u64, hole as u64));
         self.until = at + length;
         Some(Place {
             at: (at + skip - pad) as u64,
@@ -265,10 +307,10 @@ impl Stream {
     }
 
     /// Keeps the fastest packet of the window; at its end decides whether the anchor is to move.
-    fn watch(&mut self, arrival: i64, at: i64) {
+    fn watch(&mut self, arrival: i64, at: i64, scale: i64) {
         if self.pending != 0 {
             // What is seen on the way says nothing about where it ends.
-            self.window = Window::new(arrival + WINDOW);
+            self.window = Window::new(arrival + WINDOW * scale);
             return;
         }
         let window = &mut self.window;
@@ -278,21 +320,21 @@ impl Stream {
             return;
         }
         let fastest = window.fastest;
-        self.window = Window::new(arrival + WINDOW);
-        if fastest.abs() > TOO_FAR_TO_MOVE {
+        self.window = Window::new(arrival + WINDOW * scale);
+        if fastest.abs() > TOO_FAR_TO_MOVE * scale {
             self.at += fastest;
-        } else if fastest.abs() > TOLERANCE {
+        } else if fastest.abs() > TOLERANCE * scale {
             self.pending = fastest;
         }
     }
 
     /// How far the next packet's position moves: a hundredth of what is left, 8 samples at most
     /// (5 % for the time it takes), 1 at least.
-    fn move_anchor(&mut self) -> i64 {
+    fn move_anchor(&mut self, scale: i64) -> i64 {
         if self.pending == 0 {
             return 0;
         }
-        let step = (self.pending.abs() / 100).clamp(1, 8) * self.pending.signum();
+        let step = (self.pending.abs() / 100).clamp(1, 8 * scale) * self.pending.signum();
         self.pending -= step;
         step
     }
@@ -485,6 +527,23 @@ mod tests {
         assert_eq!(placement.place(&nth(0), 160, -200), None);
         let place = placement.place(&nth(1), 160, -40).unwrap();
         assert_eq!((place.at, place.skip), (0, 40));
+    }
+
+    #[test]
+    fn other_clocks_and_rates_are_placed_alike() {
+        // Opus at 48 kHz and G.722 at 8 kHz, in a file of 16 kHz.
+        for clock_hz in [48_000u32, 8000] {
+            let mut placement = Placement::new(16_000);
+            placement.tune(clock_hz);
+            for i in (0..500u32).filter(|i| i % 20 != 7) {
+                let timestamp = (u32::MAX - 5000).wrapping_add(i * clock_hz / 50);
+                let arrival = 160 + i64::from(i) * 320;
+                let place = placement.place(&packet(i as u16, timestamp), 320, arrival);
+                let lost = (i % 20 == 8).then(|| (arrival as u64 - 320, 320));
+                let place = place.unwrap();
+                assert_eq!((place.at, place.lost), (arrival as u64, lost));
+            }
+        }
     }
 
     proptest! {

@@ -1,19 +1,20 @@
-//! From `.wav.part` to a file that stands: length, fsync, checksum, sidecar, rename, fsync.
+//! From `.part` to a file that stands: length, fsync, checksum and chain, sidecar, rename, fsync.
 
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io;
 use std::path::Path;
 
-use super::coverage::to_ms;
+use super::chain::Chain;
 use super::file::{PartFile, Paths};
-use super::sidecar::{MAX_GAPS, checksum};
+use super::form::Cut;
+use super::sidecar::MAX_GAPS;
 use super::{Closed, Sidecar};
 
 /// A recording whose last sample is known.
 pub(super) struct Finished {
     pub(super) part: PartFile,
-    /// Length of the file.
-    pub(super) pairs: u64,
+    /// Samples of each channel.
+    pub(super) samples: u64,
     /// What is wrong with it apart from its file.
     pub(super) defect: Option<String>,
 }
@@ -22,27 +23,29 @@ pub(super) struct Finished {
 pub(super) fn publish(finished: Finished) -> Closed {
     let Finished {
         mut part,
-        pairs,
+        samples,
         defect,
     } = finished;
-    let gaps = part.gaps(pairs);
-    let length = part.finish(pairs).err();
+    let length = part.finish(samples).err();
     let length = length.map(|error| format!("cannot set the length: {error}"));
     let failure = part.failure.take();
     let defects = [failure, defect, length];
     let closed = Closed {
         recording: part.opening.recording.clone(),
         started: part.opening.started,
-        duration_ms: to_ms(pairs),
-        path: part.paths.with(".wav"),
+        duration_ms: part.shape.to_ms(samples),
+        path: part.paths.sound(),
         bytes: 0,
         sha256: String::new(),
-        channels: part.opening.channels.to_vec(),
-        gaps,
+        channels: part.opening.channels.clone(),
+        gaps: part.gaps(samples),
+        marks: part.take_marks(),
+        seal: String::new(),
         defect: join(defects.into_iter().flatten()),
     };
-    let draft = Sidecar::draft(&part.opening, part.paths.name() + ".wav");
-    complete(&part.paths, part.file.as_mut(), draft, closed)
+    let draft = Sidecar::draft(&part.opening, part.paths.file_name());
+    let cuts = part.cuts();
+    complete(&part.paths, part.file.as_mut(), draft, closed, &cuts)
 }
 
 /// The steps that publishing and recovery share; the file has its final length and header.
@@ -51,12 +54,13 @@ pub(super) fn complete(
     file: Option<&mut File>,
     mut sidecar: Sidecar,
     mut closed: Closed,
+    cuts: &[Cut],
 ) -> Closed {
     let published = file
         .ok_or_else(|| io::Error::other("there is no file"))
-        .and_then(|file| seal(paths, file, &mut sidecar, &mut closed));
+        .and_then(|file| seal(paths, file, &mut sidecar, &mut closed, cuts));
     if let Err(error) = published {
-        closed.path = paths.with(".wav.part");
+        closed.path = paths.part();
         let defects = closed.defect.take().into_iter();
         closed.defect = join(defects.chain([format!("not published: {error}")]));
     }
@@ -69,19 +73,22 @@ fn seal(
     file: &mut File,
     sidecar: &mut Sidecar,
     closed: &mut Closed,
+    cuts: &[Cut],
 ) -> io::Result<()> {
     file.sync_all()?;
-    file.rewind()?;
-    closed.sha256 = checksum(file)?;
     closed.bytes = file.metadata()?.len();
     let left_out = closed.gaps.len().saturating_sub(MAX_GAPS);
     closed.gaps.truncate(MAX_GAPS);
     sidecar.gaps_left_out = left_out as u64;
-    sidecar.publish(closed);
+    let hz = sidecar.sample_rate_hz;
+    let (chain, sha256) = Chain::of(file, cuts, hz, &closed.marks)?;
+    closed.sha256 = sha256;
+    sidecar.publish(closed, chain);
+    closed.seal.clone_from(&sidecar.seal);
     let draft = paths.with(".json.part");
     sidecar.write(&draft)?.sync_all()?;
     std::fs::rename(&draft, paths.with(".json"))?;
-    std::fs::rename(paths.with(".wav.part"), &closed.path)?;
+    std::fs::rename(paths.part(), &closed.path)?;
     let directory = closed.path.parent().unwrap_or(Path::new("."));
     File::open(directory)?.sync_all()
 }

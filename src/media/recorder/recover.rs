@@ -2,17 +2,17 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Map;
 
-use super::coverage::to_ms;
+use super::closed::Shape;
 use super::file::Paths;
+use super::form::{Form, Found};
 use super::publish::complete;
-use super::wav::{self, HEADER_BYTES, MAX_PAIRS, PAIR_BYTES};
-use super::{Closed, Opening, Sidecar};
+use super::{Closed, MAX_CHANNELS, Opening, Sidecar};
 use crate::base::{RecordingId, Timestamp};
+use crate::media::Rate;
 
 /// Directories below the recordings directory that are searched.
 const MAX_DEPTH: usize = 6;
@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 6;
 const DEFECT: &str = "the switch stopped while recording: up to the last second is missing, \
                       and gaps are not listed";
 
-/// Repairs and publishes every `.wav.part` below `directory` that no running process writes to.
+/// Repairs and publishes every `.part` below `directory` that no running process writes to.
 ///
 /// To be called at start, before [`super::Disk::start`]. Reads every byte of what it finds. Files
 /// that cannot be repaired are logged and left as they are; a missing directory holds none.
@@ -75,31 +75,39 @@ fn open(part: &Path) -> io::Result<Option<File>> {
 }
 
 fn mend(paths: &Paths, mut file: File) -> io::Result<Closed> {
-    // Sound is written before the header that tells of it, so the file knows better.
-    let sound = file.metadata()?.len().saturating_sub(HEADER_BYTES);
-    let pairs = (sound / PAIR_BYTES).min(MAX_PAIRS);
-    file.set_len(HEADER_BYTES + pairs * PAIR_BYTES)?;
-    file.write_all_at(&wav::header(pairs), 0)?;
-    let sidecar = told(paths);
+    let mut sidecar = told(paths);
+    let shape = Shape {
+        channels: sidecar.channels.len().clamp(1, MAX_CHANNELS),
+        hz: sidecar.sample_rate_hz,
+    };
+    let Found {
+        shape,
+        samples,
+        cuts,
+    } = Form::repair(paths.format, shape, &file)?;
+    sidecar.sample_rate_hz = shape.hz;
     let closed = Closed {
         recording: sidecar.recording.clone(),
         started: sidecar.started_at(),
-        duration_ms: to_ms(pairs),
-        path: paths.with(".wav"),
+        duration_ms: shape.to_ms(samples),
+        path: paths.sound(),
         bytes: 0,
         sha256: String::new(),
         channels: sidecar.channels.clone(),
         gaps: Vec::new(),
+        marks: sidecar.marks.clone(),
+        seal: String::new(),
         defect: Some(DEFECT.to_owned()),
     };
-    Ok(complete(paths, Some(&mut file), sidecar, closed))
+    Ok(complete(paths, Some(&mut file), sidecar, closed, &cuts))
 }
 
 /// What was known when it began; what the file's name tells when that is lost too.
 fn told(paths: &Paths) -> Sidecar {
-    let file = paths.name() + ".wav";
+    let file = paths.file_name();
     for draft in [".json.part", ".json"] {
-        if let Ok(sidecar) = Sidecar::read(&paths.with(draft)) {
+        let read = Sidecar::read(&paths.with(draft)).ok();
+        if let Some(sidecar) = read.filter(|it| [8000, 16_000].contains(&it.sample_rate_hz)) {
             return Sidecar { file, ..sidecar };
         }
     }
@@ -107,7 +115,9 @@ fn told(paths: &Paths) -> Sidecar {
         recording: RecordingId::new(paths.name()),
         stem: String::new(),
         started: Timestamp::ZERO,
-        channels: ["unknown".to_owned(), "unknown".to_owned()],
+        channels: vec!["unknown".to_owned(), "unknown".to_owned()],
+        rate: Rate::Narrow,
+        format: None,
         labels: Map::new(),
     };
     Sidecar::draft(&opening, file)

@@ -10,8 +10,8 @@ use serde_json::Map;
 use super::real::{Ticking, flow};
 use super::*;
 use crate::base::{Clock, RecordingId};
-use crate::media::allocations;
 use crate::media::{Capture, PlayId, Tape};
+use crate::media::{allocations, srtp};
 
 const SPOKEN: Duration = Duration::from_secs(3);
 
@@ -19,9 +19,11 @@ const SPOKEN: Duration = Duration::from_secs(3);
 struct Talker {
     socket: UdpSocket,
     to: SocketAddr,
-    packet: [u8; 172],
+    packet: [u8; 200],
     number: u16,
     ssrc: u32,
+    /// Protects what it says, when its leg is secure.
+    srtp: Option<srtp::Session>,
 }
 
 impl Talker {
@@ -49,7 +51,10 @@ impl Talker {
             payload[..4].copy_from_slice(&[5, 10, 0, (160 * (self.number % 200)) as u8]);
             length = 4;
         }
-        let length = rtp::write(&mut self.packet, header, &payload[..length]).expect("fits");
+        let mut length = rtp::write(&mut self.packet, header, &payload[..length]).expect("fits");
+        if let Some(session) = &mut self.srtp {
+            length = session.protect(&mut self.packet, length).expect("fits");
+        }
         // Some are lost, some come twice.
         if !self.number.is_multiple_of(37) {
             let _ = self.socket.send_to(&self.packet[..length], self.to);
@@ -82,22 +87,37 @@ fn packets_and_ticks_allocate_nothing() {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("binds");
         socket.set_nonblocking(true).expect("does not wait");
         let ports = engine.open_leg(leg, ShardId(0)).expect("opens");
+        // Some are secure, by each suite.
+        let suite = srtp::Suite::ALL
+            .get(number as usize / 2)
+            .filter(|_| number % 2 == 1);
+        let keys = suite.and_then(|suite| {
+            let octets = vec![number as u8; suite.key_octets() + suite.salt_octets()];
+            let key = srtp::MasterKey::new(*suite, &octets)?;
+            Some(srtp::Keys {
+                send: key.clone(),
+                receive: key,
+            })
+        });
         let flow = LegFlow {
+            srtp: keys.clone(),
             codec,
             send_payload_type: codec.payload_type(),
             receive_payload_type: codec.payload_type(),
             send_telephone_event: Some(EVENT),
             receive_telephone_event: Some(EVENT),
             ptime_ms,
+            tones: false,
             ..flow(socket.local_addr().expect("bound"))
         };
         send(Command::SetLeg { leg, flow });
         talkers.push(Talker {
             socket,
             to: ports.rtp,
-            packet: [0; 172],
+            packet: [0; 200],
             number: 0,
             ssrc: 100 + number as u32,
+            srtp: keys.map(srtp::Session::new),
         });
         leg
     };
@@ -109,7 +129,7 @@ fn packets_and_ticks_allocate_nothing() {
         at: clock.now(),
         tape: Tape {
             stem: format!("r{room}"),
-            channels: ["caller".to_owned(), "agent".to_owned()],
+            channels: vec!["caller".to_owned(), "agent".to_owned()],
             labels: Map::new(),
         },
     };

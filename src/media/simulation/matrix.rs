@@ -271,7 +271,7 @@ impl World {
             at: at(self.office.now),
             tape: Tape {
                 stem: format!("r{}", self.recordings),
-                channels: ["l".to_owned(), "r".to_owned()],
+                channels: vec!["l".to_owned(), "r".to_owned()],
                 labels: Default::default(),
             },
         });

@@ -6,6 +6,7 @@ mod frugal;
 mod hearing;
 mod load;
 mod matrix;
+mod playing;
 mod quality;
 mod real;
 mod recording;
@@ -17,8 +18,8 @@ use std::net::SocketAddr;
 
 use super::rtp::{self, Header, Packet};
 use super::{
-    Codec, Command, Engine, EngineConfig, FRAME_SAMPLES, LegFlow, Library, Notice, Standing, Tone,
-    VirtualEndpoint, VirtualNet,
+    Codec, Command, Engine, EngineConfig, FRAME_SAMPLES, LegFlow, Library, Notice, OpusTerms,
+    Standing, Tone, VirtualEndpoint, VirtualNet,
 };
 use crate::base::{LegId, RoomId, ShardId, Timestamp};
 
@@ -157,7 +158,11 @@ impl Phone {
             receive_payload_type: self.codec.payload_type(),
             send_telephone_event: Some(EVENT),
             receive_telephone_event: Some(EVENT),
+            telephone_event_hz: self.codec.clock_hz(),
+            comfort_noise: None,
+            opus: OpusTerms::default(),
             ptime_ms: 20,
+            tones: false,
             sending: true,
             receiving: true,
             srtp: None,

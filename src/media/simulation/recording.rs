@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::base::RecordingId;
-use crate::media::Tape;
-use crate::media::recorder::{Closed, GapCause};
+use crate::media::recorder::{Channel, Closed, GapCause, MarkEvent, Reader};
+use crate::media::{Pause, Tape};
 
 fn tape(stem: &str) -> Tape {
     Tape {
         stem: stem.to_owned(),
-        channels: ["caller".to_owned(), "agent".to_owned()],
+        channels: vec!["caller".to_owned(), "agent".to_owned()],
         labels: Default::default(),
     }
 }
@@ -224,4 +224,170 @@ fn a_recording_ends_with_its_leg_or_room_and_a_bad_one_is_told() {
     let stats = office.engine.stats();
     let running = stats.recordings.load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!(running, 0);
+}
+
+#[test]
+fn channels_stay_together_over_loss_and_clocks_that_differ() {
+    // A whole hour with RECORDING_MINUTES=60.
+    let minutes = std::env::var("RECORDING_MINUTES").ok();
+    let minutes: f64 = minutes.and_then(|text| text.parse().ok()).unwrap_or(4.0);
+    let directory = tempfile::tempdir().expect("directory");
+    let mut office = office(&directory);
+    let (a, b) = office.pair();
+    office.run(100);
+    record(&office, &a, &b);
+    let begun = office.now as f64;
+    let mut lost = 0;
+    // The sound of each sample is that of the instant it is spoken: loud for 100 ms a second.
+    let is_loud = |ms: f64| ms.rem_euclid(1000.0) < 100.0;
+    let mut sides = [(a, 100.0, 0u64), (b, -100.0, 0u64)];
+    while (office.now as f64) < begun + minutes * 60_000.0 {
+        for (side, (phone, ppm, frame)) in sides.iter_mut().enumerate() {
+            let step = 20.0 * (1.0 - *ppm / 1e6);
+            loop {
+                let from = *frame as f64 * step;
+                // It leaves when its last sample is spoken, and takes 5 ms.
+                let sent = begun + from + step + 5.0;
+                if sent >= (office.now + 20) as f64 {
+                    break;
+                }
+                *frame += 1;
+                let loud = |n: usize| is_loud(from + n as f64 * step / 160.0);
+                let payload: [u8; 160] = std::array::from_fn(|n| if loud(n) { 0x00 } else { 0xff });
+                let packet = phone.rtp(0, phone.timestamp, &payload);
+                phone.timestamp = phone.timestamp.wrapping_add(160);
+                let begins = loud(159) && !loud(0);
+                if side == 0 && *frame % 20 == 6 && !begins {
+                    lost += 1;
+                } else {
+                    let at = Timestamp::from_micros((sent * 1e3) as i64);
+                    phone.wire.send_at(at, phone.switch, &packet);
+                }
+            }
+        }
+        office.run(20);
+    }
+    let closed = stop(&mut office);
+    let [left, right] = channels(&closed);
+    let loud = |sample: &i16| sample.abs() > 10_000;
+    let seconds = (minutes * 60.0) as usize;
+    assert!(left.len() >= (seconds - 1) * 8000);
+    let mut worst = 0;
+    for second in 2..seconds - 1 {
+        let from = second * 8000 - 2000;
+        let starts = [&left, &right].map(|side| side[from..from + 8000].iter().position(loud));
+        let [Some(one), Some(other)] = starts else {
+            panic!("second {second}: {starts:?}");
+        };
+        worst = worst.max(one.abs_diff(other));
+    }
+    println!("{seconds} s, {lost} packets lost: {worst} samples apart at the most");
+    assert!(worst <= 160, "{worst} samples apart");
+}
+
+#[test]
+fn a_pause_keeps_what_is_said_out_of_the_file_and_is_told() {
+    let directory = tempfile::tempdir().expect("directory");
+    let mut office = office(&directory);
+    let (mut a, mut b) = office.pair();
+    office.talk(10, &mut [&mut a, &mut b]);
+    record(&office, &a, &b);
+    office.talk(100, &mut [&mut a, &mut b]);
+    let pause = |office: &Office, channel, on| {
+        office.send(Command::PauseRecord {
+            recording: recording(),
+            pause: Pause { channel, on },
+            at: at(office.now),
+        });
+    };
+    pause(&office, Some(Channel::LEFT), true);
+    office.talk(100, &mut [&mut a, &mut b]);
+    // Over a move to the other worker, too.
+    office.send(Command::Migrate {
+        room: ROOM,
+        worker: 1,
+    });
+    office.talk(50, &mut [&mut a, &mut b]);
+    pause(&office, Some(Channel::LEFT), false);
+    office.talk(100, &mut [&mut a, &mut b]);
+    let closed = stop(&mut office);
+    let [left, right] = channels(&closed);
+    assert!(level(&left[1600..15_000], 440.0) > -13.5);
+    // The first packet of the pause was under way.
+    assert!(left[16_200..39_900].iter().all(|sample| *sample == 0));
+    assert!(level(&left[41_000..], 440.0) > -13.5);
+    assert!(level(&right[1600..], 880.0) > -13.5, "the agent is kept");
+    let marks: Vec<_> = closed
+        .marks
+        .iter()
+        .filter(|mark| mark.leg.is_none())
+        .map(|mark| (mark.at_ms, mark.event, mark.channel))
+        .collect();
+    let left = Some(Channel::LEFT);
+    assert_eq!(
+        marks,
+        [
+            (2000, MarkEvent::Paused, left),
+            (5000, MarkEvent::Resumed, left)
+        ]
+    );
+}
+
+#[test]
+fn each_who_joins_has_a_channel_while_there_are_any() {
+    let directory = tempfile::tempdir().expect("directory");
+    let mut office = office(&directory);
+    let (mut a, mut b) = office.pair();
+    let (mut c, mut d) = (office.phone(3, Codec::Pcma), office.phone(4, Codec::Pcmu));
+    let mut e = office.phone(5, Codec::Pcmu);
+    office.talk(10, &mut [&mut a, &mut b, &mut c, &mut d, &mut e]);
+    let mut four = tape("four");
+    four.channels.resize(4, String::new());
+    office.send(Command::Record {
+        recording: recording(),
+        room: ROOM,
+        left: a.leg,
+        right: vec![b.leg],
+        at: at(office.now),
+        tape: four,
+    });
+    office.talk(100, &mut [&mut a, &mut b, &mut c, &mut d, &mut e]);
+    office.join(&c);
+    office.join(&d);
+    office.talk(100, &mut [&mut a, &mut b, &mut c, &mut d, &mut e]);
+    // No channel is left: the last takes one more.
+    office.join(&e);
+    office.talk(100, &mut [&mut a, &mut b, &mut c, &mut d, &mut e]);
+    let closed = stop(&mut office);
+    let mut reader = Reader::open(&closed.path).expect("a recording");
+    let all = reader.read_all().expect("read");
+    assert_eq!((all.len(), all[0].len()), (4, 48_000));
+    let own = [440.0, 880.0, 1320.0, 1760.0];
+    for (channel, hz) in all.iter().zip(own) {
+        assert!(level(&channel[33_000..], hz) > -13.5, "{hz}");
+        for other in own.into_iter().filter(|other| *other != hz) {
+            assert!(
+                level(&channel[1600..], other) < -60.0,
+                "{other} beside {hz}"
+            );
+        }
+    }
+    assert!(level(&all[3][33_000..], 2200.0) > -13.5, "the fifth");
+    assert!(level(&all[3][17_000..31_000], 2200.0) < -60.0);
+    let joined: Vec<_> = closed
+        .marks
+        .iter()
+        .filter(|mark| mark.event == MarkEvent::Joined)
+        .map(|mark| (mark.channel.map(|it| it.0), mark.leg, mark.at_ms / 1000))
+        .collect();
+    assert_eq!(
+        joined,
+        [
+            (Some(0), Some(1), 0),
+            (Some(1), Some(2), 0),
+            (Some(2), Some(3), 2),
+            (Some(3), Some(4), 2),
+            (Some(3), Some(5), 4)
+        ]
+    );
 }

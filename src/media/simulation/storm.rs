@@ -19,7 +19,7 @@ fn gust(engine: &Engine, chance: &mut Entropy, now: Timestamp, step: u64) -> Opt
     let recording = RecordingId::new(format!("r{}", chance.below(6)));
     let tape = Tape {
         stem: format!("storm/{step}"),
-        channels: ["l".to_owned(), "r".to_owned()],
+        channels: vec!["l".to_owned(), "r".to_owned()],
         labels: Default::default(),
     };
     let sound = engine.library().sound("busy");
@@ -61,7 +61,11 @@ fn gust(engine: &Engine, chance: &mut Entropy, now: Timestamp, step: u64) -> Opt
                 receive_payload_type: codec.payload_type(),
                 send_telephone_event: Some(EVENT),
                 receive_telephone_event: Some(EVENT),
+                telephone_event_hz: codec.clock_hz(),
+                comfort_noise: None,
+                opus: OpusTerms::default(),
                 ptime_ms: 20,
+                tones: false,
                 sending: true,
                 receiving: true,
                 srtp: None,

@@ -7,7 +7,7 @@ use crossbeam_queue::ArrayQueue;
 use super::leg::{Leg, Room};
 use super::tape::{LegTape, RoomTape};
 use crate::base::{LegId, RecordingId, RoomId, Timestamp};
-use crate::media::command::{Command, Full};
+use crate::media::command::{Command, Full, Pause};
 use crate::media::ring::{Bell, Ring};
 
 /// One worker's inbox, and what others may know of it.
@@ -37,6 +37,14 @@ pub(crate) enum Order {
         ticket: Ticket,
         room: Option<RoomId>,
         legs: Vec<LegId>,
+    },
+    /// Pause or resume a recording of a leg or a room.
+    PauseTape {
+        recording: RecordingId,
+        leg: Option<LegId>,
+        room: Option<RoomId>,
+        pause: Pause,
+        at: Timestamp,
     },
     /// Hand a leg to another worker.
     SendLeg {

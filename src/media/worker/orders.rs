@@ -10,7 +10,7 @@ use super::{Wire, Worker};
 use crate::base::{LegId, RecordingId, RoomId, Timestamp};
 use crate::media::graph::{MAX_ROUTES, Route as Gains};
 use crate::media::mixer::Gain;
-use crate::media::{Command, Notice, Standing, Stats};
+use crate::media::{Command, Notice, Pause, Standing, Stats};
 
 /// How long a digit is held.
 const DIGIT_MS: u32 = 100;
@@ -28,6 +28,17 @@ impl Worker {
             }
             Order::Command(command) => self.command(*command, now),
             Order::Expect { ticket, .. } => self.expect(ticket),
+            Order::PauseTape {
+                recording,
+                leg,
+                room,
+                pause,
+                at,
+            } => {
+                let leg = leg.and_then(|leg| self.by_leg.get(&leg).copied());
+                let room = room.and_then(|room| self.by_room.get(&room).copied());
+                self.pause_tape(&recording, leg, room, pause, at);
+            }
             Order::SendLeg { leg, to, ticket } => self.send_leg(leg, to, ticket),
             Order::SendRoom {
                 room, to, ticket, ..
@@ -68,6 +79,7 @@ impl Worker {
             }
             // Taken apart by the engine.
             Command::Migrate { .. }
+            | Command::PauseRecord { .. }
             | Command::Record { .. }
             | Command::RecordLeg { .. }
             | Command::StopRecord { .. } => {}
@@ -99,7 +111,7 @@ impl Worker {
                 if room.is_none() || leg.route.room != room {
                     return;
                 }
-                leg.own.music = sound.map(|sound| Player::new(None, vec![sound], true));
+                leg.hold(sound);
             }
             Command::Join { standing, .. } => match room {
                 Some(room) => return self.join(room, key, standing),
@@ -120,14 +132,19 @@ impl Worker {
                 self.take_play(key, Finished::No);
                 let player = Player::new(Some(play), sounds, looped);
                 let is_over = player.is_over();
-                self.legs[key].own.play = Some(player);
+                self.legs[key].play(player);
                 if is_over {
                     return self.end_play(key);
                 }
             }
             Command::SendDigits { digits, .. } => {
+                let flow = leg.flow.as_ref();
+                let takes_events = flow.is_some_and(|flow| flow.send_telephone_event.is_some());
                 for digit in digits.chars() {
-                    leg.digits.push(digit, DIGIT_MS);
+                    match &mut leg.tones {
+                        Some(tones) if !takes_events => tones.generator.push(digit, DIGIT_MS),
+                        _ => leg.digits.push(digit, DIGIT_MS),
+                    };
                 }
                 return;
             }
@@ -139,8 +156,12 @@ impl Worker {
                 }
                 leg.standing = standing;
             }
-            Command::StopPlay { .. } => leg.own.play = None,
+            Command::StopPlay { .. } => leg.stop_play(),
             _ => return,
+        }
+        let leg = &self.legs[key];
+        if let Some(flow) = leg.flow.as_ref().filter(|flow| flow.codec.has_memory()) {
+            leg.own.order(flow.codec, &self.studio);
         }
         self.replan(key);
     }
@@ -270,6 +291,31 @@ impl Worker {
         };
         self.rooms[key].tapes.push(*tape);
         self.replan_room(key);
+    }
+
+    fn pause_tape(
+        &mut self,
+        recording: &RecordingId,
+        leg: Option<usize>,
+        room: Option<usize>,
+        Pause { channel, on }: Pause,
+        at: Timestamp,
+    ) {
+        let leg = leg.and_then(|key| self.legs.get_mut(key)?.tape.as_mut());
+        if let Some(tape) = leg.filter(|tape| tape.recording() == recording) {
+            match on {
+                true => tape.pause(at, channel),
+                false => tape.resume(at, channel),
+            }
+        }
+        let tapes = room.and_then(|key| Some(&mut self.rooms.get_mut(key)?.tapes));
+        let mut tapes = tapes.into_iter().flatten();
+        if let Some(tape) = tapes.find(|tape| tape.recording() == recording) {
+            match on {
+                true => tape.pause(at, channel),
+                false => tape.resume(at, channel),
+            }
+        }
     }
 
     fn untape_leg(&mut self, key: usize, recording: &RecordingId, at: Timestamp) {

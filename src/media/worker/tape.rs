@@ -1,15 +1,29 @@
 //! What is being recorded: voices placed on the call clock as they arrive.
 
 use crate::base::{LegId, RecordingId, Timestamp};
-use crate::media::recorder::{Channel, MAX_SOURCES, SourceId, Tap};
+use crate::media::recorder::{Channel, Heard, MAX_SOURCES, MarkEvent, SourceId, Tap};
 use crate::media::rtp::Header;
 
-/// A recording of a room.
+/// A recording of a room: the customer on the first channel, everybody else on the next free one,
+/// or the last when none is free.
 #[derive(Debug)]
 pub(crate) struct RoomTape {
     recording: RecordingId,
     tap: Tap,
-    voices: [Option<(LegId, SourceId)>; MAX_SOURCES],
+    voices: [Option<Voice>; MAX_SOURCES],
+    /// Who left, until a tick tells.
+    left: [Option<(LegId, Channel)>; MAX_SOURCES],
+    /// Whether a tick has something to tell.
+    is_changed: bool,
+}
+
+/// A member and its place in the file.
+#[derive(Clone, Copy, Debug)]
+struct Voice {
+    leg: LegId,
+    source: SourceId,
+    channel: Channel,
+    is_told: bool,
 }
 
 /// A recording of one leg: left what it says, right what it hears.
@@ -22,20 +36,21 @@ pub(crate) struct LegTape {
 }
 
 impl RoomTape {
-    /// Records `left` on the left and the legs of `right` on the right channel.
-    pub(crate) fn new(recording: RecordingId, mut tap: Tap, left: LegId, right: &[LegId]) -> Self {
-        let mut voices = [None; MAX_SOURCES];
-        let right = right.iter().filter(|leg| **leg != left);
-        let everyone =
-            std::iter::once((left, Channel::Left)).chain(right.map(|leg| (*leg, Channel::Right)));
-        for (voice, (leg, channel)) in voices.iter_mut().zip(everyone) {
-            *voice = tap.add_source(channel).map(|source| (leg, source));
-        }
-        Self {
+    /// Records `left` on the left channel and the legs of `right` beside it.
+    pub(crate) fn new(recording: RecordingId, tap: Tap, left: LegId, right: &[LegId]) -> Self {
+        let mut tape = Self {
             recording,
             tap,
-            voices,
+            voices: [None; MAX_SOURCES],
+            left: [None; MAX_SOURCES],
+            is_changed: true,
+        };
+        tape.add(left, Channel::LEFT);
+        for leg in right.iter().filter(|leg| **leg != left) {
+            let channel = tape.free_channel();
+            tape.add(*leg, channel);
         }
+        tape
     }
 
     /// Its id.
@@ -48,34 +63,64 @@ impl RoomTape {
         self.source(leg).is_some()
     }
 
-    /// Adds those who joined to the right channel. When the places run out, those who left lose
-    /// theirs.
+    /// Adds those who joined. When the places or the channels run out, those who left lose theirs.
     pub(super) fn follow(&mut self, members: impl Iterator<Item = LegId> + Clone) {
-        for leg in members
-            .clone()
-            .filter(|leg| !self.takes(*leg))
-            .collect::<Vec<_>>()
-        {
-            let gone = |voice: &Option<(LegId, SourceId)>| match voice {
-                None => true,
-                Some((leg, _)) => !members.clone().any(|member| member == *leg),
-            };
-            let empty = self.voices.iter().position(Option::is_none);
-            let Some(place) = empty.or_else(|| self.voices.iter().position(gone)) else {
-                return;
-            };
-            if let Some((_, source)) = self.voices[place].take() {
-                self.tap.remove_source(source);
+        for leg in members.clone() {
+            if self.takes(leg) {
+                continue;
             }
-            let source = self.tap.add_source(Channel::Right);
-            self.voices[place] = source.map(|source| (leg, source));
+            let is_gone = |voice: &Voice| !members.clone().any(|member| member == voice.leg);
+            // The customer's channel stays the customer's.
+            let is_free = |voice: &Option<Voice>| {
+                voice.is_some_and(|voice| voice.channel != Channel::LEFT && is_gone(&voice))
+            };
+            if let Some(place) = self.voices.iter().position(is_free) {
+                self.remove(place);
+            }
+            let channel = self.free_channel();
+            self.add(leg, channel);
         }
     }
 
+    fn add(&mut self, leg: LegId, channel: Channel) {
+        let Some(place) = self.voices.iter().position(Option::is_none) else {
+            return;
+        };
+        let voice = |source| Voice {
+            leg,
+            source,
+            channel,
+            is_told: false,
+        };
+        self.voices[place] = self.tap.add_source(channel).map(voice);
+        self.is_changed = true;
+    }
+
+    fn remove(&mut self, place: usize) {
+        let Some(voice) = self.voices[place].take() else {
+            return;
+        };
+        self.tap.remove_source(voice.source);
+        if let Some(left) = self.left.iter_mut().find(|left| left.is_none()) {
+            *left = Some((voice.leg, voice.channel));
+        }
+        self.is_changed = true;
+    }
+
+    fn free_channel(&self) -> Channel {
+        let last = Channel(self.tap.channels().saturating_sub(1) as u8);
+        let is_free = |channel: &Channel| {
+            let mut voices = self.voices.iter().flatten();
+            voices.all(|voice| voice.channel != *channel)
+        };
+        let mut channels = (1..last.0).map(Channel);
+        channels.find(is_free).unwrap_or(last)
+    }
+
     /// Places what a member said.
-    pub(super) fn voice(&mut self, leg: LegId, now: Timestamp, header: &Header, samples: &[i16]) {
+    pub(super) fn voice(&mut self, leg: LegId, now: Timestamp, heard: Heard<'_>) {
         if let Some(source) = self.source(leg) {
-            self.tap.packet(source, now, header, samples);
+            self.tap.packet(source, now, heard);
         }
     }
 
@@ -86,8 +131,30 @@ impl RoomTape {
         }
     }
 
+    /// Keeps nothing of a channel, or of any, until [`RoomTape::resume`].
+    pub(super) fn pause(&mut self, at: Timestamp, channel: Option<Channel>) {
+        self.tap.pause(at, channel);
+    }
+
+    /// Keeps what is said again.
+    pub(super) fn resume(&mut self, at: Timestamp, channel: Option<Channel>) {
+        self.tap.resume(at, channel);
+    }
+
     /// Lets time pass.
     pub(super) fn tick(&mut self, now: Timestamp) {
+        if self.is_changed {
+            self.is_changed = false;
+            for (leg, channel) in self.left.iter_mut().filter_map(Option::take) {
+                self.tap.mark(now, channel, MarkEvent::Left, leg.0);
+            }
+            let new = self.voices.iter_mut().flatten();
+            for voice in new.filter(|voice| !voice.is_told) {
+                voice.is_told = true;
+                let (channel, leg) = (voice.channel, voice.leg.0);
+                self.tap.mark(now, channel, MarkEvent::Joined, leg);
+            }
+        }
         self.tap.tick(now);
     }
 
@@ -99,8 +166,8 @@ impl RoomTape {
     fn source(&self, leg: LegId) -> Option<SourceId> {
         let mut voices = self.voices.iter().flatten();
         voices
-            .find(|(voice, _)| *voice == leg)
-            .map(|(_, source)| *source)
+            .find(|voice| voice.leg == leg)
+            .map(|voice| voice.source)
     }
 }
 
@@ -109,8 +176,8 @@ impl LegTape {
     pub(crate) fn new(recording: RecordingId, mut tap: Tap) -> Self {
         Self {
             recording,
-            said: tap.add_source(Channel::Left),
-            sent: tap.add_source(Channel::Right),
+            said: tap.add_source(Channel::LEFT),
+            sent: tap.add_source(Channel::RIGHT),
             tap,
         }
     }
@@ -121,9 +188,9 @@ impl LegTape {
     }
 
     /// Places what the far end said.
-    pub(super) fn said(&mut self, now: Timestamp, header: &Header, samples: &[i16]) {
+    pub(super) fn said(&mut self, now: Timestamp, heard: Heard<'_>) {
         if let Some(source) = self.said {
-            self.tap.packet(source, now, header, samples);
+            self.tap.packet(source, now, heard);
         }
     }
 
@@ -142,10 +209,20 @@ impl LegTape {
     }
 
     /// Places what the far end was sent.
-    pub(super) fn sent(&mut self, now: Timestamp, header: &Header, samples: &[i16]) {
+    pub(super) fn sent(&mut self, now: Timestamp, heard: Heard<'_>) {
         if let Some(source) = self.sent {
-            self.tap.packet(source, now, header, samples);
+            self.tap.packet(source, now, heard);
         }
+    }
+
+    /// Keeps nothing of a channel, or of any, until [`LegTape::resume`].
+    pub(super) fn pause(&mut self, at: Timestamp, channel: Option<Channel>) {
+        self.tap.pause(at, channel);
+    }
+
+    /// Keeps what is said again.
+    pub(super) fn resume(&mut self, at: Timestamp, channel: Option<Channel>) {
+        self.tap.resume(at, channel);
     }
 
     /// Lets time pass.

@@ -155,7 +155,9 @@ impl Order {
             Order::SendLeg { leg, .. } | Order::TapeLeg { leg, .. } => (one(leg), None),
             Order::SendRoom { room, legs, .. } => (legs, Some(*room)),
             Order::TapeRoom { room, .. } => (&[], Some(*room)),
-            Order::Untape { leg, room, .. } => (leg.as_slice(), *room),
+            Order::PauseTape { leg, room, .. } | Order::Untape { leg, room, .. } => {
+                (leg.as_slice(), *room)
+            }
         }
     }
 }
@@ -186,7 +188,7 @@ impl Command {
             | Command::Join { room, leg, .. }
             | Command::Leave { room, leg }
             | Command::SetMember { room, leg, .. } => (Some(leg), Some(*room)),
-            Command::StopRecord { .. } => (None, None),
+            Command::PauseRecord { .. } | Command::StopRecord { .. } => (None, None),
         }
     }
 }

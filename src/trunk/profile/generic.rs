@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::{Failover, HostMode, Hosts, Limits, MediaTerms, Profile, Register, RouteMode};
-use crate::sdp::{AudioCodec, SrtpPolicy};
 use crate::sip::ua::{Manners, Terms};
 use crate::trunk::IdentityPolicy;
 
@@ -21,13 +20,7 @@ pub(super) fn profile() -> Profile {
         manners: Arc::new(Manners::default()),
         identity: IdentityPolicy::default(),
         terms: Terms::default(),
-        media: MediaTerms {
-            codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
-            ptime_ms: 20,
-            ports: None,
-            telephone_event: Some(101),
-            srtp: SrtpPolicy::No,
-        },
+        media: MediaTerms::default(),
         qualify: None,
         limits: Limits::default(),
         failover: Failover::default(),

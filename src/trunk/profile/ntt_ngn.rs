@@ -56,7 +56,7 @@ pub(super) fn profile() -> Profile {
         media: MediaTerms {
             codecs: vec![AudioCodec::Pcmu],
             ports: Some(49152..=65535),
-            ..generic::profile().media
+            ..MediaTerms::default()
         },
         ..generic::profile()
     }

@@ -21,7 +21,7 @@ pub(super) fn profile() -> Profile {
         },
         media: MediaTerms {
             codecs: vec![AudioCodec::Pcma, AudioCodec::Pcmu],
-            ..generic::profile().media
+            ..MediaTerms::default()
         },
         qualify: Some(Qualify {
             interval: Duration::from_secs(60),

@@ -1,0 +1,138 @@
+//! Which codec each leg speaks, and how long its packets are.
+
+use tsunagu::media::{Codec, Decoder};
+use tsunagu::sdp::AudioCodec::{self, G722, Opus, Pcma, Pcmu};
+
+use crate::ear::{Got, level, listen};
+use crate::office::changed;
+use crate::peer::Manners;
+use crate::world::World;
+
+/// The demo office, whose phones may speak everything.
+fn wide(seed: u64) -> World {
+    let first = "[[phone]]\nnumber = \"1001\"";
+    let all = format!("codecs = [\"opus\", \"g722\", \"pcmu\", \"pcma\"]\n\n{first}");
+    World::with(seed, changed(&[("phones.toml", first, &all)]))
+}
+
+/// A call of two seconds between phones of these codecs; what each leg spoke by the record, and the
+/// world afterwards. The caller is peer 0.
+fn spoken(seed: u64, caller: &[AudioCodec], callee: &[AudioCodec]) -> (Vec<String>, World) {
+    let mut world = wide(seed);
+    let a = world.phone("1005", Manners::Rings);
+    world.peers[a].set_tone(440);
+    world.peers[a].codecs = caller.to_vec();
+    let b = world.phone("1006", Manners::Answers(100));
+    world.peers[b].codecs = callee.to_vec();
+    world.with_peer(a, |peer, now| peer.call(now, "1006", "1005"));
+    world.until_answered(a, 0);
+    world.run_for(2000);
+    world.hang_up(a, 0);
+    world.finish();
+    let legs = world.record().legs.iter();
+    let codecs = legs.map(|leg| leg.codec.clone().unwrap_or_default());
+    (codecs.collect(), world)
+}
+
+/// Packets of G.722, heard at 8 kHz.
+fn listen_wide(got: &[Got]) -> Vec<i16> {
+    let mut decoder = Decoder::new(Codec::G722);
+    let mut heard = Vec::new();
+    for packet in got.iter().filter(|got| got.header.payload_type == 9) {
+        let mut samples = vec![0; 2 * packet.payload.len()];
+        decoder.decode(&packet.payload, &mut samples);
+        heard.extend(samples.iter().step_by(2));
+    }
+    heard
+}
+
+#[test]
+fn what_both_sides_have_is_spoken_by_both() {
+    for (seed, caller, callee, codec) in [
+        (7401, &[G722, Pcmu][..], &[Pcmu, G722][..], "G722"),
+        (7402, &[Pcma], &[Pcmu, Pcma], "PCMA"),
+        (7403, &[Pcmu, Pcma], &[Pcma], "PCMA"),
+        (7404, &[Pcmu, G722], &[Opus, G722], "G722"),
+        (7405, &[Opus, G722, Pcmu], &[G722, Opus], "opus"),
+    ] {
+        let (codecs, world) = spoken(seed, caller, callee);
+        assert_eq!(codecs, [codec, codec], "{caller:?} and {callee:?}");
+        if codec == "G722" {
+            for (peer, hz) in [(0, 880.0), (1, 440.0)] {
+                let heard = listen_wide(&world.peers[peer].talks[0].voice.got);
+                assert!(level(&heard[3200..12_800], hz) > -14.0, "{peer}");
+            }
+        }
+    }
+}
+
+#[test]
+fn phones_of_an_office_that_names_no_codecs_speak_g711() {
+    let mut world = World::new(7421);
+    let a = world.phone("1005", Manners::Rings);
+    world.peers[a].codecs = vec![Opus];
+    world.with_peer(a, |peer, now| peer.call(now, "1006", "1005"));
+    world.finish();
+    assert_eq!(world.peers[a].talks[0].heard.last(), Some(&488));
+}
+
+#[test]
+fn packets_are_as_long_as_each_side_wishes() {
+    for (seed, caller_ms, callee_ms) in [(7431, 10, 60), (7432, 30, 40), (7433, 60, 10)] {
+        let mut world = World::new(seed);
+        let a = world.phone("1005", Manners::Rings);
+        world.peers[a].set_tone(440);
+        world.peers[a].ptime_ms = caller_ms;
+        let b = world.phone("1006", Manners::Answers(100));
+        world.peers[b].ptime_ms = callee_ms;
+        world.with_peer(a, |peer, now| peer.call(now, "1006", "1005"));
+        world.until_answered(a, 0);
+        world.run_for(2000);
+        world.hang_up(a, 0);
+        world.finish();
+        for (peer, hz, ms) in [(a, 880.0, caller_ms), (b, 440.0, callee_ms)] {
+            let got = &world.peers[peer].talks[0].voice.got;
+            let of_length = got
+                .iter()
+                .filter(|got| got.payload.len() == 8 * ms as usize);
+            let of_length = of_length.count();
+            assert!(
+                of_length * 10 > got.len() * 9,
+                "{of_length} of {} in {ms} ms",
+                got.len()
+            );
+            let heard = listen(got);
+            assert!(level(&heard[3200..12_800], hz) > -14.0);
+        }
+    }
+}
+
+#[test]
+fn keys_have_the_clock_of_opus() {
+    let mut world = wide(7441);
+    let a = world.phone("1005", Manners::Rings);
+    world.peers[a].codecs = vec![Opus, Pcmu];
+    let b = world.phone("1006", Manners::Answers(100));
+    world.peers[b].codecs = vec![Opus];
+    world.with_peer(a, |peer, now| peer.call(now, "1006", "1005"));
+    world.until_answered(a, 0);
+    for peer in [a, b] {
+        let agreed = world.peers[peer].talks[0].agreed.as_ref();
+        let agreed = agreed.expect("agreed");
+        assert_eq!((agreed.codec, agreed.payload_type), (Opus, 111));
+        assert_eq!(agreed.telephone_event_hz, 48_000);
+        assert_eq!(agreed.telephone_event, Some(110));
+        assert!(agreed.opus.in_band_fec);
+    }
+    world.hang_up(a, 0);
+    world.finish();
+}
+#[test]
+fn only_what_they_do_not_share_is_transcoded() {
+    let (codecs, world) = spoken(7411, &[G722], &[Pcma]);
+    assert_eq!(codecs, ["G722", "PCMA"]);
+    let heard = listen_wide(&world.peers[0].talks[0].voice.got);
+    assert!(level(&heard[3200..12_800], 880.0) > -14.0);
+    let heard = listen(&world.peers[1].talks[0].voice.got);
+    assert!(level(&heard[3200..12_800], 440.0) > -14.0);
+}
