@@ -44,8 +44,12 @@ mod guard;
 mod hold;
 #[path = "simulation/joined.rs"]
 mod joined;
+#[path = "simulation/keys.rs"]
+mod keys;
 #[path = "simulation/loss.rs"]
 mod loss;
+#[path = "simulation/quality.rs"]
+mod quality;
 #[path = "simulation/recording.rs"]
 mod recording;
 #[path = "simulation/reload.rs"]

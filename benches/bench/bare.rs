@@ -1,17 +1,43 @@
-//! The floor: a process that forwards the same packets by epoll, one receive and one send each.
+//! The floor: a process that does by epoll the same with packets as the switch, one receive and one
+//! send each, and nothing else.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::event::epoll;
+use rustix::time::Timespec;
 
 use crate::process;
 
-/// First argument of the process that forwards.
-pub(crate) const ROLE: &str = "forward-packets";
+/// What such a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Forwards what comes to the other leg of a pair.
+    Forward,
+    /// Takes what comes, and sends every leg a packet every 20 ms.
+    Play,
+}
 
-/// A forwarder in a process of its own, as the switch is.
+impl Role {
+    /// The first argument of the process.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward-packets",
+            Self::Play => "play-packets",
+        }
+    }
+
+    /// The role of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Forward, Self::Play]
+            .into_iter()
+            .find(|role| role.name() == name)
+    }
+}
+
+/// The floor in a process of its own, as the switch is.
 pub(crate) struct Bare {
     child: Child,
     /// Where each leg sends; leg 0 is heard by leg 1, 2 by 3, and so on.
@@ -21,10 +47,19 @@ pub(crate) struct Bare {
 impl Bare {
     /// A forwarder between legs at these addresses.
     pub(crate) fn between(legs: &[SocketAddr]) -> Self {
+        Self::start(Role::Forward, legs)
+    }
+
+    /// What plays to legs at these addresses.
+    pub(crate) fn playing_to(legs: &[SocketAddr]) -> Self {
+        Self::start(Role::Play, legs)
+    }
+
+    fn start(role: Role, legs: &[SocketAddr]) -> Self {
         let own = std::env::current_exe().expect("the path of this program");
         let mut forwarder = Command::new(own);
         forwarder
-            .arg(ROLE)
+            .arg(role.name())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = process::spawn(&mut forwarder);
@@ -58,8 +93,8 @@ impl Drop for Bare {
     }
 }
 
-/// The forwarder itself; ends by being killed.
-pub(crate) fn serve() {
+/// The process itself; ends by being killed.
+pub(crate) fn serve(role: Role) {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).expect("addresses");
     let legs: Vec<SocketAddr> = line
@@ -83,8 +118,45 @@ pub(crate) fn serve() {
         .map(|socket| socket.local_addr().expect("bound").to_string())
         .collect();
     println!("{}", ports.join(" "));
-    forward(&poll, &sockets, &legs);
+    match role {
+        Role::Forward => forward(&poll, &sockets, &legs),
+        Role::Play => play(&poll, &sockets, &legs),
+    }
 }
+
+/// One receive for each packet that comes, and at absolute times one send for each leg.
+fn play(poll: &impl std::os::fd::AsFd, sockets: &[UdpSocket], legs: &[SocketAddr]) {
+    let mut events = [const { std::mem::MaybeUninit::<epoll::Event>::uninit() }; 64];
+    let mut buffer = [0u8; 2048];
+    let mut packet = [0xff; 172];
+    packet[..2].copy_from_slice(&[0x80, 0]);
+    let begin = Instant::now();
+    let mut frame = 0u32;
+    loop {
+        let left = (begin + FRAME * frame).saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            packet[2..4].copy_from_slice(&(frame as u16).to_be_bytes());
+            packet[4..8].copy_from_slice(&(frame * 160).to_be_bytes());
+            for (socket, leg) in sockets.iter().zip(legs) {
+                let _ = socket.send_to(&packet, leg);
+            }
+            frame += 1;
+            continue;
+        }
+        let timeout = Timespec {
+            tv_sec: 0,
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
+        let Ok((ready, _)) = epoll::wait(poll, &mut events[..], Some(&timeout)) else {
+            continue;
+        };
+        for event in ready {
+            let _ = sockets[event.data.u64() as usize].recv_from(&mut buffer);
+        }
+    }
+}
+
+const FRAME: Duration = Duration::from_millis(20);
 
 fn forward(poll: &impl std::os::fd::AsFd, sockets: &[UdpSocket], legs: &[SocketAddr]) {
     let mut events = [const { std::mem::MaybeUninit::<epoll::Event>::uninit() }; 64];

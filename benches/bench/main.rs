@@ -12,6 +12,7 @@ mod capacity;
 mod conference;
 mod floor;
 mod flows;
+mod hold;
 mod load;
 mod memory;
 mod office;
@@ -25,7 +26,7 @@ mod sound;
 mod statistics;
 
 /// One part and its name on the command line.
-const PARTS: [(&str, fn()); 11] = [
+const PARTS: [(&str, fn()); 12] = [
     ("parse", parse::run),
     ("setups", capacity::run_cost),
     ("capacity", capacity::run),
@@ -35,14 +36,15 @@ const PARTS: [(&str, fn()); 11] = [
     ("recorded", relay::run_recorded),
     ("attacked", attacked::run),
     ("conference", conference::run),
+    ("hold", hold::run),
     ("memory", memory::run),
     ("sound", sound::run),
 ];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.first().is_some_and(|first| first == bare::ROLE) {
-        return bare::serve();
+    if let Some(role) = arguments.first().and_then(|first| bare::Role::named(first)) {
+        return bare::serve(role);
     }
     // Cargo adds an option of its own for a harness we do not have.
     let wanted: Vec<&String> = arguments

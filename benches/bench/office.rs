@@ -28,6 +28,8 @@ pub(crate) struct Office {
 pub(crate) const THROUGH: &str = "5000";
 /// Dialled by the trunk, leads to the queue of agents, whose calls are recorded.
 pub(crate) const QUEUE: &str = "6000";
+/// Dialled by the trunk, leads to a queue without agents, where one waits with music.
+pub(crate) const WAITING: &str = "6001";
 /// The first of a thousand conferences, dialled by phones.
 pub(crate) const CONFERENCE: u32 = 3000;
 /// The first phone, which is no agent's.
@@ -68,6 +70,7 @@ impl Office {
         write("queues.toml", QUEUES);
         write("flows/through.toml", THROUGH_FLOW);
         write("flows/queue.toml", QUEUE_FLOW);
+        write("flows/waiting.toml", WAITING_FLOW);
         let (mut phones, mut people) = (String::new(), String::new());
         for number in numbers {
             let phone = format!("[[phone]]\nnumber = \"{number}\"\nname = \"Phone {number}\"\n");
@@ -220,6 +223,10 @@ flow = "through"
 number = "6000"
 flow = "queue"
 
+[[inbound]]
+number = "6001"
+flow = "waiting"
+
 [[service]]
 number = "3000-3999"
 service = "conference"
@@ -234,6 +241,21 @@ const QUEUES: &str = r#"
 name = "bench"
 agents = "skills HAS 'bench'"
 music = "music"
+
+[[queue]]
+name = "waiting"
+agents = "skills HAS 'bench'"
+music = "music"
+when_nobody = "wait"
+max_waiting = 10000
+"#;
+
+const WAITING_FLOW: &str = r#"
+start = "wait"
+[steps.wait]
+do = "queue"
+queue = "waiting"
+nobody = "hangup"
 "#;
 
 const THROUGH_FLOW: &str = r#"

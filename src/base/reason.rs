@@ -161,6 +161,7 @@ const TABLE: &[Row] = table![
     486 "Busy Here" 17 "busy",
     487 "Request Terminated" 16 "cancelled before answer",
     488 "Not Acceptable Here" 88 "no common media",
+    469 "Bad Info Package" 79 "info package not supported",
     489 "Bad Event" 79 "event not supported",
     491 "Request Pending" 41 "request pending",
     493 "Undecipherable" 41 "undecipherable",

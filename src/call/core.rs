@@ -10,6 +10,7 @@ use super::CallKey;
 use super::breadth::Breadth;
 use super::hands::Hands;
 use super::identity::Identity;
+use super::keys::Keys;
 use super::leg::{Leg, Progress};
 use super::negotiate;
 use crate::base::{CallId, Cause, LegId, Party, RecordingId, RoomId, TaskId, Timestamp};
@@ -275,6 +276,7 @@ impl Core {
         let terms = generation
             .as_ref()
             .and_then(|generation| generation.media_of(leg.trunk.as_deref(), &leg.party));
+        leg.keys = Keys::by(terms.map(|terms| terms.dtmf));
         let mut local = open_local(hands, id, other, terms, remote)?;
         local.prefer(&wanted);
         local.crypto = LocalCrypto::new(leg.srtp, hands.entropy);
@@ -301,7 +303,7 @@ impl Core {
             tracing::info!(%refusal, "offer refused");
             488_u16
         })?;
-        let flow = negotiate::leg_flow(&agreed);
+        let flow = leg.flow_of(&agreed);
         leg.negotiated = Some(agreed);
         hands.tell(Command::SetLeg { leg: id, flow });
         Ok(sdp_body(&answer))
@@ -346,7 +348,7 @@ impl Core {
             return leg.negotiated.is_some();
         };
         leg.offer_pending = false;
-        let flow = negotiate::leg_flow(&agreed);
+        let flow = leg.flow_of(&agreed);
         leg.negotiated = Some(agreed);
         hands.tell(Command::SetLeg { leg: id, flow });
         true

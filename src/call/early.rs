@@ -6,7 +6,6 @@ use super::feature::{LegEvent, Ringing};
 use super::hands::Hands;
 use super::leg::{Leg, Progress};
 use super::machine::Call;
-use super::negotiate;
 use crate::base::LegId;
 use crate::events::Fact;
 use crate::media::Command;
@@ -122,7 +121,7 @@ impl Leg {
 }
 
 fn hear(hands: &mut Hands<'_>, leg: &mut Leg, agreed: Negotiated) {
-    let flow = negotiate::leg_flow(&agreed);
+    let flow = leg.flow_of(&agreed);
     leg.negotiated = Some(agreed);
     hands.tell(Command::SetLeg { leg: leg.id, flow });
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::early::Fork;
+use super::keys::Keys;
 use super::trunk_test::Heard;
 use super::way_out::WayOut;
 use crate::base::{Cause, LegId, Party, Timestamp};
@@ -65,6 +66,9 @@ pub(crate) struct Leg {
     /// Where the far end said to go instead, when it redirected the call.
     #[serde(skip)]
     pub(crate) moved: Vec<NameAddr>,
+    /// How it presses keys, and is told of them.
+    #[serde(default)]
+    pub(crate) keys: Keys,
     /// Whether the far end was heard ringing.
     pub(crate) rang: bool,
     /// Whether the leg hears hold music: everybody it could talk with holds.
@@ -127,6 +131,7 @@ impl Leg {
             moved: Vec::new(),
             shown_as: String::new(),
             heard: Heard::default(),
+            keys: Keys::default(),
             rang: false,
             hears_music: false,
             is_held: false,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::core::Core;
 use super::feature::{Feature, LegEvent, Next, Stage};
 use super::hands::Hands;
+use super::keys::{Form, Key};
 use super::leg::Progress;
 use super::negotiate;
 use super::reason;
@@ -40,6 +41,7 @@ impl Call {
                 self.core.leg_over(hands, leg, Party::Caller, cause.clone());
                 self.end(hands, Party::Caller, &cause);
             }
+            Event::Info { request, .. } => self.on_info(hands, leg, &request),
             Event::EarlyAnswer { request, .. } => self.on_ack(hands, leg, &request),
             Event::EarlyEnded { tag, .. } => self.on_early_ended(hands, leg, &tag),
             Event::Ended { why, .. } => self.on_ended(hands, leg, why),
@@ -67,7 +69,6 @@ impl Call {
             Event::Reanswered { response, .. } => self.on_reanswered(hands, leg, &response),
             Event::Reoffer { request, .. } => self.on_reoffer(hands, leg, &request),
             Event::Incoming { .. }
-            | Event::Info { .. }
             | Event::Refer { .. }
             | Event::ReferAnswered { .. }
             | Event::ReofferFailed { .. }
@@ -86,12 +87,22 @@ impl Call {
             Notice::Quality { leg, media } => {
                 self.core.emit(hands, Fact::LegMeasured { leg, media });
             }
-            Notice::Digit { leg, digit } => {
-                self.core.emit(hands, Fact::DigitPressed { leg, digit });
-                self.core.take_key(hands, leg, digit);
-                self.with_stage(hands, |stage, core, hands| {
-                    stage.on_digit(core, hands, leg, digit)
-                });
+            Notice::Digit {
+                leg,
+                digit,
+                in_band,
+                passed_on,
+            } => {
+                let form = match in_band {
+                    false => Form::Event,
+                    true => Form::Tone,
+                };
+                let key = Key {
+                    digit,
+                    form,
+                    passed_on,
+                };
+                self.on_key(hands, leg, key);
             }
             Notice::LegCheckpoint { leg, state } => {
                 if let Some(leg) = self.core.leg_mut(leg) {
@@ -328,7 +339,7 @@ impl Call {
         });
     }
 
-    fn with_stage(
+    pub(super) fn with_stage(
         &mut self,
         hands: &mut Hands<'_>,
         act: impl FnOnce(&mut dyn Feature, &mut Core, &mut Hands<'_>) -> Next,

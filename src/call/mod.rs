@@ -23,6 +23,7 @@ mod gate;
 mod generation;
 mod hands;
 mod identity;
+mod keys;
 mod leg;
 mod load;
 mod machine;

@@ -1,5 +1,8 @@
 //! Where SIP and media meet: what SDP agreed on becomes what a media leg does.
 
+use std::net::IpAddr;
+
+use crate::media::rtcp::Asked;
 use crate::media::srtp::{Keys, MasterKey, Suite};
 use crate::media::{Codec, LegFlow, LegPorts, OpusTerms};
 use crate::sdp::{AudioCodec, CryptoSuite, Direction, LocalCrypto, LocalMedia, Negotiated};
@@ -18,22 +21,29 @@ pub(super) fn media_on(ports: LegPorts, session_id: u64, terms: &MediaTerms) -> 
         rtcp: Some(ports.rtcp),
         codecs: terms.codecs.clone(),
         ptime_ms: terms.ptime_ms,
-        telephone_event: terms.telephone_event,
+        telephone_event: terms.telephone_event.filter(|_| terms.dtmf.offers_events()),
         comfort_noise: terms.comfort_noise,
         order: terms.order,
         direction: Direction::SendRecv,
+        reports: terms.reports,
         crypto: LocalCrypto::default(),
         session_id,
         session_version: 1,
     }
 }
 
-/// The media leg's orders for what was negotiated.
-pub fn leg_flow(agreed: &Negotiated) -> LegFlow {
+/// The media leg's orders for what was negotiated with a far end whose signalling comes from
+/// `signalled`.
+pub fn leg_flow(agreed: &Negotiated, signalled: Option<IpAddr>) -> LegFlow {
     LegFlow {
         remote: agreed.remote,
         remote_rtcp: agreed.remote_rtcp,
+        signalled,
         rtcp_mux: agreed.rtcp_mux,
+        extended_reports: Asked {
+            round_trip: agreed.extended_reports.round_trip,
+            voip_metrics: agreed.extended_reports.voip_metrics,
+        },
         codec: codec(agreed.codec),
         send_payload_type: agreed.payload_type,
         receive_payload_type: agreed.receive_payload_type,
@@ -43,6 +53,7 @@ pub fn leg_flow(agreed: &Negotiated) -> LegFlow {
         comfort_noise: agreed.comfort_noise,
         opus: opus_terms(&agreed.opus),
         ptime_ms: agreed.ptime_ms,
+        tones: false,
         sending: agreed.direction.sends(),
         receiving: agreed.direction.receives(),
         srtp: agreed.secure.as_ref().and_then(keys),

@@ -72,7 +72,7 @@ impl Call {
             }
         };
         let before = codec_of(state);
-        let flow = negotiate::leg_flow(&agreed);
+        let flow = state.flow_of(&agreed);
         state.fork_agreed(request, &agreed);
         state.negotiated = Some(agreed);
         hands.tell(Command::SetLeg { leg, flow });

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::carrier_address::CarrierAddress;
 use super::core::{Core, open_local, sdp_body};
 use super::hands::{Hands, own_address};
+use super::keys::Keys;
 use super::refer::referred_by;
 use crate::base::LegId;
 use crate::events::Role;
@@ -200,6 +201,7 @@ impl Core {
         let mut local = open_local(hands, id, self.leg_with_media(), media, there)?;
         local.prefer(&self.codecs_beside(id));
         local.crypto = LocalCrypto::new(target.srtp, hands.entropy);
+        let method = media.map(|terms| terms.dtmf);
         let body = sdp_body(&sdp::offer(&local));
         let shown_as = target.from.uri.user_decoded().into_owned();
         let to = NameAddr::new(target.to.unwrap_or_else(|| target.uri.clone()));
@@ -242,6 +244,7 @@ impl Core {
         let flow = hands.ua.flow(session);
         let flow = flow.unwrap_or_else(|| Flow::udp(nowhere, nowhere));
         let mut leg = self.outgoing(id, session, target.role, target.party, flow, local);
+        leg.keys = Keys::by(method);
         leg.agent = target.agent;
         leg.binding = target.binding;
         leg.trunk = target.trunk;

@@ -1,6 +1,7 @@
 //! Keys about media that trunks and phones have alike: codecs, packets, keys.
 
 use super::section::{Notes, Section};
+use crate::media::dtmf::Method;
 use crate::sdp::{AudioCodec, CodecOrder};
 use crate::trunk::profile::MediaTerms;
 
@@ -26,6 +27,9 @@ pub(super) fn read(section: &Section<'_>, media: &mut MediaTerms, notes: &Notes)
             let help = "dynamic payload types go from 96 to 127; 0 offers none";
             notes.error(&payload.place, message, help);
         }
+    }
+    if let Some(method) = section.one_of("dtmf", &Method::WORDS) {
+        media.dtmf = method.value;
     }
     if let Some(noise) = section.flag("comfort_noise") {
         media.comfort_noise = noise.value;

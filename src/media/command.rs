@@ -1,6 +1,6 @@
 //! What signalling may ask of media.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use super::capture::Capture;
 use super::graph::Standing;
 use super::mixer::Gain;
 use super::recorder::Channel;
+use super::rtcp::Asked;
 use super::{CLOCK_HZ, Codec, OpusTerms, Sound, srtp};
 use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
 
@@ -157,12 +158,13 @@ pub enum Command {
         /// Where and under which names.
         tape: Tape,
     },
-    /// Sends digits as RFC 4733 events, one after the other.
+    /// Sends digits as RFC 4733 events, or as tones where [`LegFlow::tones`] says so, one after the
+    /// other, in place of what the leg would hear.
     SendDigits {
         /// Leg.
         leg: LegId,
         /// `0`-`9`, `*`, `#`, `A`-`D`; others are skipped. At most 64 wait at a time. Dropped
-        /// when the far end takes no telephone events.
+        /// when the far end takes neither.
         digits: String,
     },
     /// Sets how loud one member is for another, where its role lets it be heard at all; 256 pairs
@@ -271,8 +273,14 @@ pub struct LegFlow {
     pub remote: Option<SocketAddr>,
     /// Where it receives RTCP; `None` means the RTP port plus one (RFC 3605 §2.1).
     pub remote_rtcp: Option<SocketAddr>,
+    /// Where the far end's signalling comes from: media from there is likely to be its own.
+    #[serde(default)]
+    pub signalled: Option<IpAddr>,
     /// RTP and RTCP share the RTP port (RFC 5761).
     pub rtcp_mux: bool,
+    /// Extended reports the far end asked for.
+    #[serde(default)]
+    pub extended_reports: Asked,
     /// Codec of both directions.
     pub codec: Codec,
     /// Payload type we send.
@@ -294,6 +302,10 @@ pub struct LegFlow {
     pub opus: OpusTerms,
     /// Length of the packets we send in ms: 10 to 60, in tens; of Opus, 10, 20, 40 or 60.
     pub ptime_ms: u32,
+    /// Keys are tones in the sound both ways: those of the far end are listened for, and ours are
+    /// sent as such when it takes no telephone events.
+    #[serde(default)]
+    pub tones: bool,
     /// Whether we may send.
     pub sending: bool,
     /// Whether we may receive: when not, packets are counted and not used.

@@ -16,6 +16,7 @@ use super::ports::{Lease, Ports};
 use super::recorder::{DiskConfig, recover};
 use super::recordings::{Pace, Recordings};
 use super::ring::Bell;
+use super::sound::Studio;
 use super::spares::{Spare, Spares};
 use super::worker::{Ended, Inbox, Leg, LegTape, Order, Outbound, Parts, RoomTape, Seed, Worker};
 use super::{EngineConfig, Library, Stats};
@@ -87,6 +88,7 @@ impl Engine {
                 time,
                 entropy,
                 bells,
+                studio: Studio::start()?,
             },
             ios,
         );
@@ -117,6 +119,7 @@ impl Engine {
                 time: Time::Virtual(net),
                 entropy: Entropy::from_seed(1),
                 bells,
+                studio: Studio::Inline,
             },
             ios,
         );
@@ -132,6 +135,7 @@ impl Engine {
             time,
             mut entropy,
             bells,
+            studio,
         } = plan;
         let now = time.now();
         let ring = |_| NoticeRing::new(config.max_legs);
@@ -151,6 +155,7 @@ impl Engine {
                 notices: NoticeSender::new(notices.clone(), config.max_legs * 4 + 64),
                 ended: Arc::clone(&ended),
                 stats: Arc::clone(&stats),
+                studio: studio.clone(),
                 max_legs: config.max_legs,
                 cname: cname.clone(),
             };
@@ -547,6 +552,7 @@ struct Plan {
     time: Time,
     entropy: Entropy,
     bells: Vec<Arc<Bell>>,
+    studio: Studio,
 }
 
 impl Inner {

@@ -25,12 +25,17 @@ pub enum Notice {
         /// Which direction, and why.
         outage: Outage,
     },
-    /// A digit was pressed (RFC 4733), told once, when it begins. Never dropped.
+    /// A digit was pressed, told once: an event (RFC 4733) when it begins, a tone when it was heard
+    /// for 40 ms. Never dropped.
     Digit {
         /// Leg that pressed.
         leg: LegId,
         /// `0`-`9`, `*`, `#`, `A`-`D`.
         digit: char,
+        /// Whether it was a tone in the sound.
+        in_band: bool,
+        /// Whether its event was relayed to the other party.
+        passed_on: bool,
     },
     /// The first packet was accepted.
     FirstPacket {

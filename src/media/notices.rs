@@ -139,7 +139,12 @@ mod tests {
 
     fn digit(n: u64) -> Notice {
         let leg = LegId(n);
-        Notice::Digit { leg, digit: '1' }
+        Notice::Digit {
+            leg,
+            digit: '1',
+            in_band: false,
+            passed_on: false,
+        }
     }
 
     #[test]

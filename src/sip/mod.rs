@@ -1,6 +1,7 @@
 //! SIP (RFC 3261): messages, transactions, dialogs, authentication, transports.
 
 mod dialog;
+mod dtmf_relay;
 mod flow;
 mod framing;
 mod header;
@@ -17,6 +18,7 @@ pub mod trace;
 pub mod transport;
 pub mod ua;
 
+pub use dtmf_relay::{DTMF_RELAY, DtmfRelay};
 pub use flow::{ConnectionId, Flow, Protocol};
 pub use framing::{Frame, FrameError, StreamFramer, StreamLimits, is_keep_alive};
 pub use header::{

@@ -7,7 +7,10 @@ use std::process::{Command, Stdio};
 use tsunagu::media::Rate;
 use tsunagu::media::dtmf::{Detector, Generator};
 
-use super::quiet;
+use super::capture_file::Stream;
+use super::office::Office;
+use super::sipp::{Sipp, Step};
+use super::{quiet, wait};
 
 const KEYS: &str = "0123456789*#ABCD";
 
@@ -140,17 +143,58 @@ fn our_detector_hears_the_tones_of_another() {
     let _turn = quiet::shared();
     let mut detector = Detector::new();
     let mut heard = String::new();
-    for (low, high) in TONES {
-        let (low, high) = (low.to_string(), high.to_string());
-        let make = [
-            "-q", "-n", "-r", "8000", "-c", "1", "-b", "16", "-e", "signed", "-t", "raw", "-",
-            "synth", "0.05", "sine", &low, "synth", "0.05", "sine", "mix", &high, "vol", "0.3",
-            "pad", "0", "0.05",
-        ];
-        let sound = raw(tool("sox", &make, &[]));
-        detector.hear(&sound, Rate::Narrow, |key| heard.push(key));
+    for key in KEYS.chars() {
+        detector.hear(&sound_of(key, 0.05), Rate::Narrow, |key| heard.push(key));
     }
     assert_eq!(heard, KEYS);
+}
+
+#[test]
+fn a_menu_is_chosen_by_info() {
+    let _turn = quiet::shared();
+    let office = Office::open();
+    let steps = [Step::Pause(3_500), Step::Inform("2"), Step::Pause(5_000)];
+    is_chosen(&office, office.carrier("caller").steps(&steps));
+}
+
+#[test]
+fn a_menu_is_chosen_by_a_tone_of_another() {
+    let _turn = quiet::shared();
+    let mut office = Office::prepare();
+    office.rewrite("trunks.toml", |text| {
+        text.replacen("[[trunk]]\n", "[[trunk]]\ndtmf = \"inband\"\n", 1)
+    });
+    office.start();
+    let key = office.folder().join("key.pcap");
+    Stream::new(9).speak(&sound_of('2', 0.1)).write(&key);
+    let steps = [Step::Pause(3_500), Step::Play(&key), Step::Pause(5_000)];
+    is_chosen(&office, office.carrier("caller").steps(&steps));
+}
+
+/// The caller chose "2", support, by one key.
+#[track_caller]
+fn is_chosen(office: &Office, caller: Sipp) {
+    caller
+        .set("number", "0312345678")
+        .set("caller", "0901234567")
+        .set("patience_ms", 500)
+        .run(wait::PATIENCE);
+    let record = office.records(1).remove(0);
+    assert_eq!(record["queues"][0]["queue"], "support", "{record:#}");
+    let digits = record["digits"].as_array().expect("digits");
+    assert_eq!(digits.len(), 1, "{record:#}");
+}
+
+/// A key as sox makes it.
+fn sound_of(key: char, seconds: f64) -> Vec<i16> {
+    let (low, high) = TONES[KEYS.find(key).expect("a key")];
+    let [low, high, seconds] = [f64::from(low), f64::from(high), seconds].map(|n| n.to_string());
+    let make = [
+        "-q", "-n", "-r", "8000", "-c", "1", "-b", "16", "-e", "signed", "-t", "raw", "-", "synth",
+        &seconds, "sine", &low, "synth", &seconds, "sine", "mix", &high, "vol", "0.3", "pad", "0",
+        "0.06",
+    ];
+    raw(tool("sox", &make, &[]))
 }
 
 fn raw(bytes: Vec<u8>) -> Vec<i16> {

@@ -31,6 +31,8 @@ pub(crate) struct Sipp {
 
 /// What SIPp does between the answer and the hang-up.
 pub(crate) enum Step<'a> {
+    /// Presses keys by INFO, one each 200 ms; ten at the most.
+    Inform(&'a str),
     /// Nothing, for so many milliseconds.
     Pause(u32),
     /// Sends RTP from a capture file, while the next steps go on.
@@ -95,6 +97,14 @@ impl Sipp {
         let mut text = String::new();
         for step in steps {
             let _ = match step {
+                Step::Inform(keys) => {
+                    let infos = keys.chars().enumerate();
+                    text.extend(infos.map(|(nth, key)| {
+                        INFO.replace("CSEQ", &(2 + nth).to_string())
+                            .replace("KEY", &key.to_string())
+                    }));
+                    Ok(())
+                }
                 Step::Pause(ms) => writeln!(text, "  <pause milliseconds=\"{ms}\"/>"),
                 Step::Play(path) => writeln!(
                     text,
@@ -306,3 +316,25 @@ impl IpOnly {
         }
     }
 }
+
+/// A key by INFO, in a call that `caller.xml` made.
+const INFO: &str = r#"  <send retrans="500"><![CDATA[
+
+      INFO [next_url] SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      [routes]
+      From: "{{caller_name}}" <sip:{{caller}}@[local_ip]:[local_port]>;tag=[pid]caller[call_number]
+      [last_To:]
+      Call-ID: [call_id]
+      CSeq: CSEQ INFO
+      Max-Forwards: 70
+      Content-Type: application/dtmf-relay
+      Content-Length: [len]
+
+      Signal=KEY
+      Duration=160
+
+    ]]></send>
+  <recv response="200"/>
+  <pause milliseconds="200"/>
+"#;

@@ -127,3 +127,12 @@ fn keys_have_the_clock_of_opus() {
     world.hang_up(a, 0);
     world.finish();
 }
+#[test]
+fn only_what_they_do_not_share_is_transcoded() {
+    let (codecs, world) = spoken(7411, &[G722], &[Pcma]);
+    assert_eq!(codecs, ["G722", "PCMA"]);
+    let heard = listen_wide(&world.peers[0].talks[0].voice.got);
+    assert!(level(&heard[3200..12_800], 880.0) > -14.0);
+    let heard = listen(&world.peers[1].talks[0].voice.got);
+    assert!(level(&heard[3200..12_800], 440.0) > -14.0);
+}

@@ -6,11 +6,12 @@ use std::time::Duration;
 use tsunagu::base::{Entropy, ShardId, Timestamp};
 use tsunagu::media::VirtualNet;
 use tsunagu::sdp::{self, AudioCodec, CodecOrder, Description, Direction};
-use tsunagu::sdp::{LocalCrypto, LocalMedia, Negotiated, SrtpPolicy};
+use tsunagu::sdp::{LocalCrypto, LocalMedia, Negotiated, ReportTerms, SrtpPolicy};
 use tsunagu::sip::auth::Credentials;
 use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, ReferId, SessionId, Settings, Terms};
 use tsunagu::sip::{
-    ConnectionId, Flow, HeaderName, Host, Message, Method, NameAddr, Protocol, Uri, UserAgent,
+    ConnectionId, DtmfRelay, Flow, HeaderName, Host, Message, Method, NameAddr, Protocol, Uri,
+    UserAgent,
 };
 
 use crate::voice::Voice;
@@ -58,6 +59,8 @@ pub(crate) struct Peer {
     pub(crate) connection: Option<ConnectionId>,
     /// Answer to the last REGISTER.
     pub(crate) registered: Option<u16>,
+    /// Whether it knows telephone events.
+    pub(crate) has_events: bool,
     /// Codecs it takes, best first.
     pub(crate) codecs: Vec<AudioCodec>,
     /// Length of the packets it wants, ms.
@@ -97,6 +100,8 @@ pub(crate) struct Talk {
     pub(crate) referred_by: Option<String>,
     /// The answer to a REFER of ours.
     pub(crate) referred: Option<u16>,
+    /// Keys that INFOs told.
+    pub(crate) keys_by_info: String,
     /// Statuses that NOTIFYs told.
     pub(crate) told: Vec<u16>,
     local: LocalMedia,
@@ -166,6 +171,7 @@ impl Peer {
             talks: Vec::new(),
             connection: None,
             registered: None,
+            has_events: true,
             codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
             ptime_ms: 20,
             srtp: SrtpPolicy::No,
@@ -265,6 +271,15 @@ impl Peer {
             .expect("a phone is never overloaded");
         self.talks.push(Talk::new(session, voice, local, None));
         self.talks.len() - 1
+    }
+
+    /// Presses a key by INFO.
+    pub(crate) fn press_by_info(&mut self, now: Timestamp, talk: usize, key: char) {
+        let body = Body {
+            content_type: "application/dtmf-relay".into(),
+            bytes: format!("Signal={key}\r\nDuration=160\r\n").into(),
+        };
+        self.ua.info(now, self.talks[talk].session, body);
     }
 
     /// Hangs up, or takes its INVITE back, or refuses: whatever fits.
@@ -449,7 +464,13 @@ impl Peer {
                     talk.dialog = turned.map(|(call_id, theirs, own)| (call_id, own, theirs));
                 }
             }
-            Event::EarlyAnswer { .. } | Event::EarlyEnded { .. } | Event::Info { .. } => {}
+            Event::Info { session, request } => {
+                let kind = request.header_text(HeaderName::ContentType);
+                let key = DtmfRelay::read(&kind.unwrap_or_default(), request.body());
+                let key = key.expect("the switch sends no other INFO").digit;
+                self.talk(session)?.keys_by_info.push(key);
+            }
+            Event::EarlyAnswer { .. } | Event::EarlyEnded { .. } => {}
         }
         None
     }
@@ -571,11 +592,12 @@ impl Peer {
             address,
             rtcp: None,
             codecs: self.codecs.clone(),
-            telephone_event: Some(101),
+            telephone_event: self.has_events.then_some(101),
             comfort_noise: false,
             order: CodecOrder::Theirs,
             ptime_ms: self.ptime_ms,
             direction: Direction::SendRecv,
+            reports: ReportTerms::default(),
             crypto: LocalCrypto::new(self.srtp, &mut self.chance(number.into())),
             session_id: u64::from(number) + 1,
             session_version: 1,
@@ -605,6 +627,7 @@ impl Talk {
             dialog: None,
             referred_by: None,
             referred: None,
+            keys_by_info: String::new(),
             told: Vec::new(),
             local,
             offer,

@@ -10,7 +10,7 @@ use tsunagu::call::leg_flow;
 use tsunagu::media::dtmf;
 use tsunagu::media::rtp::{self, Header, Packet};
 use tsunagu::media::srtp::{Keys, Session};
-use tsunagu::media::{Codec, Encoder, FRAME_SAMPLES, Tone, VirtualEndpoint, VirtualNet};
+use tsunagu::media::{Codec, Encoder, FRAME_SAMPLES, Rate, Tone, VirtualEndpoint, VirtualNet};
 use tsunagu::sdp::{AudioCodec, Negotiated};
 
 use crate::ear::Got;
@@ -29,6 +29,7 @@ pub(crate) struct Voice {
     ssrc: u32,
     frames: usize,
     keys: dtmf::Sender,
+    tones: dtmf::Generator,
     srtp: Option<(Keys, Session)>,
     /// Packets that no key of ours opened.
     pub(crate) unheard: usize,
@@ -49,6 +50,7 @@ impl Voice {
             ssrc: odd.wrapping_mul(2_654_435_761),
             frames: 0,
             keys: dtmf::Sender::new(),
+            tones: dtmf::Generator::new(),
             srtp: None,
             unheard: 0,
             got: Vec::new(),
@@ -58,6 +60,13 @@ impl Voice {
     pub(crate) fn press(&mut self, keys: &str) {
         for key in keys.chars() {
             assert!(self.keys.push(key, 100), "{key} is no key");
+        }
+    }
+
+    /// Presses keys as tones in the sound.
+    pub(crate) fn press_in_band(&mut self, keys: &str) {
+        for key in keys.chars() {
+            assert!(self.tones.push(key, 100), "{key} is no key");
         }
     }
 
@@ -74,7 +83,7 @@ impl Voice {
         let (Some(to), true) = (agreed.remote, agreed.direction.sends()) else {
             return;
         };
-        if let Some(event) = self.keys.next(timestamp) {
+        if let Some(event) = self.keys.next(timestamp, 8000) {
             let Some(payload_type) = agreed.telephone_event else {
                 return;
             };
@@ -97,6 +106,12 @@ impl Voice {
             timestamp,
             ssrc: self.ssrc,
         };
+        let mut samples = [0; FRAME_SAMPLES];
+        if self.tones.fill(&mut samples, Rate::Narrow) {
+            let mut payload = [0; FRAME_SAMPLES];
+            codec(agreed.codec).encode(&samples, &mut payload);
+            return self.send(now, to, header, &payload);
+        }
         let second = one_second(self.hz, codec(agreed.codec));
         let at = self.frames % 50 * FRAME_SAMPLES;
         let is_lost = u64::from(header.sequence).wrapping_mul(7919) % 1000 < self.loss;
@@ -111,7 +126,7 @@ impl Voice {
     }
 
     fn secure(&mut self, agreed: &Negotiated) {
-        let keys = leg_flow(agreed).srtp;
+        let keys = leg_flow(agreed, None).srtp;
         match (&mut self.srtp, keys) {
             (Some((before, session)), Some(keys)) if *before != keys => {
                 session.rekey(keys.clone());

@@ -3,6 +3,7 @@
 
 mod detector;
 mod generator;
+mod method;
 mod queue;
 mod receiver;
 mod sender;
@@ -12,6 +13,7 @@ mod q24;
 
 pub use detector::Detector;
 pub use generator::Generator;
+pub use method::Method;
 pub use queue::QUEUE_DIGITS;
 pub use receiver::{Press, Receiver};
 pub use sender::{EventPacket, Sender};

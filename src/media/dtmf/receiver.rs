@@ -12,11 +12,12 @@ const REMEMBERED: usize = 16;
 
 /// Shortest and longest distance between two segments of one long press: a sender starts a new
 /// segment when the 16-bit duration is used up (RFC 4733 §2.5.1.3), at 0xFFFF by the letter, at
-/// its last whole packet before that in practice; 0x10000 + one packet of 40 ms at the latest.
-const SEGMENT: std::ops::RangeInclusive<u32> = 0xf000..=0x1_0140;
+/// its last whole packet before that in practice; 0x10000 + one packet of 40 ms at the latest, at
+/// 48 kHz.
+const SEGMENT: std::ops::RangeInclusive<u32> = 0xf000..=0x1_0780;
 
 /// How much of the end of a segment may be lost for the next to be still the same press: half a
-/// second. A press repeated after eight seconds had ended much earlier.
+/// second at 8 kHz. A press repeated after eight seconds had ended much earlier.
 const SEGMENT_TAIL_LOST: u32 = 4000;
 
 /// One press, as far as it is known.
@@ -24,7 +25,7 @@ const SEGMENT_TAIL_LOST: u32 = 4000;
 pub struct Press {
     /// The key.
     pub digit: char,
-    /// How long it has been down, in samples (8 kHz).
+    /// How long it has been down, in units of the RTP clock.
     pub duration: u64,
     /// Whether its end was received.
     pub is_over: bool,
@@ -149,7 +150,7 @@ mod tests {
         let (mut clock, mut sequence) = (clock, 65_530u16);
         let mut packets = Vec::new();
         while sender.is_active() {
-            if let Some(packet) = sender.next(clock) {
+            if let Some(packet) = sender.next(clock, 8000) {
                 let header = Header {
                     marker: packet.marker,
                     payload_type: 101,

@@ -2,13 +2,15 @@
 //! three times, then a pause.
 
 use super::{PAYLOAD_BYTES, Queue};
-use crate::media::FRAME_SAMPLES;
 
 /// Volume in -dBm0, as most telephones send it.
 const VOLUME: u8 = 10;
 
 /// Times the end is sent (RFC 4733 §2.5.1.4).
 const ENDS: u8 = 3;
+
+/// An event has a packet for each frame.
+const FRAMES_A_SECOND: u32 = 50;
 
 /// Frames of pause after the last end packet; with the repeated ends 100 ms between two keys.
 const PAUSE_FRAMES: u8 = 3;
@@ -64,11 +66,14 @@ impl Sender {
         !self.queue.is_empty() || !matches!(self.state, State::Idle)
     }
 
-    /// What to send instead of audio in the frame that begins at `clock`; to be called once for
-    /// every frame. `None`: send audio.
-    pub fn next(&mut self, clock: u32) -> Option<EventPacket> {
+    /// What to send instead of audio in the frame of 20 ms that begins at `clock`, which counts
+    /// `clock_hz` a second; to be called once for every frame. `None`: send audio.
+    pub fn next(&mut self, clock: u32, clock_hz: u32) -> Option<EventPacket> {
+        let frame = clock_hz / FRAMES_A_SECOND;
         match self.state {
-            State::Down { event, start, left } => Some(self.hold(clock, event, start, left)),
+            State::Down { event, start, left } => {
+                Some(self.hold((clock, frame), event, start, left))
+            }
             State::Ended { packet, left } => {
                 self.state = match left {
                     0 | 1 => State::Pause { left: PAUSE_FRAMES },
@@ -82,7 +87,7 @@ impl Sender {
             State::Idle => {
                 let (event, ms) = self.queue.pop()?;
                 let frames = ms.div_ceil(20).max(1);
-                let packet = self.hold(clock, event, clock, frames);
+                let packet = self.hold((clock, frame), event, clock, frames);
                 Some(EventPacket {
                     marker: true,
                     ..packet
@@ -98,9 +103,15 @@ impl Sender {
         }
     }
 
-    /// The packet that covers the frame at `clock`, with `left` frames to go (this one included).
-    fn hold(&mut self, clock: u32, event: u8, start: u32, left: u32) -> EventPacket {
-        let until = clock.wrapping_add(FRAME_SAMPLES as u32).wrapping_sub(start);
+    /// The packet that covers the `frame` at `clock`, with `left` frames to go (this one included).
+    fn hold(
+        &mut self,
+        (clock, frame): (u32, u32),
+        event: u8,
+        start: u32,
+        left: u32,
+    ) -> EventPacket {
+        let until = clock.wrapping_add(frame).wrapping_sub(start);
         let is_over = left <= 1;
         let duration = u16::try_from(until).unwrap_or(u16::MAX);
         let [high, low] = duration.to_be_bytes();
@@ -138,7 +149,7 @@ mod tests {
         let mut sender = Sender::new();
         assert!(sender.push('#', 100));
         assert!(sender.push('1', 100));
-        let sent: Vec<_> = (0..11).map(|i| sender.next(1000 + i * 160)).collect();
+        let sent: Vec<_> = (0..11).map(|i| sender.next(1000 + i * 160, 8000)).collect();
         let durations: Vec<_> = sent
             .iter()
             .map(|packet| {
@@ -187,7 +198,9 @@ mod tests {
     fn a_long_key_begins_a_segment_where_the_last_was_full() {
         let mut sender = Sender::new();
         sender.push('1', 10_000);
-        let packets: Vec<_> = (0..500u32).filter_map(|i| sender.next(i * 160)).collect();
+        let packets: Vec<_> = (0..500u32)
+            .filter_map(|i| sender.next(i * 160, 8000))
+            .collect();
         let starts: Vec<u32> = packets.iter().map(|packet| packet.timestamp).collect();
         assert_eq!((starts[409], starts[410]), (0, 65_535));
         assert_eq!(packets[409].payload[2..], [0xff, 0xff]);
@@ -195,5 +208,18 @@ mod tests {
             packets[410].payload[2..],
             (411u16.wrapping_mul(160).wrapping_sub(65_535)).to_be_bytes()
         );
+    }
+
+    #[test]
+    fn durations_are_in_units_of_the_clock() {
+        let mut sender = Sender::new();
+        sender.push('1', 2_000);
+        let packets = (0..100u32).filter_map(|i| sender.next(i * 960, 48_000));
+        let packets: Vec<_> = packets.collect();
+        assert_eq!(packets[0].payload[2..], 960u16.to_be_bytes());
+        assert_eq!(packets[67].payload[2..], (68 * 960u16).to_be_bytes());
+        // 0xFFFF is 1.37 s of this clock.
+        assert_eq!(packets[68].payload[2..], [0xff, 0xff]);
+        assert_eq!(packets[69].timestamp, 65_535);
     }
 }

@@ -113,6 +113,7 @@ fn packets_and_ticks_allocate_nothing() {
             send_telephone_event: Some(EVENT),
             receive_telephone_event: Some(EVENT),
             ptime_ms,
+            tones: false,
             ..flow(socket.local_addr().expect("bound"))
         };
         send(Command::SetLeg { leg, flow });

@@ -8,6 +8,7 @@ use crate::media::Shed;
 use crate::media::io::VirtualIo;
 use crate::media::notices::{NoticeReceiver, NoticeRing, NoticeSender};
 use crate::media::ring::Bell;
+use crate::media::sound::Studio;
 use crate::media::worker::{Ended, Inbox, Parts, Worker};
 use crate::media::{Full, MediaError, Stats};
 
@@ -71,6 +72,7 @@ fn late_ticks_are_counted_caught_up_and_told_but_never_drift() {
         notices: NoticeSender::new(vec![Arc::clone(&ring)], 8),
         ended: Arc::new(Ended::new(1)),
         stats: Arc::clone(&stats),
+        studio: Studio::Inline,
         max_legs: 1,
         cname: "test".to_owned(),
     };

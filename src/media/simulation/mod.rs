@@ -4,14 +4,17 @@ mod conference;
 mod continuity;
 mod frugal;
 mod hearing;
+mod junk;
 mod load;
 mod matrix;
+mod playing;
 mod quality;
 mod real;
 mod recording;
 mod secure;
 mod sources;
 mod storm;
+mod strangers;
 
 use std::net::SocketAddr;
 
@@ -151,7 +154,9 @@ impl Phone {
         LegFlow {
             remote: Some(self.wire.address()),
             remote_rtcp: None,
+            signalled: None,
             rtcp_mux: false,
+            extended_reports: Default::default(),
             codec: self.codec,
             send_payload_type: self.codec.payload_type(),
             receive_payload_type: self.codec.payload_type(),
@@ -161,6 +166,7 @@ impl Phone {
             comfort_noise: None,
             opus: OpusTerms::default(),
             ptime_ms: 20,
+            tones: false,
             sending: true,
             receiving: true,
             srtp: None,

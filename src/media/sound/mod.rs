@@ -7,10 +7,11 @@ mod conversion;
 mod import;
 mod library;
 mod rendition;
+mod studio;
 
 pub use import::SoundError;
 pub use library::Library;
-pub use rendition::Rendering;
+pub(crate) use studio::Studio;
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -36,7 +37,7 @@ impl Sound {
     }
 
     /// A sound of samples at a rate of 4 to 48 kHz. It is encoded for G.711 here and now; for
-    /// other codecs when a [`Rendering`] does it.
+    /// other codecs when the first listener asks for it.
     pub fn at(hz: u32, name: impl Into<String>, mut samples: Vec<i16>) -> Self {
         let hz = hz.clamp(*RATES.start(), *RATES.end());
         let frames = (samples.len() * FRAMES_A_SECOND).div_ceil(hz as usize);
@@ -57,6 +58,12 @@ impl Sound {
     /// Reads a file: WAV, MP3, FLAC or Ogg, at any rate, with any channels, ten minutes at most.
     pub fn read(path: &Path) -> Result<Self, SoundError> {
         import::read(path)
+    }
+
+    /// Orders it for a codec; says whether nobody did before.
+    fn order(&self, codec: Codec) -> bool {
+        let rendition = &self.renditions[place(codec)];
+        rendition.set(Rendition::new(self.frames)).is_ok()
     }
 
     /// Name, the file's without its ending.
@@ -107,7 +114,7 @@ impl std::fmt::Debug for Sound {
 
 /// Frames after which two encoders that hear the same have forgotten what they heard before
 /// (measured in `rendition`).
-pub(crate) const SETTLED: usize = 5;
+pub(crate) const SETTLED: usize = 10;
 
 /// Rates a sound may have; what is above is of no use, what is below no telephone's.
 const RATES: RangeInclusive<u32> = 4000..=48_000;

@@ -29,7 +29,7 @@ struct Second {
 }
 
 impl Rendition {
-    fn new(frames: usize) -> Self {
+    pub(super) fn new(frames: usize) -> Self {
         let seconds = frames.div_ceil(FRAMES_A_SECOND);
         Self {
             seconds: (0..seconds).map(|_| OnceLock::new()).collect(),
@@ -86,22 +86,20 @@ impl Second {
 
 /// A sound being rendered for a codec.
 #[derive(Debug)]
-pub struct Rendering {
+pub(crate) struct Rendering {
     sound: Arc<Sound>,
     pen: Pen,
 }
 
 impl Rendering {
-    /// Begins it; `None` when somebody did before.
-    pub fn begin(sound: Arc<Sound>, codec: Codec) -> Option<Self> {
-        let rendition = &sound.renditions[place(codec)];
-        rendition.set(Rendition::new(sound.frames)).ok()?;
+    /// Begins what was ordered.
+    pub(crate) fn new(sound: Arc<Sound>, codec: Codec) -> Self {
         let pen = Pen::new(&sound, codec);
-        Some(Self { sound, pen })
+        Self { sound, pen }
     }
 
     /// Renders the next second: 0.2 ms of work for G.722, 5 ms for Opus; says whether there is more.
-    pub fn step(&mut self) -> bool {
+    pub(crate) fn step(&mut self) -> bool {
         let rendition = self.sound.renditions[place(self.pen.encoder.codec())].get();
         rendition.is_some_and(|rendition| self.pen.write(&self.sound, rendition))
     }

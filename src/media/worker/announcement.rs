@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::player::Player;
+use super::speech::MAX_PAYLOAD;
 use crate::media::resample::Resampler;
 use crate::media::{Codec, FRAME_SAMPLES, MAX_FRAME, Rate, Sound};
 
@@ -63,10 +64,11 @@ impl Announcement {
     /// The next 20 ms at the room's rate.
     pub(super) fn next_frame(&mut self) -> Option<&[i16]> {
         let player = self.players.get_mut(self.current)?;
-        let payload = player.next_frame(CODEC)?;
+        let mut payload = [0; MAX_PAYLOAD];
+        let length = player.next_frame(CODEC, &mut payload)?;
         self.current += usize::from(player.is_over());
         let mut narrow = [0; FRAME_SAMPLES];
-        CODEC.decode(&payload, &mut narrow);
+        CODEC.decode(&payload[..length], &mut narrow);
         match &mut self.resampler {
             None => {
                 self.samples[..FRAME_SAMPLES].copy_from_slice(&narrow);

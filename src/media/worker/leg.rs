@@ -21,12 +21,13 @@ use crate::media::{Codec, Decoder, MAX_DECODED, Rate, dtmf};
 
 use super::announcement::Announcement;
 use super::ear::Ear;
+use super::given::Given;
 use super::outbound::Outbound;
 use super::packing::Packing;
-use super::player::Player;
 use super::reports::Reports;
 use super::speech::{Outlet, OwnMix};
 use super::tape::LegTape;
+use super::tones::Tones;
 
 /// One leg on its worker.
 #[derive(Debug)]
@@ -55,6 +56,8 @@ pub(crate) struct Leg {
     pub(super) watch: Watch,
     /// Digits on their way to the far end.
     pub(super) digits: dtmf::Sender,
+    /// While keys are tones.
+    pub(super) tones: Option<Box<Tones>>,
     pub(super) own: Given,
     /// Its part in its room.
     pub(super) standing: Standing,
@@ -72,7 +75,7 @@ pub(super) struct Inbound {
     pub(super) keys: dtmf::Receiver,
     /// While somebody hears this leg in a mix.
     pub(super) ear: Option<Box<Ear>>,
-    /// While a recording takes this leg's voice.
+    /// While a recording takes this leg's voice, or it is listened to for keys.
     pub(super) decoder: Option<Box<Decoder>>,
     /// While a recording takes what this leg is sent.
     pub(super) sent: Option<Box<Sent>>,
@@ -107,16 +110,6 @@ impl Sent {
         let length = self.decoder.decode(payload, &mut self.samples);
         &self.samples[..length]
     }
-}
-
-/// What the leg is given to hear instead of a room.
-#[derive(Debug, Default)]
-pub(super) struct Given {
-    pub(super) play: Option<Player>,
-    pub(super) music: Option<Player>,
-    /// What came to its end in a tick, where nothing is freed; gone with the next order.
-    pub(super) spent: Option<Player>,
-    pub(super) echo: bool,
 }
 
 /// Where voices go, as the graph decided; keys are those of the worker's slab.
@@ -163,7 +156,7 @@ impl Leg {
             rtcp,
             flow: None,
             srtp: None,
-            latch: Latch::new(traces),
+            latch: Latch::new(traces, ip),
             inbound: Inbound {
                 reception: Reception::new(),
                 keys: dtmf::Receiver::new(),
@@ -184,6 +177,7 @@ impl Leg {
             quality: Quality::default(),
             watch: Watch::default(),
             digits: dtmf::Sender::new(),
+            tones: None,
             own: Given::default(),
             standing: Standing::default(),
             route: Route::default(),
@@ -242,10 +236,15 @@ impl Leg {
             if let Some(sent) = &mut self.inbound.sent {
                 *sent = Sent::new(flow.codec);
             }
+            self.own.furnish(flow.codec);
         }
         self.packing = Packing::new(flow.codec, flow.ptime_ms);
+        let codec = flow.codec;
+        let tones = self.tones.take().filter(|tones| tones.codec() == codec);
+        let wanted = || tones.unwrap_or_else(|| Tones::new(codec));
+        self.tones = flow.tones.then(wanted);
         self.secure(flow.srtp.as_ref());
-        self.latch.negotiate(flow.remote);
+        self.latch.negotiate(flow.remote, flow.signalled);
         self.reports.negotiate(flow.remote, flow.remote_rtcp);
         let before = self.flow.as_ref().map(|before| before.remote);
         if before.is_some_and(|before| before != flow.remote) {
@@ -314,11 +313,13 @@ impl Leg {
         }
     }
 
-    /// Begins or ends to decode this leg's streams for recordings, as they come and go.
+    /// Begins or ends to decode this leg's streams for recordings, as they come and go, and
+    /// the one that comes in for keys.
     pub(super) fn feed_tapes(&mut self) {
         let codec = self.flow.as_ref().map(|flow| flow.codec);
         let Inbound { decoder, sent, .. } = &mut self.inbound;
-        match codec.filter(|_| self.route.is_taped || self.tape.is_some()) {
+        let is_heard = self.route.is_taped || self.tape.is_some() || self.tones.is_some();
+        match codec.filter(|_| is_heard) {
             Some(codec) => drop(decoder.get_or_insert_with(|| Box::new(Decoder::new(codec)))),
             None => *decoder = None,
         }
@@ -337,7 +338,9 @@ impl Leg {
 
     /// Whether the tick's digits take the place of everything else.
     pub(super) fn is_dialling(&self) -> bool {
-        self.digits.is_active()
+        let tones = self.tones.as_deref();
+        let sounds = |tones: &Tones| tones.generator.is_active();
+        self.digits.is_active() || tones.is_some_and(sounds)
     }
 
     /// What it counts, up to now.

@@ -6,6 +6,7 @@
 mod agenda;
 mod announcement;
 mod ear;
+mod given;
 mod inbox;
 mod leg;
 mod mixing;
@@ -22,6 +23,7 @@ mod speech;
 mod tape;
 mod task;
 mod tick;
+mod tones;
 mod transfer;
 
 use std::collections::VecDeque;
@@ -36,6 +38,7 @@ use super::graph::Member;
 use super::io::{PacketIo, Token};
 use super::mixer::Mixer;
 use super::notices::NoticeSender;
+use super::sound::Studio;
 use super::{FRAME_DURATION, MAX_DECODED, Notice, Stats};
 use crate::base::{LegId, OwnMap, RoomId, Timestamp};
 
@@ -61,6 +64,7 @@ pub(crate) struct Worker {
     notices: NoticeSender,
     ended: Arc<Ended>,
     stats: Arc<Stats>,
+    studio: Studio,
     legs: Slab<Box<Leg>>,
     agenda: Agenda,
     by_leg: OwnMap<LegId, usize>,
@@ -162,6 +166,7 @@ pub(crate) struct Parts {
     pub(crate) notices: NoticeSender,
     pub(crate) ended: Arc<Ended>,
     pub(crate) stats: Arc<Stats>,
+    pub(crate) studio: Studio,
     pub(crate) max_legs: usize,
     pub(crate) cname: String,
 }
@@ -177,6 +182,7 @@ impl Worker {
             notices: parts.notices,
             ended: parts.ended,
             stats: parts.stats,
+            studio: parts.studio,
             legs: Slab::with_capacity(max_legs),
             agenda: Agenda::new(max_legs),
             by_leg: OwnMap::with_capacity_and_hasher(max_legs, Default::default()),

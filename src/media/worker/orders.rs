@@ -111,7 +111,7 @@ impl Worker {
                 if room.is_none() || leg.route.room != room {
                     return;
                 }
-                leg.own.music = sound.map(|sound| Player::new(None, vec![sound], true));
+                leg.hold(sound);
             }
             Command::Join { standing, .. } => match room {
                 Some(room) => return self.join(room, key, standing),
@@ -132,14 +132,19 @@ impl Worker {
                 self.take_play(key, Finished::No);
                 let player = Player::new(Some(play), sounds, looped);
                 let is_over = player.is_over();
-                self.legs[key].own.play = Some(player);
+                self.legs[key].play(player);
                 if is_over {
                     return self.end_play(key);
                 }
             }
             Command::SendDigits { digits, .. } => {
+                let flow = leg.flow.as_ref();
+                let takes_events = flow.is_some_and(|flow| flow.send_telephone_event.is_some());
                 for digit in digits.chars() {
-                    leg.digits.push(digit, DIGIT_MS);
+                    match &mut leg.tones {
+                        Some(tones) if !takes_events => tones.generator.push(digit, DIGIT_MS),
+                        _ => leg.digits.push(digit, DIGIT_MS),
+                    };
                 }
                 return;
             }
@@ -151,8 +156,12 @@ impl Worker {
                 }
                 leg.standing = standing;
             }
-            Command::StopPlay { .. } => leg.own.play = None,
+            Command::StopPlay { .. } => leg.stop_play(),
             _ => return,
+        }
+        let leg = &self.legs[key];
+        if let Some(flow) = leg.flow.as_ref().filter(|flow| flow.codec.has_memory()) {
+            leg.own.order(flow.codec, &self.studio);
         }
         self.replan(key);
     }

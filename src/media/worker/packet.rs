@@ -56,21 +56,26 @@ impl Worker {
         leg.show_received(now, source, leg.ports.rtp, datagram);
         let taped = leg.route.room.filter(|_| leg.route.is_taped);
         let room = taped.and_then(|room| self.rooms.get_mut(room));
+        let (id, shard) = (leg.id, leg.shard);
+        let mut pressed = None;
         let (packet, is_event) = match leg.judge(now, source, datagram) {
             Heard::Audio(packet) => {
-                leg.hand_out(now, packet, &mut wire.samples, room);
+                let told = |digit| {
+                    let notice = Notice::Digit {
+                        leg: id,
+                        digit,
+                        in_band: true,
+                        passed_on: false,
+                    };
+                    self.notices.tell(shard, notice, &self.stats);
+                };
+                leg.hand_out(now, packet, &mut wire.samples, room, told);
                 (packet, false)
             }
             Heard::Event(packet) => {
                 leg.note(packet.header(), room);
-                let pressed = leg
-                    .inbound
-                    .keys
-                    .handle_packet(packet.header(), packet.payload());
-                if let Some(digit) = pressed {
-                    let notice = Notice::Digit { leg: leg.id, digit };
-                    self.notices.tell(leg.shard, notice, &self.stats);
-                }
+                let keys = &mut leg.inbound.keys;
+                pressed = keys.handle_packet(packet.header(), packet.payload());
                 (packet, true)
             }
             Heard::Refused => {
@@ -113,8 +118,17 @@ impl Worker {
             leg.pass_on(now, said, &mut wire.packet, counts);
         }
         let listener = leg.route.relay_to;
-        if let Some(listener) = listener.and_then(|listener| self.legs.get_mut(listener)) {
-            listener.pass_on(now, said, &mut wire.packet, counts);
+        let listener = listener.and_then(|listener| self.legs.get_mut(listener));
+        let passed_on =
+            listener.is_some_and(|leg| leg.pass_on(now, said, &mut wire.packet, counts));
+        if let Some(digit) = pressed {
+            let notice = Notice::Digit {
+                leg: id,
+                digit,
+                in_band: false,
+                passed_on,
+            };
+            self.notices.tell(shard, notice, &self.stats);
         }
     }
 
@@ -163,8 +177,12 @@ impl Leg {
         let is_event = flow.receive_telephone_event == Some(header.payload_type);
         if !is_audio && !is_event {
             if header.payload_type == COMFORT_NOISE && self.latch.source() == Some(source) {
-                // Not agreed on and not heard, but a sign of life.
+                // Not agreed on and not recorded, but a sign of life, and what a pause sounds like.
                 self.inbound.heard = now;
+                let model = crate::media::NoiseModel::parse(packet.payload());
+                if let (Some(ear), Some(model)) = (&mut self.inbound.ear, model) {
+                    ear.jitter().comfort_noise(header, model);
+                }
             } else {
                 self.watch.refuse(Refusal::PayloadType(header.payload_type));
             }
@@ -186,13 +204,15 @@ impl Leg {
         }
     }
 
-    /// Gives a packet to the mix and, decoded, to the recordings.
+    /// Gives a packet to the mix and, decoded, to the recordings; `pressed` is told keys that sound
+    /// in it.
     fn hand_out(
         &mut self,
         now: Timestamp,
         packet: Packet<'_>,
         samples: &mut [i16],
         room: Option<&mut Box<Room>>,
+        pressed: impl FnMut(char),
     ) {
         let (header, payload) = (packet.header(), packet.payload());
         if let Some(ear) = &mut self.inbound.ear {
@@ -202,7 +222,11 @@ impl Leg {
             return;
         };
         let length = decoder.decode(payload, samples);
-        let heard = recorder::Heard::new(decoder.codec(), header, &samples[..length]);
+        let samples = &samples[..length];
+        if let Some(tones) = &mut self.tones {
+            tones.hear(header, (samples, decoder.rate()), pressed);
+        }
+        let heard = recorder::Heard::new(decoder.codec(), header, samples);
         if let Some(tape) = &mut self.tape {
             tape.said(now, heard);
         }
@@ -224,14 +248,20 @@ impl Leg {
         }
     }
 
-    /// Sends a talker's packet on, in this leg's own stream.
-    fn pass_on(&mut self, now: Timestamp, said: Said<'_>, buffer: &mut [u8], counts: &mut Counts) {
+    /// Sends a talker's packet on, in this leg's own stream; says whether it did.
+    fn pass_on(
+        &mut self,
+        now: Timestamp,
+        said: Said<'_>,
+        buffer: &mut [u8],
+        counts: &mut Counts,
+    ) -> bool {
         let (header, payload) = (said.packet.header(), said.packet.payload());
         if self.is_dialling() || payload.len() > MAX_PACKET_SAMPLES {
-            return;
+            return false;
         }
         let Some((_, audio)) = self.sending() else {
-            return;
+            return false;
         };
         let event = self
             .flow
@@ -241,10 +271,10 @@ impl Leg {
             (false, _) => audio,
             (true, Some(event)) => event,
             // The far end takes no events: the digit is told to signalling, which may tell it.
-            (true, None) => return,
+            (true, None) => return false,
         };
         let Some(place) = self.out.relay(now, said.from, header, said.is_event) else {
-            return;
+            return false;
         };
         let header = Header {
             marker: header.marker || place.after_pause,
@@ -254,6 +284,7 @@ impl Leg {
             ssrc: self.out.ssrc(),
         };
         self.transmit(now, header, payload, buffer, counts);
+        true
     }
 
     /// Shows a packet that came in to whoever captures the leg.

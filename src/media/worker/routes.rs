@@ -67,7 +67,10 @@ impl Worker {
 
     /// Ends what a leg is played and tells it.
     pub(super) fn end_play(&mut self, key: usize) {
-        self.take_play(key, Finished::Yes);
+        match self.legs.get_mut(key) {
+            Some(leg) if leg.own.play.is_none() => leg.own.end(),
+            _ => self.take_play(key, Finished::Yes),
+        }
         self.replan(key);
     }
 

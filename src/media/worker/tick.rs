@@ -9,6 +9,7 @@ use crate::media::{Notice, dtmf};
 
 use super::leg::Leg;
 use super::packing::Packing;
+use super::speech::MAX_PAYLOAD;
 use super::{Counts, Shed, Wire, Worker};
 
 /// How soon it is seen that one who was told as silent spoke and fell silent again.
@@ -92,17 +93,14 @@ impl Leg {
             self.send_frame(at, None, packet, counts);
             return false;
         }
-        let player = match &mut self.own.play {
-            Some(play) => play,
-            None => match &mut self.own.music {
-                Some(music) => music,
-                None => return false,
-            },
+        let Some(player) = self.own.player() else {
+            return false;
         };
-        let frame = player.next_frame(codec);
+        let mut payload = [0; MAX_PAYLOAD];
+        let length = player.next_frame(codec, &mut payload);
         let is_over = player.is_over();
-        if let Some(frame) = frame {
-            self.send_frame(at, Some(&frame), packet, counts);
+        if let Some(length) = length {
+            self.send_frame(at, Some(&payload[..length]), packet, counts);
         }
         is_over
     }
@@ -115,7 +113,7 @@ impl Leg {
         buffer: &mut [u8],
         counts: &mut Counts,
     ) {
-        let Some((_, audio)) = self.sending() else {
+        let Some((codec, audio)) = self.sending() else {
             return;
         };
         let Some(place) = self.out.next_tick(at) else {
@@ -125,9 +123,16 @@ impl Leg {
             .flow
             .as_ref()
             .and_then(|flow| flow.send_telephone_event);
-        if event_type.is_none() && self.is_dialling() {
+        if event_type.is_none() && self.digits.is_active() {
             self.digits = dtmf::Sender::new();
         }
+        let mut tone = [0; MAX_PAYLOAD];
+        let sounding = self
+            .tones
+            .as_mut()
+            .filter(|tones| tones.generator.is_active());
+        let length = sounding.and_then(|tones| tones.frame(&mut tone));
+        let payload = length.map(|length| &tone[..length]).or(payload);
         let mut header = Header {
             marker: place.after_pause,
             payload_type: audio,
@@ -136,7 +141,7 @@ impl Leg {
             ssrc: self.out.ssrc(),
         };
         if let Some(payload_type) = event_type
-            && let Some(event) = self.digits.next(place.timestamp)
+            && let Some(event) = self.digits.next(place.timestamp, codec.clock_hz())
         {
             header.marker = event.marker;
             header.payload_type = payload_type;

@@ -14,6 +14,7 @@ mod failover;
 mod fork;
 mod hangup;
 mod identity;
+mod info;
 mod manners;
 mod outside;
 mod prack;
@@ -76,6 +77,8 @@ enum Owner {
     Bye(SessionId),
     /// Their first INVITE.
     Incoming(SessionId),
+    /// Our INFO.
+    Info(SessionId),
     /// Our first INVITE.
     Invite(SessionId),
     /// Nobody waits for its end.
@@ -298,6 +301,7 @@ impl UserAgent {
             Owner::Abandoned(id)
             | Owner::Bye(id)
             | Owner::Incoming(id)
+            | Owner::Info(id)
             | Owner::Invite(id)
             | Owner::OurRefer(id, _)
             | Owner::Prack(id)

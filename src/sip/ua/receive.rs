@@ -11,7 +11,7 @@ use crate::sip::{Flow, HeaderName, Message, Method, ParseError, Refusal, Via, is
 use super::reply::Reply;
 use super::screen::{Arrived, object};
 use super::session::Phase;
-use super::{Event, Output, Owner, SessionId, UserAgent};
+use super::{Output, Owner, SessionId, UserAgent};
 
 impl UserAgent {
     /// A message from the network.
@@ -187,12 +187,6 @@ impl UserAgent {
         self.reply_in(now, id, (arrived.id, &arrived.request), reply);
     }
 
-    fn handle_info(&mut self, now: Timestamp, session: SessionId, arrived: Arrived) {
-        self.confirm(now, session, &arrived);
-        let request = arrived.request;
-        self.tell(Event::Info { session, request });
-    }
-
     fn handle_out_of_dialog(&mut self, now: Timestamp, arrived: Arrived, merge: u64) {
         if self.transactions.is_merged(merge) {
             return self.refuse_arrived(&arrived, Reply::status(482));
@@ -305,8 +299,9 @@ impl UserAgent {
             Owner::Invite(session) => self.invite_answered(now, session, reaction, response),
             Owner::OurRequest(request) => self.request_answered(now, request, reaction, response),
             Owner::Reoffer(session) => self.reoffer_answered(now, session, reaction, response),
-            // A refused PRACK changes nothing: the response it was for is repeated, or was not.
-            Owner::Prack(_) => drop(self.try_again(now, reaction, response)),
+            // A refused PRACK changes nothing: the response it was for is repeated, or was not. Nor
+            // does a refused INFO.
+            Owner::Info(_) | Owner::Prack(_) => drop(self.try_again(now, reaction, response)),
             Owner::Notify(session, refer) => {
                 self.notify_answered(now, (session, refer), reaction, response);
             }

@@ -154,6 +154,7 @@ impl UserAgent {
         match owner {
             Owner::Abandoned(id)
             | Owner::Bye(id)
+            | Owner::Info(id)
             | Owner::Invite(id)
             | Owner::OurRefer(id, _)
             | Owner::Prack(id)
@@ -176,6 +177,7 @@ impl UserAgent {
         match owner {
             Owner::Notify(id, _) if !self.sessions.contains_key(&id) => self.departed_cseq(id),
             Owner::Bye(id)
+            | Owner::Info(id)
             | Owner::Invite(id)
             | Owner::Notify(id, _)
             | Owner::OurRefer(id, _)

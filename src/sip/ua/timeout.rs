@@ -63,6 +63,7 @@ impl UserAgent {
                 Owner::Reoffer(session) => self.reoffer_failed(now, session, reaction.id, failure),
                 Owner::Abandoned(_)
                 | Owner::Incoming(_)
+                | Owner::Info(_)
                 | Owner::Nobody
                 | Owner::Parting(_)
                 | Owner::Prack(_)
@@ -103,6 +104,7 @@ impl UserAgent {
             Owner::Abandoned(_)
             | Owner::Bye(_)
             | Owner::Incoming(_)
+            | Owner::Info(_)
             | Owner::Nobody
             | Owner::Notify(..)
             | Owner::OurRefer(..)

@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use crate::sdp::{AudioCodec, CodecOrder, SrtpPolicy};
+use crate::media::dtmf::Method;
+use crate::sdp::{AudioCodec, CodecOrder, ReportTerms, SrtpPolicy};
 
 /// What we offer and take of media.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +18,12 @@ pub struct MediaTerms {
     pub ports: Option<RangeInclusive<u16>>,
     /// Payload type offered for keys (RFC 4733); none when `None`.
     pub telephone_event: Option<u8>,
+    /// How keys are pressed, and told.
+    pub dtmf: Method,
     /// Whether silence may be left out and described instead (RFC 3389).
     pub comfort_noise: bool,
+    /// What is offered of RTCP beyond plain reports.
+    pub reports: ReportTerms,
     /// Whether media is secure (SDES); phones say so elsewhere.
     pub srtp: SrtpPolicy,
 }
@@ -33,7 +38,9 @@ impl Default for MediaTerms {
             ptime_ms: 20,
             ports: None,
             telephone_event: Some(101),
+            dtmf: Method::Auto,
             comfort_noise: false,
+            reports: ReportTerms::default(),
             srtp: SrtpPolicy::No,
         }
     }

@@ -8,6 +8,7 @@ mod checkpoints;
 mod failover;
 mod faults;
 mod forks;
+mod infos;
 mod outside;
 mod refers;
 mod reliably;

@@ -1,0 +1,85 @@
+//! Where sounds are rendered for codecs with a memory, when the first listener asks for it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::Builder;
+
+use super::Sound;
+use super::rendition::Rendering;
+use crate::media::Codec;
+
+/// Takes orders for renditions. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) enum Studio {
+    /// Renders at once: for virtual time.
+    Inline,
+    /// A thread of its own, which ends with the last clone.
+    Thread(Sender<(Arc<Sound>, Codec)>),
+}
+
+impl Studio {
+    /// Starts the thread.
+    pub(crate) fn start() -> io::Result<Self> {
+        let (orders, inbox) = channel();
+        Builder::new()
+            .name("sounds".to_owned())
+            .spawn(move || work(&inbox))?;
+        Ok(Self::Thread(orders))
+    }
+
+    /// Has a sound rendered for a codec, if nobody has ordered it before.
+    pub(crate) fn order(&self, sound: &Arc<Sound>, codec: Codec) {
+        if !sound.order(codec) {
+            return;
+        }
+        match self {
+            Self::Inline => {
+                let mut rendering = Rendering::new(Arc::clone(sound), codec);
+                while rendering.step() {}
+            }
+            // The thread lives as long as anybody can ask.
+            Self::Thread(orders) => drop(orders.send((Arc::clone(sound), codec))),
+        }
+    }
+}
+
+/// A second of each in turn: a prompt does not wait for ten minutes of music.
+fn work(inbox: &Receiver<(Arc<Sound>, Codec)>) {
+    let mut jobs = VecDeque::new();
+    while let Ok((sound, codec)) = inbox.recv() {
+        jobs.push_back(Rendering::new(sound, codec));
+        while let Some(mut job) = jobs.pop_front() {
+            if job.step() {
+                jobs.push_back(job);
+            }
+            let more = inbox.try_iter();
+            jobs.extend(more.map(|(sound, codec)| Rendering::new(sound, codec)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_asks_first_has_it_rendered_for_all() {
+        let studio = Studio::start().unwrap();
+        let sounds = [3000, 20].map(|frames| Arc::new(Sound::new("s", vec![0; frames * 160])));
+        for sound in &sounds {
+            assert_eq!(sound.frame(Codec::G722, 0), None);
+            studio.order(sound, Codec::G722);
+            studio.order(sound, Codec::G722);
+        }
+        for sound in &sounds {
+            let last = sound.frames() - 1;
+            while sound.frame(Codec::G722, last).is_none() {
+                std::thread::yield_now();
+            }
+            assert_eq!(sound.frame(Codec::G722, last + 1), None);
+            assert_eq!(sound.frame(Codec::G722, 0).unwrap().len(), 160);
+        }
+    }
+}
