@@ -43,10 +43,10 @@ fn so_does_one_in_opus() {
     survives_kill_9("opus", 4.6);
 }
 
-/// Instants of all kinds; as many as `TSUNAGU_KILLS` says, 20 for the whole proof.
+/// Instants of all kinds; as many as `RECORDING_KILLS` says, 20 for the whole proof.
 #[test]
 fn kill_9_is_survived_at_any_instant() {
-    let kills = std::env::var("TSUNAGU_KILLS").ok();
+    let kills = std::env::var("RECORDING_KILLS").ok();
     let kills: u32 = kills.and_then(|text| text.parse().ok()).unwrap_or(1);
     let seed = std::process::id().wrapping_mul(0x9e37_79b9);
     for kill in 0..kills {

@@ -228,8 +228,8 @@ fn a_recording_ends_with_its_leg_or_room_and_a_bad_one_is_told() {
 
 #[test]
 fn channels_stay_together_over_loss_and_clocks_that_differ() {
-    // A whole hour with TSUNAGU_RECORDED_MINUTES=60.
-    let minutes = std::env::var("TSUNAGU_RECORDED_MINUTES").ok();
+    // A whole hour with RECORDING_MINUTES=60.
+    let minutes = std::env::var("RECORDING_MINUTES").ok();
     let minutes: f64 = minutes.and_then(|text| text.parse().ok()).unwrap_or(4.0);
     let directory = tempfile::tempdir().expect("directory");
     let mut office = office(&directory);
