@@ -341,8 +341,8 @@ fn compare(clean: &[i16], heard: &[i16]) -> Verdict {
         if energy(piece) < 1e5 * PIECE as f64 {
             continue;
         }
-        let coarse = most_alike(piece, field, (0..LATEST).step_by(4), 4);
-        let near = coarse.saturating_sub(4)..(coarse + 5).min(LATEST);
+        let coarse = most_alike(piece, field, 0..LATEST, 4);
+        let near = coarse.saturating_sub(2)..(coarse + 3).min(LATEST);
         let place = most_alike(piece, field, near, 1);
         distance += spectral_distance(piece, &field[place..place + PIECE]);
         delay += place as f64 / 8.0;

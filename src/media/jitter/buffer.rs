@@ -5,7 +5,7 @@
 //! missing is made up. Unlike NetEQ nothing waits before jitter was seen.
 
 use crate::base::Timestamp;
-use crate::media::codec::{Codec, Decoder};
+use crate::media::codec::{Codec, ComfortNoise, Decoder, NoiseModel};
 use crate::media::rtp::{Header, distance, sequence_distance};
 use crate::media::{MAX_FRAME, Rate};
 
@@ -65,6 +65,8 @@ pub enum Popped {
     Empty,
     /// What was received.
     Full,
+    /// The noise that the sender described for its pause.
+    Noise,
 }
 
 /// What the buffer counted.
@@ -102,6 +104,7 @@ pub struct Buffer {
     arrivals: Arrivals,
     ticks: Ticks,
     concealment: Concealment,
+    noise: ComfortNoise,
     stream: Option<Playing>,
     held: Option<Held>,
     counts: Counts,
@@ -120,6 +123,8 @@ struct Playing {
     idle: bool,
     /// The sender told that nothing follows: a pause, or an event.
     pausing: bool,
+    /// And described what the pause is to sound like.
+    noisy: bool,
     leads: Leads,
     /// Ticks until the next stretch.
     rest: u32,
@@ -182,6 +187,7 @@ impl Buffer {
             arrivals: Arrivals::new(),
             ticks: Ticks::default(),
             concealment: Concealment::new(rate),
+            noise: ComfortNoise::new(rate, NoiseModel::white(127), 1),
             stream: None,
             held: None,
             counts: Counts::default(),
@@ -268,6 +274,17 @@ impl Buffer {
         }
     }
 
+    /// A packet of comfort noise came (RFC 3389): a pause begins that sounds like this.
+    pub fn comfort_noise(&mut self, header: &Header, model: NoiseModel) {
+        self.pass(header);
+        if let Some(playing) = &mut self.stream
+            && playing.stream.ssrc == header.ssrc
+        {
+            playing.noisy = true;
+            self.noise.set(model);
+        }
+    }
+
     /// Takes out the frame whose time has come, [`Rate::frame`] samples. To be called every 20 ms.
     pub fn pop(&mut self, frame: &mut [i16]) -> Popped {
         self.ticks.pass();
@@ -280,6 +297,10 @@ impl Buffer {
         if playing.idle && self.line.len() == 0 && self.store.first().is_none() {
             playing.made += length as i64;
             frame.fill(0);
+            if playing.noisy {
+                self.noise.fill(frame);
+                return Popped::Noise;
+            }
             return Popped::Empty;
         }
         let there = if self.line.len() > 0 {
@@ -309,6 +330,7 @@ impl Buffer {
             popped = match (popped, made) {
                 (Popped::Full, _) | (_, Popped::Full) => Popped::Full,
                 (Popped::Concealed, _) | (_, Popped::Concealed) => Popped::Concealed,
+                (Popped::Noise, _) | (_, Popped::Noise) => Popped::Noise,
                 _ => Popped::Empty,
             };
         }
@@ -340,6 +362,7 @@ impl Buffer {
             made: -i64::from(wait) * i64::from(rate) / 1000,
             idle: !was_heard,
             pausing: false,
+            noisy: false,
             leads: Leads::default(),
             rest: 0,
         });
@@ -535,9 +558,18 @@ impl Buffer {
         }
         playing.made += samples as i64;
         if playing.idle {
-            self.line.room(samples).fill(0);
+            let mut noise = [0; MAX_FRAME];
+            if playing.noisy {
+                self.noise.fill(&mut noise[..frame]);
+            }
+            // Never more than a frame is lacking.
+            let samples = samples.min(frame);
+            self.line.room(samples).copy_from_slice(&noise[..samples]);
             self.line.grow(samples);
-            return Popped::Empty;
+            return match playing.noisy {
+                true => Popped::Noise,
+                false => Popped::Empty,
+            };
         }
         if !self.concealment.is_active() {
             self.concealment.start(self.line.latest());
@@ -602,6 +634,7 @@ impl Buffer {
             return;
         };
         playing.idle = false;
+        playing.noisy = false;
         playing.made = 0;
         playing.next = slot.position + decoded as i64;
         playing.next_number = playing.next_number.max(slot.number + 1);

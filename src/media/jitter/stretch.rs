@@ -55,6 +55,9 @@ pub(super) fn shorten(line: &mut Line, rate: Rate, most: usize, micros: i64) -> 
     if longest < SHORTEST * unit {
         return 0;
     }
+    if micros <= 0 && !is_silent(&all[now..now + 2 * longest]) {
+        return 0;
+    }
     let reference = &all[now..now + window];
     let field = &all[now + SHORTEST * unit..all.len().min(now + longest + window)];
     let found = correlation::find(reference, field, stride(rate));
@@ -77,5 +80,9 @@ fn is_allowed(quality: f32, piece: &[i16], micros: i64) -> bool {
         1..=FAR => ALIKE,
         _ => ALIKE_IN_NEED,
     };
-    quality > alike || energy(piece, 1) < SILENT * piece.len() as i64
+    quality > alike || is_silent(piece)
+}
+
+fn is_silent(piece: &[i16]) -> bool {
+    energy(piece, 1) < SILENT * piece.len() as i64
 }

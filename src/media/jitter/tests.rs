@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::buffer::{Buffer, Depth, Inserted, Popped, Stats};
 use crate::base::Timestamp;
 use crate::media::FRAME_SAMPLES;
-use crate::media::codec::{Codec, Decoder};
+use crate::media::MAX_FRAME;
+use crate::media::codec::{Codec, Decoder, Encoder, NoiseModel};
 use crate::media::rtp::Header;
 
 /// Frames of a source that can be told apart.
@@ -309,6 +310,90 @@ fn after_a_loss_nothing_is_heard_for_ever() {
     assert_eq!(played[49], Some(49));
     assert!(stats.concealed_ms <= 120, "{stats:?}");
     assert_eq!(played[50..].iter().flatten().count(), 0);
+}
+
+#[test]
+fn comfort_noise_fills_a_pause_as_it_was_described() {
+    let mut buffer = Buffer::new(Codec::Pcmu);
+    for i in 0..100u32 {
+        let mut frame = [0; FRAME_SAMPLES];
+        match i {
+            20 => buffer.comfort_noise(&WRAPPING.header(i), NoiseModel::white(40)),
+            21..70 => {}
+            _ => {
+                let header = Header {
+                    sequence: if i < 20 { i } else { i - 49 } as u16,
+                    ..WRAPPING.header(i)
+                };
+                let header = Header {
+                    sequence: header.sequence.wrapping_sub(20),
+                    ..header
+                };
+                buffer.insert(at(f64::from(i) * 20.0 - 8.0), &header, &[7; 160]);
+            }
+        }
+        let popped = buffer.pop(&mut frame);
+        if (25..70).contains(&i) {
+            assert_eq!(popped, Popped::Noise);
+            let power: f64 = frame.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+            let level = 10.0 * (power / 160.0 / 32_768f64.powi(2)).log10();
+            assert!((-46.0..-34.0).contains(&level), "{level}");
+        } else if !(20..25).contains(&i) {
+            assert_eq!(popped, Popped::Full);
+        }
+    }
+    assert_eq!(buffer.stats().lost, 0);
+}
+
+#[test]
+fn every_codec_comes_through_exactly_and_is_concealed() {
+    for codec in Codec::ALL {
+        let mut encoder = Encoder::new(codec);
+        let mut direct = Decoder::new(codec);
+        let (mut clean, mut lossy) = (Buffer::new(codec), Buffer::new(codec));
+        let samples = direct.rate().frame();
+        let voice: Vec<i16> = (0..samples as u32 * 100)
+            .map(|i| {
+                let turn = f64::from(i) / f64::from(direct.rate().hz()) * std::f64::consts::TAU;
+                let tones = (1..=6).map(|n| (turn * 150.0 * f64::from(n)).sin() / f64::from(n));
+                (tones.sum::<f64>() * 6000.0) as i16
+            })
+            .collect();
+        let mut energy = [0.0; 2];
+        for (i, frame) in (0u32..).zip(voice.chunks(samples)) {
+            let mut payload = [0; 1460];
+            let length = encoder.encode(frame, &mut payload);
+            let payload = &payload[..length];
+            let header = Header {
+                sequence: i as u16,
+                timestamp: i * codec.clock_hz() / 50,
+                ssrc: 1,
+                ..Header::default()
+            };
+            let now = at(f64::from(i) * 20.0 - 8.0);
+            let (mut expected, mut heard) = ([0; MAX_FRAME], [0; MAX_FRAME]);
+            direct.decode(payload, &mut expected[..samples]);
+            clean.insert(now, &header, payload);
+            assert_eq!(clean.pop(&mut heard[..samples]), Popped::Full);
+            assert!(heard == expected, "{codec:?} frame {i}");
+            if i % 10 != 7 {
+                lossy.insert(now, &header, payload);
+            }
+            let popped = lossy.pop(&mut heard[..samples]);
+            assert_ne!(popped, Popped::Empty);
+            if i > 20 {
+                let sum = |frame: &[i16]| -> f64 {
+                    frame.iter().map(|sample| f64::from(*sample).powi(2)).sum()
+                };
+                energy[0] += sum(&expected[..samples]);
+                energy[1] += sum(&heard[..samples]);
+            }
+        }
+        assert_eq!(lossy.stats().lost, 10);
+        // libopus lets what it makes up sink at once.
+        let kept = energy[1] / energy[0];
+        assert!((0.8..1.1).contains(&kept), "{codec:?} {kept}");
+    }
 }
 
 /// Ten seconds of a voice of 140 Hz that goes up and down, and comes back to where it began.

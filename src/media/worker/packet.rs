@@ -177,8 +177,12 @@ impl Leg {
         let is_event = flow.receive_telephone_event == Some(header.payload_type);
         if !is_audio && !is_event {
             if header.payload_type == COMFORT_NOISE && self.latch.source() == Some(source) {
-                // Not agreed on and not heard, but a sign of life.
+                // Not agreed on and not recorded, but a sign of life, and what a pause sounds like.
                 self.inbound.heard = now;
+                let model = crate::media::NoiseModel::parse(packet.payload());
+                if let (Some(ear), Some(model)) = (&mut self.inbound.ear, model) {
+                    ear.jitter().comfort_noise(header, model);
+                }
             } else {
                 self.watch.refuse(Refusal::PayloadType(header.payload_type));
             }
