@@ -79,7 +79,15 @@ impl Call {
 
     /// Takes a notice about one of the call's media legs or recordings.
     pub(crate) fn on_notice(&mut self, hands: &mut Hands<'_>, notice: Notice) {
+        let is_over = |leg: LegId| self.core.leg(leg).is_none_or(|leg| !leg.is_live());
         match notice {
+            // Media sounds on for a moment when a leg has ended; what is measured then would come
+            // after the end in the record. Its summary holds it.
+            Notice::AudioBack { leg, .. }
+            | Notice::AudioLost { leg, .. }
+            | Notice::Quality { leg, .. }
+            | Notice::Talking { leg, .. }
+                if is_over(leg) => {}
             Notice::AudioBack { leg, way, after } => {
                 self.core.audio_back(hands, leg, way, after);
             }
