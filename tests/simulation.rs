@@ -48,6 +48,8 @@ mod joined;
 mod keys;
 #[path = "simulation/loss.rs"]
 mod loss;
+#[path = "simulation/quality.rs"]
+mod quality;
 #[path = "simulation/recording.rs"]
 mod recording;
 #[path = "simulation/reload.rs"]

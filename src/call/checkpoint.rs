@@ -189,7 +189,10 @@ impl Exchange {
                 rtp: local.address,
                 rtcp: local.rtcp?,
             },
-            flow: leg.negotiated.as_ref().map(negotiate::leg_flow),
+            flow: leg
+                .negotiated
+                .as_ref()
+                .map(|agreed| negotiate::leg_flow(agreed, Some(leg.flow.remote.ip()))),
             latched: None,
             srtp: None,
             ssrc: self.entropy.u32(),

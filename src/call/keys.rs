@@ -95,7 +95,7 @@ impl Leg {
     pub(super) fn flow_of(&self, agreed: &Negotiated) -> LegFlow {
         LegFlow {
             tones: self.keys.form_of(agreed) == Some(Form::Tone),
-            ..negotiate::leg_flow(agreed)
+            ..negotiate::leg_flow(agreed, Some(self.flow.remote.ip()))
         }
     }
 }

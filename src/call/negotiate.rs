@@ -1,5 +1,8 @@
 //! Where SIP and media meet: what SDP agreed on becomes what a media leg does.
 
+use std::net::IpAddr;
+
+use crate::media::rtcp::Asked;
 use crate::media::srtp::{Keys, MasterKey, Suite};
 use crate::media::{Codec, LegFlow, LegPorts, OpusTerms};
 use crate::sdp::{AudioCodec, CryptoSuite, Direction, LocalCrypto, LocalMedia, Negotiated};
@@ -22,18 +25,25 @@ pub(super) fn media_on(ports: LegPorts, session_id: u64, terms: &MediaTerms) -> 
         comfort_noise: terms.comfort_noise,
         order: terms.order,
         direction: Direction::SendRecv,
+        reports: terms.reports,
         crypto: LocalCrypto::default(),
         session_id,
         session_version: 1,
     }
 }
 
-/// The media leg's orders for what was negotiated.
-pub fn leg_flow(agreed: &Negotiated) -> LegFlow {
+/// The media leg's orders for what was negotiated with a far end whose signalling comes from
+/// `signalled`.
+pub fn leg_flow(agreed: &Negotiated, signalled: Option<IpAddr>) -> LegFlow {
     LegFlow {
         remote: agreed.remote,
         remote_rtcp: agreed.remote_rtcp,
+        signalled,
         rtcp_mux: agreed.rtcp_mux,
+        extended_reports: Asked {
+            round_trip: agreed.extended_reports.round_trip,
+            voip_metrics: agreed.extended_reports.voip_metrics,
+        },
         codec: codec(agreed.codec),
         send_payload_type: agreed.payload_type,
         receive_payload_type: agreed.receive_payload_type,

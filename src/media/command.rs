@@ -1,6 +1,6 @@
 //! What signalling may ask of media.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use super::capture::Capture;
 use super::graph::Standing;
 use super::mixer::Gain;
 use super::recorder::Channel;
+use super::rtcp::Asked;
 use super::{CLOCK_HZ, Codec, OpusTerms, Sound, srtp};
 use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
 
@@ -272,8 +273,14 @@ pub struct LegFlow {
     pub remote: Option<SocketAddr>,
     /// Where it receives RTCP; `None` means the RTP port plus one (RFC 3605 §2.1).
     pub remote_rtcp: Option<SocketAddr>,
+    /// Where the far end's signalling comes from: media from there is likely to be its own.
+    #[serde(default)]
+    pub signalled: Option<IpAddr>,
     /// RTP and RTCP share the RTP port (RFC 5761).
     pub rtcp_mux: bool,
+    /// Extended reports the far end asked for.
+    #[serde(default)]
+    pub extended_reports: Asked,
     /// Codec of both directions.
     pub codec: Codec,
     /// Payload type we send.

@@ -2,11 +2,17 @@
 //!
 //! The negotiated source is always believed. A source behind a NAT, or a device that sends from
 //! another port than it receives on, is believed after [`PROOF`] packets in sequence with one SSRC
-//! and the right payload type, once; within [`WINDOW`] after that the negotiated source still wins
-//! by speaking. Everybody else is refused. Sources that spoke to the port in an earlier call are
+//! and the right payload type, once: when it has the negotiated address or that of the signalling
+//! (where that is unknown: when it is public and the negotiated address private). Any other must go
+//! on for [`LONG_PROOF`] packets while the negotiated source is silent, and yields to it whenever
+//! that speaks. Everybody else is refused. Sources that spoke to the port in an earlier call are
 //! never latched (they are believed only when negotiated).
+//!
+//! Of a believed source one stream is believed: another SSRC counts only when the present one has
+//! been silent for [`FRESH`], or when a negotiation announced that something may change. Who forges
+//! the address of the far end is not heard while that speaks, and neither are his digits.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::ports::TRACES;
@@ -61,8 +67,14 @@ pub(crate) enum Verdict {
 #[derive(Clone, Debug)]
 pub(crate) struct Latch {
     negotiated: Option<SocketAddr>,
+    /// Where the leg's signalling comes from.
+    signalled: Option<IpAddr>,
     latched: Option<Latched>,
+    /// One who may well be the far end, and some who rather are not: neither keep the other off.
     candidate: Option<Candidate>,
+    doubtful: [Option<Candidate>; DOUBTFUL],
+    /// Where the leg is bound.
+    own: IpAddr,
     /// From earlier calls on this port.
     old: [Trace; TRACES],
     /// Refused in this call, oldest overwritten first.
@@ -73,9 +85,44 @@ pub(crate) struct Latch {
 #[derive(Clone, Copy, Debug)]
 struct Latched {
     source: SocketAddr,
-    ssrc: u32,
+    /// Whether it yields to the negotiated source at any time.
+    is_doubtful: bool,
+    /// The stream that is believed; `None` when the next one is.
+    ssrc: Option<u32>,
+    /// The stream before it, and when it was left.
+    former: Option<(u32, Timestamp)>,
     since: Timestamp,
     heard: Timestamp,
+}
+
+impl Latched {
+    fn new(now: Timestamp, source: SocketAddr, ssrc: Option<u32>) -> Self {
+        Self {
+            source,
+            is_doubtful: false,
+            ssrc,
+            former: None,
+            since: now,
+            heard: now,
+        }
+    }
+
+    /// Judges a packet of the right source by its stream.
+    fn hear(&mut self, now: Timestamp, ssrc: u32) -> Verdict {
+        if let Some(present) = self.ssrc.filter(|present| *present != ssrc) {
+            let returns = self
+                .former
+                .is_some_and(|(former, left)| former == ssrc && now.since(left) <= WINDOW);
+            if !returns && now.since(self.heard) < FRESH {
+                return Verdict::Refuse;
+            }
+            // It returns once: two streams that alternate would be one too many.
+            self.former = (!returns).then_some((present, now));
+        }
+        self.ssrc = Some(ssrc);
+        self.heard = now;
+        Verdict::Accept
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +135,12 @@ struct Candidate {
 
 /// Packets in sequence another source must show: 60 ms of speech, as strict players ask for.
 const PROOF: u8 = 3;
+/// The same for a source that nothing speaks for: a second.
+const LONG_PROOF: u8 = 50;
+/// Sources that may prove themselves for so long at a time.
+const DOUBTFUL: usize = 4;
+/// A stream that was heard this lately is alive: longer than any usual packet and its jitter.
+const FRESH: Duration = Duration::from_millis(100);
 /// How long after a latch to another source the negotiated one still wins by speaking.
 const WINDOW: Duration = Duration::from_secs(2);
 /// Afterwards it wins only when the latched source has been silent this long.
@@ -96,12 +149,16 @@ const SILENCE: Duration = Duration::from_secs(1);
 const GAP: u16 = 3;
 
 impl Latch {
-    /// A latch that believes nobody yet; `old` are the traces of the port.
-    pub(crate) fn new(old: [Trace; TRACES]) -> Self {
+    /// A latch that believes nobody yet; `old` are the traces of the port,
+    /// which is bound to the address `own`.
+    pub(crate) fn new(old: [Trace; TRACES], own: IpAddr) -> Self {
         Self {
             negotiated: None,
+            signalled: None,
             latched: None,
             candidate: None,
+            doubtful: [None; DOUBTFUL],
+            own,
             old,
             strangers: [Trace::default(); TRACES - 1],
             next_stranger: 0,
@@ -110,25 +167,24 @@ impl Latch {
 
     /// Sets what was negotiated. A changed address arms the latch anew; `None` (a far end on
     /// hold in the style of RFC 2543) keeps whom it has.
-    pub(crate) fn negotiate(&mut self, remote: Option<SocketAddr>) {
+    pub(crate) fn negotiate(&mut self, remote: Option<SocketAddr>, signalled: Option<IpAddr>) {
+        self.signalled = signalled.or(self.signalled);
         if remote.is_some() && remote != self.negotiated {
             // A far end that moves to where it already speaks from is not a new one.
             if self.latched.is_some_and(|l| Some(l.source) != remote) {
                 self.latched = None;
             }
-            self.candidate = None;
+            (self.candidate, self.doubtful) = (None, [None; DOUBTFUL]);
             self.negotiated = remote;
+        }
+        if let Some(latched) = &mut self.latched {
+            latched.ssrc = None;
         }
     }
 
     /// Goes on with the source of a checkpoint.
     pub(crate) fn resume(&mut self, source: SocketAddr, now: Timestamp) {
-        self.latched = Some(Latched {
-            source,
-            ssrc: 0,
-            since: now,
-            heard: now,
-        });
+        self.latched = Some(Latched::new(now, source, None));
     }
 
     /// Judges a packet that is valid RTP with a negotiated payload type.
@@ -142,9 +198,7 @@ impl Latch {
         if let Some(latched) = &mut self.latched
             && latched.source == source
         {
-            latched.heard = now;
-            latched.ssrc = ssrc;
-            return Verdict::Accept;
+            return latched.hear(now, ssrc);
         }
         let Some(negotiated) = self.negotiated else {
             // Perhaps early media of the far end whose answer is on its way: no stranger yet.
@@ -152,7 +206,9 @@ impl Latch {
         };
         if source == negotiated {
             let free = self.latched.is_none_or(|latched| {
-                now.since(latched.since) <= WINDOW || now.since(latched.heard) >= SILENCE
+                latched.is_doubtful
+                    || now.since(latched.since) <= WINDOW
+                    || now.since(latched.heard) >= SILENCE
             });
             return if free {
                 self.believe(now, source, ssrc)
@@ -164,10 +220,43 @@ impl Latch {
         if self.latched.is_some() || self.old.iter().any(|old| old.resembles(trace)) {
             return self.refuse(source, ssrc);
         }
-        if self.prove(source, ssrc, sequence) {
-            return self.believe(now, source, ssrc);
+        let is_likely = self.is_likely(negotiated.ip(), source.ip());
+        let (slot, enough) = match is_likely {
+            true => (&mut self.candidate, PROOF),
+            false => (self.doubted(source), LONG_PROOF),
+        };
+        let packets = Candidate::prove(slot, source, ssrc, sequence);
+        if packets < enough {
+            return Verdict::Refuse;
         }
-        Verdict::Refuse
+        let verdict = self.believe(now, source, ssrc);
+        if let Some(latched) = &mut self.latched {
+            latched.is_doubtful = !is_likely;
+        }
+        verdict
+    }
+
+    /// The place of a source that nothing speaks for: its own, else of the one who has shown least.
+    fn doubted(&mut self, source: SocketAddr) -> &mut Option<Candidate> {
+        let is_its = |one: &Option<Candidate>| one.is_some_and(|one| one.source == source);
+        let shown = |one: &Option<Candidate>| one.map_or(0, |one| one.packets);
+        let places = 0..DOUBTFUL;
+        let place = places
+            .min_by_key(|place| {
+                let one = &self.doubtful[*place];
+                (!is_its(one), shown(one))
+            })
+            .unwrap_or(0);
+        &mut self.doubtful[place]
+    }
+
+    /// Whether something speaks for a source that was not negotiated.
+    fn is_likely(&self, negotiated: IpAddr, source: IpAddr) -> bool {
+        // Only a program on this very host has our own address.
+        source == negotiated
+            || source == self.own
+            || Some(source) == self.signalled
+            || self.signalled.is_none() && is_private(negotiated) && !is_private(source)
     }
 
     /// Where RTP goes: to whom we believe, before that to whom we were told.
@@ -191,7 +280,7 @@ impl Latch {
     pub(crate) fn traces(&self) -> [Trace; TRACES] {
         let mut traces = [Trace::default(); TRACES];
         if let Some(latched) = self.latched {
-            traces[0] = Trace::new(latched.source, latched.ssrc);
+            traces[0] = Trace::new(latched.source, latched.ssrc.unwrap_or(0));
         }
         traces[1..].copy_from_slice(&self.strangers);
         // What the port knew before fills what this call left empty: an old sender may outlive
@@ -206,13 +295,8 @@ impl Latch {
     }
 
     fn believe(&mut self, now: Timestamp, source: SocketAddr, ssrc: u32) -> Verdict {
-        self.candidate = None;
-        self.latched = Some(Latched {
-            source,
-            ssrc,
-            since: now,
-            heard: now,
-        });
+        (self.candidate, self.doubtful) = (None, [None; DOUBTFUL]);
+        self.latched = Some(Latched::new(now, source, Some(ssrc)));
         Verdict::Accept
     }
 
@@ -224,33 +308,49 @@ impl Latch {
         }
         Verdict::Refuse
     }
+}
 
-    /// Takes one more packet of a candidate; says whether it has shown enough.
-    fn prove(&mut self, source: SocketAddr, ssrc: u32, sequence: u16) -> bool {
-        let packets = match self.candidate {
+impl Candidate {
+    /// Takes one more packet of a candidate; says how many it has shown in sequence.
+    fn prove(slot: &mut Option<Self>, source: SocketAddr, ssrc: u32, sequence: u16) -> u8 {
+        let packets = match *slot {
             Some(known) if known.source == source && known.ssrc == ssrc => {
                 match sequence.wrapping_sub(known.sequence) {
                     // A duplicate or a packet out of order neither helps nor harms.
-                    0 | 0x8000.. => return false,
-                    1..=GAP => known.packets + 1,
+                    0 | 0x8000.. => return 0,
+                    1..=GAP => known.packets.saturating_add(1),
                     _ => 1,
                 }
             }
             _ => 1,
         };
-        self.candidate = Some(Candidate {
+        *slot = Some(Self {
             source,
             ssrc,
             sequence,
             packets,
         });
-        packets >= PROOF
+        packets
+    }
+}
+
+/// Whether an address means something on its own network only (RFC 1918, RFC 6598, RFC 4193).
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [first, second, ..] = v4.octets();
+            let is_shared = first == 100 && second & 0xc0 == 64;
+            v4.is_private() || v4.is_link_local() || v4.is_loopback() || is_shared
+        }
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const OWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn address(text: &str) -> SocketAddr {
         text.parse().expect("address")
@@ -261,8 +361,11 @@ mod tests {
     }
 
     fn latch() -> Latch {
-        let mut latch = Latch::new([Trace::default(); TRACES]);
-        latch.negotiate(Some(address("192.0.2.1:4000")));
+        let mut latch = Latch::new([Trace::default(); TRACES], OWN);
+        latch.negotiate(
+            Some(address("192.0.2.1:4000")),
+            Some(address("198.51.100.7:5060").ip()),
+        );
         latch
     }
 
@@ -274,7 +377,7 @@ mod tests {
         for n in 0..100 {
             assert_eq!(latch.judge(at(20), bad, 2, n), Verdict::Refuse);
         }
-        assert_eq!(latch.judge(at(20), good, 9, 500), Verdict::Accept);
+        assert_eq!(latch.judge(at(120), good, 9, 500), Verdict::Accept);
         assert_eq!(latch.destination(), Some(good));
     }
 
@@ -289,6 +392,71 @@ mod tests {
         assert_eq!(latch.judge(at(40), nat, 5, 13), Verdict::Accept);
         assert_eq!(latch.destination(), Some(nat));
         assert!(latch.is_elsewhere());
+    }
+
+    #[test]
+    fn a_source_that_nothing_speaks_for_must_go_on_for_a_second_and_yields_at_any_time() {
+        let mut latch = latch();
+        let (good, odd) = (address("192.0.2.1:4000"), address("203.0.113.5:9"));
+        for n in 1..50u16 {
+            assert_eq!(latch.judge(at(20), odd, 5, n), Verdict::Refuse);
+        }
+        assert_eq!(latch.destination(), Some(good));
+        assert_eq!(latch.judge(at(1000), odd, 5, 50), Verdict::Accept);
+        assert_eq!(latch.destination(), Some(odd));
+        latch.judge(at(9000), odd, 5, 51);
+        assert_eq!(latch.judge(at(9001), good, 1, 1), Verdict::Accept);
+        assert_eq!(latch.judge(at(9020), odd, 5, 52), Verdict::Refuse);
+        assert_eq!(latch.destination(), Some(good));
+    }
+
+    #[test]
+    fn a_public_source_is_likely_where_a_private_one_was_negotiated() {
+        let likely = |negotiated: &str, source: &str| {
+            let mut latch = Latch::new([Trace::default(); TRACES], OWN);
+            latch.negotiate(Some(address(negotiated)), None);
+            (0..3u16).any(|n| latch.judge(at(0), address(source), 5, n) == Verdict::Accept)
+        };
+        assert!(likely("10.0.0.5:4000", "198.51.100.7:61000"));
+        assert!(likely("100.64.3.2:4000", "198.51.100.7:61000"));
+        assert!(likely("[fd00::5]:4000", "[2001:db8::7]:61000"));
+        assert!(likely("10.0.0.5:4000", "10.0.0.5:4002"));
+        assert!(!likely("10.0.0.5:4000", "10.0.0.9:4000"));
+        assert!(!likely("192.0.2.1:4000", "10.0.0.9:4000"));
+    }
+
+    #[test]
+    fn a_crowd_does_not_keep_the_true_far_end_from_proving_itself() {
+        let mut latch = latch();
+        let nat = address("198.51.100.7:61000");
+        let mut heard = Verdict::Refuse;
+        for n in 0..3u16 {
+            for stranger in 0..50u16 {
+                let from = SocketAddr::from(([203, 0, 113, 9], 1000 + stranger));
+                assert_eq!(latch.judge(at(0), from, 7, n), Verdict::Refuse);
+            }
+            heard = latch.judge(at(20), nat, 5, n);
+        }
+        assert_eq!(heard, Verdict::Accept);
+    }
+
+    #[test]
+    fn a_second_stream_of_the_same_source_is_heard_only_when_the_first_is_silent() {
+        let mut latch = latch();
+        let good = address("192.0.2.1:4000");
+        for n in 0..50 {
+            let now = at(20 * n);
+            assert_eq!(latch.judge(now, good, 1, n as u16), Verdict::Accept);
+            assert_eq!(latch.judge(now, good, 66, n as u16), Verdict::Refuse);
+        }
+        // A change of its own: after 100 ms; and the first may come back once, at once.
+        assert_eq!(latch.judge(at(1060), good, 2, 1), Verdict::Refuse);
+        assert_eq!(latch.judge(at(1080), good, 2, 2), Verdict::Accept);
+        assert_eq!(latch.judge(at(1090), good, 1, 60), Verdict::Accept);
+        assert_eq!(latch.judge(at(1100), good, 2, 3), Verdict::Refuse);
+        // A change that was signalled: at once.
+        latch.negotiate(Some(good), None);
+        assert_eq!(latch.judge(at(1110), good, 3, 1), Verdict::Accept);
     }
 
     #[test]
@@ -329,8 +497,8 @@ mod tests {
             first.judge(at(0), nat, 5, n);
         }
         first.judge(at(10), address("203.0.113.9:9"), 66, 1);
-        let mut second = Latch::new(first.traces());
-        second.negotiate(Some(address("192.0.2.9:4000")));
+        let mut second = Latch::new(first.traces(), OWN);
+        second.negotiate(Some(address("192.0.2.9:4000")), None);
         for n in 3..20u16 {
             assert_eq!(second.judge(at(0), nat, 5, n), Verdict::Refuse);
             let moved = address("198.51.100.7:61002");
@@ -339,8 +507,8 @@ mod tests {
             assert_eq!(second.judge(at(0), stranger, n.into(), n), Verdict::Refuse);
         }
         // And the port does not forget them over a call that heard nobody.
-        let mut third = Latch::new(second.traces());
-        third.negotiate(Some(address("192.0.2.9:4000")));
+        let mut third = Latch::new(second.traces(), OWN);
+        third.negotiate(Some(address("192.0.2.9:4000")), None);
         for n in 20..40u16 {
             assert_eq!(third.judge(at(0), nat, 5, n), Verdict::Refuse);
         }
@@ -351,10 +519,10 @@ mod tests {
         let mut latch = latch();
         let good = address("192.0.2.1:4000");
         latch.judge(at(0), good, 1, 1);
-        latch.negotiate(None);
+        latch.negotiate(None, None);
         assert_eq!(latch.judge(at(20), good, 1, 2), Verdict::Accept);
         let moved = address("192.0.2.2:5000");
-        latch.negotiate(Some(moved));
+        latch.negotiate(Some(moved), None);
         assert_eq!(latch.destination(), Some(moved));
         assert_eq!(latch.judge(at(40), good, 1, 3), Verdict::Refuse);
         assert_eq!(latch.judge(at(40), moved, 1, 4), Verdict::Accept);
@@ -362,7 +530,7 @@ mod tests {
 
     #[test]
     fn nobody_is_believed_before_negotiation() {
-        let mut latch = Latch::new([Trace::default(); TRACES]);
+        let mut latch = Latch::new([Trace::default(); TRACES], OWN);
         for n in 0..10u16 {
             let who = address("192.0.2.1:4000");
             assert_eq!(latch.judge(at(0), who, 1, n), Verdict::Refuse);

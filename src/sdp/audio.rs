@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::codec::static_encoding;
 use super::grammar::{Explained, Explanation};
-use super::{AudioCodec, Crypto, Direction, OpusParameters};
+use super::{AudioCodec, Crypto, Direction, ExtendedReports, OpusParameters};
 
 /// An audio stream as one side describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct AudioMedia {
     pub rtcp: Option<SocketAddr>,
     /// Whether RTCP may share the RTP port (RFC 5761).
     pub rtcp_mux: bool,
+    /// Extended reports asked for (RFC 3611 §5).
+    pub extended_reports: ExtendedReports,
     /// Direction, seen from the describing side.
     pub direction: Direction,
     /// Payload types, most wanted first.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::crypto::Crypto;
 use super::grammar::{Session, Stream};
-use super::{AudioMedia, Error, Format};
+use super::{AudioMedia, Error, ExtendedReports, Format};
 
 /// A session description, as far as it concerns a telephone call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,6 +143,9 @@ fn read(session: &Session<'_>, stream: &Stream<'_>) -> Media {
         protocol: stream.protocol.to_owned(),
         rtcp: stream.rtcp.and_then(|rtcp| read_rtcp(rtcp, address)),
         rtcp_mux: stream.rtcp_mux,
+        extended_reports: stream
+            .rtcp_xr
+            .map_or_else(ExtendedReports::default, ExtendedReports::parse),
         direction: stream.direction.or(session.direction).unwrap_or_default(),
         formats: formats
             .filter_map(|number| Format::read(number, &stream.explained))
@@ -216,6 +219,9 @@ impl Lines {
         }
         if audio.rtcp_mux {
             self.line(format_args!("a=rtcp-mux"));
+        }
+        if !audio.extended_reports.is_empty() {
+            self.line(format_args!("a=rtcp-xr:{}", audio.extended_reports));
         }
         self.line(format_args!("a={}", audio.direction.as_str()));
     }

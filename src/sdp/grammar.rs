@@ -50,6 +50,7 @@ pub(super) struct Stream<'a> {
     pub(super) direction: Option<Direction>,
     pub(super) rtcp: Option<&'a str>,
     pub(super) rtcp_mux: bool,
+    pub(super) rtcp_xr: Option<&'a str>,
     pub(super) ptime: Option<&'a str>,
     pub(super) max_ptime: Option<&'a str>,
     /// The first few.
@@ -210,6 +211,7 @@ impl<'a> Stream<'a> {
             direction: None,
             rtcp: None,
             rtcp_mux: false,
+            rtcp_xr: None,
             ptime: None,
             max_ptime: None,
             crypto: Vec::new(),
@@ -234,6 +236,8 @@ impl<'a> Stream<'a> {
             self.rtcp.get_or_insert(value.unwrap_or_default());
         } else if name.eq_ignore_ascii_case("rtcp-mux") {
             self.rtcp_mux = true;
+        } else if name.eq_ignore_ascii_case("rtcp-xr") {
+            self.rtcp_xr.get_or_insert(value.unwrap_or_default());
         } else if name.eq_ignore_ascii_case("crypto") && self.crypto.len() < MAX_CRYPTO {
             self.crypto.extend(value);
         }

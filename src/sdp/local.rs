@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AudioCodec, AudioMedia, CodecOrder, Direction, Format, LocalCrypto};
+use super::{AudioCodec, AudioMedia, CodecOrder, Direction, Format, LocalCrypto, ReportTerms};
 
 /// Our side of a stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct LocalMedia {
     pub order: CodecOrder,
     /// What we are willing to do.
     pub direction: Direction,
+    /// What our offers ask for of RTCP.
+    #[serde(default)]
+    pub reports: ReportTerms,
     /// Whether it is secured, and by which keys.
     #[serde(default)]
     pub crypto: LocalCrypto,

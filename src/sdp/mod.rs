@@ -13,6 +13,7 @@ mod grammar;
 mod local;
 mod negotiate;
 mod opus;
+mod reports;
 
 use thiserror::Error;
 
@@ -24,6 +25,7 @@ pub use direction::Direction;
 pub use local::LocalMedia;
 pub use negotiate::{Negotiated, accept_answer, answer, answer_removed, offer, reoffer};
 pub use opus::OpusParameters;
+pub use reports::{ExtendedReports, ReportTerms};
 
 /// Why a description is of no use. Always the peer's fault or wish.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

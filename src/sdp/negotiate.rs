@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::crypto::{Crypto, SecureMedia, SrtpPolicy};
 use super::{AudioCodec, AudioMedia, CodecOrder, Description, Direction, Error, Format};
-use super::{LocalMedia, Media, OpusParameters, Origin, OtherMedia};
+use super::{ExtendedReports, LocalMedia, Media, OpusParameters, Origin, OtherMedia};
 
 /// What both sides agreed upon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct Negotiated {
     pub remote_rtcp: Option<SocketAddr>,
     /// Whether RTCP shares the RTP port.
     pub rtcp_mux: bool,
+    /// Extended reports to send.
+    #[serde(default)]
+    pub extended_reports: ExtendedReports,
     /// Length of the packets to send, milliseconds: of those the codec can have, the one that is
     /// wished for, or the next shorter.
     pub ptime_ms: u32,
@@ -91,6 +94,10 @@ fn offer_with(local: &LocalMedia, crypto: Vec<Crypto>) -> Description {
     };
     let mut audio = describe(local, protocol, formats, local.direction);
     audio.crypto = crypto;
+    audio.rtcp_mux = local.reports.mux;
+    if local.reports.extended {
+        audio.extended_reports = ExtendedReports::ALL;
+    }
     Description {
         origin: origin(local),
         time: (0, 0),
@@ -139,6 +146,7 @@ pub fn answer(
         telephone_event_hz: event.map_or(codec.clock_rate(), |event| event.clock_rate),
         comfort_noise,
         rtcp_mux: theirs.rtcp_mux,
+        extended_reports: theirs.extended_reports,
         secure,
         ..agree(local, theirs, codec, format)
     };
@@ -150,6 +158,7 @@ pub fn answer(
     }));
     let mut ours = describe(local, &theirs.protocol, formats, negotiated.direction);
     ours.rtcp_mux = negotiated.rtcp_mux;
+    ours.extended_reports = negotiated.extended_reports;
     // RFC 4568 §7.1.2: the tag of the line taken, with our key.
     ours.crypto = (negotiated.secure.as_ref().zip(line))
         .map(|(secure, line)| Crypto {
@@ -184,7 +193,7 @@ pub fn answer_removed(local: &LocalMedia, offer: &Description) -> Option<Descrip
 
 /// What an answer to our offer means.
 ///
-/// RTCP is never multiplexed, for we do not offer it; telephone events and codec may come back on
+/// RTCP is multiplexed and extended only if we offered it; telephone events and codec may come back on
 /// payload types of the answerer's own.
 pub fn accept_answer(local: &LocalMedia, answer: &Description) -> Result<Negotiated, Error> {
     let Some(Media::Audio(theirs)) = answer.media.first() else {
@@ -199,6 +208,11 @@ pub fn accept_answer(local: &LocalMedia, answer: &Description) -> Result<Negotia
     let receive = event.and_then(|event| local.telephone_event_at(event.clock_rate));
     let event = event.filter(|_| receive.is_some());
     Ok(Negotiated {
+        rtcp_mux: local.reports.mux && theirs.rtcp_mux,
+        extended_reports: match local.reports.extended {
+            true => theirs.extended_reports,
+            false => ExtendedReports::default(),
+        },
         receive_payload_type: local.payload_type(codec),
         telephone_event: event.map(|event| event.payload_type),
         receive_telephone_event: receive,
@@ -271,6 +285,7 @@ fn agree(
         remote,
         remote_rtcp: theirs.remote_rtcp(),
         rtcp_mux: false,
+        extended_reports: ExtendedReports::default(),
         ptime_ms: packet_length(theirs, codec, opus),
         direction,
         held_by_remote: is_held,
@@ -308,6 +323,7 @@ fn describe(
         protocol: protocol.to_owned(),
         rtcp: local.rtcp.filter(|rtcp| !is_next(rtcp)),
         rtcp_mux: false,
+        extended_reports: ExtendedReports::default(),
         direction,
         formats,
         ptime_ms: Some(local.ptime_ms),
@@ -353,6 +369,7 @@ fn usual_clock() -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ReportTerms;
     use super::*;
     use crate::sdp::LocalCrypto;
 
@@ -366,6 +383,7 @@ mod tests {
             comfort_noise: false,
             order: CodecOrder::Theirs,
             direction: Direction::SendRecv,
+            reports: ReportTerms::default(),
             crypto: LocalCrypto::default(),
             session_id: 7,
             session_version: 1,

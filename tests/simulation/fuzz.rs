@@ -21,7 +21,7 @@ use tsunagu::media::dtmf;
 use tsunagu::media::rtcp;
 use tsunagu::media::rtp;
 use tsunagu::media::{Codec, FRAME_SAMPLES, jitter};
-use tsunagu::sdp::{AudioCodec, CodecOrder, Description, Direction, LocalMedia};
+use tsunagu::sdp::{AudioCodec, CodecOrder, Description, Direction, LocalMedia, ReportTerms};
 use tsunagu::sip::auth::{Challenger, Ha1};
 use tsunagu::sip::ua::{Body, Event, Output, Settings, UserAgent};
 use tsunagu::sip::{
@@ -164,6 +164,7 @@ fn session_descriptions() {
         order: CodecOrder::Theirs,
         ptime_ms: 20,
         direction: Direction::SendRecv,
+        reports: ReportTerms::default(),
         crypto: tsunagu::sdp::LocalCrypto::default(),
         session_id: 1,
         session_version: 1,
@@ -271,6 +272,7 @@ fn expressions() {
 #[test]
 fn rtp_digits_and_jitter() {
     let mut receiver = dtmf::Receiver::new();
+    let mut reception = rtp::Reception::new();
     let mut buffer = jitter::Buffer::new(Codec::Pcmu);
     let mut frame = [0i16; FRAME_SAMPLES];
     fuzz("rtp", RTP, |input| {
@@ -278,6 +280,9 @@ fn rtp_digits_and_jitter() {
         if let Ok(packet) = rtp::Packet::parse(input) {
             let header = *packet.header();
             let _ = receiver.handle_packet(&header, packet.payload());
+            reception.handle_packet(&header, Timestamp::from_millis(input.len() as i64));
+            let pattern = reception.pattern();
+            assert!(pattern.burst_density <= 1.0 && pattern.burst_ratio >= 1.0);
             let _ = buffer.insert(Timestamp::ZERO, &header, packet.payload());
         }
         let _ = buffer.pop(&mut frame);
@@ -288,7 +293,13 @@ fn rtp_digits_and_jitter() {
 fn rtcp_reports() {
     fuzz("rtcp", RTP, |input| {
         if let Ok(compound) = rtcp::Compound::parse(input) {
-            compound.for_each(|_| {});
+            let now = rtcp::NtpTime(input.len() as u64 * 0x0123_4567_89ab);
+            compound.for_each(|item| match item {
+                rtcp::Item::Report { block, .. } => drop(block.round_trip(now)),
+                rtcp::Item::LastReceiverReport { last, .. } => drop(last.round_trip(now)),
+                rtcp::Item::Voip { metrics, .. } => drop((metrics.buffer_ms(), metrics.conceals())),
+                _ => {}
+            });
         }
     });
 }
@@ -470,7 +481,7 @@ const DESCRIPTIONS: &[&[u8]] = &[
       m=audio 6000 RTP/AVP 0 8 96\r\na=rtpmap:96 telephone-event/8000\r\na=fmtp:96 0-15\r\n\
       a=ptime:20\r\na=sendrecv\r\nm=video 6002 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\n",
     b"v=0\no=- 1 2 IN IP6 ::1\ns=-\nc=IN IP6 ::1\nt=0 0\na=sendonly\nm=audio 6000 RTP/AVP 8\n\
-      c=IN IP4 0.0.0.0\na=rtcp:6001\na=rtcp-mux\na=inactive\nm=image 0 udptl t38\n",
+      c=IN IP4 0.0.0.0\na=rtcp:6001\na=rtcp-mux\na=rtcp-xr:rcvr-rtt=all voip-metrics\na=inactive\nm=image 0 udptl t38\n",
 ];
 
 const ADDRESSES: &[&[u8]] = &[
@@ -497,4 +508,13 @@ const RTP: &[&[u8]] = &[
     b"\x81\xc8\x00\x0c\x00\x00\x00\x07\xe1\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xa0\x00\x00\x00\x01\
       \x00\x00\x00\xa0\x00\x00\x00\x09\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x03\x00\x00\x00\x04\
       \x00\x00\x00\x05\x81\xca\x00\x02\x00\x00\x00\x07\x01\x01a\x00",
+    // Extended: reference time, answer to ours, VoIP metrics (RFC 3611 §4.4, §4.5, §4.7).
+    b"\x80\xc9\x00\x01\x00\x00\x00\x07\x80\xcf\x00\x11\x00\x00\x00\x07\x04\x00\x00\x02\x00\x00\x00\x01\
+      \x00\x00\x00\x02\x05\x00\x00\x03\x00\x00\x00\x09\x00\x00\x00\x01\x00\x00\x00\x02\x07\x00\x00\x08\
+      \x00\x00\x00\x09\x01\x02\x03\x04\x00\x05\x00\x06\x00\x07\x00\x08\x7f\x7f\x7f\x10\x5d\x7f\x2c\x2b\
+      \xb0\x00\x00\x3c\x00\x3c\x00\x3c",
+    // Goodbye with a reason, APP, transport feedback alone (RFC 5506).
+    b"\x80\xc9\x00\x01\x00\x00\x00\x07\x81\xcb\x00\x02\x00\x00\x00\x07\x03bye",
+    b"\x81\xcc\x00\x03\x00\x00\x00\x07nameDATA",
+    b"\x81\xcd\x00\x03\x00\x00\x00\x07\x00\x00\x00\x09\x00\x01\x00\x00",
 ];

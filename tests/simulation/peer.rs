@@ -6,7 +6,7 @@ use std::time::Duration;
 use tsunagu::base::{Entropy, ShardId, Timestamp};
 use tsunagu::media::VirtualNet;
 use tsunagu::sdp::{self, AudioCodec, CodecOrder, Description, Direction};
-use tsunagu::sdp::{LocalCrypto, LocalMedia, Negotiated, SrtpPolicy};
+use tsunagu::sdp::{LocalCrypto, LocalMedia, Negotiated, ReportTerms, SrtpPolicy};
 use tsunagu::sip::auth::Credentials;
 use tsunagu::sip::ua::{Body, Event, Invite, OutOfDialog, ReferId, SessionId, Settings, Terms};
 use tsunagu::sip::{
@@ -597,6 +597,7 @@ impl Peer {
             order: CodecOrder::Theirs,
             ptime_ms: self.ptime_ms,
             direction: Direction::SendRecv,
+            reports: ReportTerms::default(),
             crypto: LocalCrypto::new(self.srtp, &mut self.chance(number.into())),
             session_id: u64::from(number) + 1,
             session_version: 1,

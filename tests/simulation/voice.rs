@@ -126,7 +126,7 @@ impl Voice {
     }
 
     fn secure(&mut self, agreed: &Negotiated) {
-        let keys = leg_flow(agreed).srtp;
+        let keys = leg_flow(agreed, None).srtp;
         match (&mut self.srtp, keys) {
             (Some((before, session)), Some(keys)) if *before != keys => {
                 session.rekey(keys.clone());

@@ -28,7 +28,7 @@ impl Line {
         });
         self.tell(Command::SetLeg {
             leg,
-            flow: leg_flow(agreed),
+            flow: leg_flow(agreed, None),
         });
         if let Some(wanted) = self.args.record.clone() {
             self.record(now, leg, &wanted);

@@ -292,7 +292,7 @@ impl Line {
         if let Some(agreed) = answer.and_then(|it| sdp::accept_answer(&call.local, &it).ok()) {
             self.tell(Command::SetLeg {
                 leg: call.leg,
-                flow: leg_flow(&agreed),
+                flow: leg_flow(&agreed, None),
             });
         }
     }
@@ -319,7 +319,7 @@ impl Line {
             (Stage::Answered, Some(agreed)) => {
                 self.tell(Command::SetLeg {
                     leg,
-                    flow: leg_flow(&agreed),
+                    flow: leg_flow(&agreed, None),
                 });
             }
             (Stage::Offered, None) => self.hang_up(),
@@ -348,7 +348,7 @@ impl Line {
                 let leg = call.leg;
                 self.tell(Command::SetLeg {
                     leg,
-                    flow: leg_flow(&agreed),
+                    flow: leg_flow(&agreed, None),
                 });
                 self.ua
                     .answer_reoffer(now, session, Some(Body::sdp(answer.to_bytes())));

@@ -195,6 +195,8 @@ fn read_media(
             notes.error(&place, message, help);
         }
     }
+    set(&mut media.reports.mux, trunk.flag("rtcp_mux"));
+    set(&mut media.reports.extended, trunk.flag("rtcp_xr"));
     set(&mut media.srtp, trunk.one_of("srtp", &SrtpPolicy::WORDS));
 }
 

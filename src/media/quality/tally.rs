@@ -41,6 +41,17 @@ pub(crate) struct Quality {
     voip: Option<VoipMetrics>,
 }
 
+/// Estimated opinion and rating of a stream, as an RTCP XR block carries them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Opinion {
+    /// R, 0 to 93.2.
+    pub(crate) rating: f32,
+    /// MOS without the delay.
+    pub(crate) listening: f32,
+    /// MOS with it.
+    pub(crate) conversation: f32,
+}
+
 /// Fewer packets than this in an interval say nothing of it (half a second).
 const ENOUGH_PACKETS: u64 = 25;
 
@@ -99,6 +110,28 @@ impl Quality {
     pub(crate) fn round_trip(&mut self, time: Duration) {
         if time <= MOST_ROUND_TRIP {
             self.round_trip.add(time.as_secs_f32() * 1000.0);
+        }
+    }
+
+    /// The last round trip, when there was one.
+    pub(crate) fn last_round_trip(&self) -> Option<Duration> {
+        let figure = self.round_trip.figure()?;
+        Some(Duration::from_secs_f32(figure.now / 1000.0))
+    }
+
+    /// The opinion of what is received, over the whole life of the stream.
+    pub(crate) fn opinion(&self, codec: Codec, now: &Received) -> Opinion {
+        let expected = (now.received + now.lost).max(1);
+        let loss = (now.lost + now.late) as f32 / expected as f32;
+        let path = self.said_path(codec, now, loss);
+        let silent = Path {
+            delay_ms: 0.0,
+            ..path
+        };
+        Opinion {
+            rating: path.rating(),
+            listening: silent.mos(),
+            conversation: path.mos(),
         }
     }
 

@@ -1,8 +1,19 @@
 //! Extended reports (RFC 3611): what receivers of speech know of it, and the round trip of those
 //! who only receive.
 
+use serde::{Deserialize, Serialize};
+
 use super::packet::{EXTENDED_REPORT, word};
 use super::report::{NtpTime, Writer, round_trip};
+
+/// Which extended reports the far end asked for (RFC 3611 §5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Receiver reference times and their answers.
+    pub round_trip: bool,
+    /// VoIP metrics.
+    pub voip_metrics: bool,
+}
 
 /// The VoIP Metrics block (RFC 3611 §4.7) of one stream, fields as on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

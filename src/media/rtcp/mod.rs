@@ -7,7 +7,7 @@ mod extended;
 mod packet;
 mod report;
 
-pub use extended::{Extended, LastReceiverReport, UNKNOWN, VoipMetrics, append_extended};
+pub use extended::{Asked, Extended, LastReceiverReport, UNKNOWN, VoipMetrics, append_extended};
 pub use packet::{Compound, Error, Item};
 pub use report::{
     CNAME_MAX, MAX_REPORT_BYTES, NtpTime, ReportBlock, SenderInfo, write_goodbye, write_report,

@@ -4,6 +4,7 @@ mod conference;
 mod continuity;
 mod frugal;
 mod hearing;
+mod junk;
 mod load;
 mod matrix;
 mod playing;
@@ -13,6 +14,7 @@ mod recording;
 mod secure;
 mod sources;
 mod storm;
+mod strangers;
 
 use std::net::SocketAddr;
 
@@ -152,7 +154,9 @@ impl Phone {
         LegFlow {
             remote: Some(self.wire.address()),
             remote_rtcp: None,
+            signalled: None,
             rtcp_mux: false,
+            extended_reports: Default::default(),
             codec: self.codec,
             send_payload_type: self.codec.payload_type(),
             receive_payload_type: self.codec.payload_type(),

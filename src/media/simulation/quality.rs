@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::events::{Deafness, MediaSummary, Way};
 use crate::media::rtcp::{
-    Compound, Item, NtpTime, ReportBlock, SenderInfo, write_goodbye, write_report,
+    Asked, Compound, Extended, Item, LastReceiverReport, NtpTime, ReportBlock, SenderInfo,
+    append_extended, write_goodbye, write_report,
 };
 
 impl Phone {
@@ -329,4 +330,77 @@ fn reports_of_reduced_size_and_of_strangers() {
     let reports = last.mos_heard.expect("one report was taken");
     assert_eq!((reports.min, reports.max), (reports.now, reports.now));
     assert!(stranger.receive().is_none());
+}
+
+#[test]
+fn extended_reports_go_where_they_are_asked_for() {
+    let mut office = Office::new();
+    let (mut a, mut b) = office.pair();
+    let flow = LegFlow {
+        extended_reports: Asked {
+            round_trip: true,
+            voip_metrics: true,
+        },
+        ..a.flow()
+    };
+    office.send(Command::SetLeg { leg: a.leg, flow });
+    // It only speaks, and hears nobody: our clock goes out in an extended report.
+    for n in 0..500 {
+        if n % 20 == 7 {
+            a.packet();
+        }
+        office.talk(1, &mut [&mut a]);
+    }
+    let items = |phone: &Phone| {
+        let mut items = Vec::new();
+        while let Some((at, _, bytes)) = phone.rtcp.receive() {
+            let compound = Compound::parse(&bytes).expect("RTCP");
+            compound.for_each(|item| items.push((at, item)));
+        }
+        items
+    };
+    let told = items(&a);
+    let clock = told.iter().find_map(|(_, item)| match item {
+        Item::ReferenceTime { from, time } => Some((*from, *time)),
+        _ => None,
+    });
+    let (ssrc, time) = clock.expect("our clock");
+    let metrics = told.iter().rev().find_map(|(_, item)| match item {
+        Item::Voip { metrics, .. } => Some(*metrics),
+        _ => None,
+    });
+    let metrics = metrics.expect("how it is heard");
+    assert_eq!(metrics.ssrc, a.ssrc);
+    assert!((12..=14).contains(&metrics.loss_rate), "{metrics:?}");
+    assert!((12..=14).contains(&metrics.gap_density) && metrics.burst_density == 0);
+    assert!((60..90).contains(&metrics.rating), "{metrics:?}");
+    assert!((30..45).contains(&metrics.mos_conversation), "{metrics:?}");
+    // The answer to our clock is a round trip; its own clock is answered.
+    let extended = Extended {
+        reference_time: Some(NtpTime::from_timestamp(at(office.now))),
+        last_receiver_report: Some(LastReceiverReport {
+            ssrc,
+            last_report: time.middle(),
+            delay: 0,
+        }),
+        voip: None,
+    };
+    let mut bytes = [0; 256];
+    let length = write_report(&mut bytes, a.ssrc, None, None, "phone").expect("fits");
+    let length = append_extended(&mut bytes, length, a.ssrc, &extended).expect("fits");
+    let to = SocketAddr::new(a.switch.ip(), a.switch.port() + 1);
+    a.rtcp.send_at(at(office.now + 1), to, &bytes[..length]);
+    office.talk(500, &mut [&mut a, &mut b]);
+    let answered = items(&a).into_iter().any(
+        |(_, item)| matches!(item, Item::LastReceiverReport { last, .. } if last.ssrc == a.ssrc),
+    );
+    assert!(answered);
+    let last = measured(&office.notices(), a.leg).pop().expect("told");
+    assert!(last.round_trip_ms.is_some_and(|time| time.now > 0.0));
+    // Who did not ask gets none.
+    assert!(
+        !items(&b)
+            .iter()
+            .any(|(_, item)| matches!(item, Item::Voip { .. }))
+    );
 }

@@ -20,7 +20,9 @@ pub(super) fn flow(remote: SocketAddr) -> LegFlow {
     LegFlow {
         remote: Some(remote),
         remote_rtcp: None,
+        signalled: None,
         rtcp_mux: false,
+        extended_reports: Default::default(),
         codec: Codec::Pcmu,
         send_payload_type: 0,
         receive_payload_type: 0,

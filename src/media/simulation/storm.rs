@@ -55,7 +55,9 @@ fn gust(engine: &Engine, chance: &mut Entropy, now: Timestamp, step: u64) -> Opt
             flow: LegFlow {
                 remote: Some(address(40_000 + 2 * leg.0 as u16)),
                 remote_rtcp: None,
+                signalled: None,
                 rtcp_mux: false,
+                extended_reports: Default::default(),
                 codec,
                 send_payload_type: codec.payload_type(),
                 receive_payload_type: codec.payload_type(),

@@ -156,7 +156,7 @@ impl Leg {
             rtcp,
             flow: None,
             srtp: None,
-            latch: Latch::new(traces),
+            latch: Latch::new(traces, ip),
             inbound: Inbound {
                 reception: Reception::new(),
                 keys: dtmf::Receiver::new(),
@@ -244,7 +244,7 @@ impl Leg {
         let wanted = || tones.unwrap_or_else(|| Tones::new(codec));
         self.tones = flow.tones.then(wanted);
         self.secure(flow.srtp.as_ref());
-        self.latch.negotiate(flow.remote);
+        self.latch.negotiate(flow.remote, flow.signalled);
         self.reports.negotiate(flow.remote, flow.remote_rtcp);
         let before = self.flow.as_ref().map(|before| before.remote);
         if before.is_some_and(|before| before != flow.remote) {

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use crate::base::Timestamp;
 use crate::events::Way;
-use crate::media::Notice;
 use crate::media::quality::Outage;
 use crate::media::rtcp::{
-    Compound, Item, NtpTime, ReportBlock, SenderInfo, write_goodbye, write_report,
+    Compound, Extended, Item, LastReceiverReport, NtpTime, ReportBlock, SenderInfo, VoipMetrics,
+    append_extended, write_goodbye, write_report,
 };
+use crate::media::{Codec, Notice};
 
 use super::leg::{Inbound, Leg};
 
@@ -65,6 +66,12 @@ impl Reports {
 pub(super) struct Told {
     pub(super) is_believed: bool,
     pub(super) notice: Option<Notice>,
+}
+
+/// Time gone in 1/65536 s, as reports count it.
+fn units_since(from: Timestamp, now: Timestamp) -> u32 {
+    let units = now.since(from).as_micros() * 65_536 / 1_000_000;
+    u32::try_from(units).unwrap_or(u32::MAX)
 }
 
 impl Leg {
@@ -184,16 +191,79 @@ impl Leg {
             packets: packets as u32,
             octets: octets as u32,
         });
-        let (last, delay) = self.reports.last_sender.map_or((0, 0), |(middle, came)| {
-            let delay = now.since(came).as_micros() * 65_536 / 1_000_000;
-            (middle, u32::try_from(delay).unwrap_or(u32::MAX))
-        });
+        let (last, delay) = self
+            .reports
+            .last_sender
+            .map_or((0, 0), |(middle, came)| (middle, units_since(came, now)));
         let block = self.inbound.reception.report(last, delay);
         if sender.is_none() && block.is_none() {
             return None;
         }
         let ssrc = self.out.ssrc();
-        write_report(buffer, ssrc, sender.as_ref(), block.as_ref(), cname)
+        let length = write_report(buffer, ssrc, sender.as_ref(), block.as_ref(), cname)?;
+        let extended = self.extended(now, sender.is_none());
+        if extended == Extended::default() {
+            return Some(length);
+        }
+        append_extended(buffer, length, ssrc, &extended).or(Some(length))
+    }
+
+    /// What the far end asked for beyond that; our clock only when no sender report carries it.
+    fn extended(&self, now: Timestamp, only_receives: bool) -> Extended {
+        let Some(flow) = &self.flow else {
+            return Extended::default();
+        };
+        let asked = flow.extended_reports;
+        let reference = self.reports.reference.filter(|_| asked.round_trip);
+        let own_clock = (asked.round_trip && only_receives).then(|| NtpTime::from_timestamp(now));
+        Extended {
+            reference_time: own_clock,
+            last_receiver_report: reference.map(|(ssrc, last_report, came)| LastReceiverReport {
+                ssrc,
+                last_report,
+                delay: units_since(came, now),
+            }),
+            voip: asked
+                .voip_metrics
+                .then(|| self.voip_metrics(flow.codec))
+                .flatten(),
+        }
+    }
+
+    /// How we hear the far end, as an extended report tells it (RFC 3611 §4.7).
+    fn voip_metrics(&self, codec: Codec) -> Option<VoipMetrics> {
+        let ssrc = self.inbound.reception.ssrc()?;
+        let now = self.received();
+        let opinion = self.quality.opinion(codec, &now);
+        let expected = (now.received + now.lost).max(1) as f32;
+        let share = |part: f32| (part * 256.0).clamp(0.0, 255.0) as u8;
+        let millis = |packets: f32| (packets * now.packet_ms).clamp(0.0, 65_535.0) as u16;
+        let tenths = |opinion: f32| (opinion * 10.0).round().clamp(10.0, 50.0) as u8;
+        let round_trip = self.quality.last_round_trip();
+        let buffer = now.buffer_ms.map_or(0, |depth| depth as u16);
+        Some(VoipMetrics {
+            ssrc,
+            loss_rate: share(now.lost as f32 / expected),
+            discard_rate: share(now.late as f32 / expected),
+            burst_density: share(now.pattern.burst_density),
+            gap_density: share(now.pattern.gap_density),
+            burst_duration: millis(now.pattern.burst_packets),
+            gap_duration: millis(now.pattern.gap_packets),
+            round_trip_delay: round_trip.map_or(0, |time| time.as_millis().min(65_535) as u16),
+            end_system_delay: buffer,
+            rating: opinion.rating.round().clamp(0.0, 100.0) as u8,
+            mos_listening: tenths(opinion.listening),
+            mos_conversation: tenths(opinion.conversation),
+            // Standard concealment, an adaptive buffer, rate unknown; nothing when we do not play.
+            config: if now.buffer_ms.is_some() {
+                0b1111_0000
+            } else {
+                0
+            },
+            buffer_nominal: buffer,
+            buffer_maximum: buffer,
+            buffer_limit: buffer,
+        })
     }
 
     /// Writes the goodbye into `buffer`, when anything was ever sent.

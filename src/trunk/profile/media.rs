@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::media::dtmf::Method;
-use crate::sdp::{AudioCodec, CodecOrder, SrtpPolicy};
+use crate::sdp::{AudioCodec, CodecOrder, ReportTerms, SrtpPolicy};
 
 /// What we offer and take of media.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct MediaTerms {
     pub dtmf: Method,
     /// Whether silence may be left out and described instead (RFC 3389).
     pub comfort_noise: bool,
+    /// What is offered of RTCP beyond plain reports.
+    pub reports: ReportTerms,
     /// Whether media is secure (SDES); phones say so elsewhere.
     pub srtp: SrtpPolicy,
 }
@@ -38,6 +40,7 @@ impl Default for MediaTerms {
             telephone_event: Some(101),
             dtmf: Method::Auto,
             comfort_noise: false,
+            reports: ReportTerms::default(),
             srtp: SrtpPolicy::No,
         }
     }
