@@ -25,7 +25,7 @@ use super::given::Given;
 use super::outbound::Outbound;
 use super::packing::Packing;
 use super::reports::Reports;
-use super::speech::{Outlet, OwnMix};
+use super::speech::{Outlet, OwnMix, Voicing};
 use super::tape::LegTape;
 use super::tones::Tones;
 
@@ -300,14 +300,18 @@ impl Leg {
         }
     }
 
+    /// What it is sent, and on what terms.
+    pub(super) fn voicing(&self) -> Option<Voicing> {
+        self.flow.as_ref().map(|flow| (flow.codec, flow.opus))
+    }
+
     /// Begins or ends to hear a mix of this rate.
     pub(super) fn hear_mix(&mut self, rate: Option<Rate>) {
-        let codec = self.flow.as_ref().map(|flow| flow.codec);
-        match (rate, codec) {
-            (Some(rate), Some(codec)) => {
+        match (rate, self.voicing()) {
+            (Some(rate), Some(voicing)) => {
                 let own = &mut self.own_mix;
-                own.get_or_insert_with(|| OwnMix::new(rate, codec))
-                    .tune(rate, codec);
+                own.get_or_insert_with(|| OwnMix::new(rate, voicing))
+                    .tune(rate, voicing);
             }
             _ => self.own_mix = None,
         }

@@ -101,7 +101,7 @@ impl Worker {
                 if line.hears != Hears::Mix {
                     continue;
                 }
-                let Some((codec, _)) = leg.sending() else {
+                let (Some(_), Some(voicing)) = (leg.sending(), leg.voicing()) else {
                     continue;
                 };
                 others.clear();
@@ -121,7 +121,7 @@ impl Worker {
                     leg.send_own_mix(at, frame, packet, counts);
                 } else if let Some(outlet) = outlets
                     .iter_mut()
-                    .find(|outlet| outlet.serves(line.class, codec))
+                    .find(|outlet| outlet.serves(line.class, voicing))
                 {
                     let listener = Listener {
                         own: None,

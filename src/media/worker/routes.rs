@@ -1,10 +1,12 @@
 //! Carries the graph's plan into the legs.
 
+use slab::Slab;
+
 use super::Worker;
 use super::leg::{Leg, Room};
 use super::player::Player;
 use super::speech::Outlet;
-use crate::media::graph::{Hears, Member};
+use crate::media::graph::Hears;
 use crate::media::notices::NoticeSender;
 use crate::media::{Notice, Stats};
 
@@ -62,7 +64,7 @@ impl Worker {
             leg.feed_tapes();
             leg.tell_silenced(&mut self.notices, &self.stats);
         }
-        room.open_outlets(&self.members);
+        room.open_outlets(&self.legs);
     }
 
     /// Ends what a leg is played and tells it.
@@ -118,21 +120,21 @@ pub(super) enum Finished {
 }
 
 impl Room {
-    /// One outlet for each class and codec that somebody hears the mix in; those there are go on.
-    fn open_outlets(&mut self, members: &[Member]) {
+    /// One outlet for each class, codec and terms that somebody hears the mix in; those there are go on.
+    fn open_outlets(&mut self, legs: &Slab<Box<Leg>>) {
         let rate = self.plan.rate();
         let mut outlets = Vec::with_capacity(self.outlets.len());
-        for (member, line) in members.iter().zip(self.plan.lines()) {
-            let (Some((codec, _)), Hears::Mix) = (member.format, line.hears) else {
+        for (member, line) in self.members.iter().zip(self.plan.lines()) {
+            let (Some(voicing), Hears::Mix) = (legs[*member].voicing(), line.hears) else {
                 continue;
             };
-            let serves = |outlet: &Outlet| outlet.serves(line.class, codec);
+            let serves = |outlet: &Outlet| outlet.serves(line.class, voicing);
             if outlets.iter().any(serves) {
                 continue;
             }
             let mut outlet = match self.outlets.iter().position(serves) {
                 Some(place) => self.outlets.swap_remove(place),
-                None => Outlet::new(line.class, rate, codec),
+                None => Outlet::new(line.class, rate, voicing),
             };
             outlet.tune(rate);
             outlets.push(outlet);

@@ -10,29 +10,34 @@ use crate::media::{Codec, Encoder, MAX_FRAME, Rate};
 /// Octets of the longest frame of any codec: Opus, RFC 6716 §3.2.1.
 pub(super) const MAX_PAYLOAD: usize = 1275;
 
+/// A codec, and what the far end wants of it.
+pub(super) type Voicing = (Codec, OpusTerms);
+
 /// Frames of one stream on their way from linear samples of a room to payloads.
 #[derive(Debug)]
 pub(super) struct Speech {
     encoder: Encoder,
+    terms: OpusTerms,
     resampler: Option<Resampler>,
     samples: Box<[i16; MAX_FRAME]>,
 }
 
 impl Speech {
-    /// For sound of this rate to become packets of this codec.
-    pub(super) fn new(rate: Rate, codec: Codec) -> Self {
-        let encoder = Encoder::at(codec, rate, OpusTerms::default());
+    /// For sound of this rate to become packets of this codec, on the far end's terms.
+    pub(super) fn new(rate: Rate, (codec, terms): Voicing) -> Self {
+        let encoder = Encoder::at(codec, rate, terms);
         let own = encoder.rate();
         Self {
             encoder,
+            terms,
             resampler: (own != rate).then(|| Resampler::new(rate, own)),
             samples: Box::new([0; MAX_FRAME]),
         }
     }
 
-    /// Its codec.
-    pub(super) fn codec(&self) -> Codec {
-        self.encoder.codec()
+    /// Its codec and terms.
+    pub(super) fn voicing(&self) -> Voicing {
+        (self.encoder.codec(), self.terms)
     }
 
     /// Whether it takes sound of this rate.
@@ -73,25 +78,25 @@ const LINGER: Duration = Duration::from_secs(2);
 
 impl OwnMix {
     /// For a room of this rate.
-    pub(super) fn new(rate: Rate, codec: Codec) -> Box<Self> {
+    pub(super) fn new(rate: Rate, voicing: Voicing) -> Box<Self> {
         Box::new(Self {
-            speech: Speech::new(rate, codec),
+            speech: Speech::new(rate, voicing),
             until: Timestamp::ZERO,
         })
     }
 
     /// Adapts to a room or codec.
-    pub(super) fn tune(&mut self, rate: Rate, codec: Codec) {
-        if self.speech.codec() == codec {
+    pub(super) fn tune(&mut self, rate: Rate, voicing: Voicing) {
+        if self.speech.voicing() == voicing {
             self.speech.tune(rate);
         } else {
-            self.speech = Speech::new(rate, codec);
+            self.speech = Speech::new(rate, voicing);
         }
     }
 
     /// Whether this tick's frame is to be made here, given whether it is like no other's.
     pub(super) fn is_wanted(&mut self, at: Timestamp, is_alone: bool) -> bool {
-        if is_alone && self.speech.codec().has_memory() {
+        if is_alone && self.speech.voicing().0.has_memory() {
             self.until = at + LINGER;
         }
         is_alone || at < self.until
@@ -115,18 +120,18 @@ pub(super) struct Outlet {
 
 impl Outlet {
     /// For the listeners of a class in a room of this rate.
-    pub(super) fn new(class: usize, rate: Rate, codec: Codec) -> Self {
+    pub(super) fn new(class: usize, rate: Rate, voicing: Voicing) -> Self {
         Self {
             class,
-            speech: Speech::new(rate, codec),
+            speech: Speech::new(rate, voicing),
             payload: [0; MAX_PAYLOAD],
             length: None,
         }
     }
 
-    /// Whether it serves listeners of this class and codec.
-    pub(super) fn serves(&self, class: usize, codec: Codec) -> bool {
-        (self.class, self.speech.codec()) == (class, codec)
+    /// Whether it serves listeners of this class, codec and terms.
+    pub(super) fn serves(&self, class: usize, voicing: Voicing) -> bool {
+        (self.class, self.speech.voicing()) == (class, voicing)
     }
 
     /// Adapts to the room's rate.

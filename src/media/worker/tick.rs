@@ -113,17 +113,19 @@ impl Leg {
         buffer: &mut [u8],
         counts: &mut Counts,
     ) {
-        let Some((codec, audio)) = self.sending() else {
+        // Nothing is due when nobody speaks and the far end wants no silence.
+        let payload = payload.filter(|payload| !payload.is_empty());
+        let Some((_, audio)) = self.sending() else {
             return;
         };
         let Some(place) = self.out.next_tick(at) else {
             return;
         };
-        let event_type = self
+        let event = self
             .flow
             .as_ref()
-            .and_then(|flow| flow.send_telephone_event);
-        if event_type.is_none() && self.digits.is_active() {
+            .and_then(|flow| Some((flow.send_telephone_event?, flow.telephone_event_hz)));
+        if event.is_none() && self.digits.is_active() {
             self.digits = dtmf::Sender::new();
         }
         let mut tone = [0; MAX_PAYLOAD];
@@ -140,8 +142,8 @@ impl Leg {
             timestamp: place.timestamp,
             ssrc: self.out.ssrc(),
         };
-        if let Some(payload_type) = event_type
-            && let Some(event) = self.digits.next(place.timestamp, codec.clock_hz())
+        if let Some((payload_type, clock_hz)) = event
+            && let Some(event) = self.digits.next(place.timestamp, clock_hz)
         {
             header.marker = event.marker;
             header.payload_type = payload_type;

@@ -2,7 +2,7 @@
 
 use crate::media::dtmf::{Detector, Generator};
 use crate::media::rtp::{Header, sequence_distance};
-use crate::media::{Codec, MAX_FRAME, Rate};
+use crate::media::{Codec, MAX_FRAME, OpusTerms, Rate};
 
 use super::speech::{MAX_PAYLOAD, Speech};
 
@@ -24,14 +24,14 @@ impl Tones {
             detector: Detector::new(),
             newest: None,
             generator: Generator::new(),
-            speech: Speech::new(codec.rate(), codec),
+            speech: Speech::new(codec.rate(), (codec, OpusTerms::default())),
             samples: [0; MAX_FRAME],
         })
     }
 
     /// Its codec.
     pub(super) fn codec(&self) -> Codec {
-        self.speech.codec()
+        self.speech.voicing().0
     }
 
     /// Listens to what a packet brought. A copy, or one that comes too late, is not heard; what is
