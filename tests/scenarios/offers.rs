@@ -72,18 +72,19 @@ fn a_callee_holds_by_delayed_offer_and_resumes() {
 fn both_hold_at_once_and_nobody_hears_anybody() {
     let _turn = quiet::shared();
     let scene = Scene::open("1006");
-    let held = || {
+    let held = |then| {
         [
             pause(300),
             reinvite(3, &sdp(2, "a=sendonly"), 200, ""),
             pause(1_200),
             reinvite(4, &sdp(3, "a=sendrecv"), 200, ""),
-            pause(1_000),
+            pause(then),
         ]
         .concat()
     };
-    let callee = scene.callee("", &sdp(1, ""), &held()).start();
-    scene.call(&held());
+    // The callee waits for BYE in time for the caller's.
+    let callee = scene.callee("", &sdp(1, ""), &held(700)).start();
+    scene.call(&held(1_200));
     callee.succeed(wait::PATIENCE);
     for (side, other) in [(Side::Caller, 880.0), (Side::Callee, 440.0)] {
         let (answer, from) = scene.answered(side, 3);

@@ -92,7 +92,7 @@ impl Sound {
         self.renditions[place(codec)].get()?.frame(frame)
     }
 
-    /// The payload of a frame in the first [`SETTLED`] when the end of the sound was heard just
+    /// The payload of a frame in the first `SETTLED` when the end of the sound was heard just
     /// before: a codec with a memory goes on as if there was no seam.
     pub fn frame_again(&self, codec: Codec, frame: usize) -> Option<&[u8]> {
         self.renditions[place(codec)].get()?.frame_again(frame)
