@@ -93,6 +93,7 @@ impl Call {
             }
             Notice::AudioLost { leg, outage } => self.core.audio_lost(hands, leg, &outage),
             Notice::Quality { leg, media } => {
+                let media = *media;
                 self.core.emit(hands, Fact::LegMeasured { leg, media });
             }
             Notice::Digit {
@@ -117,7 +118,7 @@ impl Call {
                     leg.media = Some(state);
                 }
             }
-            Notice::LegClosed { leg, summary } => self.core.leg_closed(hands, leg, summary),
+            Notice::LegClosed { leg, summary } => self.core.leg_closed(hands, leg, *summary),
             Notice::Talking { leg, talking } => {
                 self.core.emit(hands, Fact::LegTalking { leg, talking });
             }

@@ -54,7 +54,7 @@ pub enum Notice {
         /// Leg.
         leg: LegId,
         /// What it counted.
-        summary: MediaSummary,
+        summary: Box<MediaSummary>,
     },
     /// A worker leaves out more or less than before, because it is late; told to every shard.
     Overloaded {
@@ -77,7 +77,7 @@ pub enum Notice {
         /// Leg.
         leg: LegId,
         /// The counts.
-        media: MediaSummary,
+        media: Box<MediaSummary>,
     },
     /// A recording is published, or lost with the reason inside. Never dropped.
     RecordingClosed(Box<Closed>),

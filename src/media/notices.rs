@@ -4,16 +4,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use crossbeam_queue::ArrayQueue;
 use tokio::sync::Notify;
 
 use super::ring::Ring;
 use super::{Notice, Stats};
-use crate::base::ShardId;
+use crate::base::{LegId, ShardId};
+use crate::events::MediaSummary;
 
 /// One shard's ring.
 #[derive(Debug)]
 pub(crate) struct NoticeRing {
     ring: Ring<Notice>,
+    /// What legs counted: too large for a slot of the ring, not worth an allocation in a tick, and
+    /// told again ten seconds later.
+    measured: ArrayQueue<(LegId, MediaSummary)>,
     /// A few notices a call: not worth a descriptor. Keeps one wake-up for a reader on his way.
     wake: Notify,
 }
@@ -25,6 +30,7 @@ impl NoticeRing {
         let slots = max_legs * 4 + 64;
         Arc::new(Self {
             ring: Ring::new(slots, slots),
+            measured: ArrayQueue::new(MEASURED),
             wake: Notify::new(),
         })
     }
@@ -43,6 +49,9 @@ impl NoticeRing {
         Ok(())
     }
 }
+
+/// Counts of legs on their way to one shard: what 10,000 legs tell in a second.
+const MEASURED: usize = 1024;
 
 /// Where a worker puts its notices.
 #[derive(Debug)]
@@ -74,6 +83,23 @@ impl NoticeSender {
         };
         if let Err(notice) = rest {
             self.hold_back(shard, notice, &stats.notices_dropped);
+        }
+    }
+
+    /// Tells one shard what a leg has counted so far.
+    pub(crate) fn tell_measured(
+        &self,
+        shard: ShardId,
+        leg: LegId,
+        media: MediaSummary,
+        stats: &Stats,
+    ) {
+        let Some(ring) = self.shards.get(usize::from(shard.0)) else {
+            return;
+        };
+        match ring.measured.push((leg, media)) {
+            Ok(()) => ring.wake.notify_one(),
+            Err(_) => Stats::add(&stats.notices_dropped, 1),
         }
     }
 
@@ -118,7 +144,12 @@ impl NoticeReceiver {
 
     /// The oldest notice, if there is one.
     pub fn try_recv(&mut self) -> Option<Notice> {
-        self.0.ring.pop()
+        let measured = || {
+            let (leg, media) = self.0.measured.pop()?;
+            let media = Box::new(media);
+            Some(Notice::Quality { leg, media })
+        };
+        self.0.ring.pop().or_else(measured)
     }
 
     /// Waits for the next notice. Cancel-safe; for ever once the engine is gone.
@@ -135,7 +166,7 @@ impl NoticeReceiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{LegId, Timestamp};
+    use crate::base::Timestamp;
 
     fn digit(n: u64) -> Notice {
         let leg = LegId(n);
@@ -177,6 +208,12 @@ mod tests {
             .notices_dropped
             .load(std::sync::atomic::Ordering::Relaxed);
         assert_eq!(dropped, 36);
+    }
+
+    #[test]
+    fn a_slot_of_the_ring_is_small() {
+        // There are eight a leg, for as many legs as there may ever be.
+        assert!(size_of::<Notice>() <= 112, "{}", size_of::<Notice>());
     }
 
     #[tokio::test]

@@ -180,6 +180,15 @@ fn packets_and_ticks_allocate_nothing() {
         sounds: vec![sound("busy"), sound("tone-1004")],
         looped: false,
     });
+    // Members of a mix who hear something else, and then the mix again.
+    for (leg, play) in [(9, 3), (11, 4)] {
+        send(Command::Play {
+            leg: LegId(leg),
+            play: PlayId(play),
+            sounds: vec![sound("busy")],
+            looped: false,
+        });
+    }
     send(Command::Play {
         leg: held,
         play: PlayId(2),

@@ -42,7 +42,7 @@ impl Phone {
 
 fn measured(notices: &[Notice], wanted: LegId) -> Vec<MediaSummary> {
     let of = |notice: &Notice| match notice {
-        Notice::Quality { leg, media } if *leg == wanted => Some(*media),
+        Notice::Quality { leg, media } if *leg == wanted => Some(**media),
         _ => None,
     };
     notices.iter().filter_map(of).collect()

@@ -266,6 +266,7 @@ impl Worker {
             leg.into_spare(since).close();
         }
         Stats::take(&self.stats.legs, 1);
+        let summary = Box::new(summary);
         let notice = Notice::LegClosed { leg: id, summary };
         self.notices.tell(shard, notice, &self.stats);
     }

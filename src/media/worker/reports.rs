@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::Timestamp;
-use crate::events::Way;
+use crate::events::{MediaSummary, Way};
 use crate::media::quality::Outage;
 use crate::media::rtcp::{
     Compound, Extended, Item, LastReceiverReport, NtpTime, ReportBlock, SenderInfo, VoipMetrics,
@@ -139,17 +139,14 @@ impl Leg {
 
     /// Takes the figures of the interval that ends now; what is to be told of them, every other
     /// time.
-    pub(super) fn measure(&mut self) -> Option<Notice> {
+    pub(super) fn measure(&mut self) -> Option<MediaSummary> {
         let codec = self.flow.as_ref()?.codec;
         let received = self.received();
         self.quality.receive(codec, received);
         self.reports.measured = self.reports.measured.wrapping_add(1);
         let is_told = self.reports.measured % 2 == 1;
         let is_used = received.received > 0 || self.out.sent().0 > 0;
-        (is_told && is_used).then(|| Notice::Quality {
-            leg: self.id,
-            media: self.summary(),
-        })
+        (is_told && is_used).then(|| self.summary())
     }
 
     /// A direction that has been without sound for too long, once.

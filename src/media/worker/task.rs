@@ -38,6 +38,7 @@ pub(crate) fn spawn(
             // Before the tick, in which most of them take effect.
             worker.take_orders(clock.now());
             watched(|| worker.take_ticks(clock.now()));
+            worker.end_plays();
         }
         worker.take_orders(clock.now());
         worker.close_all(clock.now());

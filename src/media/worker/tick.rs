@@ -49,14 +49,17 @@ impl Worker {
                 Hears::Mix => {}
                 Hears::Own(Own::Play | Own::Music) => {
                     let is_over = leg.play_frame(at, packet, counts);
-                    self.finished.extend(is_over.then_some(key));
+                    // Several ticks may pass before it is taken away.
+                    let is_new = is_over && !self.finished.contains(&key);
+                    self.finished.extend(is_new.then_some(key));
                 }
                 _ if leg.is_dialling() => leg.send_frame(at, None, packet, counts),
                 _ => {}
             }
             if at >= leg.reports.next && sends_figures {
-                if let Some(notice) = leg.measure() {
-                    self.notices.tell(leg.shard, notice, &self.stats);
+                if let Some(media) = leg.measure() {
+                    self.notices
+                        .tell_measured(leg.shard, leg.id, media, &self.stats);
                 }
                 let report = leg.report(at, cname, packet);
                 if report.is_some_and(|length| leg.send_rtcp(at, packet, length)) {
@@ -75,6 +78,11 @@ impl Worker {
             }
             self.agenda.rest(key, leg.next_look(at));
         }
+    }
+
+    /// Takes away what came to its end in the ticks: who hears whom is planned anew, which is no
+    /// work for a tick, and the next one knows it.
+    pub(crate) fn end_plays(&mut self) {
         while let Some(key) = self.finished.pop() {
             self.end_play(key);
         }
