@@ -26,6 +26,8 @@ struct Leg {
     _rtcp: UdpSocket,
     to: Option<SocketAddr>,
     sequence: u16,
+    /// Timestamp of the next packet.
+    timestamp: u32,
     /// Sequence number of the newest packet heard.
     heard: Option<u16>,
     /// When it last sent a mark, in nanoseconds of the bench.
@@ -95,6 +97,7 @@ impl Flows {
         time: Duration,
         cpu: impl Fn() -> f64,
     ) -> Window {
+        self.begin_anew();
         let start = Instant::now();
         let slots = |time: Duration| (time.as_micros() / SLOT.as_micros()) as u64;
         let (warm, all) = (slots(WARM_UP), slots(WARM_UP + time));
@@ -133,15 +136,26 @@ impl Flows {
         }
     }
 
+    /// Throws away what came since the last time: it fills the sockets until packets are lost. And
+    /// time stands still for nobody: after a pause the timestamps have gone on.
+    fn begin_anew(&mut self) {
+        let mut buffer = [0u8; 2048];
+        let frames = self.begin.elapsed().as_micros() / 20_000;
+        for leg in &mut self.legs {
+            while leg.rtp.recv_from(&mut buffer).is_ok() {}
+            leg.heard = None;
+            leg.timestamp = leg.timestamp.max(frames as u32 * 160);
+        }
+    }
+
     fn send(&mut self, n: usize, payload: Payload) {
         let now = self.begin.elapsed();
         let leg = &mut self.legs[n];
         let mut packet = [0xff; 172];
         packet[..2].copy_from_slice(&[0x80, 0]);
         packet[2..4].copy_from_slice(&leg.sequence.to_be_bytes());
-        // Time stands still for nobody: after a pause the timestamp has gone on.
-        let frame = (now.as_micros() / 20_000) as u32;
-        packet[4..8].copy_from_slice(&(frame * 160).to_be_bytes());
+        packet[4..8].copy_from_slice(&leg.timestamp.to_be_bytes());
+        let frame = leg.timestamp / 160;
         packet[8..12].copy_from_slice(&(n as u32 + 1).to_be_bytes());
         match payload {
             Payload::Time => packet[12..20].copy_from_slice(&(now.as_nanos() as u64).to_be_bytes()),
@@ -153,6 +167,7 @@ impl Flows {
             Payload::Marks => {}
         }
         leg.sequence = leg.sequence.wrapping_add(1);
+        leg.timestamp = leg.timestamp.wrapping_add(160);
         if let Some(to) = leg.to {
             // What loopback does not take is not heard, and told as such.
             let _ = leg.rtp.send_to(&packet, to);
@@ -226,6 +241,7 @@ impl Leg {
                     _rtcp: rtcp,
                     to: None,
                     sequence: 0,
+                    timestamp: 0,
                     heard: None,
                     marked: 0,
                 };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::bars::{Bar, judge};
 use crate::office::{Office, THROUGH};
 use crate::peer::{Ears, Pace, Peer, Plan};
 use crate::process::resident_kb;
@@ -16,15 +17,17 @@ pub(crate) fn run() {
     let start = resident_kb(office.pid());
     let (first, after_first) = round(&office, &mut peer, CALLS);
     let (second, after_second) = round(&office, &mut peer, CALLS);
+    let each = (second - after_first) / CALLS as f64;
     println!(
         "memory      {:.1} kB per bridged call ({CALLS} at once), again {:.1} kB; resident {:.1} MB \
          before, {:.1} MB after the first round, {:.1} MB after the second",
         (first - start) / CALLS as f64,
-        (second - after_first) / CALLS as f64,
+        each,
         start / 1000.0,
         after_first / 1000.0,
         after_second / 1000.0,
     );
+    judge("a relayed call with its signalling", each, "kB", Bar::AtMost(24.0));
 }
 
 /// Resident kB with all calls up, and after them.
@@ -53,6 +56,6 @@ fn round(office: &Office, peer: &mut Peer, calls: usize) -> (f64, f64) {
     (during, resident_kb(office.pid()))
 }
 
-const CALLS: usize = 400;
+const CALLS: usize = 1000;
 /// Transactions rest for 32 s (64 T1) after a call, and their ports for 5 s.
 const SETTLED: Duration = Duration::from_secs(34);

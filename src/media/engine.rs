@@ -163,7 +163,8 @@ impl Engine {
         };
         let disk = DiskConfig {
             directory: config.recordings.clone(),
-            max_recordings: config.max_legs,
+            // A call has three legs for a moment, when it is handed over, and one recording.
+            max_recordings: config.max_legs.div_ceil(3),
             format: config.recording_format,
         };
         let pace = match time {

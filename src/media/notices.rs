@@ -27,7 +27,9 @@ impl NoticeRing {
     /// Slots for `max_legs` legs.
     pub(crate) fn new(max_legs: usize) -> Arc<Self> {
         // A leg has at most one end and a few digits under way; the open half is for the rest.
-        let slots = max_legs * 4 + 64;
+        // Slots take memory from the start; what is more than so many waits in the backlog, which
+        // takes none until then.
+        let slots = (max_legs * 4 + 64).min(MOST_SLOTS);
         Arc::new(Self {
             ring: Ring::new(slots, slots),
             measured: ArrayQueue::new(MEASURED),
@@ -49,6 +51,9 @@ impl NoticeRing {
         Ok(())
     }
 }
+
+/// Half the slots of a large switch.
+const MOST_SLOTS: usize = 8192;
 
 /// Counts of legs on their way to one shard: what 10,000 legs tell in a second.
 const MEASURED: usize = 1024;
@@ -212,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_slot_of_the_ring_is_small() {
-        // There are eight a leg, for as many legs as there may ever be.
+        // There are thousands from the start.
         assert!(size_of::<Notice>() <= 112, "{}", size_of::<Notice>());
     }
 

@@ -1,10 +1,10 @@
-//! Bounded rings between signalling and workers, and the bell that wakes who sleeps on them.
+//! Bounded queues between signalling and workers, and the bell that wakes who sleeps on them.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossbeam_queue::ArrayQueue;
+use crossbeam_queue::{ArrayQueue, SegQueue};
 use rustix::event::{EventfdFlags, eventfd};
 
 /// Wakes a thread or task that sleeps in epoll; silent in a simulation.
@@ -88,13 +88,53 @@ impl<T> Ring<T> {
     pub(crate) fn pop(&self) -> Option<T> {
         self.queue.pop()
     }
+}
+
+/// The same for those who may allocate: what is bounded for the worst case takes memory only for
+/// what is in it, where a [`Ring`] of that many slots is written to once in whole.
+#[derive(Debug)]
+pub(crate) struct Tray<T> {
+    queue: SegQueue<T>,
+    open: usize,
+    most: usize,
+}
+
+impl<T> Tray<T> {
+    /// Room for `open` of everything and `reserved` more of what must not be refused.
+    pub(crate) fn new(open: usize, reserved: usize) -> Self {
+        Self {
+            queue: SegQueue::new(),
+            open,
+            most: open + reserved,
+        }
+    }
+
+    /// Puts something in; gives it back when even the reserved room is taken (by how many push at
+    /// once it may be exceeded). What may be refused asks [`Tray::has_open_slot`] first.
+    pub(crate) fn push(&self, item: T) -> Result<(), T> {
+        if self.queue.len() >= self.most {
+            return Err(item);
+        }
+        self.queue.push(item);
+        Ok(())
+    }
+
+    /// Whether there is room that is not reserved.
+    pub(crate) fn has_open_slot(&self) -> bool {
+        self.queue.len() < self.open
+    }
+
+    /// Takes out the oldest.
+    pub(crate) fn pop(&self) -> Option<T> {
+        self.queue.pop()
+    }
 
     /// Whether there is nothing to take.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// Whether more than three quarters of the open slots are taken.
+    /// Whether more than three quarters of the open room is taken.
     pub(crate) fn is_strained(&self) -> bool {
         self.queue.len() * 4 > self.open * 3
     }
@@ -110,14 +150,29 @@ mod tests {
         assert_eq!(ring.push(1), Ok(()));
         assert!(ring.has_open_slot());
         assert_eq!(ring.push(2), Ok(()));
-        assert!(!ring.has_open_slot() && ring.is_strained());
+        assert!(!ring.has_open_slot());
         assert_eq!(ring.push(4), Ok(()));
         assert_eq!(ring.push(5), Err(5));
         assert_eq!(
             std::iter::from_fn(|| ring.pop()).collect::<Vec<_>>(),
             [1, 2, 4]
         );
-        assert!(ring.is_empty());
+    }
+
+    #[test]
+    fn so_it_is_in_a_tray() {
+        let tray = Tray::new(2, 1);
+        assert_eq!(tray.push(1), Ok(()));
+        assert!(tray.has_open_slot());
+        assert_eq!(tray.push(2), Ok(()));
+        assert!(!tray.has_open_slot() && tray.is_strained());
+        assert_eq!(tray.push(4), Ok(()));
+        assert_eq!(tray.push(5), Err(5));
+        assert_eq!(
+            std::iter::from_fn(|| tray.pop()).collect::<Vec<_>>(),
+            [1, 2, 4]
+        );
+        assert!(tray.is_empty());
     }
 
     #[test]

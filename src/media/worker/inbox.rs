@@ -2,18 +2,16 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use crossbeam_queue::ArrayQueue;
-
 use super::leg::{Leg, Room};
 use super::tape::{LegTape, RoomTape};
 use crate::base::{LegId, RecordingId, RoomId, Timestamp};
 use crate::media::command::{Command, Full, Pause};
-use crate::media::ring::{Bell, Ring};
+use crate::media::ring::{Bell, Tray};
 
 /// One worker's inbox, and what others may know of it.
 pub(crate) struct Inbox {
-    pub(super) orders: Ring<Order>,
-    pub(super) parcels: ArrayQueue<Parcel>,
+    pub(super) orders: Tray<Order>,
+    pub(super) parcels: Tray<Parcel>,
     bell: std::sync::Arc<Bell>,
     /// Whether an order came since the last [`Inbox::wake_if_awaited`] that should not wait.
     is_awaited: AtomicBool,
@@ -29,8 +27,8 @@ pub(crate) struct Inbox {
 pub(crate) enum Order {
     /// A new leg.
     Adopt(Box<Leg>),
-    /// Anything signalling asked for that a worker can do alone. Boxed, for there are thousands
-    /// of slots and commands are large.
+    /// Anything signalling asked for that a worker can do alone. Boxed, for commands are large and
+    /// orders are moved about.
     Command(Box<Command>),
     /// Take in what another worker was told to send here; what follows about these waits for it.
     Expect {
@@ -116,8 +114,8 @@ impl Inbox {
         Self {
             // A leg's teardown is at most: stop play, leave, stop recording, close leg and room,
             // and a move.
-            orders: Ring::new(OPEN_SLOTS, max_legs * 6 + 64),
-            parcels: ArrayQueue::new(max_legs * 2 + 64),
+            orders: Tray::new(OPEN_SLOTS, max_legs * 6 + 64),
+            parcels: Tray::new(64, max_legs * 2),
             bell,
             is_awaited: AtomicBool::new(false),
             seen: AtomicI64::new(0),
@@ -171,15 +169,5 @@ impl Inbox {
 
     pub(super) fn has_mail(&self) -> bool {
         !self.orders.is_empty() || !self.parcels.is_empty()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slot_of_the_ring_is_small() {
-        assert!(size_of::<Order>() <= 72, "{}", size_of::<Order>());
     }
 }
