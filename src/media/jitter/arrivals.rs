@@ -51,6 +51,9 @@ pub(super) struct Arrivals {
     latest: [i64; 2],
     late: i64,
     fastest: i64,
+    /// Delay of the newest packet, and how much such delays differ from one to the next.
+    newest: i64,
+    shake: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +79,8 @@ impl Arrivals {
             latest: [i64::MIN / 2; 2],
             late: 0,
             fastest: 0,
+            newest: 0,
+            shake: 0,
         }
     }
 
@@ -92,6 +97,9 @@ impl Arrivals {
     /// A packet of `length` microseconds came with this delay.
     pub(super) fn observe(&mut self, now: Timestamp, delay: i64, length: i64) {
         let now = now.as_micros();
+        let step = self.origin.map_or(0, |_| (delay - self.newest).abs());
+        self.shake += (step.min(BURST) - self.shake) / 16;
+        self.newest = delay;
         let origin = *self.origin.get_or_insert(delay - FIRST);
         if delay < origin {
             self.move_down(delay - BUCKET * 10);
@@ -133,6 +141,12 @@ impl Arrivals {
     /// The delay of the fastest packets.
     pub(super) fn fastest(&self) -> i64 {
         self.fastest
+    }
+
+    /// How much the delay changes from packet to packet (RFC 3550 §6.4.1): a tenth of a millisecond
+    /// on a wire, many where there is jitter.
+    pub(super) fn shake(&self) -> i64 {
+        self.shake
     }
 
     fn reckon(&mut self) {

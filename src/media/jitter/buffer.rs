@@ -153,14 +153,20 @@ struct Counts {
 /// A packet this far off its place is of another stream: 1 s.
 const FAR: i64 = 1_000_000;
 
-/// How far above what is due the delay probably, and surely, is before a tick of it is left out,
-/// microseconds. Where packets come close to a tick both are 20 ms, and the tick is needed.
-const SLACK: i64 = 26_000;
+/// Microseconds between ticks.
+const TICK: i64 = 20_000;
+
+/// How far above what is due the delay surely is before a tick of it is left out, microseconds.
+/// Probably it is a tick and twice the guard: where packets come close to a tick both are 20 ms,
+/// and the tick is needed.
 const SURELY: i64 = 18_000;
 
-/// What is kept between packets and their tick, microseconds, where that is known so well: clocks
-/// that differ by 200 ppm need five seconds for it.
+/// What is kept between packets and their tick, microseconds, where that is known so well: twice
+/// what the delay changes from packet to packet, within these bounds. Clocks that differ by
+/// 200 ppm need two seconds and a half for the least.
+const LEAST_GUARD: i64 = 500;
 const GUARD: i64 = 1000;
+const MOST_GUARD: i64 = 3000;
 const KNOWN: i64 = 4000;
 
 /// Frames after which nothing is heard of a codec's own concealment.
@@ -667,16 +673,24 @@ impl Buffer {
     /// may do.
     fn shortage(&self) -> i64 {
         self.needed().map_or(0, |(least, most)| {
-            let guard = if most - least < KNOWN { GUARD } else { 0 };
+            let guard = match most - least < KNOWN {
+                true => self.guard().min(GUARD),
+                false => 0,
+            };
             self.due() + guard - most
         })
+    }
+
+    fn guard(&self) -> i64 {
+        (2 * self.arrivals.shake()).clamp(LEAST_GUARD, MOST_GUARD)
     }
 
     /// How much longer the delay is than it must be, microseconds; 0 when that is no tick.
     fn excess(&self) -> i64 {
         let due = self.due();
+        let slack = TICK + 2 * self.guard();
         self.needed()
-            .filter(|(least, most)| least - due > SURELY && (least + most) / 2 - due > SLACK)
+            .filter(|(least, most)| least - due > SURELY && (least + most) / 2 - due > slack)
             .map_or(0, |(least, _)| least - due)
     }
 

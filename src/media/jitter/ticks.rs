@@ -6,7 +6,7 @@ use crate::base::Timestamp;
 const TICK: i64 = 20_000;
 
 /// Ticks in which we become less sure by a microsecond: no clock drifts, but scheduling is not exact.
-const FORGETTING: i64 = 8;
+const FORGETTING: i64 = 32;
 
 /// The phase of the ticks, as an interval.
 #[derive(Clone, Copy, Debug, Default)]
