@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 use crate::base::{Clock, Entropy, ShardId};
 use crate::call::task::Order;
 use crate::call::{Conferences, Gate};
-use crate::config::{Environment, NodeSettings, Office};
+use crate::config::{Environment, MediaSettings, NodeSettings, Office};
 use crate::events::Bus;
 use crate::http::metrics::Metrics;
 use crate::http::{self, Server};
@@ -312,7 +312,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 fn media(office: &Office) -> EngineConfig {
     let node = &office.node;
     EngineConfig {
-        workers: node.media.workers,
+        workers: media_workers(&node.media),
         cores: node.media.cores.clone(),
         bind: node.media.address,
         advertised: node.media.advertised,
@@ -326,6 +326,17 @@ fn media(office: &Office) -> EngineConfig {
         // Half of the descriptors may rest, two in a pair; a leg that finds none free closes one.
         max_spares: usize::try_from(descriptors() / 4).unwrap_or(usize::MAX),
         shards: usize::from(node.shards.max(1)),
+    }
+}
+
+/// One for each core there is, unless told otherwise: two on one core would take turns, and packets
+/// wait for their worker's.
+fn media_workers(media: &MediaSettings) -> usize {
+    let own = || std::thread::available_parallelism().map_or(1, |cores| cores.get().min(8));
+    match (media.workers, media.cores.len()) {
+        (Some(workers), _) => workers,
+        (None, 0) => own(),
+        (None, cores) => cores.min(64),
     }
 }
 

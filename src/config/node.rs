@@ -118,8 +118,9 @@ pub struct MediaSettings {
     pub other_family: Option<(IpAddr, IpAddr)>,
     /// Ports; even ones for RTP, the odd one after each for RTCP. Default 20000-29999.
     pub ports: RangeInclusive<u16>,
-    /// Media threads, at least 2. Default 2.
-    pub workers: usize,
+    /// Media threads, 1 to 64. Default as many as `cores`, else as the process may use of the
+    /// machine's, up to 8.
+    pub workers: Option<usize>,
     /// Processor cores media threads are bound to, in turn; empty leaves them to the system.
     pub cores: Vec<usize>,
     /// How long a port rests after a call. Default 5 s.
@@ -434,13 +435,13 @@ fn read_media(media: Section<'_>, notes: &Notes) -> MediaSettings {
         _ => None,
     };
     let ports = media.parsed("ports", "write ports = \"20000-29999\"", parse_ports);
-    let workers = media.integer("workers", 2..=64).map_or(2, |at| at.value);
+    let workers = media.integer("workers", 1..=64);
     let settings = MediaSettings {
         address,
         advertised: told(address).or(only).unwrap_or(address),
         other_family: other.map(|other| (other, told(other).unwrap_or(other))),
         ports: ports.map_or(20_000..=29_999, |at| at.value),
-        workers: usize::try_from(workers).unwrap_or(2),
+        workers: workers.and_then(|at| usize::try_from(at.value).ok()),
         cores: cores(&media, notes),
         quarantine: media
             .duration("quarantine", Duration::ZERO..=Duration::from_secs(600))

@@ -58,12 +58,17 @@ const MOST_SLOTS: usize = 8192;
 /// Counts of legs on their way to one shard: what 10,000 legs tell in a second.
 const MEASURED: usize = 1024;
 
+/// Ticks after which shards are woken for counts: 200 ms.
+const TICKS_TO_WAKE: u32 = 10;
+
 /// Where a worker puts its notices.
 #[derive(Debug)]
 pub(crate) struct NoticeSender {
     shards: Vec<Arc<NoticeRing>>,
     /// What must not be dropped and found its ring full; allocated once.
     backlog: VecDeque<(ShardId, Notice)>,
+    /// Ticks until shards are woken for what was counted.
+    rest: u32,
 }
 
 impl NoticeSender {
@@ -72,6 +77,7 @@ impl NoticeSender {
         Self {
             shards,
             backlog: VecDeque::with_capacity(backlog),
+            rest: 0,
         }
     }
 
@@ -91,7 +97,9 @@ impl NoticeSender {
         }
     }
 
-    /// Tells one shard what a leg has counted so far.
+    /// Tells one shard what a leg has counted so far: it takes it when it wakes the next time, or
+    /// is woken within 200 ms. A switch full of calls tells so hundreds of times a second, and a
+    /// shard that wakes takes the core from the packets of all.
     pub(crate) fn tell_measured(
         &self,
         shard: ShardId,
@@ -102,9 +110,8 @@ impl NoticeSender {
         let Some(ring) = self.shards.get(usize::from(shard.0)) else {
             return;
         };
-        match ring.measured.push((leg, media)) {
-            Ok(()) => ring.wake.notify_one(),
-            Err(_) => Stats::add(&stats.notices_dropped, 1),
+        if ring.measured.push((leg, media)).is_err() {
+            Stats::add(&stats.notices_dropped, 1);
         }
     }
 
@@ -115,8 +122,13 @@ impl NoticeSender {
         }
     }
 
-    /// Tries again what was held back.
+    /// Tries again what was held back, and sees to it that counts are taken; at every tick.
     pub(crate) fn flush(&mut self) {
+        self.rest = self.rest.checked_sub(1).unwrap_or(TICKS_TO_WAKE);
+        if self.rest == 0 {
+            let waiting = self.shards.iter().filter(|ring| !ring.measured.is_empty());
+            waiting.for_each(|ring| ring.wake.notify_one());
+        }
         while let Some((shard, notice)) = self.backlog.pop_front() {
             let Some(ring) = self.shards.get(usize::from(shard.0)) else {
                 continue;

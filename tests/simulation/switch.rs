@@ -65,7 +65,7 @@ impl Switch {
         let node = &office.node;
         let config = EngineConfig {
             other_family: None,
-            workers: node.media.workers,
+            workers: node.media.workers.unwrap_or(2),
             cores: Vec::new(),
             bind: node.media.address,
             advertised: node.media.advertised,
