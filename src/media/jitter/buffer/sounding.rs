@@ -39,8 +39,6 @@ impl Buffer {
         popped
     }
 
-    /// Begins to play at this packet, at the next tick.
-
     /// What the next `lack` samples are made of.
     fn next_step(&mut self, lack: usize) -> Step {
         let excess = self.excess();
