@@ -42,16 +42,26 @@ pub(crate) const CROWD: u32 = 7_000_000;
 impl Office {
     /// An office with one trunk to and from `carrier`, and as many agents as wanted.
     pub(crate) fn open(carrier: SocketAddr, agents: u32) -> Self {
+        Self::that_records(carrier, agents, "wav")
+    }
+
+    /// The same, whose recordings are of this format.
+    pub(crate) fn that_records(carrier: SocketAddr, agents: u32, format: &str) -> Self {
         let people: Vec<u32> = (AGENT..AGENT + agents).collect();
-        Self::furnish(carrier, PHONE..=PHONE + agents, &people)
+        Self::furnish(carrier, PHONE..=PHONE + agents, &people, format)
     }
 
     /// An office with one trunk and a crowd of phones from [`CROWD`] on.
     pub(crate) fn with_crowd(carrier: SocketAddr, phones: u32) -> Self {
-        Self::furnish(carrier, CROWD..=CROWD + phones - 1, &[])
+        Self::furnish(carrier, CROWD..=CROWD + phones - 1, &[], "wav")
     }
 
-    fn furnish(carrier: SocketAddr, numbers: RangeInclusive<u32>, agents: &[u32]) -> Self {
+    fn furnish(
+        carrier: SocketAddr,
+        numbers: RangeInclusive<u32>,
+        agents: &[u32],
+        format: &str,
+    ) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("tsunagu-bench-")
             .tempdir()
@@ -61,7 +71,10 @@ impl Office {
         let write = |file: &str, text: &str| {
             fs::write(config.join(file), text).expect("a writable folder");
         };
-        write("node.toml", NODE);
+        write(
+            "node.toml",
+            &format!("{NODE}[recording]\nformat = \"{format}\"\n"),
+        );
         write(
             "trunks.toml",
             &TRUNK.replace("CARRIER", &carrier.to_string()),

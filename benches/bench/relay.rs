@@ -17,8 +17,8 @@ pub(crate) fn run() {
         let mut floor = Floor::between(calls);
         let (mut relay, mut bare) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            bare.push(floor.speak());
-            relay.push(ours.speak());
+            bare.push(floor.speak(Payload::Time));
+            relay.push(ours.speak(Payload::Time));
         }
         println!(
             "relay       {:.1} % of a core for {calls} calls, bare forwarder {:.1} %; latency p50 \
@@ -42,37 +42,53 @@ pub(crate) fn run() {
     }
 }
 
-/// Trunk to queue to agent, relayed and recorded in stereo, beside the same relayed only.
+/// Trunk to queue to agent, relayed and recorded in stereo, beside the same relayed only: a hundred
+/// calls and five hundred, and a hundred in each of the other formats.
 pub(crate) fn run_recorded() {
-    let format = std::env::var("BENCH_FORMAT").unwrap_or_else(|_| "wav".to_owned());
     for calls in [100, 500] {
-        let mut taped = Calls::recorded(calls);
-        let mut plain = Calls::relayed(calls);
-        let mut floor = Floor::between(calls);
-        let (mut recorded, mut relay, mut bare) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            bare.push(floor.speak());
-            relay.push(plain.speak());
-            recorded.push(taped.speak());
-        }
-        println!(
-            "recorded    {:.1} % of a core for {calls} calls in {format}, relayed only {:.1} %, bare \
-             forwarder {:.1} %",
-            spread(&recorded, |window| window.cpu),
-            spread(&relay, |window| window.cpu),
-            spread(&bare, |window| window.cpu),
-        );
-        let times = ratio(&recorded, &relay, |window| window.cpu);
-        judge("CPU", times, "x relay", Bar::AtMost(1.6));
-        let lost: u64 = recorded.iter().map(|window| window.missing).sum();
-        judge("packets lost", lost as f64, "packets", Bar::AtMost(0.0));
-        let gaps = taped
-            .office
-            .figure("tsunagu_media_recorder_missed_samples_total");
-        judge("samples not recorded", gaps, "samples", Bar::AtMost(0.0));
-        taped.end();
-        plain.end();
+        record(calls, "wav");
     }
+    for format in ["flac", "opus"] {
+        record(100, format);
+    }
+}
+
+fn record(calls: usize, format: &str) {
+    let payload = match format {
+        "wav" => Payload::Time,
+        // What is encoded costs by what it is.
+        _ => Payload::Speech,
+    };
+    let mut taped = Calls::recorded(calls, format);
+    let mut plain = Calls::relayed(calls);
+    let mut floor = Floor::between(calls);
+    let (mut recorded, mut relay, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        bare.push(floor.speak(payload));
+        relay.push(plain.speak(payload));
+        recorded.push(taped.speak(payload));
+    }
+    println!(
+        "recorded    {:.1} % of a core for {calls} calls in {format}, relayed only {:.1} %, bare \
+             forwarder {:.1} %",
+        spread(&recorded, |window| window.cpu),
+        spread(&relay, |window| window.cpu),
+        spread(&bare, |window| window.cpu),
+    );
+    let times = ratio(&recorded, &relay, |window| window.cpu);
+    if format == "wav" {
+        judge("CPU", times, "x relay", Bar::AtMost(1.6));
+    } else {
+        println!("            {times:.2} x relay");
+    }
+    let lost: u64 = recorded.iter().map(|window| window.missing).sum();
+    judge("packets lost", lost as f64, "packets", Bar::AtMost(0.0));
+    let gaps = taped
+        .office
+        .figure("tsunagu_media_recorder_missed_samples_total");
+    judge("samples not recorded", gaps, "samples", Bar::AtMost(0.0));
+    taped.end();
+    plain.end();
 }
 
 /// Calls through a switch that are up.
@@ -90,9 +106,9 @@ impl Calls {
         Self::begin(office, peer, THROUGH, calls)
     }
 
-    fn recorded(calls: usize) -> Self {
+    fn recorded(calls: usize, format: &str) -> Self {
         let ears = Ears::bind();
-        let office = Office::open(ears.carrier(), calls as u32);
+        let office = Office::that_records(ears.carrier(), calls as u32, format);
         let mut peer = Peer::new(ears, office.sip);
         for phone in AGENT..AGENT + calls as u32 {
             peer.register(phone);
@@ -126,10 +142,9 @@ impl Calls {
         }
     }
 
-    fn speak(&mut self) -> Window {
+    fn speak(&mut self, payload: Payload) -> Window {
         let office = &self.office;
-        self.flows
-            .speak(Payload::Time, WINDOW, || office.cpu_seconds())
+        self.flows.speak(payload, WINDOW, || office.cpu_seconds())
     }
 
     fn end(mut self) {
@@ -153,10 +168,9 @@ impl Floor {
         Self { bare, flows }
     }
 
-    fn speak(&mut self) -> Window {
+    fn speak(&mut self, payload: Payload) -> Window {
         let bare = &self.bare;
-        self.flows
-            .speak(Payload::Time, WINDOW, || bare.cpu_seconds())
+        self.flows.speak(payload, WINDOW, || bare.cpu_seconds())
     }
 }
 
