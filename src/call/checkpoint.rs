@@ -136,6 +136,7 @@ impl Exchange {
                         standing: leg.standing,
                     });
                 }
+                call.set_gains_again(hands, room);
             }
             if let Some(playing) = call.core.playing.clone() {
                 call.core.start_play(hands, &playing);

@@ -79,6 +79,9 @@ pub(crate) struct Leg {
     /// Its part in the room it is in.
     #[serde(default)]
     pub(crate) standing: Standing,
+    /// How loud others of its room are for it, decibels, where it was said; `None`: not heard.
+    #[serde(default)]
+    pub(crate) gains: Vec<(LegId, Option<i8>)>,
     /// Its early dialogs that have media, the one that is heard first.
     #[serde(skip)]
     pub(crate) forks: Vec<Fork>,
@@ -136,6 +139,7 @@ impl Leg {
             hears_music: false,
             is_held: false,
             standing: Standing::default(),
+            gains: Vec::new(),
             forks: Vec::new(),
         }
     }
