@@ -399,6 +399,8 @@ pub(crate) struct Room {
     pub(super) plan: Plan,
     /// How loud, where it is not as all do.
     pub(super) gains: Vec<Gains>,
+    /// Whether a tick has led to the gains of the plan.
+    pub(super) is_settled: bool,
     pub(super) terms: RoomTerms,
     /// What is played to all.
     pub(super) announcement: Option<Box<Announcement>>,
@@ -414,6 +416,7 @@ impl Room {
             members: Vec::with_capacity(8),
             plan: Plan::default(),
             gains: Vec::new(),
+            is_settled: false,
             terms: RoomTerms::default(),
             announcement: None,
             outlets: Vec::new(),

@@ -14,7 +14,7 @@ pub(super) struct Floor {
     /// The place of each member among the speakers.
     places: Vec<Option<Place>>,
     /// Whom one listener hears otherwise than all do.
-    others: Vec<(Place, Gain)>,
+    others: Vec<(Place, (Gain, Gain))>,
     frame: Box<[i16; MAX_FRAME]>,
     /// What is announced to the room.
     sound: Box<[i16; MAX_FRAME]>,
@@ -58,7 +58,10 @@ impl Worker {
                 _ => false,
             };
             let is_over = room.announcement.as_ref().is_some_and(|it| it.is_over());
-            self.announced.extend((announced && is_over).then_some(key));
+            let is_settled = room.is_settled;
+            let is_led = room.settle_gains();
+            self.stale
+                .extend((announced && is_over || is_led).then_some(key));
             if !room.plan.mixes() {
                 continue;
             }
@@ -107,7 +110,12 @@ impl Worker {
                 others.clear();
                 others.extend(plan.class(line.class).iter().filter_map(|deviation| {
                     let place = places.get(deviation.speaker).copied().flatten()?;
-                    Some((place, deviation.gain))
+                    let before = if is_settled {
+                        deviation.gain
+                    } else {
+                        deviation.before
+                    };
+                    Some((place, (before, deviation.gain)))
                 }));
                 let listener = Listener {
                     own: *own,
@@ -115,32 +123,51 @@ impl Worker {
                     aside: None,
                 };
                 let is_alone = mixer.shares(&listener) == Heard::Own;
-                let own_mix = leg.own_mix.as_mut();
-                if own_mix.is_some_and(|own| own.is_wanted(at, is_alone)) {
+                let mut outlet = outlets
+                    .iter_mut()
+                    .find(|outlet| outlet.serves(line.class, voicing));
+                let shared = Listener {
+                    own: None,
+                    ..listener
+                };
+                if let Some(own) = leg.own_mix.as_mut()
+                    && own.is_wanted(at, is_alone, outlet.as_deref())
+                {
+                    let is_ending = own.is_about_to_end(at, is_alone);
+                    if let Some(outlet) = outlet.filter(|_| is_ending) {
+                        outlet.payload(frame, |frame| {
+                            mixer.hear(&shared, frame);
+                        });
+                    }
                     mixer.hear(&listener, frame);
                     leg.send_own_mix(at, frame, packet, counts);
-                } else if let Some(outlet) = outlets
-                    .iter_mut()
-                    .find(|outlet| outlet.serves(line.class, voicing))
-                {
-                    let listener = Listener {
-                        own: None,
-                        ..listener
-                    };
+                } else if let Some(outlet) = &mut outlet {
                     let payload = outlet.payload(frame, |frame| {
-                        mixer.hear(&listener, frame);
+                        mixer.hear(&shared, frame);
                     });
                     leg.send_frame(at, Some(payload), packet, counts);
                 }
             }
         }
-        while let Some(key) = self.announced.pop() {
-            self.replan_room(key);
-        }
     }
 }
 
 impl Room {
+    /// Gains that this tick leads to stay there from the next on; says whether there are any. The
+    /// plan, which this tick goes by and maybe the next, has both.
+    fn settle_gains(&mut self) -> bool {
+        let mut is_led = false;
+        for route in &mut self.gains {
+            is_led |= route.before != route.gain;
+            route.before = route.gain;
+        }
+        if is_led {
+            self.gains.retain(|route| route.gain != Gain::UNITY);
+            self.is_settled = true;
+        }
+        is_led
+    }
+
     /// Whether its members are brought to one loudness: two people are left as they are.
     fn levelling(&self) -> Levelling {
         match self.terms.levelling && self.plan.is_crowd() {

@@ -86,6 +86,9 @@ impl Worker {
         while let Some(key) = self.finished.pop() {
             self.end_play(key);
         }
+        while let Some(key) = self.stale.pop() {
+            self.replan_room(key);
+        }
     }
 }
 
