@@ -79,7 +79,9 @@ impl Core {
             let asks = leg.trunk.is_none() && leg.asked_for != Some(codec);
             (asks && knows && terms.codecs.contains(&codec)).then_some((leg.id, codec))
         };
-        if first == second {
+        // The two of G.711 are a table apart, which is no reason to disturb anybody.
+        let is_g711 = |codec| matches!(codec, AudioCodec::Pcma | AudioCodec::Pcmu);
+        if first == second || is_g711(first) && is_g711(second) {
             return None;
         }
         could(one, second).or_else(|| could(two, first))
