@@ -12,8 +12,12 @@ mod direction;
 mod grammar;
 mod local;
 mod negotiate;
+mod negotiated;
 mod opus;
 mod reports;
+
+#[cfg(test)]
+mod tests;
 
 use thiserror::Error;
 
@@ -23,7 +27,8 @@ pub use crypto::{Crypto, CryptoKey, CryptoSuite, LocalCrypto, SecureMedia, SrtpP
 pub use description::{Description, Media, Origin, OtherMedia};
 pub use direction::Direction;
 pub use local::LocalMedia;
-pub use negotiate::{Negotiated, accept_answer, answer, answer_removed, offer, reoffer};
+pub use negotiate::{accept_answer, answer, answer_removed, offer, reoffer};
+pub use negotiated::Negotiated;
 pub use opus::OpusParameters;
 pub use reports::{ExtendedReports, ReportTerms};
 
