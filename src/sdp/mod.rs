@@ -14,6 +14,7 @@ mod local;
 mod negotiate;
 mod negotiated;
 mod opus;
+mod redundancy;
 mod reports;
 
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use local::LocalMedia;
 pub use negotiate::{accept_answer, answer, answer_removed, offer, reoffer};
 pub use negotiated::Negotiated;
 pub use opus::OpusParameters;
+pub use redundancy::Redundancy;
 pub use reports::{ExtendedReports, ReportTerms};
 
 /// Why a description is of no use. Always the peer's fault or wish.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::crypto::{Crypto, SecureMedia, SrtpPolicy};
 use super::negotiated::agree;
 use super::{AudioCodec, AudioMedia, CodecOrder, Description, Direction, Error, ExtendedReports};
-use super::{Format, LocalMedia, Media, Negotiated, Origin, OtherMedia};
+use super::{Format, LocalMedia, Media, Negotiated, Origin, OtherMedia, Redundancy};
 
 /// Our offer: one audio stream, secure when it must be.
 pub fn offer(local: &LocalMedia) -> Description {
@@ -78,12 +78,14 @@ pub fn answer(
     let (line, secure) = secure.unzip();
     let event = theirs.telephone_event(codec.clock_rate());
     let event = event.filter(|_| local.telephone_event.is_some());
+    let redundancy = event.and_then(|event| Redundancy::of(theirs, event));
     let comfort_noise = local.comfort_noise(codec, theirs);
     let telephone_event = event.map(|event| event.payload_type);
     let negotiated = Negotiated {
         telephone_event,
         receive_telephone_event: telephone_event,
         telephone_event_hz: event.map_or(codec.clock_rate(), |event| event.clock_rate),
+        redundancy,
         comfort_noise,
         rtcp_mux: theirs.rtcp_mux,
         extended_reports: theirs.extended_reports,
@@ -96,6 +98,9 @@ pub fn answer(
         // In the clock it was offered in.
         Format::telephone_event(event.payload_type, event.clock_rate)
     }));
+    let redundant = event.zip(redundancy);
+    formats
+        .extend(redundant.map(|(event, ours)| ours.format(event.payload_type, event.clock_rate)));
     let mut ours = describe(local, &theirs.protocol, formats, negotiated.direction);
     ours.rtcp_mux = negotiated.rtcp_mux;
     ours.extended_reports = negotiated.extended_reports;
@@ -147,6 +152,14 @@ pub fn accept_answer(local: &LocalMedia, answer: &Description) -> Result<Negotia
     let event = theirs.telephone_event(codec.clock_rate());
     let receive = event.and_then(|event| local.telephone_event_at(event.clock_rate));
     let event = event.filter(|_| receive.is_some());
+    let redundancy = event.and_then(|event| {
+        let ours = local.redundancy_at(event.clock_rate)?;
+        let theirs = Redundancy::of(theirs, event)?;
+        Some(Redundancy {
+            receive_payload_type: ours.payload_type,
+            ..theirs
+        })
+    });
     Ok(Negotiated {
         rtcp_mux: local.reports.mux && theirs.rtcp_mux,
         extended_reports: match local.reports.extended {
@@ -157,6 +170,7 @@ pub fn accept_answer(local: &LocalMedia, answer: &Description) -> Result<Negotia
         telephone_event: event.map(|event| event.payload_type),
         receive_telephone_event: receive,
         telephone_event_hz: event.map_or(codec.clock_rate(), |event| event.clock_rate),
+        redundancy,
         comfort_noise: local.comfort_noise(codec, theirs),
         secure: secure.map(|(_, secure)| secure),
         ..agree(local, theirs, codec, format)

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{AudioCodec, AudioMedia, Direction, ExtendedReports, Format, LocalMedia};
-use super::{OpusParameters, SecureMedia};
+use super::{OpusParameters, Redundancy, SecureMedia};
 
 /// What both sides agreed upon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct Negotiated {
     /// Clock of the telephone events, Hz; the codec's, but for far ends that have one clock only.
     #[serde(default = "usual_clock")]
     pub telephone_event_hz: u32,
+    /// How telephone events are made redundant, if they are.
+    #[serde(default)]
+    pub redundancy: Option<Redundancy>,
     /// Payload type of comfort noise, both ways (RFC 3389).
     #[serde(default)]
     pub comfort_noise: Option<u8>,
@@ -91,6 +94,7 @@ pub(super) fn agree(
         telephone_event: None,
         receive_telephone_event: None,
         telephone_event_hz: codec.clock_rate(),
+        redundancy: None,
         comfort_noise: None,
         remote,
         remote_rtcp: theirs.remote_rtcp(),

@@ -9,6 +9,7 @@ fn local() -> LocalMedia {
         codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
         ptime_ms: 20,
         telephone_event: Some(101),
+        dtmf_redundancy: false,
         comfort_noise: false,
         order: CodecOrder::Theirs,
         direction: Direction::SendRecv,
@@ -467,4 +468,113 @@ fn no_mutation_of_an_offer_panics_and_answers_stay_well_formed() {
         let _ = accept_answer(&local(), &offer);
     }
     assert!(agreed > 500, "{agreed}");
+}
+
+#[test]
+fn redundancy_of_keys_is_answered_where_it_is_offered_and_no_other() {
+    let agreed = |fmtp: &str| {
+        let offer = parse(&format!(
+            "m=audio 4000 RTP/AVP 0 101 100\r\na=rtpmap:101 telephone-event/8000\r\n\
+            a=rtpmap:100 red/8000\r\n{fmtp}"
+        ));
+        let (answer, agreed) = answer(&local(), &offer, None).unwrap();
+        (
+            String::from_utf8(answer.to_bytes()).unwrap(),
+            agreed.redundancy,
+        )
+    };
+    let with = |depth| {
+        Some(Redundancy {
+            payload_type: 100,
+            receive_payload_type: 100,
+            depth,
+        })
+    };
+    for (levels, depth, ours) in [
+        ("101/101", 1, "101/101"),
+        ("101/101/101", 2, "101/101/101"),
+        ("0/101", 1, "101/101"),
+        ("101/101/101/101/101/101", 3, "101/101/101/101"),
+    ] {
+        let (text, redundancy) = agreed(&format!("a=fmtp:100 {levels}\r\n"));
+        assert_eq!(redundancy, with(depth), "{levels}");
+        assert!(text.contains("RTP/AVP 0 101 100\r\n"), "{text}");
+        assert!(text.contains("a=rtpmap:100 red/8000\r\n"), "{text}");
+        assert!(text.contains(&format!("a=fmtp:100 {ours}\r\n")), "{text}");
+    }
+    for other in [
+        "",
+        "a=fmtp:100 0/0\r\n",
+        "a=fmtp:100 /\r\n",
+        "a=fmtp:100 1011/101x\r\n",
+    ] {
+        let (text, redundancy) = agreed(other);
+        assert_eq!(redundancy, None, "{other}");
+        assert!(!text.contains("red"), "{text}");
+    }
+    // Events of another clock, and none of ours.
+    let wide = "m=audio 9 RTP/AVP 0 101 100\r\na=rtpmap:101 telephone-event/8000\r\n\
+        a=rtpmap:100 red/48000\r\na=fmtp:100 101/101\r\n";
+    assert_eq!(
+        answer(&local(), &parse(wide), None).unwrap().1.redundancy,
+        None
+    );
+    let deaf = LocalMedia {
+        telephone_event: None,
+        ..local()
+    };
+    let offer = wide.replace("48000", "8000");
+    assert_eq!(
+        answer(&deaf, &parse(&offer), None).unwrap().1.redundancy,
+        None
+    );
+}
+
+#[test]
+fn redundancy_is_offered_where_it_is_wished_and_agreed_where_it_comes_back() {
+    let text = |local: &LocalMedia| String::from_utf8(offer(local).to_bytes()).unwrap();
+    assert!(!text(&wide()).contains("red/"));
+    let wishing = LocalMedia {
+        dtmf_redundancy: true,
+        ..wide()
+    };
+    let offered = text(&wishing);
+    for line in [
+        "m=audio 40000 RTP/AVP 111 9 0 8 13 101 100 110 98\r\n",
+        "a=rtpmap:100 red/8000\r\na=fmtp:100 101/101/101/101\r\n",
+        "a=rtpmap:98 red/48000\r\na=fmtp:98 110/110/110/110\r\n",
+    ] {
+        assert!(offered.contains(line), "{offered}");
+    }
+    for event in 96..=127 {
+        let local = LocalMedia {
+            telephone_event: Some(event),
+            ..wishing.clone()
+        };
+        let mut numbers: Vec<u8> = local.formats().iter().map(|f| f.payload_type).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 9, "{event}");
+    }
+    let (answered, at_callee) = answer(&wide(), &again(&offer(&wishing)), None).unwrap();
+    let at_caller = accept_answer(&wishing, &again(&answered)).unwrap();
+    assert_eq!(at_caller.redundancy, at_callee.redundancy);
+    assert_eq!(at_caller.redundancy.unwrap().payload_type, 98);
+    let theirs = parse(
+        "m=audio 9 RTP/AVP 0 96 97\r\na=rtpmap:96 telephone-event/8000\r\n\
+        a=rtpmap:97 red/8000\r\na=fmtp:97 96/96\r\n",
+    );
+    let agreed = accept_answer(&wishing, &theirs)
+        .unwrap()
+        .redundancy
+        .unwrap();
+    assert_eq!(
+        (
+            agreed.payload_type,
+            agreed.receive_payload_type,
+            agreed.depth
+        ),
+        (97, 100, 1)
+    );
+    assert_eq!(accept_answer(&wide(), &theirs).unwrap().redundancy, None);
 }
