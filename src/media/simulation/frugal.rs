@@ -251,3 +251,37 @@ fn packets_and_ticks_allocate_nothing() {
         "{ours:#?}"
     );
 }
+
+#[test]
+fn a_relayed_call_occupies_little() {
+    let mut office = Office::with(|config| {
+        config.ports = 20_000..=20_999;
+        config.max_legs = 200;
+    });
+    let mut calls = |from: u16| {
+        let mut phones = Vec::with_capacity(80);
+        for n in from..from + 40 {
+            let room = RoomId(n.into());
+            office.send(Command::OpenRoom { room });
+            for number in [2 * n, 2 * n + 1] {
+                let phone = office.phone(number, Codec::Pcmu);
+                office.send(Command::Join {
+                    room,
+                    leg: phone.leg,
+                    standing: Standing::default(),
+                });
+                phones.push(phone);
+            }
+        }
+        office.run(100);
+        phones
+    };
+    let first = calls(100);
+    let before = allocations::occupied();
+    let second = calls(200);
+    let each = (allocations::occupied() - before) / 40;
+    println!("{each} octets a relayed call, its far ends here among them");
+    // The bar is 24 kB; it is far away, and should stay there.
+    assert!((2000..16_000).contains(&each), "{each}");
+    drop((first, second));
+}
