@@ -593,6 +593,7 @@ impl Peer {
             rtcp: None,
             codecs: self.codecs.clone(),
             telephone_event: self.has_events.then_some(101),
+            dtmf_redundancy: false,
             comfort_noise: false,
             order: CodecOrder::Theirs,
             ptime_ms: self.ptime_ms,

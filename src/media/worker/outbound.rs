@@ -273,6 +273,26 @@ impl Outbound {
         }
     }
 
+    /// The place of something that stands before the next packet of the talker who is being relayed
+    /// and has a `timestamp` of his clock; his numbers move on by one, and what of his is late
+    /// from here on is left out. `None` when another is relayed, or nobody.
+    pub(crate) fn insert(&mut self, from: LegId, ssrc: u32, timestamp: u32) -> Option<Place> {
+        let Way::Relay(relay) = &mut self.way else {
+            return None;
+        };
+        if relay.from != from || relay.ssrc != ssrc {
+            return None;
+        }
+        self.sequence = self.sequence.wrapping_add(1);
+        relay.sequence = relay.sequence.wrapping_add(1);
+        relay.floor = self.sequence;
+        Some(Place {
+            sequence: self.sequence,
+            timestamp: timestamp.wrapping_add(relay.timestamp),
+            after_pause: false,
+        })
+    }
+
     /// A talker whose clock leaves ours by more than this second has jumped, and is anchored anew.
     fn jump(&self) -> i32 {
         self.clock_hz as i32
@@ -546,6 +566,26 @@ mod tests {
         assert_eq!((place.sequence, place.timestamp), (3, 480));
         let place = out.relay(at(80), TALKER, &packet(4), false).expect("goes on");
         assert!(!place.after_pause);
+    }
+
+    #[test]
+    fn what_is_inserted_takes_a_number_of_its_own_and_no_time() {
+        let mut out = Outbound::new(1, 0, 0);
+        let relay = |out: &mut Outbound, ms, n| out.relay(at(ms), TALKER, &packet(n), false);
+        assert_eq!(out.insert(TALKER, 99, 0), None, "nobody is relayed");
+        let first = relay(&mut out, 0, 0).expect("first");
+        let lost = packet(2).timestamp;
+        assert_eq!(out.insert(TALKER, 98, lost), None, "another stream");
+        let place = out.insert(TALKER, 99, lost).expect("of the talker");
+        assert_eq!(place.sequence, first.sequence.wrapping_add(1));
+        assert_eq!(distance(place.timestamp, first.timestamp), 320);
+        let next = relay(&mut out, 80, 4).expect("after losses");
+        assert_eq!(next.sequence, first.sequence.wrapping_add(5));
+        assert_eq!(distance(next.timestamp, first.timestamp), 640);
+        let late = relay(&mut out, 81, 3).expect("of the gap");
+        assert_eq!(late.sequence, first.sequence.wrapping_add(4));
+        out.insert(TALKER, 99, lost);
+        assert_eq!(relay(&mut out, 82, 3), None, "its number may be taken");
     }
 
     #[test]

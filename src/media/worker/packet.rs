@@ -8,7 +8,7 @@ use crate::media::graph::{Hears, Own};
 use crate::media::latch::Verdict;
 use crate::media::quality::Refusal;
 use crate::media::recorder;
-use crate::media::rtp::{self, Header, Packet, is_rtcp};
+use crate::media::rtp::{self, Earlier, Header, Packet, is_rtcp};
 use crate::media::{MAX_PACKET_SAMPLES, Notice};
 
 use super::leg::{Leg, Room};
@@ -59,9 +59,12 @@ impl Worker {
         let taped = leg.route.room.filter(|_| leg.route.is_taped);
         let room = taped.and_then(|room| self.rooms.get_mut(room));
         let (id, shard) = (leg.id, leg.shard);
+        let mut earlier = Earlier::default();
+        let recovered;
         let mut pressed = None;
-        let (packet, is_event) = match leg.judge(now, source, datagram) {
+        let (packet, is_event) = match leg.judge(now, source, datagram, &mut earlier) {
             Heard::Audio(packet) => {
+                recovered = leg.recover(packet.header(), &earlier);
                 let told = |digit| {
                     let notice = Notice::Digit {
                         leg: id,
@@ -76,6 +79,7 @@ impl Worker {
             }
             Heard::Event(packet) => {
                 leg.note(packet.header(), room);
+                recovered = leg.recover(packet.header(), &earlier);
                 let keys = &mut leg.inbound.keys;
                 pressed = keys.handle_packet(packet.header(), packet.payload());
                 (packet, true)
@@ -130,7 +134,20 @@ impl Worker {
             leg.pass_on(now, said, &mut wire.packet, counts);
         }
         let listener = leg.route.relay_to;
-        let listener = listener.and_then(|listener| self.legs.get_mut(listener));
+        let mut listener = listener.and_then(|listener| self.legs.get_mut(listener));
+        let source = (said.from, packet.header().ssrc);
+        for (digit, event) in recovered.keys() {
+            let passed_on = listener.as_mut().is_some_and(|leg| {
+                leg.pass_on_recovered(now, source, &event, &mut wire.packet, counts)
+            });
+            let notice = Notice::Digit {
+                leg: id,
+                digit,
+                in_band: false,
+                passed_on,
+            };
+            self.notices.tell(shard, notice, &self.stats);
+        }
         let passed_on =
             listener.is_some_and(|leg| leg.pass_on(now, said, &mut wire.packet, counts));
         if let Some(digit) = pressed {
@@ -188,17 +205,33 @@ impl Worker {
 const COMFORT_NOISE: u8 = 13;
 
 impl Leg {
-    fn judge<'a>(&mut self, now: Timestamp, source: SocketAddr, datagram: &'a [u8]) -> Heard<'a> {
+    /// What a datagram is; `earlier` is given what it carries of packets before.
+    fn judge<'a>(
+        &mut self,
+        now: Timestamp,
+        source: SocketAddr,
+        datagram: &'a [u8],
+        earlier: &mut Earlier<'a>,
+    ) -> Heard<'a> {
         let Some(flow) = &self.flow else {
             return Heard::Refused;
         };
         if flow.rtcp_mux && is_rtcp(datagram) {
             return Heard::Report;
         }
-        let Ok(packet) = Packet::parse(datagram) else {
+        let Ok(mut packet) = Packet::parse(datagram) else {
             self.watch.refuse(Refusal::NotRtp);
             return Heard::Refused;
         };
+        let redundant = flow.redundancy.map(|it| it.receive_payload_type);
+        if redundant == Some(packet.header().payload_type) {
+            let Ok((primary, before)) = rtp::unfold(&packet) else {
+                let payload_type = packet.header().payload_type;
+                self.watch.refuse(Refusal::PayloadType(payload_type));
+                return Heard::Refused;
+            };
+            (packet, *earlier) = (primary, before);
+        }
         let header = packet.header();
         let is_audio = header.payload_type == flow.receive_payload_type;
         let is_event = flow.receive_telephone_event == Some(header.payload_type);
@@ -322,7 +355,10 @@ impl Leg {
             timestamp: place.timestamp,
             ssrc: self.out.ssrc(),
         };
-        self.transmit(now, header, payload, buffer, counts);
+        match said.is_event {
+            true => self.transmit_event(now, header, payload, buffer, counts),
+            false => self.transmit(now, header, payload, buffer, counts),
+        }
         true
     }
 

@@ -18,6 +18,8 @@ pub struct MediaTerms {
     pub ports: Option<RangeInclusive<u16>>,
     /// Payload type offered for keys (RFC 4733); none when `None`.
     pub telephone_event: Option<u8>,
+    /// Whether redundancy of those is offered (RFC 2198).
+    pub dtmf_redundancy: bool,
     /// How keys are pressed, and told.
     pub dtmf: Method,
     /// Whether silence may be left out and described instead (RFC 3389).
@@ -55,6 +57,7 @@ impl Default for MediaTerms {
             ptime_ms: 20,
             ports: None,
             telephone_event: Some(101),
+            dtmf_redundancy: false,
             dtmf: Method::Auto,
             comfort_noise: false,
             reports: ReportTerms::default(),
