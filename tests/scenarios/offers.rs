@@ -168,10 +168,7 @@ fn a_phone_without_an_offer_is_offered_and_answers_in_its_ack() {
     let offers = scene.tap.sip_to(scene.at(PHONE, 5_060), "m=audio ");
     let offer = offers[0].sip().expect("SIP");
     // What the callee speaks already comes first.
-    assert!(
-        offer.contains(" RTP/AVP 0 111 9 8 101 110\r\n"),
-        "{offer}"
-    );
+    assert!(offer.contains(" RTP/AVP 0 111 9 8 101 110\r\n"), "{offer}");
     scene.hears(Side::Callee, 440.0, offers[0].at);
     let record = scene.record();
     assert_eq!(list(&record["legs"])[0]["codec"], "PCMU", "{record:#}");

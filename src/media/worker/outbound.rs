@@ -510,12 +510,26 @@ mod tests {
     fn what_is_left_out_takes_no_number() {
         let (sent, out) = (true, false);
         assert_eq!(
-            numbers(&[(1, sent), (2, out), (3, out), (4, sent), (5, out), (6, sent)]),
+            numbers(&[
+                (1, sent),
+                (2, out),
+                (3, out),
+                (4, sent),
+                (5, out),
+                (6, sent)
+            ]),
             [1, 2, 3]
         );
         // Losses before, among and after them are seen.
         assert_eq!(
-            numbers(&[(2, out), (3, sent), (4, out), (6, out), (7, sent), (9, sent)]),
+            numbers(&[
+                (2, out),
+                (3, sent),
+                (4, out),
+                (6, out),
+                (7, sent),
+                (9, sent)
+            ]),
             [2, 4, 6]
         );
         // More than the window, and no leap.
@@ -529,10 +543,7 @@ mod tests {
     fn reordering_around_what_is_left_out_stays_as_it_was() {
         let (sent, out) = (true, false);
         // Audio that the events have overtaken keeps its place before them.
-        assert_eq!(
-            numbers(&[(2, out), (3, out), (1, sent), (4, sent)]),
-            [1, 2]
-        );
+        assert_eq!(numbers(&[(2, out), (3, out), (1, sent), (4, sent)]), [1, 2]);
         assert_eq!(
             numbers(&[(1, out), (3, out), (4, sent), (2, sent), (5, sent)]),
             [2, 1, 3]
@@ -561,10 +572,14 @@ mod tests {
         stranger.ssrc = 5;
         out.leave_out(TALKER, &stranger);
         out.leave_out(LegId(8), &packet(3));
-        let place = out.relay(at(60), TALKER, &packet(3), false).expect("goes on");
+        let place = out
+            .relay(at(60), TALKER, &packet(3), false)
+            .expect("goes on");
         assert!(place.after_pause);
         assert_eq!((place.sequence, place.timestamp), (3, 480));
-        let place = out.relay(at(80), TALKER, &packet(4), false).expect("goes on");
+        let place = out
+            .relay(at(80), TALKER, &packet(4), false)
+            .expect("goes on");
         assert!(!place.after_pause);
     }
 
