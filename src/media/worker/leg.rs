@@ -25,6 +25,7 @@ use super::given::Given;
 use super::outbound::Outbound;
 use super::packing::Packing;
 use super::reports::Reports;
+use super::silence::Suppression;
 use super::speech::{Outlet, OwnMix, Voicing};
 use super::tape::LegTape;
 use super::tones::Tones;
@@ -54,6 +55,8 @@ pub(crate) struct Leg {
     pub(super) quality: Quality,
     /// Whether it is heard, and hears.
     pub(super) watch: Watch,
+    /// What it is sent in place of the silence of a mix.
+    pub(super) silence: Suppression,
     /// Digits on their way to the far end.
     pub(super) digits: dtmf::Sender,
     /// While keys are tones.
@@ -176,6 +179,7 @@ impl Leg {
             reports: Reports::new(now),
             quality: Quality::default(),
             watch: Watch::default(),
+            silence: Suppression::default(),
             digits: dtmf::Sender::new(),
             tones: None,
             own: Given::default(),

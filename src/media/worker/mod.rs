@@ -19,6 +19,7 @@ mod reports;
 mod routes;
 mod secure;
 mod shedding;
+mod silence;
 mod speech;
 mod tape;
 mod task;

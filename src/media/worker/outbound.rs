@@ -252,6 +252,20 @@ impl Outbound {
         Some(place)
     }
 
+    /// A relayed talker's packet is not sent on: the numbers after it move up, so that the far end
+    /// does not miss it. What was overtaken by it is left out as well, and missed.
+    pub(crate) fn leave_out(&mut self, from: LegId, header: &Header) {
+        let Way::Relay(relay) = &mut self.way else {
+            return;
+        };
+        let number = header.sequence.wrapping_add(relay.sequence);
+        let is_new = (1..LEAP).contains(&sequence_distance(number, self.sequence));
+        if relay.from == from && relay.ssrc == header.ssrc && is_new {
+            relay.sequence = relay.sequence.wrapping_sub(1);
+            relay.floor = self.sequence;
+        }
+    }
+
     /// A talker whose clock leaves ours by more than this second has jumped, and is anchored anew.
     fn jump(&self) -> i32 {
         self.clock_hz as i32
@@ -391,6 +405,25 @@ mod tests {
         assert_eq!(distance(third.timestamp, first.timestamp), 480);
         let second = relay(61, 2).expect("late");
         assert_eq!(second.sequence, first.sequence + 2);
+    }
+
+    #[test]
+    fn what_is_left_out_of_a_relay_leaves_no_hole() {
+        let mut out = Outbound::new(1, 0, 0);
+        let before = out.relay(at(0), TALKER, &packet(0), false).expect("first");
+        out.leave_out(TALKER, &packet(1));
+        out.leave_out(TALKER, &packet(2));
+        // Those that came before, of others, or twice, change nothing.
+        out.leave_out(TALKER, &packet(0));
+        out.leave_out(LegId(9), &packet(3));
+        let after = out.relay(at(60), TALKER, &packet(3), false).expect("next");
+        assert_eq!(after.sequence, before.sequence + 1);
+        assert_eq!(distance(after.timestamp, before.timestamp), 480);
+        // One is lost before, and late: it stays lost.
+        out.leave_out(TALKER, &packet(5));
+        assert_eq!(out.relay(at(101), TALKER, &packet(4), false), None);
+        let last = out.relay(at(120), TALKER, &packet(6), false).expect("last");
+        assert_eq!(last.sequence, after.sequence + 2);
     }
 
     #[test]

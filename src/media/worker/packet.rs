@@ -9,7 +9,7 @@ use crate::media::latch::Verdict;
 use crate::media::quality::Refusal;
 use crate::media::recorder;
 use crate::media::rtp::{self, Header, Packet, is_rtcp};
-use crate::media::{MAX_PACKET_SAMPLES, Notice};
+use crate::media::{MAX_PACKET_SAMPLES, NoiseModel, Notice};
 
 use super::leg::{Leg, Room};
 use super::secure::{Door, header_of};
@@ -20,6 +20,8 @@ enum Heard<'a> {
     Audio(Packet<'a>),
     /// A telephone event.
     Event(Packet<'a>),
+    /// What a pause sounds like (RFC 3389), as was agreed on.
+    Noise(Packet<'a>),
     Refused,
     /// RTCP on the RTP port.
     Report,
@@ -32,7 +34,15 @@ enum Heard<'a> {
 struct Said<'a> {
     from: LegId,
     packet: Packet<'a>,
-    is_event: bool,
+    kind: Kind,
+}
+
+/// What a packet carries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Audio,
+    Event,
+    Noise,
 }
 
 impl Worker {
@@ -58,7 +68,7 @@ impl Worker {
         let room = taped.and_then(|room| self.rooms.get_mut(room));
         let (id, shard) = (leg.id, leg.shard);
         let mut pressed = None;
-        let (packet, is_event) = match leg.judge(now, source, datagram) {
+        let (packet, kind) = match leg.judge(now, source, datagram) {
             Heard::Audio(packet) => {
                 let told = |digit| {
                     let notice = Notice::Digit {
@@ -70,13 +80,19 @@ impl Worker {
                     self.notices.tell(shard, notice, &self.stats);
                 };
                 leg.hand_out(now, packet, &mut wire.samples, room, told);
-                (packet, false)
+                (packet, Kind::Audio)
             }
             Heard::Event(packet) => {
                 leg.note(packet.header(), room);
                 let keys = &mut leg.inbound.keys;
                 pressed = keys.handle_packet(packet.header(), packet.payload());
-                (packet, true)
+                (packet, Kind::Event)
+            }
+            Heard::Noise(packet) => {
+                leg.note(packet.header(), room);
+                leg.fill_pause(&packet);
+                leg.watch.pause();
+                (packet, Kind::Noise)
             }
             Heard::Refused => {
                 leg.inbound.refused += 1;
@@ -112,7 +128,7 @@ impl Worker {
         let said = Said {
             from: leg.id,
             packet,
-            is_event,
+            kind,
         };
         if leg.route.hears == Hears::Own(Own::Echo) {
             leg.pass_on(now, said, &mut wire.packet, counts);
@@ -175,14 +191,14 @@ impl Leg {
         let header = packet.header();
         let is_audio = header.payload_type == flow.receive_payload_type;
         let is_event = flow.receive_telephone_event == Some(header.payload_type);
-        if !is_audio && !is_event {
-            if header.payload_type == COMFORT_NOISE && self.latch.source() == Some(source) {
+        // Noise comes in the midst of a stream: nobody is believed for it.
+        let is_latched = self.latch.source() == Some(source);
+        let is_noise = flow.comfort_noise == Some(header.payload_type) && is_latched;
+        if !is_audio && !is_event && !is_noise {
+            if header.payload_type == COMFORT_NOISE && is_latched {
                 // Not agreed on and not recorded, but a sign of life, and what a pause sounds like.
                 self.inbound.heard = now;
-                let model = crate::media::NoiseModel::parse(packet.payload());
-                if let (Some(ear), Some(model)) = (&mut self.inbound.ear, model) {
-                    ear.jitter().comfort_noise(header, model);
-                }
+                self.fill_pause(&packet);
             } else {
                 self.watch.refuse(Refusal::PayloadType(header.payload_type));
             }
@@ -197,10 +213,19 @@ impl Leg {
         inbound.reception.handle_packet(header, now);
         inbound.heard = now;
         inbound.told_silent = false;
-        match (flow.receiving, is_audio) {
-            (false, _) => Heard::Unused(packet),
-            (true, true) => Heard::Audio(packet),
-            (true, false) => Heard::Event(packet),
+        match flow.receiving {
+            false => Heard::Unused(packet),
+            true if is_audio => Heard::Audio(packet),
+            true if is_event => Heard::Event(packet),
+            true => Heard::Noise(packet),
+        }
+    }
+
+    /// Lets those who hear a mix hear in the far end's pause what it says the pause sounds like.
+    fn fill_pause(&mut self, packet: &Packet<'_>) {
+        let model = NoiseModel::parse(packet.payload());
+        if let (Some(ear), Some(model)) = (&mut self.inbound.ear, model) {
+            ear.jitter().comfort_noise(packet.header(), model);
         }
     }
 
@@ -263,21 +288,24 @@ impl Leg {
         let Some((_, audio)) = self.sending() else {
             return false;
         };
-        let event = self
-            .flow
-            .as_ref()
-            .and_then(|flow| flow.send_telephone_event);
-        let payload_type = match (said.is_event, event) {
-            (false, _) => audio,
-            (true, Some(event)) => event,
-            // The far end takes no events: the digit is told to signalling, which may tell it.
-            (true, None) => return false,
+        let flow = self.flow.as_ref();
+        let payload_type = match said.kind {
+            Kind::Audio => Some(audio),
+            Kind::Event => flow.and_then(|flow| flow.send_telephone_event),
+            Kind::Noise => flow.and_then(|flow| flow.comfort_noise),
         };
-        let Some(place) = self.out.relay(now, said.from, header, said.is_event) else {
+        let Some(payload_type) = payload_type else {
+            // An event that is left out is told to signalling, which may tell the far end.
+            self.out.leave_out(said.from, header);
             return false;
         };
+        let is_event = said.kind == Kind::Event;
+        let Some(place) = self.out.relay(now, said.from, header, is_event) else {
+            return false;
+        };
+        let resumes = said.kind == Kind::Audio && self.silence.end();
         let header = Header {
-            marker: header.marker || place.after_pause,
+            marker: header.marker || place.after_pause || resumes,
             payload_type,
             sequence: place.sequence,
             timestamp: place.timestamp,
