@@ -65,7 +65,7 @@ impl Talker {
             0..75 => {}
             75 if codec.clock_hz() == 8000 => {
                 header.payload_type = NOISE;
-                payload[0] = 60;
+                payload[0] = 80;
                 length = 1;
             }
             _ => {

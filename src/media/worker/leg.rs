@@ -69,6 +69,9 @@ pub(crate) struct Leg {
     pub(super) tape: Option<Box<LegTape>>,
     /// Where its packets are copied to, while somebody looks.
     pub(super) captures: Captures,
+    /// Whether these see headers only, or until when.
+    pub(super) is_concealed: bool,
+    pub(super) concealed_until: Timestamp,
 }
 
 /// What comes in.
@@ -187,6 +190,8 @@ impl Leg {
             route: Route::default(),
             tape: None,
             captures: Captures::default(),
+            is_concealed: false,
+            concealed_until: Timestamp::ZERO,
         }
     }
 

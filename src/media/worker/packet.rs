@@ -318,7 +318,15 @@ impl Leg {
     /// Shows a packet that came in to whoever captures the leg.
     fn show_received(&self, now: Timestamp, from: SocketAddr, to: SocketAddr, packet: &[u8]) {
         for capture in self.captures.each() {
-            capture.put(now, from, to, packet);
+            capture.put(now, from, to, self.shown(now, packet));
+        }
+    }
+
+    /// What captures may see of a packet.
+    fn shown<'p>(&self, now: Timestamp, packet: &'p [u8]) -> &'p [u8] {
+        match self.is_concealed || now < self.concealed_until {
+            true => header_of(packet),
+            false => packet,
         }
     }
 
@@ -332,7 +340,7 @@ impl Leg {
     ) {
         let Some(to) = to else { return };
         for capture in self.captures.each() {
-            capture.put(now, from, to, packet);
+            capture.put(now, from, to, self.shown(now, packet));
         }
     }
 
