@@ -112,6 +112,16 @@ fn keys_reach_the_other_party_by_his_method_exactly_once() {
             let got = heard(&world, caller);
             let place = FORMS.iter().position(|form| *form == from);
             assert_eq!(got[place.expect("one of them")], "0", "{to:?} to {from:?}");
+            // What was not passed on does not look lost.
+            for peer in [caller, callee] {
+                let got = &world.peers[peer].talks[0].voice.got;
+                let numbers = got.windows(2).map(|pair| {
+                    let numbers = [pair[0].header.sequence, pair[1].header.sequence];
+                    numbers[1].wrapping_sub(numbers[0])
+                });
+                let gaps = numbers.filter(|step| *step != 1).count();
+                assert_eq!(gaps, 0, "{from:?} to {to:?}, at {peer}");
+            }
             world.hang_up(callee, 0);
             world.finish();
             assert_eq!(recorded(&world, 0), "159##");

@@ -25,6 +25,8 @@ enum Heard<'a> {
     Report,
     /// Good, but nobody may hear it: the call is on hold.
     Unused(Packet<'a>),
+    /// Comfort noise that was not agreed on.
+    Pause(Packet<'a>),
 }
 
 /// A talker's packet on its way to a listener.
@@ -95,7 +97,17 @@ impl Worker {
                 }
                 return;
             }
-            Heard::Unused(packet) => return leg.note(packet.header(), room),
+            Heard::Unused(packet) => {
+                let header = *packet.header();
+                leg.note(&header, room);
+                return self.leave_out(key, &header);
+            }
+            Heard::Pause(packet) => {
+                leg.inbound.refused += 1;
+                counts.refused += 1;
+                let header = *packet.header();
+                return self.leave_out(key, &header);
+            }
         };
         if leg.watch.is_stirred()
             && let Some(after) = leg.watch.hear(now)
@@ -146,6 +158,21 @@ impl Worker {
                 passed_on,
             };
             self.notices.tell(shard, notice, &self.stats);
+        }
+    }
+
+    /// A leg's packet goes to nobody: to whom it is relayed it must not look lost.
+    fn leave_out(&mut self, key: usize, header: &Header) {
+        let Some(leg) = self.legs.get_mut(key) else {
+            return;
+        };
+        let from = leg.id;
+        if leg.route.hears == Hears::Own(Own::Echo) {
+            leg.out.leave_out(from, header);
+        }
+        let listener = leg.route.relay_to;
+        if let Some(listener) = listener.and_then(|listener| self.legs.get_mut(listener)) {
+            listener.out.leave_out(from, header);
         }
     }
 
@@ -216,9 +243,9 @@ impl Leg {
                 if let (Some(ear), Some(model)) = (&mut self.inbound.ear, model) {
                     ear.jitter().comfort_noise(header, model);
                 }
-            } else {
-                self.watch.refuse(Refusal::PayloadType(header.payload_type));
+                return Heard::Pause(packet);
             }
+            self.watch.refuse(Refusal::PayloadType(header.payload_type));
             return Heard::Refused;
         }
         let (ssrc, sequence) = (header.ssrc, header.sequence);
@@ -289,23 +316,35 @@ impl Leg {
         buffer: &mut [u8],
         counts: &mut Counts,
     ) -> bool {
-        let (header, payload) = (said.packet.header(), said.packet.payload());
-        if self.is_dialling() || payload.len() > MAX_PACKET_SAMPLES {
+        let Some(payload_type) = self.payload_type_of(said) else {
+            self.out.leave_out(said.from, said.packet.header());
             return false;
+        };
+        self.relay(now, said, payload_type, buffer, counts)
+    }
+
+    /// What a talker's packet is for the far end; `None` when it is nothing to send there.
+    fn payload_type_of(&self, said: Said<'_>) -> Option<u8> {
+        if self.is_dialling() || said.packet.payload().len() > MAX_PACKET_SAMPLES {
+            return None;
         }
-        let Some((_, audio)) = self.sending() else {
-            return false;
-        };
-        let event = self
-            .flow
-            .as_ref()
-            .and_then(|flow| flow.send_telephone_event);
-        let payload_type = match (said.is_event, event) {
-            (false, _) => audio,
-            (true, Some(event)) => event,
-            // The far end takes no events: the digit is told to signalling, which may tell it.
-            (true, None) => return false,
-        };
+        let (_, audio) = self.sending()?;
+        match said.is_event {
+            false => Some(audio),
+            // A far end that takes no events: the digit is told to signalling, which may tell it.
+            true => self.flow.as_ref()?.send_telephone_event,
+        }
+    }
+
+    fn relay(
+        &mut self,
+        now: Timestamp,
+        said: Said<'_>,
+        payload_type: u8,
+        buffer: &mut [u8],
+        counts: &mut Counts,
+    ) -> bool {
+        let (header, payload) = (said.packet.header(), said.packet.payload());
         let Some(place) = self.out.relay(now, said.from, header, said.is_event) else {
             return false;
         };

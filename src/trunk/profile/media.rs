@@ -30,8 +30,25 @@ pub struct MediaTerms {
     pub srtp: SrtpPolicy,
 }
 
+impl MediaTerms {
+    /// What a phone has that says nothing else: the widest sound it knows. Trunks lead into networks
+    /// of G.711, where a wider codec would only be transcoded further on.
+    pub fn of_phone() -> Self {
+        let codecs = vec![
+            AudioCodec::Opus,
+            AudioCodec::G722,
+            AudioCodec::Pcmu,
+            AudioCodec::Pcma,
+        ];
+        Self {
+            codecs,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for MediaTerms {
-    /// What every phone and trunk has: G.711 in packets of 20 ms; keys as 101, the payload type
+    /// What every trunk has: G.711 in packets of 20 ms; keys as 101, the payload type
     /// that nearly all use.
     fn default() -> Self {
         Self {
