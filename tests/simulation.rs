@@ -36,6 +36,8 @@ mod codecs;
 mod contacts;
 #[path = "simulation/dial.rs"]
 mod dial;
+#[path = "simulation/dial_in.rs"]
+mod dial_in;
 #[path = "simulation/fuzz.rs"]
 mod fuzz;
 #[path = "simulation/guard.rs"]

@@ -596,6 +596,7 @@ impl Peer {
             rtcp: None,
             codecs: self.codecs.clone(),
             telephone_event: self.has_events.then_some(101),
+            dtmf_redundancy: false,
             comfort_noise: self.has_noise,
             order: CodecOrder::Theirs,
             ptime_ms: self.ptime_ms,

@@ -59,6 +59,8 @@ pub(crate) struct Leg {
     pub(super) silence: Suppression,
     /// Digits on their way to the far end.
     pub(super) digits: dtmf::Sender,
+    /// Events it was sent, for those that come after.
+    pub(super) events_sent: dtmf::History,
     /// While keys are tones.
     pub(super) tones: Option<Box<Tones>>,
     pub(super) own: Given,
@@ -184,6 +186,7 @@ impl Leg {
             watch: Watch::default(),
             silence: Suppression::default(),
             digits: dtmf::Sender::new(),
+            events_sent: dtmf::History::new(),
             tones: None,
             own: Given::default(),
             standing: Standing::default(),
@@ -246,6 +249,7 @@ impl Leg {
                 *sent = Sent::new(flow.codec);
             }
             self.own.furnish(flow.codec);
+            self.forget_events();
         }
         self.packing = Packing::new(flow.codec, flow.ptime_ms);
         let codec = flow.codec;

@@ -15,6 +15,7 @@ mod outbound;
 mod packet;
 mod packing;
 mod player;
+mod recovery;
 mod reports;
 mod routes;
 mod secure;

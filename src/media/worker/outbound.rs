@@ -6,7 +6,8 @@
 //! and a relayed talker's timestamps are moved onto it once, at the seam, and then kept as they are
 //! (losses, reordering and pauses of the talker stay visible). Entering the tick rounds down and
 //! leaving it rounds to the nearest frame, so that without jitter both seams together insert and
-//! drop nothing, and nothing adds up over many of them.
+//! drop nothing, and nothing adds up over many of them. What of a talker is not meant for this leg
+//! takes no number, lest it looks lost.
 
 use std::time::Duration;
 
@@ -58,7 +59,12 @@ enum Way {
 struct Relay {
     from: LegId,
     ssrc: u32,
-    /// To be added to the talker's numbers.
+    /// The talker's newest number, sent or left out.
+    newest: u16,
+    /// Which of the talker's numbers were left out: bit n stands for the newest but n.
+    left_out: u128,
+    /// To be added to the talker's newest number; to an older one, one more for each that was left
+    /// out since.
     sequence: u16,
     timestamp: u32,
     /// Newest sequence number sent before this relay began: nothing may land on or before it.
@@ -226,23 +232,27 @@ impl Outbound {
         if relay.from != from || relay.ssrc != header.ssrc {
             return Some(self.anchor(now, from, header));
         }
-        let sequence = header.sequence.wrapping_add(relay.sequence);
         let timestamp = header.timestamp.wrapping_add(relay.timestamp);
-        let place = Place {
-            sequence,
-            timestamp,
-            after_pause: false,
-        };
-        let ahead = sequence_distance(sequence, self.sequence);
+        let ahead = sequence_distance(header.sequence, relay.newest);
         if (MISORDER..=0).contains(&ahead) {
-            let is_ours = sequence_distance(sequence, relay.floor) > 0;
-            return is_ours.then_some(place);
+            let sequence = relay.number_before(header.sequence, ahead.unsigned_abs())?;
+            return Some(Place {
+                sequence,
+                timestamp,
+                after_pause: false,
+            });
         }
         let drift = distance(timestamp, self.sample_at(now));
         if !(0..LEAP).contains(&ahead) || !event && drift.abs() > self.jump() {
             return Some(self.anchor(now, from, header));
         }
-        self.sequence = sequence;
+        let place = Place {
+            sequence: header.sequence.wrapping_add(relay.sequence),
+            timestamp,
+            after_pause: relay.is_newest_left_out(),
+        };
+        self.way = Way::Relay(relay.moved_to(header.sequence, ahead.unsigned_abs()));
+        self.sequence = place.sequence;
         if distance(timestamp, self.timestamp) > 0 {
             self.timestamp = timestamp;
         }
@@ -252,18 +262,35 @@ impl Outbound {
         Some(place)
     }
 
-    /// A relayed talker's packet is not sent on: the numbers after it move up, so that the far end
-    /// does not miss it. What was overtaken by it is left out as well, and missed.
+    /// A talker's packet is not sent, on purpose: those that follow close up, so that the far end does not
+    /// take it for lost. One that comes late leaves its gap, if a later one was sent already.
     pub(crate) fn leave_out(&mut self, from: LegId, header: &Header) {
         let Way::Relay(relay) = &mut self.way else {
             return;
         };
-        let number = header.sequence.wrapping_add(relay.sequence);
-        let is_new = (1..LEAP).contains(&sequence_distance(number, self.sequence));
-        if relay.from == from && relay.ssrc == header.ssrc && is_new {
-            relay.sequence = relay.sequence.wrapping_sub(1);
-            relay.floor = self.sequence;
+        if relay.from == from && relay.ssrc == header.ssrc {
+            relay.leave_out(header.sequence);
         }
+    }
+
+    /// The place of something that stands before the next packet of the talker who is being relayed
+    /// and has a `timestamp` of his clock; his numbers move on by one, and what of his is late
+    /// from here on is left out. `None` when another is relayed, or nobody.
+    pub(crate) fn insert(&mut self, from: LegId, ssrc: u32, timestamp: u32) -> Option<Place> {
+        let Way::Relay(relay) = &mut self.way else {
+            return None;
+        };
+        if relay.from != from || relay.ssrc != ssrc {
+            return None;
+        }
+        self.sequence = self.sequence.wrapping_add(1);
+        relay.sequence = relay.sequence.wrapping_add(1);
+        relay.floor = self.sequence;
+        Some(Place {
+            sequence: self.sequence,
+            timestamp: timestamp.wrapping_add(relay.timestamp),
+            after_pause: false,
+        })
     }
 
     /// A talker whose clock leaves ours by more than this second has jumped, and is anchored anew.
@@ -298,6 +325,8 @@ impl Outbound {
         self.way = Way::Relay(Relay {
             from,
             ssrc: header.ssrc,
+            newest: header.sequence,
+            left_out: 0,
             sequence: self.sequence.wrapping_sub(header.sequence),
             timestamp: self.timestamp.wrapping_sub(header.timestamp),
             floor,
@@ -307,6 +336,57 @@ impl Outbound {
             timestamp: self.timestamp,
             after_pause: frames != 1,
         }
+    }
+}
+
+impl Relay {
+    /// The same, when the talker has come to this number, which is `ahead` of the newest.
+    fn moved_to(mut self, number: u16, ahead: u16) -> Self {
+        self.newest = number;
+        self.left_out = self
+            .left_out
+            .checked_shl(u32::from(ahead))
+            .unwrap_or_default();
+        self
+    }
+
+    fn is_newest_left_out(&self) -> bool {
+        self.left_out & 1 == 1
+    }
+
+    /// Which of the newest numbers, as many as `count`, were left out.
+    fn left_out_of(&self, count: u16) -> u128 {
+        let all = 1u128.checked_shl(u32::from(count)).unwrap_or_default();
+        self.left_out & all.wrapping_sub(1)
+    }
+
+    /// Our number for one of the talker's, `behind` the newest; `None` when it was left out, or is
+    /// older than the seam.
+    fn number_before(&self, number: u16, behind: u16) -> Option<u16> {
+        let since = self.left_out_of(behind).count_ones() as u16;
+        let ours = number.wrapping_add(self.sequence).wrapping_add(since);
+        let is_left_out = self.left_out_of(behind + 1) != self.left_out_of(behind);
+        (!is_left_out && sequence_distance(ours, self.floor) > 0).then_some(ours)
+    }
+
+    fn leave_out(&mut self, number: u16) {
+        let ahead = sequence_distance(number, self.newest);
+        let behind = ahead.unsigned_abs();
+        match ahead {
+            1..LEAP => {
+                *self = self.moved_to(number, behind);
+                self.left_out |= 1;
+            }
+            // Late: nothing that was sent stands behind it.
+            MISORDER..=-1
+                if self.left_out_of(behind).count_ones() == u32::from(behind)
+                    && self.left_out_of(behind + 1) == self.left_out_of(behind) =>
+            {
+                self.left_out |= 1 << behind;
+            }
+            _ => return,
+        }
+        self.sequence = self.sequence.wrapping_sub(1);
     }
 }
 
@@ -407,23 +487,120 @@ mod tests {
         assert_eq!(second.sequence, first.sequence + 2);
     }
 
+    /// A talker's packets in the order they come: `true` ones are sent, the others left out. What
+    /// numbers the sent ones get, counted from the first.
+    fn numbers(packets: &[(u16, bool)]) -> Vec<i16> {
+        let mut out = Outbound::new(1, 65_533, 0);
+        let first = out.relay(at(0), TALKER, &packet(0), false).expect("first");
+        let mut places = Vec::new();
+        for &(n, is_sent) in packets {
+            let now = at(20 * i64::from(n));
+            match is_sent {
+                true => places.extend(out.relay(now, TALKER, &packet(n), false)),
+                false => out.leave_out(TALKER, &packet(n)),
+            }
+        }
+        places
+            .iter()
+            .map(|place| sequence_distance(place.sequence, first.sequence))
+            .collect()
+    }
+
     #[test]
-    fn what_is_left_out_of_a_relay_leaves_no_hole() {
+    fn what_is_left_out_takes_no_number() {
+        let (sent, out) = (true, false);
+        assert_eq!(
+            numbers(&[
+                (1, sent),
+                (2, out),
+                (3, out),
+                (4, sent),
+                (5, out),
+                (6, sent)
+            ]),
+            [1, 2, 3]
+        );
+        // Losses before, among and after them are seen.
+        assert_eq!(
+            numbers(&[
+                (2, out),
+                (3, sent),
+                (4, out),
+                (6, out),
+                (7, sent),
+                (9, sent)
+            ]),
+            [2, 4, 6]
+        );
+        // More than the window, and no leap.
+        let many: Vec<(u16, bool)> = (1..900).map(|n| (n, n % 300 == 0)).collect();
+        assert_eq!(numbers(&many), [1, 2]);
+        let pause: Vec<(u16, bool)> = (1..3000).map(|n| (n, n == 2999)).collect();
+        assert_eq!(numbers(&pause), [1]);
+    }
+
+    #[test]
+    fn reordering_around_what_is_left_out_stays_as_it_was() {
+        let (sent, out) = (true, false);
+        // Audio that the events have overtaken keeps its place before them.
+        assert_eq!(numbers(&[(2, out), (3, out), (1, sent), (4, sent)]), [1, 2]);
+        assert_eq!(
+            numbers(&[(1, out), (3, out), (4, sent), (2, sent), (5, sent)]),
+            [2, 1, 3]
+        );
+        // Events in disorder, and one twice.
+        assert_eq!(
+            numbers(&[(3, out), (2, out), (2, out), (1, out), (4, sent)]),
+            [1]
+        );
+        // One that comes after what followed it: the gap was sent already.
+        assert_eq!(numbers(&[(2, sent), (1, out), (3, sent)]), [2, 3]);
+        // What was left out once is not sent.
+        assert_eq!(numbers(&[(1, out), (2, sent), (1, sent)]), [1]);
+        // A packet sent twice arrives twice.
+        assert_eq!(numbers(&[(1, out), (2, sent), (2, sent)]), [1, 1]);
+    }
+
+    #[test]
+    fn the_first_packet_after_what_is_left_out_follows_a_pause() {
         let mut out = Outbound::new(1, 0, 0);
-        let before = out.relay(at(0), TALKER, &packet(0), false).expect("first");
-        out.leave_out(TALKER, &packet(1));
+        let mut relay = |ms, n| out.relay(at(ms), TALKER, &packet(n), false);
+        relay(0, 0).expect("first");
+        assert!(!relay(20, 1).expect("next").after_pause);
         out.leave_out(TALKER, &packet(2));
-        // Those that came before, of others, or twice, change nothing.
-        out.leave_out(TALKER, &packet(0));
-        out.leave_out(LegId(9), &packet(3));
-        let after = out.relay(at(60), TALKER, &packet(3), false).expect("next");
-        assert_eq!(after.sequence, before.sequence + 1);
-        assert_eq!(distance(after.timestamp, before.timestamp), 480);
-        // One is lost before, and late: it stays lost.
-        out.leave_out(TALKER, &packet(5));
-        assert_eq!(out.relay(at(101), TALKER, &packet(4), false), None);
-        let last = out.relay(at(120), TALKER, &packet(6), false).expect("last");
-        assert_eq!(last.sequence, after.sequence + 2);
+        let mut stranger = packet(3);
+        stranger.ssrc = 5;
+        out.leave_out(TALKER, &stranger);
+        out.leave_out(LegId(8), &packet(3));
+        let place = out
+            .relay(at(60), TALKER, &packet(3), false)
+            .expect("goes on");
+        assert!(place.after_pause);
+        assert_eq!((place.sequence, place.timestamp), (3, 480));
+        let place = out
+            .relay(at(80), TALKER, &packet(4), false)
+            .expect("goes on");
+        assert!(!place.after_pause);
+    }
+
+    #[test]
+    fn what_is_inserted_takes_a_number_of_its_own_and_no_time() {
+        let mut out = Outbound::new(1, 0, 0);
+        let relay = |out: &mut Outbound, ms, n| out.relay(at(ms), TALKER, &packet(n), false);
+        assert_eq!(out.insert(TALKER, 99, 0), None, "nobody is relayed");
+        let first = relay(&mut out, 0, 0).expect("first");
+        let lost = packet(2).timestamp;
+        assert_eq!(out.insert(TALKER, 98, lost), None, "another stream");
+        let place = out.insert(TALKER, 99, lost).expect("of the talker");
+        assert_eq!(place.sequence, first.sequence.wrapping_add(1));
+        assert_eq!(distance(place.timestamp, first.timestamp), 320);
+        let next = relay(&mut out, 80, 4).expect("after losses");
+        assert_eq!(next.sequence, first.sequence.wrapping_add(5));
+        assert_eq!(distance(next.timestamp, first.timestamp), 640);
+        let late = relay(&mut out, 81, 3).expect("of the gap");
+        assert_eq!(late.sequence, first.sequence.wrapping_add(4));
+        out.insert(TALKER, 99, lost);
+        assert_eq!(relay(&mut out, 82, 3), None, "its number may be taken");
     }
 
     #[test]

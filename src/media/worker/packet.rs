@@ -8,7 +8,7 @@ use crate::media::graph::{Hears, Own};
 use crate::media::latch::Verdict;
 use crate::media::quality::Refusal;
 use crate::media::recorder;
-use crate::media::rtp::{self, Header, Packet, is_rtcp};
+use crate::media::rtp::{self, Earlier, Header, Packet, is_rtcp};
 use crate::media::{MAX_PACKET_SAMPLES, NoiseModel, Notice};
 
 use super::leg::{Leg, Room};
@@ -27,6 +27,8 @@ enum Heard<'a> {
     Report,
     /// Good, but nobody may hear it: the call is on hold.
     Unused(Packet<'a>),
+    /// Comfort noise that was not agreed on.
+    Pause(Packet<'a>),
 }
 
 /// A talker's packet on its way to a listener.
@@ -67,9 +69,12 @@ impl Worker {
         let taped = leg.route.room.filter(|_| leg.route.is_taped);
         let room = taped.and_then(|room| self.rooms.get_mut(room));
         let (id, shard) = (leg.id, leg.shard);
+        let mut earlier = Earlier::default();
+        let recovered;
         let mut pressed = None;
-        let (packet, kind) = match leg.judge(now, source, datagram) {
+        let (packet, kind) = match leg.judge(now, source, datagram, &mut earlier) {
             Heard::Audio(packet) => {
+                recovered = leg.recover(packet.header(), &earlier);
                 let told = |digit| {
                     let notice = Notice::Digit {
                         leg: id,
@@ -84,12 +89,14 @@ impl Worker {
             }
             Heard::Event(packet) => {
                 leg.note(packet.header(), room);
+                recovered = leg.recover(packet.header(), &earlier);
                 let keys = &mut leg.inbound.keys;
                 pressed = keys.handle_packet(packet.header(), packet.payload());
                 (packet, Kind::Event)
             }
             Heard::Noise(packet) => {
                 leg.note(packet.header(), room);
+                recovered = leg.recover(packet.header(), &earlier);
                 leg.fill_pause(&packet);
                 leg.watch.pause();
                 (packet, Kind::Noise)
@@ -107,7 +114,17 @@ impl Worker {
                 }
                 return;
             }
-            Heard::Unused(packet) => return leg.note(packet.header(), room),
+            Heard::Unused(packet) => {
+                let header = *packet.header();
+                leg.note(&header, room);
+                return self.leave_out(key, &header);
+            }
+            Heard::Pause(packet) => {
+                leg.inbound.refused += 1;
+                counts.refused += 1;
+                let header = *packet.header();
+                return self.leave_out(key, &header);
+            }
         };
         if leg.watch.is_stirred()
             && let Some(after) = leg.watch.hear(now)
@@ -134,7 +151,20 @@ impl Worker {
             leg.pass_on(now, said, &mut wire.packet, counts);
         }
         let listener = leg.route.relay_to;
-        let listener = listener.and_then(|listener| self.legs.get_mut(listener));
+        let mut listener = listener.and_then(|listener| self.legs.get_mut(listener));
+        let source = (said.from, packet.header().ssrc);
+        for (digit, event) in recovered.keys() {
+            let passed_on = listener.as_mut().is_some_and(|leg| {
+                leg.pass_on_recovered(now, source, &event, &mut wire.packet, counts)
+            });
+            let notice = Notice::Digit {
+                leg: id,
+                digit,
+                in_band: false,
+                passed_on,
+            };
+            self.notices.tell(shard, notice, &self.stats);
+        }
         let passed_on =
             listener.is_some_and(|leg| leg.pass_on(now, said, &mut wire.packet, counts));
         if let Some(digit) = pressed {
@@ -145,6 +175,21 @@ impl Worker {
                 passed_on,
             };
             self.notices.tell(shard, notice, &self.stats);
+        }
+    }
+
+    /// A leg's packet goes to nobody: to whom it is relayed it must not look lost.
+    fn leave_out(&mut self, key: usize, header: &Header) {
+        let Some(leg) = self.legs.get_mut(key) else {
+            return;
+        };
+        let from = leg.id;
+        if leg.route.hears == Hears::Own(Own::Echo) {
+            leg.out.leave_out(from, header);
+        }
+        let listener = leg.route.relay_to;
+        if let Some(listener) = listener.and_then(|listener| self.legs.get_mut(listener)) {
+            listener.out.leave_out(from, header);
         }
     }
 
@@ -177,17 +222,33 @@ impl Worker {
 const COMFORT_NOISE: u8 = 13;
 
 impl Leg {
-    fn judge<'a>(&mut self, now: Timestamp, source: SocketAddr, datagram: &'a [u8]) -> Heard<'a> {
+    /// What a datagram is; `earlier` is given what it carries of packets before.
+    fn judge<'a>(
+        &mut self,
+        now: Timestamp,
+        source: SocketAddr,
+        datagram: &'a [u8],
+        earlier: &mut Earlier<'a>,
+    ) -> Heard<'a> {
         let Some(flow) = &self.flow else {
             return Heard::Refused;
         };
         if flow.rtcp_mux && is_rtcp(datagram) {
             return Heard::Report;
         }
-        let Ok(packet) = Packet::parse(datagram) else {
+        let Ok(mut packet) = Packet::parse(datagram) else {
             self.watch.refuse(Refusal::NotRtp);
             return Heard::Refused;
         };
+        let redundant = flow.redundancy.map(|it| it.receive_payload_type);
+        if redundant == Some(packet.header().payload_type) {
+            let Ok((primary, before)) = rtp::unfold(&packet) else {
+                let payload_type = packet.header().payload_type;
+                self.watch.refuse(Refusal::PayloadType(payload_type));
+                return Heard::Refused;
+            };
+            (packet, *earlier) = (primary, before);
+        }
         let header = packet.header();
         let is_audio = header.payload_type == flow.receive_payload_type;
         let is_event = flow.receive_telephone_event == Some(header.payload_type);
@@ -199,9 +260,9 @@ impl Leg {
                 // Not agreed on and not recorded, but a sign of life, and what a pause sounds like.
                 self.inbound.heard = now;
                 self.fill_pause(&packet);
-            } else {
-                self.watch.refuse(Refusal::PayloadType(header.payload_type));
+                return Heard::Pause(packet);
             }
+            self.watch.refuse(Refusal::PayloadType(header.payload_type));
             return Heard::Refused;
         }
         let (ssrc, sequence) = (header.ssrc, header.sequence);
@@ -281,24 +342,37 @@ impl Leg {
         buffer: &mut [u8],
         counts: &mut Counts,
     ) -> bool {
-        let (header, payload) = (said.packet.header(), said.packet.payload());
-        if self.is_dialling() || payload.len() > MAX_PACKET_SAMPLES {
+        let Some(payload_type) = self.payload_type_of(said) else {
+            self.out.leave_out(said.from, said.packet.header());
             return false;
+        };
+        self.relay(now, said, payload_type, buffer, counts)
+    }
+
+    /// What a talker's packet is for the far end; `None` when it is nothing to send there.
+    fn payload_type_of(&self, said: Said<'_>) -> Option<u8> {
+        if self.is_dialling() || said.packet.payload().len() > MAX_PACKET_SAMPLES {
+            return None;
         }
-        let Some((_, audio)) = self.sending() else {
-            return false;
-        };
-        let flow = self.flow.as_ref();
-        let payload_type = match said.kind {
+        let (_, audio) = self.sending()?;
+        let flow = self.flow.as_ref()?;
+        match said.kind {
             Kind::Audio => Some(audio),
-            Kind::Event => flow.and_then(|flow| flow.send_telephone_event),
-            Kind::Noise => flow.and_then(|flow| flow.comfort_noise),
-        };
-        let Some(payload_type) = payload_type else {
-            // An event that is left out is told to signalling, which may tell the far end.
-            self.out.leave_out(said.from, header);
-            return false;
-        };
+            // A far end that takes no events: the digit is told to signalling, which may tell it.
+            Kind::Event => flow.send_telephone_event,
+            Kind::Noise => flow.comfort_noise,
+        }
+    }
+
+    fn relay(
+        &mut self,
+        now: Timestamp,
+        said: Said<'_>,
+        payload_type: u8,
+        buffer: &mut [u8],
+        counts: &mut Counts,
+    ) -> bool {
+        let (header, payload) = (said.packet.header(), said.packet.payload());
         let is_event = said.kind == Kind::Event;
         let Some(place) = self.out.relay(now, said.from, header, is_event) else {
             return false;
@@ -311,7 +385,10 @@ impl Leg {
             timestamp: place.timestamp,
             ssrc: self.out.ssrc(),
         };
-        self.transmit(now, header, payload, buffer, counts);
+        match is_event {
+            true => self.transmit_event(now, header, payload, buffer, counts),
+            false => self.transmit(now, header, payload, buffer, counts),
+        }
         true
     }
 

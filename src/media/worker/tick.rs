@@ -161,7 +161,7 @@ impl Leg {
                 packing.clear();
             }
             self.out.take(at, place);
-            self.transmit(at, header, &event.payload, buffer, counts);
+            self.transmit_event(at, header, &event.payload, buffer, counts);
         } else if let Some(payload) = payload {
             match self.packing.take() {
                 None => {
