@@ -21,6 +21,7 @@ mod reports;
 mod routes;
 mod secure;
 mod shedding;
+mod silence;
 mod speech;
 mod tape;
 mod task;
