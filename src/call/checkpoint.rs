@@ -138,6 +138,7 @@ impl Exchange {
                 }
                 call.set_gains_again(hands, room);
             }
+            call.core.conceal_again(hands);
             if let Some(playing) = call.core.playing.clone() {
                 call.core.start_play(hands, &playing);
             }

@@ -19,6 +19,7 @@ static SEEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 thread_local! {
     static WATCHED: Cell<bool> = const { Cell::new(false) };
+    static OCCUPIED: Cell<isize> = const { Cell::new(0) };
 }
 
 /// Does work in which nothing may be allocated or freed.
@@ -27,6 +28,17 @@ pub(super) fn watched<T>(work: impl FnOnce() -> T) -> T {
     let done = work();
     WATCHED.set(before);
     done
+}
+
+/// Octets this thread has allocated and nobody has freed on it: only differences mean anything.
+pub(super) fn occupied() -> isize {
+    OCCUPIED.get()
+}
+
+fn count(octets: usize, freed: usize) {
+    // A thread that ends has no such variable any more, and nobody asks.
+    let change = octets as isize - freed as isize;
+    let _ = OCCUPIED.try_with(|occupied| occupied.set(occupied.get() + change));
 }
 
 /// What was seen so far, by all threads.
@@ -52,21 +64,25 @@ fn note(what: &str) {
 unsafe impl GlobalAlloc for Watchful {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note("allocates");
+        count(layout.size(), 0);
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         note("allocates");
+        count(layout.size(), 0);
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         note("grows");
+        count(size, layout.size());
         unsafe { System.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         note("frees");
+        count(0, layout.size());
         unsafe { System.dealloc(pointer, layout) }
     }
 }

@@ -166,6 +166,7 @@ impl Recordings {
                 (&own.backlog, &stats.recorder_backlog),
                 (&own.missed_samples, &stats.recorder_missed_samples),
                 (&own.failing, &stats.recordings_failing),
+                (&own.unpublished, &stats.recordings_unpublished),
                 (&own.failed_writes, &stats.recorder_failed_writes),
             ] {
                 to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);

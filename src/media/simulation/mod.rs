@@ -8,10 +8,12 @@ mod junk;
 mod load;
 mod matrix;
 mod mouth_to_ear;
+mod pauses;
 mod playing;
 mod quality;
 mod real;
 mod recording;
+mod redundancy;
 mod secure;
 mod sources;
 mod storm;
@@ -167,6 +169,7 @@ impl Phone {
             send_telephone_event: Some(EVENT),
             receive_telephone_event: Some(EVENT),
             telephone_event_hz: self.codec.clock_hz(),
+            redundancy: None,
             comfort_noise: None,
             opus: OpusTerms::default(),
             ptime_ms: 20,

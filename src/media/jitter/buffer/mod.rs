@@ -4,18 +4,20 @@
 //! late packets come says how long they are kept; time-stretching brings the delay there; what is
 //! missing is made up. Unlike NetEQ nothing waits before jitter was seen.
 
+mod delay;
+mod sounding;
+
 use crate::base::Timestamp;
+use crate::media::Rate;
 use crate::media::codec::{Codec, ComfortNoise, Decoder, NoiseModel};
 use crate::media::rtp::{Header, distance, sequence_distance};
-use crate::media::{MAX_FRAME, Rate};
 
 use super::arrivals::Arrivals;
 use super::conceal::Concealment;
 use super::leads::Leads;
-use super::line::{Line, fade};
+use super::line::Line;
 use super::store::{MAX_PAYLOAD, Payload, Slot, Store};
 use super::stream::Stream;
-use super::stretch;
 use super::ticks::Ticks;
 
 /// How long packets are kept before they are played.
@@ -152,28 +154,6 @@ struct Counts {
 
 /// A packet this far off its place is of another stream: 1 s.
 const FAR: i64 = 1_000_000;
-
-/// Microseconds between ticks.
-const TICK: i64 = 20_000;
-
-/// How far above what is due the delay surely is before a tick of it is left out, microseconds.
-/// Probably it is a tick and twice the guard: where packets come close to a tick both are 20 ms,
-/// and the tick is needed.
-const SURELY: i64 = 18_000;
-
-/// What is kept between packets and their tick, microseconds, where that is known so well: twice
-/// what the delay changes from packet to packet, within these bounds. Clocks that differ by
-/// 200 ppm need two seconds and a half for the least.
-const LEAST_GUARD: i64 = 500;
-const GUARD: i64 = 1000;
-const MOST_GUARD: i64 = 3000;
-const KNOWN: i64 = 4000;
-
-/// Frames after which nothing is heard of a codec's own concealment.
-const GONE: i64 = 5;
-
-/// An excess that is shortened without waiting for a good moment, microseconds.
-const FAR_TOO_LONG: i64 = 80_000;
 
 impl Buffer {
     /// An empty buffer for a stream of this codec.
@@ -321,28 +301,6 @@ impl Buffer {
         popped
     }
 
-    /// Sees to it that a frame is there.
-    fn fill(&mut self, length: usize, mut popped: Popped) -> Popped {
-        while self.line.len() < length {
-            let lack = length - self.line.len();
-            let made = match self.next_step(lack) {
-                Step::Decode(slot) => {
-                    self.play(slot);
-                    Popped::Full
-                }
-                Step::Make(samples) => self.make_up(samples),
-                Step::Recover(slot, samples) => self.recover(slot, samples),
-            };
-            popped = match (popped, made) {
-                (Popped::Full, _) | (_, Popped::Full) => Popped::Full,
-                (Popped::Concealed, _) | (_, Popped::Concealed) => Popped::Concealed,
-                (Popped::Noise, _) | (_, Popped::Noise) => Popped::Noise,
-                _ => Popped::Empty,
-            };
-        }
-        popped
-    }
-
     /// Begins to play at this packet, at the next tick.
     fn begin(&mut self, now: Timestamp, header: &Header, payload: &[u8], samples: i64) -> Inserted {
         self.store.clear();
@@ -440,27 +398,6 @@ impl Buffer {
         }
     }
 
-    /// Before a sound begins anew its delay can become what it should be: silence costs nothing.
-    /// It begins at a tick.
-    fn prepare(&mut self, gap: i64, tick: (i64, i64)) {
-        let frame = self.rate().frame() as i64;
-        let due = self.due();
-        let Some(playing) = &mut self.stream else {
-            return;
-        };
-        let mut ticks = (gap - playing.made).max(0) / frame;
-        let needed = |base: i64, ticks: i64| base + ticks * 20_000;
-        while needed(tick.1, ticks) < due {
-            ticks += 1;
-        }
-        while ticks > 0 && needed(tick.0, ticks - 1) > due {
-            ticks -= 1;
-        }
-        playing.made = gap - ticks * frame;
-        playing.leads.clear();
-        playing.leads.note(tick, ticks * frame);
-    }
-
     /// Puts a packet in its place.
     fn place(&mut self, position: i64, number: i64, samples: i64, payload: &[u8]) -> Inserted {
         let next = self.stream.as_ref().map_or(0, |playing| playing.next);
@@ -485,279 +422,5 @@ impl Buffer {
             return Inserted::Duplicate;
         }
         Inserted::Placed
-    }
-
-    /// What the next `lack` samples are made of.
-    fn next_step(&mut self, lack: usize) -> Step {
-        let excess = self.excess();
-        let Some(playing) = &mut self.stream else {
-            return Step::Make(lack);
-        };
-        while let Some(first) = self.store.first() {
-            let gap = first.position - playing.next;
-            if gap + first.samples <= 0 {
-                self.store.drop_first();
-                continue;
-            }
-            let wait = gap.max(0) - playing.made;
-            if wait > 0 {
-                playing.pausing =
-                    gap > 0 && playing.stream.missing(playing.next_number, first.number) == 0;
-                // What comes next may tell of the packet before it.
-                let told = wait - first.samples;
-                if gap == 0 || playing.idle || playing.pausing || told > 0 {
-                    let before = if told > 0 && gap > 0 { told } else { wait };
-                    return Step::Make(lack.min(before as usize));
-                }
-                return Step::Recover(first, wait as usize);
-            }
-            // It came late, and what was made up in its place is enough: the next goes on from it.
-            let follows = self
-                .store
-                .second()
-                .is_some_and(|second| second.position - playing.next <= playing.made);
-            if follows && excess > 0 {
-                self.store.drop_first();
-                self.counts.stats.late += 1;
-                continue;
-            }
-            return Step::Decode(first);
-        }
-        Step::Make(lack)
-    }
-
-    /// Restores a lost packet from the one after it; where that tells nothing it is made up for.
-    fn recover(&mut self, next: Slot, samples: usize) -> Popped {
-        let mut payload = [0; MAX_PAYLOAD];
-        let length = self.store.read(next.payload, &mut payload);
-        let room = self.line.room(samples);
-        let told = self.decoder.recover(&payload[..length], room);
-        let Some(playing) = self.stream.as_mut().filter(|_| told > 0) else {
-            return self.make_up(samples);
-        };
-        self.line.grow(told);
-        self.concealment.stop();
-        self.counts.stats.recovered += 1;
-        playing.made += told as i64;
-        Popped::Full
-    }
-
-    /// Makes up for what is not there.
-    fn make_up(&mut self, samples: usize) -> Popped {
-        let frame = self.rate().frame();
-        let Some(playing) = &mut self.stream else {
-            return Popped::Empty;
-        };
-        if !playing.idle && !self.concealment.is_active() {
-            // A codec that conceals does so in units of 2.5 ms.
-            let unit = frame / 8;
-            let room = self.line.room(samples.next_multiple_of(unit));
-            let made = self.decoder.conceal(room);
-            if made > 0 {
-                fade_out(&mut room[..made], playing.made, frame as i64);
-                self.line.grow(made);
-                self.counts.concealed += made as u64;
-                playing.made += made as i64;
-                playing.idle = playing.made >= GONE * frame as i64;
-                return Popped::Concealed;
-            }
-        }
-        playing.made += samples as i64;
-        if playing.idle {
-            let mut noise = [0; MAX_FRAME];
-            if playing.noisy {
-                self.noise.fill(&mut noise[..frame]);
-            }
-            // Never more than a frame is lacking.
-            let samples = samples.min(frame);
-            self.line.room(samples).copy_from_slice(&noise[..samples]);
-            self.line.grow(samples);
-            return match playing.noisy {
-                true => Popped::Noise,
-                false => Popped::Empty,
-            };
-        }
-        if !self.concealment.is_active() {
-            self.concealment.start(self.line.latest());
-        }
-        if playing.pausing {
-            self.concealment.hush();
-        }
-        self.concealment.make(self.line.room(samples));
-        self.line.grow(samples);
-        self.counts.concealed += samples as u64;
-        if self.concealment.is_over() {
-            self.concealment.stop();
-            playing.idle = true;
-        }
-        Popped::Concealed
-    }
-
-    /// Decodes the first packet.
-    fn play(&mut self, slot: Slot) {
-        let rate = self.rate();
-        let Some(playing) = &mut self.stream else {
-            return;
-        };
-        self.store.take_first();
-        let mut payload = [0; MAX_PAYLOAD];
-        let length = self.store.read(slot.payload, &mut payload);
-        self.store.release(slot.payload);
-        let gap = slot.position - playing.next;
-        let room = self.line.room(slot.samples as usize);
-        let decoded = self.decoder.decode(&payload[..length], room);
-        if decoded == 0 {
-            return;
-        }
-        let missing = playing.stream.missing(playing.next_number, slot.number);
-        if playing.made >= 0 {
-            self.counts.stats.lost += missing;
-        }
-        // The beginning of what overlaps was played already.
-        let skip = usize::try_from(-gap).unwrap_or(0).min(decoded);
-        room.copy_within(skip..decoded, 0);
-        let fresh = decoded - skip;
-        let overdue = (playing.made - gap.max(0)).max(0);
-        if playing.idle {
-            if playing.made > 0 {
-                // Out of silence, not to begin with a step.
-                let ramp = (rate.frame() / 8).min(fresh);
-                for (i, sample) in room[..ramp].iter_mut().enumerate() {
-                    *sample = fade(0, *sample, i, ramp);
-                }
-            }
-        } else {
-            self.counts.expanded += overdue as u64;
-        }
-        if overdue > 0 {
-            playing.leads.clear();
-        }
-        if self.concealment.is_active() {
-            self.merge(fresh);
-        }
-        self.line.grow(fresh);
-        let Some(playing) = &mut self.stream else {
-            return;
-        };
-        playing.idle = false;
-        playing.noisy = false;
-        playing.made = 0;
-        playing.next = slot.position + decoded as i64;
-        playing.next_number = playing.next_number.max(slot.number + 1);
-    }
-
-    /// Leads from the concealment into the `fresh` samples behind the line.
-    fn merge(&mut self, fresh: usize) {
-        let blend = (self.rate().frame() / 4).min(fresh);
-        let mut made = [0; MAX_FRAME / 4];
-        self.concealment.make(&mut made[..blend]);
-        self.concealment.stop();
-        let room = self.line.room(fresh);
-        for (i, (sample, made)) in room.iter_mut().zip(&made[..blend]).enumerate() {
-            *sample = fade(*made, *sample, i, blend);
-        }
-    }
-
-    /// When samples should be played, less their media time, microseconds.
-    fn due(&self) -> i64 {
-        let (late, fastest) = (self.arrivals.late(), self.arrivals.fastest());
-        match self.depth {
-            Depth::Adaptive { min, max } => late
-                .max(fastest + i64::from(min) * 1000)
-                .min(fastest + i64::from(max.max(min)) * 1000),
-            Depth::Fixed(ms) => fastest + i64::from(ms) * 1000,
-        }
-    }
-
-    /// How much too short the delay surely is, or is about to be, microseconds; 0 or less when it
-    /// may do.
-    fn shortage(&self) -> i64 {
-        self.needed().map_or(0, |(least, most)| {
-            let guard = match most - least < KNOWN {
-                true => self.guard().min(GUARD),
-                false => 0,
-            };
-            self.due() + guard - most
-        })
-    }
-
-    fn guard(&self) -> i64 {
-        (2 * self.arrivals.shake()).clamp(LEAST_GUARD, MOST_GUARD)
-    }
-
-    /// How much longer the delay is than it must be, microseconds; 0 when that is no tick.
-    fn excess(&self) -> i64 {
-        let due = self.due();
-        let slack = TICK + 2 * self.guard();
-        self.needed()
-            .filter(|(least, most)| least - due > SURELY && (least + most) / 2 - due > slack)
-            .map_or(0, |(least, _)| least - due)
-    }
-
-    fn needed(&self) -> Option<(i64, i64)> {
-        let frame = self.rate().frame();
-        self.stream.as_ref()?.leads.needed(frame)
-    }
-
-    /// Brings the delay nearer to where it should be, if the sound allows it now.
-    fn stretch(&mut self) {
-        let Some(playing) = &self.stream else { return };
-        if playing.idle || playing.made != 0 || playing.rest > 0 {
-            return;
-        }
-        let (short, excess) = (self.shortage(), self.excess());
-        let rate = self.rate();
-        let frame = rate.frame();
-        let waste = playing.leads.waste(frame);
-        let by = if short > 0 {
-            let by = stretch::lengthen(&mut self.line, rate, short);
-            self.counts.expanded += by as u64;
-            by as i64
-        } else {
-            let mut most = waste;
-            if excess > 0 {
-                self.decode_ahead(frame * 2);
-                most += frame;
-            }
-            // Never so much that a frame would not be whole.
-            let most = most.min(self.line.len().saturating_sub(frame));
-            // What is of no use alone is left out of silence only.
-            let by = stretch::shorten(&mut self.line, rate, most, excess);
-            self.counts.accelerated += by as u64;
-            -(by as i64)
-        };
-        if by != 0
-            && let Some(playing) = &mut self.stream
-        {
-            playing.leads.moved(by);
-            playing.rest = if excess > FAR_TOO_LONG { 0 } else { 2 };
-        }
-    }
-
-    /// Decodes until so many samples are there, as long as packets follow each other.
-    fn decode_ahead(&mut self, samples: usize) {
-        while self.line.len() < samples
-            && let Some(playing) = &self.stream
-            && let Some(first) = self.store.first()
-            && first.position == playing.next
-        {
-            self.play(first);
-        }
-    }
-}
-
-/// What comes next.
-enum Step {
-    Decode(Slot),
-    Make(usize),
-    /// The packet before this one, so many samples.
-    Recover(Slot, usize),
-}
-
-/// Lets a codec's own concealment, `made` samples old, fade over the last of its frames.
-fn fade_out(samples: &mut [i16], made: i64, frame: i64) {
-    for (at, sample) in (made.max(0)..).zip(samples) {
-        let left = (GONE * frame - at).clamp(0, 2 * frame);
-        *sample = (i64::from(*sample) * left / (2 * frame)) as i16;
     }
 }
