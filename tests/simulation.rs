@@ -56,6 +56,8 @@ mod quality;
 mod recording;
 #[path = "simulation/reload.rs"]
 mod reload;
+#[path = "simulation/secret.rs"]
+mod secret;
 #[path = "simulation/secure.rs"]
 mod secure;
 #[path = "simulation/storm.rs"]

@@ -137,6 +137,7 @@ impl Exchange {
                     });
                 }
             }
+            call.core.conceal_again(hands);
             if let Some(playing) = call.core.playing.clone() {
                 call.core.start_play(hands, &playing);
             }

@@ -59,6 +59,14 @@ pub enum Command {
         /// Leg.
         leg: LegId,
     },
+    /// Shows captures of the leg of its packets but the first twelve octets, while `on` and
+    /// a second after: what is pressed or said is not for them.
+    Conceal {
+        /// Leg.
+        leg: LegId,
+        /// Whether to.
+        on: bool,
+    },
     /// Ends a room; members stay, hearing nothing, and its recordings end. Never refused.
     CloseRoom {
         /// Room.

@@ -115,6 +115,45 @@ fn who_has_nothing_else_is_not_asked_over() {
 }
 
 #[test]
+fn silence_is_described_to_who_agreed_on_it_where_the_office_wants_it() {
+    for (seed, wanted) in [(7431, true), (7432, false)] {
+        let first = "[[phone]]\nnumber = \"1001\"";
+        let terms = format!("comfort_noise = {wanted}\n\n{first}");
+        let mut world = World::with(seed, changed(&[("phones.toml", first, &terms)]));
+        let a = world.phone("1005", Manners::Rings);
+        let b = world.phone("1006", Manners::Answers(100));
+        // One codec each, so that each hears a mix.
+        world.peers[a].codecs = vec![Pcmu];
+        world.peers[b].codecs = vec![Pcma];
+        world.peers[a].has_noise = true;
+        world.with_peer(a, |peer, now| peer.call(now, "1006", "1005"));
+        world.until_answered(a, 0);
+        world.run_for(1000);
+        for peer in [a, b] {
+            world.peers[peer].talks[0].voice.is_mute = true;
+        }
+        world.run_for(4000);
+        let noises = |peer: usize| {
+            let got = &world.peers[peer].talks[0].voice.got;
+            let noises = got.iter().filter(|got| got.header.payload_type == 13);
+            noises.count()
+        };
+        let told = noises(a);
+        assert!(
+            if wanted {
+                (3..=5).contains(&told)
+            } else {
+                told == 0
+            },
+            "{told}"
+        );
+        assert_eq!(noises(b), 0);
+        world.hang_up(a, 0);
+        world.finish();
+    }
+}
+
+#[test]
 fn packets_are_as_long_as_each_side_wishes() {
     for (seed, caller_ms, callee_ms) in [(7431, 10, 60), (7432, 30, 40), (7433, 60, 10)] {
         let mut world = World::new(seed);

@@ -13,6 +13,7 @@ use crate::base::{Clock, RecordingId};
 use crate::media::{Capture, Encoder, MAX_FRAME, PlayId, Redundancy, Tape};
 use crate::media::{allocations, srtp};
 
+const NOISE: u8 = 13;
 const RED: u8 = 100;
 const SPOKEN: Duration = Duration::from_secs(3);
 
@@ -23,6 +24,8 @@ struct Talker {
     packet: [u8; 600],
     encoder: Encoder,
     number: u16,
+    /// Of these, that were pauses.
+    silent: u16,
     ssrc: u32,
     /// Protects what it says, when its leg is secure.
     srtp: Option<srtp::Session>,
@@ -69,6 +72,24 @@ impl Talker {
                 length = rtp::write_redundant(&mut payload, &[block], EVENT, &digit).expect("fits");
             }
         }
+        // Of every two seconds the last half is a pause, described beforehand.
+        match self.number % 100 {
+            0..75 => {}
+            75 if codec.clock_hz() == 8000 => {
+                header.payload_type = NOISE;
+                payload[0] = 80;
+                length = 1;
+            }
+            _ => {
+                // Nothing was sent, and no number used.
+                self.silent += 1;
+                length = 0;
+            }
+        }
+        if length == 0 {
+            return;
+        }
+        header.sequence = self.number.wrapping_sub(self.silent);
         let mut length = rtp::write(&mut self.packet, header, &payload[..length]).expect("fits");
         if let Some(session) = &mut self.srtp {
             length = session.protect(&mut self.packet, length).expect("fits");
@@ -131,6 +152,7 @@ fn packets_and_ticks_allocate_nothing() {
             }),
             ptime_ms,
             tones: false,
+            comfort_noise: (codec.clock_hz() == 8000).then_some(NOISE),
             ..flow(socket.local_addr().expect("bound"))
         };
         send(Command::SetLeg { leg, flow });
@@ -139,6 +161,7 @@ fn packets_and_ticks_allocate_nothing() {
             to: ports.rtp,
             packet: [0; 600],
             encoder: Encoder::new(codec),
+            silent: 0,
             number: 0,
             ssrc: 100 + number as u32,
             srtp: keys.map(srtp::Session::new),

@@ -7,6 +7,7 @@ mod hearing;
 mod junk;
 mod load;
 mod matrix;
+mod pauses;
 mod playing;
 mod quality;
 mod real;

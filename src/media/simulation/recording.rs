@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::RecordingId;
 use crate::media::recorder::{Channel, Closed, GapCause, MarkEvent, Reader};
-use crate::media::{Pause, Tape};
+use crate::media::{Pause, Role, Tape};
 
 fn tape(stem: &str) -> Tape {
     Tape {
@@ -159,6 +159,87 @@ fn a_recording_goes_on_over_a_third_member_and_another_worker() {
         "the third is on the right"
     );
     assert!(level(&left[160..], 1320.0) < -60.0);
+}
+
+/// The highest level of a supervisor's tone on any channel of a recording of so many channels:
+/// while it coaches, takes part and coaches again, and whose channels heard it.
+fn coached(channels: usize, fourth: bool) -> Vec<[bool; 3]> {
+    let directory = tempfile::tempdir().expect("directory");
+    let mut office = office(&directory);
+    let (mut a, mut b) = office.pair();
+    let mut coach = office.phone(3, Codec::Pcmu);
+    let mut other = office.phone(4, Codec::Pcmu);
+    let mut tape = tape("r1");
+    tape.channels.resize_with(channels, String::new);
+    office.send(Command::Record {
+        recording: recording(),
+        room: ROOM,
+        left: a.leg,
+        right: vec![b.leg],
+        at: at(office.now),
+        tape,
+    });
+    let standing = |role| Standing {
+        role,
+        ..Standing::default()
+    };
+    let (room, leg) = (ROOM, coach.leg);
+    let roles = [Role::Coach(b.leg), Role::Normal, Role::Coach(b.leg)];
+    office.send(Command::Join {
+        room,
+        leg,
+        standing: standing(roles[0]),
+    });
+    if fourth {
+        office.talk(1, &mut [&mut a, &mut b, &mut coach]);
+        office.join(&other);
+    }
+    for role in roles {
+        let standing = standing(role);
+        office.send(Command::SetMember {
+            room,
+            leg,
+            standing,
+        });
+        office.talk(50, &mut [&mut a, &mut b, &mut coach, &mut other]);
+    }
+    // Who only listens is on no channel at all.
+    let standing = standing(Role::Listener);
+    office.send(Command::SetMember {
+        room,
+        leg,
+        standing,
+    });
+    office.talk(50, &mut [&mut a, &mut b, &mut coach, &mut other]);
+    let closed = stop(&mut office);
+    assert_eq!(closed.defect, None);
+    let mut reader = hound::WavReader::open(&closed.path).expect("a WAV file");
+    let samples: Vec<i16> = reader.samples().map(|it| it.expect("16 bit")).collect();
+    let side = |channel| -> Vec<i16> {
+        let own = samples.iter().skip(channel).step_by(channels);
+        own.copied().collect()
+    };
+    let heard = (0..channels).map(|channel| {
+        let side = side(channel);
+        let hears = |second: usize| {
+            let from = second * 8000 + 1600;
+            level(&side[from..from + 6000], 1320.0) > -40.0
+        };
+        assert!(!hears(3), "a listener is recorded on {channel}");
+        [hears(0), hears(1), hears(2)]
+    });
+    heard.collect()
+}
+
+#[test]
+fn a_coach_is_recorded_on_a_channel_of_his_own_or_not_at_all() {
+    let (never, always) = ([false; 3], [true; 3]);
+    let when_heard = [false, true, false];
+    assert_eq!(coached(2, false), [never, when_heard]);
+    assert_eq!(coached(3, false), [never, never, always]);
+    // A party that comes later takes the last channel; of two, the coach shared none.
+    assert_eq!(coached(3, true), [never, never, when_heard]);
+    assert_eq!(coached(4, true), [never, never, always, never]);
 }
 
 #[test]

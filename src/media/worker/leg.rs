@@ -25,6 +25,7 @@ use super::given::Given;
 use super::outbound::Outbound;
 use super::packing::Packing;
 use super::reports::Reports;
+use super::silence::Suppression;
 use super::speech::{Outlet, OwnMix, Voicing};
 use super::tape::LegTape;
 use super::tones::Tones;
@@ -54,6 +55,8 @@ pub(crate) struct Leg {
     pub(super) quality: Quality,
     /// Whether it is heard, and hears.
     pub(super) watch: Watch,
+    /// What it is sent in place of the silence of a mix.
+    pub(super) silence: Suppression,
     /// Digits on their way to the far end.
     pub(super) digits: dtmf::Sender,
     /// Events it was sent, for those that come after.
@@ -68,6 +71,9 @@ pub(crate) struct Leg {
     pub(super) tape: Option<Box<LegTape>>,
     /// Where its packets are copied to, while somebody looks.
     pub(super) captures: Captures,
+    /// Whether these see headers only, or until when.
+    pub(super) is_concealed: bool,
+    pub(super) concealed_until: Timestamp,
 }
 
 /// What comes in.
@@ -178,6 +184,7 @@ impl Leg {
             reports: Reports::new(now),
             quality: Quality::default(),
             watch: Watch::default(),
+            silence: Suppression::default(),
             digits: dtmf::Sender::new(),
             events_sent: dtmf::History::new(),
             tones: None,
@@ -186,6 +193,8 @@ impl Leg {
             route: Route::default(),
             tape: None,
             captures: Captures::default(),
+            is_concealed: false,
+            concealed_until: Timestamp::ZERO,
         }
     }
 

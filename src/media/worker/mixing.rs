@@ -1,11 +1,13 @@
 //! The rooms' part of a tick: voices are added up, and everybody who hears the mix is sent it.
 
 use super::leg::{Leg, Room};
+use super::silence::{Due, power};
 use super::speech::MAX_PAYLOAD;
 use super::{Counts, Wire, Worker};
 use crate::base::Timestamp;
 use crate::media::graph::{Audience, Hears, Line};
 use crate::media::mixer::{Gain, Heard, Levelling, Listener, Mixer, Place};
+use crate::media::rtp::Header;
 use crate::media::{MAX_FRAME, Notice};
 
 /// Scratch space for one room at one tick, allocated once.
@@ -73,6 +75,12 @@ impl Worker {
                 places.push(leg.and_then(|leg| leg.enter(line, mixer)));
             }
             mixer.mix();
+            // As the tick before left them: a word begins with a frame or two of its own.
+            let talkers = room
+                .members
+                .iter()
+                .filter(|key| self.legs.get(**key).is_some_and(|leg| leg.talks()))
+                .count();
             let Room {
                 plan,
                 members,
@@ -115,10 +123,13 @@ impl Worker {
                     aside: None,
                 };
                 let is_alone = mixer.shares(&listener) == Heard::Own;
+                let is_speech = announced || talkers > usize::from(leg.talks());
                 let own_mix = leg.own_mix.as_mut();
                 if own_mix.is_some_and(|own| own.is_wanted(at, is_alone)) {
                     mixer.hear(&listener, frame);
-                    leg.send_own_mix(at, frame, packet, counts);
+                    if !leg.keeps_silent(at, (power(frame), is_speech), packet, counts) {
+                        leg.send_own_mix(at, frame, packet, counts);
+                    }
                 } else if let Some(outlet) = outlets
                     .iter_mut()
                     .find(|outlet| outlet.serves(line.class, voicing))
@@ -127,10 +138,12 @@ impl Worker {
                         own: None,
                         ..listener
                     };
-                    let payload = outlet.payload(frame, |frame| {
+                    let (payload, power) = outlet.payload(frame, |frame| {
                         mixer.hear(&listener, frame);
                     });
-                    leg.send_frame(at, Some(payload), packet, counts);
+                    if !leg.keeps_silent(at, (power, is_speech), packet, counts) {
+                        leg.send_frame(at, Some(payload), packet, counts);
+                    }
                 }
             }
         }
@@ -159,6 +172,53 @@ impl Leg {
             Audience::Nobody => None,
             Audience::One(_) => mixer.whisper(talker, voice),
             Audience::Room => mixer.speak(talker, voice),
+        }
+    }
+
+    /// Whether it is talking in a mix.
+    fn talks(&self) -> bool {
+        let ear = self.inbound.ear.as_ref();
+        ear.is_some_and(|ear| ear.talker.is_talking())
+    }
+
+    /// Whether the mix of this tick is silence that is left out, given its mean square and whether
+    /// somebody talks in it. Tells the far end what the silence sounds like when that is due.
+    fn keeps_silent(
+        &mut self,
+        at: Timestamp,
+        (power, is_speech): (f32, bool),
+        packet: &mut [u8],
+        counts: &mut Counts,
+    ) -> bool {
+        let Some(payload_type) = self.flow.as_ref().and_then(|flow| flow.comfort_noise) else {
+            return false;
+        };
+        if self.is_dialling() {
+            self.silence.interrupt();
+            return false;
+        }
+        let Some(place) = self.out.next_tick(at) else {
+            return false;
+        };
+        match self.silence.weigh(power, is_speech) {
+            Due::Frame => false,
+            Due::Nothing => true,
+            Due::Noise(model) => {
+                // What is held of a packet is silence too.
+                if let Some(packing) = &mut self.packing {
+                    packing.clear();
+                }
+                let header = Header {
+                    marker: false,
+                    payload_type,
+                    sequence: place.sequence,
+                    timestamp: place.timestamp,
+                    ssrc: self.out.ssrc(),
+                };
+                self.out.take(at, place);
+                self.transmit(at, header, &model.to_payload(), packet, counts);
+                true
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Carries out what signalling ordered.
 
+use std::time::Duration;
+
 use super::announcement::Announcement;
 use super::inbox::Order;
 use super::leg::{Leg, Room};
@@ -12,6 +14,8 @@ use crate::media::graph::{MAX_ROUTES, Route as Gains};
 use crate::media::mixer::Gain;
 use crate::media::{Command, Notice, Pause, Standing, Stats};
 
+/// How long a leg is concealed beyond the word: its last key is still held, and told thrice.
+const CONCEALED_AFTER: Duration = Duration::from_secs(1);
 /// How long a digit is held.
 const DIGIT_MS: u32 = 100;
 
@@ -106,6 +110,12 @@ impl Worker {
             Command::Capture { capture, .. } => return leg.captures.add(capture),
             Command::CaptureEnd { capture, .. } => return leg.captures.remove(&capture),
             Command::CloseLeg { leg } => return self.close_leg(leg, now),
+            Command::Conceal { on, .. } => {
+                if std::mem::replace(&mut leg.is_concealed, on) && !on {
+                    leg.concealed_until = now + CONCEALED_AFTER;
+                }
+                return;
+            }
             Command::Echo { on, .. } => leg.own.echo = on,
             Command::HoldMusic { sound, .. } => {
                 if room.is_none() || leg.route.room != room {

@@ -9,7 +9,7 @@ use crate::media::latch::Verdict;
 use crate::media::quality::Refusal;
 use crate::media::recorder;
 use crate::media::rtp::{self, Earlier, Header, Packet, is_rtcp};
-use crate::media::{MAX_PACKET_SAMPLES, Notice};
+use crate::media::{MAX_PACKET_SAMPLES, NoiseModel, Notice};
 
 use super::leg::{Leg, Room};
 use super::secure::{Door, header_of};
@@ -20,6 +20,8 @@ enum Heard<'a> {
     Audio(Packet<'a>),
     /// A telephone event.
     Event(Packet<'a>),
+    /// What a pause sounds like (RFC 3389), as was agreed on.
+    Noise(Packet<'a>),
     Refused,
     /// RTCP on the RTP port.
     Report,
@@ -34,7 +36,15 @@ enum Heard<'a> {
 struct Said<'a> {
     from: LegId,
     packet: Packet<'a>,
-    is_event: bool,
+    kind: Kind,
+}
+
+/// What a packet carries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Audio,
+    Event,
+    Noise,
 }
 
 impl Worker {
@@ -62,7 +72,7 @@ impl Worker {
         let mut earlier = Earlier::default();
         let recovered;
         let mut pressed = None;
-        let (packet, is_event) = match leg.judge(now, source, datagram, &mut earlier) {
+        let (packet, kind) = match leg.judge(now, source, datagram, &mut earlier) {
             Heard::Audio(packet) => {
                 recovered = leg.recover(packet.header(), &earlier);
                 let told = |digit| {
@@ -75,14 +85,21 @@ impl Worker {
                     self.notices.tell(shard, notice, &self.stats);
                 };
                 leg.hand_out(now, packet, &mut wire.samples, room, told);
-                (packet, false)
+                (packet, Kind::Audio)
             }
             Heard::Event(packet) => {
                 leg.note(packet.header(), room);
                 recovered = leg.recover(packet.header(), &earlier);
                 let keys = &mut leg.inbound.keys;
                 pressed = keys.handle_packet(packet.header(), packet.payload());
-                (packet, true)
+                (packet, Kind::Event)
+            }
+            Heard::Noise(packet) => {
+                leg.note(packet.header(), room);
+                recovered = leg.recover(packet.header(), &earlier);
+                leg.fill_pause(&packet);
+                leg.watch.pause();
+                (packet, Kind::Noise)
             }
             Heard::Refused => {
                 leg.inbound.refused += 1;
@@ -128,7 +145,7 @@ impl Worker {
         let said = Said {
             from: leg.id,
             packet,
-            is_event,
+            kind,
         };
         if leg.route.hears == Hears::Own(Own::Echo) {
             leg.pass_on(now, said, &mut wire.packet, counts);
@@ -235,14 +252,14 @@ impl Leg {
         let header = packet.header();
         let is_audio = header.payload_type == flow.receive_payload_type;
         let is_event = flow.receive_telephone_event == Some(header.payload_type);
-        if !is_audio && !is_event {
-            if header.payload_type == COMFORT_NOISE && self.latch.source() == Some(source) {
+        // Noise comes in the midst of a stream: nobody is believed for it.
+        let is_latched = self.latch.source() == Some(source);
+        let is_noise = flow.comfort_noise == Some(header.payload_type) && is_latched;
+        if !is_audio && !is_event && !is_noise {
+            if header.payload_type == COMFORT_NOISE && is_latched {
                 // Not agreed on and not recorded, but a sign of life, and what a pause sounds like.
                 self.inbound.heard = now;
-                let model = crate::media::NoiseModel::parse(packet.payload());
-                if let (Some(ear), Some(model)) = (&mut self.inbound.ear, model) {
-                    ear.jitter().comfort_noise(header, model);
-                }
+                self.fill_pause(&packet);
                 return Heard::Pause(packet);
             }
             self.watch.refuse(Refusal::PayloadType(header.payload_type));
@@ -257,10 +274,19 @@ impl Leg {
         inbound.reception.handle_packet(header, now);
         inbound.heard = now;
         inbound.told_silent = false;
-        match (flow.receiving, is_audio) {
-            (false, _) => Heard::Unused(packet),
-            (true, true) => Heard::Audio(packet),
-            (true, false) => Heard::Event(packet),
+        match flow.receiving {
+            false => Heard::Unused(packet),
+            true if is_audio => Heard::Audio(packet),
+            true if is_event => Heard::Event(packet),
+            true => Heard::Noise(packet),
+        }
+    }
+
+    /// Lets those who hear a mix hear in the far end's pause what it says the pause sounds like.
+    fn fill_pause(&mut self, packet: &Packet<'_>) {
+        let model = NoiseModel::parse(packet.payload());
+        if let (Some(ear), Some(model)) = (&mut self.inbound.ear, model) {
+            ear.jitter().comfort_noise(packet.header(), model);
         }
     }
 
@@ -329,10 +355,12 @@ impl Leg {
             return None;
         }
         let (_, audio) = self.sending()?;
-        match said.is_event {
-            false => Some(audio),
+        let flow = self.flow.as_ref()?;
+        match said.kind {
+            Kind::Audio => Some(audio),
             // A far end that takes no events: the digit is told to signalling, which may tell it.
-            true => self.flow.as_ref()?.send_telephone_event,
+            Kind::Event => flow.send_telephone_event,
+            Kind::Noise => flow.comfort_noise,
         }
     }
 
@@ -345,17 +373,19 @@ impl Leg {
         counts: &mut Counts,
     ) -> bool {
         let (header, payload) = (said.packet.header(), said.packet.payload());
-        let Some(place) = self.out.relay(now, said.from, header, said.is_event) else {
+        let is_event = said.kind == Kind::Event;
+        let Some(place) = self.out.relay(now, said.from, header, is_event) else {
             return false;
         };
+        let resumes = said.kind == Kind::Audio && self.silence.end();
         let header = Header {
-            marker: header.marker || place.after_pause,
+            marker: header.marker || place.after_pause || resumes,
             payload_type,
             sequence: place.sequence,
             timestamp: place.timestamp,
             ssrc: self.out.ssrc(),
         };
-        match said.is_event {
+        match is_event {
             true => self.transmit_event(now, header, payload, buffer, counts),
             false => self.transmit(now, header, payload, buffer, counts),
         }
@@ -365,7 +395,15 @@ impl Leg {
     /// Shows a packet that came in to whoever captures the leg.
     fn show_received(&self, now: Timestamp, from: SocketAddr, to: SocketAddr, packet: &[u8]) {
         for capture in self.captures.each() {
-            capture.put(now, from, to, packet);
+            capture.put(now, from, to, self.shown(now, packet));
+        }
+    }
+
+    /// What captures may see of a packet.
+    fn shown<'p>(&self, now: Timestamp, packet: &'p [u8]) -> &'p [u8] {
+        match self.is_concealed || now < self.concealed_until {
+            true => header_of(packet),
+            false => packet,
         }
     }
 
@@ -379,7 +417,7 @@ impl Leg {
     ) {
         let Some(to) = to else { return };
         for capture in self.captures.each() {
-            capture.put(now, from, to, packet);
+            capture.put(now, from, to, self.shown(now, packet));
         }
     }
 

@@ -44,7 +44,8 @@ impl Worker {
         }
         for tape in &mut room.tapes {
             let legs = &self.legs;
-            tape.follow(room.members.iter().map(|member| legs[*member].id));
+            let part = |member: &usize| (legs[*member].id, legs[*member].standing.role);
+            tape.follow(room.members.iter().map(part));
         }
         let announcement = room.announcement.as_ref();
         let is_announced = announcement.is_some_and(|announcement| !announcement.is_over());

@@ -7,6 +7,8 @@ use crate::media::codec::OpusTerms;
 use crate::media::resample::Resampler;
 use crate::media::{Codec, Encoder, MAX_FRAME, Rate};
 
+use super::silence::power;
+
 /// Octets of the longest frame of any codec: Opus, RFC 6716 §3.2.1.
 pub(super) const MAX_PAYLOAD: usize = 1275;
 
@@ -116,6 +118,8 @@ pub(super) struct Outlet {
     payload: [u8; MAX_PAYLOAD],
     /// Octets of this tick's payload, once it is made.
     length: Option<usize>,
+    /// Mean square of what it was made of.
+    power: f32,
 }
 
 impl Outlet {
@@ -126,6 +130,7 @@ impl Outlet {
             speech: Speech::new(rate, voicing),
             payload: [0; MAX_PAYLOAD],
             length: None,
+            power: 0.0,
         }
     }
 
@@ -144,16 +149,22 @@ impl Outlet {
         self.length = None;
     }
 
-    /// This tick's payload, made by `hear` and encoded when the first asks for it.
-    pub(super) fn payload(&mut self, frame: &mut [i16], hear: impl FnOnce(&mut [i16])) -> &[u8] {
+    /// This tick's payload and the mean square of what is in it, made by `hear` and encoded when the
+    /// first asks for it.
+    pub(super) fn payload(
+        &mut self,
+        frame: &mut [i16],
+        hear: impl FnOnce(&mut [i16]),
+    ) -> (&[u8], f32) {
         let length = match self.length {
             Some(length) => length,
             None => {
                 hear(frame);
+                self.power = power(frame);
                 let length = self.speech.say(frame, &mut self.payload);
                 *self.length.insert(length)
             }
         };
-        &self.payload[..length]
+        (&self.payload[..length], self.power)
     }
 }
