@@ -1,8 +1,6 @@
 //! Which codecs the legs of one call speak: the same wherever both can, so that nothing is
 //! transcoded that need not be.
 
-use std::sync::Arc;
-
 use super::core::{Core, sdp_body};
 use super::generation::Generation;
 use super::hands::Hands;
@@ -43,7 +41,7 @@ impl Core {
     /// over to it, once. That costs a re-INVITE in the house; a call that is transcoded costs more in
     /// each second, and a wide codec gains nothing beside a narrow one.
     pub(super) fn share_codec(&mut self, hands: &mut Hands<'_>) {
-        let Some((id, wanted)) = self.strays(hands.generations.get(&self.generation)) else {
+        let Some((id, wanted)) = self.strays() else {
             return;
         };
         let Some(leg) = self.leg_mut(id) else { return };
@@ -53,12 +51,17 @@ impl Core {
         leg.asked_for = Some(wanted);
         local.prefer(&[wanted]);
         local.session_version += 1;
-        let body = sdp_body(&sdp::reoffer(local, leg.negotiated.as_ref()));
+        let mut offered = local.clone();
+        if leg.remote_offer.is_some() {
+            // It named the codec itself, and with others beside it some phones keep what they have.
+            offered.codecs.truncate(1);
+        }
+        let body = sdp_body(&sdp::reoffer(&offered, leg.negotiated.as_ref()));
         hands.ua.reinvite(hands.now, leg.session, Some(body));
     }
 
     /// The phone that could speak what the other of two speaks but does not, and that codec.
-    fn strays(&self, generation: Option<&Arc<Generation>>) -> Option<(LegId, AudioCodec)> {
+    fn strays(&self) -> Option<(LegId, AudioCodec)> {
         let mut parties = self
             .legs
             .iter()
@@ -70,14 +73,14 @@ impl Core {
         }
         let (first, second) = (codec_of(one)?, codec_of(two)?);
         let could = |leg: &Leg, codec| {
-            let terms = generation?.media_of(leg.trunk.as_deref(), &leg.party)?;
+            let ours = leg.local.as_ref()?;
             let offer = leg.remote_offer.as_ref();
             let knows = offer.is_none_or(|offer| {
                 let mut streams = offer.audio();
                 streams.any(|audio| audio.format_of(codec).is_some())
             });
             let asks = leg.trunk.is_none() && leg.asked_for != Some(codec);
-            (asks && knows && terms.codecs.contains(&codec)).then_some((leg.id, codec))
+            (asks && knows && ours.codecs.contains(&codec)).then_some((leg.id, codec))
         };
         // The two of G.711 are a table apart, which is no reason to disturb anybody.
         let is_g711 = |codec| matches!(codec, AudioCodec::Pcma | AudioCodec::Pcmu);

@@ -16,6 +16,7 @@ mod packet;
 mod packing;
 mod player;
 mod recovery;
+mod relayed;
 mod reports;
 mod routes;
 mod secure;
