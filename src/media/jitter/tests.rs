@@ -116,7 +116,13 @@ fn waits_for_its_tick(codec: Codec) {
     let payloads: Vec<Vec<u8>> = (0..50 * ROUND)
         .map(|frame| {
             let peak = if frame % ROUND == 0 { 16_000 } else { 0 };
-            let word = |n: usize| if n / 8 % 2 == 0 { peak } else { -peak };
+            let word = |n: usize| {
+                if (n / 8).is_multiple_of(2) {
+                    peak
+                } else {
+                    -peak
+                }
+            };
             let frame: Vec<i16> = (0..samples).map(word).collect();
             let mut payload = [0; 1460];
             let length = encoder.encode(&frame, &mut payload);
