@@ -26,6 +26,8 @@ struct Talker {
     number: u16,
     /// Of these, that were pauses.
     silent: u16,
+    /// Descriptions of silence that came.
+    noises: u32,
     ssrc: u32,
     /// Protects what it says, when its leg is secure.
     srtp: Option<srtp::Session>,
@@ -102,7 +104,9 @@ impl Talker {
             let _ = self.socket.send_to(&self.packet[..length], self.to);
         }
         let mut heard = [0; 512];
-        while self.socket.recv_from(&mut heard).is_ok() {}
+        while self.socket.recv_from(&mut heard).is_ok() {
+            self.noises += u32::from(heard[1] & 0x7f == NOISE);
+        }
     }
 }
 
@@ -162,6 +166,7 @@ fn packets_and_ticks_allocate_nothing() {
             packet: [0; 600],
             encoder: Encoder::new(codec),
             silent: 0,
+            noises: 0,
             number: 0,
             ssrc: 100 + number as u32,
             srtp: keys.map(srtp::Session::new),
@@ -265,6 +270,9 @@ fn packets_and_ticks_allocate_nothing() {
         .load(std::sync::atomic::Ordering::Relaxed);
     engine.shutdown();
     assert!(packets > 1000, "{packets}");
+    // Those of the crowd are the mix's: they hear nobody's packets.
+    let described = talkers.iter().filter(|talker| talker.noises > 0).count();
+    assert!(described > 10, "{described} were told of silence");
     let seen = allocations::seen();
     let ours: Vec<_> = seen.iter().filter(|seen| seen.contains("media")).collect();
     assert!(
