@@ -63,14 +63,14 @@ impl Voice {
         wait::until_true(&what, wait::PATIENCE, || self.level(hz) > HEARD);
     }
 
+    /// A tone that leaks leaks always; what a busy machine lost is patched with a bit of everything.
     #[track_caller]
     fn does_not_hear(&self, hz: f64) {
-        let level = self.level(hz);
-        assert!(
-            level < SILENT,
-            "{hz} Hz at {level:.1} dB at the {:?} phone",
+        let what = format!(
+            "half a second without {hz} Hz at the {:?} phone",
             self.codec
         );
+        wait::until_true(&what, wait::PATIENCE, || self.level(hz) < SILENT);
     }
 }
 
@@ -175,9 +175,11 @@ fn who_was_greeted_in_opus_speaks_g711_with_who_has_nothing_else() {
     caller.phone.event("CALL_ESTABLISHED");
     let codec = |leg: usize| {
         let calls = office.api.live_calls();
-        calls[0]["legs"][leg]["codec"].clone()
+        calls.first().map(|call| call["legs"][leg]["codec"].clone())
     };
-    wait::until_true("a greeting in Opus", wait::PATIENCE, || codec(0) == "opus");
+    wait::until_true("a greeting in Opus", wait::PATIENCE, || {
+        codec(0).is_some_and(|codec| codec == "opus")
+    });
     agent.phone.event("CALL_ESTABLISHED");
     agent.hears(caller.low);
     agent.hears(caller.high);
