@@ -86,3 +86,5 @@ mod story;
 mod torture;
 #[path = "scenarios/transfers.rs"]
 mod transfers;
+#[path = "scenarios/wide.rs"]
+mod wide;

@@ -36,6 +36,8 @@ mod codecs;
 mod contacts;
 #[path = "simulation/dial.rs"]
 mod dial;
+#[path = "simulation/dial_in.rs"]
+mod dial_in;
 #[path = "simulation/fuzz.rs"]
 mod fuzz;
 #[path = "simulation/guard.rs"]
@@ -54,6 +56,8 @@ mod quality;
 mod recording;
 #[path = "simulation/reload.rs"]
 mod reload;
+#[path = "simulation/secret.rs"]
+mod secret;
 #[path = "simulation/secure.rs"]
 mod secure;
 #[path = "simulation/storm.rs"]

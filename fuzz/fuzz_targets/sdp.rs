@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tsunagu::sdp::{AudioCodec, CodecOrder, Description, Direction, LocalMedia};
-use tsunagu::sdp::{accept_answer, answer};
+use tsunagu::sdp::{LocalCrypto, ReportTerms, accept_answer, answer};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(description) = Description::parse(data) else {
@@ -18,9 +18,12 @@ fuzz_target!(|data: &[u8]| {
         codecs: AudioCodec::ALL.to_vec(),
         ptime_ms: 20,
         telephone_event: Some(101),
+        dtmf_redundancy: true,
         comfort_noise: true,
         order: CodecOrder::Theirs,
         direction: Direction::SendRecv,
+        reports: ReportTerms::default(),
+        crypto: LocalCrypto::default(),
         session_id: 1,
         session_version: 1,
     };

@@ -281,6 +281,7 @@ impl Source for House {
                 backlog: read(&media.recorder_backlog),
                 missed_samples: read(&media.recorder_missed_samples),
                 failing: read(&media.recordings_failing),
+                unpublished: read(&media.recordings_unpublished),
                 failed_writes: read(&media.recorder_failed_writes),
                 deleted: read(&self.retention.deleted),
                 deletions_failed: read(&self.retention.failed),

@@ -136,7 +136,9 @@ impl Exchange {
                         standing: leg.standing,
                     });
                 }
+                call.set_gains_again(hands, room);
             }
+            call.core.conceal_again(hands);
             if let Some(playing) = call.core.playing.clone() {
                 call.core.start_play(hands, &playing);
             }

@@ -62,7 +62,12 @@ impl Conferences {
 
 impl Hands<'_> {
     /// Seats a leg. Whoever is alone hears music until somebody else comes.
-    pub(crate) fn enter_conference(&mut self, name: &str, leg: LegId, generation: u64) {
+    pub(crate) fn enter_conference(
+        &mut self,
+        name: &str,
+        (leg, standing): (LegId, Standing),
+        generation: u64,
+    ) {
         let conferences = self.conferences.clone();
         let mut conferences = conferences.lock().unwrap_or_else(PoisonError::into_inner);
         let (room, members) = conferences.enter(name, leg, || self.ids.room());
@@ -72,7 +77,7 @@ impl Hands<'_> {
         self.tell(Command::Join {
             room,
             leg,
-            standing: Standing::default(),
+            standing,
         });
         match members.as_slice() {
             [alone] => {
@@ -93,7 +98,6 @@ impl Hands<'_> {
             [first, _] => self.tell(Command::StopPlay { leg: *first }),
             _ => {}
         }
-        self.announce_entry(room, generation);
     }
 
     /// Opens a room on the terms of a generation.
@@ -105,11 +109,11 @@ impl Hands<'_> {
         }
     }
 
-    /// Lets all hear that somebody has come in, if they are to.
-    fn announce_entry(&self, room: RoomId, generation: u64) {
+    /// Lets all of a conference hear that somebody has come in, if they are to.
+    pub(crate) fn announce_entry(&self, name: &str, generation: u64) {
         let now = self.generations.get(&generation);
         let beep = now.and_then(|now| now.sounds.sound(now.conferences.beep.as_deref()?));
-        if let Some(beep) = beep {
+        if let Some((beep, room)) = beep.zip(self.conference_room(name)) {
             let sounds = vec![beep];
             self.tell(Command::Announce { room, sounds });
         }

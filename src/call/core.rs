@@ -57,6 +57,15 @@ pub(crate) struct Core {
     /// What of a recording is not kept at the moment: channels, or all of them (`None`).
     #[serde(default)]
     pub(crate) pauses: Vec<Option<Channel>>,
+    /// Whether a flow asks for something secret.
+    #[serde(default)]
+    pub(crate) asks_secret: bool,
+    /// Whether recordings are paused for that and nothing else.
+    #[serde(default)]
+    pub(crate) pauses_for_secret: bool,
+    /// Whether media was told to conceal the legs.
+    #[serde(default)]
+    pub(crate) is_concealed: bool,
     /// The last keys that agents pressed.
     #[serde(default)]
     pub(crate) keys: String,
@@ -103,6 +112,9 @@ impl Core {
             conference: None,
             recordings: Vec::new(),
             pauses: Vec::new(),
+            asks_secret: false,
+            pauses_for_secret: false,
+            is_concealed: false,
             keys: String::new(),
             attributes: Map::new(),
             plays: 0,
@@ -423,6 +435,9 @@ impl Core {
             leg,
             standing,
         });
+        if self.is_concealed {
+            hands.tell(Command::Conceal { leg, on: true });
+        }
     }
 
     /// Hangs up those who only listen or coach: there is nobody left to be heard.
@@ -538,6 +553,7 @@ impl Core {
             };
             self.emit(hands, fact);
         }
+        self.conceal(hands);
         true
     }
 

@@ -77,14 +77,13 @@ impl Call {
         if self.core.room.is_some() {
             // Of a conference the other may belong to another call.
             self.room_of(hands, to)?;
+            let gains = self.core.leg_mut(to).map(|leg| &mut leg.gains);
+            if let Some(gains) = gains {
+                gains.retain(|(other, _)| *other != from);
+                gains.extend((db != Some(0)).then_some((from, db)));
+            }
         }
-        let gain = db.map_or(Gain::SILENT, |db| Gain::from_db(f32::from(db)));
-        hands.tell(Command::SetGain {
-            room,
-            from,
-            to,
-            gain,
-        });
+        tell_gain(hands, room, (from, to), db);
         Ok(())
     }
 
@@ -116,10 +115,29 @@ impl Call {
         Ok(())
     }
 
+    /// Sets again how loud legs are for each other, in a room that was opened anew.
+    pub(super) fn set_gains_again(&self, hands: &mut Hands<'_>, room: RoomId) {
+        for leg in self.core.legs.iter().filter(|leg| leg.is_answered()) {
+            for (from, db) in &leg.gains {
+                tell_gain(hands, room, (*from, leg.id), *db);
+            }
+        }
+    }
+
     /// The timelines follow.
     fn refresh(&mut self, hands: &mut Hands<'_>) {
         if let Stage::Talk(talk) = &mut self.stage {
             talk.refresh(&mut self.core, hands);
         }
     }
+}
+
+fn tell_gain(hands: &mut Hands<'_>, room: RoomId, (from, to): (LegId, LegId), db: Option<i8>) {
+    let gain = db.map_or(Gain::SILENT, |db| Gain::from_db(f32::from(db)));
+    hands.tell(Command::SetGain {
+        room,
+        from,
+        to,
+        gain,
+    });
 }

@@ -152,7 +152,9 @@ impl Call {
             hands.tell(Command::SetLeg { leg, flow });
         }
         let digit = key.digit;
-        self.core.emit(hands, Fact::DigitPressed { leg, digit });
+        let shown = if self.core.is_secret() { '*' } else { digit };
+        self.core
+            .emit(hands, Fact::DigitPressed { leg, digit: shown });
         self.core.take_key(hands, leg, digit);
         if matches!(
             self.stage,

@@ -10,7 +10,7 @@ use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::events::{MediaSummary, Role};
 use crate::media::{self, LegState, Standing};
 use crate::registrar::Binding;
-use crate::sdp::{Description, LocalMedia, Negotiated, SrtpPolicy};
+use crate::sdp::{AudioCodec, Description, LocalMedia, Negotiated, SrtpPolicy};
 use crate::sip::ua::SessionId;
 use crate::sip::{Flow, NameAddr};
 
@@ -76,9 +76,15 @@ pub(crate) struct Leg {
     /// Whether it was put on hold from outside.
     #[serde(default)]
     pub(crate) is_held: bool,
+    /// The codec it was last asked to speak because the other leg does, so that it is asked once.
+    #[serde(default)]
+    pub(crate) asked_for: Option<AudioCodec>,
     /// Its part in the room it is in.
     #[serde(default)]
     pub(crate) standing: Standing,
+    /// How loud others of its room are for it, decibels, where it was said; `None`: not heard.
+    #[serde(default)]
+    pub(crate) gains: Vec<(LegId, Option<i8>)>,
     /// Its early dialogs that have media, the one that is heard first.
     #[serde(skip)]
     pub(crate) forks: Vec<Fork>,
@@ -135,7 +141,9 @@ impl Leg {
             rang: false,
             hears_music: false,
             is_held: false,
+            asked_for: None,
             standing: Standing::default(),
+            gains: Vec::new(),
             forks: Vec::new(),
         }
     }

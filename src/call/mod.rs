@@ -39,6 +39,7 @@ mod refer;
 mod registration;
 mod replace;
 mod ring;
+mod secrecy;
 mod shed;
 mod sound;
 pub mod task;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::media::rtcp::Asked;
 use crate::media::srtp::{Keys, MasterKey, Suite};
-use crate::media::{Codec, LegFlow, LegPorts, OpusTerms};
+use crate::media::{Codec, LegFlow, LegPorts, OpusTerms, Redundancy};
 use crate::sdp::{AudioCodec, CryptoSuite, Direction, LocalCrypto, LocalMedia, Negotiated};
 use crate::sdp::{OpusParameters, SecureMedia};
 use crate::trunk::profile::MediaTerms;
@@ -22,6 +22,7 @@ pub(super) fn media_on(ports: LegPorts, session_id: u64, terms: &MediaTerms) -> 
         codecs: terms.codecs.clone(),
         ptime_ms: terms.ptime_ms,
         telephone_event: terms.telephone_event.filter(|_| terms.dtmf.offers_events()),
+        dtmf_redundancy: terms.dtmf_redundancy,
         comfort_noise: terms.comfort_noise,
         order: terms.order,
         direction: Direction::SendRecv,
@@ -50,6 +51,11 @@ pub fn leg_flow(agreed: &Negotiated, signalled: Option<IpAddr>) -> LegFlow {
         send_telephone_event: agreed.telephone_event,
         receive_telephone_event: agreed.receive_telephone_event,
         telephone_event_hz: agreed.telephone_event_hz,
+        redundancy: agreed.redundancy.map(|red| Redundancy {
+            send_payload_type: red.payload_type,
+            receive_payload_type: red.receive_payload_type,
+            depth: red.depth,
+        }),
         comfort_noise: agreed.comfort_noise,
         opus: opus_terms(&agreed.opus),
         ptime_ms: agreed.ptime_ms,

@@ -199,7 +199,8 @@ impl Core {
         let id = hands.ids.leg();
         let (media, there) = (target.media.as_ref(), target.here.ip());
         let mut local = open_local(hands, id, self.leg_with_media(), media, there)?;
-        local.prefer(&self.codecs_beside(id));
+        let wanted = self.codecs_beside(id);
+        local.prefer(&wanted);
         local.crypto = LocalCrypto::new(target.srtp, hands.entropy);
         let method = media.map(|terms| terms.dtmf);
         let body = sdp_body(&sdp::offer(&local));
@@ -245,6 +246,8 @@ impl Core {
         let flow = flow.unwrap_or_else(|| Flow::udp(nowhere, nowhere));
         let mut leg = self.outgoing(id, session, target.role, target.party, flow, local);
         leg.keys = Keys::by(method);
+        // One that lists others before it is not asked for it again.
+        leg.asked_for = wanted.first().copied().filter(|_| wanted.len() == 1);
         leg.agent = target.agent;
         leg.binding = target.binding;
         leg.trunk = target.trunk;

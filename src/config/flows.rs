@@ -212,6 +212,7 @@ fn read_collecting(step: &Section<'_>) -> Collecting {
             .required("into", "customer")
             .map(|at| at.value)
             .unwrap_or_default(),
+        secure: step.flag("secure").is_some_and(|at| at.value),
         next: step
             .required("next", HANG_UP)
             .map_or_else(hang_up, |at| at.value),

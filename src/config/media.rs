@@ -31,6 +31,9 @@ pub(super) fn read(section: &Section<'_>, media: &mut MediaTerms, notes: &Notes)
     if let Some(method) = section.one_of("dtmf", &Method::WORDS) {
         media.dtmf = method.value;
     }
+    if let Some(redundancy) = section.flag("dtmf_redundancy") {
+        media.dtmf_redundancy = redundancy.value;
+    }
     if let Some(noise) = section.flag("comfort_noise") {
         media.comfort_noise = noise.value;
     }

@@ -92,7 +92,7 @@ pub(super) fn read(
         // What stands above the phones of a file is for all of them.
         let srtp_of_file = srtp(&top);
         let of_file = caller_rights(&top, &CallerRights::default(), site, notes);
-        let mut media_of_file = MediaTerms::default();
+        let mut media_of_file = MediaTerms::of_phone();
         media::read(&top, &mut media_of_file, notes);
         for phone in top.sections("phone", "a phone") {
             let number = phone.required("number", "1001");

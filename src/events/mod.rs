@@ -171,7 +171,7 @@ pub enum Fact {
     DigitPressed {
         /// Leg that pressed.
         leg: LegId,
-        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        /// `0`-`9`, `*`, `#`, `A`-`D`; `*` too for a key that is secret.
         digit: char,
     },
     /// A party of a conversation of more than two began to talk, or stopped.

@@ -107,8 +107,12 @@ pub struct Collecting {
     pub max: usize,
     /// Keys that end the number.
     pub terminators: String,
-    /// Attribute that takes the number, as text.
+    /// Attribute that takes the number, as text; a secret one as so many `*`.
     pub into: String,
+    /// What is pressed and said is kept out of recordings, records, logs, traces, captures and the
+    /// journal.
+    #[serde(default)]
+    pub secure: bool,
     /// Step after it.
     pub next: String,
 }
@@ -246,7 +250,10 @@ impl Collecting {
             min: self.min,
             max: self.max,
         };
-        self.patience.question(accept, &self.terminators)
+        Question {
+            secure: self.secure,
+            ..self.patience.question(accept, &self.terminators)
+        }
     }
 }
 
@@ -262,6 +269,7 @@ impl Patience {
             tries: self.tries,
             no_input: self.no_input.clone(),
             no_match: self.no_match.clone(),
+            secure: false,
         }
     }
 }

@@ -232,6 +232,15 @@ impl Run {
         }
     }
 
+    /// Whether what the caller presses and says is not to be kept anywhere.
+    pub fn is_secret(&self) -> bool {
+        let Position::Asking { step, .. } = &self.position else {
+            return false;
+        };
+        let step = self.document.steps.get(step);
+        matches!(step, Some(Step::Collect(collecting)) if collecting.secure)
+    }
+
     fn handle_digit(&mut self, now: Timestamp, key: char) {
         match &mut self.position {
             Position::Asking { collect, .. } => {
@@ -384,8 +393,11 @@ impl Run {
 
     fn ask(&mut self, now: Timestamp, step: String, question: Question) {
         self.answer();
+        let typed_ahead = std::mem::take(&mut self.typed_ahead);
+        // What was pressed before was no secret yet, and stands in the record.
+        let typed_ahead = if question.secure { "" } else { &*typed_ahead };
         let mut collect = Box::new(Collect::start(question, now));
-        for key in std::mem::take(&mut self.typed_ahead).chars() {
+        for key in typed_ahead.chars() {
             collect.handle_digit(now, key);
         }
         self.position = Position::Asking { step, collect };
@@ -416,7 +428,11 @@ impl Run {
             (Some(Step::Menu(menu)), Answer::Digits(digits)) => menu.choices.get(&digits),
             (Some(Step::Menu(menu)), Answer::Failed(_)) => Some(&menu.patience.failed),
             (Some(Step::Collect(collecting)), Answer::Digits(digits)) => {
-                let number = (collecting.into.clone(), Value::String(digits));
+                let shown = match collecting.secure {
+                    true => "*".repeat(digits.len()),
+                    false => digits,
+                };
+                let number = (collecting.into.clone(), Value::String(shown));
                 self.set(&Map::from_iter([number]));
                 Some(&collecting.next)
             }
@@ -573,6 +589,7 @@ mod tests {
                     max: 4,
                     terminators: text("#"),
                     into: text("customer"),
+                    secure: false,
                     next: text("support"),
                 }),
             ),
@@ -773,6 +790,30 @@ mod tests {
         );
         run.handle(at(2), Input::DialEnded(DialOutcome::Failed));
         assert!(matches!(&drain(&mut run)[..], [Action::HangUp { cause }] if cause.q850 == 17));
+    }
+
+    #[test]
+    fn a_secret_number_becomes_stars_and_takes_nothing_typed_before() {
+        let mut document = Document::clone(&document());
+        let Some(Step::Collect(collecting)) = document.steps.get_mut("number") else {
+            panic!("it collects")
+        };
+        collecting.secure = true;
+        document.start = text("greeting");
+        if let Some(Step::Play(speech)) = document.steps.get_mut("greeting") {
+            speech.next = text("number");
+        }
+        let mut run = Run::new(Arc::new(document), Context::default());
+        run.start(at(0));
+        assert!(!run.is_secret());
+        run.handle(at(1), Input::Digit('9'));
+        assert!(run.is_secret());
+        for key in "1234".chars() {
+            run.handle(at(2), Input::Digit(key));
+        }
+        assert!(!run.is_secret());
+        assert_eq!(run.attributes()["customer"], "****");
+        assert!(!format!("{run:?}").contains("1234"));
     }
 
     #[test]

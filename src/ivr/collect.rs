@@ -4,6 +4,7 @@
 //! played and the time, and says what to play next and how it ended.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,10 @@ pub struct Question {
     pub no_input: Vec<String>,
     /// Said before asking again when the answer was not among those accepted.
     pub no_match: Vec<String>,
+    /// The answer is not to be shown or stored: a question that is stored and read back has
+    /// forgotten the keys so far.
+    #[serde(default)]
+    pub secure: bool,
 }
 
 /// What a key pressed while the prompt plays does.
@@ -94,10 +99,46 @@ pub enum Output {
 pub struct Collect {
     question: Question,
     state: State,
-    digits: String,
+    digits: Keys,
     tries_left: u32,
     deadline: Option<Timestamp>,
     outputs: VecDeque<Output>,
+}
+
+/// Keys of one try.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Keys {
+    text: String,
+    /// The same of a secure question.
+    #[serde(skip)]
+    secret: String,
+}
+
+impl Keys {
+    fn text(&self) -> &str {
+        match self.secret.as_str() {
+            "" => &self.text,
+            secret => secret,
+        }
+    }
+
+    fn push(&mut self, key: char, secure: bool) {
+        match secure {
+            true => self.secret.push(key),
+            false => self.text.push(key),
+        }
+    }
+
+    fn take(&mut self) -> String {
+        let Self { text, secret } = std::mem::take(self);
+        if secret.is_empty() { text } else { secret }
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}{}", self.text, "*".repeat(self.secret.len()))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,7 +166,7 @@ impl Collect {
             tries_left: question.tries.max(1) - 1,
             question,
             state: State::Prompting,
-            digits: String::new(),
+            digits: Keys::default(),
             deadline: None,
             outputs: VecDeque::new(),
         };
@@ -148,7 +189,7 @@ impl Collect {
         if self.is_terminator(key) {
             return self.judge(now);
         }
-        self.digits.push(key);
+        self.digits.push(key, self.question.secure);
         if self.is_complete() {
             return self.judge(now);
         }
@@ -171,7 +212,7 @@ impl Collect {
         match self.state {
             State::Over => self.deadline = None,
             State::Prompting => self.handle_play_done(now),
-            State::Listening if self.digits.is_empty() => self.fail(now, Failure::NoInput),
+            State::Listening if self.digits.text().is_empty() => self.fail(now, Failure::NoInput),
             State::Listening => self.judge(now),
         }
     }
@@ -190,7 +231,7 @@ impl Collect {
         let part_of_an_answer = match &self.question.accept {
             Accept::Digits { .. } => false,
             Accept::OneOf(answers) => {
-                let longer = format!("{}{key}", self.digits);
+                let longer = format!("{}{key}", self.digits.text());
                 answers.iter().any(|answer| answer.starts_with(&longer))
             }
         };
@@ -199,21 +240,23 @@ impl Collect {
 
     /// Whether nothing the caller may still press can change the verdict.
     fn is_complete(&self) -> bool {
+        let digits = self.digits.text();
         match &self.question.accept {
-            Accept::Digits { max, .. } => self.digits.len() >= (*max).clamp(1, MAX_DIGITS),
+            Accept::Digits { max, .. } => digits.len() >= (*max).clamp(1, MAX_DIGITS),
             Accept::OneOf(answers) => !answers
                 .iter()
-                .any(|answer| answer.len() > self.digits.len() && answer.starts_with(&self.digits)),
+                .any(|answer| answer.len() > digits.len() && answer.starts_with(digits)),
         }
     }
 
     fn judge(&mut self, now: Timestamp) {
+        let digits = self.digits.text();
         let good = match &self.question.accept {
-            Accept::Digits { min, .. } => self.digits.len() >= *min,
-            Accept::OneOf(answers) => answers.contains(&self.digits),
+            Accept::Digits { min, .. } => digits.len() >= *min,
+            Accept::OneOf(answers) => answers.contains(digits),
         };
         if good {
-            let digits = std::mem::take(&mut self.digits);
+            let digits = self.digits.take();
             self.finish(Answer::Digits(digits));
         } else {
             self.fail(now, Failure::NoMatch);
@@ -229,7 +272,7 @@ impl Collect {
     }
 
     fn ask(&mut self, now: Timestamp, after: Option<Failure>) {
-        self.digits.clear();
+        self.digits.take();
         let mut sounds = match after {
             None => Vec::new(),
             Some(Failure::NoInput) => self.question.no_input.clone(),
@@ -276,6 +319,7 @@ mod tests {
             tries: 3,
             no_input: texts(&["no-input"]),
             no_match: texts(&["no-match"]),
+            secure: false,
         }
     }
 
@@ -299,6 +343,30 @@ mod tests {
 
     fn digits(text: &str) -> Output {
         Output::Done(Answer::Digits(text.to_owned()))
+    }
+
+    #[test]
+    fn a_secret_answer_is_neither_shown_nor_stored() {
+        let question = Question {
+            secure: true,
+            ..number(4, 4)
+        };
+        let mut collect = Collect::start(question, at(0));
+        press(&mut collect, at(1), "987");
+        let stored = serde_json::to_string(&collect).expect("stored");
+        for shown in [format!("{collect:?}"), stored.clone()] {
+            assert!(!shown.contains("98") && !shown.contains("\"9"), "{shown}");
+        }
+        let mut twin: Collect = serde_json::from_str(&stored).expect("read back");
+        press(&mut collect, at(2), "6");
+        assert!(drain(&mut collect).contains(&digits("9876")));
+        // Who forgot them asks again.
+        drain(&mut twin);
+        twin.handle_timeout(at(60));
+        assert_eq!(
+            drain(&mut twin),
+            [Output::Play(texts(&["no-input", "menu"]))]
+        );
     }
 
     #[test]

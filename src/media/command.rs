@@ -59,6 +59,14 @@ pub enum Command {
         /// Leg.
         leg: LegId,
     },
+    /// Shows captures of the leg of its packets but the first twelve octets, while `on` and
+    /// a second after: what is pressed or said is not for them.
+    Conceal {
+        /// Leg.
+        leg: LegId,
+        /// Whether to.
+        on: bool,
+    },
     /// Ends a room; members stay, hearing nothing, and its recordings end. Never refused.
     CloseRoom {
         /// Room.
@@ -294,6 +302,9 @@ pub struct LegFlow {
     /// Clock of telephone events, Hz: the codec's, unless the far end has 8 kHz for all of them.
     #[serde(default = "usual_clock")]
     pub telephone_event_hz: u32,
+    /// How telephone events are made redundant, when they are.
+    #[serde(default)]
+    pub redundancy: Option<Redundancy>,
     /// Payload type of comfort noise both ways, when the far end may leave out silence (RFC 3389).
     #[serde(default)]
     pub comfort_noise: Option<u8>,
@@ -313,6 +324,18 @@ pub struct LegFlow {
     /// What packets are protected with, both ways; plain when `None`.
     #[serde(default)]
     pub srtp: Option<srtp::Keys>,
+}
+
+/// Redundancy of telephone events (RFC 2198, RFC 4733 §2.6.2), as settled for one leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redundancy {
+    /// Payload type we send it with.
+    pub send_payload_type: u8,
+    /// Payload type we receive it with.
+    pub receive_payload_type: u8,
+    /// Earlier events that a packet of ours carries besides its own, at most
+    /// [`MAX_DEPTH`](super::dtmf::MAX_DEPTH).
+    pub depth: u8,
 }
 
 fn usual_clock() -> u32 {

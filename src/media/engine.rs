@@ -429,6 +429,12 @@ impl Engine {
         self.crew().run_until(net, now, || self.0.recordings.pump());
     }
 
+    /// Lets the disk of a simulation stall, or go on.
+    #[cfg(test)]
+    pub(crate) fn stall_disk(&self, on: bool) {
+        self.0.recordings.stall(on);
+    }
+
     /// Closes every leg and room, ends recordings, stops the workers and waits for them.
     pub fn shutdown(&self) {
         self.0.shutdown();

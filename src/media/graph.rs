@@ -61,6 +61,8 @@ pub(crate) struct Route {
     pub(crate) to: LegId,
     /// How loud.
     pub(crate) gain: Gain,
+    /// How loud it was at the last tick: the next one leads from there.
+    pub(crate) before: Gain,
 }
 
 /// Something a member hears alone.
@@ -124,6 +126,8 @@ pub(crate) struct Deviation {
     pub(crate) speaker: usize,
     /// How loud it is heard: in place of 0 dB when everybody hears it, else in addition.
     pub(crate) gain: Gain,
+    /// How loud it was heard at the last tick.
+    pub(crate) before: Gain,
 }
 
 /// Who hears whom in one room. Remembers its classes from drawing to drawing.
@@ -140,6 +144,13 @@ pub(crate) struct Plan {
 
 /// Routes of one room at most; more are refused.
 pub(crate) const MAX_ROUTES: usize = 256;
+
+impl Route {
+    /// How loud it was, and is from now on.
+    fn gains(&self) -> (Gain, Gain) {
+        (self.before, self.gain)
+    }
+}
 
 impl Member {
     /// Who hears it.
@@ -218,28 +229,29 @@ impl Plan {
     fn find_deviations(&mut self, members: &[Member], routes: &[Route]) {
         self.deviations.clear();
         let place = |leg| members.iter().position(|member| member.leg == leg);
-        let gain = |from, to| {
+        let gains = |from, to| {
             let route = routes
                 .iter()
                 .find(|route| (route.from, route.to) == (from, to));
-            route.map_or(Gain::UNITY, |route| route.gain)
+            route.map_or((Gain::UNITY, Gain::UNITY), Route::gains)
         };
         for (speaker, member) in members.iter().enumerate() {
             let Audience::One(whom) = member.audience() else {
                 continue;
             };
-            let gain = gain(member.leg, whom);
+            let gains = gains(member.leg, whom);
             let listener = place(whom).filter(|listener| *listener != speaker);
-            if let Some(listener) = listener.filter(|_| gain != Gain::SILENT) {
-                self.deviate(members, listener, speaker, gain);
+            if let Some(listener) = listener.filter(|_| gains != (Gain::SILENT, Gain::SILENT)) {
+                self.deviate(members, listener, speaker, gains);
             }
         }
-        for route in routes.iter().filter(|route| route.gain != Gain::UNITY) {
+        let is_even = |route: &&Route| route.gains() == (Gain::UNITY, Gain::UNITY);
+        for route in routes.iter().filter(|route| !is_even(route)) {
             let (Some(speaker), Some(listener)) = (place(route.from), place(route.to)) else {
                 continue;
             };
             if speaker != listener && members[speaker].audience() == Audience::Room {
-                self.deviate(members, listener, speaker, route.gain);
+                self.deviate(members, listener, speaker, route.gains());
             }
         }
         // One who routes twice is heard as the first says.
@@ -249,10 +261,21 @@ impl Plan {
             .dedup_by_key(|(listener, deviation)| (*listener, deviation.leg));
     }
 
-    fn deviate(&mut self, members: &[Member], listener: usize, speaker: usize, gain: Gain) {
+    fn deviate(
+        &mut self,
+        members: &[Member],
+        listener: usize,
+        speaker: usize,
+        (before, gain): (Gain, Gain),
+    ) {
         if members[listener].hears_room() {
             let leg = members[speaker].leg;
-            let deviation = Deviation { leg, speaker, gain };
+            let deviation = Deviation {
+                leg,
+                speaker,
+                gain,
+                before,
+            };
             self.deviations.push((listener, deviation));
         }
     }
@@ -264,7 +287,7 @@ impl Plan {
                 && class
                     .iter()
                     .zip(group)
-                    .all(|(a, (_, b))| (a.leg, a.gain) == (b.leg, b.gain))
+                    .all(|(a, (_, b))| (a.leg, a.gain, a.before) == (b.leg, b.gain, b.before))
         };
         let groups = || self.deviations.chunk_by(|a, b| a.0 == b.0);
         if self.classes.is_empty() {
@@ -318,7 +341,9 @@ impl Plan {
             let line = self.lines[listener];
             let hears_only_it = match (self.lines[speaker].audience, self.class(line.class)) {
                 (Audience::Room, []) => true,
-                (Audience::One(_), [one]) => one.speaker == speaker && one.gain == Gain::UNITY,
+                (Audience::One(_), [one]) => {
+                    one.speaker == speaker && (one.before, one.gain) == (Gain::UNITY, Gain::UNITY)
+                }
                 _ => false,
             };
             if line.hears == Hears::Mix && hears_only_it {
@@ -552,6 +577,7 @@ mod tests {
                 from,
                 to: to(n),
                 gain,
+                before: gain,
             })
             .collect();
         let silent = Gain::SILENT;
@@ -559,6 +585,7 @@ mod tests {
             from,
             to: to(1),
             gain: silent,
+            before: silent,
         };
         routes.insert(0, first);
         let mut plan = drawn(&members, &routes);
@@ -658,8 +685,9 @@ mod tests {
                     Change::Role(leg, role) => with(leg, &|member| member.standing.role = role),
                     Change::Route(from, to, db) => {
                         let (from, to, gain) = (LegId(from), LegId(to), Gain::from_db(db));
-                        routes.retain(|route| (route.from, route.to) != (from, to));
-                        routes.push(Route { from, to, gain });
+                        let known = routes.iter().position(|route| (route.from, route.to) == (from, to));
+                        let before = known.map_or(Gain::UNITY, |known| routes.remove(known).gain);
+                        routes.push(Route { from, to, gain, before });
                     }
                     Change::Whisper(leg, to) => {
                         with(leg, &|member| member.standing.whispers_to = to.map(LegId));

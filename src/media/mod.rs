@@ -51,7 +51,8 @@ pub use sound::{Library, Sound, SoundError};
 pub use tone::Tone;
 
 pub use command::{
-    Command, Full, LegFlow, LegPorts, LegState, MediaError, Pause, PlayId, RoomTerms, Tape,
+    Command, Full, LegFlow, LegPorts, LegState, MediaError, Pause, PlayId, Redundancy, RoomTerms,
+    Tape,
 };
 pub use config::EngineConfig;
 pub use engine::Engine;

@@ -21,6 +21,9 @@ pub(crate) struct Recordings {
     disk: Result<Disk, String>,
     owners: Owners,
     notices: Vec<Arc<NoticeRing>>,
+    /// A pumped disk that does nothing for a while.
+    #[cfg(test)]
+    is_stalled: std::sync::atomic::AtomicBool,
 }
 
 /// How the disk works.
@@ -61,7 +64,15 @@ impl Recordings {
             disk: disk.map_err(|error| format!("the recorder cannot start: {error}")),
             owners,
             notices,
+            #[cfg(test)]
+            is_stalled: Default::default(),
         }
+    }
+
+    /// Lets a pumped disk take nothing more from its queue, or take all of it again.
+    #[cfg(test)]
+    pub(crate) fn stall(&self, on: bool) {
+        self.is_stalled.store(on, Ordering::Relaxed);
     }
 
     /// Why the recorder did not start.
@@ -131,6 +142,10 @@ impl Recordings {
 
     /// Does what a pumped disk has to do.
     pub(crate) fn pump(&self) {
+        #[cfg(test)]
+        if self.is_stalled.load(Ordering::Relaxed) {
+            return;
+        }
         if let Ok(disk) = &self.disk {
             disk.pump();
         }
@@ -151,6 +166,7 @@ impl Recordings {
                 (&own.backlog, &stats.recorder_backlog),
                 (&own.missed_samples, &stats.recorder_missed_samples),
                 (&own.failing, &stats.recordings_failing),
+                (&own.unpublished, &stats.recordings_unpublished),
                 (&own.failed_writes, &stats.recorder_failed_writes),
             ] {
                 to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);

@@ -72,6 +72,8 @@ stats! {
     recorder_missed_samples,
     /// Recordings that cannot be written at the moment (gauge).
     recordings_failing,
+    /// Recordings that are over and could not be published (gauge).
+    recordings_unpublished,
     /// Writes of recordings that failed.
     recorder_failed_writes,
 }

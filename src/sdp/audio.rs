@@ -156,6 +156,11 @@ impl Format {
         self.channels <= codec.channels() && self.is_named(codec.as_str(), codec.clock_rate())
     }
 
+    /// Whether it is redundancy (RFC 2198) at a clock.
+    pub(super) fn is_redundancy(&self, clock_rate: u32) -> bool {
+        self.is_named("red", clock_rate)
+    }
+
     fn is_named(&self, encoding: &str, clock_rate: u32) -> bool {
         self.clock_rate == clock_rate && self.encoding.eq_ignore_ascii_case(encoding)
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::redundancy::{DEPTH, Redundancy};
 use super::{AudioCodec, AudioMedia, CodecOrder, Direction, Format, LocalCrypto, ReportTerms};
 
 /// Our side of a stream.
@@ -19,6 +20,9 @@ pub struct LocalMedia {
     pub ptime_ms: u32,
     /// Payload type we offer for telephone events at 8 kHz; `None` to do without at any clock.
     pub telephone_event: Option<u8>,
+    /// Whether we offer redundancy of telephone events (RFC 2198); what is offered is answered.
+    #[serde(default)]
+    pub dtmf_redundancy: bool,
     /// Whether the far end may leave silence out and describe it (RFC 3389).
     #[serde(default)]
     pub comfort_noise: bool,
@@ -58,6 +62,8 @@ impl LocalMedia {
         for clock_rate in [8000, 48_000] {
             let event = self.telephone_event_at(clock_rate);
             formats.extend(event.map(|event| Format::telephone_event(event, clock_rate)));
+            let redundancy = self.redundancy_at(clock_rate).zip(event);
+            formats.extend(redundancy.map(|(ours, event)| ours.format(event, clock_rate)));
         }
         formats
     }
@@ -80,6 +86,21 @@ impl LocalMedia {
             (8000, usual) => usual,
             (_, WIDE_EVENT) => WIDE_EVENT_INSTEAD,
             _ => WIDE_EVENT,
+        })
+    }
+
+    /// The redundancy we offer for telephone events at a clock.
+    pub(super) fn redundancy_at(&self, clock_rate: u32) -> Option<Redundancy> {
+        let event = self.telephone_event.filter(|_| self.dtmf_redundancy)?;
+        let [usual, instead] = match clock_rate {
+            8000 => REDUNDANCY,
+            _ => WIDE_REDUNDANCY,
+        };
+        let payload_type = if event == usual { instead } else { usual };
+        Some(Redundancy {
+            payload_type,
+            receive_payload_type: payload_type,
+            depth: DEPTH,
         })
     }
 
@@ -106,3 +127,7 @@ const OPUS_INSTEAD: u8 = 112;
 /// What browsers give telephone events at 48 kHz; and again.
 const WIDE_EVENT: u8 = 110;
 const WIDE_EVENT_INSTEAD: u8 = 109;
+
+/// Redundancy at 8 kHz and at 48 kHz; each with what is left if keys have that already.
+const REDUNDANCY: [u8; 2] = [100, 99];
+const WIDE_REDUNDANCY: [u8; 2] = [98, 97];

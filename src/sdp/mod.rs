@@ -12,8 +12,13 @@ mod direction;
 mod grammar;
 mod local;
 mod negotiate;
+mod negotiated;
 mod opus;
+mod redundancy;
 mod reports;
+
+#[cfg(test)]
+mod tests;
 
 use thiserror::Error;
 
@@ -23,8 +28,10 @@ pub use crypto::{Crypto, CryptoKey, CryptoSuite, LocalCrypto, SecureMedia, SrtpP
 pub use description::{Description, Media, Origin, OtherMedia};
 pub use direction::Direction;
 pub use local::LocalMedia;
-pub use negotiate::{Negotiated, accept_answer, answer, answer_removed, offer, reoffer};
+pub use negotiate::{accept_answer, answer, answer_removed, offer, reoffer};
+pub use negotiated::Negotiated;
 pub use opus::OpusParameters;
+pub use redundancy::Redundancy;
 pub use reports::{ExtendedReports, ReportTerms};
 
 /// Why a description is of no use. Always the peer's fault or wish.

@@ -68,6 +68,7 @@ mod tests {
             codecs: vec![AudioCodec::Pcmu],
             ptime_ms: 20,
             telephone_event: None,
+            dtmf_redundancy: false,
             comfort_noise: false,
             order: CodecOrder::Theirs,
             direction: Direction::SendRecv,

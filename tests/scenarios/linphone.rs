@@ -177,10 +177,10 @@ fn configuration(line: &Line, number: &str, sip: u16, switch: SocketAddr) -> Str
             "[audio_codec_{index}]\nmime={codec}\nrate=8000\nchannels=1\nenabled=1\n"
         ));
     }
-    for (index, (codec, rate)) in REFUSED.iter().enumerate() {
+    for (index, (codec, rate, channels)) in REFUSED.iter().enumerate() {
         let index = index + 2;
         text.push_str(&format!(
-            "[audio_codec_{index}]\nmime={codec}\nrate={rate}\nchannels=1\nenabled=0\n"
+            "[audio_codec_{index}]\nmime={codec}\nrate={rate}\nchannels={channels}\nenabled=0\n"
         ));
     }
     text
@@ -209,14 +209,14 @@ const BANDS: u32 = 80;
 /// Bytes before the samples of a plain WAV file.
 const WAV_HEADER: usize = 44;
 /// Codecs of linphonec that no scenario can hear.
-const REFUSED: [(&str, u32); 9] = [
-    ("opus", 48_000),
-    ("speex", 8_000),
-    ("speex", 16_000),
-    ("speex", 32_000),
-    ("GSM", 8_000),
-    ("G722", 8_000),
-    ("BV16", 8_000),
-    ("L16", 44_100),
-    ("AMR", 8_000),
+const REFUSED: [(&str, u32, u32); 9] = [
+    ("opus", 48_000, 2),
+    ("speex", 8_000, 1),
+    ("speex", 16_000, 1),
+    ("speex", 32_000, 1),
+    ("GSM", 8_000, 1),
+    ("G722", 8_000, 1),
+    ("BV16", 8_000, 1),
+    ("L16", 44_100, 1),
+    ("AMR", 8_000, 1),
 ];

@@ -19,6 +19,7 @@ pub(crate) struct Phone {
     /// Where its SIP is.
     pub(crate) address: SocketAddr,
     folder: PathBuf,
+    codec: Codec,
     child: Child,
     control: TcpStream,
     unread: Vec<u8>,
@@ -52,6 +53,59 @@ impl Over {
     }
 }
 
+/// What the phone speaks, and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Codec {
+    G711,
+    G722,
+    Opus,
+    /// Opus or, if that is asked for, PCMU.
+    OpusOrG711,
+}
+
+impl Codec {
+    /// Samples a second, and channels, of what baresip reads and writes.
+    pub(crate) fn sound(self) -> (u32, u16) {
+        match self {
+            Codec::G711 => (8_000, 1),
+            Codec::G722 => (16_000, 1),
+            Codec::Opus | Codec::OpusOrG711 => (48_000, 2),
+        }
+    }
+
+    /// As accounts name it.
+    fn names(self) -> &'static str {
+        match self {
+            Codec::G711 => "PCMU/8000/1,PCMA/8000/1",
+            Codec::G722 => "G722/16000/1",
+            Codec::Opus => "opus/48000/2",
+            Codec::OpusOrG711 => "opus/48000/2,PCMU/8000/1",
+        }
+    }
+
+    /// baresip's module of it, beside that of G.711.
+    fn module(self) -> Option<&'static str> {
+        match self {
+            Codec::G711 => None,
+            Codec::G722 => Some("g722.so"),
+            Codec::Opus | Codec::OpusOrG711 => Some("opus.so"),
+        }
+    }
+
+    /// Whether this machine's baresip has it; says what to do when not.
+    pub(crate) fn is_installed(self) -> bool {
+        let path = |module| Path::new(MODULES).join(module);
+        let is_there = self.module().is_none_or(|module| path(module).exists());
+        if !is_there {
+            println!(
+                "SKIPPED: baresip has no {self:?} here: `apt-get install baresip-core` brings {}",
+                path(self.module().unwrap_or_default()).display()
+            );
+        }
+        is_there
+    }
+}
+
 /// How the phone is connected.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
@@ -63,6 +117,8 @@ pub(crate) struct Line {
     pub(crate) roots: Option<PathBuf>,
     /// Whether its media must be encrypted (SRTP, keys in SDP).
     pub(crate) is_secure: bool,
+    /// What it speaks; its voice has the same rate.
+    pub(crate) codec: Codec,
 }
 
 impl Default for Line {
@@ -72,6 +128,7 @@ impl Default for Line {
             media: 20_000..20_100,
             roots: None,
             is_secure: false,
+            codec: Codec::G711,
         }
     }
 }
@@ -112,7 +169,8 @@ impl Phone {
     ) -> Self {
         let folder = parent.join(format!("phone-{number}"));
         std::fs::create_dir_all(&folder).expect("a writable folder");
-        super::sound::write_wav(&folder.join("voice.wav"), voice);
+        let (rate, channels) = line.codec.sound();
+        super::sound::write_wav_at(&folder.join("voice.wav"), voice, (rate, channels));
         let control = SocketAddr::new(address.ip(), 4_444);
         let path = folder.display();
         let ip = address.ip();
@@ -126,6 +184,14 @@ impl Phone {
             true => ("module srtp.so\n", ";mediaenc=srtp-mand"),
             false => ("", ""),
         };
+        let wide_module = line.codec.module().map_or_else(String::new, |module| {
+            // With one rate of the sound card for all codecs, it can change between them.
+            let card = format!("ausrc_srate {rate}\nauplay_srate {rate}\n");
+            format!(
+                "{card}ausrc_channels {channels}\nauplay_channels {channels}\nmodule {module}\n"
+            )
+        });
+        let codecs = line.codec.names();
         let config = format!(
             "poll_method epoll\nsip_listen {address}\nnet_interface {ip}\n\
              call_local_timeout 120\ncall_max_calls 4\n\
@@ -134,7 +200,7 @@ impl Phone {
              ausrc_format s16\nauplay_format s16\nauenc_format s16\naudec_format s16\n\
              jitter_buffer_delay 1-2\nrtp_ports {first}-{last}\nrtcp_mux no\n\
              {roots}snd_path {path}\nctrl_tcp_listen {control}\n\
-             module_path {MODULES}\nmodule g711.so\nmodule sndfile.so\nmodule aufile.so\n\
+             module_path {MODULES}\nmodule g711.so\n{wide_module}module sndfile.so\nmodule aufile.so\n\
              module aubridge.so\n{secure_module}module_tmp account.so\nmodule_app menu.so\n\
              module_app ctrl_tcp.so\n"
         );
@@ -148,7 +214,7 @@ impl Phone {
         };
         let account = format!(
             "<sip:{number}@{registrar};transport={transport}>;auth_pass=tsunagu-{number};\
-             regint={interval};answermode={answer};audio_codecs=PCMU/8000/1,PCMA/8000/1{secure_media}\n"
+             regint={interval};answermode={answer};audio_codecs={codecs}{secure_media}\n"
         );
         std::fs::write(folder.join("config"), config).expect("a writable folder");
         std::fs::write(folder.join("accounts"), account).expect("a writable folder");
@@ -176,6 +242,7 @@ impl Phone {
             number: number.to_owned(),
             address,
             folder,
+            codec: line.codec,
             child,
             control,
             unread: Vec::new(),
@@ -274,7 +341,7 @@ impl Phone {
         self.command("line", &call.to_string());
     }
 
-    /// What the phone has decoded: one file a call, in order.
+    /// What the phone has decoded, at its codec's rate: one file a call, in order.
     pub(crate) fn heard(&self) -> Vec<Vec<i16>> {
         let mut files: Vec<PathBuf> = std::fs::read_dir(&self.folder)
             .expect("the phone's folder")
@@ -282,7 +349,12 @@ impl Phone {
             .filter(|path| path.to_string_lossy().ends_with("-dec.wav"))
             .collect();
         files.sort();
-        files.iter().map(|path| wav_so_far(path)).collect()
+        let (_, channels) = self.codec.sound();
+        let first = |path: &PathBuf| {
+            let samples = wav_so_far(path);
+            samples.into_iter().step_by(channels.into()).collect()
+        };
+        files.iter().map(first).collect()
     }
 
     /// baresip's own log: SIP messages, digits received, warnings.

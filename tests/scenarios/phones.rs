@@ -379,6 +379,7 @@ impl Floor {
             media: ports.start + 2..ports.end,
             roots: Some(self.roots.clone()),
             is_secure: false,
+            ..Line::default()
         });
         let (name, folder) = (number.to_string(), self.office.folder());
         let folder = folder.join(over.name());

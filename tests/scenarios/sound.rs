@@ -56,13 +56,26 @@ fn sine(hz: f64, seconds: f64, peak: f64) -> Vec<i16> {
         .collect()
 }
 
+/// Two sines at once, each an eighth of full scale, at so many samples a second.
+pub(crate) fn chord(low: f64, high: f64, seconds: f64, rate: f64) -> Vec<i16> {
+    let sine = |hz: f64, at: f64| (std::f64::consts::TAU * hz * at / rate).sin();
+    (0..(seconds * rate) as usize)
+        .map(|n| (4_000.0 * (sine(low, n as f64) + sine(high, n as f64))) as i16)
+        .collect()
+}
+
 /// Level of `hz` in dB below a full-scale sine, by Goertzel under a Hann window; -200 for none.
 pub(crate) fn level_db(samples: &[i16], hz: f64) -> f64 {
+    level_db_at(samples, hz, RATE)
+}
+
+/// The same of so many samples a second.
+pub(crate) fn level_db_at(samples: &[i16], hz: f64, rate: f64) -> f64 {
     if samples.len() < 160 {
         return -200.0;
     }
     let count = samples.len() as f64;
-    let step = std::f64::consts::TAU * hz / RATE;
+    let step = std::f64::consts::TAU * hz / rate;
     let (mut one, mut two) = (0.0f64, 0.0f64);
     for (n, &sample) in samples.iter().enumerate() {
         let window = 0.5 - 0.5 * (std::f64::consts::TAU * n as f64 / count).cos();
@@ -237,16 +250,23 @@ pub(crate) fn read_wav(path: &Path) -> Vec<Vec<i16>> {
 
 /// Writes one channel as 16 bits at 8 kHz.
 pub(crate) fn write_wav(path: &Path, samples: &[i16]) {
+    write_wav_at(path, samples, (8_000, 1));
+}
+
+/// The same at another rate, in each of so many channels.
+pub(crate) fn write_wav_at(path: &Path, samples: &[i16], (sample_rate, channels): (u32, u16)) {
     let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 8_000,
+        channels,
+        sample_rate,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::create(path, spec)
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     for &sample in samples {
-        writer.write_sample(sample).expect("room on the disk");
+        for _ in 0..channels {
+            writer.write_sample(sample).expect("room on the disk");
+        }
     }
     writer.finalize().expect("room on the disk");
 }

@@ -272,6 +272,43 @@ fn two_still_hear_each_other_after_the_restart() {
 }
 
 #[test]
+fn how_loud_one_is_for_another_outlives_the_process() {
+    let mut world = World::new(521);
+    let (caller, agent) = STATES[2].1(&mut world);
+    let agent = agent.expect("there is one");
+    let legs = world.legs();
+    for (from, to, db) in [(legs[0], legs[1], Some(-20)), (legs[1], legs[0], None)] {
+        world
+            .control(Control::SetGain { from, to, db })
+            .expect("set");
+    }
+    let levels = |world: &mut World| {
+        world.run_for(300);
+        let mark = |(peer, talk): Who| world.peers[peer].talks[talk].voice.got.len();
+        let marks = [mark(caller), mark(agent)];
+        world.run_for(1000);
+        let heard = |(peer, talk): Who, mark: usize, hz| {
+            level(
+                &listen(&world.peers[peer].talks[talk].voice.got[mark..]),
+                hz,
+            )
+        };
+        [
+            heard(caller, marks[0], 880.0),
+            heard(agent, marks[1], 440.0),
+        ]
+    };
+    for time in ["before", "after"] {
+        let [agents, callers] = levels(&mut world);
+        assert!(agents < -50.0, "{time}: {agents}");
+        assert!((-35.0..-31.0).contains(&callers), "{time}: {callers}");
+        if time == "before" {
+            world.restart();
+        }
+    }
+}
+
+#[test]
 fn a_caller_whose_agent_was_being_rung_is_offered_anew() {
     let mut world = World::new(521);
     let carrier = world.carrier();

@@ -160,6 +160,7 @@ fn session_descriptions() {
         rtcp: None,
         codecs: AudioCodec::ALL.to_vec(),
         telephone_event: Some(101),
+        dtmf_redundancy: true,
         comfort_noise: true,
         order: CodecOrder::Theirs,
         ptime_ms: 20,
@@ -478,7 +479,8 @@ const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.
 const DESCRIPTIONS: &[&[u8]] = &[
     OFFER.as_bytes(),
     b"v=0\r\no=carrier 53655765 2353687637 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\n\
-      m=audio 6000 RTP/AVP 0 8 96\r\na=rtpmap:96 telephone-event/8000\r\na=fmtp:96 0-15\r\n\
+      m=audio 6000 RTP/AVP 0 8 96 97\r\na=rtpmap:96 telephone-event/8000\r\na=fmtp:96 0-15\r\n\
+      a=rtpmap:97 red/8000\r\na=fmtp:97 96/96/96\r\n\
       a=ptime:20\r\na=sendrecv\r\nm=video 6002 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\n",
     b"v=0\no=- 1 2 IN IP6 ::1\ns=-\nc=IN IP6 ::1\nt=0 0\na=sendonly\nm=audio 6000 RTP/AVP 8\n\
       c=IN IP4 0.0.0.0\na=rtcp:6001\na=rtcp-mux\na=rtcp-xr:rcvr-rtt=all voip-metrics\na=inactive\nm=image 0 udptl t38\n",

@@ -1,6 +1,7 @@
 //! Keys by every method: taken once, and passed to the other party once by his.
 
 use tsunagu::media::dtmf::{Detector, Receiver};
+use tsunagu::media::rtp::{Packet, unfold};
 use tsunagu::media::{FRAME_SAMPLES, Rate};
 
 use crate::ear::{Got, listen};
@@ -111,12 +112,59 @@ fn keys_reach_the_other_party_by_his_method_exactly_once() {
             let got = heard(&world, caller);
             let place = FORMS.iter().position(|form| *form == from);
             assert_eq!(got[place.expect("one of them")], "0", "{to:?} to {from:?}");
+            // What was not passed on does not look lost.
+            for peer in [caller, callee] {
+                let got = &world.peers[peer].talks[0].voice.got;
+                let numbers = got.windows(2).map(|pair| {
+                    let numbers = [pair[0].header.sequence, pair[1].header.sequence];
+                    numbers[1].wrapping_sub(numbers[0])
+                });
+                let gaps = numbers.filter(|step| *step != 1).count();
+                assert_eq!(gaps, 0, "{from:?} to {to:?}, at {peer}");
+            }
             world.hang_up(callee, 0);
             world.finish();
             assert_eq!(recorded(&world, 0), "159##");
             assert_eq!(recorded(&world, 1), "0");
         }
     }
+}
+
+/// `dtmf_redundancy` of a phone offers RFC 2198 for keys; who takes it gets each with those before.
+#[test]
+fn keys_are_told_with_those_before_where_both_sides_have_redundancy() {
+    let number = "number = \"1006\"\n";
+    let redundant = format!("{number}dtmf_redundancy = true\n");
+    let mut world = World::with(4_730, changed(&[("phones.toml", number, &redundant)]));
+    let caller = world.phone("1005", Manners::Rings);
+    let callee = world.phone("1006", Manners::Answers(200));
+    world.with_peer(caller, |peer, now| peer.call(now, "1006", "1005"));
+    world.until_answered(caller, 0);
+    world.run_for(500);
+    press(&mut world, caller, Form::Event, "123");
+    let mut carried = Vec::new();
+    let mut receiver = Receiver::new();
+    let mut keys = String::new();
+    for got in &world.peers[callee].talks[0].voice.got {
+        let mut bytes = got.header.to_bytes().to_vec();
+        bytes.extend(&got.payload);
+        let mut packet = Packet::parse(&bytes).expect("RTP");
+        if got.header.payload_type == 100 {
+            let (primary, earlier) = unfold(&packet).expect("redundant");
+            carried.push(earlier.blocks().len());
+            packet = primary;
+        }
+        if packet.header().payload_type == 101 {
+            keys.extend(receiver.handle_packet(packet.header(), packet.payload()));
+        }
+    }
+    assert_eq!(keys, "123");
+    assert_eq!((carried.first(), carried.last()), (Some(&1), Some(&2)));
+    press(&mut world, callee, Form::Event, "0");
+    assert_eq!(heard(&world, caller)[0], "0");
+    world.hang_up(callee, 0);
+    world.finish();
+    assert_eq!(recorded(&world, 0), "123");
 }
 
 #[test]

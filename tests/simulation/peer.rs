@@ -61,6 +61,8 @@ pub(crate) struct Peer {
     pub(crate) registered: Option<u16>,
     /// Whether it knows telephone events.
     pub(crate) has_events: bool,
+    /// Whether it takes comfort noise (RFC 3389).
+    pub(crate) has_noise: bool,
     /// Codecs it takes, best first.
     pub(crate) codecs: Vec<AudioCodec>,
     /// Length of the packets it wants, ms.
@@ -172,6 +174,7 @@ impl Peer {
             connection: None,
             registered: None,
             has_events: true,
+            has_noise: false,
             codecs: vec![AudioCodec::Pcmu, AudioCodec::Pcma],
             ptime_ms: 20,
             srtp: SrtpPolicy::No,
@@ -593,7 +596,8 @@ impl Peer {
             rtcp: None,
             codecs: self.codecs.clone(),
             telephone_event: self.has_events.then_some(101),
-            comfort_noise: false,
+            dtmf_redundancy: false,
+            comfort_noise: self.has_noise,
             order: CodecOrder::Theirs,
             ptime_ms: self.ptime_ms,
             direction: Direction::SendRecv,

@@ -65,7 +65,7 @@ fn a_secure_phone_talks_with_a_plain_one_whoever_calls() {
     world.until_answered(plain, 0);
     hear_each_other(&mut world, secure, plain);
     let invite = said(&world, "1005 <- INVITE").remove(0);
-    assert!(invite.has(" RTP/SAVP 0 8 101\r\n"), "{}", world.tell());
+    assert!(invite.has(" RTP/SAVP 0 8 "), "{}", world.tell());
     assert!(invite.has("a=crypto:1 AEAD_AES_128_GCM inline:"));
     world.hang_up(plain, 0);
     world.finish();

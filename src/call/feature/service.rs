@@ -7,7 +7,7 @@ use crate::base::{Cause, LegId, Party};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::events::Stretch;
-use crate::media::{Command, PlayId};
+use crate::media::{Command, PlayId, Standing};
 use crate::router;
 
 /// One service a caller is in.
@@ -91,7 +91,8 @@ impl Feature for Service {
             }
             ServiceKind::Conference(number) => {
                 core.conference = Some(number.clone());
-                hands.enter_conference(number, leg, core.generation);
+                hands.enter_conference(number, (leg, Standing::default()), core.generation);
+                hands.announce_entry(number, core.generation);
             }
             ServiceKind::Echo | ServiceKind::Loop(_) => {
                 hands.tell(Command::Echo { leg, on: true });
@@ -110,7 +111,13 @@ impl Feature for Service {
         let leg = core.caller().id;
         match &self.kind {
             ServiceKind::Conference(number) => {
-                hands.enter_conference(number, leg, core.generation);
+                // Those who are back had not left: they stand as they stood, and nobody is told.
+                let (standing, is_held) = (core.caller().standing, core.caller().is_held);
+                hands.enter_conference(number, (leg, standing), core.generation);
+                if let (true, Some(room)) = (is_held, hands.conference_room(number)) {
+                    let sound = Some(core.music(hands));
+                    hands.tell(Command::HoldMusic { room, leg, sound });
+                }
             }
             ServiceKind::Echo | ServiceKind::Loop(_) => {
                 hands.tell(Command::Echo { leg, on: true });

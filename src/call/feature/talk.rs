@@ -165,6 +165,7 @@ impl Talk {
     /// The timelines and the music follow who is there and who holds whom.
     pub(crate) fn refresh(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         core.refresh_music(hands);
+        core.share_codec(hands);
         let on_hold = |core: &Core, leg| {
             core.leg(leg)
                 .is_some_and(|leg| leg.hears_music || leg.holds_us())

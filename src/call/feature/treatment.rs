@@ -59,6 +59,12 @@ impl Treatment {
     }
 
     fn carry_out(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        let next = self.follow_run(core, hands);
+        core.ask_secret(hands, self.run.is_secret());
+        next
+    }
+
+    fn follow_run(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         let caller = core.caller().id;
         while let Some(action) = self.run.poll_action() {
             if !matches!(action, Action::HangUp { .. }) {

@@ -125,7 +125,7 @@ pub struct Digit {
     pub at: Timestamp,
     /// Leg that pressed.
     pub leg: LegId,
-    /// `0`-`9`, `*`, `#`, `A`-`D`.
+    /// `0`-`9`, `*`, `#`, `A`-`D`; `*` too for a key that is secret.
     pub digit: char,
 }
 

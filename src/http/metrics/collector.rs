@@ -429,6 +429,11 @@ fn disk(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
         "Recordings that cannot be written at the moment",
         recorder.failing,
     )?;
+    page.gauge(
+        "tsunagu_recordings_unpublished",
+        "Recordings that are over and could not be published yet",
+        recorder.unpublished,
+    )?;
     page.counter(
         "tsunagu_recorder_failed_writes",
         "Writes of recordings that failed",

@@ -180,6 +180,8 @@ pub struct RecorderSnapshot {
     pub missed_samples: u64,
     /// Recordings that cannot be written at the moment.
     pub failing: u64,
+    /// Recordings that are over and could not be published.
+    pub unpublished: u64,
     /// Writes that failed.
     pub failed_writes: u64,
     /// Recordings deleted because their time had come.

@@ -43,8 +43,11 @@ impl NoiseModel {
     /// The level of noise that these samples are, so that [`NoiseModel::to_payload`] tells of it.
     pub fn of(samples: &[i16]) -> Self {
         let energy: f64 = samples.iter().map(|s| f64::from(*s).powi(2)).sum();
-        let mean = energy / samples.len().max(1) as f64;
-        // Not a number, and then silent, when there is nothing.
+        Self::of_power(energy / samples.len().max(1) as f64)
+    }
+
+    /// The level of noise of this mean square.
+    pub fn of_power(mean: f64) -> Self {
         let level = -10.0 * (mean / (OVERLOAD * OVERLOAD)).log10();
         Self::white(level.round().clamp(0.0, f64::from(SILENT)) as u8)
     }

@@ -3,6 +3,7 @@
 
 mod detector;
 mod generator;
+mod history;
 mod method;
 mod queue;
 mod receiver;
@@ -13,9 +14,12 @@ mod q24;
 
 pub use detector::Detector;
 pub use generator::Generator;
+pub(crate) use history::MAX_REDUNDANT;
+pub use history::{History, MAX_DEPTH};
 pub use method::Method;
 pub use queue::QUEUE_DIGITS;
 pub use receiver::{Press, Receiver};
+pub(crate) use sender::ENDS;
 pub use sender::{EventPacket, Sender};
 
 use queue::Queue;

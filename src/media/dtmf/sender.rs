@@ -7,7 +7,7 @@ use super::{PAYLOAD_BYTES, Queue};
 const VOLUME: u8 = 10;
 
 /// Times the end is sent (RFC 4733 §2.5.1.4).
-const ENDS: u8 = 3;
+pub(crate) const ENDS: u8 = 3;
 
 /// An event has a packet for each frame.
 const FRAMES_A_SECOND: u32 = 50;

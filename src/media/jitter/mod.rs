@@ -15,6 +15,8 @@ mod stretch;
 mod ticks;
 
 #[cfg(test)]
+mod judged;
+#[cfg(test)]
 mod tests;
 
 pub use buffer::{Buffer, Depth, Inserted, Popped, Stats};

@@ -84,11 +84,12 @@ fn perfect_input_is_bit_exact_for_an_hour() {
         let mut buffer = Buffer::new(Codec::Pcma);
         let mut noise = 1u32;
         let (mut payload, mut clean, mut frame) = ([0; 160], [0; 160], [0; 160]);
-        for i in 0..60_000 {
-            for octet in &mut payload {
-                noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                *octet = (noise >> 24) as u8;
-            }
+        for i in 0..180_000 {
+            // A frame is told from the one before it by any of its octets.
+            let changed = i as usize % payload.len();
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            payload.rotate_left(7);
+            payload[changed] = (noise >> 24) as u8;
             // At its phase, or a little after: within the same tick.
             let ms = f64::from(i) * 20.0 + phase + f64::from(i % 2) * step;
             buffer.insert(at(ms), &WRAPPING.header(i), &payload);
@@ -100,6 +101,83 @@ fn perfect_input_is_bit_exact_for_an_hour() {
         assert_eq!((stats.accelerated_ms, stats.expanded_ms), (0, 0));
         assert_eq!((stats.concealed_ms, stats.lost), (0, 0));
     }
+}
+
+/// Perfect input at every half of a millisecond of the tick, and in G.711 every tenth about it, for
+/// a minute: no sound takes longer than a tick, and nothing is lost or stretched.
+fn waits_for_its_tick(codec: Codec) {
+    // A word, and silence until the next; in the end as in the beginning.
+    const ROUND: usize = 5;
+    let is_near = |tenth: &i64| !codec.has_memory() && !(10..190).contains(tenth);
+    let phases = (0..200i64).filter(|tenth| tenth % 5 == 0 || is_near(tenth));
+    let phases: Vec<i64> = phases.map(|tenth| tenth * 100).collect();
+    let mut encoder = Encoder::new(codec);
+    let samples = encoder.rate().frame();
+    let payloads: Vec<Vec<u8>> = (0..50 * ROUND)
+        .map(|frame| {
+            let peak = if frame % ROUND == 0 { 16_000 } else { 0 };
+            let word = |n: usize| {
+                if (n / 8).is_multiple_of(2) {
+                    peak
+                } else {
+                    -peak
+                }
+            };
+            let frame: Vec<i16> = (0..samples).map(word).collect();
+            let mut payload = [0; 1460];
+            let length = encoder.encode(&frame, &mut payload);
+            payload[..length].to_vec()
+        })
+        .collect();
+    let mut most = 0;
+    for phase in &phases {
+        let mut buffer = Buffer::new(codec);
+        let (mut heard, mut was_loud) = (0, false);
+        for i in 0..3000u32 {
+            let header = Header {
+                sequence: i as u16,
+                timestamp: i * codec.clock_hz() / 50,
+                ssrc: 1,
+                ..Header::default()
+            };
+            let payload = &payloads[i as usize % payloads.len()];
+            let tick = i64::from(i) * 20_000;
+            let came = Timestamp::from_micros(tick - 20_000 + phase);
+            buffer.insert(came, &header, payload);
+            let mut frame = [0; MAX_FRAME];
+            let frame = &mut frame[..samples];
+            assert_eq!(buffer.pop(frame), Popped::Full, "{codec:?} {phase} us, {i}");
+            let is_loud = frame
+                .chunks(16)
+                .any(|few| few[0].unsigned_abs().max(few[5].unsigned_abs()) > 4000);
+            if is_loud && !was_loud {
+                let said = (heard * ROUND) as i64 * 20_000 - 20_000 + phase;
+                most = most.max(tick - said);
+                heard += 1;
+                assert!(tick - said <= 21_000, "{codec:?} {phase} us, {i}");
+            }
+            was_loud = is_loud;
+        }
+        assert_eq!(heard, 3000 / ROUND, "{codec:?} at {phase} us");
+        let stats = buffer.stats();
+        assert_eq!((stats.accelerated_ms, stats.expanded_ms), (0, 0));
+    }
+    println!("{codec:?}: {most} us at most, at {} phases", phases.len());
+}
+
+#[test]
+fn perfect_g711_waits_for_its_tick_and_no_longer() {
+    waits_for_its_tick(Codec::Pcmu);
+}
+
+#[test]
+fn perfect_g722_waits_for_its_tick_and_no_longer() {
+    waits_for_its_tick(Codec::G722);
+}
+
+#[test]
+fn perfect_opus_waits_for_its_tick_and_no_longer() {
+    waits_for_its_tick(Codec::Opus);
 }
 
 #[test]

@@ -27,9 +27,9 @@ pub struct Mixer {
 pub struct Listener<'a> {
     /// Its own place among the speakers of this tick.
     pub own: Option<Place>,
-    /// Whom it hears otherwise than everybody does, and how loud: coaches, whisperers, members
-    /// whose route to it has a gain. None of them is itself.
-    pub others: &'a [(Place, Gain)],
+    /// Whom it hears otherwise than everybody does, and how loud at the beginning and at the end of
+    /// the frame: coaches, whisperers, members whose route to it has a gain. None of them is itself.
+    pub others: &'a [(Place, (Gain, Gain))],
     /// A sound only this one hears over the mix, at the room's rate.
     pub aside: Option<&'a [i16]>,
 }
@@ -213,20 +213,22 @@ impl Mixer {
                 .zip(own)
                 .for_each(|(sum, own)| *sum -= i32::from(*own));
         }
-        for (place, gain) in listener.others {
+        for (place, (from, to)) in listener.others {
             let Some(slot) = self.stage.at(*place) else {
                 continue;
             };
+            let is_silent = (*from, *to) == (Gain::SILENT, Gain::SILENT);
             // Who is in the sum already is only made louder or softer there.
-            let (steps, more) = match slot.part {
-                Part::Aside => (gain.steps(), i32::from(*gain != Gain::SILENT)),
-                _ if *gain == Gain::SILENT => (-Gain::UNITY.steps(), -1),
-                _ => (gain.steps() - Gain::UNITY.steps(), 0),
+            let (there, more) = match slot.part {
+                Part::Aside => (Gain::SILENT, i32::from(!is_silent)),
+                _ => (Gain::UNITY, -i32::from(is_silent)),
             };
             // One made louder may need the limiter even alone.
-            voices += more + i32::from(*gain > Gain::UNITY);
-            for (sum, sample) in sum.iter_mut().zip(&slot.samples) {
-                *sum += scale(*sample, steps);
+            voices += more + i32::from(*from.max(to) > Gain::UNITY);
+            let (from, to) = (from.steps() - there.steps(), to.steps() - there.steps());
+            let length = sum.len() as i32;
+            for ((sum, sample), step) in sum.iter_mut().zip(&slot.samples).zip(1..) {
+                *sum += scale(*sample, from + (to - from) * step / length);
             }
         }
         if let Some(aside) = listener.aside {

@@ -56,8 +56,8 @@ impl Room {
                 mixer.settle(*place, talker);
             }
             let routes = self.routes.iter().filter(|route| route.0 == member);
-            let others: Vec<(Place, Gain)> = routes
-                .filter_map(|(_, speaker, gain)| Some((places[*speaker]?, *gain)))
+            let others: Vec<(Place, (Gain, Gain))> = routes
+                .filter_map(|(_, speaker, gain)| Some((places[*speaker]?, (*gain, *gain))))
                 .collect();
             let listener = Listener {
                 own: *place,

@@ -186,6 +186,8 @@ pub struct Stats {
     pub backlog: AtomicU64,
     /// Recordings that cannot be written at the moment.
     pub failing: AtomicU64,
+    /// Recordings that are over and not published.
+    pub unpublished: AtomicU64,
 }
 
 /// What taps and disk share.

@@ -5,16 +5,17 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::block::{Item, Shared};
 use super::file::PartFile;
-use super::publish::{Finished, publish};
+use super::publish::{Finished, Outcome, publish};
 use super::tap::Ended;
-use super::{Format, News, Opening, Refused, Stats, Tap};
+use super::unpublished::Unpublished;
+use super::{Closed, Format, News, Opening, Refused, Stats, Tap};
 use crate::media::FRAME_MS;
 
 /// How often the queue is looked at while anything is recorded: workers never wake anyone.
@@ -63,7 +64,7 @@ impl Disk {
     ) -> io::Result<Disk> {
         let max_recordings = config.max_recordings;
         let directory = config.directory.clone();
-        let (shared, mut writer, publisher) = parts(config, sink)?;
+        let (shared, mut writer, mut publisher) = parts(config, sink)?;
         // Never full: a recording is counted until it is published.
         let (sender, receiver) = sync_channel(max_recordings.max(1));
         let publishing = thread::Builder::new()
@@ -149,9 +150,15 @@ impl Disk {
 
     /// Does all there is to do; only for [`Disk::inline`].
     pub fn pump(&self) {
+        self.pump_at(Instant::now());
+    }
+
+    /// The same at an instant of the caller's choice: it decides what is tried again.
+    pub fn pump_at(&self, now: Instant) {
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         if let Engine::Inline(writer, publisher) = &mut *engine {
-            writer.drain(|finished| publisher.publish(finished));
+            writer.drain(|finished| publisher.publish(now, finished));
+            publisher.retry(now);
         }
     }
 
@@ -160,9 +167,11 @@ impl Disk {
         self.shared.is_stopping.store(true, Ordering::Release);
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *engine, Engine::Stopped) {
-            Engine::Inline(mut writer, publisher) => {
-                writer.drain(|finished| publisher.publish(finished));
-                writer.abandon(|finished| publisher.publish(finished));
+            Engine::Inline(mut writer, mut publisher) => {
+                let now = Instant::now();
+                writer.drain(|finished| publisher.publish(now, finished));
+                writer.abandon(|finished| publisher.publish(now, finished));
+                publisher.stop();
             }
             Engine::Stopped => {}
             Engine::Threads(threads) => {
@@ -207,6 +216,7 @@ fn parts(
     let publisher = Publisher {
         shared: Arc::clone(&shared),
         sink,
+        unpublished: Unpublished::default(),
     };
     Ok((shared, writer, publisher))
 }
@@ -245,7 +255,7 @@ impl Writer {
     }
 
     /// Empties the queue.
-    fn drain(&mut self, finished: impl Fn(Finished)) {
+    fn drain(&mut self, mut finished: impl FnMut(Finished)) {
         let backlog = self.shared.queue.len() as u64;
         let stats = &self.shared.stats;
         stats.backlog.store(backlog, Ordering::Relaxed);
@@ -281,7 +291,7 @@ impl Writer {
     }
 
     /// Ends everything as it is.
-    fn abandon(&mut self, finished: impl Fn(Finished)) {
+    fn abandon(&mut self, mut finished: impl FnMut(Finished)) {
         for (_, mut part) in self.files.drain() {
             part.rest(&self.shared.stats);
             let samples = part.reach();
@@ -317,18 +327,27 @@ fn close(mut part: PartFile, ended: &Ended) -> Finished {
 struct Publisher {
     shared: Arc<Shared>,
     sink: Sink,
+    unpublished: Unpublished,
 }
 
 impl Publisher {
-    fn run(&self, finished: &Receiver<Finished>) {
-        while let Ok(finished) = finished.recv() {
-            self.publish(finished);
+    fn run(&mut self, finished: &Receiver<Finished>) {
+        loop {
+            let next = match self.unpublished.next() {
+                Some(due) => finished.recv_timeout(due.saturating_duration_since(Instant::now())),
+                None => finished.recv().map_err(RecvTimeoutError::from),
+            };
+            match next {
+                Ok(finished) => self.publish(Instant::now(), finished),
+                Err(RecvTimeoutError::Timeout) => self.retry(Instant::now()),
+                Err(RecvTimeoutError::Disconnected) => return self.stop(),
+            }
         }
     }
 
-    fn publish(&self, finished: Finished) {
+    fn publish(&mut self, now: Instant, finished: Finished) {
         let shape = finished.part.shape;
-        let closed = publish(finished);
+        let Outcome { closed, left } = publish(finished);
         let stats = &self.shared.stats;
         let counter = match &closed.defect {
             None => &stats.published,
@@ -339,7 +358,38 @@ impl Publisher {
             }
         };
         counter.fetch_add(1, Ordering::Relaxed);
+        if let Some(ready) = left {
+            stats.unpublished.fetch_add(1, Ordering::Relaxed);
+            if !self.unpublished.push(now, ready) {
+                let path = closed.path.display();
+                tracing::error!(%path, "recording.left_for_next_start");
+            }
+        }
         self.shared.leave(shape);
+        (self.sink)(News::Closed(Box::new(closed)));
+    }
+
+    /// Tries one of those again that could not be published.
+    fn retry(&mut self, now: Instant) {
+        if let Some(closed) = self.unpublished.retry(now) {
+            self.published_late(closed);
+        }
+    }
+
+    /// Tries all of them for the last time.
+    fn stop(&mut self) {
+        for closed in self.unpublished.try_all() {
+            self.published_late(closed);
+        }
+    }
+
+    /// Tells once more of a recording, whose record has it as not published.
+    fn published_late(&self, closed: Closed) {
+        self.shared
+            .stats
+            .unpublished
+            .fetch_sub(1, Ordering::Relaxed);
+        tracing::info!(path = %closed.path.display(), "recording.published_late");
         (self.sink)(News::Closed(Box::new(closed)));
     }
 }

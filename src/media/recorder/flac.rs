@@ -27,10 +27,6 @@ pub(super) const HEADER_BYTES: u64 = 42;
 /// delay varies by.
 const SETTLE_MS: u64 = 100;
 
-/// How late a packet may come and still be written in its place; the recorder gives packets up
-/// after two seconds.
-const KEEP_MS: u64 = 2500;
-
 /// Bytes encoded before they are written: frames that a full disk has held up go in portions.
 const PORTION: usize = 1 << 20;
 
@@ -49,7 +45,6 @@ pub(super) struct Flac {
     size: u64,
     /// Where a second ends.
     cuts: Vec<Cut>,
-    pub(super) lost: Option<(u64, u64)>,
 }
 
 impl std::fmt::Debug for Flac {
@@ -65,14 +60,13 @@ impl Flac {
         file.write_all_at(&header(shape, frame, 0), 0)?;
         Ok(Self {
             shape,
-            window: Window::new(shape.channels),
+            window: Window::new(shape),
             encoder: FrameEncoder::new(shape, frame)?,
             frame,
             written: 0,
             offsets: VecDeque::from([HEADER_BYTES]),
             size: HEADER_BYTES,
             cuts: Vec::new(),
-            lost: None,
         })
     }
 
@@ -82,6 +76,10 @@ impl Flac {
 
     pub(super) fn cuts(&self) -> Vec<Cut> {
         by_second(self.cuts.iter().copied(), self.shape)
+    }
+
+    pub(super) fn take_lost(&mut self) -> Option<(u64, u64)> {
+        self.window.take_lost()
     }
 
     pub(super) fn add(&mut self, high: u64, pieces: &[Piece<'_>]) {
@@ -122,23 +120,15 @@ impl Flac {
         file.write_all_at(&header(self.shape, self.frame, total), 0)
     }
 
-    /// Keeps the window from growing without end: what is too old goes, written or not.
     fn advance(&mut self, to: u64) {
-        let keep = self.shape.samples(KEEP_MS);
-        let base = to.saturating_sub(keep) / self.frame * self.frame;
-        let old = self.window.base();
-        if base <= old {
+        if !self.window.advance(to, self.frame, self.length()) {
             return;
         }
-        let unwritten = old.max(self.length());
-        if unwritten < base.min(self.window.end()) {
-            let (from, _) = self.lost.unwrap_or((unwritten, base));
-            self.lost = Some((from, base));
-        }
-        self.window.forget(base);
         // Only frames that begin in the window can be written again.
         let first = self.written + 1 - self.offsets.len() as u64;
-        let gone = (base / self.frame).min(self.written).saturating_sub(first);
+        let gone = (self.window.base() / self.frame)
+            .min(self.written)
+            .saturating_sub(first);
         self.offsets.drain(..gone as usize);
     }
 

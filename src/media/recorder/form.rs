@@ -101,8 +101,8 @@ impl Form {
     /// Sound that waited for the file until there was no more room for it, since the last time.
     pub(super) fn take_lost(&mut self) -> Option<(u64, u64)> {
         match self {
-            Self::Flac(form) => form.lost.take(),
-            Self::Opus(form) => form.lost.take(),
+            Self::Flac(form) => form.take_lost(),
+            Self::Opus(form) => form.take_lost(),
             Self::Wav(_) => None,
         }
     }

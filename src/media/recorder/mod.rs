@@ -21,6 +21,7 @@ mod reader;
 mod recover;
 mod sidecar;
 mod tap;
+mod unpublished;
 mod wav;
 mod window;
 

@@ -19,9 +19,6 @@ use super::window::Window;
 /// a killed process misses less than a second.
 const SETTLE_MS: u64 = 500;
 
-/// How much sound waits for a disk that is full.
-const KEEP_MS: u64 = 2500;
-
 /// Length of a packet.
 const FRAME_MS: u64 = 20;
 
@@ -59,7 +56,6 @@ pub(super) struct Opus {
     end: u64,
     cuts: Vec<Cut>,
     packet: Vec<u8>,
-    pub(super) lost: Option<(u64, u64)>,
 }
 
 impl std::fmt::Debug for Opus {
@@ -95,7 +91,7 @@ impl Opus {
         pending.clear();
         Ok(Self {
             shape,
-            window: Window::new(shape.channels),
+            window: Window::new(shape),
             encoder,
             lookahead,
             frame: shape.samples(FRAME_MS),
@@ -107,7 +103,6 @@ impl Opus {
             end,
             cuts: Vec::new(),
             packet: vec![0; LONGEST_PACKET * shape.channels],
-            lost: None,
         })
     }
 
@@ -118,6 +113,10 @@ impl Opus {
 
     pub(super) fn cuts(&self) -> Vec<Cut> {
         by_second(self.cuts.iter().copied(), self.shape)
+    }
+
+    pub(super) fn take_lost(&mut self) -> Option<(u64, u64)> {
+        self.window.take_lost()
     }
 
     pub(super) fn add(&mut self, high: u64, pieces: &[Piece<'_>]) {
@@ -161,18 +160,8 @@ impl Opus {
     }
 
     fn advance(&mut self, to: u64) {
-        let keep = self.shape.samples(KEEP_MS);
-        let base = to.saturating_sub(keep) / self.frame * self.frame;
-        let old = self.window.base();
-        if base <= old {
-            return;
-        }
-        let unmade = old.max(self.made * self.frame);
-        if unmade < base.min(self.window.end()) {
-            let (from, _) = self.lost.unwrap_or((unmade, base));
-            self.lost = Some((from, base));
-        }
-        self.window.forget(base);
+        let made = self.made * self.frame;
+        self.window.advance(to, self.frame, made);
     }
 
     /// Where a sample is on the format's clock: the encoder's delay counts (§4.3).

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::chain::Chain;
 use super::file::{PartFile, Paths};
@@ -19,8 +19,45 @@ pub(super) struct Finished {
     pub(super) defect: Option<String>,
 }
 
-/// Publishes; what fails is told in the result, and the `.part` left for recovery.
-pub(super) fn publish(finished: Finished) -> Closed {
+/// What became of a recording.
+pub(super) struct Outcome {
+    /// What it is, and what is wrong with it.
+    pub(super) closed: Closed,
+    /// What is left to do when it could not be published.
+    pub(super) left: Option<Box<Ready>>,
+}
+
+/// A finished file that only has to be sealed and named.
+pub(super) struct Ready {
+    paths: Paths,
+    file: File,
+    draft: Sidecar,
+    closed: Closed,
+    cuts: Vec<Cut>,
+}
+
+impl Ready {
+    /// Publishes it, or fails; as often as is wished.
+    pub(super) fn publish(&mut self) -> io::Result<Closed> {
+        let (mut sidecar, mut closed) = (self.draft.clone(), self.closed.clone());
+        seal(
+            &self.paths,
+            &mut self.file,
+            &mut sidecar,
+            &mut closed,
+            &self.cuts,
+        )?;
+        Ok(closed)
+    }
+
+    /// Where it is until then.
+    pub(super) fn path(&self) -> PathBuf {
+        self.paths.part()
+    }
+}
+
+/// Publishes; what fails is told in the result, with what it takes to try again.
+pub(super) fn publish(finished: Finished) -> Outcome {
     let Finished {
         mut part,
         samples,
@@ -45,25 +82,47 @@ pub(super) fn publish(finished: Finished) -> Closed {
     };
     let draft = Sidecar::draft(&part.opening, part.paths.file_name());
     let cuts = part.cuts();
-    complete(&part.paths, part.file.as_mut(), draft, closed, &cuts)
+    let paths = part.paths.clone();
+    let Some(file) = part.file.take() else {
+        let error = io::Error::other("there is no file");
+        let closed = unpublished(&paths, closed, &error);
+        return Outcome { closed, left: None };
+    };
+    let mut ready = Box::new(Ready {
+        paths,
+        file,
+        draft,
+        closed,
+        cuts,
+    });
+    match ready.publish() {
+        Ok(closed) => Outcome { closed, left: None },
+        Err(error) => Outcome {
+            closed: unpublished(&ready.paths, ready.closed.clone(), &error),
+            left: Some(ready),
+        },
+    }
 }
 
-/// The steps that publishing and recovery share; the file has its final length and header.
+/// Seals a repaired file, which has its final length and header; it is not tried again.
 pub(super) fn complete(
     paths: &Paths,
-    file: Option<&mut File>,
+    file: &mut File,
     mut sidecar: Sidecar,
     mut closed: Closed,
     cuts: &[Cut],
 ) -> Closed {
-    let published = file
-        .ok_or_else(|| io::Error::other("there is no file"))
-        .and_then(|file| seal(paths, file, &mut sidecar, &mut closed, cuts));
-    if let Err(error) = published {
-        closed.path = paths.part();
-        let defects = closed.defect.take().into_iter();
-        closed.defect = join(defects.chain([format!("not published: {error}")]));
+    match seal(paths, file, &mut sidecar, &mut closed, cuts) {
+        Ok(()) => closed,
+        Err(error) => unpublished(paths, closed, &error),
     }
+}
+
+/// What is told of a recording that could not be published.
+fn unpublished(paths: &Paths, mut closed: Closed, error: &io::Error) -> Closed {
+    closed.path = paths.part();
+    let defects = closed.defect.take().into_iter();
+    closed.defect = join(defects.chain([format!("not published: {error}")]));
     closed
 }
 
@@ -88,7 +147,11 @@ fn seal(
     let draft = paths.with(".json.part");
     sidecar.write(&draft)?.sync_all()?;
     std::fs::rename(&draft, paths.with(".json"))?;
-    std::fs::rename(paths.part(), &closed.path)?;
+    match std::fs::rename(paths.part(), &closed.path) {
+        // A try before came as far as this.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && closed.path.is_file() => {}
+        renamed => renamed?,
+    }
     let directory = closed.path.parent().unwrap_or(Path::new("."));
     File::open(directory)?.sync_all()
 }

@@ -99,7 +99,7 @@ fn mend(paths: &Paths, mut file: File) -> io::Result<Closed> {
         seal: String::new(),
         defect: Some(DEFECT.to_owned()),
     };
-    Ok(complete(paths, Some(&mut file), sidecar, closed, &cuts))
+    Ok(complete(paths, &mut file, sidecar, closed, &cuts))
 }
 
 /// What was known when it began; what the file's name tells when that is lost too.

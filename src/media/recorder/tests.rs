@@ -406,6 +406,61 @@ fn a_file_that_cannot_be_made_is_told_at_the_end_and_costs_nothing_else() {
 }
 
 #[test]
+fn what_could_not_be_published_is_tried_again_with_longer_pauses() {
+    let studio = Studio::new(2);
+    let path = studio.directory.path().join("call.wav");
+    let now = std::time::Instant::now();
+    let after = |ms| studio.disk.pump_at(now + Duration::from_millis(ms));
+    let told = || std::mem::take(&mut *studio.closed.lock().unwrap());
+    let unpublished = || {
+        let stats = studio.disk.stats();
+        stats.unpublished.load(std::sync::atomic::Ordering::Relaxed)
+    };
+    let mut tap = studio.open("call");
+    let caller = tap.add_source(Channel::LEFT).unwrap();
+    tap.packet(caller, at(0), heard(&header(1, 0), &[9; FRAME_SAMPLES]));
+    after(0);
+    // Nothing can be renamed to what is a directory.
+    std::fs::create_dir(&path).unwrap();
+    tap.stop(at(1000));
+    after(0);
+    let closed = told().remove(0);
+    assert!(closed.defect.unwrap().starts_with("not published: "));
+    assert_eq!(closed.path, path.with_extension("wav.part"));
+    assert_eq!(unpublished(), 1);
+    // Tried and failed at 1 s, 3 s, 7 s: then nothing before 15 s.
+    for ms in [1000, 3000, 7000] {
+        after(ms);
+        assert_eq!((told().len(), unpublished()), (0, 1), "{ms}");
+    }
+    std::fs::remove_dir(&path).unwrap();
+    after(14_999);
+    assert_eq!((told().len(), unpublished()), (0, 1));
+    after(15_000);
+    let closed = told().remove(0);
+    assert_eq!((closed.defect, &closed.path), (None, &path));
+    assert_eq!((closed.duration_ms, unpublished()), (1000, 0));
+    Sidecar::verify(&path.with_extension("json")).unwrap();
+    after(1_000_000);
+    assert_eq!(told(), []);
+}
+
+#[test]
+fn what_is_unpublished_at_the_end_is_tried_once_more() {
+    let studio = Studio::new(2);
+    let path = studio.directory.path().join("call.wav");
+    let tap = studio.open("call");
+    studio.disk.pump();
+    std::fs::create_dir(&path).unwrap();
+    tap.stop(at(1000));
+    studio.disk.pump();
+    std::fs::remove_dir(&path).unwrap();
+    studio.disk.stop();
+    let closed = studio.closed.lock().unwrap().pop().unwrap();
+    assert_eq!((closed.defect, &closed.path), (None, &path));
+}
+
+#[test]
 fn parties_who_join_and_leave_a_channel_are_summed_into_it() {
     let studio = Studio::new(1);
     let mut tap = studio.open("call");

@@ -8,6 +8,9 @@ pub const HEADER_BYTES: usize = 12;
 /// Why bytes are not an RTP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// A block of a redundant payload ends behind the payload, or has no header's end (RFC 2198 §3).
+    #[error("redundant RTP payload cut short")]
+    BlockShort,
     /// Padding longer than the payload, or zero.
     #[error("impossible RTP padding")]
     Padding,
@@ -17,6 +20,9 @@ pub enum Error {
     /// Ends inside the header, its CSRC list or its extension.
     #[error("RTP packet cut short")]
     Short,
+    /// More redundant blocks than [`MAX_EARLIER`](super::MAX_EARLIER).
+    #[error("more redundant blocks than a packet may have")]
+    TooManyBlocks,
     /// A version other than 2.
     #[error("RTP version {0}")]
     Version(u8),
@@ -76,6 +82,11 @@ impl<'a> Packet<'a> {
             header,
             payload: reader.payload(),
         })
+    }
+
+    /// A packet that another one carries.
+    pub(super) fn carried(header: Header, payload: &'a [u8]) -> Self {
+        Self { header, payload }
     }
 
     /// The fixed header.

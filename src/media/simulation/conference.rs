@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::media::{Role, RoomTerms, Sound};
+use crate::media::mixer::Gain;
+use crate::media::{Decoder, MAX_FRAME, Role, RoomTerms, Sound};
 
 impl Office {
     fn join_as(&self, phone: &Phone, role: Role) {
@@ -228,4 +229,110 @@ fn g711_comes_out_of_the_mixer_as_it_went_in() {
     let place = said.windows(160).position(|window| *window == part[..160]);
     let place = place.expect("found bit for bit");
     assert!(part == &said[place..place + part.len()]);
+}
+
+/// The largest third difference: a step stands out of low tones.
+fn sharpest(samples: &[i16]) -> i32 {
+    let thirds = samples.windows(4).map(|four| {
+        let [a, b, c, d] = [four[0], four[1], four[2], four[3]].map(i32::from);
+        (d - 3 * c + 3 * b - a).abs()
+    });
+    thirds.max().unwrap_or(0)
+}
+
+#[test]
+fn a_gain_that_changes_is_led_there_within_a_frame() {
+    let mut office = Office::new();
+    let mut phones = office.three(RoomTerms::default());
+    // Of no whole periods in a frame.
+    phones[0].tone = Tone::new(210.0, -10.0);
+    for db in [-20.0, 6.0, f32::NEG_INFINITY, -6.0, 0.0] {
+        office.send(Command::SetGain {
+            room: ROOM,
+            from: phones[0].leg,
+            to: phones[1].leg,
+            gain: Gain::from_db(db),
+        });
+        for _ in 0..25 {
+            let when = at(office.now + 3);
+            phones[0].speak_at(when);
+            office.run(20);
+        }
+        let heard = phones[1].got();
+        let heard = listen(Codec::Pcmu, &heard);
+        let tail = level(&heard[heard.len() - 1600..], 210.0);
+        match db > -90.0 {
+            true => assert!((tail - f64::from(db) + 13.2).abs() < 0.7, "{db}: {tail}"),
+            false => assert!(tail < -60.0, "{tail}"),
+        }
+    }
+    // Once more, in one piece. What is heard at the changes is as smooth as the tone itself: mu-law
+    // steps by 512 below 16,384, and quantisation alone makes up to four times as much of it.
+    let smooth = 4 * 512;
+    for (n, db) in [6.0, -20.0, 0.0, f32::NEG_INFINITY, 0.0, -6.0, 6.0]
+        .into_iter()
+        .enumerate()
+    {
+        office.send(Command::SetGain {
+            room: ROOM,
+            from: phones[0].leg,
+            to: phones[1].leg,
+            gain: Gain::from_db(db),
+        });
+        for _ in 0..7 + n {
+            let when = at(office.now + 3);
+            phones[0].speak_at(when);
+            office.run(20);
+        }
+    }
+    let heard = listen(Codec::Pcmu, &phones[1].got());
+    assert!(heard.len() > 8000, "no frame is missing");
+    let sharp = sharpest(&heard);
+    println!("{sharp} at the sharpest, {smooth} by quantisation");
+    assert!(sharp <= smooth, "{sharp}, {smooth}");
+}
+
+#[test]
+fn a_wide_room_hears_a_wide_announcement() {
+    for (codec, highest) in [
+        (Codec::Pcmu, 3000),
+        (Codec::G722, 6000),
+        (Codec::Opus, 12_000),
+    ] {
+        let mut office = Office::new();
+        let [a, b] = [1, 2].map(|number| office.phone(number, codec));
+        office.send(Command::OpenRoom { room: ROOM });
+        office.join(&a);
+        office.join(&b);
+        // A low tone and the highest the room can carry, from a file of 48 kHz.
+        let samples: Vec<i16> = (0..96_000)
+            .map(|n| {
+                let turn = std::f64::consts::TAU * f64::from(n) / 48_000.0;
+                let tones = [500.0, f64::from(highest)].map(|hz| (turn * hz).sin());
+                (tones.iter().sum::<f64>() * 6000.0) as i16
+            })
+            .collect();
+        office.run(40);
+        a.got();
+        office.send(Command::Announce {
+            room: ROOM,
+            sounds: vec![Arc::new(Sound::at(48_000, "announcement", samples))],
+        });
+        office.run(2000);
+        let mut decoder = Decoder::new(codec);
+        let rate = decoder.rate();
+        let mut heard = Vec::new();
+        for got in a.got() {
+            let mut samples = [0; MAX_FRAME];
+            let samples = &mut samples[..rate.frame()];
+            decoder.decode(&got.payload, samples);
+            heard.extend_from_slice(samples);
+        }
+        let scaled = |hz: f64| hz * 8000.0 / f64::from(rate.hz());
+        let middle = &heard[heard.len() / 4..heard.len() / 2];
+        for hz in [500.0, f64::from(highest)] {
+            let level = level(middle, scaled(hz));
+            assert!(level > -20.0, "{codec:?}: {hz} Hz at {level} dB");
+        }
+    }
 }

@@ -10,9 +10,11 @@ use serde_json::Map;
 use super::real::{Ticking, flow};
 use super::*;
 use crate::base::{Clock, RecordingId};
-use crate::media::{Capture, Encoder, MAX_FRAME, PlayId, Tape};
+use crate::media::{Capture, Encoder, MAX_FRAME, PlayId, Redundancy, Tape};
 use crate::media::{allocations, srtp};
 
+const NOISE: u8 = 13;
+const RED: u8 = 100;
 const SPOKEN: Duration = Duration::from_secs(3);
 
 /// A far end that talks, dials, and forgets what it hears.
@@ -22,6 +24,10 @@ struct Talker {
     packet: [u8; 600],
     encoder: Encoder,
     number: u16,
+    /// Of these, that were pauses.
+    silent: u16,
+    /// Descriptions of silence that came.
+    noises: u32,
     ssrc: u32,
     /// Protects what it says, when its leg is secure.
     srtp: Option<srtp::Session>,
@@ -56,7 +62,36 @@ impl Talker {
             header.timestamp = header.timestamp.wrapping_sub(gone);
             payload[..4].copy_from_slice(&[5, 10, 0, (160 * (self.number % 200)) as u8]);
             length = 4;
+            // With the digit before, on some.
+            if self.ssrc.is_multiple_of(2) {
+                header.payload_type = RED;
+                let block = rtp::Block {
+                    payload_type: EVENT,
+                    offset: 1600,
+                    payload: &[6, 0x8a, 3, 32],
+                };
+                let digit = [5, 10, 0, (160 * (self.number % 200)) as u8];
+                length = rtp::write_redundant(&mut payload, &[block], EVENT, &digit).expect("fits");
+            }
         }
+        // Of every two seconds the last half is a pause, described beforehand.
+        match self.number % 100 {
+            0..75 => {}
+            75 if codec.clock_hz() == 8000 => {
+                header.payload_type = NOISE;
+                payload[0] = 80;
+                length = 1;
+            }
+            _ => {
+                // Nothing was sent, and no number used.
+                self.silent += 1;
+                length = 0;
+            }
+        }
+        if length == 0 {
+            return;
+        }
+        header.sequence = self.number.wrapping_sub(self.silent);
         let mut length = rtp::write(&mut self.packet, header, &payload[..length]).expect("fits");
         if let Some(session) = &mut self.srtp {
             length = session.protect(&mut self.packet, length).expect("fits");
@@ -69,7 +104,9 @@ impl Talker {
             let _ = self.socket.send_to(&self.packet[..length], self.to);
         }
         let mut heard = [0; 512];
-        while self.socket.recv_from(&mut heard).is_ok() {}
+        while self.socket.recv_from(&mut heard).is_ok() {
+            self.noises += u32::from(heard[1] & 0x7f == NOISE);
+        }
     }
 }
 
@@ -112,8 +149,14 @@ fn packets_and_ticks_allocate_nothing() {
             receive_payload_type: codec.payload_type(),
             send_telephone_event: Some(EVENT),
             receive_telephone_event: Some(EVENT),
+            redundancy: Some(Redundancy {
+                send_payload_type: RED,
+                receive_payload_type: RED,
+                depth: 3,
+            }),
             ptime_ms,
             tones: false,
+            comfort_noise: (codec.clock_hz() == 8000).then_some(NOISE),
             ..flow(socket.local_addr().expect("bound"))
         };
         send(Command::SetLeg { leg, flow });
@@ -122,6 +165,8 @@ fn packets_and_ticks_allocate_nothing() {
             to: ports.rtp,
             packet: [0; 600],
             encoder: Encoder::new(codec),
+            silent: 0,
+            noises: 0,
             number: 0,
             ssrc: 100 + number as u32,
             srtp: keys.map(srtp::Session::new),
@@ -225,6 +270,9 @@ fn packets_and_ticks_allocate_nothing() {
         .load(std::sync::atomic::Ordering::Relaxed);
     engine.shutdown();
     assert!(packets > 1000, "{packets}");
+    // Those of the crowd are the mix's: they hear nobody's packets.
+    let described = talkers.iter().filter(|talker| talker.noises > 0).count();
+    assert!(described > 10, "{described} were told of silence");
     let seen = allocations::seen();
     let ours: Vec<_> = seen.iter().filter(|seen| seen.contains("media")).collect();
     assert!(

@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 use super::real::{Ticking, flow};
 use super::*;
 use crate::base::Entropy;
-use crate::media::allocations;
 use crate::media::rtcp::{
     Asked, Extended, LastReceiverReport, NtpTime, ReportBlock, SenderInfo, VoipMetrics,
     append_extended, write_goodbye, write_report,
 };
+use crate::media::{Redundancy, allocations};
+
+const RED: u8 = 100;
 
 /// One datagram of each kind, all well-formed.
 fn seeds() -> Vec<Vec<u8>> {
@@ -25,6 +27,28 @@ fn seeds() -> Vec<Vec<u8>> {
         (EVENT, &[5, 0x8a, 3, 32]),
         (13, &[40]),
         (18, &[1; 20]),
+        (
+            RED,
+            &[
+                0x80 | EVENT,
+                0x19,
+                0,
+                4,
+                EVENT,
+                6,
+                0x8a,
+                3,
+                32,
+                5,
+                10,
+                0,
+                160,
+            ],
+        ),
+        (
+            RED,
+            &[0x80 | EVENT, 2, 0x80, 4, 0, 7, 0x8a, 3, 32, 0x55, 0x55],
+        ),
     ] {
         let header = Header {
             marker: true,
@@ -134,6 +158,11 @@ fn fuzz_legs() {
             },
             send_telephone_event: Some(EVENT),
             receive_telephone_event: Some(EVENT),
+            redundancy: Some(Redundancy {
+                send_payload_type: RED,
+                receive_payload_type: RED,
+                depth: 3,
+            }),
             ..flow(socket.local_addr().expect("bound"))
         };
         send(Command::SetLeg { leg, flow });

@@ -7,10 +7,13 @@ mod hearing;
 mod junk;
 mod load;
 mod matrix;
+mod mouth_to_ear;
+mod pauses;
 mod playing;
 mod quality;
 mod real;
 mod recording;
+mod redundancy;
 mod secure;
 mod sources;
 mod storm;
@@ -20,8 +23,8 @@ use std::net::SocketAddr;
 
 use super::rtp::{self, Header, Packet};
 use super::{
-    Codec, Command, Engine, EngineConfig, FRAME_SAMPLES, LegFlow, Library, Notice, OpusTerms,
-    Standing, Tone, VirtualEndpoint, VirtualNet,
+    Codec, Command, Encoder, Engine, EngineConfig, FRAME_SAMPLES, LegFlow, Library, MAX_FRAME,
+    Notice, OpusTerms, Rate, Resampler, Standing, Tone, VirtualEndpoint, VirtualNet,
 };
 use crate::base::{LegId, RoomId, ShardId, Timestamp};
 
@@ -82,6 +85,7 @@ impl Office {
             timestamp: 77_777 * u32::from(number),
             ssrc: 0x1000 + u32::from(number),
             tone: Tone::new(440.0 * f64::from(number), -10.0),
+            voice: None,
         };
         let flow = phone.flow();
         self.send(Command::SetLeg { leg, flow });
@@ -139,6 +143,8 @@ struct Phone {
     timestamp: u32,
     ssrc: u32,
     tone: Tone,
+    /// What speaks in a codec with a memory.
+    voice: Option<(Encoder, Resampler)>,
 }
 
 /// A packet a far end received.
@@ -163,6 +169,7 @@ impl Phone {
             send_telephone_event: Some(EVENT),
             receive_telephone_event: Some(EVENT),
             telephone_event_hz: self.codec.clock_hz(),
+            redundancy: None,
             comfort_noise: None,
             opus: OpusTerms::default(),
             ptime_ms: 20,
@@ -173,14 +180,33 @@ impl Phone {
         }
     }
 
-    /// The next packet of its tone.
+    /// The next packet of its tone, which is one of 8 kHz in every codec.
     fn packet(&mut self) -> Vec<u8> {
         let mut samples = [0; FRAME_SAMPLES];
         self.tone.fill(&mut samples);
-        let mut payload = [0; FRAME_SAMPLES];
-        self.codec.encode(&samples, &mut payload);
-        let packet = self.rtp(self.codec.payload_type(), self.timestamp, &payload);
-        self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        let mut payload = [0; 2 * MAX_FRAME];
+        let length = match self.codec.has_memory() {
+            false => self.codec.encode(&samples, &mut payload),
+            true => {
+                let (codec, rate) = (self.codec, self.codec.rate());
+                let voice = self
+                    .voice
+                    .take()
+                    .filter(|(before, _)| before.codec() == codec);
+                let fresh = || (Encoder::new(codec), Resampler::new(Rate::Narrow, rate));
+                let (encoder, resampler) = self.voice.insert(voice.unwrap_or_else(fresh));
+                let mut wide = [0; MAX_FRAME];
+                resampler.process(&samples, &mut wide[..rate.frame()]);
+                encoder.encode(&wide[..rate.frame()], &mut payload)
+            }
+        };
+        let packet = self.rtp(
+            self.codec.payload_type(),
+            self.timestamp,
+            &payload[..length],
+        );
+        let step = self.codec.clock_hz() / 50;
+        self.timestamp = self.timestamp.wrapping_add(step);
         packet
     }
 

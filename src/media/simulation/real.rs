@@ -29,6 +29,7 @@ pub(super) fn flow(remote: SocketAddr) -> LegFlow {
         send_telephone_event: None,
         receive_telephone_event: None,
         telephone_event_hz: 8000,
+        redundancy: None,
         comfort_noise: None,
         opus: OpusTerms::default(),
         ptime_ms: 20,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::RecordingId;
 use crate::media::recorder::{Channel, Closed, GapCause, MarkEvent, Reader};
-use crate::media::{Pause, Tape};
+use crate::media::{Pause, Role, Tape};
 
 fn tape(stem: &str) -> Tape {
     Tape {
@@ -159,6 +159,87 @@ fn a_recording_goes_on_over_a_third_member_and_another_worker() {
         "the third is on the right"
     );
     assert!(level(&left[160..], 1320.0) < -60.0);
+}
+
+/// The highest level of a supervisor's tone on any channel of a recording of so many channels:
+/// while it coaches, takes part and coaches again, and whose channels heard it.
+fn coached(channels: usize, fourth: bool) -> Vec<[bool; 3]> {
+    let directory = tempfile::tempdir().expect("directory");
+    let mut office = office(&directory);
+    let (mut a, mut b) = office.pair();
+    let mut coach = office.phone(3, Codec::Pcmu);
+    let mut other = office.phone(4, Codec::Pcmu);
+    let mut tape = tape("r1");
+    tape.channels.resize_with(channels, String::new);
+    office.send(Command::Record {
+        recording: recording(),
+        room: ROOM,
+        left: a.leg,
+        right: vec![b.leg],
+        at: at(office.now),
+        tape,
+    });
+    let standing = |role| Standing {
+        role,
+        ..Standing::default()
+    };
+    let (room, leg) = (ROOM, coach.leg);
+    let roles = [Role::Coach(b.leg), Role::Normal, Role::Coach(b.leg)];
+    office.send(Command::Join {
+        room,
+        leg,
+        standing: standing(roles[0]),
+    });
+    if fourth {
+        office.talk(1, &mut [&mut a, &mut b, &mut coach]);
+        office.join(&other);
+    }
+    for role in roles {
+        let standing = standing(role);
+        office.send(Command::SetMember {
+            room,
+            leg,
+            standing,
+        });
+        office.talk(50, &mut [&mut a, &mut b, &mut coach, &mut other]);
+    }
+    // Who only listens is on no channel at all.
+    let standing = standing(Role::Listener);
+    office.send(Command::SetMember {
+        room,
+        leg,
+        standing,
+    });
+    office.talk(50, &mut [&mut a, &mut b, &mut coach, &mut other]);
+    let closed = stop(&mut office);
+    assert_eq!(closed.defect, None);
+    let mut reader = hound::WavReader::open(&closed.path).expect("a WAV file");
+    let samples: Vec<i16> = reader.samples().map(|it| it.expect("16 bit")).collect();
+    let side = |channel| -> Vec<i16> {
+        let own = samples.iter().skip(channel).step_by(channels);
+        own.copied().collect()
+    };
+    let heard = (0..channels).map(|channel| {
+        let side = side(channel);
+        let hears = |second: usize| {
+            let from = second * 8000 + 1600;
+            level(&side[from..from + 6000], 1320.0) > -40.0
+        };
+        assert!(!hears(3), "a listener is recorded on {channel}");
+        [hears(0), hears(1), hears(2)]
+    });
+    heard.collect()
+}
+
+#[test]
+fn a_coach_is_recorded_on_a_channel_of_his_own_or_not_at_all() {
+    let (never, always) = ([false; 3], [true; 3]);
+    let when_heard = [false, true, false];
+    assert_eq!(coached(2, false), [never, when_heard]);
+    assert_eq!(coached(3, false), [never, never, always]);
+    // A party that comes later takes the last channel; of two, the coach shared none.
+    assert_eq!(coached(3, true), [never, never, when_heard]);
+    assert_eq!(coached(4, true), [never, never, always, never]);
 }
 
 #[test]
@@ -392,4 +473,177 @@ fn each_who_joins_has_a_channel_while_there_are_any() {
             (Some(3), Some(5), 4)
         ]
     );
+}
+
+/// Pairs that are relayed and recorded, and a third who is heard in the mix of the first.
+fn stalled_for(seconds: usize, pairs: u16) -> (Vec<Closed>, Vec<Notice>) {
+    use std::sync::atomic::Ordering::Relaxed;
+    let directory = tempfile::tempdir().expect("directory");
+    let path = directory.path().to_owned();
+    let mut office = Office::with(|config| {
+        config.recordings = path;
+        // No more recordings than these, and blocks for them.
+        config.max_legs = 3 * usize::from(pairs);
+    });
+    let room = |pair: u16| RoomId(u64::from(pair) + 10);
+    let standing = Standing::default();
+    let mut phones: Vec<Phone> = Vec::new();
+    for number in 0..2 * pairs + 1 {
+        let mut phone = office.phone(number + 1, Codec::Pcmu);
+        // Loud enough to be told from all others, and one frequency for each side.
+        phone.tone = Tone::new([440.0, 880.0][usize::from(number % 2)], -10.0);
+        phones.push(phone);
+    }
+    for pair in 0..pairs {
+        office.send(Command::OpenRoom { room: room(pair) });
+        let sides = &phones[2 * usize::from(pair)..][..2];
+        for phone in sides {
+            let (room, leg) = (room(pair), phone.leg);
+            office.send(Command::Join {
+                room,
+                leg,
+                standing,
+            });
+        }
+        office.send(Command::Record {
+            recording: RecordingId::new(format!("r{pair}")),
+            room: room(pair),
+            left: sides[0].leg,
+            right: vec![sides[1].leg],
+            at: at(office.now),
+            tape: tape(&format!("r{pair}")),
+        });
+    }
+    let third = phones[2 * usize::from(pairs)].leg;
+    let (room, leg) = (room(0), third);
+    office.send(Command::Join {
+        room,
+        leg,
+        standing,
+    });
+    let talk = |office: &mut Office, phones: &mut [Phone], seconds: usize| {
+        for _ in 0..seconds * 50 {
+            for phone in phones.iter_mut() {
+                phone.speak_at(at(office.now + 7));
+            }
+            office.run(20);
+        }
+    };
+    talk(&mut office, &mut phones, 2);
+    office.engine.stall_disk(true);
+    talk(&mut office, &mut phones, seconds);
+    let missed = office.engine.stats();
+    println!(
+        "{pairs} recordings, {seconds} s: {} samples missed while it lasts",
+        missed.recorder_missed_samples.load(Relaxed)
+    );
+    office.engine.stall_disk(false);
+    talk(&mut office, &mut phones, 3);
+    // The calls never noticed: every packet is there, at its time, in its place.
+    for (place, phone) in phones.iter().enumerate() {
+        let is_mixed = place < 2 || phone.leg == third;
+        let got = phone.got();
+        let (due, count) = match is_mixed {
+            true => (0, 50 * (5 + seconds)),
+            false => (7, 50 * (5 + seconds)),
+        };
+        assert!(got.len() >= count - 1, "{} of {count}", got.len());
+        for pair in got.windows(2) {
+            assert_eq!(pair[1].at.since(pair[0].at).as_millis(), 20);
+            let [a, b] = [pair[0].header, pair[1].header];
+            assert_eq!(b.sequence, a.sequence.wrapping_add(1));
+            assert_eq!(rtp::distance(b.timestamp, a.timestamp), 160);
+        }
+        assert!(got.iter().all(|got| got.at.as_millis() % 20 == due));
+        let heard = listen(phone.codec, &got);
+        let other = [880.0, 440.0][place % 2];
+        assert!(level(&heard[800..], other) > -13.5, "{place}");
+    }
+    for pair in 0..pairs {
+        office.send(Command::StopRecord {
+            recording: RecordingId::new(format!("r{pair}")),
+            at: at(office.now),
+        });
+    }
+    office.run(20);
+    let notices = office.notices();
+    let closed = notices.iter().filter_map(|notice| match notice {
+        Notice::RecordingClosed(closed) => Some(Closed::clone(closed)),
+        _ => None,
+    });
+    let closed: Vec<Closed> = closed.collect();
+    assert_eq!(closed.len(), usize::from(pairs));
+    for closed in &closed {
+        assert_eq!(
+            closed.duration_ms,
+            1000 * (5 + seconds as u64),
+            "{closed:?}"
+        );
+        // What is in the file is where it was spoken, before and after.
+        let sides = channels(closed);
+        for (side, own) in sides.iter().zip([440.0, 880.0]) {
+            assert_eq!(side.len(), 8000 * (5 + seconds));
+            assert!(level(&side[800..16_000], own) > -13.6);
+            let resumed = 8000 * (2 + seconds) + 4000;
+            assert!(level(&side[resumed..], own) > -13.6);
+            assert!(
+                side[resumed..]
+                    .chunks(160)
+                    .all(|frame| frame.iter().any(|s| *s != 0))
+            );
+        }
+        let sidecar = std::fs::read_to_string(closed.path.with_extension("json"));
+        let sidecar: serde_json::Value =
+            serde_json::from_str(&sidecar.expect("a sidecar")).expect("JSON");
+        assert_eq!(
+            sidecar["gaps"].as_array().map(Vec::len),
+            Some(closed.gaps.len())
+        );
+    }
+    (closed, notices)
+}
+
+#[test]
+fn a_disk_that_stalls_for_five_seconds_is_told_and_no_call_notices() {
+    let (closed, notices) = stalled_for(5, 8);
+    let mut told = 0;
+    for notice in &notices {
+        if let Notice::RecordingTrouble { why, .. } = notice {
+            assert!(
+                why.as_ref().is_some_and(|why| why.contains("too slow")),
+                "{why:?}"
+            );
+            told += 1;
+        }
+    }
+    assert_eq!(told, closed.len());
+    for closed in &closed {
+        assert!(
+            closed
+                .defect
+                .as_ref()
+                .is_some_and(|why| why.contains("too slow"))
+        );
+        for channel in [Channel::LEFT, Channel::RIGHT] {
+            let gaps = closed.gaps.iter().filter(|gap| gap.channel == channel);
+            let gaps: Vec<_> = gaps.filter(|gap| gap.cause == GapCause::Disk).collect();
+            let missing: u64 = gaps.iter().map(|gap| gap.length_ms).sum();
+            assert_eq!(gaps.len(), 1, "{gaps:?}");
+            // Two seconds and more are kept in memory.
+            assert!((500..=3000).contains(&missing), "{missing} ms");
+            let end = gaps[0].at_ms + gaps[0].length_ms;
+            assert!((6900..=7300).contains(&end), "until {end} ms");
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_stalls_for_two_seconds_costs_nothing() {
+    let (closed, notices) = stalled_for(2, 8);
+    let is_trouble = |notice: &Notice| matches!(notice, Notice::RecordingTrouble { .. });
+    assert!(!notices.iter().any(is_trouble));
+    for closed in closed {
+        assert_eq!(closed.defect, None);
+        assert!(closed.gaps.iter().all(|gap| gap.cause != GapCause::Disk));
+    }
 }

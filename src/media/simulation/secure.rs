@@ -265,6 +265,36 @@ fn a_restored_leg_goes_on_over_the_rolled_counter_and_repeats_no_number() {
 }
 
 #[test]
+fn captures_show_headers_of_what_is_concealed_until_the_last_key_is_over() {
+    let mut office = Office::new();
+    let (mut a, b) = office.pair();
+    let capture = Arc::new(Capture::new(1000));
+    for leg in [a.leg, b.leg] {
+        let capture = Arc::clone(&capture);
+        office.send(Command::Capture { leg, capture });
+    }
+    let mut lengths = |office: &mut Office, frames| {
+        office.talk(frames, &mut [&mut a]);
+        let shown = std::iter::from_fn(|| capture.take());
+        let mut lengths: Vec<usize> = shown.map(|packet| packet.octets().len()).collect();
+        lengths.dedup();
+        lengths
+    };
+    let conceal = |office: &Office, on| {
+        for leg in [1, 2].map(LegId) {
+            office.send(Command::Conceal { leg, on });
+        }
+    };
+    assert_eq!(lengths(&mut office, 10), [172]);
+    conceal(&office, true);
+    assert_eq!(lengths(&mut office, 10), [12]);
+    conceal(&office, false);
+    assert_eq!(lengths(&mut office, 49), [12], "a second more");
+    office.run(20);
+    assert_eq!(lengths(&mut office, 10), [172]);
+}
+
+#[test]
 fn captures_show_plain_packets_and_of_refused_ones_the_header() {
     let suite = Suite::AeadAes256Gcm;
     let mut office = Office::new();

@@ -63,6 +63,7 @@ fn a_stranger_is_never_relayed_and_is_counted() {
         timestamp: 5,
         ssrc: 666,
         tone: Tone::new(3000.0, 0.0),
+        voice: None,
     };
     office.talk(50, &mut [&mut a, &mut b, &mut stranger]);
     let heard = listen(Codec::Pcmu, &b.got());

@@ -64,6 +64,7 @@ fn gust(engine: &Engine, chance: &mut Entropy, now: Timestamp, step: u64) -> Opt
                 send_telephone_event: Some(EVENT),
                 receive_telephone_event: Some(EVENT),
                 telephone_event_hz: codec.clock_hz(),
+                redundancy: None,
                 comfort_noise: None,
                 opus: OpusTerms::default(),
                 ptime_ms: 20,

@@ -31,17 +31,26 @@ impl Studio {
 
     /// Has a sound rendered for a codec, if nobody has ordered it before.
     pub(crate) fn order(&self, sound: &Arc<Sound>, codec: Codec) {
-        if !sound.order(codec) {
-            return;
-        }
+        let is_first = sound.order(codec);
         match self {
-            Self::Inline => {
+            Self::Inline if is_first => {
                 let mut rendering = Rendering::new(Arc::clone(sound), codec);
                 while rendering.step() {}
             }
+            Self::Inline => wait_for(sound, codec),
             // The thread lives as long as anybody can ask.
-            Self::Thread(orders) => drop(orders.send((Arc::clone(sound), codec))),
+            Self::Thread(orders) if is_first => drop(orders.send((Arc::clone(sound), codec))),
+            Self::Thread(_) => {}
         }
+    }
+}
+
+/// Two simulations may share a sound, and virtual time would not wait for the other one's thread.
+fn wait_for(sound: &Sound, codec: Codec) {
+    // What follows the end is written last.
+    let is_done = || !codec.has_memory() || sound.frame_again(codec, 0).is_some();
+    while sound.frames() > 0 && !is_done() {
+        std::thread::yield_now();
     }
 }
 

@@ -2,83 +2,93 @@
 
 use std::sync::Arc;
 
-use super::player::Player;
-use super::speech::MAX_PAYLOAD;
-use crate::media::resample::Resampler;
-use crate::media::{Codec, FRAME_SAMPLES, MAX_FRAME, Rate, Sound};
+use crate::media::sound::Studio;
+use crate::media::{Codec, MAX_FRAME, Rate, Sound};
 
 /// What is announced to a room, one sound after the other.
 #[derive(Debug)]
 pub(super) struct Announcement {
-    players: Vec<Player>,
+    sounds: Vec<Arc<Sound>>,
     /// The one that plays. Those before it are over; they are freed with the next order, not in
     /// the tick.
     current: usize,
-    resampler: Option<Resampler>,
+    /// The frame of it that comes next.
+    frame: usize,
+    rate: Rate,
     samples: [i16; MAX_FRAME],
 }
 
 /// Sounds that wait at most: a room that a hundred enter at once need not beep for a minute.
 const MAX_SOUNDS: usize = 16;
 
-/// Announcements are mixed from what the telephone network would hear of them.
-const CODEC: Codec = Codec::Pcma;
+/// The codec whose rendition of a sound has the samples of a rate; a telephone's room hears what
+/// the telephone network would hear of it.
+fn codec(rate: Rate) -> Codec {
+    match rate {
+        Rate::Narrow => Codec::Pcma,
+        Rate::Wide => Codec::G722,
+        Rate::Full => Codec::Opus,
+    }
+}
 
 impl Announcement {
     /// For a room of this rate.
-    pub(super) fn new(sounds: Vec<Arc<Sound>>, rate: Rate) -> Box<Self> {
+    pub(super) fn new(sounds: Vec<Arc<Sound>>, rate: Rate, studio: &Studio) -> Box<Self> {
         let mut announcement = Box::new(Self {
-            players: Vec::new(),
+            sounds: Vec::new(),
             current: 0,
-            resampler: None,
+            frame: 0,
+            rate,
             samples: [0; MAX_FRAME],
         });
-        announcement.add(sounds);
-        announcement.tune(rate);
+        announcement.add(sounds, studio);
         announcement
     }
 
     /// Plays these afterwards.
-    pub(super) fn add(&mut self, sounds: Vec<Arc<Sound>>) {
-        self.players.drain(..self.current);
+    pub(super) fn add(&mut self, sounds: Vec<Arc<Sound>>, studio: &Studio) {
+        self.sounds.drain(..self.current);
         self.current = 0;
-        let room = MAX_SOUNDS.saturating_sub(self.players.len());
+        let room = MAX_SOUNDS.saturating_sub(self.sounds.len());
         let sounds = sounds.into_iter().filter(|sound| sound.frames() > 0);
-        let players = sounds.map(|sound| Player::new(None, vec![sound], false));
-        self.players.extend(players.take(room));
+        let known = self.sounds.len();
+        self.sounds.extend(sounds.take(room));
+        self.order(known, studio);
     }
 
     /// Goes on at the room's rate.
-    pub(super) fn tune(&mut self, rate: Rate) {
-        let own = CODEC.rate();
-        if self.resampler.as_ref().map_or(own, Resampler::to) != rate {
-            self.resampler = (rate != own).then(|| Resampler::new(own, rate));
+    pub(super) fn tune(&mut self, rate: Rate, studio: &Studio) {
+        if self.rate != rate {
+            self.rate = rate;
+            self.order(self.current, studio);
+        }
+    }
+
+    /// Has sounds rendered, from this one on; until then the announcement waits.
+    fn order(&self, from: usize, studio: &Studio) {
+        let codec = codec(self.rate);
+        for sound in self.sounds[from..].iter().filter(|_| codec.has_memory()) {
+            studio.order(sound, codec);
         }
     }
 
     /// Whether everything was played.
     pub(super) fn is_over(&self) -> bool {
-        self.current == self.players.len()
+        self.current == self.sounds.len()
     }
 
-    /// The next 20 ms at the room's rate.
+    /// The next 20 ms at the room's rate; `None` at the end, and before they are rendered.
     pub(super) fn next_frame(&mut self) -> Option<&[i16]> {
-        let player = self.players.get_mut(self.current)?;
-        let mut payload = [0; MAX_PAYLOAD];
-        let length = player.next_frame(CODEC, &mut payload)?;
-        self.current += usize::from(player.is_over());
-        let mut narrow = [0; FRAME_SAMPLES];
-        CODEC.decode(&payload[..length], &mut narrow);
-        match &mut self.resampler {
-            None => {
-                self.samples[..FRAME_SAMPLES].copy_from_slice(&narrow);
-                Some(&self.samples[..FRAME_SAMPLES])
-            }
-            Some(resampler) => {
-                let samples = &mut self.samples[..resampler.to().frame()];
-                resampler.process(&narrow, samples);
-                Some(samples)
-            }
+        let sound = self.sounds.get(self.current)?;
+        let samples = &mut self.samples[..self.rate.frame()];
+        if !sound.linear(codec(self.rate), self.frame, samples) {
+            return None;
         }
+        self.frame += 1;
+        if self.frame == sound.frames() {
+            self.current += 1;
+            self.frame = 0;
+        }
+        Some(samples)
     }
 }

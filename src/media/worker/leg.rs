@@ -25,6 +25,7 @@ use super::given::Given;
 use super::outbound::Outbound;
 use super::packing::Packing;
 use super::reports::Reports;
+use super::silence::Suppression;
 use super::speech::{Outlet, OwnMix, Voicing};
 use super::tape::LegTape;
 use super::tones::Tones;
@@ -54,8 +55,12 @@ pub(crate) struct Leg {
     pub(super) quality: Quality,
     /// Whether it is heard, and hears.
     pub(super) watch: Watch,
+    /// What it is sent in place of the silence of a mix.
+    pub(super) silence: Suppression,
     /// Digits on their way to the far end.
     pub(super) digits: dtmf::Sender,
+    /// Events it was sent, for those that come after.
+    pub(super) events_sent: dtmf::History,
     /// While keys are tones.
     pub(super) tones: Option<Box<Tones>>,
     pub(super) own: Given,
@@ -66,6 +71,9 @@ pub(crate) struct Leg {
     pub(super) tape: Option<Box<LegTape>>,
     /// Where its packets are copied to, while somebody looks.
     pub(super) captures: Captures,
+    /// Whether these see headers only, or until when.
+    pub(super) is_concealed: bool,
+    pub(super) concealed_until: Timestamp,
 }
 
 /// What comes in.
@@ -176,13 +184,17 @@ impl Leg {
             reports: Reports::new(now),
             quality: Quality::default(),
             watch: Watch::default(),
+            silence: Suppression::default(),
             digits: dtmf::Sender::new(),
+            events_sent: dtmf::History::new(),
             tones: None,
             own: Given::default(),
             standing: Standing::default(),
             route: Route::default(),
             tape: None,
             captures: Captures::default(),
+            is_concealed: false,
+            concealed_until: Timestamp::ZERO,
         }
     }
 
@@ -237,6 +249,7 @@ impl Leg {
                 *sent = Sent::new(flow.codec);
             }
             self.own.furnish(flow.codec);
+            self.forget_events();
         }
         self.packing = Packing::new(flow.codec, flow.ptime_ms);
         let codec = flow.codec;
@@ -399,6 +412,8 @@ pub(crate) struct Room {
     pub(super) plan: Plan,
     /// How loud, where it is not as all do.
     pub(super) gains: Vec<Gains>,
+    /// Whether a tick has led to the gains of the plan.
+    pub(super) is_settled: bool,
     pub(super) terms: RoomTerms,
     /// What is played to all.
     pub(super) announcement: Option<Box<Announcement>>,
@@ -414,6 +429,7 @@ impl Room {
             members: Vec::with_capacity(8),
             plan: Plan::default(),
             gains: Vec::new(),
+            is_settled: false,
             terms: RoomTerms::default(),
             announcement: None,
             outlets: Vec::new(),

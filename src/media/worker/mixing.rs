@@ -1,11 +1,13 @@
 //! The rooms' part of a tick: voices are added up, and everybody who hears the mix is sent it.
 
 use super::leg::{Leg, Room};
+use super::silence::{Due, power};
 use super::speech::MAX_PAYLOAD;
 use super::{Counts, Wire, Worker};
 use crate::base::Timestamp;
 use crate::media::graph::{Audience, Hears, Line};
 use crate::media::mixer::{Gain, Heard, Levelling, Listener, Mixer, Place};
+use crate::media::rtp::Header;
 use crate::media::{MAX_FRAME, Notice};
 
 /// Scratch space for one room at one tick, allocated once.
@@ -14,7 +16,7 @@ pub(super) struct Floor {
     /// The place of each member among the speakers.
     places: Vec<Option<Place>>,
     /// Whom one listener hears otherwise than all do.
-    others: Vec<(Place, Gain)>,
+    others: Vec<(Place, (Gain, Gain))>,
     frame: Box<[i16; MAX_FRAME]>,
     /// What is announced to the room.
     sound: Box<[i16; MAX_FRAME]>,
@@ -58,7 +60,10 @@ impl Worker {
                 _ => false,
             };
             let is_over = room.announcement.as_ref().is_some_and(|it| it.is_over());
-            self.announced.extend((announced && is_over).then_some(key));
+            let is_settled = room.is_settled;
+            let is_led = room.settle_gains();
+            self.stale
+                .extend((announced && is_over || is_led).then_some(key));
             if !room.plan.mixes() {
                 continue;
             }
@@ -73,6 +78,12 @@ impl Worker {
                 places.push(leg.and_then(|leg| leg.enter(line, mixer)));
             }
             mixer.mix();
+            // As the tick before left them: a word begins with a frame or two of its own.
+            let talkers = room
+                .members
+                .iter()
+                .filter(|key| self.legs.get(**key).is_some_and(|leg| leg.talks()))
+                .count();
             let Room {
                 plan,
                 members,
@@ -107,7 +118,12 @@ impl Worker {
                 others.clear();
                 others.extend(plan.class(line.class).iter().filter_map(|deviation| {
                     let place = places.get(deviation.speaker).copied().flatten()?;
-                    Some((place, deviation.gain))
+                    let before = if is_settled {
+                        deviation.gain
+                    } else {
+                        deviation.before
+                    };
+                    Some((place, (before, deviation.gain)))
                 }));
                 let listener = Listener {
                     own: *own,
@@ -115,32 +131,56 @@ impl Worker {
                     aside: None,
                 };
                 let is_alone = mixer.shares(&listener) == Heard::Own;
-                let own_mix = leg.own_mix.as_mut();
-                if own_mix.is_some_and(|own| own.is_wanted(at, is_alone)) {
-                    mixer.hear(&listener, frame);
-                    leg.send_own_mix(at, frame, packet, counts);
-                } else if let Some(outlet) = outlets
+                let is_speech = announced || talkers > usize::from(leg.talks());
+                let mut outlet = outlets
                     .iter_mut()
-                    .find(|outlet| outlet.serves(line.class, voicing))
+                    .find(|outlet| outlet.serves(line.class, voicing));
+                let shared = Listener {
+                    own: None,
+                    ..listener
+                };
+                if let Some(own) = leg.own_mix.as_mut()
+                    && own.is_wanted(at, is_alone, outlet.as_deref())
                 {
-                    let listener = Listener {
-                        own: None,
-                        ..listener
-                    };
-                    let payload = outlet.payload(frame, |frame| {
-                        mixer.hear(&listener, frame);
+                    let is_ending = own.is_about_to_end(at, is_alone);
+                    if let Some(outlet) = outlet.filter(|_| is_ending) {
+                        outlet.payload(frame, |frame| {
+                            mixer.hear(&shared, frame);
+                        });
+                    }
+                    mixer.hear(&listener, frame);
+                    if !leg.keeps_silent(at, (power(frame), is_speech), packet, counts) {
+                        leg.send_own_mix(at, frame, packet, counts);
+                    }
+                } else if let Some(outlet) = &mut outlet {
+                    let (payload, power) = outlet.payload(frame, |frame| {
+                        mixer.hear(&shared, frame);
                     });
-                    leg.send_frame(at, Some(payload), packet, counts);
+                    if !leg.keeps_silent(at, (power, is_speech), packet, counts) {
+                        leg.send_frame(at, Some(payload), packet, counts);
+                    }
                 }
             }
-        }
-        while let Some(key) = self.announced.pop() {
-            self.replan_room(key);
         }
     }
 }
 
 impl Room {
+    /// Gains that this tick leads to stay there from the next on; says whether there are any. The
+    /// plan, which this tick goes by and maybe the next, has both.
+    fn settle_gains(&mut self) -> bool {
+        let mut is_led = false;
+        for route in &mut self.gains {
+            is_led |= route.before != route.gain;
+            route.before = route.gain;
+        }
+        if is_led {
+            self.gains.retain(|route| route.gain != Gain::UNITY);
+            self.is_settled = true;
+        }
+        is_led
+    }
+
     /// Whether its members are brought to one loudness: two people are left as they are.
     fn levelling(&self) -> Levelling {
         match self.terms.levelling && self.plan.is_crowd() {
@@ -159,6 +199,53 @@ impl Leg {
             Audience::Nobody => None,
             Audience::One(_) => mixer.whisper(talker, voice),
             Audience::Room => mixer.speak(talker, voice),
+        }
+    }
+
+    /// Whether it is talking in a mix.
+    fn talks(&self) -> bool {
+        let ear = self.inbound.ear.as_ref();
+        ear.is_some_and(|ear| ear.talker.is_talking())
+    }
+
+    /// Whether the mix of this tick is silence that is left out, given its mean square and whether
+    /// somebody talks in it. Tells the far end what the silence sounds like when that is due.
+    fn keeps_silent(
+        &mut self,
+        at: Timestamp,
+        (power, is_speech): (f32, bool),
+        packet: &mut [u8],
+        counts: &mut Counts,
+    ) -> bool {
+        let Some(payload_type) = self.flow.as_ref().and_then(|flow| flow.comfort_noise) else {
+            return false;
+        };
+        if self.is_dialling() {
+            self.silence.interrupt();
+            return false;
+        }
+        let Some(place) = self.out.next_tick(at) else {
+            return false;
+        };
+        match self.silence.weigh(power, is_speech) {
+            Due::Frame => false,
+            Due::Nothing => true,
+            Due::Noise(model) => {
+                // What is held of a packet is silence too.
+                if let Some(packing) = &mut self.packing {
+                    packing.clear();
+                }
+                let header = Header {
+                    marker: false,
+                    payload_type,
+                    sequence: place.sequence,
+                    timestamp: place.timestamp,
+                    ssrc: self.out.ssrc(),
+                };
+                self.out.take(at, place);
+                self.transmit(at, header, &model.to_payload(), packet, counts);
+                true
+            }
         }
     }
 

@@ -15,10 +15,13 @@ mod outbound;
 mod packet;
 mod packing;
 mod player;
+mod recovery;
+mod relayed;
 mod reports;
 mod routes;
 mod secure;
 mod shedding;
+mod silence;
 mod speech;
 mod tape;
 mod task;
@@ -82,8 +85,9 @@ pub(crate) struct Worker {
     /// Scratch space, allocated once.
     ready: Vec<Token>,
     finished: Vec<usize>,
-    /// Rooms whose announcement came to its end.
-    announced: Vec<usize>,
+    /// Rooms to be planned anew after the tick: an announcement came to its end, or a gain is where
+    /// it was led.
+    stale: Vec<usize>,
     members: Vec<Member>,
 }
 
@@ -203,7 +207,7 @@ impl Worker {
             load: Load::default(),
             ready: Vec::with_capacity(SOCKETS_A_TURN),
             finished: Vec::with_capacity(max_legs),
-            announced: Vec::with_capacity(max_legs),
+            stale: Vec::with_capacity(max_legs),
             members: Vec::with_capacity(64),
         }
     }

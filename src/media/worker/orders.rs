@@ -1,5 +1,7 @@
 //! Carries out what signalling ordered.
 
+use std::time::Duration;
+
 use super::announcement::Announcement;
 use super::inbox::Order;
 use super::leg::{Leg, Room};
@@ -8,10 +10,12 @@ use super::routes::Finished;
 use super::tape::{LegTape, RoomTape};
 use super::{Wire, Worker};
 use crate::base::{LegId, RecordingId, RoomId, Timestamp};
-use crate::media::graph::{MAX_ROUTES, Route as Gains};
+use crate::media::graph::{MAX_ROUTES, Route};
 use crate::media::mixer::Gain;
 use crate::media::{Command, Notice, Pause, Standing, Stats};
 
+/// How long a leg is concealed beyond the word: its last key is still held, and told thrice.
+const CONCEALED_AFTER: Duration = Duration::from_secs(1);
 /// How long a digit is held.
 const DIGIT_MS: u32 = 100;
 
@@ -106,6 +110,12 @@ impl Worker {
             Command::Capture { capture, .. } => return leg.captures.add(capture),
             Command::CaptureEnd { capture, .. } => return leg.captures.remove(&capture),
             Command::CloseLeg { leg } => return self.close_leg(leg, now),
+            Command::Conceal { on, .. } => {
+                if std::mem::replace(&mut leg.is_concealed, on) && !on {
+                    leg.concealed_until = now + CONCEALED_AFTER;
+                }
+                return;
+            }
             Command::Echo { on, .. } => leg.own.echo = on,
             Command::HoldMusic { sound, .. } => {
                 if room.is_none() || leg.route.room != room {
@@ -173,11 +183,13 @@ impl Worker {
                 let rate = room.plan.rate();
                 match &mut room.announcement {
                     _ if sounds.is_empty() => room.announcement = None,
-                    Some(announcement) => announcement.add(sounds),
-                    None => room.announcement = Some(Announcement::new(sounds, rate)),
+                    Some(announcement) => announcement.add(sounds, &self.studio),
+                    None => {
+                        room.announcement = Some(Announcement::new(sounds, rate, &self.studio));
+                    }
                 }
             }
-            Command::SetGain { from, to, gain, .. } => room.set_gain(Gains { from, to, gain }),
+            Command::SetGain { from, to, gain, .. } => room.set_gain(from, to, gain),
             Command::SetRoom { terms, .. } => room.terms = terms,
             _ => return,
         }
@@ -344,12 +356,18 @@ impl Worker {
 }
 
 impl Room {
-    /// Sets how loud one is for another; 0 dB needs no route.
-    fn set_gain(&mut self, new: Gains) {
-        self.gains
-            .retain(|old| (old.from, old.to) != (new.from, new.to));
-        if new.gain != Gain::UNITY && self.gains.len() < MAX_ROUTES {
-            self.gains.push(new);
+    /// Sets how loud one is for another, from the next tick on; 0 dB needs no route after that.
+    fn set_gain(&mut self, from: LegId, to: LegId, gain: Gain) {
+        let is_same = |route: &Route| (route.from, route.to) == (from, to);
+        if let Some(known) = self.gains.iter().position(is_same) {
+            self.gains[known].gain = gain;
+        } else if gain != Gain::UNITY && self.gains.len() < MAX_ROUTES {
+            self.gains.push(Route {
+                from,
+                to,
+                gain,
+                before: Gain::UNITY,
+            });
         }
     }
 }

@@ -6,10 +6,12 @@
 //! and a relayed talker's timestamps are moved onto it once, at the seam, and then kept as they are
 //! (losses, reordering and pauses of the talker stay visible). Entering the tick rounds down and
 //! leaving it rounds to the nearest frame, so that without jitter both seams together insert and
-//! drop nothing, and nothing adds up over many of them.
+//! drop nothing, and nothing adds up over many of them. What of a talker is not meant for this leg
+//! takes no number, lest it looks lost.
 
 use std::time::Duration;
 
+use super::relayed::{LEAP, MISORDER, Relay};
 use crate::base::{LegId, Timestamp};
 use crate::media::rtp::{Header, distance, sequence_distance};
 use crate::media::{CLOCK_HZ, FRAME_DURATION};
@@ -53,22 +55,6 @@ enum Way {
     /// Nothing sent yet, or an unknown past.
     Unset,
 }
-
-#[derive(Clone, Copy, Debug)]
-struct Relay {
-    from: LegId,
-    ssrc: u32,
-    /// To be added to the talker's numbers.
-    sequence: u16,
-    timestamp: u32,
-    /// Newest sequence number sent before this relay began: nothing may land on or before it.
-    floor: u16,
-}
-
-/// A talker's sequence that leaps further than this has restarted.
-const LEAP: i16 = 1000;
-/// A packet later than this many numbers is a restart, not reordering.
-const MISORDER: i16 = -100;
 
 impl Outbound {
     /// A stream that has sent nothing; the numbers are where it will begin.
@@ -226,23 +212,27 @@ impl Outbound {
         if relay.from != from || relay.ssrc != header.ssrc {
             return Some(self.anchor(now, from, header));
         }
-        let sequence = header.sequence.wrapping_add(relay.sequence);
         let timestamp = header.timestamp.wrapping_add(relay.timestamp);
-        let place = Place {
-            sequence,
-            timestamp,
-            after_pause: false,
-        };
-        let ahead = sequence_distance(sequence, self.sequence);
+        let ahead = sequence_distance(header.sequence, relay.newest);
         if (MISORDER..=0).contains(&ahead) {
-            let is_ours = sequence_distance(sequence, relay.floor) > 0;
-            return is_ours.then_some(place);
+            let sequence = relay.number_before(header.sequence, ahead.unsigned_abs())?;
+            return Some(Place {
+                sequence,
+                timestamp,
+                after_pause: false,
+            });
         }
         let drift = distance(timestamp, self.sample_at(now));
         if !(0..LEAP).contains(&ahead) || !event && drift.abs() > self.jump() {
             return Some(self.anchor(now, from, header));
         }
-        self.sequence = sequence;
+        let place = Place {
+            sequence: header.sequence.wrapping_add(relay.sequence),
+            timestamp,
+            after_pause: relay.is_newest_left_out(),
+        };
+        self.way = Way::Relay(relay.moved_to(header.sequence, ahead.unsigned_abs()));
+        self.sequence = place.sequence;
         if distance(timestamp, self.timestamp) > 0 {
             self.timestamp = timestamp;
         }
@@ -250,6 +240,37 @@ impl Outbound {
             self.follow(now, timestamp, drift);
         }
         Some(place)
+    }
+
+    /// A talker's packet is not sent, on purpose: those that follow close up, so that the far end does not
+    /// take it for lost. One that comes late leaves its gap, if a later one was sent already.
+    pub(crate) fn leave_out(&mut self, from: LegId, header: &Header) {
+        let Way::Relay(relay) = &mut self.way else {
+            return;
+        };
+        if relay.from == from && relay.ssrc == header.ssrc {
+            relay.leave_out(header.sequence);
+        }
+    }
+
+    /// The place of something that stands before the next packet of the talker who is being relayed
+    /// and has a `timestamp` of his clock; his numbers move on by one, and what of his is late
+    /// from here on is left out. `None` when another is relayed, or nobody.
+    pub(crate) fn insert(&mut self, from: LegId, ssrc: u32, timestamp: u32) -> Option<Place> {
+        let Way::Relay(relay) = &mut self.way else {
+            return None;
+        };
+        if relay.from != from || relay.ssrc != ssrc {
+            return None;
+        }
+        self.sequence = self.sequence.wrapping_add(1);
+        relay.sequence = relay.sequence.wrapping_add(1);
+        relay.floor = self.sequence;
+        Some(Place {
+            sequence: self.sequence,
+            timestamp: timestamp.wrapping_add(relay.timestamp),
+            after_pause: false,
+        })
     }
 
     /// A talker whose clock leaves ours by more than this second has jumped, and is anchored anew.
@@ -284,6 +305,8 @@ impl Outbound {
         self.way = Way::Relay(Relay {
             from,
             ssrc: header.ssrc,
+            newest: header.sequence,
+            left_out: 0,
             sequence: self.sequence.wrapping_sub(header.sequence),
             timestamp: self.timestamp.wrapping_sub(header.timestamp),
             floor,
@@ -391,6 +414,26 @@ mod tests {
         assert_eq!(distance(third.timestamp, first.timestamp), 480);
         let second = relay(61, 2).expect("late");
         assert_eq!(second.sequence, first.sequence + 2);
+    }
+
+    #[test]
+    fn what_is_inserted_takes_a_number_of_its_own_and_no_time() {
+        let mut out = Outbound::new(1, 0, 0);
+        let relay = |out: &mut Outbound, ms, n| out.relay(at(ms), TALKER, &packet(n), false);
+        assert_eq!(out.insert(TALKER, 99, 0), None, "nobody is relayed");
+        let first = relay(&mut out, 0, 0).expect("first");
+        let lost = packet(2).timestamp;
+        assert_eq!(out.insert(TALKER, 98, lost), None, "another stream");
+        let place = out.insert(TALKER, 99, lost).expect("of the talker");
+        assert_eq!(place.sequence, first.sequence.wrapping_add(1));
+        assert_eq!(distance(place.timestamp, first.timestamp), 320);
+        let next = relay(&mut out, 80, 4).expect("after losses");
+        assert_eq!(next.sequence, first.sequence.wrapping_add(5));
+        assert_eq!(distance(next.timestamp, first.timestamp), 640);
+        let late = relay(&mut out, 81, 3).expect("of the gap");
+        assert_eq!(late.sequence, first.sequence.wrapping_add(4));
+        out.insert(TALKER, 99, lost);
+        assert_eq!(relay(&mut out, 82, 3), None, "its number may be taken");
     }
 
     #[test]

@@ -8,8 +8,8 @@ use crate::media::graph::{Hears, Own};
 use crate::media::latch::Verdict;
 use crate::media::quality::Refusal;
 use crate::media::recorder;
-use crate::media::rtp::{self, Header, Packet, is_rtcp};
-use crate::media::{MAX_PACKET_SAMPLES, Notice};
+use crate::media::rtp::{self, Earlier, Header, Packet, is_rtcp};
+use crate::media::{MAX_PACKET_SAMPLES, NoiseModel, Notice};
 
 use super::leg::{Leg, Room};
 use super::secure::{Door, header_of};
@@ -20,11 +20,15 @@ enum Heard<'a> {
     Audio(Packet<'a>),
     /// A telephone event.
     Event(Packet<'a>),
+    /// What a pause sounds like (RFC 3389), as was agreed on.
+    Noise(Packet<'a>),
     Refused,
     /// RTCP on the RTP port.
     Report,
     /// Good, but nobody may hear it: the call is on hold.
     Unused(Packet<'a>),
+    /// Comfort noise that was not agreed on.
+    Pause(Packet<'a>),
 }
 
 /// A talker's packet on its way to a listener.
@@ -32,7 +36,15 @@ enum Heard<'a> {
 struct Said<'a> {
     from: LegId,
     packet: Packet<'a>,
-    is_event: bool,
+    kind: Kind,
+}
+
+/// What a packet carries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Audio,
+    Event,
+    Noise,
 }
 
 impl Worker {
@@ -57,9 +69,12 @@ impl Worker {
         let taped = leg.route.room.filter(|_| leg.route.is_taped);
         let room = taped.and_then(|room| self.rooms.get_mut(room));
         let (id, shard) = (leg.id, leg.shard);
+        let mut earlier = Earlier::default();
+        let recovered;
         let mut pressed = None;
-        let (packet, is_event) = match leg.judge(now, source, datagram) {
+        let (packet, kind) = match leg.judge(now, source, datagram, &mut earlier) {
             Heard::Audio(packet) => {
+                recovered = leg.recover(packet.header(), &earlier);
                 let told = |digit| {
                     let notice = Notice::Digit {
                         leg: id,
@@ -70,13 +85,21 @@ impl Worker {
                     self.notices.tell(shard, notice, &self.stats);
                 };
                 leg.hand_out(now, packet, &mut wire.samples, room, told);
-                (packet, false)
+                (packet, Kind::Audio)
             }
             Heard::Event(packet) => {
                 leg.note(packet.header(), room);
+                recovered = leg.recover(packet.header(), &earlier);
                 let keys = &mut leg.inbound.keys;
                 pressed = keys.handle_packet(packet.header(), packet.payload());
-                (packet, true)
+                (packet, Kind::Event)
+            }
+            Heard::Noise(packet) => {
+                leg.note(packet.header(), room);
+                recovered = leg.recover(packet.header(), &earlier);
+                leg.fill_pause(&packet);
+                leg.watch.pause();
+                (packet, Kind::Noise)
             }
             Heard::Refused => {
                 leg.inbound.refused += 1;
@@ -91,7 +114,17 @@ impl Worker {
                 }
                 return;
             }
-            Heard::Unused(packet) => return leg.note(packet.header(), room),
+            Heard::Unused(packet) => {
+                let header = *packet.header();
+                leg.note(&header, room);
+                return self.leave_out(key, &header);
+            }
+            Heard::Pause(packet) => {
+                leg.inbound.refused += 1;
+                counts.refused += 1;
+                let header = *packet.header();
+                return self.leave_out(key, &header);
+            }
         };
         if leg.watch.is_stirred()
             && let Some(after) = leg.watch.hear(now)
@@ -112,13 +145,26 @@ impl Worker {
         let said = Said {
             from: leg.id,
             packet,
-            is_event,
+            kind,
         };
         if leg.route.hears == Hears::Own(Own::Echo) {
             leg.pass_on(now, said, &mut wire.packet, counts);
         }
         let listener = leg.route.relay_to;
-        let listener = listener.and_then(|listener| self.legs.get_mut(listener));
+        let mut listener = listener.and_then(|listener| self.legs.get_mut(listener));
+        let source = (said.from, packet.header().ssrc);
+        for (digit, event) in recovered.keys() {
+            let passed_on = listener.as_mut().is_some_and(|leg| {
+                leg.pass_on_recovered(now, source, &event, &mut wire.packet, counts)
+            });
+            let notice = Notice::Digit {
+                leg: id,
+                digit,
+                in_band: false,
+                passed_on,
+            };
+            self.notices.tell(shard, notice, &self.stats);
+        }
         let passed_on =
             listener.is_some_and(|leg| leg.pass_on(now, said, &mut wire.packet, counts));
         if let Some(digit) = pressed {
@@ -129,6 +175,21 @@ impl Worker {
                 passed_on,
             };
             self.notices.tell(shard, notice, &self.stats);
+        }
+    }
+
+    /// A leg's packet goes to nobody: to whom it is relayed it must not look lost.
+    fn leave_out(&mut self, key: usize, header: &Header) {
+        let Some(leg) = self.legs.get_mut(key) else {
+            return;
+        };
+        let from = leg.id;
+        if leg.route.hears == Hears::Own(Own::Echo) {
+            leg.out.leave_out(from, header);
+        }
+        let listener = leg.route.relay_to;
+        if let Some(listener) = listener.and_then(|listener| self.legs.get_mut(listener)) {
+            listener.out.leave_out(from, header);
         }
     }
 
@@ -161,31 +222,47 @@ impl Worker {
 const COMFORT_NOISE: u8 = 13;
 
 impl Leg {
-    fn judge<'a>(&mut self, now: Timestamp, source: SocketAddr, datagram: &'a [u8]) -> Heard<'a> {
+    /// What a datagram is; `earlier` is given what it carries of packets before.
+    fn judge<'a>(
+        &mut self,
+        now: Timestamp,
+        source: SocketAddr,
+        datagram: &'a [u8],
+        earlier: &mut Earlier<'a>,
+    ) -> Heard<'a> {
         let Some(flow) = &self.flow else {
             return Heard::Refused;
         };
         if flow.rtcp_mux && is_rtcp(datagram) {
             return Heard::Report;
         }
-        let Ok(packet) = Packet::parse(datagram) else {
+        let Ok(mut packet) = Packet::parse(datagram) else {
             self.watch.refuse(Refusal::NotRtp);
             return Heard::Refused;
         };
+        let redundant = flow.redundancy.map(|it| it.receive_payload_type);
+        if redundant == Some(packet.header().payload_type) {
+            let Ok((primary, before)) = rtp::unfold(&packet) else {
+                let payload_type = packet.header().payload_type;
+                self.watch.refuse(Refusal::PayloadType(payload_type));
+                return Heard::Refused;
+            };
+            (packet, *earlier) = (primary, before);
+        }
         let header = packet.header();
         let is_audio = header.payload_type == flow.receive_payload_type;
         let is_event = flow.receive_telephone_event == Some(header.payload_type);
-        if !is_audio && !is_event {
-            if header.payload_type == COMFORT_NOISE && self.latch.source() == Some(source) {
+        // Noise comes in the midst of a stream: nobody is believed for it.
+        let is_latched = self.latch.source() == Some(source);
+        let is_noise = flow.comfort_noise == Some(header.payload_type) && is_latched;
+        if !is_audio && !is_event && !is_noise {
+            if header.payload_type == COMFORT_NOISE && is_latched {
                 // Not agreed on and not recorded, but a sign of life, and what a pause sounds like.
                 self.inbound.heard = now;
-                let model = crate::media::NoiseModel::parse(packet.payload());
-                if let (Some(ear), Some(model)) = (&mut self.inbound.ear, model) {
-                    ear.jitter().comfort_noise(header, model);
-                }
-            } else {
-                self.watch.refuse(Refusal::PayloadType(header.payload_type));
+                self.fill_pause(&packet);
+                return Heard::Pause(packet);
             }
+            self.watch.refuse(Refusal::PayloadType(header.payload_type));
             return Heard::Refused;
         }
         let (ssrc, sequence) = (header.ssrc, header.sequence);
@@ -197,10 +274,19 @@ impl Leg {
         inbound.reception.handle_packet(header, now);
         inbound.heard = now;
         inbound.told_silent = false;
-        match (flow.receiving, is_audio) {
-            (false, _) => Heard::Unused(packet),
-            (true, true) => Heard::Audio(packet),
-            (true, false) => Heard::Event(packet),
+        match flow.receiving {
+            false => Heard::Unused(packet),
+            true if is_audio => Heard::Audio(packet),
+            true if is_event => Heard::Event(packet),
+            true => Heard::Noise(packet),
+        }
+    }
+
+    /// Lets those who hear a mix hear in the far end's pause what it says the pause sounds like.
+    fn fill_pause(&mut self, packet: &Packet<'_>) {
+        let model = NoiseModel::parse(packet.payload());
+        if let (Some(ear), Some(model)) = (&mut self.inbound.ear, model) {
+            ear.jitter().comfort_noise(packet.header(), model);
         }
     }
 
@@ -256,41 +342,68 @@ impl Leg {
         buffer: &mut [u8],
         counts: &mut Counts,
     ) -> bool {
-        let (header, payload) = (said.packet.header(), said.packet.payload());
-        if self.is_dialling() || payload.len() > MAX_PACKET_SAMPLES {
+        let Some(payload_type) = self.payload_type_of(said) else {
+            self.out.leave_out(said.from, said.packet.header());
             return false;
+        };
+        self.relay(now, said, payload_type, buffer, counts)
+    }
+
+    /// What a talker's packet is for the far end; `None` when it is nothing to send there.
+    fn payload_type_of(&self, said: Said<'_>) -> Option<u8> {
+        if self.is_dialling() || said.packet.payload().len() > MAX_PACKET_SAMPLES {
+            return None;
         }
-        let Some((_, audio)) = self.sending() else {
+        let (_, audio) = self.sending()?;
+        let flow = self.flow.as_ref()?;
+        match said.kind {
+            Kind::Audio => Some(audio),
+            // A far end that takes no events: the digit is told to signalling, which may tell it.
+            Kind::Event => flow.send_telephone_event,
+            Kind::Noise => flow.comfort_noise,
+        }
+    }
+
+    fn relay(
+        &mut self,
+        now: Timestamp,
+        said: Said<'_>,
+        payload_type: u8,
+        buffer: &mut [u8],
+        counts: &mut Counts,
+    ) -> bool {
+        let (header, payload) = (said.packet.header(), said.packet.payload());
+        let is_event = said.kind == Kind::Event;
+        let Some(place) = self.out.relay(now, said.from, header, is_event) else {
             return false;
         };
-        let event = self
-            .flow
-            .as_ref()
-            .and_then(|flow| flow.send_telephone_event);
-        let payload_type = match (said.is_event, event) {
-            (false, _) => audio,
-            (true, Some(event)) => event,
-            // The far end takes no events: the digit is told to signalling, which may tell it.
-            (true, None) => return false,
-        };
-        let Some(place) = self.out.relay(now, said.from, header, said.is_event) else {
-            return false;
-        };
+        let resumes = said.kind == Kind::Audio && self.silence.end();
         let header = Header {
-            marker: header.marker || place.after_pause,
+            marker: header.marker || place.after_pause || resumes,
             payload_type,
             sequence: place.sequence,
             timestamp: place.timestamp,
             ssrc: self.out.ssrc(),
         };
-        self.transmit(now, header, payload, buffer, counts);
+        match is_event {
+            true => self.transmit_event(now, header, payload, buffer, counts),
+            false => self.transmit(now, header, payload, buffer, counts),
+        }
         true
     }
 
     /// Shows a packet that came in to whoever captures the leg.
     fn show_received(&self, now: Timestamp, from: SocketAddr, to: SocketAddr, packet: &[u8]) {
         for capture in self.captures.each() {
-            capture.put(now, from, to, packet);
+            capture.put(now, from, to, self.shown(now, packet));
+        }
+    }
+
+    /// What captures may see of a packet.
+    fn shown<'p>(&self, now: Timestamp, packet: &'p [u8]) -> &'p [u8] {
+        match self.is_concealed || now < self.concealed_until {
+            true => header_of(packet),
+            false => packet,
         }
     }
 
@@ -304,7 +417,7 @@ impl Leg {
     ) {
         let Some(to) = to else { return };
         for capture in self.captures.each() {
-            capture.put(now, from, to, packet);
+            capture.put(now, from, to, self.shown(now, packet));
         }
     }
 

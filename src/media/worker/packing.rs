@@ -17,6 +17,8 @@ pub(super) struct Packing {
     filled: usize,
     /// Timestamp of the first octet held.
     timestamp: u32,
+    /// Whether the next packet is the first after a pause.
+    is_marked: bool,
 }
 
 /// The longest packet less an octet, and a frame that comes in.
@@ -34,6 +36,7 @@ impl Packing {
                 held: [0; HELD],
                 filled: 0,
                 timestamp: 0,
+                is_marked: false,
             })
         })
     }
@@ -65,9 +68,19 @@ impl Packing {
         (self.filled > 0).then(|| self.take(self.filled, packet))
     }
 
+    /// Remembers that a frame that was put in follows a pause.
+    pub(super) fn mark(&mut self, is_marked: bool) {
+        self.is_marked |= is_marked;
+    }
+
+    /// Whether the packet just taken out follows a pause.
+    pub(super) fn take_mark(&mut self) -> bool {
+        std::mem::take(&mut self.is_marked)
+    }
+
     /// Forgets what is held.
     pub(super) fn clear(&mut self) {
-        self.filled = 0;
+        (self.filled, self.is_marked) = (0, false);
     }
 
     fn take(&mut self, octets: usize, packet: &mut [u8; HELD]) -> (u32, usize) {

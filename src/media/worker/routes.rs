@@ -44,14 +44,16 @@ impl Worker {
         }
         for tape in &mut room.tapes {
             let legs = &self.legs;
-            tape.follow(room.members.iter().map(|member| legs[*member].id));
+            let part = |member: &usize| (legs[*member].id, legs[*member].standing.role);
+            tape.follow(room.members.iter().map(part));
         }
         let announcement = room.announcement.as_ref();
         let is_announced = announcement.is_some_and(|announcement| !announcement.is_over());
         room.plan.draw(&self.members, &room.gains, is_announced);
+        room.is_settled = false;
         let rate = room.plan.rate();
         if let Some(announcement) = &mut room.announcement {
-            announcement.tune(rate);
+            announcement.tune(rate, &self.studio);
         }
         for (member, line) in room.members.iter().zip(room.plan.lines()) {
             self.agenda.touch(*member);
@@ -134,7 +136,15 @@ impl Room {
             }
             let mut outlet = match self.outlets.iter().position(serves) {
                 Some(place) => self.outlets.swap_remove(place),
-                None => Outlet::new(line.class, rate, voicing),
+                None => {
+                    let mut outlet = Outlet::new(line.class, rate, voicing);
+                    // Who hears it has heard another until now.
+                    let others = &mut self.outlets.iter().chain(&outlets);
+                    if let Some(other) = others.find(|other| other.says(voicing)) {
+                        outlet.go_on_from(other);
+                    }
+                    outlet
+                }
             };
             outlet.tune(rate);
             outlets.push(outlet);

@@ -5,7 +5,10 @@ use std::time::Duration;
 use crate::base::Timestamp;
 use crate::media::codec::OpusTerms;
 use crate::media::resample::Resampler;
-use crate::media::{Codec, Encoder, MAX_FRAME, Rate};
+use crate::media::sound::SETTLED;
+use crate::media::{Codec, Encoder, FRAME_MS, MAX_FRAME, Rate};
+
+use super::silence::power;
 
 /// Octets of the longest frame of any codec: Opus, RFC 6716 §3.2.1.
 pub(super) const MAX_PAYLOAD: usize = 1275;
@@ -54,6 +57,14 @@ impl Speech {
         }
     }
 
+    /// Goes on where another of the same codec is.
+    fn go_on_from(&mut self, other: &Self) {
+        self.encoder.go_on_from(&other.encoder);
+        if let (Some(own), Some(other)) = (&mut self.resampler, &other.resampler) {
+            own.clone_from(other);
+        }
+    }
+
     /// Encodes 20 ms; returns the octets.
     pub(super) fn say(&mut self, frame: &[i16], payload: &mut [u8; MAX_PAYLOAD]) -> usize {
         let Some(resampler) = &mut self.resampler else {
@@ -71,10 +82,16 @@ pub(super) struct OwnMix {
     speech: Speech,
     /// Until when its own stream goes on though others hear the same.
     until: Timestamp,
+    /// Whether the last frame was made here.
+    is_running: bool,
 }
 
 /// A codec with a memory is not to change encoders at every syllable.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// Before it ends two encoders are to hear the same for so long: as long as they need to forget
+/// what each heard before.
+const SETTLING: Duration = Duration::from_millis(FRAME_MS * SETTLED as u64);
 
 impl OwnMix {
     /// For a room of this rate.
@@ -82,6 +99,7 @@ impl OwnMix {
         Box::new(Self {
             speech: Speech::new(rate, voicing),
             until: Timestamp::ZERO,
+            is_running: false,
         })
     }
 
@@ -94,12 +112,31 @@ impl OwnMix {
         }
     }
 
-    /// Whether this tick's frame is to be made here, given whether it is like no other's.
-    pub(super) fn is_wanted(&mut self, at: Timestamp, is_alone: bool) -> bool {
+    /// Whether this tick's frame is to be made here, given whether it is like no other's. The first
+    /// goes on from what the others of its class were sent.
+    pub(super) fn is_wanted(
+        &mut self,
+        at: Timestamp,
+        is_alone: bool,
+        outlet: Option<&Outlet>,
+    ) -> bool {
         if is_alone && self.speech.voicing().0.has_memory() {
             self.until = at + LINGER;
         }
-        is_alone || at < self.until
+        let is_wanted = is_alone || at < self.until;
+        if is_wanted
+            && !self.is_running
+            && let Some(outlet) = outlet
+        {
+            self.speech.go_on_from(&outlet.speech);
+        }
+        self.is_running = is_wanted;
+        is_wanted
+    }
+
+    /// Whether the encoding that others share is soon to go on where this one ends.
+    pub(super) fn is_about_to_end(&self, at: Timestamp, is_alone: bool) -> bool {
+        !is_alone && self.until.since(at) < SETTLING
     }
 
     /// Encodes 20 ms; returns the octets.
@@ -116,6 +153,8 @@ pub(super) struct Outlet {
     payload: [u8; MAX_PAYLOAD],
     /// Octets of this tick's payload, once it is made.
     length: Option<usize>,
+    /// Mean square of what it was made of.
+    power: f32,
 }
 
 impl Outlet {
@@ -126,12 +165,23 @@ impl Outlet {
             speech: Speech::new(rate, voicing),
             payload: [0; MAX_PAYLOAD],
             length: None,
+            power: 0.0,
         }
     }
 
     /// Whether it serves listeners of this class, codec and terms.
     pub(super) fn serves(&self, class: usize, voicing: Voicing) -> bool {
         (self.class, self.speech.voicing()) == (class, voicing)
+    }
+
+    /// Whether it says things in this codec, on these terms.
+    pub(super) fn says(&self, voicing: Voicing) -> bool {
+        self.speech.voicing() == voicing
+    }
+
+    /// Goes on where another of the same codec is.
+    pub(super) fn go_on_from(&mut self, other: &Self) {
+        self.speech.go_on_from(&other.speech);
     }
 
     /// Adapts to the room's rate.
@@ -144,16 +194,22 @@ impl Outlet {
         self.length = None;
     }
 
-    /// This tick's payload, made by `hear` and encoded when the first asks for it.
-    pub(super) fn payload(&mut self, frame: &mut [i16], hear: impl FnOnce(&mut [i16])) -> &[u8] {
+    /// This tick's payload and the mean square of what is in it, made by `hear` and encoded when the
+    /// first asks for it.
+    pub(super) fn payload(
+        &mut self,
+        frame: &mut [i16],
+        hear: impl FnOnce(&mut [i16]),
+    ) -> (&[u8], f32) {
         let length = match self.length {
             Some(length) => length,
             None => {
                 hear(frame);
+                self.power = power(frame);
                 let length = self.speech.say(frame, &mut self.payload);
                 *self.length.insert(length)
             }
         };
-        &self.payload[..length]
+        (&self.payload[..length], self.power)
     }
 }

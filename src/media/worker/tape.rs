@@ -1,11 +1,13 @@
 //! What is being recorded: voices placed on the call clock as they arrive.
 
 use crate::base::{LegId, RecordingId, Timestamp};
+use crate::media::graph::Role;
 use crate::media::recorder::{Channel, Heard, MAX_SOURCES, MarkEvent, SourceId, Tap};
 use crate::media::rtp::Header;
 
 /// A recording of a room: the customer on the first channel, everybody else on the next free one,
-/// or the last when none is free.
+/// or the last when none is free. A coach, whom the customer does not hear, is on a channel that is
+/// his alone or not at all; who only listens says nothing.
 #[derive(Debug)]
 pub(crate) struct RoomTape {
     recording: RecordingId,
@@ -24,6 +26,8 @@ struct Voice {
     source: SourceId,
     channel: Channel,
     is_told: bool,
+    /// Whether it must be alone on its channel.
+    is_coach: bool,
 }
 
 /// A recording of one leg: left what it says, right what it hears.
@@ -45,10 +49,10 @@ impl RoomTape {
             left: [None; MAX_SOURCES],
             is_changed: true,
         };
-        tape.add(left, Channel::LEFT);
+        tape.add(left, Channel::LEFT, false);
         for leg in right.iter().filter(|leg| **leg != left) {
             let channel = tape.free_channel();
-            tape.add(*leg, channel);
+            tape.add(*leg, channel, false);
         }
         tape
     }
@@ -63,13 +67,19 @@ impl RoomTape {
         self.source(leg).is_some()
     }
 
-    /// Adds those who joined. When the places or the channels run out, those who left lose theirs.
-    pub(super) fn follow(&mut self, members: impl Iterator<Item = LegId> + Clone) {
-        for leg in members.clone() {
-            if self.takes(leg) {
+    /// Follows who is there, with which part. When the places or the channels run out, those who left
+    /// lose theirs.
+    pub(super) fn follow(&mut self, members: impl Iterator<Item = (LegId, Role)> + Clone) {
+        for (leg, role) in members.clone() {
+            if let Some(place) = self.place(leg) {
+                self.play_part(place, role);
                 continue;
             }
-            let is_gone = |voice: &Voice| !members.clone().any(|member| member == voice.leg);
+            let finds_none = matches!(role, Role::Coach(_)) && self.tap.channels() <= 2;
+            if role == Role::Listener || finds_none {
+                continue;
+            }
+            let is_gone = |voice: &Voice| !members.clone().any(|(member, _)| member == voice.leg);
             // The customer's channel stays the customer's.
             let is_free = |voice: &Option<Voice>| {
                 voice.is_some_and(|voice| voice.channel != Channel::LEFT && is_gone(&voice))
@@ -77,12 +87,54 @@ impl RoomTape {
             if let Some(place) = self.voices.iter().position(is_free) {
                 self.remove(place);
             }
-            let channel = self.free_channel();
-            self.add(leg, channel);
+            match role {
+                Role::Coach(_) => {
+                    let own = self.own_channel();
+                    own.into_iter().for_each(|own| self.add(leg, own, true));
+                }
+                Role::Listener | Role::Normal => {
+                    let channel = self.free_channel();
+                    self.make_room(channel);
+                    self.add(leg, channel, false);
+                }
+            }
         }
     }
 
-    fn add(&mut self, leg: LegId, channel: Channel) {
+    /// The part of one who is on the tape may be another now.
+    fn play_part(&mut self, place: usize, role: Role) {
+        let Some(voice) = self.voices[place] else {
+            return;
+        };
+        let is_coach = matches!(role, Role::Coach(_));
+        let mut others = self.voices.iter().flatten();
+        let is_shared =
+            others.any(|other| other.leg != voice.leg && other.channel == voice.channel);
+        let may_coach = self.tap.channels() > 2 && voice.channel != Channel::LEFT && !is_shared;
+        if role == Role::Listener || is_coach && !may_coach {
+            return self.remove(place);
+        }
+        if let Some(voice) = &mut self.voices[place] {
+            voice.is_coach = is_coach;
+        }
+    }
+
+    /// A party comes to this channel: no coach stays there.
+    fn make_room(&mut self, channel: Channel) {
+        let is_in_the_way = |voice: &Option<Voice>| {
+            voice.is_some_and(|voice| voice.is_coach && voice.channel == channel)
+        };
+        if let Some(place) = self.voices.iter().position(is_in_the_way) {
+            self.remove(place);
+        }
+    }
+
+    fn place(&self, leg: LegId) -> Option<usize> {
+        let is_its = |voice: &Option<Voice>| voice.is_some_and(|voice| voice.leg == leg);
+        self.voices.iter().position(is_its)
+    }
+
+    fn add(&mut self, leg: LegId, channel: Channel, is_coach: bool) {
         let Some(place) = self.voices.iter().position(Option::is_none) else {
             return;
         };
@@ -91,6 +143,7 @@ impl RoomTape {
             source,
             channel,
             is_told: false,
+            is_coach,
         };
         self.voices[place] = self.tap.add_source(channel).map(voice);
         self.is_changed = true;
@@ -109,12 +162,20 @@ impl RoomTape {
 
     fn free_channel(&self) -> Channel {
         let last = Channel(self.tap.channels().saturating_sub(1) as u8);
-        let is_free = |channel: &Channel| {
-            let mut voices = self.voices.iter().flatten();
-            voices.all(|voice| voice.channel != *channel)
-        };
         let mut channels = (1..last.0).map(Channel);
-        channels.find(is_free).unwrap_or(last)
+        channels.find(|it| self.is_free(*it)).unwrap_or(last)
+    }
+
+    /// A channel nobody else is on, beside those of the two who are recorded.
+    fn own_channel(&self) -> Option<Channel> {
+        let channels = self.tap.channels() as u8;
+        let mut channels = (2..channels).map(Channel);
+        channels.find(|it| self.is_free(*it))
+    }
+
+    fn is_free(&self, channel: Channel) -> bool {
+        let mut voices = self.voices.iter().flatten();
+        voices.all(|voice| voice.channel != channel)
     }
 
     /// Places what a member said.

@@ -86,6 +86,9 @@ impl Worker {
         while let Some(key) = self.finished.pop() {
             self.end_play(key);
         }
+        while let Some(key) = self.stale.pop() {
+            self.replan_room(key);
+        }
     }
 }
 
@@ -143,8 +146,9 @@ impl Leg {
             .filter(|tones| tones.generator.is_active());
         let length = sounding.and_then(|tones| tones.frame(&mut tone));
         let payload = length.map(|length| &tone[..length]).or(payload);
+        let resumes = payload.is_some() && self.silence.end();
         let mut header = Header {
-            marker: place.after_pause,
+            marker: resumes || place.after_pause,
             payload_type: audio,
             sequence: place.sequence,
             timestamp: place.timestamp,
@@ -160,7 +164,7 @@ impl Leg {
                 packing.clear();
             }
             self.out.take(at, place);
-            self.transmit(at, header, &event.payload, buffer, counts);
+            self.transmit_event(at, header, &event.payload, buffer, counts);
         } else if let Some(payload) = payload {
             match self.packing.take() {
                 None => {
@@ -190,7 +194,7 @@ impl Leg {
         let left = (!packing.is_next(header.timestamp)).then(|| packing.flush(&mut packet));
         if let Some((timestamp, length)) = left.flatten() {
             let before = Header {
-                marker: false,
+                marker: packing.take_mark(),
                 timestamp,
                 sequence: self.out.number(),
                 ..header
@@ -198,11 +202,12 @@ impl Leg {
             self.transmit(at, before, &packet[..length], buffer, counts);
         }
         packing.push(header.timestamp, frame);
+        packing.mark(header.marker);
         while let Some((timestamp, length)) = packing.pop(&mut packet) {
             header.timestamp = timestamp;
             header.sequence = self.out.number();
+            header.marker = packing.take_mark();
             self.transmit(at, header, &packet[..length], buffer, counts);
-            header.marker = false;
         }
     }
 

@@ -171,6 +171,7 @@ impl Command {
             | Command::CaptureEnd { leg, .. }
             | Command::Checkpoint { leg }
             | Command::CloseLeg { leg }
+            | Command::Conceal { leg, .. }
             | Command::Echo { leg, .. }
             | Command::Play { leg, .. }
             | Command::RecordLeg { leg, .. }

@@ -29,6 +29,7 @@ pub fn redact(message: &[u8], numbers: Numbers) -> Vec<u8> {
         }
     }
     mask_media_keys(&mut octets);
+    mask_pressed_keys(&mut octets);
     mask_users(&mut octets, numbers);
     if numbers == Numbers::Masked {
         mask_long_numbers(&mut octets);
@@ -103,6 +104,32 @@ fn mask_media_keys(octets: &mut [u8]) {
     }
     for at in memmem::find_iter(&lower, b"\nk=") {
         cover(&mut octets[at + 3..end_of_line(at + 1)]);
+    }
+}
+
+/// Overwrites the key of an INFO, in either form it may have: a card number may be dialled so, and
+/// what the caller was asked stands in no message.
+fn mask_pressed_keys(octets: &mut [u8]) {
+    let lower = octets.to_ascii_lowercase();
+    let end_of_line = |from: usize| {
+        let end = memchr::memchr2(b'\n', b'\r', &lower[from..]);
+        end.map_or(lower.len(), |end| from + end)
+    };
+    for at in memmem::find_iter(&lower, b"signal") {
+        let end = end_of_line(at);
+        let rest = &lower[at + b"signal".len()..end];
+        if rest.trim_ascii_start().first() == Some(&b'=') {
+            let begin = end - rest.len() + rest.iter().take_while(|byte| **byte != b'=').count();
+            cover(&mut octets[begin + 1..end]);
+        }
+    }
+    // The other form is the key and nothing else.
+    let is_info = lower.trim_ascii_start().starts_with(b"info ");
+    let is_bare = memmem::find(&lower, b"application/dtmf")
+        .is_some_and(|at| !lower[at..].starts_with(b"application/dtmf-relay"));
+    let body = memmem::find(&lower, b"\r\n\r\n").filter(|_| is_info && is_bare);
+    if let Some(head) = body {
+        cover(&mut octets[head + 4..]);
     }
 }
 
@@ -276,6 +303,22 @@ mod tests {
             assert!(!shown(line).contains("5ec7e7"), "{line}");
         }
         assert_eq!(shown("a=crypto:1"), "a=crypto:1");
+    }
+
+    #[test]
+    fn keys_that_were_pressed_are_never_shown() {
+        let shown =
+            |text: &str| String::from_utf8(redact(text.as_bytes(), Numbers::Shown)).unwrap();
+        let relay = "INFO sip:a SIP/2.0\r\nContent-Type: application/dtmf-relay\r\n\r\n";
+        assert_eq!(
+            shown(&format!("{relay}SIGNAL = 9\r\nDuration=160\r\n")),
+            format!("{relay}SIGNAL = x\r\nDuration=160\r\n")
+        );
+        let bare = "INFO sip:a SIP/2.0\r\nContent-Type: application/DTMF\r\n\r\n";
+        assert_eq!(shown(&format!("{bare}9")), format!("{bare}x"));
+        // Who only says that he takes them keeps his body.
+        let options = "OPTIONS sip:a SIP/2.0\r\nAccept: application/dtmf\r\n\r\nv=0";
+        assert_eq!(shown(options), options);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct MediaTerms {
     pub ports: Option<RangeInclusive<u16>>,
     /// Payload type offered for keys (RFC 4733); none when `None`.
     pub telephone_event: Option<u8>,
+    /// Whether redundancy of those is offered (RFC 2198).
+    pub dtmf_redundancy: bool,
     /// How keys are pressed, and told.
     pub dtmf: Method,
     /// Whether silence may be left out and described instead (RFC 3389).
@@ -28,8 +30,25 @@ pub struct MediaTerms {
     pub srtp: SrtpPolicy,
 }
 
+impl MediaTerms {
+    /// What a phone has that says nothing else: the widest sound it knows. Trunks lead into networks
+    /// of G.711, where a wider codec would only be transcoded further on.
+    pub fn of_phone() -> Self {
+        let codecs = vec![
+            AudioCodec::Opus,
+            AudioCodec::G722,
+            AudioCodec::Pcmu,
+            AudioCodec::Pcma,
+        ];
+        Self {
+            codecs,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for MediaTerms {
-    /// What every phone and trunk has: G.711 in packets of 20 ms; keys as 101, the payload type
+    /// What every trunk has: G.711 in packets of 20 ms; keys as 101, the payload type
     /// that nearly all use.
     fn default() -> Self {
         Self {
@@ -38,6 +57,7 @@ impl Default for MediaTerms {
             ptime_ms: 20,
             ports: None,
             telephone_event: Some(101),
+            dtmf_redundancy: false,
             dtmf: Method::Auto,
             comfort_noise: false,
             reports: ReportTerms::default(),
