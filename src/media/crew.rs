@@ -74,6 +74,7 @@ impl Crew {
             settle(workers, net, next);
             for worker in workers.iter_mut() {
                 worker.take_ticks(next);
+                while worker.take_report(next) {}
                 worker.end_plays();
             }
             settle(workers, net, next);

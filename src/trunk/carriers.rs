@@ -342,6 +342,14 @@ impl Carriers {
         });
     }
 
+    /// Whether the call that came back has heard fewer keys than this so far; false when none came.
+    pub fn lacks_keys(&self, name: &str, count: usize) -> bool {
+        self.line(name, |line| {
+            let returned = line.expected.as_ref().map(|(_, returned)| returned);
+            returned.is_some_and(|it| it.caller.is_some() && it.keys.len() < count)
+        })
+    }
+
     /// Trunks that are no longer configured are forgotten, once they carry nothing.
     pub fn retain<'t>(&self, trunks: impl IntoIterator<Item = &'t str>) {
         let names: BTreeSet<&str> = trunks.into_iter().collect();

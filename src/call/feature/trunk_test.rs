@@ -314,6 +314,11 @@ impl Feature for TrunkTest {
         if self.leg == Some(leg) && self.step == Step::Keying && self.keys.len() < KEYS.len() {
             self.keys.push(digit);
             if self.keys == KEYS {
+                // The last key went by the other call, whose worker may tell of it a moment later.
+                if hands.carriers.lacks_keys(&self.trunk, KEYS.len()) {
+                    self.wake = Some(hands.now + LOOK_AGAIN);
+                    return Next::Stay;
+                }
                 return self.finish(core, hands);
             }
         }

@@ -85,6 +85,8 @@ pub(crate) struct Worker {
     /// Scratch space, allocated once.
     ready: Vec<Token>,
     finished: Vec<usize>,
+    /// Legs whose report is due.
+    reporting: Vec<usize>,
     /// Rooms to be planned anew after the tick: an announcement came to its end, or a gain is where
     /// it was led.
     stale: Vec<usize>,
@@ -207,6 +209,7 @@ impl Worker {
             load: Load::default(),
             ready: Vec::with_capacity(SOCKETS_A_TURN),
             finished: Vec::with_capacity(max_legs),
+            reporting: Vec::with_capacity(max_legs),
             stale: Vec::with_capacity(max_legs),
             members: Vec::with_capacity(64),
         }
@@ -240,7 +243,7 @@ impl Worker {
     pub(crate) fn take_packets(&mut self, clock: impl Fn() -> Timestamp) -> bool {
         let mut ready = std::mem::take(&mut self.ready);
         let before = clock();
-        let until = if self.has_orders() {
+        let until = if self.has_orders() || !self.reporting.is_empty() {
             before
         } else {
             self.next_tick

@@ -37,7 +37,10 @@ pub(crate) fn spawn(
             watched(|| worker.take_packets(|| clock.now()));
             // Before the tick, in which most of them take effect.
             worker.take_orders(clock.now());
-            watched(|| worker.take_ticks(clock.now()));
+            watched(|| {
+                worker.take_ticks(clock.now());
+                worker.take_report(clock.now());
+            });
             worker.end_plays();
         }
         worker.take_orders(clock.now());

@@ -9,6 +9,7 @@ use crate::media::{Notice, dtmf};
 
 use super::leg::Leg;
 use super::packing::Packing;
+use super::reports::INTERVAL;
 use super::speech::MAX_PAYLOAD;
 use super::{Counts, Shed, Wire, Worker};
 
@@ -28,12 +29,7 @@ impl Worker {
 
     /// All that concerns one leg alone.
     fn play(&mut self, at: Timestamp) {
-        let Wire {
-            packet,
-            counts,
-            cname,
-            ..
-        } = &mut *self.wire;
+        let Wire { packet, counts, .. } = &mut *self.wire;
         let sends_figures = self.load.shed() < Shed::Figures;
         let mut from = 0;
         while let Some(key) = self.agenda.next(from, at) {
@@ -56,15 +52,10 @@ impl Worker {
                 _ if leg.is_dialling() => leg.send_frame(at, None, packet, counts),
                 _ => {}
             }
-            if at >= leg.reports.next && sends_figures {
-                if let Some(media) = leg.measure() {
-                    self.notices
-                        .tell_measured(leg.shard, leg.id, media, &self.stats);
-                }
-                let report = leg.report(at, cname, packet);
-                if report.is_some_and(|length| leg.send_rtcp(at, packet, length)) {
-                    counts.rtcp_out += 1;
-                }
+            let has_room = self.reporting.len() < self.reporting.capacity();
+            if at >= leg.reports.next && sends_figures && has_room {
+                leg.reports.next = at + INTERVAL;
+                self.reporting.push(key);
             }
             if let Some(tape) = &mut leg.tape {
                 tape.tick(at);
@@ -78,6 +69,32 @@ impl Worker {
             }
             self.agenda.rest(key, leg.next_look(at));
         }
+    }
+
+    /// Sends one report that is due, and tells what the leg counted; says whether one was due. One
+    /// at a time, packets between them: those of a tick together would hold them up longer than all
+    /// else in it.
+    pub(crate) fn take_report(&mut self, now: Timestamp) -> bool {
+        let Some(key) = self.reporting.pop() else {
+            return false;
+        };
+        let Wire {
+            packet,
+            counts,
+            cname,
+            ..
+        } = &mut *self.wire;
+        if let Some(leg) = self.legs.get_mut(key) {
+            if let Some(media) = leg.measure() {
+                self.notices
+                    .tell_measured(leg.shard, leg.id, media, &self.stats);
+            }
+            let report = leg.report(now, cname, packet);
+            if report.is_some_and(|length| leg.send_rtcp(now, packet, length)) {
+                counts.rtcp_out += 1;
+            }
+        }
+        true
     }
 
     /// Takes away what came to its end in the ticks: who hears whom is planned anew, which is no
