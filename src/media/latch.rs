@@ -5,8 +5,8 @@
 //! and the right payload type, once: when it has the negotiated address or that of the signalling
 //! (where that is unknown: when it is public and the negotiated address private). Any other must go
 //! on for [`LONG_PROOF`] packets while the negotiated source is silent, and yields to it whenever
-//! that speaks. Everybody else is refused. Sources that spoke to the port in an earlier call are
-//! never latched (they are believed only when negotiated).
+//! that speaks. Everybody else is refused. Streams that came to the port in an earlier call are
+//! never latched (they are believed only from the negotiated source).
 //!
 //! Of a believed source one stream is believed: another SSRC counts only when the present one has
 //! been silent for [`FRESH`], or when a negotiation announced that something may change. Who forges
@@ -48,9 +48,15 @@ impl Trace {
         self.0
     }
 
-    /// Whether the other has the same address or the same SSRC.
+    /// Whether the other is the same stream, from wherever: one with the same SSRC; of a source
+    /// whose SSRC was not known, anything from its address. A phone behind a NAT may well have the
+    /// address of its last call in the next one, with a stream of its own (RFC 3550 section 8.1).
     fn resembles(self, other: Trace) -> bool {
-        self.0 != 0 && (self.0 >> 32 == other.0 >> 32 || self.0 as u32 == other.0 as u32)
+        let (ssrc, address) = (self.0 >> 32, self.0 as u32);
+        match ssrc {
+            0 => address != 0 && address == other.0 as u32,
+            _ => ssrc == other.0 >> 32,
+        }
     }
 }
 
@@ -490,7 +496,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_of_an_earlier_call_is_never_latched() {
+    fn a_stream_of_an_earlier_call_is_never_latched() {
         let mut first = latch();
         let nat = address("198.51.100.7:61000");
         for n in 0..3u16 {
@@ -511,6 +517,38 @@ mod tests {
         third.negotiate(Some(address("192.0.2.9:4000")), None);
         for n in 20..40u16 {
             assert_eq!(third.judge(at(0), nat, 5, n), Verdict::Refuse);
+        }
+    }
+
+    #[test]
+    fn a_phone_behind_nat_is_heard_in_its_next_call_on_the_same_port() {
+        let nat = address("198.51.100.7:61000");
+        let mut first = latch();
+        for n in 0..3u16 {
+            first.judge(at(0), nat, 5, n);
+        }
+        assert_eq!(first.source(), Some(nat));
+        // The same outside address, a new stream; to the old one it is deaf as ever.
+        let mut second = Latch::new(first.traces(), OWN);
+        second.negotiate(Some(address("192.0.2.1:4000")), Some(nat.ip()));
+        for n in 3..20u16 {
+            assert_eq!(second.judge(at(0), nat, 5, n), Verdict::Refuse);
+        }
+        for n in 0..3u16 {
+            second.judge(at(500), nat, 6, n);
+        }
+        assert_eq!(second.source(), Some(nat));
+    }
+
+    #[test]
+    fn a_source_whose_stream_is_not_known_leaves_its_address() {
+        let nat = address("198.51.100.7:61000");
+        let mut first = latch();
+        first.resume(nat, at(0));
+        let mut second = Latch::new(first.traces(), OWN);
+        second.negotiate(Some(address("192.0.2.1:4000")), Some(nat.ip()));
+        for n in 0..20u16 {
+            assert_eq!(second.judge(at(0), nat, 6, n), Verdict::Refuse);
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::address::{CARRIER, PHONES, STRANGER};
 use super::office::{Office, QUARANTINE};
-use super::phone::{Answering, Phone};
+use super::phone::{Answering, Line, Phone};
 use super::record::assert_whole;
 use super::sipp::Step;
 use super::sound::{level_db, read_wav, seconds_of, to_pcmu, tone};
@@ -24,7 +24,22 @@ fn neither_an_old_call_nor_a_stranger_is_heard_on_a_port_used_again() {
     office.set("TSUNAGU_MEDIA_PORTS", "30000-30003");
     office.start();
     let tap = Tap::on(office.block);
-    let mut phone = office.phone(1001, Answering::Auto, &tone(880.0, 120.0));
+    // The phone speaks from one port in both calls, and, as it binds no address, from another one
+    // than it announces: as if behind a NAT.
+    let line = Line {
+        media: 20_102..20_104,
+        ..Line::default()
+    };
+    let mut phone = Phone::start_on(
+        &line,
+        "1001",
+        office.phone_address(1001),
+        Some(office.sip()),
+        Answering::Auto,
+        &tone(880.0, 120.0),
+        office.folder(),
+    );
+    phone.registered();
 
     let first = talk(&office, &tap, &mut phone, 6_000, &[]);
     // The first caller's equipment does not notice that the call is over.
@@ -169,6 +184,10 @@ fn talk(
     };
     wait::until_true("the caller's voice at the agent", wait::PATIENCE, || {
         heard(phone) > 0.5
+    });
+    let caller_at = office.block.at(CARRIER, media_port);
+    wait::until_true("the agent's voice at the caller", wait::PATIENCE, || {
+        seconds_of(&tap.heard_at(caller_at).samples, 880.0) > 0.2
     });
     let target = caller_port(tap, office, media_port);
     let ports = [30_000, 30_002].map(|port| SocketAddr::new(target.ip(), port));
