@@ -132,6 +132,7 @@ fn publish(records: &Records, mut record: CallRecord) {
 pub(super) fn report(orphans: &Sender<Box<RecordingFacts>>, facts: Box<RecordingFacts>) {
     let recording = facts.recording.clone();
     if orphans.send(facts).is_err() {
-        tracing::info!(%recording, "a repaired recording belongs to no call");
+        // Repaired after a crash, or published at last; the call's record has been written.
+        tracing::info!(%recording, "recording.without_call");
     }
 }

@@ -92,6 +92,7 @@ impl Arrivals {
         self.total = 0.0;
         self.bursts = [NO_BURST; 4];
         self.latest = [i64::MIN / 2; 2];
+        self.shake = 0;
     }
 
     /// A packet of `length` microseconds came with this delay.

@@ -153,28 +153,25 @@ impl Worker {
         let listener = leg.route.relay_to;
         let mut listener = listener.and_then(|listener| self.legs.get_mut(listener));
         let source = (said.from, packet.header().ssrc);
+        let mut tell = |digit, passed_on| {
+            let notice = Notice::Digit {
+                leg: id,
+                digit,
+                in_band: false,
+                passed_on,
+            };
+            self.notices.tell(shard, notice, &self.stats);
+        };
         for (digit, event) in recovered.keys() {
             let passed_on = listener.as_mut().is_some_and(|leg| {
                 leg.pass_on_recovered(now, source, &event, &mut wire.packet, counts)
             });
-            let notice = Notice::Digit {
-                leg: id,
-                digit,
-                in_band: false,
-                passed_on,
-            };
-            self.notices.tell(shard, notice, &self.stats);
+            tell(digit, passed_on);
         }
         let passed_on =
             listener.is_some_and(|leg| leg.pass_on(now, said, &mut wire.packet, counts));
         if let Some(digit) = pressed {
-            let notice = Notice::Digit {
-                leg: id,
-                digit,
-                in_band: false,
-                passed_on,
-            };
-            self.notices.tell(shard, notice, &self.stats);
+            tell(digit, passed_on);
         }
     }
 

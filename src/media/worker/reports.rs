@@ -177,7 +177,6 @@ impl Leg {
         cname: &str,
         buffer: &mut [u8],
     ) -> Option<usize> {
-        self.reports.next = now + INTERVAL;
         let (packets, octets) = self.out.sent();
         let has_sent = packets > self.reports.reported_packets;
         self.reports.reported_packets = packets;
