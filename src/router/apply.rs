@@ -171,6 +171,9 @@ impl Router {
                 let known = number.and_then(|number| self.state.tasks.get_mut(&number));
                 if let Some(known) = known {
                     known.nobody_told = true;
+                    if let Some(step) = known.step.as_mut() {
+                        step.is_fresh = false;
+                    }
                     let (call, queue) = (known.call.clone(), known.queue().cloned());
                     self.say(Output::NobodyCanTake {
                         task,
@@ -396,12 +399,8 @@ impl Router {
         self.state.workers[place].next_activity = None;
         self.move_to(place, activity, format!("set by {by}"));
         if reject_pending {
-            for number in self.state.workers[place].tasks().collect::<Vec<_>>() {
-                let task = self.state.tasks.get(&number);
-                let name = &self.state.workers[place].spec.name;
-                let mut open = task.into_iter().flat_map(|task| task.reservations());
-                let id = open.find(|one| one.worker == *name).map(|one| one.id.clone());
-                if let Some(offer) = id.and_then(|id| self.take_back(&id)) {
+            for id in self.open_offers_of(place) {
+                if let Some(offer) = self.take_back(&id) {
                     self.revoked(&offer, RevokedWhy::ActivityChanged);
                 }
             }

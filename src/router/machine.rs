@@ -176,6 +176,11 @@ impl Router {
         self.explanation(number, &places.collect::<Vec<_>>())
     }
 
+    /// The latest time it was told.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// The task of a call.
     pub fn task_of(&self, call: &CallId) -> Option<TaskId> {
         let mut tasks = self.state.tasks.values();

@@ -6,8 +6,10 @@
 mod activate;
 mod apply;
 mod bits;
+mod choose;
 mod command;
 mod decide;
+mod explain;
 mod explanation;
 mod fact;
 mod index;
@@ -45,4 +47,4 @@ pub use plan::{
 pub use pump::{Pump, Settings, Sink, StartError, Survivors, replay};
 pub use state::{At, Known, State};
 pub use task::{Full, RouterHandle, RouterTask};
-pub use view::{QueueView, RouterView, TaskView, WorkerView};
+pub use view::{EngagementView, QueueView, RouterView, TaskView, WorkerView};

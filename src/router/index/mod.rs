@@ -39,6 +39,7 @@ pub(super) struct Index {
     pub(super) tasks: HashMap<TaskId, u64>,
     pub(super) reservations: HashMap<ReservationId, u64>,
     pub(super) deadlines: BTreeSet<(Timestamp, Deadline)>,
+    day_ends: Option<Timestamp>,
 }
 
 /// What a deadline is for; equal ones fire in this order.
@@ -93,15 +94,15 @@ impl Index {
             }
             index.refresh_task(state, *number);
         }
-        if let Some(ends) = index.day_ends(state) {
-            index.deadlines.insert((ends, Deadline::NewDay));
-        }
+        index.refresh_day(state);
         index
     }
 
-    /// When accepted tasks are to be counted anew, if anybody wants to know.
-    fn day_ends(&self, state: &State) -> Option<Timestamp> {
+    /// Follows a change of the day's end: accepted tasks are counted anew then, if anybody wants
+    /// to know them.
+    pub(super) fn refresh_day(&mut self, state: &State) {
         let is_wanted = self.channels.iter().any(ChannelIndex::counts_calls);
-        is_wanted.then_some(state.day_ends)
+        let ends = is_wanted.then_some(state.day_ends);
+        task::set(&mut self.deadlines, &mut self.day_ends, ends, Deadline::NewDay);
     }
 }

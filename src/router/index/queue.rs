@@ -7,8 +7,8 @@ use serde_json::Map;
 use super::WorkerIndex;
 use super::pool::PoolId;
 use super::rules::parsed;
-use crate::expr::{Expression, Options, Scope};
-use crate::router::QueueSpec;
+use crate::expr::{Expression, Options, OrderBy, Scope};
+use crate::router::{QueueSpec, Strategy};
 use crate::router::bits::Bits;
 use crate::router::line::Line;
 use crate::router::state::{OrderKey, State};
@@ -17,6 +17,7 @@ use crate::router::state::{OrderKey, State};
 #[derive(Clone, Debug)]
 pub(in crate::router) struct QueueIndex {
     pub(in crate::router) target: Expression,
+    pub(in crate::router) order_by: Option<OrderBy>,
     /// By channel.
     pub(in crate::router) channels: Vec<Serving>,
     /// Tasks that wait, offered ones included.
@@ -72,8 +73,13 @@ impl QueueIndex {
                 }
             }
         }
+        let order_by = match &spec.strategy {
+            Strategy::OrderBy(text) => OrderBy::parse(text).ok(),
+            _ => None,
+        };
         Self {
             target,
+            order_by,
             channels,
             line: Line::default(),
             offered: 0,

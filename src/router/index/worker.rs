@@ -52,7 +52,7 @@ pub(in crate::router) enum Free {
 }
 
 /// The least is chosen first.
-type FreeKey = (u64, i64);
+pub(in crate::router) type FreeKey = (u64, i64);
 
 /// How a worker stands on one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +154,16 @@ impl WorkerIndex {
         Self {
             attributes,
             ..Self::default()
+        }
+    }
+}
+
+impl WorkerIndex {
+    /// Where a free worker stands in an order; the least is chosen first.
+    pub(in crate::router) fn free_key(&self, channel: usize, order: Free) -> FreeKey {
+        match self.standing.get(channel) {
+            Some(Standing::Free(keys)) => keys[order as usize],
+            _ => (u64::MAX, i64::MAX),
         }
     }
 }
