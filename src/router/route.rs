@@ -120,7 +120,7 @@ impl Router {
         let place = match by {
             WorkerKey::Name => self.state.workers.get_index_of(&name),
             WorkerKey::Sid => {
-                let by_sid = self.index.attributes.find("sid", &Value::String(name.clone()));
+                let by_sid = self.index.attributes.find(&["sid".to_owned()], &Value::String(name.clone()));
                 let by_sid = by_sid.first().map(|place| *place as usize);
                 by_sid.or_else(|| self.state.workers.get_index_of(&name))
             }

@@ -72,13 +72,11 @@ impl Waiting {
             },
         );
         let attributes = core.attributes.clone();
-        hands.route(router::Command::CreateTask {
-            task,
-            call,
-            queue,
+        hands.route(router::Command::CreateTask(Box::new(router::NewTask {
             attributes,
             priority: self.priority,
-        });
+            ..router::NewTask::of_call(task, call, queue)
+        })));
     }
 
     /// The router gave the call to the agent who answered: they talk.
@@ -240,7 +238,11 @@ impl Waiting {
             404 | 408 | 410 | 480 | 503 => (Rejection::Unreachable, "unreachable"),
             status => (Rejection::Failed(status), "failed"),
         };
-        hands.route(router::Command::Reject { reservation, why });
+        hands.route(router::Command::Reject {
+            reservation,
+            why,
+            activity: None,
+        });
         self.drop_offer(core, hands, outcome);
     }
 
@@ -461,7 +463,7 @@ fn task_of(output: &router::Output) -> Option<&TaskId> {
         | router::Output::TaskEnded { task, .. }
         | router::Output::WrapEnded { task, .. } => Some(task),
         router::Output::Refused { command, .. } => match command.as_ref() {
-            router::Command::CreateTask { task, .. } => Some(task),
+            router::Command::CreateTask(new) => Some(&new.task),
             _ => None,
         },
         router::Output::WorkerChanged { .. } => None,

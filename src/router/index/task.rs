@@ -253,7 +253,7 @@ impl Index {
         let fits = |place: usize| {
             let scope = Scope::new(&self.workers[place].attributes, &pool.sample);
             let mut asked = asked.iter().flatten();
-            serving.has(place) && asked.all(|one| one.looks_at_state() || one.eval(&scope))
+            serving.has(place) && asked.all(|one| one.eval(&scope))
         };
         match pool.key.wanted {
             Wanted::Nobody => return Members::Few(Vec::new()),
