@@ -298,8 +298,7 @@ mod tests {
                 name: name.into(),
                 display_name: "佐藤 花子".into(),
                 phone: "1001".into(),
-                attributes: Map::new(),
-                activity: None,
+                ..WorkerSpec::default()
             }),
             activity: if available { "available" } else { "lunch" }.into(),
             reason: "at start".into(),

@@ -93,6 +93,16 @@ pub enum Command {
     },
 }
 
+/// Where a new task goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Destination {
+    /// Into a queue, and there it stays.
+    Queue(String),
+    /// Through a workflow.
+    Workflow(String),
+}
+
 /// Why an offer was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -24,15 +24,17 @@ mod properties;
 #[cfg(test)]
 mod scenarios;
 
-pub use command::{Command, Rejection};
+pub use command::{Command, Destination, Rejection};
 pub use explanation::{Candidate, Chosen, Explanation, NobodyWhy, NotChosen};
 pub use fact::{Decision, Fact, FoldError, Timer};
 pub use machine::Router;
 pub use output::{Output, Refusal, Released, RevokedWhy, TaskOutcome, WorkerState};
 pub use plan::{
-    ActivitySpec, NOT_ANSWERING, Plan, PlanError, QueueOrder, QueueSpec, WhenNobody, WorkerSpec,
+    ActivitySpec, ChannelSpec, FilterSpec, KnownWorker, NOT_ANSWERING, OtherChannels, Plan,
+    PlanError, ProfileChannel, ProfileEntry, ProfileSpec, QueueOrder, QueueSpec, StepSpec,
+    Strategy, VOICE, WhenNobody, WorkerKey, WorkerSpec, WorkflowSpec,
 };
 pub use pump::{Pump, Settings, Sink, StartError, Survivors, replay};
-pub use state::State;
+pub use state::{At, State};
 pub use task::{Full, RouterHandle, RouterTask};
 pub use view::{QueueView, RouterView, TaskView, WorkerView};

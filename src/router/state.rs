@@ -100,6 +100,16 @@ pub(super) enum Status {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct OrderKey(u8, Reverse<i64>, i64, i64);
 
+/// A step of a workflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum At {
+    /// A step of a filter, both counted from 0.
+    Filter(usize, usize),
+    /// The default filter.
+    Default,
+}
+
 impl State {
     pub(super) fn is_available(&self, activity: &str) -> bool {
         self.activities

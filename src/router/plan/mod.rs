@@ -1,6 +1,10 @@
 //! The plan: workers, queues and activities as the configuration wishes them, checked whole.
 
-use std::collections::HashSet;
+mod profile;
+mod queue;
+mod workflow;
+
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -10,8 +14,15 @@ use sha2::{Digest, Sha256};
 
 use crate::expr::Expression;
 
+pub use profile::{OtherChannels, ProfileChannel, ProfileEntry, ProfileSpec};
+pub use queue::{QueueOrder, QueueSpec, Strategy, WhenNobody};
+pub use workflow::{FilterSpec, KnownWorker, StepSpec, WorkerKey, WorkflowSpec};
+
 /// The activity a worker is moved to who misses an offer, unless the queue names another.
 pub const NOT_ANSWERING: &str = "not_answering";
+
+/// The channel of calls.
+pub const VOICE: &str = "voice";
 
 /// Everything the router is to know, one generation of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +35,15 @@ pub struct Plan {
     pub queues: Vec<QueueSpec>,
     /// Activities. [`NOT_ANSWERING`] need not be listed: it is always there, not available.
     pub activities: Vec<ActivitySpec>,
+    /// Channels. [`VOICE`] need not be listed: it is always there, with a capacity of 1.
+    #[serde(default)]
+    pub channels: Vec<ChannelSpec>,
+    /// Workflows. A queue's name leads into the queue without one.
+    #[serde(default)]
+    pub workflows: Vec<WorkflowSpec>,
+    /// Routing profiles.
+    #[serde(default)]
+    pub profiles: Vec<ProfileSpec>,
 }
 
 /// One worker (an agent).
@@ -40,32 +60,12 @@ pub struct WorkerSpec {
     /// Activity when first seen; the plan's first available one when `None`.
     #[serde(default)]
     pub activity: Option<String>,
-}
-
-/// One queue.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct QueueSpec {
-    /// Unique name, any Unicode.
-    pub name: String,
-    /// Expression that says who serves it; bare keys are the worker's. Empty: nobody.
-    pub target: String,
-    /// How long one worker's phone may ring. Default 20 s.
-    pub ring_timeout: Duration,
-    /// Which task is next.
-    pub order: QueueOrder,
-    /// When a task is told that nobody can take it.
-    pub when_nobody: WhenNobody,
-    /// After-call work; zero for none (the default).
-    pub wrap_up: Duration,
-    /// Activity of a worker who missed an offer.
-    pub no_answer_activity: String,
-    /// Activity of a worker who declined an offer; unchanged when `None` (the default).
-    pub declined_activity: Option<String>,
-    /// How long a worker is left alone after an offer that failed without being missed.
-    /// Default 5 s.
-    pub retry_after: Duration,
-    /// Most tasks that may wait; one more is refused. Default 1000.
-    pub max_waiting: usize,
+    /// Routing profile; without one he serves, at once, every queue whose target matches him.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// Tasks he takes at a time, by channel, where it is not the profile's or the channel's number.
+    #[serde(default)]
+    pub capacity: BTreeMap<String, u32>,
 }
 
 /// One activity of workers.
@@ -77,29 +77,13 @@ pub struct ActivitySpec {
     pub available: bool,
 }
 
-/// Which task of a queue is next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum QueueOrder {
-    /// Higher priority first, then the one that waits longer.
-    #[default]
-    Fifo,
-    /// The newest first, whatever its priority.
-    Lifo,
-}
-
-/// When a waiting task is told that nobody can take it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WhenNobody {
-    /// As soon as no matching worker is on duty: reachable and in an available activity, be he
-    /// free or not.
-    #[default]
-    NoneOnDuty,
-    /// Only when no worker of the plan matches.
-    NoMatch,
-    /// Never: it waits.
-    Wait,
+/// One channel: a kind of work, such as `voice` or `chat`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelSpec {
+    /// Unique name, any Unicode.
+    pub name: String,
+    /// Tasks a worker takes at a time where neither he nor his profile says otherwise.
+    pub capacity: u32,
 }
 
 /// What is wrong with a plan.
@@ -119,7 +103,14 @@ pub struct PlanError {
 impl Plan {
     /// Digest of the content, the generation left out: equal plans have equal hashes.
     pub fn hash(&self) -> String {
-        let content = serde_json::to_vec(&(&self.workers, &self.queues, &self.activities));
+        let content = serde_json::to_vec(&(
+            &self.workers,
+            &self.queues,
+            &self.activities,
+            &self.channels,
+            &self.workflows,
+            &self.profiles,
+        ));
         // Serialising these types into memory cannot fail: string keys, no foreign code.
         let digest = Sha256::digest(content.unwrap_or_default());
         hex::encode(&digest[..8])
@@ -247,24 +238,8 @@ impl WorkerSpec {
             phone: phone.into(),
             attributes: Map::new(),
             activity: None,
-        }
-    }
-}
-
-impl QueueSpec {
-    /// A queue with the defaults.
-    pub fn new(name: impl Into<String>, target: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            target: target.into(),
-            ring_timeout: Duration::from_secs(20),
-            order: QueueOrder::default(),
-            when_nobody: WhenNobody::default(),
-            wrap_up: Duration::ZERO,
-            no_answer_activity: NOT_ANSWERING.to_owned(),
-            declined_activity: None,
-            retry_after: Duration::from_secs(5),
-            max_waiting: 1000,
+            profile: None,
+            capacity: BTreeMap::new(),
         }
     }
 }
@@ -304,6 +279,7 @@ mod tests {
             ],
             queues: vec![queue],
             activities: vec![ActivitySpec::available("ready")],
+            ..Plan::default()
         };
         let errors = plan.check();
         assert_eq!(errors.len(), 5, "{errors:#?}");
