@@ -71,6 +71,7 @@ pub(super) fn read(files: &Files, phones: &Names, notes: &Notes) -> Agents {
                 phone: phone.value,
                 attributes,
                 activity: activity.map(|at| at.value),
+                ..WorkerSpec::default()
             });
         }
         top.close();

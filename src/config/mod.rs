@@ -107,6 +107,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
             workers: agents.workers,
             queues: queues.specs,
             activities: agents.activities,
+            ..Plan::default()
         },
         lines: queues.lines,
         placements: queues.placements,

@@ -120,6 +120,7 @@ impl Queues {
                 .integer("max_waiting", 1..=100_000)
                 .and_then(|at| usize::try_from(at.value).ok())
                 .unwrap_or(default.max_waiting),
+            ..default
         };
         let line = self.read_line(&queue);
         let placement = read_placement(&queue, region, notes);

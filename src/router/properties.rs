@@ -389,6 +389,7 @@ fn plan(which: u8) -> Box<Plan> {
             ActivitySpec::unavailable("lunch"),
             ActivitySpec::available("also ready"),
         ],
+        ..Plan::default()
     };
     match which {
         1 => plan.workers.truncate(2),

@@ -143,6 +143,7 @@ pub(super) fn plan() -> Plan {
             ActivitySpec::available("ready"),
             ActivitySpec::unavailable("away"),
         ],
+        ..Plan::default()
     }
 }
 

@@ -89,8 +89,10 @@ fn survives_kill_9(format: &str, seconds: f64) {
             seconds_of(&channels[0], 440.0) > 0.3 * kept,
             "{when}: the caller"
         );
+        // baresip binds no address and speaks from another than it announces: it is believed after
+        // a second.
         assert!(
-            seconds_of(&channels[1], 880.0) > 0.3 * kept,
+            seconds_of(&channels[1], 880.0) > 0.3 * (kept - 1.1),
             "{when}: the agent"
         );
     };

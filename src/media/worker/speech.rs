@@ -49,18 +49,24 @@ impl Speech {
         rate == resampler.map_or(self.encoder.rate(), Resampler::from)
     }
 
-    /// Takes sound of this rate from now on; the stream of packets goes on.
+    /// Takes sound of this rate from now on; the stream of packets goes on. An encoder of Opus says
+    /// no more than it was made for: a wider room needs another.
     pub(super) fn tune(&mut self, rate: Rate) {
-        if !self.takes(rate) {
-            let own = self.encoder.rate();
+        let own = self.encoder.rate();
+        if self.encoder.codec() == Codec::Opus && rate > own {
+            *self = Self::new(rate, self.voicing());
+        } else if !self.takes(rate) {
             self.resampler = (own != rate).then(|| Resampler::new(rate, own));
         }
     }
 
-    /// Goes on where another of the same codec is.
+    /// Goes on where another of the same codec is. Encoders of Opus may be of different rates, and
+    /// what leads to one does not lead to the other.
     fn go_on_from(&mut self, other: &Self) {
         self.encoder.go_on_from(&other.encoder);
-        if let (Some(own), Some(other)) = (&mut self.resampler, &other.resampler) {
+        if let (Some(own), Some(other)) = (&mut self.resampler, &other.resampler)
+            && (own.from(), own.to()) == (other.from(), other.to())
+        {
             own.clone_from(other);
         }
     }
@@ -211,5 +217,50 @@ impl Outlet {
             }
         };
         (&self.payload[..length], self.power)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{Decoder, Tone};
+
+    /// The loudness of a tone that came through a stream of Opus, mean square.
+    fn heard(speech: &mut Speech, rate: Rate, hz: f64) -> f32 {
+        // A tone counts in samples of 8 kHz.
+        let mut tone = Tone::new(hz * 8_000.0 / f64::from(rate.hz()), -16.0);
+        let mut ear = Decoder::new(Codec::Opus);
+        let (mut frame, mut decoded) = ([0; MAX_FRAME], [0; MAX_FRAME]);
+        let mut payload = [0; MAX_PAYLOAD];
+        let mut length = 0;
+        for _ in 0..10 {
+            tone.fill(&mut frame[..rate.frame()]);
+            let octets = speech.say(&frame[..rate.frame()], &mut payload);
+            length = ear.decode(&payload[..octets], &mut decoded);
+        }
+        power(&decoded[..length])
+    }
+
+    #[test]
+    fn opus_is_as_wide_as_a_room_that_becomes_wider() {
+        let voicing = (Codec::Opus, OpusTerms::default());
+        let mut speech = Speech::new(Rate::Narrow, voicing);
+        speech.tune(Rate::Full);
+        let kept = heard(&mut speech, Rate::Full, 6_000.0);
+        let whole = heard(&mut Speech::new(Rate::Full, voicing), Rate::Full, 6_000.0);
+        assert!(kept > whole / 2.0, "{kept} of {whole}");
+    }
+
+    #[test]
+    fn one_goes_on_from_another_whose_encoder_is_of_another_rate() {
+        let voicing = (Codec::Opus, OpusTerms::default());
+        let [mut wide, mut narrow] =
+            [Rate::Full, Rate::Narrow].map(|rate| Speech::new(rate, voicing));
+        wide.tune(Rate::Wide);
+        narrow.resampler = Some(Resampler::new(Rate::Wide, Rate::Narrow));
+        wide.go_on_from(&narrow);
+        let kept = heard(&mut wide, Rate::Wide, 1_000.0);
+        let whole = heard(&mut Speech::new(Rate::Wide, voicing), Rate::Wide, 1_000.0);
+        assert!(kept > whole / 2.0, "{kept} of {whole}");
     }
 }
