@@ -368,7 +368,7 @@ mod tests {
             .iter()
             .map(|call| {
                 (
-                    call.call.as_str(),
+                    call.task.as_str(),
                     call.waited_ms,
                     call.offered_to.as_deref(),
                 )
@@ -376,7 +376,7 @@ mod tests {
             .collect();
         assert_eq!(
             line,
-            [("call-t2", 2500, Some("b")), ("call-t1", 2500, None)]
+            [("t2", 2500, Some("b")), ("t1", 2500, None)]
         );
         assert_eq!(queues.queues[0].oldest_wait_ms, Some(2500));
         let agents = agents(&view(), now);

@@ -74,11 +74,6 @@ impl<K: Ord + Copy> Line<K> {
         whole + part.map_or(0, |chunk| chunk.partition_point(|other| other < key))
     }
 
-    /// Who is next.
-    pub(super) fn first(&self) -> Option<K> {
-        self.chunks.first()?.first().copied()
-    }
-
     /// All, in order.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = K> + '_ {
         self.chunks.iter().flatten().copied()
@@ -128,7 +123,6 @@ mod tests {
                     false => prop_assert_eq!(line.remove(&key), set.remove(&key)),
                 }
                 prop_assert_eq!(line.before(&key), set.range(..key).count());
-                prop_assert_eq!(line.first(), set.first().copied());
             }
             prop_assert_eq!(line.len(), set.len());
             prop_assert!(line.iter().eq(set.iter().copied()));

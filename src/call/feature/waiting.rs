@@ -478,7 +478,10 @@ fn all_over(core: &Core, legs: &[LegId]) -> bool {
 /// The outcome a withdrawn offer has in the record.
 fn revoked(why: RevokedWhy) -> &'static str {
     match why {
+        RevokedWhy::ActivityChanged => "agent_left",
         RevokedWhy::Recovered => "restarted",
+        RevokedWhy::Reevaluated => "reevaluated",
+        RevokedWhy::Rescinded => "taken_elsewhere",
         RevokedWhy::RingTimeout => "no_answer",
         RevokedWhy::TaskCancelled => "caller_left",
         RevokedWhy::WorkerRemoved => "agent_removed",

@@ -14,11 +14,11 @@ use super::state::State;
 use crate::base::{ReservationId, TaskId, Timestamp};
 use crate::expr::AttributeIndex;
 
-pub(super) use pool::{Members, Pool, PoolId, PoolKey, Pools, Wanted};
+pub(super) use pool::{Pool, PoolId, Pools};
 pub(super) use queue::{QueueIndex, Serving};
 pub(super) use rules::{Rules, StepRule};
 pub(super) use task::TaskIndex;
-pub(super) use worker::{ChannelIndex, Free, WorkerIndex, WorkerShift};
+pub(super) use worker::{ChannelIndex, Free, WorkerIndex};
 
 /// Everything derived from a [`State`]; `Index::build` of the same state is equal to it.
 #[derive(Clone, Debug, Default, PartialEq)]

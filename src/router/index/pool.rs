@@ -141,13 +141,12 @@ impl Pool {
         key: PoolKey,
         rule: Option<Arc<StepRule>>,
         sample: Arc<Map<String, Value>>,
-        members: Members,
     ) -> Self {
         Self {
             key,
             rule,
             sample,
-            members,
+            members: Members::All,
             pending: BTreeSet::new(),
             tasks: 0,
         }

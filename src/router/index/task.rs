@@ -224,9 +224,8 @@ impl Index {
             return Some(id);
         }
         let sample = Arc::clone(&task.attributes);
-        let pool = Pool::new(key, known_rule, sample, Members::All);
-        let members = self.members(&pool);
-        let pool = Pool { members, ..pool };
+        let mut pool = Pool::new(key, known_rule, sample);
+        pool.members = self.members(&pool);
         let few = match &pool.members {
             Members::Few(places) => Some(places.clone()),
             Members::All | Members::Many(_) => None,
