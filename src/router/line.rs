@@ -55,15 +55,24 @@ impl<K: Ord + Copy> Line<K> {
         };
         chunk.remove(at);
         self.length -= 1;
-        let left = chunk.len();
-        let after = self.chunks.get(place + 1).map_or(usize::MAX, Vec::len);
-        if left == 0 {
+        if chunk.is_empty() {
             self.chunks.remove(place);
-        } else if left.saturating_add(after) < SHORTEST {
+        } else {
+            self.join(place);
+            if place > 0 {
+                self.join(place - 1);
+            }
+        }
+        true
+    }
+
+    /// Makes one of a chunk and the next when both are short.
+    fn join(&mut self, place: usize) {
+        let of = |at: usize| self.chunks.get(at).map_or(usize::MAX, Vec::len);
+        if of(place).saturating_add(of(place + 1)) < SHORTEST {
             let next = self.chunks.remove(place + 1);
             self.chunks[place].extend(next);
         }
-        true
     }
 
     /// How many stand before a key, be it in the line or not.

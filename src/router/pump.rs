@@ -405,6 +405,8 @@ mod tests {
         let (mut pump, _) = open(&journal, earlier);
         reach(&mut pump, earlier);
         pump.handle(earlier, ShardId(0), create("a", "sales", 0, json!({})));
+        // Places in line are told first.
+        pump.handle_timeout(earlier);
         assert_eq!(pump.poll_timeout(), Some(earlier + Duration::from_secs(20)));
     }
 
