@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Explanation, LeftWhy, NobodyWhy, PlanError};
+use super::{At, Command, Explanation, LeftWhy, NobodyWhy, PlanError};
 use crate::base::{CallId, ReservationId, TaskId, Timestamp};
 
 /// What the router tells others.
@@ -18,6 +18,17 @@ pub enum Output {
         reservation: ReservationId,
         /// Worker.
         worker: String,
+    },
+    /// The task came to a step of its workflow.
+    Moved {
+        /// Task.
+        task: TaskId,
+        /// Its call, when it stands for one.
+        call: Option<CallId>,
+        /// Queue it stands in from now on; may be that of the step before.
+        queue: String,
+        /// Step.
+        at: At,
     },
     /// Nobody can take the task (said at most once a task); it stays in line until cancelled.
     NobodyCanTake {
@@ -264,6 +275,7 @@ impl Output {
     pub fn call(&self) -> Option<&CallId> {
         match self {
             Output::Assigned { call, .. }
+            | Output::Moved { call, .. }
             | Output::NobodyCanTake { call, .. }
             | Output::Offer { call, .. }
             | Output::OfferRevoked { call, .. }

@@ -273,7 +273,8 @@ impl World {
                         self.tasks.remove(&new.task);
                     }
                 }
-                Output::NobodyCanTake { .. }
+                Output::Moved { .. }
+                | Output::NobodyCanTake { .. }
                 | Output::OfferRevoked { .. }
                 | Output::WorkerChanged { .. }
                 | Output::WrapEnded { .. } => {}

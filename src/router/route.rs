@@ -8,7 +8,7 @@ use super::index::{Rules, StepRule};
 use super::machine::Router;
 use super::state::{State, Step, Task};
 use super::{
-    At, Known, KnownWorker, LeftWhy, MovedWhy, NobodyWhy, Passed, PassedWhy, QueueSpec, RevokedWhy,
+    At, Known, KnownWorker, LeftWhy, MovedWhy, NobodyWhy, Output, Passed, PassedWhy, QueueSpec, RevokedWhy,
     SkippedWhy, StepSpec, WhenNobody, WorkerKey, WorkflowSpec,
 };
 
@@ -154,13 +154,23 @@ impl Router {
         let priority = spec.priority.unwrap_or(task.priority);
         let (channel, clock) = (task.channel.clone(), self.state.clock);
         let step = self.step_of(spec, Some(to), known, &channel, clock, queued);
-        if let Some(task) = self.state.tasks.get_mut(&number) {
-            task.priority = priority;
-            task.step = Some(step);
-        }
+        let queue = step.spec.queue.clone();
+        let Some(task) = self.state.tasks.get_mut(&number) else {
+            return;
+        };
+        task.priority = priority;
+        task.step = Some(step);
+        let (task, call) = (task.id.clone(), task.call.clone());
         self.index.repool(number);
         self.task_changed(number);
         self.dirty.tasks.insert(number);
+        let at = to;
+        self.say(Output::Moved {
+            task,
+            call,
+            queue,
+            at,
+        });
     }
 
     /// A task begins its workflow anew; offers of it are taken back. In a queue it stays.

@@ -9,6 +9,7 @@ use crate::call::hands::Hands;
 use crate::events::{Fact, Stretch};
 use crate::flow::{Action, Input, Run};
 use crate::media::PlayId;
+use crate::router::Destination;
 
 /// A flow under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -89,7 +90,8 @@ impl Treatment {
                     priority,
                 } => {
                     note_attributes(core, hands, attributes);
-                    let waiting = Waiting::new(self.run.clone(), queue, priority);
+                    let to = Destination::Queue(queue);
+                    let waiting = Waiting::new(self.run.clone(), to, priority);
                     return Next::Become(Stage::Waiting(Box::new(waiting)));
                 }
                 Action::HangUp { cause } => {
