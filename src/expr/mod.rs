@@ -138,30 +138,3 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-/// STUB until branch expr lands.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct AttributeIndex;
-impl AttributeIndex {
-    /// stub
-    pub fn build<'a>(_: impl IntoIterator<Item = &'a Map<String, Value>>) -> Self { Self }
-    /// stub
-    pub fn find(&self, _: &[String], _: &Value) -> &[u32] { &[] }
-}
-impl Expression {
-    /// stub
-    pub fn task_values<'a>(&self, task: &'a Map<String, Value>) -> Vec<&'a Value> { if self.uses_task { task.values().collect() } else { vec![] } }
-    /// stub
-    pub fn candidates(&self, _: &Map<String, Value>, _: &AttributeIndex) -> Option<Vec<u32>> { None }
-    /// stub
-    pub fn eval_counts(&self, counts: &Map<String, Value>) -> bool { let mut w = Map::new(); w.insert("workers".into(), Value::Object(counts.clone())); self.eval(&Scope::new(&w, &Map::new())) }
-}
-/// stub
-#[derive(Clone, Debug, PartialEq)]
-pub struct OrderBy;
-impl OrderBy {
-    /// stub
-    pub fn parse(_: &str) -> Result<Self, Error> { Ok(Self) }
-    /// stub
-    pub fn compare(&self, _: &Map<String, Value>, _: &Map<String, Value>) -> std::cmp::Ordering { std::cmp::Ordering::Equal }
-}
