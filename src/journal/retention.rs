@@ -43,7 +43,9 @@ impl Retention {
             before: base.map(|base| marks[base].sequence.saturating_add(1)),
         };
         let (gone, kept) = marks.split_at(base.unwrap_or(0));
-        tidying.snapshots.extend(gone.iter().map(|mark| mark.sequence));
+        tidying
+            .snapshots
+            .extend(gone.iter().map(|mark| mark.sequence));
         // Between the first and the last a few dozen do: replay begins anywhere soon enough.
         let mut last: Option<&Mark> = None;
         for (place, mark) in kept.iter().enumerate() {

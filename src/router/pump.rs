@@ -169,7 +169,10 @@ impl Pump {
         self.snapshot_at = snapshot.sequence;
         self.journal.save_snapshot(&snapshot)?;
         let shard = self.settings.shard;
-        let tidying = self.settings.retention.tidy(&self.journal.snapshots(shard)?);
+        let tidying = self
+            .settings
+            .retention
+            .tidy(&self.journal.snapshots(shard)?);
         for sequence in tidying.snapshots {
             self.journal.forget_snapshot(shard, sequence)?;
         }

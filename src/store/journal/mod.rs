@@ -351,7 +351,7 @@ const TRIMMED_AT_ONCE: u64 = 64;
 const LAYOUT: Layout = Layout {
     application_id: 0x7473_6e6a,
     migrations: &[
-    "
+        "
         CREATE TABLE facts (
             shard INTEGER NOT NULL,
             sequence INTEGER NOT NULL,
@@ -368,10 +368,11 @@ const LAYOUT: Layout = Layout {
             PRIMARY KEY (shard, sequence)
         ) STRICT, WITHOUT ROWID;
     ",
-    "
+        "
         ALTER TABLE facts ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
         ALTER TABLE snapshots ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
-    "],
+    ",
+    ],
     // About a second; a journal grows beyond it only when a million long facts are kept.
     check_below: 256 << 20,
 };

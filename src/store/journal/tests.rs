@@ -114,7 +114,11 @@ fn a_journal_is_read_while_it_is_written_and_after() {
     drop((past, open));
     let mut past = PastJournal::open(&path).unwrap();
     assert_eq!(past.sequence_at(0, entry(0, 2).at).unwrap(), 2);
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no file was made");
+    assert_eq!(
+        fs::read_dir(dir.path()).unwrap().count(),
+        1,
+        "no file was made"
+    );
     let missing = PastJournal::open(&dir.path().join("no.db")).unwrap_err();
     assert!(missing.to_string().contains("no.db"), "{missing}");
 }
