@@ -130,6 +130,23 @@ pub struct Offered {
     pub worker: String,
 }
 
+/// How facts and snapshots are written. To be raised when what is written now cannot be read by the
+/// version before; what was written with a lower number must stay readable.
+pub const FORMAT: u16 = 2;
+
+/// The oldest that can be read. Before 2 there were no workflows and no channels.
+const OLDEST: u16 = 2;
+
+/// Refuses what a later version has written.
+pub(super) fn known(format: u16, sequence: u64) -> Result<(), FoldError> {
+    let found = format;
+    match found {
+        ..OLDEST => Err(FoldError::Older { sequence, found }),
+        OLDEST..=FORMAT => Ok(()),
+        _ => Err(FoldError::Newer { sequence, found }),
+    }
+}
+
 /// Why entries do not fold into a state.
 #[derive(Debug, thiserror::Error)]
 pub enum FoldError {
@@ -142,6 +159,28 @@ pub enum FoldError {
         last: u64,
         /// Fact that came.
         found: u64,
+    },
+    /// A fact or a snapshot was written by a later version.
+    #[error(
+        "fact {sequence} was written by a newer tsunagu (format {found}, this one knows {FORMAT}); \
+         upgrade, or restore the data of this version"
+    )]
+    Newer {
+        /// Its sequence.
+        sequence: u64,
+        /// How it is written.
+        found: u16,
+    },
+    /// A fact or a snapshot was written by a version too old to be read.
+    #[error(
+        "fact {sequence} was written by an older tsunagu (format {found}, this one reads {OLDEST} \
+         and later); move its journal away and start anew"
+    )]
+    Older {
+        /// Its sequence.
+        sequence: u64,
+        /// How it is written.
+        found: u16,
     },
     /// A fact or a snapshot cannot be read.
     #[error("fact {sequence} cannot be read: {source}")]
@@ -175,6 +214,7 @@ impl Fact {
             sequence,
             at,
             class: self.class(),
+            format: FORMAT,
             body: body.expect("facts have string keys only, so they always serialise"),
         }
     }
@@ -187,6 +227,7 @@ impl Fact {
                 source,
             })
         }
+        known(entry.format, entry.sequence)?;
         Ok(match entry.class {
             FactClass::Input => Fact::Input(read(entry)?),
             FactClass::Timer => Fact::Timer(read(entry)?),

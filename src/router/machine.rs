@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::fact::{Decision, Fact, FoldError, Timer};
+use super::fact::{self, Decision, Fact, FoldError, Timer};
 use super::index::{Deadline, Index, PoolId};
 use super::judge::Effect;
 use super::state::State;
@@ -65,6 +65,7 @@ impl Router {
 
     /// The router that a snapshot describes.
     pub fn restore(snapshot: &Snapshot) -> Result<Self, FoldError> {
+        fact::known(snapshot.format, snapshot.sequence)?;
         let unreadable = |source| FoldError::Unreadable {
             sequence: snapshot.sequence,
             source,
@@ -105,6 +106,7 @@ impl Router {
             shard: self.state.shard,
             sequence: self.state.sequence,
             at: self.state.clock,
+            format: fact::FORMAT,
             body: serde_json::to_string(&self.state)
                 .expect("the state has string keys only, so it always serialises"),
         }

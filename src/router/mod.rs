@@ -36,7 +36,7 @@ pub use explanation::{
     Candidate, Chosen, Explanation, LeftWhy, MovedWhy, NobodyWhy, NotChosen, Passed, PassedWhy, Rule,
     SkippedWhy,
 };
-pub use fact::{Decision, Fact, FoldError, Offered, Timer};
+pub use fact::{Decision, FORMAT, Fact, FoldError, Offered, Timer};
 pub use machine::Router;
 pub use output::{Output, Refusal, Released, RevokedWhy, TaskOutcome, WorkerState, WrapUp};
 pub use plan::{
