@@ -1,6 +1,6 @@
 //! How a plan takes the place of another, and how the router finds itself after a restart.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -20,7 +20,7 @@ impl Router {
             let worker = &mut self.state.workers[place];
             worker.reachable = phones.contains(&worker.spec.phone);
             // What his phone was in died with the process, or is told anew.
-            worker.busy = false;
+            worker.busy.clear();
             self.worker_changed(place);
         }
         let numbers: Vec<u64> = self.state.tasks.keys().copied().collect();
@@ -154,7 +154,7 @@ impl Router {
                 reason: format!("plan {}", plan.generation),
                 next_activity: None,
                 reachable: false,
-                busy: false,
+                busy: BTreeSet::new(),
                 since: clock,
                 idle_since: clock,
                 paused_until: None,

@@ -58,9 +58,17 @@ impl Router {
                     self.set_activity(place, &activity, &by, reject_pending);
                 }
             }
-            Command::SetBusy { worker, busy } => {
+            Command::SetBusy {
+                worker,
+                shard,
+                busy,
+            } => {
                 if let Some(place) = self.state.workers.get_index_of(&worker) {
-                    self.state.workers[place].busy = busy;
+                    let known = &mut self.state.workers[place].busy;
+                    match busy {
+                        true => known.insert(shard),
+                        false => known.remove(&shard),
+                    };
                     self.worker_changed(place);
                 }
             }

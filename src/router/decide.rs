@@ -155,6 +155,9 @@ impl Router {
         if !pool.members.has(place, &serving.workers) {
             return None;
         }
+        if pool.looks_at_state && !self.stands_right(pool, place) {
+            return None;
+        }
         let (name, _) = self.state.workers.get_index(place)?;
         let mut pending = pool.pending.iter();
         let may = |key: &&OrderKey| {

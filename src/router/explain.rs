@@ -93,11 +93,17 @@ impl Router {
         let (serve, may) = (workers.count(), members.count(workers));
         let free = members.count_in(&channel.free, workers);
         let seen = task.step.as_ref().map_or(0, |step| step.seen);
+        let is_wrong = |place: &usize| pool.looks_at_state && !self.stands_right(pool, *place);
+        let wrong = match pool.looks_at_state {
+            true => members.shared(&channel.free, workers).filter(is_wrong).count(),
+            false => 0,
+        };
         let later = match serving.delays.get(seen..) {
             None | Some([]) => 0,
             Some(_) => {
                 let free = members.shared(&channel.free, workers);
-                free.filter(|place| !serving.is_seen_by(*place, seen)).count()
+                let later = free.filter(|place| !serving.is_seen_by(*place, seen));
+                later.filter(|place| !is_wrong(place)).count()
             }
         };
         let cooling = task.cooling.iter().filter(|(name, _)| {
@@ -106,6 +112,7 @@ impl Router {
                 channel.free.has(place)
                     && members.has(place, workers)
                     && serving.is_seen_by(place, seen)
+                    && !is_wrong(&place)
             })
         });
         let cooling = cooling.count();
@@ -114,7 +121,7 @@ impl Router {
             .iter()
             .filter(|place| channel.free.has(**place) && members.has(**place, workers));
         let still_free = still_free.count();
-        let free_for_it = free - later - cooling;
+        let free_for_it = free - later - cooling - wrong;
         let mut counts = BTreeMap::new();
         let mut count = |reason, how_many: usize| {
             if how_many > 0 {
@@ -132,7 +139,7 @@ impl Router {
             let own = own.count();
             count(reason, members.count_in(kept, workers) - own);
         }
-        count(NotChosen::NotForStep, serve - may);
+        count(NotChosen::NotForStep, serve - may + wrong);
         count(NotChosen::NotInQueue, total - removed - serve);
         count(NotChosen::Removed, removed);
         let among = free_for_it + (chosen.len() - still_free);
@@ -156,7 +163,9 @@ impl Router {
             if chosen.contains(&place) || !pool.members.has(place, &serving.workers) {
                 continue;
             }
-            let reason = if !serving.is_seen_by(place, seen) {
+            let reason = if pool.looks_at_state && !self.stands_right(pool, place) {
+                NotChosen::NotForStep
+            } else if !serving.is_seen_by(place, seen) {
                 NotChosen::SeesLater
             } else if !task.cooling.is_empty()
                 && (self.state.workers.get_index(place))

@@ -65,8 +65,12 @@ impl Router {
                     false => Ok(()),
                 }
             }
-            Command::SetBusy { worker, busy } => {
-                return Ok(effect(self.worker(worker)?.busy != *busy));
+            Command::SetBusy {
+                worker,
+                shard,
+                busy,
+            } => {
+                return Ok(effect(self.worker(worker)?.busy.contains(shard) != *busy));
             }
             Command::SetNextActivity {
                 worker, activity, ..

@@ -1,7 +1,7 @@
 //! The router's state: exactly what a fold of its facts gives, and nothing that is not in it.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -52,8 +52,8 @@ pub(super) struct Worker {
     pub(super) next_activity: Option<String>,
     /// Whether his phone is registered.
     pub(super) reachable: bool,
-    /// Whether his phone is in a call that is none of ours.
-    pub(super) busy: bool,
+    /// Signalling shards where his phone is in a call that is none of ours.
+    pub(super) busy: BTreeSet<u16>,
     /// Since when he is what `state` says.
     pub(super) since: Timestamp,
     /// Since when he has had nothing to do; the earliest is chosen first.
@@ -268,7 +268,7 @@ impl Worker {
         } else if self.is_on_duty()
             && self.paused_until.is_none()
             && self.next_activity.is_none()
-            && !self.busy
+            && self.busy.is_empty()
         {
             WorkerState::Free
         } else {

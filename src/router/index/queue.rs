@@ -44,7 +44,9 @@ impl QueueIndex {
         let mut channels = vec![Serving::default(); state.channels.len()];
         for (place, (index, worker)) in workers.iter().zip(state.workers.values()).enumerate() {
             let is_target = || {
-                target.uses_task() || target.eval(&Scope::new(&index.attributes, &no_task))
+                target.uses_task()
+                    || target.looks_at_state()
+                    || target.eval(&Scope::new(&index.attributes, &no_task))
             };
             if worker.removed {
                 continue;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::pool::{Members, Pool, PoolId, PoolKey, RuleKey, Wanted};
 use super::{Deadline, Index};
 use crate::base::Timestamp;
-use crate::expr::Scope;
+use crate::expr::{Expression, Scope};
 use crate::router::Known;
 use crate::router::bits::Bits;
 use crate::router::state::{OrderKey, State, Status, Task};
@@ -205,6 +205,8 @@ impl Index {
         if let Some(expression) = expression {
             bound.extend(expression.task_values(&task.attributes));
         }
+        let looks_at_state =
+            target.looks_at_state() || expression.is_some_and(Expression::looks_at_state);
         let wanted = match &step.known {
             None => Wanted::Anybody,
             Some(Known::Worker(name)) => state
@@ -226,6 +228,7 @@ impl Index {
         let sample = Arc::clone(&task.attributes);
         let mut pool = Pool::new(key, known_rule, sample);
         pool.members = self.members(&pool);
+        pool.looks_at_state = looks_at_state;
         let few = match &pool.members {
             Members::Few(places) => Some(places.clone()),
             Members::All | Members::Many(_) => None,
@@ -248,11 +251,12 @@ impl Index {
         let queue = &self.queues[pool.key.queue];
         let serving = &queue.channels[pool.key.channel].workers;
         let step = pool.rule.as_ref().and_then(|rule| rule.expression.as_ref());
+        // A target that looks at the worker alone was asked when the plan came.
         let asked = [queue.target.uses_task().then_some(&queue.target), step];
         let fits = |place: usize| {
             let scope = Scope::new(&self.workers[place].attributes, &pool.sample);
             let mut asked = asked.iter().flatten();
-            serving.has(place) && asked.all(|one| one.eval(&scope))
+            serving.has(place) && asked.all(|one| one.looks_at_state() || one.eval(&scope))
         };
         match pool.key.wanted {
             Wanted::Nobody => return Members::Few(Vec::new()),

@@ -204,7 +204,7 @@ fn why_not(state: &State, worker: &Worker, channel: usize) -> Option<NotChosen> 
         return Some(NotChosen::Unavailable);
     } else if worker.next_activity.is_some() {
         return Some(NotChosen::Leaving);
-    } else if worker.busy && channel.name == crate::router::VOICE {
+    } else if !worker.busy.is_empty() && channel.name == crate::router::VOICE {
         return Some(NotChosen::PhoneBusy);
     }
     if worker.load(&channel.name) >= state.capacity(worker, channel) {

@@ -1,7 +1,6 @@
 //! What is wrong with a plan: found before it is activated, all at once, each with a remedy.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 use std::time::Duration;
 
 use super::fault::{WorkflowFault, WorkflowSpot};
@@ -210,7 +209,7 @@ impl<'p> Check<'p> {
             );
         }
         if let Strategy::OrderBy(order) = &queue.strategy
-            && let Err(error) = check_order(order)
+            && let Err(error) = crate::expr::OrderBy::parse(order)
         {
             self.errors.push(in_text(&subject, error));
         }
@@ -369,7 +368,7 @@ fn check_step(at: At, step: &StepSpec, options: Options, faults: &mut Vec<Workfl
         }
     }
     if let Some(order) = &step.order_by
-        && let Err(error) = check_order(order)
+        && let Err(error) = crate::expr::OrderBy::parse(order)
     {
         faults.push(spelling(spot().key("order_by"), error));
     }
@@ -416,39 +415,3 @@ fn is_task_path(path: &str) -> bool {
 }
 
 const PATH_HELP: &str = "write the way to an attribute of the task, such as task.owner";
-
-/// Whether a text is a list such as `worker.level DESC, worker.age`.
-fn check_order(text: &str) -> Result<(), expr::Error> {
-    let mut start = 0;
-    for part in text.split(',') {
-        let span = start..start + part.len();
-        start = span.end + 1;
-        let mut words = part.split_whitespace();
-        let path = words.next().unwrap_or_default();
-        let direction = words.next().unwrap_or("ASC");
-        let is_direction = ["ASC", "DESC"]
-            .iter()
-            .any(|it| it.eq_ignore_ascii_case(direction));
-        if path.is_empty() || !is_direction || words.next().is_some() {
-            let help = "write worker.level DESC, worker.age ASC".to_owned();
-            return Err(wrong_order(span, "no attribute with ASC or DESC", help));
-        }
-        if Expression::parse(path).is_err() {
-            let help = "write the way to a number, such as worker.level".to_owned();
-            return Err(wrong_order(
-                span,
-                "no path into a worker's attributes",
-                help,
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn wrong_order(span: Range<usize>, message: &str, help: String) -> expr::Error {
-    expr::Error {
-        span,
-        message: message.to_owned(),
-        help: Some(help),
-    }
-}
