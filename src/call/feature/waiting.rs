@@ -216,7 +216,18 @@ impl Waiting {
             answered: None,
             refused: None,
         };
-        match core.ring_phone(hands, phone, Role::Agent, Some(agent)) {
+        let seat = hands.generations.get(&core.generation).map(|now| {
+            let known = now.desk.agents.contains_key(agent);
+            known.then(|| hands.desks.phone_of(&now.desk, agent))
+        });
+        // He may work at another phone than his own.
+        let rung = match seat.flatten() {
+            Some(seat) => seat.map_or(Err(480), |phone| {
+                core.ring_phone(hands, &phone, Role::Agent, Some(agent))
+            }),
+            None => core.ring_phone(hands, phone, Role::Agent, Some(agent)),
+        };
+        match rung {
             Ok(legs) => {
                 offer.legs = legs;
                 self.offer = Some(offer);
