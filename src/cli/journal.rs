@@ -8,7 +8,7 @@ use owo_colors::Style;
 use serde_json::{Value, json};
 
 use super::period::{Period, SHARD, Speech};
-use super::text::{clean, faint, local, paint, pad_left, strong};
+use super::text::{clean, faint, local, pad_left, paint, strong};
 use crate::journal::{Entry, FactClass, Reader};
 use crate::replay::{Names, Told};
 use crate::router::Fact;
@@ -92,7 +92,10 @@ fn is_wanted(args: &Args, told: &Told) -> bool {
             || told.call.as_ref().is_some_and(|call| call.as_str() == id)
     };
     args.task.as_ref().is_none_or(is_of)
-        && args.worker.as_ref().is_none_or(|name| told.worker.as_ref() == Some(name))
+        && args
+            .worker
+            .as_ref()
+            .is_none_or(|name| told.worker.as_ref() == Some(name))
 }
 
 /// One line for people, with the date above it when it is another day.
@@ -178,7 +181,10 @@ mod tests {
                 task: TaskId::new("t1"),
                 call: CallId::new("c1"),
                 queue: "sales".into(),
-                attributes: json!({"name": "\u{1b}[2Jevil"}).as_object().cloned().unwrap(),
+                attributes: json!({"name": "\u{1b}[2Jevil"})
+                    .as_object()
+                    .cloned()
+                    .unwrap(),
                 priority: 0,
             },
             Command::Accept {
@@ -233,7 +239,10 @@ mod tests {
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
-        let kinds: Vec<&str> = lines.iter().filter_map(|one| one["kind"].as_str()).collect();
+        let kinds: Vec<&str> = lines
+            .iter()
+            .filter_map(|one| one["kind"].as_str())
+            .collect();
         assert_eq!(kinds, ["create_task", "offered", "accept"]);
         assert_eq!(lines[1]["worker"], "花子");
         assert_eq!(lines[2]["call"], "c1");

@@ -46,8 +46,9 @@ pub(super) struct Speech {
 impl JournalFile {
     /// Opens it.
     pub(super) fn open(&self) -> anyhow::Result<PastJournal> {
-        PastJournal::open(&self.journal)
-            .context("cannot read the journal; it is `journal.db` in the data directory (--journal)")
+        PastJournal::open(&self.journal).context(
+            "cannot read the journal; it is `journal.db` in the data directory (--journal)",
+        )
     }
 }
 

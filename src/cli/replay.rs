@@ -210,19 +210,34 @@ fn table(columns: &[Column], language: Language) -> Table {
         count(f.left.values().sum())
     });
     row("refused", "受付不可", &|f| count(f.refused));
-    row("waiting at the end", "終了時に待機中", &|f| count(f.waiting));
-    row("wait of half", "待ち時間 p50", &|f| length(f.wait.p50_ms));
-    row("wait of 90 %", "待ち時間 p90", &|f| length(f.wait.p90_ms));
-    row("wait of 99 %", "待ち時間 p99", &|f| length(f.wait.p99_ms));
-    row("wait, mean", "待ち時間 平均", &|f| length(f.wait.mean_ms));
+    row("waiting at the end", "終了時に待機中", &|f| {
+        count(f.waiting)
+    });
+    row("wait of half", "待ち時間 p50", &|f| {
+        length(f.wait.p50_ms)
+    });
+    row("wait of 90 %", "待ち時間 p90", &|f| {
+        length(f.wait.p90_ms)
+    });
+    row("wait of 99 %", "待ち時間 p99", &|f| {
+        length(f.wait.p99_ms)
+    });
+    row("wait, mean", "待ち時間 平均", &|f| {
+        length(f.wait.mean_ms)
+    });
     let target = columns.first().map_or(0, |column| column.figures.target_ms) / 1000;
     let (english, japanese) = (
         format!("answered within {target} s"),
         format!("{target}秒以内の応答率"),
     );
-    row(&english, &japanese, &|f| format!("{:.1} %", f.service_level));
+    row(&english, &japanese, &|f| {
+        format!("{:.1} %", f.service_level)
+    });
     row("reached their own agent", "指名の応答率", &|f| {
-        format!("{} of {} ({:.1} %)", f.owner_reached, f.owner_asked, f.owner_rate)
+        format!(
+            "{} of {} ({:.1} %)",
+            f.owner_reached, f.owner_asked, f.owner_rate
+        )
     });
     table
 }

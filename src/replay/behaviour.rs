@@ -155,7 +155,12 @@ impl Behaviour {
                 open.offers.insert(reservation, Offer { key, place, at });
             }
             Happening::Accepted { reservation } => {
-                let Some(Offer { key, place, at: from }) = open.offers.get(&reservation) else {
+                let Some(Offer {
+                    key,
+                    place,
+                    at: from,
+                }) = open.offers.get(&reservation)
+                else {
                     return;
                 };
                 let after = at.since(*from);
@@ -167,7 +172,12 @@ impl Behaviour {
                 }
             }
             Happening::GivenBack { reservation, why } => {
-                let Some(Offer { key, place, at: from }) = open.offers.remove(&reservation) else {
+                let Some(Offer {
+                    key,
+                    place,
+                    at: from,
+                }) = open.offers.remove(&reservation)
+                else {
                     return;
                 };
                 open.talking.remove(&key.0);
@@ -179,7 +189,12 @@ impl Behaviour {
                 self.set(&key, place, answer);
             }
             Happening::Rejected { reservation, why } => {
-                if let Some(Offer { key, place, at: from }) = open.offers.remove(&reservation) {
+                if let Some(Offer {
+                    key,
+                    place,
+                    at: from,
+                }) = open.offers.remove(&reservation)
+                {
                     let answer = Answer::Rejects(at.since(from), why);
                     self.set(&key, place, answer);
                 }
@@ -205,7 +220,10 @@ impl Behaviour {
             Happening::Restarted { calls, .. } => {
                 let mut lost: Vec<TaskId> = open.tasks.keys().cloned().collect();
                 lost.retain(|task| {
-                    let call = self.callers.get(task).and_then(|caller| caller.call.as_ref());
+                    let call = self
+                        .callers
+                        .get(task)
+                        .and_then(|caller| caller.call.as_ref());
                     call.is_some_and(|call| !calls.contains(call))
                 });
                 for task in lost {

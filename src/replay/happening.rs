@@ -112,9 +112,7 @@ pub(super) fn happening(fact: &Fact, owner_key: &str) -> Option<Happening> {
             }
         },
         Fact::Decision(decision) => match decision {
-            Decision::NobodyCanTake { task, .. } => {
-                Happening::NobodyCanTake { task: task.clone() }
-            }
+            Decision::NobodyCanTake { task, .. } => Happening::NobodyCanTake { task: task.clone() },
             Decision::Offered {
                 reservation,
                 task,
@@ -153,9 +151,9 @@ pub(super) fn told(command: &Command) -> Told {
         | Command::GiveBack { .. }
         | Command::Reject { .. } => Told::Answer,
         Command::ActivatePlan { .. } => Told::Plan,
-        Command::CreateTask { .. }
-        | Command::SetActivity { .. }
-        | Command::SetReachable { .. } => Told::Outside,
+        Command::CreateTask { .. } | Command::SetActivity { .. } | Command::SetReachable { .. } => {
+            Told::Outside
+        }
         Command::Recover { .. } => Told::Restart,
     }
 }

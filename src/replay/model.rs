@@ -198,7 +198,10 @@ impl Run<'_> {
                 }
             }
             Act::HangUp(task, since) => {
-                let answered = self.callers.get(&task).and_then(|one| one.answered.as_ref());
+                let answered = self
+                    .callers
+                    .get(&task)
+                    .and_then(|one| one.answered.as_ref());
                 if answered.is_some_and(|(_, at)| *at == since) {
                     self.tell(at, happening::complete(task));
                 }

@@ -144,7 +144,9 @@ fn earliest(journal: &mut dyn Reader, shard: u16) -> Result<u64, Error> {
     match first {
         Some(first) if first.sequence > 1 => {
             let marks = journal.snapshots(shard)?;
-            let mark = marks.iter().find(|mark| mark.sequence + 1 >= first.sequence);
+            let mark = marks
+                .iter()
+                .find(|mark| mark.sequence + 1 >= first.sequence);
             Ok(mark.map_or(first.sequence, |mark| mark.sequence + 1))
         }
         _ => Ok(1),

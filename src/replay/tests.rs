@@ -232,7 +232,11 @@ impl Day {
                         _ => Command::Complete { task: task.clone() },
                     };
                     let is_gone = matches!(command, Command::GiveBack { .. });
-                    let after = if is_gone { Duration::from_millis(300) } else { talk };
+                    let after = if is_gone {
+                        Duration::from_millis(300)
+                    } else {
+                        talk
+                    };
                     self.talks.insert(task, call);
                     self.put(now + after, Act::Tell(command));
                 }
@@ -309,7 +313,10 @@ fn the_same_plan_decides_the_same_byte_for_byte() {
     let marks = journal.snapshots(0).unwrap();
     journal.trim(0, marks[0].sequence + 1).unwrap();
     let kept = Past::read(&mut journal, 0, None, None).unwrap();
-    assert_eq!(kept.entries.len(), whole.entries.len() - marks[0].sequence as usize);
+    assert_eq!(
+        kept.entries.len(),
+        whole.entries.len() - marks[0].sequence as usize
+    );
     assert_eq!(rerun(&kept).unwrap().difference, None);
     let early = Past::read(&mut journal, 0, Some(START), None).unwrap();
     assert_eq!(early.period(), kept.period(), "as far back as it goes");
@@ -391,7 +398,11 @@ fn the_day_s_own_plan_models_the_day_as_it_was() {
 
     let behaviour = Behaviour::of(&past, &terms.owner).unwrap();
     let same = model(&past, &behaviour, None, &terms).unwrap();
-    assert_eq!(same, model(&past, &behaviour, None, &terms).unwrap(), "no chance in it");
+    assert_eq!(
+        same,
+        model(&past, &behaviour, None, &terms).unwrap(),
+        "no chance in it"
+    );
     assert_eq!(same.figures.arrived, was.arrived);
     let now = &same.figures;
     let share = |part: usize| part as f64 / calls() as f64;
@@ -415,7 +426,12 @@ fn more_agents_answer_sooner_and_fewer_later() {
         modelled.unwrap().figures
     };
     let (few, same, many) = (with(AGENTS / 2), with(AGENTS), with(AGENTS * 2));
-    assert!(few.abandon_rate > same.abandon_rate, "{} {}", brief(&few), brief(&same));
+    assert!(
+        few.abandon_rate > same.abandon_rate,
+        "{} {}",
+        brief(&few),
+        brief(&same)
+    );
     assert!(few.service_level < same.service_level);
     assert!(many.service_level > same.service_level);
     assert!(many.abandon_rate < same.abandon_rate);
@@ -424,7 +440,9 @@ fn more_agents_answer_sooner_and_fewer_later() {
 
     let mut other = plan(AGENTS);
     other.queues.remove(1);
-    let gone = model(&past, &behaviour, Some(&other), &terms).unwrap().figures;
+    let gone = model(&past, &behaviour, Some(&other), &terms)
+        .unwrap()
+        .figures;
     assert_eq!(gone.refused + gone.arrived, same.arrived);
     assert!(gone.refused > 0);
 }
@@ -441,15 +459,26 @@ fn every_fact_reads_in_two_languages() {
         let english = Told::of(&fact, &names, Language::English);
         let japanese = Told::of(&fact, &names, Language::Japanese);
         let tag = format!(":\"{}\"", english.kind);
-        assert!(entry.body.contains(&tag), "{} in {}", english.kind, entry.body);
+        assert!(
+            entry.body.contains(&tag),
+            "{} in {}",
+            english.kind,
+            entry.body
+        );
         assert_ne!(english.words, japanese.words);
-        assert_eq!((&english.task, &english.worker), (&japanese.task, &japanese.worker));
+        assert_eq!(
+            (&english.task, &english.worker),
+            (&japanese.task, &japanese.worker)
+        );
         let is_of_task = english.task.is_some();
         assert_eq!(is_of_task, english.call.is_some(), "{english:?}");
         kinds.insert(english.kind);
     }
     assert!(kinds.len() >= 12, "{kinds:?}");
-    let offer = past.facts().iter().find(|entry| entry.body.contains("offered"));
+    let offer = past
+        .facts()
+        .iter()
+        .find(|entry| entry.body.contains("offered"));
     let fact = Fact::decode(offer.unwrap()).unwrap();
     let words = Told::of(&fact, &names, Language::English).words;
     assert!(words.contains(" is offered to 担当"), "{words}");

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use crate::base::{CallId, Language, ReservationId, TaskId};
-use crate::router::{
-    Command, Decision, Explanation, Fact, NobodyWhy, NotChosen, Rejection, Timer,
-};
+use crate::router::{Command, Decision, Explanation, Fact, NobodyWhy, NotChosen, Rejection, Timer};
 
 /// One fact, and what it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +130,10 @@ fn input(command: &Command, names: &Names, language: Language) -> Told {
         }
         Command::CancelTask { task, why } => {
             let why = why.replace('_', " ");
-            let words = language.pick(format!("{task} leaves: {why}"), format!("{task}が離脱: {why}"));
+            let words = language.pick(
+                format!("{task} leaves: {why}"),
+                format!("{task}が離脱: {why}"),
+            );
             Told::new("cancel_task", words).task(task)
         }
         Command::Complete { task } => {
