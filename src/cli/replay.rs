@@ -1,6 +1,6 @@
 //! `tsunagu replay`: a past period decided once more, by the plan of the day and by another one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ struct Column {
 
 /// Runs the command; exit code 1 when a decision was not the same.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let plan = args.plan.as_ref().map(load).transpose()?;
+    let plan = args.plan.as_deref().map(load).transpose()?;
     let mut journal = args.period.file.open()?;
     let past = Past::read(&mut journal, SHARD, args.period.since, args.period.until)?;
     if past.facts().is_empty() {
@@ -82,7 +82,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The plan of a configuration, checked whole.
-fn load(directory: &PathBuf) -> anyhow::Result<Plan> {
+fn load(directory: &Path) -> anyhow::Result<Plan> {
     match config::load(directory, &Environment::of_process()) {
         Ok(office) => Ok(office.plan),
         Err(report) => bail!(
