@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::conferences::Conferences;
+use super::desk::Desks;
 use super::{CallKey, Generation, Output};
 use crate::base::{CallId, Entropy, IdSource, LegId, OwnMap, RecordingId, Timestamp};
 use crate::media::{Command, Engine};
@@ -27,6 +28,7 @@ pub(crate) struct Hands<'a> {
     pub(crate) index: &'a mut Index,
     pub(crate) outbox: &'a mut VecDeque<Output>,
     pub(crate) carriers: &'a Carriers,
+    pub(crate) desks: &'a Desks,
     pub(crate) listeners: &'a [(Protocol, SocketAddr)],
 }
 
@@ -41,6 +43,8 @@ pub(crate) struct Index {
     pub(crate) recordings: OwnMap<RecordingId, CallKey>,
     /// Legs of agents' phones that the router did not ask for, by phone.
     pub(crate) own_legs: HashMap<String, BTreeSet<LegId>>,
+    /// Sessions of agents who wait for the router's word, by agent.
+    pub(crate) desks: HashMap<String, CallKey>,
 }
 
 impl Hands<'_> {

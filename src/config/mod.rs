@@ -7,6 +7,7 @@
 mod agents;
 mod conference;
 mod defence;
+mod desk;
 mod dialogs;
 mod dns;
 mod duration;
@@ -49,6 +50,7 @@ use flows::Flows;
 use section::Notes;
 
 pub use defence::DefenceSettings;
+pub use desk::published_pin;
 pub use dialogs::DialogSettings;
 pub use environment::Environment;
 pub use node::{MediaSettings, NodeSettings, SipSettings};
@@ -78,7 +80,9 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     let trunks = trunks::read(directory, &files, environment, &around, &notes);
     let phones = phones::read(directory, &files, environment, (&node.realm, site), &notes);
     phones.check_listeners(&listeners, &notes);
-    let agents = agents::read(&files, &phones.names, &notes);
+    let secrets = (directory, environment);
+    let agents = agents::read(&files, &phones.names, secrets, &notes);
+    agents.desk.check_listeners(&listeners, &notes);
     let queues = queues::read(&files, &agents, &listeners.region, &notes);
     let flows = Flows::read(&files, &notes);
     for queue in flows.named(|flow| flow.queues()) {
@@ -91,6 +95,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     named.extend(queues.sounds);
     named.extend(services);
     named.extend(listeners.beep);
+    named.extend(agents.desk.sounds);
     sounds::check(&node.sounds, &named, &notes);
 
     let report = Report::new(directory.display().to_string(), notes.into_problems());
@@ -110,6 +115,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
             activities: agents.activities,
             ..Plan::default()
         },
+        desk: agents.desk.terms,
         lines: queues.lines,
         placements: queues.placements,
         recorded: queues.recorded,
