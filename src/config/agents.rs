@@ -1,10 +1,12 @@
 //! `agents.toml`: agents with their phones and attributes, and the activities they can be in.
 
+use std::collections::BTreeMap;
+
 use super::files::{Files, Kind};
 use super::names::Names;
 use super::report::Problem;
 use super::section::{At, Notes, Section};
-use crate::router::{ActivitySpec, NOT_ANSWERING, WorkerSpec};
+use crate::router::{ActivitySpec, NOT_ANSWERING, Plan, WorkerSpec};
 
 /// Agents and activities as read.
 #[derive(Debug)]
@@ -15,6 +17,10 @@ pub(super) struct Agents {
     pub(super) activities: Vec<ActivitySpec>,
     /// Names of activities, with the built-in one.
     pub(super) activity_names: Names,
+    /// Every routing profile named, with its place.
+    pub(super) profiles: Vec<At<String>>,
+    /// Every channel named, with its place.
+    pub(super) channels: Vec<At<String>>,
 }
 
 /// Reads agents and activities; each agent's phone must be among `phones`.
@@ -24,6 +30,8 @@ pub(super) fn read(files: &Files, phones: &Names, notes: &Notes) -> Agents {
         workers: Vec::new(),
         activities: Vec::new(),
         activity_names: Names::new("activity", is_complete),
+        profiles: Vec::new(),
+        channels: Vec::new(),
     };
     let mut names = Names::new("agent", is_complete);
     let mut rung: Vec<At<String>> = Vec::new();
@@ -48,7 +56,10 @@ pub(super) fn read(files: &Files, phones: &Names, notes: &Notes) -> Agents {
             let display_name = agent.text("display_name");
             let activity = agent.text("activity");
             let attributes = agent.attributes("attributes");
+            let profile = agent.text("profile");
+            let capacity = agents.read_capacity(&agent);
             agent.close();
+            agents.profiles.extend(profile.clone());
             if let Some(name) = &name {
                 names.declare(notes, name);
             }
@@ -71,7 +82,8 @@ pub(super) fn read(files: &Files, phones: &Names, notes: &Notes) -> Agents {
                 phone: phone.value,
                 attributes,
                 activity: activity.map(|at| at.value),
-                ..WorkerSpec::default()
+                profile: profile.map(|at| at.value),
+                capacity,
             });
         }
         top.close();
@@ -81,6 +93,17 @@ pub(super) fn read(files: &Files, phones: &Names, notes: &Notes) -> Agents {
 }
 
 impl Agents {
+    /// Tasks an agent takes at a time, by channel.
+    fn read_capacity(&mut self, agent: &Section<'_>) -> BTreeMap<String, u32> {
+        let capacities = agent.integer_table("capacity", 0..=i64::from(Plan::MOST_CAPACITY));
+        let capacities = capacities.into_iter().map(|(channel, capacity)| {
+            self.channels.push(channel.clone());
+            let capacity = u32::try_from(capacity.value).unwrap_or(Plan::MOST_CAPACITY);
+            (channel.value, capacity)
+        });
+        capacities.collect()
+    }
+
     fn finish_activities(&mut self, notes: &Notes, starts: &[At<String>]) {
         let built_in = |name: &str| At {
             value: name.to_owned(),

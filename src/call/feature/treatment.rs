@@ -9,6 +9,7 @@ use crate::call::hands::Hands;
 use crate::events::{Fact, Stretch};
 use crate::flow::{Action, Input, Run};
 use crate::media::PlayId;
+use crate::router::Destination;
 
 /// A flow under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,11 +85,12 @@ impl Treatment {
                     return Next::Become(Stage::Dial(Box::new(dial)));
                 }
                 Action::Enqueue {
-                    queue,
+                    to,
                     attributes,
                     priority,
                 } => {
                     note_attributes(core, hands, attributes);
+                    let (Destination::Queue(queue) | Destination::Workflow(queue)) = to;
                     let waiting = Waiting::new(self.run.clone(), queue, priority);
                     return Next::Become(Stage::Waiting(Box::new(waiting)));
                 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::fault::{WorkflowFault, WorkflowSpot};
 use super::{
-    NOT_ANSWERING, Plan, PlanError, ProfileSpec, QueueSpec, StepSpec, Strategy, VOICE, WorkerSpec,
-    WorkflowSpec,
+    KnownWorker, NOT_ANSWERING, Plan, PlanError, ProfileSpec, QueueSpec, StepSpec, Strategy, VOICE,
+    WorkerSpec, WorkflowSpec,
 };
 use crate::expr::{self, Expression, Options};
 use crate::router::At;
@@ -201,7 +201,7 @@ impl<'p> Check<'p> {
             );
         }
         if let Some(path) = &queue.sticky
-            && !is_task_path(path)
+            && !KnownWorker::is_path(path)
         {
             self.wrong(
                 &subject,
@@ -329,6 +329,11 @@ impl WorkflowSpec {
         faults
     }
 
+    /// One of its expressions.
+    pub fn parse(&self, text: &str) -> Result<Expression, expr::Error> {
+        Expression::parse_with(text, self.options())
+    }
+
     /// How its expressions are read.
     pub(in crate::router) fn options(&self) -> Options {
         Options {
@@ -374,7 +379,7 @@ fn check_step(at: At, step: &StepSpec, options: Options, faults: &mut Vec<Workfl
         faults.push(spelling(spot().key("order_by"), error));
     }
     if let Some(known) = &step.known_worker
-        && !is_task_path(&known.path)
+        && !KnownWorker::is_path(&known.path)
     {
         let message = format!("{:?} is no path into a task", known.path);
         faults.push(spot().key("known_worker").fault(message, PATH_HELP));
@@ -402,23 +407,10 @@ fn spelling(spot: WorkflowSpot, error: expr::Error) -> WorkflowFault {
     spot.within(error.span).fault(error.message, help)
 }
 
-/// Whether a text is a path into a task's attributes: keys with dots between; `null` is one that
-/// leads nowhere.
-fn is_task_path(path: &str) -> bool {
-    let path = path.trim();
-    let is_key = |key: &str| {
-        !key.is_empty()
-            && key
-                .chars()
-                .all(|c| c.is_alphanumeric() || "_-".contains(c) || c > '\u{7f}')
-    };
-    path.split('.').all(is_key) && path != "task" && path.split('.').next() != Some("worker")
-}
-
 const PATH_HELP: &str = "write the way to an attribute of the task, such as task.owner";
 
 /// Whether a text is a list such as `worker.level DESC, worker.age`.
-fn check_order(text: &str) -> Result<(), expr::Error> {
+pub(super) fn check_order(text: &str) -> Result<(), expr::Error> {
     let mut start = 0;
     for part in text.split(',') {
         let span = start..start + part.len();
