@@ -33,7 +33,7 @@ use crate::config::{Environment, MediaSettings, NodeSettings, Office};
 use crate::events::Bus;
 use crate::http::metrics::Metrics;
 use crate::http::{self, Server};
-use crate::journal::Journal as _;
+use crate::journal::Reader as _;
 use crate::media::{Engine, EngineConfig, Library};
 use crate::router::{self, RouterTask, Survivors};
 use crate::runtime::SystemClock;
@@ -111,6 +111,7 @@ impl Switch {
         let router = RouterTask::start(
             router::Settings {
                 signalling_shards: node.shards.max(1),
+                retention: node.journal,
                 ..Default::default()
             },
             Box::new(journal),

@@ -13,6 +13,7 @@ mod duration;
 mod environment;
 mod files;
 mod flows;
+mod journal;
 mod layers;
 mod media;
 mod names;

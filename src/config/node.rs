@@ -23,6 +23,7 @@ use super::trace::{self, TraceSettings};
 use super::value::Table;
 use super::{conference, transfer};
 use crate::call::{ConferenceTerms, Transfers};
+use crate::journal::Retention;
 use crate::sip::Protocol;
 use crate::sip::location::NameServers;
 use crate::sip::transport::TlsConfig;
@@ -68,6 +69,8 @@ pub struct NodeSettings {
     pub recordings: PathBuf,
     /// What they are and how long they stay.
     pub recording: RecordingSettings,
+    /// How long the router's facts stay.
+    pub journal: Retention,
 }
 
 /// Where SIP is spoken.
@@ -199,6 +202,8 @@ pub(super) const SETTINGS: &[&str] = &[
     "recording.pause_key",
     "recording.keep",
     "recording.keep_megabytes",
+    "journal.keep",
+    "journal.keep_facts",
     "site.country",
     "site.area",
     "site.caller_id",
@@ -265,6 +270,7 @@ pub(super) fn read(
     let dialogs = dialogs::read(section("dialogs", "[dialogs]"), notes);
     let media = read_media(section("media", "[media]"), notes);
     let recording = super::recording::read(section("recording", "[recording]"), notes);
+    let journal = super::journal::read(section("journal", "[journal]"));
     let http_section = section("http", "[http]");
     let http = http_section.parsed("listen", ADDRESS_HELP, parse_address);
     let site = super::site::read(section("site", "[site]"), notes);
@@ -351,6 +357,7 @@ pub(super) fn read(
         http: http.map_or(SocketAddr::from(([127, 0, 0, 1], 9090)), |at| at.value),
         metrics: metrics.map(|at| at.value),
         recording,
+        journal,
         recordings: path("recordings", data.join("recordings")),
         sounds: path("sounds", directory.join("../sounds")),
         data,

@@ -252,6 +252,7 @@ impl Changes {
                 "recording.keep",
                 old.recording.limits != new.recording.limits,
             ),
+            ("journal", old.journal != new.journal),
             ("trace.hep", old.trace.hep != new.trace.hep),
             ("trace.megabytes", old.trace.octets != new.trace.octets),
         ];

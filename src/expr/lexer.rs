@@ -21,8 +21,8 @@ pub(super) enum Token {
 pub(super) type Placed = (Token, Range<usize>);
 
 /// Longest first, so that `==` is not read as `=` twice.
-const SIGNS: [&str; 13] = [
-    "==", "!=", "<=", ">=", "<", ">", "=", "(", ")", "[", "]", ",", ".",
+const SIGNS: [&str; 16] = [
+    "==", "!=", "<=", ">=", "<", ">", "=", "(", ")", "[", "]", ",", ".", "+", "*", "/",
 ];
 
 /// Splits a text into tokens.
@@ -35,8 +35,12 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Placed>, Error> {
             continue;
         }
         let rest = &text[at..];
+        let is_after_blank = text[..at].ends_with(char::is_whitespace);
         let (token, length) = if first == '"' || first == '\'' {
             string(rest, at)?
+        } else if first == '-' && is_after_blank && rest[1..].starts_with(char::is_whitespace) {
+            // Blanks on both sides: `customer-value` is somebody's key, no subtraction.
+            (Token::Sign("-"), 1)
         } else if first.is_ascii_digit() || first == '-' {
             number(rest, at)?
         } else if let Some(sign) = SIGNS.into_iter().find(|sign| rest.starts_with(sign)) {
@@ -88,19 +92,28 @@ fn string(rest: &str, at: usize) -> Result<(Token, usize), Error> {
             Some((_, 'n')) => content.push('\n'),
             Some((_, 't')) => content.push('\t'),
             _ => {
-                return Err(Error {
-                    span: at + offset..at + offset + 1,
-                    message: "unknown escape in a string".to_owned(),
-                    help: Some(r"write a backslash as \\".to_owned()),
-                });
+                let span = at + offset..at + offset + 1;
+                let error = Error::new(
+                    span,
+                    "unknown escape in a string",
+                    "文字列の中に不明なエスケープがあります",
+                );
+                return Err(error.help(
+                    r"write a backslash as \\",
+                    r"バックスラッシュは \\ と書きます",
+                ));
             }
         }
     }
-    Err(Error {
-        span: at..at + rest.len(),
-        message: "string without end".to_owned(),
-        help: Some(format!("close it with {quote}")),
-    })
+    let error = Error::new(
+        at..at + rest.len(),
+        "string without end",
+        "文字列が閉じていません",
+    );
+    Err(error.help(
+        format!("close it with {quote}"),
+        format!("{quote} で閉じてください"),
+    ))
 }
 
 fn number(rest: &str, at: usize) -> Result<(Token, usize), Error> {
@@ -112,16 +125,18 @@ fn number(rest: &str, at: usize) -> Result<(Token, usize), Error> {
     };
     let sign = usize::from(rest.starts_with('-'));
     let mut end = digits(sign);
-    let wrong = |end: usize, message: &str| Error {
-        span: at..at + end.max(1),
-        message: message.to_owned(),
-        help: Some(
-            "numbers look like 5, -5 or 5.25; a key with a hyphen is written worker[\"a-b\"]"
-                .to_owned(),
-        ),
+    let wrong = |end: usize, message: &str, message_ja: &str| {
+        Error::new(at..at + end.max(1), message, message_ja).help(
+            "numbers look like 5, -5 or 5.25; a key with a hyphen is written worker[\"a-b\"]",
+            "数値は 5、-5、5.25 のように、ハイフンを含むキーは worker[\"a-b\"] のように書きます",
+        )
     };
     if end == sign {
-        return Err(wrong(end, "a sign without a number"));
+        return Err(wrong(
+            end,
+            "a sign without a number",
+            "符号の後に数値がありません",
+        ));
     }
     let mut whole = true;
     if rest[end..].starts_with('.') && digits(end + 1) > end + 1 {
@@ -129,30 +144,42 @@ fn number(rest: &str, at: usize) -> Result<(Token, usize), Error> {
         whole = false;
     }
     if rest[end..].starts_with(is_key) {
-        return Err(wrong(end + 1, "a number runs into a word"));
+        let length = rest[end..].chars().next().map_or(1, char::len_utf8);
+        return Err(wrong(
+            end + length,
+            "a number runs into a word",
+            "数値の直後に文字が続いています",
+        ));
     }
     let text = &rest[..end];
-    let exact = match text.parse::<i64>() {
-        Ok(number) if whole => Some(Number::from(number)),
+    let exact = match (text.parse::<i64>(), text.parse::<u64>()) {
+        (Ok(number), _) if whole => Some(Number::from(number)),
+        (_, Ok(number)) if whole => Some(Number::from(number)),
         _ => text.parse::<f64>().ok().and_then(Number::from_f64),
     };
     match exact {
         Some(number) => Ok((Token::Literal(Value::Number(number)), end)),
-        None => Err(wrong(end, "a number out of range")),
+        None => Err(wrong(end, "a number out of range", "数値が範囲外です")),
     }
 }
 
 fn stray(c: char, at: usize) -> Error {
-    let help = match c {
-        '&' => Some("write AND".to_owned()),
-        '|' => Some("write OR".to_owned()),
-        '!' => Some("write NOT, or != between two values".to_owned()),
-        _ if is_full_width_sign(c) => Some("type it as a half-width sign".to_owned()),
-        _ => None,
-    };
-    Error {
-        span: at..at + c.len_utf8(),
-        message: format!("{c:?} has no meaning here"),
-        help,
+    let error = Error::new(
+        at..at + c.len_utf8(),
+        format!("{c:?} has no meaning here"),
+        format!("{c:?} はここでは使えません"),
+    );
+    match c {
+        '&' => error.help("write AND", "AND と書きます"),
+        '|' => error.help("write OR", "OR と書きます"),
+        '!' => error.help(
+            "write NOT, or != between two values",
+            "NOT と書くか、二つの値の間に != を書きます",
+        ),
+        _ if is_full_width_sign(c) => error.help(
+            "type it as a half-width sign",
+            "半角の記号で入力してください",
+        ),
+        _ => error,
     }
 }

@@ -4,109 +4,79 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::error::Error;
 use super::lexer::{Placed, Token, tokens};
-use super::{Error, Lint, MAX_DEPTH, MAX_LENGTH, Subject};
-
-/// Something that holds or does not.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Condition {
-    All(Vec<Condition>),
-    Any(Vec<Condition>),
-    Compare(Operand, Operator, Operand),
-    Never,
-    Not(Box<Condition>),
-    True(Operand),
-}
-
-/// A value, or the way to one.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Operand {
-    List(Vec<Operand>),
-    Literal(Value),
-    Path(Path),
-}
-
-/// The way to an attribute.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Path {
-    /// `None` for a path without prefix.
-    pub(super) subject: Option<Subject>,
-    pub(super) steps: Vec<Step>,
-}
-
-/// One step of a path.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Step {
-    Index(usize),
-    Key(String),
-}
-
-/// An operator between two operands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operator {
-    Contains,
-    Equal,
-    Greater,
-    GreaterOrEqual,
-    Has,
-    In,
-    Less,
-    LessOrEqual,
-    NotEqual,
-    NotIn,
-}
+use super::lint::{Doubt, Lint};
+use super::tree::{Comparison, Condition, Operand, Operator, Path, Segment, Step, Term};
+use super::{MAX_DEPTH, MAX_LENGTH, Options, Subject};
 
 /// What parsing yields.
 pub(super) struct Parsed {
     pub(super) root: Condition,
-    pub(super) uses_task: bool,
     pub(super) lints: Vec<Lint>,
 }
 
 /// Parses a whole text.
-pub(super) fn parse(text: &str) -> Result<Parsed, Error> {
-    if text.len() > MAX_LENGTH {
-        return Err(Error {
-            span: MAX_LENGTH..text.len(),
-            message: format!("longer than {MAX_LENGTH} bytes"),
-            help: Some("put the decision into an attribute".to_owned()),
-        });
-    }
-    let mut parser = Parser {
-        tokens: tokens(text)?,
-        at: 0,
-        end: text.len(),
-        depth: 0,
-        uses_task: false,
-        lints: Vec::new(),
-    };
+pub(super) fn parse(text: &str, options: Options) -> Result<Parsed, Error> {
+    let mut parser = Parser::new(text, options)?;
     let root = if parser.tokens.is_empty() {
-        parser.lint(0..text.len(), "an empty expression matches nobody");
+        parser.lint(Doubt::Empty, 0..text.len());
         Condition::Never
     } else {
         parser.any()?
     };
-    if let Some((_, span)) = parser.tokens.get(parser.at) {
-        let span = span.clone();
-        return Err(error(span, "expected AND, OR or the end", None));
-    }
+    parser.finish("AND, OR")?;
     Ok(Parsed {
         root,
-        uses_task: parser.uses_task,
         lints: parser.lints,
     })
 }
 
-struct Parser {
+/// Reads tokens one after the other.
+pub(super) struct Parser {
     tokens: Vec<Placed>,
     at: usize,
     end: usize,
     depth: usize,
-    uses_task: bool,
+    options: Options,
     lints: Vec<Lint>,
 }
 
 impl Parser {
+    /// At the start of a text.
+    pub(super) fn new(text: &str, options: Options) -> Result<Self, Error> {
+        if text.len() > MAX_LENGTH {
+            let message = format!("longer than {MAX_LENGTH} bytes");
+            let message_ja = format!("{MAX_LENGTH} バイトを超えています");
+            return Err(
+                Error::new(MAX_LENGTH..text.len(), message, message_ja).help(
+                    "put the decision into an attribute",
+                    "判断の結果を属性に入れてください",
+                ),
+            );
+        }
+        Ok(Self {
+            tokens: tokens(text)?,
+            at: 0,
+            end: text.len(),
+            depth: 0,
+            options,
+            lints: Vec::new(),
+        })
+    }
+
+    /// Fails unless everything is read; `wanted` might have gone on.
+    pub(super) fn finish(&self, wanted: &str) -> Result<(), Error> {
+        match self.tokens.get(self.at) {
+            None => Ok(()),
+            Some((_, span)) => Err(Error::new(
+                span.clone(),
+                format!("expected {wanted} or the end"),
+                format!("ここには {wanted} か終わりが必要です"),
+            )),
+        }
+    }
+
     fn any(&mut self) -> Result<Condition, Error> {
         let mut conditions = vec![self.all()?];
         while self.take_word("OR") {
@@ -125,7 +95,9 @@ impl Parser {
 
     fn single(&mut self) -> Result<Condition, Error> {
         self.deeper()?;
+        let span = self.span();
         let condition = if self.take_word("NOT") {
+            self.extension(span, "NOT before a condition")?;
             Condition::Not(Box::new(self.single()?))
         } else if self.take_sign("(") {
             let condition = self.any()?;
@@ -140,21 +112,32 @@ impl Parser {
 
     fn comparison(&mut self) -> Result<Condition, Error> {
         let start = self.span().start;
-        let left = self.operand()?;
+        let left = self.sum()?;
+        let read = start..self.read_to();
         let Some(operator) = self.operator()? else {
             return match left {
-                Operand::Path(_) | Operand::Literal(Value::Bool(_)) => Ok(Condition::True(left)),
-                _ => Err(error(
-                    start..self.span().start,
+                Operand::Path(_) | Operand::Literal(Value::Bool(_)) => {
+                    self.extension(read, "a key alone as a condition")?;
+                    Ok(Condition::True(left))
+                }
+                _ => Err(Error::new(
+                    read,
                     "a value alone is no condition",
-                    Some("compare it with something, such as == 1"),
+                    "値だけでは条件になりません",
+                )
+                .help(
+                    "compare it with something, such as == 1",
+                    "== 1 のように何かと比べてください",
                 )),
             };
         };
-        let right = self.operand()?;
-        let end = self.tokens[self.at - 1].1.end;
-        self.doubt(start..end, &left, operator, &right);
-        Ok(Condition::Compare(left, operator, right))
+        let right = self.sum()?;
+        Ok(Condition::Compare(Comparison {
+            left,
+            operator,
+            right,
+            span: start..self.read_to(),
+        }))
     }
 
     fn operator(&mut self) -> Result<Option<Operator>, Error> {
@@ -164,7 +147,7 @@ impl Parser {
         let operator = match &token {
             Token::Sign("==") => Operator::Equal,
             Token::Sign("=") => {
-                self.lint(span, "`=` is read as `==`");
+                self.lint(Doubt::SingleEquals, span);
                 Operator::Equal
             }
             Token::Sign("!=") => Operator::NotEqual,
@@ -175,17 +158,61 @@ impl Parser {
             Token::Word(word) if word.eq_ignore_ascii_case("HAS") => Operator::Has,
             Token::Word(word) if word.eq_ignore_ascii_case("IN") => Operator::In,
             Token::Word(word) if word.eq_ignore_ascii_case("CONTAINS") => Operator::Contains,
+            Token::Word(word) if word.eq_ignore_ascii_case("STARTSWITH") => {
+                self.extension(span, "STARTSWITH")?;
+                Operator::StartsWith
+            }
             Token::Word(word) if word.eq_ignore_ascii_case("NOT") => {
                 self.at += 1;
                 if self.take_word("IN") {
                     return Ok(Some(Operator::NotIn));
                 }
-                return Err(error(self.span(), "expected IN after NOT", None));
+                return Err(Error::new(
+                    self.span(),
+                    "expected IN after NOT",
+                    "NOT の後には IN が必要です",
+                ));
             }
             _ => return Ok(None),
         };
         self.at += 1;
         Ok(Some(operator))
+    }
+
+    /// An operand, or operands with `+ - * /` between them; no parentheses, those group conditions.
+    fn sum(&mut self) -> Result<Operand, Error> {
+        let first = self.operand()?;
+        if !matches!(
+            self.tokens.get(self.at),
+            Some((Token::Sign("+" | "-" | "*" | "/"), _))
+        ) {
+            return Ok(first);
+        }
+        self.extension(self.span(), "arithmetic")?;
+        let (mut terms, mut factors) = (Vec::new(), vec![(Step::Multiply, first)]);
+        let mut is_subtracted = false;
+        loop {
+            let step = if self.take_sign("*") {
+                Some(Step::Multiply)
+            } else if self.take_sign("/") {
+                Some(Step::Divide)
+            } else {
+                None
+            };
+            if let Some(step) = step {
+                factors.push((step, self.operand()?));
+                continue;
+            }
+            terms.push(Term {
+                is_subtracted,
+                factors: std::mem::take(&mut factors).into(),
+            });
+            is_subtracted = self.take_sign("-");
+            if !is_subtracted && !self.take_sign("+") {
+                return Ok(Operand::Sum(terms.into()));
+            }
+            factors.push((Step::Multiply, self.operand()?));
+        }
     }
 
     fn operand(&mut self) -> Result<Operand, Error> {
@@ -203,23 +230,31 @@ impl Parser {
                 self.at += 1;
                 match constant(&word) {
                     Some(value) => Ok(Operand::Literal(value)),
-                    None if is_reserved(&word) => Err(error(
+                    None if is_reserved(&word) => Err(Error::new(
                         span,
-                        &format!("expected a value, found {word}"),
-                        Some("a key of this name is written worker[\"...\"]"),
+                        format!("expected a value, found {word}"),
+                        format!("ここには値が必要です ({word} がありました)"),
+                    )
+                    .help(
+                        "a key of this name is written worker[\"...\"]",
+                        "この名前のキーは worker[\"...\"] と書きます",
                     )),
-                    None => self.path(word),
+                    None => self.path(word, span.start).map(Operand::Path),
                 }
             }
-            Some((Token::Sign(sign), _)) => Err(error(
+            Some((Token::Sign(sign), _)) => Err(Error::new(
                 span,
-                &format!("expected a value, found {sign}"),
-                None,
+                format!("expected a value, found {sign}"),
+                format!("ここには値が必要です ({sign} がありました)"),
             )),
-            None => Err(error(
+            None => Err(Error::new(
                 span,
                 "expected a value, found the end",
-                Some("a comparison has two sides, such as skills HAS 'sales'"),
+                "ここには値が必要ですが、式が終わっています",
+            )
+            .help(
+                "a comparison has two sides, such as skills HAS 'sales'",
+                "比較には skills HAS 'sales' のように両辺が必要です",
             )),
         }
     }
@@ -229,7 +264,7 @@ impl Parser {
         let mut items = Vec::new();
         if !self.take_sign("]") {
             loop {
-                items.push(self.operand()?);
+                items.push(self.sum()?);
                 if self.take_sign("]") {
                     break;
                 }
@@ -237,86 +272,105 @@ impl Parser {
             }
         }
         self.depth -= 1;
-        Ok(Operand::List(items))
+        Ok(Operand::List(items.into()))
     }
 
-    fn path(&mut self, first: String) -> Result<Operand, Error> {
+    /// A path where nothing else may be.
+    pub(super) fn lone_path(&mut self) -> Result<Path, Error> {
+        let span = self.span();
+        match self.tokens.get(self.at).cloned() {
+            Some((Token::Word(word), _)) if constant(&word).is_none() && !is_reserved(&word) => {
+                self.at += 1;
+                self.path(word, span.start)
+            }
+            _ => Err(
+                Error::new(span, "expected an attribute", "ここには属性名が必要です").help(
+                    "such as worker.level or worker[\"a-b\"]",
+                    "worker.level や worker[\"a-b\"] のように書きます",
+                ),
+            ),
+        }
+    }
+
+    fn path(&mut self, first: String, start: usize) -> Result<Path, Error> {
         let follows = matches!(self.tokens.get(self.at), Some((Token::Sign("." | "["), _)));
         let subject = match first.as_str() {
             "worker" if follows => Some(Subject::Worker),
             "task" if follows => Some(Subject::Task),
             _ => None,
         };
-        self.uses_task |= subject == Some(Subject::Task);
-        let mut steps = Vec::new();
+        let mut segments = Vec::new();
         if subject.is_none() {
-            steps.push(Step::Key(first));
+            segments.push(Segment::Key(first));
         }
         loop {
             if self.take_sign(".") {
                 let span = self.span();
                 match self.tokens.get(self.at).cloned() {
-                    Some((Token::Word(word), _)) => steps.push(Step::Key(word)),
-                    _ => return Err(error(span, "expected a key after the dot", None)),
+                    Some((Token::Word(word), _)) => segments.push(Segment::Key(word)),
+                    _ => {
+                        return Err(Error::new(
+                            span,
+                            "expected a key after the dot",
+                            "ドットの後にはキーが必要です",
+                        ));
+                    }
                 }
                 self.at += 1;
             } else if self.take_sign("[") {
                 let span = self.span();
                 match self.tokens.get(self.at).cloned() {
-                    Some((Token::Literal(Value::String(key)), _)) => steps.push(Step::Key(key)),
-                    Some((Token::Literal(Value::Number(number)), _)) if number.is_u64() => {
+                    Some((Token::Literal(Value::String(key)), _)) => {
+                        segments.push(Segment::Key(key));
+                    }
+                    Some((Token::Literal(Value::Number(number)), _))
+                        if number.is_u64() && !segments.is_empty() =>
+                    {
                         let index = number.as_u64().and_then(|index| index.try_into().ok());
-                        steps.push(Step::Index(index.unwrap_or(usize::MAX)));
+                        segments.push(Segment::Index(index.unwrap_or(usize::MAX)));
                     }
                     _ => {
-                        let help = "write [2] for the third item, [\"a-b\"] for a key";
-                        return Err(error(span, "expected a place or a key", Some(help)));
+                        return Err(Error::new(
+                            span,
+                            "expected a place or a key",
+                            "ここには位置かキーが必要です",
+                        )
+                        .help(
+                            "write [2] for the third item, [\"a-b\"] for a key",
+                            "3 番目の要素は [2]、キーは [\"a-b\"] と書きます",
+                        ));
                     }
                 }
                 self.at += 1;
                 self.expect("]")?;
             } else {
-                return Ok(Operand::Path(Path { subject, steps }));
+                return Ok(Path::new(subject, segments, start..self.read_to()));
             }
         }
     }
 
-    /// Notes comparisons that can never hold, and those that hold for everybody by accident.
-    fn doubt(&mut self, span: Range<usize>, left: &Operand, operator: Operator, right: &Operand) {
-        let is_array_operator = matches!(operator, Operator::Has | Operator::In | Operator::NotIn);
-        let array = if operator == Operator::Has {
-            left
-        } else {
-            right
-        };
-        if is_array_operator && matches!(array, Operand::Literal(_)) {
-            self.lint(
-                span,
-                "this side must be an array; a single value never matches",
-            );
-            return;
+    /// Fails where only TaskRouter's own language is wanted.
+    fn extension(&self, span: Range<usize>, what: &str) -> Result<(), Error> {
+        if self.options.extensions {
+            return Ok(());
         }
-        let is_list = |operand: &Operand| matches!(operand, Operand::List(_));
-        if !is_array_operator && (is_list(left) || is_list(right)) {
-            self.lint(span, "an array is never equal; use HAS, IN or NOT IN");
-            return;
-        }
-        if let (Operand::Literal(a), Operand::Literal(b)) = (left, right)
-            && !is_array_operator
-            && std::mem::discriminant(a) != std::mem::discriminant(b)
-        {
-            self.lint(span, "values of different types are never equal");
-        }
+        Err(Error::new(
+            span,
+            format!("{what} is no part of TaskRouter's language"),
+            format!("TaskRouter の式にはない書き方です ({what})"),
+        ))
     }
 
-    fn take_word(&mut self, wanted: &str) -> bool {
+    /// Takes the next word if it is `wanted`, in any case.
+    pub(super) fn take_word(&mut self, wanted: &str) -> bool {
         let found = matches!(self.tokens.get(self.at),
             Some((Token::Word(word), _)) if word.eq_ignore_ascii_case(wanted));
         self.at += usize::from(found);
         found
     }
 
-    fn take_sign(&mut self, wanted: &str) -> bool {
+    /// Takes the next sign if it is `wanted`.
+    pub(super) fn take_sign(&mut self, wanted: &str) -> bool {
         let found = matches!(self.tokens.get(self.at),
             Some((Token::Sign(sign), _)) if *sign == wanted);
         self.at += usize::from(found);
@@ -327,7 +381,11 @@ impl Parser {
         if self.take_sign(wanted) {
             return Ok(());
         }
-        Err(error(self.span(), &format!("expected {wanted}"), None))
+        Err(Error::new(
+            self.span(),
+            format!("expected {wanted}"),
+            format!("ここには {wanted} が必要です"),
+        ))
     }
 
     fn deeper(&mut self) -> Result<(), Error> {
@@ -335,34 +393,44 @@ impl Parser {
         if self.depth <= MAX_DEPTH {
             return Ok(());
         }
-        let message = format!("nested deeper than {MAX_DEPTH}");
-        Err(error(self.span(), &message, None))
+        Err(Error::new(
+            self.span(),
+            format!("nested deeper than {MAX_DEPTH}"),
+            format!("入れ子が {MAX_DEPTH} 段を超えています"),
+        ))
     }
 
-    fn span(&self) -> Range<usize> {
+    /// Where the next token stands; the end if there is none.
+    pub(super) fn span(&self) -> Range<usize> {
         match self.tokens.get(self.at) {
             Some((_, span)) => span.clone(),
             None => self.end..self.end,
         }
     }
 
-    fn lint(&mut self, span: Range<usize>, message: &str) {
-        self.lints.push(Lint {
-            span,
-            message: message.to_owned(),
-        });
+    /// Where the last token ends.
+    fn read_to(&self) -> usize {
+        let last = self
+            .at
+            .checked_sub(1)
+            .and_then(|last| self.tokens.get(last));
+        last.map_or(0, |(_, span)| span.end)
+    }
+
+    fn lint(&mut self, doubt: Doubt, span: Range<usize>) {
+        self.lints.push(Lint::new(doubt, span));
     }
 }
 
 fn one_or(
     mut conditions: Vec<Condition>,
-    many: impl FnOnce(Vec<Condition>) -> Condition,
+    many: impl FnOnce(Box<[Condition]>) -> Condition,
 ) -> Condition {
     match conditions.pop() {
         Some(only) if conditions.is_empty() => only,
         Some(last) => {
             conditions.push(last);
-            many(conditions)
+            many(conditions.into())
         }
         None => Condition::Never,
     }
@@ -385,12 +453,4 @@ fn is_reserved(word: &str) -> bool {
     ["AND", "CONTAINS", "HAS", "IN", "NOT", "OR"]
         .iter()
         .any(|reserved| word.eq_ignore_ascii_case(reserved))
-}
-
-fn error(span: Range<usize>, message: &str, help: Option<&str>) -> Error {
-    Error {
-        span,
-        message: message.to_owned(),
-        help: help.map(str::to_owned),
-    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Entry, Error, Journal, Snapshot};
+use super::{Entry, Error, Journal, Mark, Reader, Snapshot};
 
 /// A journal in memory. Clones share what was written, as processes share a disk: keep a clone,
 /// drop the machine, and start another one on it.
@@ -23,7 +23,7 @@ struct Shared {
 struct Shard {
     entries: BTreeMap<u64, Entry>,
     last: u64,
-    snapshot: Option<Snapshot>,
+    snapshots: BTreeMap<u64, Snapshot>,
 }
 
 impl MemoryJournal {
@@ -53,6 +53,34 @@ impl MemoryJournal {
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader for MemoryJournal {
+    fn read_from(&mut self, shard: u16, sequence: u64, limit: usize) -> Result<Vec<Entry>, Error> {
+        let shared = self.lock();
+        let Some(shard) = shared.shards.get(&shard) else {
+            return Ok(Vec::new());
+        };
+        let found = shard.entries.range(sequence..).take(limit);
+        Ok(found.map(|(_, entry)| entry.clone()).collect())
+    }
+
+    fn snapshot_at(&mut self, shard: u16, sequence: u64) -> Result<Option<Snapshot>, Error> {
+        let shared = self.lock();
+        let found = shared.shards.get(&shard);
+        let found = found.and_then(|shard| shard.snapshots.range(..=sequence).next_back());
+        Ok(found.map(|(_, snapshot)| snapshot.clone()))
+    }
+
+    fn snapshots(&mut self, shard: u16) -> Result<Vec<Mark>, Error> {
+        let shared = self.lock();
+        let kept = shared.shards.get(&shard).map(|shard| &shard.snapshots);
+        let marks = kept.into_iter().flatten().map(|(sequence, snapshot)| Mark {
+            sequence: *sequence,
+            at: snapshot.at,
+        });
+        Ok(marks.collect())
     }
 }
 
@@ -90,24 +118,18 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
-    fn read_from(&mut self, shard: u16, sequence: u64, limit: usize) -> Result<Vec<Entry>, Error> {
-        let shared = self.lock();
-        let Some(shard) = shared.shards.get(&shard) else {
-            return Ok(Vec::new());
-        };
-        let found = shard.entries.range(sequence..).take(limit);
-        Ok(found.map(|(_, entry)| entry.clone()).collect())
-    }
-
     fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
         let mut shared = self.lock();
-        shared.shards.entry(snapshot.shard).or_default().snapshot = Some(snapshot.clone());
+        let shard = shared.shards.entry(snapshot.shard).or_default();
+        shard.snapshots.insert(snapshot.sequence, snapshot.clone());
         Ok(())
     }
 
-    fn latest_snapshot(&mut self, shard: u16) -> Result<Option<Snapshot>, Error> {
-        let shared = self.lock();
-        Ok(shared.shards.get(&shard).and_then(|s| s.snapshot.clone()))
+    fn forget_snapshot(&mut self, shard: u16, sequence: u64) -> Result<(), Error> {
+        if let Some(shard) = self.lock().shards.get_mut(&shard) {
+            shard.snapshots.remove(&sequence);
+        }
+        Ok(())
     }
 
     fn trim(&mut self, shard: u16, sequence: u64) -> Result<(), Error> {
@@ -128,8 +150,9 @@ mod tests {
         Entry {
             shard: 3,
             sequence,
-            at: Timestamp::ZERO,
+            at: Timestamp::from_millis(i64::try_from(sequence / 2).unwrap()),
             class: FactClass::Input,
+            format: 1,
             body: "{}".to_owned(),
         }
     }
@@ -150,6 +173,24 @@ mod tests {
         journal.trim(3, 2).unwrap();
         assert_eq!(journal.clone().entries(3), [entry(2)]);
         assert!(journal.append(&[entry(3)]).is_ok());
+    }
+
+    #[test]
+    fn an_instant_has_its_place() {
+        let mut journal = MemoryJournal::new();
+        let at = Timestamp::from_millis;
+        assert_eq!(journal.sequence_at(3, at(5)).unwrap(), 1);
+        let entries: Vec<_> = (1..=100).map(entry).collect();
+        journal.append(&entries).unwrap();
+        for start in [1, 20, 99] {
+            journal.trim(3, start).unwrap();
+            for ms in -1..60 {
+                let kept = journal.entries(3);
+                let first = kept.iter().find(|entry| entry.at >= at(ms));
+                let wanted = first.map_or(101, |entry| entry.sequence);
+                assert_eq!(journal.sequence_at(3, at(ms)).unwrap(), wanted);
+            }
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! in memory for tests; `store` implements it on disk.
 
 mod memory;
+mod retention;
 
 use std::ops::RangeInclusive;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::Timestamp;
 
 pub use memory::MemoryJournal;
+pub use retention::{Retention, Tidying};
 
 /// What kind of thing a fact is; what-if feeds only the inputs to another plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,6 +57,8 @@ pub struct Entry {
     pub at: Timestamp,
     /// What kind of fact.
     pub class: FactClass,
+    /// How the body is written: a number that grows when bodies change.
+    pub format: u16,
     /// The fact, as JSON text.
     pub body: String,
 }
@@ -68,12 +72,70 @@ pub struct Snapshot {
     pub sequence: u64,
     /// Time of that entry.
     pub at: Timestamp,
+    /// How the body is written: a number that grows when bodies change.
+    pub format: u16,
     /// The state, as JSON text.
     pub body: String,
 }
 
+/// Where a snapshot stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Last entry that is folded into it.
+    pub sequence: u64,
+    /// Time of that entry.
+    pub at: Timestamp,
+}
+
+/// What can be asked of a journal, be it written at the moment or long since.
+pub trait Reader {
+    /// At most `limit` entries of `shard` whose sequence is `sequence` or higher, in order.
+    fn read_from(&mut self, shard: u16, sequence: u64, limit: usize) -> Result<Vec<Entry>, Error>;
+
+    /// The snapshot of `shard` with the highest sequence that is not above `sequence`.
+    fn snapshot_at(&mut self, shard: u16, sequence: u64) -> Result<Option<Snapshot>, Error>;
+
+    /// Where the snapshots of `shard` stand, the oldest first.
+    fn snapshots(&mut self, shard: u16) -> Result<Vec<Mark>, Error>;
+
+    /// The snapshot of `shard` with the highest sequence.
+    fn latest_snapshot(&mut self, shard: u16) -> Result<Option<Snapshot>, Error> {
+        self.snapshot_at(shard, u64::MAX)
+    }
+
+    /// The sequence of the first entry of `shard` that is not before `at`; that after the last
+    /// when all are before it. Looks at a few dozen entries however long the journal is.
+    fn sequence_at(&mut self, shard: u16, at: Timestamp) -> Result<u64, Error> {
+        let Some(first) = self.read_from(shard, 0, 1)?.pop() else {
+            return Ok(1);
+        };
+        let (mut low, mut step) = (first.sequence, 1u64);
+        // The first probe beyond: doubling, then halving.
+        let is_before = |journal: &mut Self, sequence: u64| -> Result<bool, Error> {
+            let found = journal.read_from(shard, sequence, 1)?.pop();
+            Ok(found.is_some_and(|entry| entry.at < at))
+        };
+        while is_before(self, low.saturating_add(step))? {
+            step = step.saturating_mul(2);
+        }
+        let mut high = low.saturating_add(step);
+        if first.at >= at {
+            return Ok(low);
+        }
+        // `low` is before `at`, `high` is not, or is beyond the last.
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            match is_before(self, middle)? {
+                true => low = middle,
+                false => high = middle,
+            }
+        }
+        Ok(high)
+    }
+}
+
 /// Where facts are kept. Used by one thread; a call may wait for the disk.
-pub trait Journal: Send {
+pub trait Journal: Reader + Send {
     /// Appends entries, all or none; returns when they are written (survive `kill -9`).
     ///
     /// Each must carry the sequence after the last one of its shard.
@@ -82,16 +144,14 @@ pub trait Journal: Send {
     /// Returns when everything appended is synced (survives a power cut).
     fn sync(&mut self) -> Result<(), Error>;
 
-    /// At most `limit` entries of `shard` whose sequence is `sequence` or higher, in order.
-    fn read_from(&mut self, shard: u16, sequence: u64, limit: usize) -> Result<Vec<Entry>, Error>;
-
-    /// Keeps a snapshot; an earlier one of the shard may be forgotten.
+    /// Keeps a snapshot, beside those there are.
     fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), Error>;
 
-    /// The snapshot of `shard` with the highest sequence.
-    fn latest_snapshot(&mut self, shard: u16) -> Result<Option<Snapshot>, Error>;
+    /// Forgets the snapshot of `shard` at `sequence`; never the latest.
+    fn forget_snapshot(&mut self, shard: u16, sequence: u64) -> Result<(), Error>;
 
-    /// Forgets entries of `shard` before `sequence`; the caller has a snapshot at or past it.
+    /// Forgets entries of `shard` before `sequence`; the caller has a snapshot
+    /// at the entry before it, or past it.
     fn trim(&mut self, shard: u16, sequence: u64) -> Result<(), Error>;
 }
 

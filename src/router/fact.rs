@@ -79,6 +79,19 @@ pub enum Decision {
     },
 }
 
+/// How facts and snapshots are written. To be raised when what is written now cannot be read by the
+/// version before; what was written with a lower number must stay readable.
+pub const FORMAT: u16 = 1;
+
+/// Refuses what a later version has written.
+pub(super) fn known(format: u16, sequence: u64) -> Result<(), FoldError> {
+    let found = format;
+    match found > FORMAT {
+        true => Err(FoldError::Newer { sequence, found }),
+        false => Ok(()),
+    }
+}
+
 /// Why entries do not fold into a state.
 #[derive(Debug, thiserror::Error)]
 pub enum FoldError {
@@ -91,6 +104,17 @@ pub enum FoldError {
         last: u64,
         /// Fact that came.
         found: u64,
+    },
+    /// A fact or a snapshot was written by a later version.
+    #[error(
+        "fact {sequence} was written by a newer tsunagu (format {found}, this one knows {FORMAT}); \
+         upgrade, or restore the data of this version"
+    )]
+    Newer {
+        /// Its sequence.
+        sequence: u64,
+        /// How it is written.
+        found: u16,
     },
     /// A fact or a snapshot cannot be read.
     #[error("fact {sequence} cannot be read: {source}")]
@@ -124,6 +148,7 @@ impl Fact {
             sequence,
             at,
             class: self.class(),
+            format: FORMAT,
             body: body.expect("facts have string keys only, so they always serialise"),
         }
     }
@@ -136,6 +161,7 @@ impl Fact {
                 source,
             })
         }
+        known(entry.format, entry.sequence)?;
         Ok(match entry.class {
             FactClass::Input => Fact::Input(read(entry)?),
             FactClass::Timer => Fact::Timer(read(entry)?),

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use serde_json::{Map, Value};
 
-use super::fact::{Decision, Fact, FoldError, Timer};
+use super::fact::{self, Decision, Fact, FoldError, Timer};
 use super::index::{Deadline, Index};
 use super::state::{Engagement, State, Status};
 use super::{Command, Explanation, Output, Plan, Refusal, Released, WorkerState};
@@ -69,6 +69,7 @@ impl Router {
 
     /// The router that a snapshot describes.
     pub fn restore(snapshot: &Snapshot) -> Result<Self, FoldError> {
+        fact::known(snapshot.format, snapshot.sequence)?;
         let unreadable = |source| FoldError::Unreadable {
             sequence: snapshot.sequence,
             source,
@@ -109,6 +110,7 @@ impl Router {
             shard: self.state.shard,
             sequence: self.state.sequence,
             at: self.state.clock,
+            format: fact::FORMAT,
             body: serde_json::to_string(&self.state)
                 .expect("the state has string keys only, so it always serialises"),
         }

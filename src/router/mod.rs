@@ -26,7 +26,7 @@ mod scenarios;
 
 pub use command::{Command, Destination, Rejection};
 pub use explanation::{Candidate, Chosen, Explanation, NobodyWhy, NotChosen};
-pub use fact::{Decision, Fact, FoldError, Timer};
+pub use fact::{Decision, FORMAT, Fact, FoldError, Timer};
 pub use machine::Router;
 pub use output::{Output, Refusal, Released, RevokedWhy, TaskOutcome, WorkerState};
 pub use plan::{

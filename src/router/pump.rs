@@ -9,7 +9,7 @@ use super::fact::FoldError;
 use super::machine::Router;
 use super::{Command, Explanation, Output, RouterView};
 use crate::base::{CallId, ShardId, TaskId, Timestamp};
-use crate::journal::{self, Entry, Journal};
+use crate::journal::{self, Entry, Journal, Reader, Retention};
 
 /// Where outputs go: to the signalling shard of the call, or of whoever sent the command.
 pub type Sink = Box<dyn Fn(ShardId, Output) + Send>;
@@ -28,8 +28,8 @@ pub struct Settings {
     pub capacity: usize,
     /// Facts between two snapshots. Default 20,000: replayed in well under a second.
     pub snapshot_every: u64,
-    /// Facts kept behind a snapshot, for `why`. Default 1,000,000.
-    pub keep_facts: u64,
+    /// Facts kept behind a snapshot, for `why` and replay.
+    pub retention: Retention,
     /// How long written facts may wait to be synced. Default 5 ms: half of what is promised.
     pub sync_within: Duration,
     /// Shortest time between two views. Default 20 ms.
@@ -168,9 +168,16 @@ impl Pump {
         let snapshot = self.router.snapshot();
         self.snapshot_at = snapshot.sequence;
         self.journal.save_snapshot(&snapshot)?;
-        let kept = snapshot.sequence.saturating_sub(self.settings.keep_facts);
-        if kept > 0 {
-            self.journal.trim(self.settings.shard, kept)?;
+        let shard = self.settings.shard;
+        let tidying = self
+            .settings
+            .retention
+            .tidy(&self.journal.snapshots(shard)?);
+        for sequence in tidying.snapshots {
+            self.journal.forget_snapshot(shard, sequence)?;
+        }
+        if let Some(before) = tidying.before {
+            self.journal.trim(shard, before)?;
         }
         self.unsynced = true;
         Ok(())
@@ -224,7 +231,7 @@ impl Default for Settings {
             signalling_shards: 1,
             capacity: 4096,
             snapshot_every: 20_000,
-            keep_facts: 1_000_000,
+            retention: Retention::default(),
             sync_within: Duration::from_millis(5),
             view_every: Duration::from_millis(20),
         }
@@ -242,7 +249,7 @@ impl std::fmt::Debug for Pump {
 }
 
 /// The router that a journal describes.
-pub fn replay(journal: &mut dyn Journal, shard: u16) -> Result<Router, StartError> {
+pub fn replay(journal: &mut dyn Reader, shard: u16) -> Result<Router, StartError> {
     let mut router = match journal.latest_snapshot(shard)? {
         Some(snapshot) => Router::restore(&snapshot)?,
         None => Router::new(shard),
@@ -283,8 +290,11 @@ mod tests {
         let ear = heard.clone();
         let settings = Settings {
             signalling_shards: 2,
-            snapshot_every: 10,
-            keep_facts: 5,
+            snapshot_every: 5,
+            retention: Retention {
+                facts: 5,
+                ..Retention::default()
+            },
             ..Settings::default()
         };
         let sink = move |shard, output| ear.lock().unwrap().push((shard, output));
@@ -395,6 +405,22 @@ mod tests {
         reach(&mut pump, earlier);
         pump.handle(earlier, ShardId(0), create("a", "sales", 0, json!({})));
         assert_eq!(pump.poll_timeout(), Some(earlier + Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn facts_of_a_later_version_are_refused() {
+        let mut journal = MemoryJournal::new();
+        let (mut pump, _) = open(&journal, START);
+        reach(&mut pump, START);
+        pump.commit().unwrap();
+        pump.save_snapshot().unwrap();
+        let mut later = journal.entries(0)[0].clone();
+        later.sequence = pump.sequence() + 1;
+        later.format += 1;
+        journal.append(&[later]).unwrap();
+        let error = replay(&mut journal, 0).expect_err("too new");
+        let words = "fact 3 was written by a newer tsunagu (format 2, this one knows 1)";
+        assert!(error.to_string().starts_with(words), "{error}");
     }
 
     #[test]

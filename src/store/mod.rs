@@ -15,7 +15,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 pub use error::Error;
-pub use journal::{Progress, SqliteJournal};
+pub use journal::{PastJournal, Progress, SqliteJournal};
 pub use records::{Full, Records};
 
 /// A data directory that is ours alone while this value lives.

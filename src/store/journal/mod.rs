@@ -4,6 +4,7 @@
 //! syncer syncs the log a few milliseconds later, many appends at once, so that the owner never
 //! waits for the disk unless it asks to by [`Journal::sync`].
 
+mod past;
 mod syncer;
 
 use std::collections::HashMap;
@@ -15,7 +16,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::Error;
 use super::database::{self, Layout};
 use crate::base::Timestamp;
-use crate::journal::{self, Entry, FactClass, Journal, Snapshot};
+use crate::journal::{self, Entry, FactClass, Journal, Mark, Reader, Snapshot};
+pub use past::PastJournal;
 pub use syncer::Progress;
 use syncer::Syncer;
 
@@ -98,7 +100,8 @@ impl SqliteJournal {
         let transaction = self.database.transaction()?;
         {
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO facts (shard, sequence, at, class, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO facts (shard, sequence, at, class, format, body) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?;
             for entry in entries {
                 insert.execute(params![
@@ -106,6 +109,7 @@ impl SqliteJournal {
                     sql(entry.sequence),
                     entry.at.as_micros(),
                     entry.class.as_str(),
+                    entry.format,
                     entry.body,
                 ])?;
             }
@@ -137,6 +141,31 @@ impl SqliteJournal {
 
     fn storage(&self, source: rusqlite::Error) -> journal::Error {
         journal::Error::Storage(Error::sqlite(&self.path, source).to_string())
+    }
+}
+
+impl Reader for SqliteJournal {
+    fn read_from(
+        &mut self,
+        shard: u16,
+        sequence: u64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, journal::Error> {
+        let kept = self.trims.get(&shard).map_or(0, |trim| trim.keep);
+        read_from(&self.database, FORMAT, shard, sequence.max(kept), limit)
+            .map_err(|source| self.storage(source))?
+    }
+
+    fn snapshot_at(
+        &mut self,
+        shard: u16,
+        sequence: u64,
+    ) -> Result<Option<Snapshot>, journal::Error> {
+        snapshot_at(&self.database, FORMAT, shard, sequence).map_err(|source| self.storage(source))
+    }
+
+    fn snapshots(&mut self, shard: u16) -> Result<Vec<Mark>, journal::Error> {
+        snapshots(&self.database, shard).map_err(|source| self.storage(source))
     }
 }
 
@@ -181,52 +210,21 @@ impl Journal for SqliteJournal {
         self.syncer.barrier().map_err(journal::Error::Storage)
     }
 
-    fn read_from(
-        &mut self,
-        shard: u16,
-        sequence: u64,
-        limit: usize,
-    ) -> Result<Vec<Entry>, journal::Error> {
-        let kept = self.trims.get(&shard).map_or(0, |trim| trim.keep);
-        let sequence = sequence.max(kept);
-        let read = || -> rusqlite::Result<Vec<Entry>> {
-            self.database
-                .prepare_cached(
-                    "SELECT shard, sequence, at, class, body FROM facts \
-                     WHERE shard = ?1 AND sequence >= ?2 ORDER BY sequence LIMIT ?3",
-                )?
-                .query_map(params![shard, sql(sequence), sql(limit as u64)], entry)?
-                .collect()
-        };
-        let entries = read().map_err(|source| self.storage(source))?;
-        for pair in entries.windows(2) {
-            if pair[1].sequence != pair[0].sequence + 1 {
-                return Err(journal::Error::Missing {
-                    shard,
-                    missing: pair[0].sequence + 1..=pair[1].sequence - 1,
-                });
-            }
-        }
-        Ok(entries)
-    }
-
     fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), journal::Error> {
+        let Snapshot {
+            shard,
+            sequence,
+            at,
+            format,
+            body,
+        } = snapshot;
         let save = || -> rusqlite::Result<()> {
-            let Snapshot {
-                shard,
-                sequence,
-                at,
-                body,
-            } = snapshot;
             self.database
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO snapshots (shard, sequence, at, body) \
-                     VALUES (?1, ?2, ?3, ?4)",
+                    "INSERT OR REPLACE INTO snapshots (shard, sequence, at, format, body) \
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
-                .execute(params![shard, sql(*sequence), at.as_micros(), body])?;
-            self.database
-                .prepare_cached("DELETE FROM snapshots WHERE shard = ?1 AND sequence < ?2")?
-                .execute(params![shard, sql(*sequence)])?;
+                .execute(params![shard, sql(*sequence), at.as_micros(), format, body])?;
             Ok(())
         };
         save().map_err(|source| self.storage(source))?;
@@ -234,22 +232,11 @@ impl Journal for SqliteJournal {
         Ok(())
     }
 
-    fn latest_snapshot(&mut self, shard: u16) -> Result<Option<Snapshot>, journal::Error> {
+    fn forget_snapshot(&mut self, shard: u16, sequence: u64) -> Result<(), journal::Error> {
         self.database
-            .query_row(
-                "SELECT sequence, at, body FROM snapshots WHERE shard = ?1 \
-                 ORDER BY sequence DESC LIMIT 1",
-                [shard],
-                |row| {
-                    Ok(Snapshot {
-                        shard,
-                        sequence: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
-                        at: Timestamp::from_micros(row.get(1)?),
-                        body: row.get(2)?,
-                    })
-                },
-            )
-            .optional()
+            .prepare_cached("DELETE FROM snapshots WHERE shard = ?1 AND sequence = ?2")
+            .and_then(|mut forget| forget.execute(params![shard, sql(sequence)]))
+            .map(|_| ())
             .map_err(|source| self.storage(source))
     }
 
@@ -270,6 +257,70 @@ impl Journal for SqliteJournal {
     }
 }
 
+/// Entries in order, or which are missing. `format` is the column, or what stands for it.
+fn read_from(
+    database: &Connection,
+    format: &str,
+    shard: u16,
+    sequence: u64,
+    limit: usize,
+) -> rusqlite::Result<Result<Vec<Entry>, journal::Error>> {
+    let entries: Vec<Entry> = database
+        .prepare_cached(&format!(
+            "SELECT shard, sequence, at, class, {format}, body FROM facts \
+             WHERE shard = ?1 AND sequence >= ?2 ORDER BY sequence LIMIT ?3"
+        ))?
+        .query_map(params![shard, sql(sequence), sql(limit as u64)], entry)?
+        .collect::<rusqlite::Result<_>>()?;
+    for pair in entries.windows(2) {
+        if pair[1].sequence != pair[0].sequence + 1 {
+            return Ok(Err(journal::Error::Missing {
+                shard,
+                missing: pair[0].sequence + 1..=pair[1].sequence - 1,
+            }));
+        }
+    }
+    Ok(Ok(entries))
+}
+
+fn snapshot_at(
+    database: &Connection,
+    format: &str,
+    shard: u16,
+    sequence: u64,
+) -> rusqlite::Result<Option<Snapshot>> {
+    database
+        .query_row(
+            &format!(
+                "SELECT sequence, at, {format}, body FROM snapshots \
+                 WHERE shard = ?1 AND sequence <= ?2 ORDER BY sequence DESC LIMIT 1"
+            ),
+            params![shard, sql(sequence)],
+            |row| {
+                Ok(Snapshot {
+                    shard,
+                    sequence: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
+                    at: Timestamp::from_micros(row.get(1)?),
+                    format: row.get(2)?,
+                    body: row.get(3)?,
+                })
+            },
+        )
+        .optional()
+}
+
+fn snapshots(database: &Connection, shard: u16) -> rusqlite::Result<Vec<Mark>> {
+    database
+        .prepare_cached("SELECT sequence, at FROM snapshots WHERE shard = ?1 ORDER BY sequence")?
+        .query_map([shard], |row| {
+            Ok(Mark {
+                sequence: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
+                at: Timestamp::from_micros(row.get(1)?),
+            })
+        })?
+        .collect()
+}
+
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let word: String = row.get(3)?;
     let class = FactClass::parse(&word).ok_or_else(|| {
@@ -282,7 +333,8 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         sequence: u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0),
         at: Timestamp::from_micros(row.get(2)?),
         class,
-        body: row.get(4)?,
+        format: row.get(4)?,
+        body: row.get(5)?,
     })
 }
 
@@ -290,12 +342,16 @@ fn sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// The column that says how a body is written.
+const FORMAT: &str = "format";
+
 /// Entries that go with one append: half a millisecond at most, and more than an append brings.
 const TRIMMED_AT_ONCE: u64 = 64;
 
 const LAYOUT: Layout = Layout {
     application_id: 0x7473_6e6a,
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE facts (
             shard INTEGER NOT NULL,
             sequence INTEGER NOT NULL,
@@ -311,7 +367,12 @@ const LAYOUT: Layout = Layout {
             body TEXT NOT NULL,
             PRIMARY KEY (shard, sequence)
         ) STRICT, WITHOUT ROWID;
-    "],
+    ",
+        "
+        ALTER TABLE facts ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
+        ALTER TABLE snapshots ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
+    ",
+    ],
     // About a second; a journal grows beyond it only when a million long facts are kept.
     check_below: 256 << 20,
 };

@@ -17,6 +17,7 @@ fn entry(shard: u16, sequence: u64) -> Entry {
         sequence,
         at: Timestamp::from_millis(1_795_136_523_456 + sequence as i64),
         class: FactClass::Decision,
+        format: 1,
         body: format!("{{\"fact\":\"offered\",\"agent\":\"花子\",\"n\":{sequence}}}"),
     }
 }
@@ -65,6 +66,7 @@ fn a_trimmed_journal_goes_on_after_its_snapshot() {
         shard: 5,
         sequence,
         at: entry(5, sequence).at,
+        format: 1,
         body: "{}".into(),
     };
     open.save_snapshot(&snapshot(4)).unwrap();
@@ -83,6 +85,73 @@ fn a_trimmed_journal_goes_on_after_its_snapshot() {
         journal(dir.path()).read_from(5, 1, 9).unwrap(),
         [entry(5, 11)]
     );
+}
+
+#[test]
+fn a_journal_is_read_while_it_is_written_and_after() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let mut open = journal(dir.path());
+    open.append(&[entry(0, 1), entry(0, 2)]).unwrap();
+    let mut past = PastJournal::open(&path).unwrap();
+    assert_eq!(past.read_from(0, 1, 9).unwrap().len(), 2);
+    open.append(&[entry(0, 3)]).unwrap();
+    for sequence in [1, 3] {
+        let snapshot = Snapshot {
+            shard: 0,
+            sequence,
+            at: entry(0, sequence).at,
+            format: 1,
+            body: sequence.to_string(),
+        };
+        open.save_snapshot(&snapshot).unwrap();
+    }
+    assert_eq!(past.read_from(0, 3, 9).unwrap(), [entry(0, 3)]);
+    assert_eq!(past.snapshot_at(0, 2).unwrap().unwrap().body, "1");
+    assert_eq!(past.latest_snapshot(0).unwrap().unwrap().body, "3");
+    open.forget_snapshot(0, 1).unwrap();
+    assert_eq!(past.snapshots(0).unwrap().len(), 1);
+    drop((past, open));
+    let mut past = PastJournal::open(&path).unwrap();
+    assert_eq!(past.sequence_at(0, entry(0, 2).at).unwrap(), 2);
+    assert_eq!(
+        fs::read_dir(dir.path()).unwrap().count(),
+        1,
+        "no file was made"
+    );
+    let missing = PastJournal::open(&dir.path().join("no.db")).unwrap_err();
+    assert!(missing.to_string().contains("no.db"), "{missing}");
+}
+
+#[test]
+fn a_journal_of_the_first_layout_is_read_and_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let first = Layout {
+        migrations: &LAYOUT.migrations[..1],
+        ..LAYOUT
+    };
+    let old = database::open(&path, &first, "NORMAL").unwrap();
+    old.execute_batch(
+        "INSERT INTO facts VALUES (0, 1, 5, 'input', '{}');
+         INSERT INTO snapshots VALUES (0, 1, 5, '{}')",
+    )
+    .unwrap();
+    drop(old);
+    let read = |reader: &mut dyn Reader| {
+        let entries = reader.read_from(0, 1, 9).unwrap();
+        let snapshot = reader.latest_snapshot(0).unwrap().unwrap();
+        (entries[0].format, snapshot.format)
+    };
+    assert_eq!(read(&mut PastJournal::open(&path).unwrap()), (1, 1));
+    assert_eq!(read(&mut journal(dir.path())), (1, 1));
+    assert_eq!(read(&mut PastJournal::open(&path).unwrap()), (1, 1));
+
+    let newer = Connection::open(&path).unwrap();
+    newer.pragma_update(None, "user_version", 99).unwrap();
+    drop(newer);
+    let error = PastJournal::open(&path).unwrap_err().to_string();
+    assert!(error.contains("newer tsunagu (schema 99"), "{error}");
 }
 
 #[test]
