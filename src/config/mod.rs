@@ -93,7 +93,10 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     }
     workflows.check_named(&led_to, &notes);
     for queue in flows.named(|flow| flow.queues()) {
-        queues.names.refer(&notes, &queue);
+        // A step without one was told of already.
+        if !queue.value.is_empty() {
+            queues.names.refer(&notes, &queue);
+        }
     }
     let (numbers, services) =
         numbers::read(&files, &phones, (&trunks.names, &flows.names), site, &notes);

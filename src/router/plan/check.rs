@@ -1,7 +1,6 @@
 //! What is wrong with a plan: found before it is activated, all at once, each with a remedy.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 use std::time::Duration;
 
 use super::fault::{WorkflowFault, WorkflowSpot};
@@ -9,7 +8,7 @@ use super::{
     KnownWorker, NOT_ANSWERING, Plan, PlanError, ProfileSpec, QueueSpec, StepSpec, Strategy, VOICE,
     WorkerSpec, WorkflowSpec,
 };
-use crate::expr::{self, Expression, Options};
+use crate::expr::{self, Expression, Options, OrderBy};
 use crate::router::At;
 
 impl Plan {
@@ -210,12 +209,12 @@ impl<'p> Check<'p> {
             );
         }
         if let Strategy::OrderBy(order) = &queue.strategy
-            && let Err(error) = check_order(order)
+            && let Err(error) = OrderBy::parse(order)
         {
-            self.errors.push(in_text(&subject, error));
+            self.errors.push(in_text(&subject, error, ORDER_EXAMPLE));
         }
         if let Err(error) = Expression::parse(&queue.target) {
-            self.errors.push(in_text(&subject, error));
+            self.errors.push(in_text(&subject, error, EXAMPLE));
         }
     }
 
@@ -268,12 +267,12 @@ impl<'p> Check<'p> {
     }
 }
 
-fn in_text(subject: &str, error: expr::Error) -> PlanError {
+fn in_text(subject: &str, error: expr::Error, example: &str) -> PlanError {
     PlanError {
         subject: subject.to_owned(),
         message: error.message,
         span: Some(error.span),
-        help: error.help,
+        help: Some(error.help.unwrap_or_else(|| example.to_owned())),
     }
 }
 
@@ -374,7 +373,7 @@ fn check_step(at: At, step: &StepSpec, options: Options, faults: &mut Vec<Workfl
         }
     }
     if let Some(order) = &step.order_by
-        && let Err(error) = check_order(order)
+        && let Err(error) = OrderBy::parse(order)
     {
         faults.push(spelling(spot().key("order_by"), error));
     }
@@ -400,47 +399,13 @@ fn check_expression(
 
 fn spelling(spot: WorkflowSpot, error: expr::Error) -> WorkflowFault {
     let help = error.help.unwrap_or_else(|| match spot.key {
-        Some("order_by") => "an example: worker.level DESC, worker.age ASC".to_owned(),
+        Some("order_by") => ORDER_EXAMPLE.to_owned(),
         Some("skip_if") => "an example: workers.available == 0".to_owned(),
-        _ => "an example: task.language IN worker.languages".to_owned(),
+        _ => EXAMPLE.to_owned(),
     });
     spot.within(error.span).fault(error.message, help)
 }
 
 const PATH_HELP: &str = "write the way to an attribute of the task, such as task.owner";
-
-/// Whether a text is a list such as `worker.level DESC, worker.age`.
-pub(super) fn check_order(text: &str) -> Result<(), expr::Error> {
-    let mut start = 0;
-    for part in text.split(',') {
-        let span = start..start + part.len();
-        start = span.end + 1;
-        let mut words = part.split_whitespace();
-        let path = words.next().unwrap_or_default();
-        let direction = words.next().unwrap_or("ASC");
-        let is_direction = ["ASC", "DESC"]
-            .iter()
-            .any(|it| it.eq_ignore_ascii_case(direction));
-        if path.is_empty() || !is_direction || words.next().is_some() {
-            let help = "write worker.level DESC, worker.age ASC".to_owned();
-            return Err(wrong_order(span, "no attribute with ASC or DESC", help));
-        }
-        if Expression::parse(path).is_err() {
-            let help = "write the way to a number, such as worker.level".to_owned();
-            return Err(wrong_order(
-                span,
-                "no path into a worker's attributes",
-                help,
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn wrong_order(span: Range<usize>, message: &str, help: String) -> expr::Error {
-    expr::Error {
-        span,
-        message: message.to_owned(),
-        help: Some(help),
-    }
-}
+const EXAMPLE: &str = "an example: task.language IN worker.languages";
+const ORDER_EXAMPLE: &str = "an example: worker.level DESC, worker.age ASC";

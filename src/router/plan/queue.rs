@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::NOT_ANSWERING;
-use super::check::check_order;
-use crate::expr;
+use crate::expr::{self, OrderBy};
 
 /// One queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,7 +117,7 @@ impl WhenNobody {
 impl Strategy {
     /// By attributes; fails when the text is no list such as `worker.level DESC, worker.age`.
     pub fn order_by(text: &str) -> Result<Self, expr::Error> {
-        check_order(text).map(|()| Self::OrderBy(text.to_owned()))
+        OrderBy::parse(text).map(|_| Self::OrderBy(text.to_owned()))
     }
 }
 
