@@ -1,6 +1,6 @@
 //! What a call may do to the world, lent to it for the length of one event.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,12 +39,45 @@ pub(crate) struct Index {
     /// Which call has the tasks of one that became part of it.
     pub(crate) heirs: OwnMap<CallId, CallKey>,
     pub(crate) recordings: OwnMap<RecordingId, CallKey>,
+    /// Legs of agents' phones that the router did not ask for, by phone.
+    pub(crate) own_legs: HashMap<String, BTreeSet<LegId>>,
 }
 
 impl Hands<'_> {
     /// Asks the router.
     pub(crate) fn route(&mut self, command: router::Command) {
         self.outbox.push_back(Output::Router(command));
+    }
+
+    /// A leg that the router did not ask for begins at an agent's phone, or is over: while there
+    /// is any he is offered no call.
+    pub(crate) fn phone_in_call(&mut self, generation: u64, phone: &str, leg: LegId, is_in: bool) {
+        let Some(worker) = self
+            .generations
+            .get(&generation)
+            .and_then(|now| now.agents_by_phone.get(phone))
+        else {
+            return;
+        };
+        let worker = worker.clone();
+        let legs = self.index.own_legs.entry(phone.to_owned()).or_default();
+        let was_busy = !legs.is_empty();
+        match is_in {
+            true => legs.insert(leg),
+            false => legs.remove(&leg),
+        };
+        let busy = !legs.is_empty();
+        if !busy {
+            self.index.own_legs.remove(phone);
+        }
+        if busy != was_busy {
+            let shard = self.ids.origin().shard.0;
+            self.route(router::Command::SetBusy {
+                worker,
+                shard,
+                busy,
+            });
+        }
     }
 
     /// Tells the media workers. A full command ring is the worker's failure to keep up: the gate

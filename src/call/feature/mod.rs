@@ -1,6 +1,7 @@
 //! What a call can be doing: one small machine a file. The call dispatches, the feature decides.
 
 mod dial;
+mod ringing;
 mod service;
 mod talk;
 mod transfer;

@@ -81,6 +81,7 @@ impl Feature for Service {
                     worker: agent.clone(),
                     activity,
                     by: format!("phone {}", core.from),
+                    reject_pending: false,
                 });
                 let sound = if *available {
                     "agent-available"

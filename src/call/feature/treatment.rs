@@ -9,7 +9,6 @@ use crate::call::hands::Hands;
 use crate::events::{Fact, Stretch};
 use crate::flow::{Action, Input, Run};
 use crate::media::PlayId;
-use crate::router::Destination;
 
 /// A flow under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -90,8 +89,7 @@ impl Treatment {
                     priority,
                 } => {
                     note_attributes(core, hands, attributes);
-                    let (Destination::Queue(queue) | Destination::Workflow(queue)) = to;
-                    let waiting = Waiting::new(self.run.clone(), queue, priority);
+                    let waiting = Waiting::new(self.run.clone(), to, priority);
                     return Next::Become(Stage::Waiting(Box::new(waiting)));
                 }
                 Action::HangUp { cause } => {
