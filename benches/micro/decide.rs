@@ -149,9 +149,12 @@ pub(crate) fn decide(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decide");
     for size in [10_000, 100_000] {
         let mut centre = Centre::new(size, size);
-        group.bench_function(format!("agent free, {size} agents, {size} waiting"), |bench| {
-            bench.iter_custom(|times| (0..times).map(|_| centre.free_one()).sum());
-        });
+        group.bench_function(
+            format!("agent free, {size} agents, {size} waiting"),
+            |bench| {
+                bench.iter_custom(|times| (0..times).map(|_| centre.free_one()).sum());
+            },
+        );
     }
     group.finish();
 }

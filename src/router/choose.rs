@@ -49,7 +49,9 @@ impl Router {
         let wanted = queue.max_reserved.max(1) as usize;
         let mut chosen = Vec::with_capacity(wanted.min(64));
         if queue.sticky.is_some()
-            && let Some(name) = self.customer(number).and_then(|who| self.state.served.get(&who))
+            && let Some(name) = self
+                .customer(number)
+                .and_then(|who| self.state.served.get(&who))
             && let Some(place) = self.state.workers.get_index_of(name)
             && self.is_free_for(choice, place)
         {
@@ -60,7 +62,11 @@ impl Router {
             return chosen;
         }
         let lane = &self.index.queues[choice.pool.key.queue];
-        let by_step = choice.pool.rule.as_ref().and_then(|rule| rule.order_by.as_ref());
+        let by_step = choice
+            .pool
+            .rule
+            .as_ref()
+            .and_then(|rule| rule.order_by.as_ref());
         let more = match (by_step.or(lane.order_by.as_ref()), &queue.strategy) {
             (Some(order), _) => self.by_attributes(choice, order),
             (None, Strategy::Random) => self.by_chance(choice, number, left + chosen.len()),
@@ -71,7 +77,11 @@ impl Router {
             }
         };
         let sticky = chosen.first().copied();
-        chosen.extend(more.into_iter().filter(|place| Some(*place) != sticky).take(left));
+        chosen.extend(
+            more.into_iter()
+                .filter(|place| Some(*place) != sticky)
+                .take(left),
+        );
         chosen
     }
 
@@ -157,7 +167,12 @@ impl Router {
         }
         let mut all: Vec<_> = self
             .all_free(choice)
-            .map(|place| (self.index.workers[place].free_key(choice.channel, order), place))
+            .map(|place| {
+                (
+                    self.index.workers[place].free_key(choice.channel, order),
+                    place,
+                )
+            })
             .collect();
         all.sort_unstable();
         all.truncate(wanted);
@@ -204,7 +219,9 @@ impl Router {
 
     /// The offers that reserve these workers for a task.
     pub(super) fn offers_of(&self, task: &Task, places: &[usize]) -> Vec<Offered> {
-        let names = places.iter().filter_map(|place| self.state.workers.get_index(*place));
+        let names = places
+            .iter()
+            .filter_map(|place| self.state.workers.get_index(*place));
         let attempt = task.offers + 1;
         let id = |at: usize| match at {
             0 => reservation_id(&task.id, attempt),
