@@ -8,6 +8,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::*;
 use crate::expr::{Expression, Options, Scope, Subject};
+use crate::router::{FilterSpec, WhenNobody};
 
 /// A plan found in production (requirements, section 2.2a).
 const OWNER_FIRST: &str = include_str!("../../../../tests/data/workflows/owner-first.json");
