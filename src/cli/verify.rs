@@ -35,7 +35,10 @@ pub(super) fn run(
             })
         });
         let decisions: Vec<_> = decisions.collect();
-        print(&format!("{:#}\n", json!({"id": id, "decisions": decisions})));
+        print(&format!(
+            "{:#}\n",
+            json!({"id": id, "decisions": decisions})
+        ));
     } else {
         print(&show(id, &verified, language));
     }
@@ -100,7 +103,10 @@ fn decisions(journal: &mut dyn Reader, id: &str) -> anyhow::Result<Vec<Verified>
 fn show(id: &str, verified: &[Verified], language: Language) -> String {
     let mut text = format!("{}\n", strong(clean(id)));
     if verified.is_empty() {
-        let words = language.pick("nothing was decided about it", "この通話についての判断はない");
+        let words = language.pick(
+            "nothing was decided about it",
+            "この通話についての判断はない",
+        );
         text += &format!("  {words}\n");
     }
     for one in verified {

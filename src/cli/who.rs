@@ -74,7 +74,10 @@ fn show(who: &Who, language: Language) -> String {
             "queue {queue}, {} before it in line, served by whoever matches {target}\n",
             who.ahead
         ),
-        format!("キュー{queue}、先に{}件待機中、対象の条件 {target}\n", who.ahead),
+        format!(
+            "キュー{queue}、先に{}件待機中、対象の条件 {target}\n",
+            who.ahead
+        ),
     );
     let mut table = Table::new(&[
         (language.pick("agent", "エージェント"), Align::Left),
@@ -84,7 +87,10 @@ fn show(who: &Who, language: Language) -> String {
     ]);
     for agent in &who.agents {
         let (words, style) = match agent.reason {
-            None => (language.pick("would get it", "呼び出し対象"), Style::new().green()),
+            None => (
+                language.pick("would get it", "呼び出し対象"),
+                Style::new().green(),
+            ),
             Some(why) if agent.can => (not_chosen(why, language), Style::new().cyan()),
             Some(why) => (not_chosen(why, language), Style::new().yellow()),
         };

@@ -169,7 +169,11 @@ mod tests {
             office.tell(Command::SetReachable { worker, reachable });
         }
         let none = ask(&office, "sales", json!({}));
-        assert!(none.workers.iter().all(|one| !one.can && one.reason.is_some()));
+        assert!(
+            none.workers
+                .iter()
+                .all(|one| !one.can && one.reason.is_some())
+        );
         let order: Vec<_> = none.workers.iter().map(|one| one.reason).collect();
         assert!(order.is_sorted(), "nearest first");
         assert_eq!(none.ahead, 1);

@@ -156,7 +156,10 @@ impl Story {
             (&["replay"], "the same, byte for byte"),
         ] {
             let text = ask(arguments);
-            assert!(text.contains(words), "{arguments:?}: no {words:?} in\n{text}");
+            assert!(
+                text.contains(words),
+                "{arguments:?}: no {words:?} in\n{text}"
+            );
         }
     }
 
