@@ -23,7 +23,7 @@ use crate::http::metrics::{
 use crate::http::{Live, Pulse, view};
 use crate::media::{Captured, Engine};
 use crate::registrar::Registrar;
-use crate::router::{Explanation, RouterHandle, RouterView};
+use crate::router::{Explanation, Prospects, RouterHandle, RouterView, Supposed};
 use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::sip::auth::Challenger;
@@ -127,6 +127,14 @@ impl Live for House {
 
     fn why(&self, id: &str) -> Option<Explanation> {
         self.router.explain_call(CallId::new(id))
+    }
+
+    fn who(&self, supposed: Supposed) -> Result<Prospects, String> {
+        match self.router.who(supposed) {
+            Some(Ok(prospects)) => Ok(prospects),
+            Some(Err(why)) => Err(why.to_string()),
+            None => Err("the router does not answer".to_owned()),
+        }
     }
 
     fn router(&self) -> Arc<RouterView> {

@@ -26,6 +26,7 @@ use super::view::{self, Why};
 use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
 use crate::events::record::{Archive, ArchiveError};
+use crate::router::Supposed;
 
 /// What the routes ask.
 #[derive(Clone)]
@@ -45,6 +46,7 @@ pub(super) fn whole(sources: Sources) -> Router {
         .route("/v1/calls/{id}/pcap", get(pcap))
         .route("/v1/calls/{id}/sip", get(sip))
         .route("/v1/calls/{id}/why", get(why))
+        .route("/v1/who", post(who))
         .route("/v1/queues", get(queues))
         .route("/v1/agents", get(agents))
         .route("/v1/bans", get(bans))
@@ -195,6 +197,18 @@ async fn why(State(sources): State<Sources>, Path(id): Path<String>) -> Result<R
         })
     });
     shown(&why.await??)
+}
+
+/// Who can get this call? The body is a [`Supposed`]; nothing changes.
+async fn who(
+    State(sources): State<Sources>,
+    body: Result<Json<Supposed>, JsonRejection>,
+) -> Result<Response, Refusal> {
+    let Json(supposed) = body.map_err(|error| Refusal::bad_request(error.body_text()))?;
+    match ask(move || sources.live.who(supposed)).await? {
+        Ok(prospects) => shown(&view::who(&prospects)),
+        Err(words) => Err(Refusal::not_found(words)),
+    }
 }
 
 async fn sip(State(sources): State<Sources>, Path(id): Path<String>) -> Result<Response, Refusal> {

@@ -9,7 +9,7 @@ use crate::base::{LegId, Timestamp};
 use crate::call::{Control, ControlError, TestReport};
 use crate::events::CallRecord;
 use crate::media::Captured;
-use crate::router::{Explanation, RouterView};
+use crate::router::{Explanation, Prospects, RouterView, Supposed};
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced};
 use crate::trunk::TrunkView;
@@ -37,6 +37,9 @@ pub trait Live: Send + Sync {
 
     /// Why a call that waits is where it is; `None` when the router has no task for it.
     fn why(&self, id: &str) -> Option<Explanation>;
+
+    /// Who would get a task, were it to come now; in words, why nobody can say.
+    fn who(&self, supposed: Supposed) -> Result<Prospects, String>;
 
     /// Does something to a living call; the leg that was added, if one was.
     fn control(&self, id: &str, wish: Control) -> Result<Option<LegId>, ControlError>;

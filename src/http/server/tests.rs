@@ -14,7 +14,7 @@ use crate::events::{CallRecord, Direction, Event, Fact, MediaSummary, Role};
 use crate::http::Pulse;
 use crate::http::metrics::{Snapshot, Source};
 use crate::media::Captured;
-use crate::router::{Explanation, QueueView, RouterView};
+use crate::router::{Explanation, Prospects, QueueView, RouterView, Supposed};
 use crate::sip::Flow;
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced, Way};
@@ -144,6 +144,19 @@ impl Live for Switch {
 
     fn lift(&self, _: IpAddr) -> bool {
         false
+    }
+
+    fn who(&self, supposed: Supposed) -> Result<Prospects, String> {
+        Ok(Prospects {
+            at: self.now(),
+            plan: "abc".into(),
+            generation: 1,
+            queue: supposed.queue.ok_or("no such queue")?,
+            target: "skill == \"sales\"".into(),
+            ahead: 0,
+            considered: 0,
+            workers: Vec::new(),
+        })
     }
 
     fn why(&self, _: &str) -> Option<Explanation> {
@@ -313,6 +326,26 @@ fn one_call_and_why_are_found_or_refused_in_json() {
         "営業"
     );
     assert_eq!(get(server.api(), "/v1/reload").0, 405);
+}
+
+#[test]
+fn who_can_get_a_call_is_asked_with_its_attributes() {
+    let server = server();
+    let ask = |body: Value| {
+        let url = format!("http://{}/v1/who", server.api());
+        let reply = agent().post(url).header("content-type", "application/json");
+        let mut reply = reply.send(body.to_string()).unwrap();
+        let text = reply.body_mut().read_to_string().unwrap();
+        let body: Value = serde_json::from_str(&text).unwrap();
+        (reply.status().as_u16(), body)
+    };
+    let (status, body) = ask(json!({"queue": "営業", "attributes": {"language": "ja"}}));
+    assert_eq!((status, &body["queue"]), (200, &json!("営業")));
+    assert_eq!(body["agents"], json!([]));
+    assert_eq!(ask(json!({})).0, 404);
+    let (status, body) = ask(json!({"que": "営業"}));
+    assert_eq!(status, 400);
+    assert!(body["error"].as_str().unwrap().contains("que"), "{body}");
 }
 
 #[test]
