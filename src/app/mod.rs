@@ -9,6 +9,7 @@ mod defence;
 pub mod generation;
 mod live;
 mod outlets;
+mod pulse;
 mod reload;
 mod retention;
 mod shards;
@@ -28,7 +29,7 @@ use tokio::sync::mpsc;
 
 use crate::base::{Clock, Entropy, ShardId};
 use crate::call::task::Order;
-use crate::call::{Conferences, Gate};
+use crate::call::{Conferences, Desks, Gate};
 use crate::config::{Environment, MediaSettings, NodeSettings, Office};
 use crate::events::Bus;
 use crate::http::metrics::Metrics;
@@ -49,6 +50,7 @@ use crate::trunk::Carriers;
 use bindings::Keeper;
 use live::House;
 use outlets::ShardOutlets;
+use pulse::{Beats, Watcher};
 use retention::Retention;
 use views::Views;
 
@@ -63,6 +65,7 @@ pub struct Switch {
     keeper: Keeper,
     records: Records,
     retention: Retention,
+    watcher: Watcher,
     /// Keeps the data directory ours.
     _data: DataDir,
 }
@@ -134,6 +137,10 @@ impl Switch {
         let orphans = aftermath::settle(&records)?;
         let gate = Gate::new();
         let carriers = Carriers::new();
+        let desks = {
+            let router = router.handle();
+            Desks::new(move || router.view())
+        };
         let bus = Bus::new();
         let mut entropy = Entropy::from_os();
         let mut challenger = Challenger::new(&node.realm, &mut entropy);
@@ -155,6 +162,7 @@ impl Switch {
             gate: gate.clone(),
             guard: guard.clone(),
             carriers: carriers.clone(),
+            desks: desks.clone(),
             bus: bus.clone(),
             generation: generation::prepare(&office, 1, sounds),
             exporter: exporter.clone(),
@@ -178,7 +186,10 @@ impl Switch {
             counters.push(running.counters);
         }
 
+        let terms = office.heartbeat.clone();
+        let (beats, watcher) = Beats::start(terms, time.clone(), router.handle())?;
         let house = Arc::new(House {
+            beats,
             clock,
             orders,
             router: router.handle(),
@@ -189,6 +200,7 @@ impl Switch {
             guard,
             challenger,
             carriers,
+            desks,
             bus: bus.clone(),
             counters,
             tls,
@@ -224,6 +236,7 @@ impl Switch {
             keeper,
             records,
             retention,
+            watcher,
             _data: data,
         })
     }
@@ -298,6 +311,7 @@ impl Switch {
         }
         self.server.stop();
         self.retention.stop();
+        self.watcher.stop();
         self.house.engine.shutdown();
         self.router.stop();
         self.keeper.stop();

@@ -53,6 +53,10 @@ impl House {
             exporter.set_numbers(office.node.trace.numbers);
         }
         self.tell_reachable(&office);
+        let workers = &office.plan.workers;
+        self.set_heartbeats(office.heartbeat.clone(), |agent| {
+            workers.iter().any(|worker| worker.name == agent)
+        });
         self.guard.set_rules(defence::rules(&office));
         self.challenger
             .lock()
@@ -67,14 +71,21 @@ impl House {
 
     /// Agents who are new, or whose phone changed, may be on phones that are registered.
     fn tell_reachable(&self, office: &Office) {
+        let workers = office.plan.workers.iter();
+        // Before the registrar's lock: whoever holds that of the desks may want it.
+        let seats = workers.map(|worker| {
+            let phone = self.desks.phone_of(&office.desk, &worker.name);
+            (worker, phone)
+        });
+        let seats: Vec<_> = seats.collect();
         let registrar = self
             .registrar
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        for worker in &office.plan.workers {
+        for (worker, phone) in seats {
             let command = Command::SetReachable {
                 worker: worker.name.clone(),
-                reachable: registrar.is_registered(&worker.phone),
+                reachable: phone.is_some_and(|phone| registrar.is_registered(&phone)),
             };
             if let Err(full) = self.router.send(ShardId(0), command) {
                 tracing::error!(worker = worker.name, "{full}");

@@ -1,10 +1,11 @@
 //! What a call may do to the world, lent to it for the length of one event.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::conferences::Conferences;
+use super::desk::Desks;
 use super::{CallKey, Generation, Output};
 use crate::base::{CallId, Entropy, IdSource, LegId, OwnMap, RecordingId, Timestamp};
 use crate::media::{Command, Engine};
@@ -27,6 +28,7 @@ pub(crate) struct Hands<'a> {
     pub(crate) index: &'a mut Index,
     pub(crate) outbox: &'a mut VecDeque<Output>,
     pub(crate) carriers: &'a Carriers,
+    pub(crate) desks: &'a Desks,
     pub(crate) listeners: &'a [(Protocol, SocketAddr)],
 }
 
@@ -39,6 +41,8 @@ pub(crate) struct Index {
     /// Which call has the tasks of one that became part of it.
     pub(crate) heirs: OwnMap<CallId, CallKey>,
     pub(crate) recordings: OwnMap<RecordingId, CallKey>,
+    /// Sessions of agents who wait for the router's word, by agent.
+    pub(crate) desks: HashMap<String, CallKey>,
 }
 
 impl Hands<'_> {

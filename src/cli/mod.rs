@@ -6,18 +6,23 @@ pub mod call;
 pub mod calls;
 pub mod check;
 pub mod demo;
+pub mod journal;
 pub mod phone;
 pub mod queues;
 pub mod recording;
 pub mod reload;
+pub mod replay;
 pub mod serve;
 pub mod trunk;
 pub mod trunks;
+pub mod who;
 pub mod why;
 
 mod api;
+mod period;
 mod table;
 mod text;
+mod verify;
 mod welcome;
 
 use std::ffi::OsString;
@@ -45,12 +50,18 @@ enum Command {
     Calls(calls::Args),
     /// Tell the story of one call.
     Call(call::Args),
+    /// Say who could get a call that might come.
+    Who(who::Args),
     /// Say why a call was offered to whom, or to nobody.
     Why(why::Args),
     /// List agents and what they are at.
     Agents(agents::Args),
     /// List queues and who waits.
     Queues(queues::Args),
+    /// Show the router's facts in words.
+    Journal(journal::Args),
+    /// Decide a past period once more, and compare plans.
+    Replay(replay::Args),
     /// List who is banned, or lift a ban.
     Bans(bans::Args),
     /// List trunks and how they are.
@@ -78,13 +89,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Command::Calls(args) => calls::run(args),
         Command::Check(args) => Ok(check::run(&args)?),
         Command::Demo(args) => demo::run(&args),
+        Command::Journal(args) => journal::run(&args),
         Command::Phone(args) => phone::run(&args),
         Command::Queues(args) => queues::run(args),
         Command::Recording(args) => recording::run(args),
         Command::Reload(args) => reload::run(args),
+        Command::Replay(args) => replay::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Trunk(args) => trunk::run(args),
         Command::Trunks(args) => trunks::run(args),
+        Command::Who(args) => who::run(&args),
         Command::Why(args) => why::run(args),
     }
 }

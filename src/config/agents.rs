@@ -1,6 +1,11 @@
 //! `agents.toml`: agents with their phones and attributes, and the activities they can be in.
 
+use std::path::Path;
+
+use super::desk::{self, Desk};
+use super::environment::Environment;
 use super::files::{Files, Kind};
+use super::heartbeat::{self, Heartbeat};
 use super::names::Names;
 use super::report::Problem;
 use super::section::{At, Notes, Section};
@@ -15,26 +20,43 @@ pub(super) struct Agents {
     pub(super) activities: Vec<ActivitySpec>,
     /// Names of activities, with the built-in one.
     pub(super) activity_names: Names,
+    /// What holds for those who work by phone.
+    pub(super) desk: Desk,
+    /// What holds for agents' programs.
+    pub(super) heartbeat: Heartbeat,
 }
 
 /// Reads agents and activities; each agent's phone must be among `phones`.
-pub(super) fn read(files: &Files, phones: &Names, notes: &Notes) -> Agents {
+pub(super) fn read(
+    files: &Files,
+    phones: &Names,
+    secrets: (&Path, &Environment),
+    notes: &Notes,
+) -> Agents {
     let is_complete = files.is_complete(Kind::Agents);
     let mut agents = Agents {
         workers: Vec::new(),
         activities: Vec::new(),
         activity_names: Names::new("activity", is_complete),
+        desk: Desk::default(),
+        heartbeat: Heartbeat::default(),
     };
     let mut names = Names::new("agent", is_complete);
     let mut rung: Vec<At<String>> = Vec::new();
     let mut starts: Vec<At<String>> = Vec::new();
     for file in files.of(Kind::Agents) {
         let top = Section::new(notes, &file.table, "agents.toml");
+        agents.desk.read(&top, notes);
+        agents.heartbeat.read(&top);
         for activity in top.sections("activity", "an activity") {
             let name = activity.required("name", "lunch");
             let available = activity.flag("available").is_some_and(|at| at.value);
+            let written = desk::of_activity(&activity);
             activity.close();
             if let Some(name) = name {
+                agents
+                    .desk
+                    .add_activity(&name.value, available, written, notes);
                 agents.activity_names.declare(notes, &name);
                 agents.activities.push(ActivitySpec {
                     name: name.value,
@@ -48,6 +70,8 @@ pub(super) fn read(files: &Files, phones: &Names, notes: &Notes) -> Agents {
             let display_name = agent.text("display_name");
             let activity = agent.text("activity");
             let attributes = agent.attributes("attributes");
+            let written = desk::of_agent(&agent, secrets, notes);
+            let heartbeat = heartbeat::of_agent(&agent);
             agent.close();
             if let Some(name) = &name {
                 names.declare(notes, name);
@@ -65,6 +89,8 @@ pub(super) fn read(files: &Files, phones: &Names, notes: &Notes) -> Agents {
             let (Some(name), Some(phone)) = (name, phone) else {
                 continue;
             };
+            agents.desk.add_agent((&name, &phone), written, notes);
+            agents.heartbeat.add_agent(&name.value, heartbeat);
             agents.workers.push(WorkerSpec {
                 display_name: display_name.map_or_else(|| name.value.clone(), |at| at.value),
                 name: name.value,
@@ -76,6 +102,8 @@ pub(super) fn read(files: &Files, phones: &Names, notes: &Notes) -> Agents {
         top.close();
     }
     agents.finish_activities(notes, &starts);
+    agents.desk.finish(notes);
+    agents.heartbeat.finish(&agents.activities, notes);
     agents
 }
 

@@ -7,12 +7,14 @@
 mod agents;
 mod conference;
 mod defence;
+mod desk;
 mod dialogs;
 mod dns;
 mod duration;
 mod environment;
 mod files;
 mod flows;
+mod heartbeat;
 mod journal;
 mod layers;
 mod media;
@@ -49,6 +51,7 @@ use flows::Flows;
 use section::Notes;
 
 pub use defence::DefenceSettings;
+pub use desk::published_pin;
 pub use dialogs::DialogSettings;
 pub use environment::Environment;
 pub use node::{MediaSettings, NodeSettings, SipSettings};
@@ -78,7 +81,9 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     let trunks = trunks::read(directory, &files, environment, &around, &notes);
     let phones = phones::read(directory, &files, environment, (&node.realm, site), &notes);
     phones.check_listeners(&listeners, &notes);
-    let agents = agents::read(&files, &phones.names, &notes);
+    let secrets = (directory, environment);
+    let agents = agents::read(&files, &phones.names, secrets, &notes);
+    agents.desk.check_listeners(&listeners, &notes);
     let queues = queues::read(&files, &agents, &listeners.region, &notes);
     let flows = Flows::read(&files, &notes);
     for queue in flows.named(|flow| flow.queues()) {
@@ -91,6 +96,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     named.extend(queues.sounds);
     named.extend(services);
     named.extend(listeners.beep);
+    named.extend(agents.desk.sounds);
     sounds::check(&node.sounds, &named, &notes);
 
     let report = Report::new(directory.display().to_string(), notes.into_problems());
@@ -109,6 +115,8 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
             queues: queues.specs,
             activities: agents.activities,
         },
+        desk: agents.desk.terms,
+        heartbeat: agents.heartbeat.terms,
         lines: queues.lines,
         placements: queues.placements,
         recorded: queues.recorded,

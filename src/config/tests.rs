@@ -4,14 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::trunk::{Destination, Origin};
+use crate::trunk::{AgentService, Destination, Origin};
 
-const SOUNDS: [&str; 23] = [
+const SOUNDS: [&str; 27] = [
     "beep",
     "connecting",
     "goodbye",
     "agent-available",
     "agent-away",
+    "agent-lunch",
+    "agent-number",
+    "agent-pin",
+    "agent-wrong",
     "greeting",
     "invalid",
     "menu",
@@ -127,6 +131,7 @@ fn the_demo_office_is_dialled_as_the_issue_says() {
     let office = demo();
     let phone = |text| office.numbers.dialled(Origin::Phone("1002"), text);
     let trunk = |text| office.numbers.dialled(Origin::Trunk("demo"), text);
+    let agent = |service, digits: &str| Destination::Agent(service, digits.to_owned());
     for destination in [
         trunk("+81312345678"),
         trunk("0312345678"),
@@ -152,8 +157,10 @@ fn the_demo_office_is_dialled_as_the_issue_says() {
         ("602", Destination::Tone),
         ("3000", Destination::Conference("3000".to_owned())),
         ("3999", Destination::Conference("3999".to_owned())),
-        ("*45", Destination::AgentAvailable),
-        ("*46", Destination::AgentAway),
+        ("*45", agent(AgentService::Available, "")),
+        ("*46", agent(AgentService::Away, "")),
+        ("*463", agent(AgentService::Away, "3")),
+        ("*411001", agent(AgentService::LogIn, "1001")),
         (
             "009012345678",
             Destination::Trunk {

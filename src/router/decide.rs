@@ -328,7 +328,7 @@ impl Router {
 }
 
 /// Why a worker is not the one; what keeps him furthest away is named.
-fn why_not(worker: &Worker, is_taker: bool, is_cooling: bool) -> NotChosen {
+pub(super) fn why_not(worker: &Worker, is_taker: bool, is_cooling: bool) -> NotChosen {
     if worker.removed {
         NotChosen::Removed
     } else if !is_taker {

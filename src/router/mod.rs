@@ -18,6 +18,7 @@ mod pump;
 mod state;
 mod task;
 mod view;
+mod who;
 
 #[cfg(test)]
 mod properties;
@@ -36,3 +37,4 @@ pub use pump::{Pump, Settings, Sink, StartError, Survivors, replay};
 pub use state::State;
 pub use task::{Full, RouterHandle, RouterTask};
 pub use view::{QueueView, RouterView, TaskView, WorkerView};
+pub use who::{Prospect, Prospects, Supposed};
