@@ -20,7 +20,7 @@ use crate::http::metrics::{
     DefenceSnapshot, MediaSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source,
     TransportSnapshot,
 };
-use crate::http::{Live, view};
+use crate::http::{Live, Pulse, view};
 use crate::media::{Captured, Engine};
 use crate::registrar::Registrar;
 use crate::router::{Explanation, Prospects, RouterHandle, RouterView, Supposed};
@@ -33,6 +33,7 @@ use crate::sip::transport::{Tls, TransportStats};
 use crate::store::{Progress, Records};
 use crate::trunk::{Carriers, TrunkView};
 
+use super::pulse::Beats;
 use super::retention::Tally;
 use super::trunk_ear;
 use super::views::Views;
@@ -52,6 +53,7 @@ pub(super) struct House {
     pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) carriers: Carriers,
     pub(super) desks: Desks,
+    pub(super) beats: Arc<Beats>,
     pub(super) bus: Bus,
     pub(super) counters: Vec<Counters>,
     pub(super) tls: Tls,
@@ -137,6 +139,14 @@ impl Live for House {
 
     fn router(&self) -> Arc<RouterView> {
         self.router.view()
+    }
+
+    fn beat(&self, agent: &str) -> Option<Pulse> {
+        self.hear(agent)
+    }
+
+    fn end_beats(&self, agent: &str) -> Option<bool> {
+        self.hear_no_more(agent)
     }
 
     fn control(&self, id: &str, wish: Control) -> Result<Option<LegId>, ControlError> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::desk::{self, Desk};
 use super::environment::Environment;
 use super::files::{Files, Kind};
+use super::heartbeat::{self, Heartbeat};
 use super::names::Names;
 use super::report::Problem;
 use super::section::{At, Notes, Section};
@@ -21,6 +22,8 @@ pub(super) struct Agents {
     pub(super) activity_names: Names,
     /// What holds for those who work by phone.
     pub(super) desk: Desk,
+    /// What holds for agents' programs.
+    pub(super) heartbeat: Heartbeat,
 }
 
 /// Reads agents and activities; each agent's phone must be among `phones`.
@@ -36,6 +39,7 @@ pub(super) fn read(
         activities: Vec::new(),
         activity_names: Names::new("activity", is_complete),
         desk: Desk::default(),
+        heartbeat: Heartbeat::default(),
     };
     let mut names = Names::new("agent", is_complete);
     let mut rung: Vec<At<String>> = Vec::new();
@@ -43,6 +47,7 @@ pub(super) fn read(
     for file in files.of(Kind::Agents) {
         let top = Section::new(notes, &file.table, "agents.toml");
         agents.desk.read(&top, notes);
+        agents.heartbeat.read(&top);
         for activity in top.sections("activity", "an activity") {
             let name = activity.required("name", "lunch");
             let available = activity.flag("available").is_some_and(|at| at.value);
@@ -66,6 +71,7 @@ pub(super) fn read(
             let activity = agent.text("activity");
             let attributes = agent.attributes("attributes");
             let written = desk::of_agent(&agent, secrets, notes);
+            let heartbeat = heartbeat::of_agent(&agent);
             agent.close();
             if let Some(name) = &name {
                 names.declare(notes, name);
@@ -84,6 +90,7 @@ pub(super) fn read(
                 continue;
             };
             agents.desk.add_agent((&name, &phone), written, notes);
+            agents.heartbeat.add_agent(&name.value, heartbeat);
             agents.workers.push(WorkerSpec {
                 display_name: display_name.map_or_else(|| name.value.clone(), |at| at.value),
                 name: name.value,
@@ -96,6 +103,7 @@ pub(super) fn read(
     }
     agents.finish_activities(notes, &starts);
     agents.desk.finish(notes);
+    agents.heartbeat.finish(&agents.activities, notes);
     agents
 }
 

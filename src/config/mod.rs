@@ -14,6 +14,7 @@ mod duration;
 mod environment;
 mod files;
 mod flows;
+mod heartbeat;
 mod journal;
 mod layers;
 mod media;
@@ -115,6 +116,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
             activities: agents.activities,
         },
         desk: agents.desk.terms,
+        heartbeat: agents.heartbeat.terms,
         lines: queues.lines,
         placements: queues.placements,
         recorded: queues.recorded,

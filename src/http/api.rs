@@ -19,6 +19,7 @@ use super::bans::Bans;
 use super::guard;
 use super::live::Live;
 use super::metrics::{CONTENT_TYPE, Metrics};
+use super::pulse;
 use super::query::Query;
 use super::trace;
 use super::view::{self, Why};
@@ -53,6 +54,10 @@ pub(super) fn whole(sources: Sources) -> Router {
         .route("/v1/trunks", get(trunks))
         .route("/v1/trunks/{name}/test", post(test_trunk))
         .route("/v1/reload", post(reload))
+        .route(
+            "/v1/workers/{name}/heartbeat",
+            post(pulse::beat).delete(pulse::goodbye),
+        )
         .with_state(sources.clone())
         .merge(figures(sources))
         .layer(middleware::from_fn(guard::loopback_only))
@@ -281,7 +286,7 @@ async fn test_trunk(
     }
 }
 
-fn shown(body: &impl Serialize) -> Result<Response, Refusal> {
+pub(super) fn shown(body: &impl Serialize) -> Result<Response, Refusal> {
     match serde_json::to_value(body) {
         Ok(body) => Ok(answer(StatusCode::OK, &body)),
         Err(error) => {
@@ -318,7 +323,7 @@ fn unread(error: ArchiveError) -> Refusal {
 }
 
 /// Runs a question that may wait on a blocking thread, five seconds at most.
-async fn ask<T: Send + 'static>(
+pub(super) async fn ask<T: Send + 'static>(
     question: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
     ask_for(PATIENCE, question).await

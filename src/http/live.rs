@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::pulse::Pulse;
 use crate::base::{LegId, Timestamp};
 use crate::call::{Control, ControlError, TestReport};
 use crate::events::CallRecord;
@@ -27,6 +28,12 @@ pub trait Live: Send + Sync {
 
     /// The router's latest view: queues, agents, tasks.
     fn router(&self) -> Arc<RouterView>;
+
+    /// An agent's program says that it is there; `None` when there is no such agent.
+    fn beat(&self, agent: &str) -> Option<Pulse>;
+
+    /// It says goodbye: whether it was waited for; `None` when there is no such agent.
+    fn end_beats(&self, agent: &str) -> Option<bool>;
 
     /// Why a call that waits is where it is; `None` when the router has no task for it.
     fn why(&self, id: &str) -> Option<Explanation>;

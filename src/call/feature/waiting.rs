@@ -7,6 +7,7 @@ use super::{Feature, LegEvent, Next, Stage, Talk, Treatment};
 use crate::base::{Cause, LegId, Party, ReservationId, TaskId, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
+use crate::call::refusal::is_do_not_disturb;
 use crate::events::{AgentStretch, Fact, Role, Stretch};
 use crate::flow::{Input, QueueOutcome, Run};
 use crate::media::PlayId;
@@ -106,6 +107,7 @@ impl Waiting {
                 reservation,
                 agent,
                 outcome: "accepted".to_owned(),
+                said: None,
             },
         );
         let queue = self.queue.clone();
@@ -179,6 +181,17 @@ impl Waiting {
 
     /// Stops ringing whoever is rung, and says how the offer ended.
     fn drop_offer(&mut self, core: &mut Core, hands: &mut Hands<'_>, outcome: &str) {
+        self.drop_refused(core, hands, outcome, None);
+    }
+
+    /// The same, with what the agent's phone said.
+    fn drop_refused(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        outcome: &str,
+        said: Option<String>,
+    ) {
         let Some(offer) = self.offer.take() else {
             return;
         };
@@ -195,6 +208,7 @@ impl Waiting {
                 reservation: offer.reservation,
                 agent: offer.agent.clone(),
                 outcome: outcome.to_owned(),
+                said,
             },
         );
         core.agent_enters(hands, &offer.agent, None, None);
@@ -234,17 +248,25 @@ impl Waiting {
             }
             Err(status) => {
                 self.offer = Some(offer);
-                self.refuse_offer(core, hands, status);
+                self.refuse_offer(core, hands, status, None);
             }
         }
     }
 
     /// No leg of the offer is left: tells the router why, and forgets the offer.
-    fn refuse_offer(&mut self, core: &mut Core, hands: &mut Hands<'_>, status: u16) {
+    fn refuse_offer(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        status: u16,
+        said: Option<String>,
+    ) {
         let Some(reservation) = self.offer.as_ref().map(|offer| offer.reservation.clone()) else {
             return;
         };
+        let is_wished = said.as_deref().is_some_and(is_do_not_disturb);
         let (why, outcome) = match status {
+            480 | 486 | 600 if is_wished => (Rejection::Declined, "declined"),
             486 | 600 => (Rejection::Busy, "busy"),
             603 => (Rejection::Declined, "declined"),
             // RFC 3261 §8.1.3.1: no reply at all counts as 408, a dead transport as 503.
@@ -252,7 +274,7 @@ impl Waiting {
             status => (Rejection::Failed(status), "failed"),
         };
         hands.route(router::Command::Reject { reservation, why });
-        self.drop_offer(core, hands, outcome);
+        self.drop_refused(core, hands, outcome, said);
     }
 
     /// Whoever answered is gone before the router's word came: the task goes back into its place
@@ -320,8 +342,11 @@ impl Feature for Waiting {
             }
             LegEvent::Failed(status) => {
                 offer.refused = Some(status);
-                if offer.answered.is_none() && all_over(core, &offer.legs) {
-                    self.refuse_offer(core, hands, status);
+                // RFC 3261 §16.7 step 5: a 6xx speaks for the agent, wherever else it rings.
+                let is_last = status >= 600 || all_over(core, &offer.legs);
+                if offer.answered.is_none() && is_last {
+                    let said = core.leg(leg).and_then(|leg| leg.refusal.clone());
+                    self.refuse_offer(core, hands, status, said);
                 }
             }
             LegEvent::Ended if offer.answered == Some(leg) => {
@@ -438,7 +463,7 @@ impl Feature for Waiting {
             // The router's word may have died with the process.
             self.give_back(core, hands);
         } else if all_over(core, &offer.legs) {
-            self.refuse_offer(core, hands, 503);
+            self.refuse_offer(core, hands, 503, None);
         }
     }
 

@@ -506,6 +506,7 @@ pub(super) mod tests {
                     reservation: ReservationId::new(outcome),
                     agent: "hanako".into(),
                     outcome: outcome.into(),
+                    said: None,
                 },
             );
         }

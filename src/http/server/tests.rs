@@ -11,6 +11,7 @@ use crate::base::{CallId, Cause, LegId, Party, TaskId, Timestamp};
 use crate::call::{Control, ControlError, TestReport};
 use crate::events::record::{ArchiveError, Filter};
 use crate::events::{CallRecord, Direction, Event, Fact, MediaSummary, Role};
+use crate::http::Pulse;
 use crate::http::metrics::{Snapshot, Source};
 use crate::media::Captured;
 use crate::router::{Explanation, Prospects, QueueView, RouterView, Supposed};
@@ -122,6 +123,19 @@ impl Live for Switch {
             }],
             ..RouterView::default()
         })
+    }
+
+    fn beat(&self, agent: &str) -> Option<Pulse> {
+        (agent == "花子").then(|| Pulse {
+            agent: agent.to_owned(),
+            activity: "available".to_owned(),
+            next_ms: 1_666,
+            within_ms: 5_000,
+        })
+    }
+
+    fn end_beats(&self, agent: &str) -> Option<bool> {
+        (agent == "花子").then_some(true)
     }
 
     fn bans(&self) -> Vec<Ban> {
@@ -465,4 +479,27 @@ fn a_stopped_server_frees_its_port() {
     let address = server.api();
     server.stop();
     drop(TcpListener::bind(address).unwrap());
+}
+
+#[test]
+fn an_agents_program_says_that_it_is_there_and_goodbye() {
+    let server = server();
+    let of = |name: &str| {
+        let name = name.replace("花子", "%E8%8A%B1%E5%AD%90");
+        format!("http://{}/v1/workers/{name}/heartbeat", server.api())
+    };
+    let mut reply = agent().post(of("花子")).send_empty().unwrap();
+    let body: Value = reply.body_mut().read_json().unwrap();
+    let expected = json!({
+        "agent": "花子", "activity": "available", "next_ms": 1_666, "within_ms": 5_000
+    });
+    assert_eq!((reply.status().as_u16(), body), (200, expected));
+    let mut reply = agent().delete(of("花子")).call().unwrap();
+    let body: Value = reply.body_mut().read_json().unwrap();
+    assert_eq!(body, json!({"agent": "花子", "was_watched": true}));
+    assert_eq!(
+        agent().post(of("nobody")).send_empty().unwrap().status(),
+        404
+    );
+    assert_eq!(agent().delete(of("nobody")).call().unwrap().status(), 404);
 }
