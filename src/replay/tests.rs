@@ -445,7 +445,11 @@ fn more_agents_answer_sooner_and_fewer_later() {
     assert!(few.service_level < same.service_level);
     assert!(many.service_level > same.service_level);
     assert!(many.abandon_rate < same.abandon_rate);
-    assert_eq!(few.arrived + few.refused, same.arrived, "a full queue refuses");
+    assert_eq!(
+        few.arrived + few.refused,
+        same.arrived,
+        "a full queue refuses"
+    );
     assert_eq!(many.arrived, same.arrived);
     assert!(many.agents.len() > AGENTS);
 
@@ -454,7 +458,12 @@ fn more_agents_answer_sooner_and_fewer_later() {
     let gone = model(&past, &behaviour, Some(&other), &terms)
         .unwrap()
         .figures;
-    assert_eq!(gone.refused + gone.arrived, same.arrived, "{}", brief(&gone));
+    assert_eq!(
+        gone.refused + gone.arrived,
+        same.arrived,
+        "{}",
+        brief(&gone)
+    );
     assert!(gone.refused > 0);
 }
 
@@ -534,8 +543,16 @@ fn two_decisions_of_one_cause_are_verified_in_their_order() {
     }
     let facts = router.take_facts();
     let offers = facts.iter().rev().take(2);
-    assert!(offers.clone().all(|entry| entry.body.contains(":\"offered\"")));
-    assert!(offers.clone().all(|entry| entry.at == facts[facts.len() - 1].at));
+    assert!(
+        offers
+            .clone()
+            .all(|entry| entry.body.contains(":\"offered\""))
+    );
+    assert!(
+        offers
+            .clone()
+            .all(|entry| entry.at == facts[facts.len() - 1].at)
+    );
     journal.append(&facts).unwrap();
     let past = Past::read(&mut journal, 0, None, None).unwrap();
     for verified in verify(&past, &|_| true).unwrap() {
