@@ -521,16 +521,14 @@ fn two_decisions_of_one_cause_are_verified_in_their_order() {
         worker: format!("担当{number}"),
         reachable: true,
     };
-    let create = |task: &str| Command::CreateTask {
-        task: TaskId::new(task),
-        call: CallId::new(task),
-        queue: "sales".to_owned(),
-        attributes: Map::new(),
-        priority: 0,
+    let create = |task: &str| {
+        let (task, call) = (TaskId::new(task), CallId::new(task));
+        Command::CreateTask(Box::new(NewTask::of_call(task, call, "sales")))
     };
     let decline = |reservation: &str| Command::Reject {
         reservation: ReservationId::new(reservation),
         why: Rejection::Declined,
+        activity: None,
     };
     let plan = Box::new(plan(2));
     let commands = [
