@@ -10,15 +10,14 @@ use crate::expr::{AttributeIndex, Expression, MAX_LENGTH, OrderBy, Place, Schema
 
 /// Everything that can be done with a text.
 fn use_up(text: &str, attributes: &Map<String, Value>) {
-    for parsed in [OrderBy::parse(text).err(), Expression::parse(text).err()] {
-        if let Some(error) = parsed {
-            assert!(error.span.start <= error.span.end && error.span.end <= text.len());
-            assert!(
-                text.get(error.span).is_some(),
-                "an error within a letter: {text}"
-            );
-            assert!(!error.message.is_empty() && !error.message_ja.is_empty());
-        }
+    let errors = [OrderBy::parse(text).err(), Expression::parse(text).err()];
+    for error in errors.into_iter().flatten() {
+        assert!(error.span.start <= error.span.end && error.span.end <= text.len());
+        assert!(
+            text.get(error.span).is_some(),
+            "an error within a letter: {text}"
+        );
+        assert!(!error.message.is_empty() && !error.message_ja.is_empty());
     }
     let Ok(expression) = Expression::parse(text) else {
         return;
