@@ -159,6 +159,14 @@ impl WorkerIndex {
 }
 
 impl WorkerIndex {
+    /// A deadline of his has passed.
+    pub(super) fn expire(&mut self, deadline: Deadline) {
+        match deadline {
+            Deadline::Wrap { .. } => self.wrap_until = None,
+            _ => self.paused_until = None,
+        }
+    }
+
     /// Where a free worker stands in an order; the least is chosen first.
     pub(in crate::router) fn free_key(&self, channel: usize, order: Free) -> FreeKey {
         match self.standing.get(channel) {

@@ -76,8 +76,8 @@ fn r60_owner_present_busy_away_unknown() {
     let mut office = open();
     office.until(CALL);
     office.enter("a", "w", json!({"owner": "nobody@example.jp", "department": 1}));
-    let story = ["2000 0.0 Entered", "2000 0.1 Skipped(NoMatch)", "2000 > near"];
-    assert_eq!(office.story("a"), story, "an owner we do not know");
+    let story = ["2000 0.0 Entered", "2000 0.1 Skipped(NoMatch)", "2000 > owner"];
+    assert_eq!(office.story("a"), story, "an owner we do not know: the longest idle");
 
     let mut office = open();
     office.until(CALL);

@@ -396,8 +396,7 @@ fn rule_11_another_available_activity_keeps_the_offers() {
     let mut office = Office::new(&plan);
     office.enter("a", "w", json!({}));
     office.activity("owner", "mail");
-    let heard = office.heard();
-    assert_eq!((offers(&heard), revoked(&heard)), (vec!["a>owner".to_owned()], vec![]));
+    assert!(revoked(&office.heard()).is_empty());
     let heard = office.accept("a.1");
     assert!(matches!(heard[0], Output::Assigned { .. }));
 }

@@ -230,7 +230,7 @@ fn vector_multi_reservation_of_3_the_second_accepts_and_the_others_are_rescinded
     assert!(revoked_first, "phones stop before anybody talks: {heard:?}");
     assert_eq!(office.worker("mate").state, WorkerState::Talking);
     assert_eq!(office.worker("owner").state, WorkerState::Free);
-    assert_eq!(refusal(&office.accept("a.1")), Some(Refusal::AlreadyAccepted));
+    assert_eq!(refusal(&office.accept("a.1")), Some(Refusal::ReservationOver));
     assert_eq!(office.task("a").offers, 1, "it counts once");
 }
 
