@@ -125,7 +125,7 @@ impl Exchange {
             call.core.end_unrestored(hands);
             for leg in call.core.legs.iter().filter(|leg| leg.is_live()) {
                 if leg.agent.is_none() {
-                    hands.phone_in_call(call.core.generation, &leg.party, leg.id, true);
+                    hands.phone_engaged(call.core.generation, &leg.party, leg.id);
                 }
             }
             if !is_whole {

@@ -259,7 +259,7 @@ impl Core {
         hands.index.sessions.insert(leg.session, (self.key, leg.id));
         hands.index.legs.insert(leg.id, self.key);
         if leg.agent.is_none() {
-            hands.phone_in_call(self.generation, &leg.party, leg.id, true);
+            hands.phone_engaged(self.generation, &leg.party, leg.id);
         }
         let fact = Fact::LegAdded {
             leg: leg.id,

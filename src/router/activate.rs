@@ -88,7 +88,9 @@ impl Router {
     /// Offers that are out to a worker.
     pub(super) fn open_offers_of(&self, place: usize) -> Vec<ReservationId> {
         let worker = &self.state.workers[place];
-        let tasks = worker.tasks().filter_map(|number| self.state.tasks.get(&number));
+        let tasks = worker
+            .tasks()
+            .filter_map(|number| self.state.tasks.get(&number));
         let open = tasks.flat_map(|task| task.reservations());
         let own = open.filter(|one| one.worker == worker.spec.name);
         own.map(|one| one.id.clone()).collect()
@@ -214,7 +216,12 @@ impl Router {
             contents.insert(key, Arc::new(spec.clone()));
         }
         // A task goes on by the rules it came in with.
-        for key in self.state.tasks.values().filter_map(|task| task.workflow.as_ref()) {
+        for key in self
+            .state
+            .tasks
+            .values()
+            .filter_map(|task| task.workflow.as_ref())
+        {
             if let Some(content) = self.state.contents.get(key) {
                 contents.insert(key.clone(), content.clone());
             }
@@ -228,5 +235,9 @@ impl Router {
 fn key_of(spec: &WorkflowSpec) -> String {
     // Serialising these types into memory cannot fail: string keys, no foreign code.
     let content = serde_json::to_vec(spec).unwrap_or_default();
-    format!("{}@{}", spec.name, hex::encode(&Sha256::digest(content)[..8]))
+    format!(
+        "{}@{}",
+        spec.name,
+        hex::encode(&Sha256::digest(content)[..8])
+    )
 }

@@ -221,7 +221,9 @@ impl Router {
             }
             Destination::Workflow(name) => (self.state.workflows.get(&name).cloned(), None),
         };
-        let content = workflow.as_ref().and_then(|key| self.state.contents.get(key));
+        let content = workflow
+            .as_ref()
+            .and_then(|key| self.state.contents.get(key));
         let lives = content.map_or(WorkflowSpec::TIME_TO_LIVE, |content| content.time_to_live);
         let task = Task {
             id: new.task,

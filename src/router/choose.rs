@@ -28,17 +28,17 @@ impl Router {
     /// The best free workers for a pending task, best first: as many as its queue reserves at a
     /// time. Empty when nobody is free for it.
     pub(super) fn best_for(&self, number: u64) -> Vec<usize> {
-        self.choice(number)
-            .map_or_else(Vec::new, |choice| {
-                let queue = &self.state.queues[choice.pool.key.queue].spec;
-                self.choose(number, &choice, queue.max_reserved.max(1) as usize)
-            })
+        self.choice(number).map_or_else(Vec::new, |choice| {
+            let queue = &self.state.queues[choice.pool.key.queue].spec;
+            self.choose(number, &choice, queue.max_reserved.max(1) as usize)
+        })
     }
 
     /// All free workers for a pending task, best first.
     pub(super) fn all_for(&self, number: u64) -> Vec<usize> {
-        self.choice(number)
-            .map_or_else(Vec::new, |choice| self.choose(number, &choice, self.state.workers.len()))
+        self.choice(number).map_or_else(Vec::new, |choice| {
+            self.choose(number, &choice, self.state.workers.len())
+        })
     }
 
     fn choice(&self, number: u64) -> Option<Choice<'_>> {
@@ -57,7 +57,9 @@ impl Router {
         let queue = &self.state.queues[choice.pool.key.queue].spec;
         let mut chosen = Vec::with_capacity(wanted.min(64));
         if queue.sticky.is_some()
-            && let Some(name) = self.customer(number).and_then(|who| self.state.served.get(&who))
+            && let Some(name) = self
+                .customer(number)
+                .and_then(|who| self.state.served.get(&who))
             && let Some(place) = self.state.workers.get_index_of(name)
             && self.is_free_for(choice, place)
         {
@@ -68,7 +70,11 @@ impl Router {
             return chosen;
         }
         let lane = &self.index.queues[choice.pool.key.queue];
-        let by_step = choice.pool.rule.as_ref().and_then(|rule| rule.order_by.as_ref());
+        let by_step = choice
+            .pool
+            .rule
+            .as_ref()
+            .and_then(|rule| rule.order_by.as_ref());
         let more = match (by_step.or(lane.order_by.as_ref()), &queue.strategy) {
             (Some(order), _) => self.by_attributes(choice, order),
             (None, Strategy::Random) => self.by_chance(choice, number, left + chosen.len()),
@@ -79,7 +85,11 @@ impl Router {
             }
         };
         let sticky = chosen.first().copied();
-        chosen.extend(more.into_iter().filter(|place| Some(*place) != sticky).take(left));
+        chosen.extend(
+            more.into_iter()
+                .filter(|place| Some(*place) != sticky)
+                .take(left),
+        );
         chosen
     }
 
@@ -165,7 +175,12 @@ impl Router {
         }
         let mut all: Vec<_> = self
             .all_free(choice)
-            .map(|place| (self.index.workers[place].free_key(choice.channel, order), place))
+            .map(|place| {
+                (
+                    self.index.workers[place].free_key(choice.channel, order),
+                    place,
+                )
+            })
             .collect();
         all.sort_unstable();
         all.truncate(wanted);
@@ -212,7 +227,9 @@ impl Router {
 
     /// The offers that reserve these workers for a task.
     pub(super) fn offers_of(&self, task: &Task, places: &[usize]) -> Vec<Offered> {
-        let names = places.iter().filter_map(|place| self.state.workers.get_index(*place));
+        let names = places
+            .iter()
+            .filter_map(|place| self.state.workers.get_index(*place));
         let attempt = task.offers + 1;
         let id = |at: usize| match at {
             0 => reservation_id(&task.id, attempt),

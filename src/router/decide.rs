@@ -97,7 +97,11 @@ impl Router {
             }
             _ => {}
         }
-        let firsts = self.dirty.free.iter().filter_map(|place| self.first_task_for(*place));
+        let firsts = self
+            .dirty
+            .free
+            .iter()
+            .filter_map(|place| self.first_task_for(*place));
         let numbers = self.dirty.tasks.iter().copied().chain(firsts);
         let key = |number| (self.index.place(number).map(|place| place.key), number);
         let in_order: BTreeSet<(Option<OrderKey>, u64)> = numbers.map(key).collect();
@@ -131,7 +135,9 @@ impl Router {
     /// wait.
     fn pass_or_wait(&mut self, number: u64, may_wait: bool) {
         let task = self.state.tasks.get(&number);
-        let Some(step) = task.filter(|task| task.is_pending()).and_then(|task| task.step.as_ref())
+        let Some(step) = task
+            .filter(|task| task.is_pending())
+            .and_then(|task| task.step.as_ref())
         else {
             return;
         };
@@ -197,7 +203,11 @@ impl Router {
             }
         }
         for id in &worker.pools {
-            let Some(pool) = self.index.pools.get(*id).filter(|pool| !pool.pending.is_empty())
+            let Some(pool) = self
+                .index
+                .pools
+                .get(*id)
+                .filter(|pool| !pool.pending.is_empty())
             else {
                 continue;
             };

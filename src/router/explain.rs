@@ -35,7 +35,9 @@ impl Router {
         let (queue, known) = self.state.queues.get_index(place.queue)?;
         let at = self.state.clock;
         let (among, not_chosen) = self.counts(number, chosen)?;
-        let first = chosen.first().and_then(|place| self.state.workers.get_index(*place));
+        let first = chosen
+            .first()
+            .and_then(|place| self.state.workers.get_index(*place));
         let step = task.step.as_ref();
         Some(Explanation {
             plan: self.state.plan.clone(),
@@ -64,7 +66,10 @@ impl Router {
         let step = task.step.as_ref()?;
         let at = step.at?;
         let filter = match at {
-            At::Filter(filter, _) => content.filters.get(filter).map(|filter| filter.name.clone()),
+            At::Filter(filter, _) => content
+                .filters
+                .get(filter)
+                .map(|filter| filter.name.clone()),
             At::Default => None,
         };
         Some(Rule {
@@ -77,11 +82,7 @@ impl Router {
     }
 
     /// How many were free, and how many were not chosen, by reason.
-    fn counts(
-        &self,
-        number: u64,
-        chosen: &[usize],
-    ) -> Option<(usize, BTreeMap<NotChosen, usize>)> {
+    fn counts(&self, number: u64, chosen: &[usize]) -> Option<(usize, BTreeMap<NotChosen, usize>)> {
         let task = self.state.tasks.get(&number)?;
         let place = self.index.place(number)?;
         let pool = self.index.pools.get(place.pool)?;
@@ -95,7 +96,10 @@ impl Router {
         let seen = task.step.as_ref().map_or(0, |step| step.seen);
         let is_wrong = |place: &usize| pool.looks_at_state && !self.stands_right(pool, *place);
         let wrong = match pool.looks_at_state {
-            true => members.shared(&channel.free, workers).filter(is_wrong).count(),
+            true => members
+                .shared(&channel.free, workers)
+                .filter(is_wrong)
+                .count(),
             false => 0,
         };
         let later = match serving.delays.get(seen..) {
@@ -128,7 +132,10 @@ impl Router {
                 counts.insert(reason, how_many);
             }
         };
-        count(NotChosen::IdleLessLong, free_for_it.saturating_sub(still_free));
+        count(
+            NotChosen::IdleLessLong,
+            free_for_it.saturating_sub(still_free),
+        );
         count(NotChosen::SeesLater, later);
         count(NotChosen::OfferedBefore, cooling);
         for reason in OWN {
@@ -187,15 +194,16 @@ impl Router {
             if free.len() == NEAREST {
                 break;
             }
-            let kept = pool.members.shared(channel.kept_by(reason), &serving.workers);
+            let kept = pool
+                .members
+                .shared(channel.kept_by(reason), &serving.workers);
             let kept = kept.filter(|place| !chosen.contains(place));
             let left = NEAREST - free.len();
             free.extend(kept.take(left).map(|place| (reason, place)));
         }
         let all = 0..self.state.workers.len().min(LOOKED_AT);
-        let others = all.filter(|place| {
-            !pool.members.has(*place, &serving.workers) && !chosen.contains(place)
-        });
+        let others = all
+            .filter(|place| !pool.members.has(*place, &serving.workers) && !chosen.contains(place));
         let mut others: Vec<(NotChosen, usize)> = others
             .map(|place| {
                 let reason = if self.state.workers[place].removed {

@@ -50,7 +50,9 @@ impl Router {
                 ..
             } => {
                 self.judge_open(reservation)?;
-                activity.as_ref().map_or(Ok(()), |name| self.judge_activity(name))
+                activity
+                    .as_ref()
+                    .map_or(Ok(()), |name| self.judge_activity(name))
             }
             Command::SetActivity {
                 worker,
@@ -76,7 +78,9 @@ impl Router {
                 worker, activity, ..
             } => {
                 self.worker(worker)?;
-                activity.as_ref().map_or(Ok(()), |name| self.judge_activity(name))
+                activity
+                    .as_ref()
+                    .map_or(Ok(()), |name| self.judge_activity(name))
             }
             Command::SetReachable { worker, reachable } => {
                 return Ok(effect(self.worker(worker)?.reachable != *reachable));
@@ -148,13 +152,19 @@ impl Router {
         if self.state.channel(&new.channel).is_none() {
             return Err(Refusal::UnknownChannel);
         }
-        if new.started.is_some_and(|at| at > self.state.clock.max(self.now())) {
+        if new
+            .started
+            .is_some_and(|at| at > self.state.clock.max(self.now()))
+        {
             return Err(Refusal::NotPast);
         }
         match &new.to {
             Destination::Queue(name) => {
-                let (place, _, queue) =
-                    self.state.queues.get_full(name).ok_or(Refusal::UnknownQueue)?;
+                let (place, _, queue) = self
+                    .state
+                    .queues
+                    .get_full(name)
+                    .ok_or(Refusal::UnknownQueue)?;
                 if queue.draining {
                     return Err(Refusal::UnknownQueue);
                 }

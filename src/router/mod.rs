@@ -33,8 +33,8 @@ mod scenarios;
 
 pub use command::{Command, Destination, NewTask, Rejection};
 pub use explanation::{
-    Candidate, Chosen, Explanation, LeftWhy, MovedWhy, NobodyWhy, NotChosen, Passed, PassedWhy, Rule,
-    SkippedWhy,
+    Candidate, Chosen, Explanation, LeftWhy, MovedWhy, NobodyWhy, NotChosen, Passed, PassedWhy,
+    Rule, SkippedWhy,
 };
 pub use fact::{Decision, FORMAT, Fact, FoldError, Offered, Timer};
 pub use machine::Router;

@@ -16,8 +16,8 @@ use super::machine::Router;
 use super::plan::{ActivitySpec, Plan, QueueOrder, QueueSpec, WhenNobody, WorkerSpec};
 use super::state::{Engaged, State};
 use super::{Command, NewTask, Output, Rejection, WorkerState};
-use crate::expr::{Expression, Scope};
 use crate::base::{CallId, ReservationId, TaskId, Timestamp};
+use crate::expr::{Expression, Scope};
 
 const WORKERS: [&str; 4] = ["花子", "taro", "yuki", "ken"];
 const QUEUES: [&str; 3] = ["sales", "支援", "owner"];
@@ -217,7 +217,10 @@ impl World {
         };
         let key = |number: u64| {
             let task = &state.tasks[&number];
-            task.order_key(number, state.queues[task.queue().expect("in one")].spec.order)
+            task.order_key(
+                number,
+                state.queues[task.queue().expect("in one")].spec.order,
+            )
         };
         assert!(may_take(number, place));
         for other in state
@@ -315,7 +318,10 @@ impl World {
             for channel in &state.channels {
                 let load = worker.load(&channel.name);
                 // Only a plan that lowers the capacity may leave more in hand.
-                assert!(load <= state.capacity(worker, channel).max(1), "{name} has too much");
+                assert!(
+                    load <= state.capacity(worker, channel).max(1),
+                    "{name} has too much"
+                );
             }
         }
         let held = state.tasks.values().map(|task| task.holders().count());

@@ -232,7 +232,14 @@ impl State {
     /// Tasks a worker takes at a time on a channel.
     pub(super) fn capacity(&self, worker: &Worker, channel: &ChannelSpec) -> u32 {
         let own = worker.spec.capacity.get(&channel.name).copied();
-        let profile = || Some(self.profile_of(worker)?.channels.get(&channel.name)?.capacity);
+        let profile = || {
+            Some(
+                self.profile_of(worker)?
+                    .channels
+                    .get(&channel.name)?
+                    .capacity,
+            )
+        };
         own.or_else(profile).unwrap_or(channel.capacity)
     }
 

@@ -143,7 +143,9 @@ impl RouterView {
 
     /// The task of a call.
     pub fn task_of(&self, call: &CallId) -> Option<&TaskView> {
-        self.tasks.iter().find(|task| task.call.as_ref() == Some(call))
+        self.tasks
+            .iter()
+            .find(|task| task.call.as_ref() == Some(call))
     }
 }
 
@@ -261,7 +263,9 @@ impl Router {
         let tasks = self.state.tasks.iter().take(RouterView::MAX_TASKS);
         tasks
             .map(|(number, task)| {
-                let holders = task.holders().map(|(worker, id)| (id.clone(), worker.clone()));
+                let holders = task
+                    .holders()
+                    .map(|(worker, id)| (id.clone(), worker.clone()));
                 let reservations: Vec<_> = holders.collect();
                 let (reservation, worker) = reservations.first().cloned().unzip();
                 let content = self.state.content_of(task);

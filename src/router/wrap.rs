@@ -118,7 +118,11 @@ impl Router {
             let queue = queue.and_then(|queue| self.state.queues.get(queue));
             wrap.code.is_none() && queue.is_some_and(|queue| queue.spec.wrap_up_code_required)
         };
-        let kept: Vec<Wrap> = worker.wraps().filter(|wrap| needs_code(wrap)).cloned().collect();
+        let kept: Vec<Wrap> = worker
+            .wraps()
+            .filter(|wrap| needs_code(wrap))
+            .cloned()
+            .collect();
         let name = name.clone();
         self.end_those(&name, self.state.clock, None, |wrap| !kept.contains(wrap));
     }

@@ -71,7 +71,10 @@ impl Index {
             let queue = QueueIndex::new(&queue.spec, state, &index.workers);
             index.queues.push(queue);
         }
-        index.looks_at_state = index.queues.iter().any(|queue| queue.target.looks_at_state())
+        index.looks_at_state = index
+            .queues
+            .iter()
+            .any(|queue| queue.target.looks_at_state())
             || index.rules.values().any(Rules::looks_at_state);
         for (place, worker) in state.workers.values().enumerate() {
             index.workers[place].serves = index.serves(state, place, worker);
@@ -129,6 +132,11 @@ impl Index {
     pub(super) fn refresh_day(&mut self, state: &State) {
         let is_wanted = self.channels.iter().any(ChannelIndex::counts_calls);
         let ends = is_wanted.then_some(state.day_ends);
-        task::set(&mut self.deadlines, &mut self.day_ends, ends, Deadline::NewDay);
+        task::set(
+            &mut self.deadlines,
+            &mut self.day_ends,
+            ends,
+            Deadline::NewDay,
+        );
     }
 }

@@ -63,7 +63,10 @@ impl Rules {
 
     /// Whether some step looks at how workers stand.
     pub(super) fn looks_at_state(&self) -> bool {
-        let mut expressions = self.steps.values().filter_map(|step| step.expression.as_ref());
+        let mut expressions = self
+            .steps
+            .values()
+            .filter_map(|step| step.expression.as_ref());
         expressions.any(Expression::looks_at_state)
     }
 
@@ -77,7 +80,10 @@ impl StepRule {
         Self {
             expression: spec.expression.as_ref().map(|text| parsed(text, options)),
             skip_if: spec.skip_if.as_ref().map(|text| parsed(text, options)),
-            order_by: spec.order_by.as_ref().and_then(|text| OrderBy::parse(text).ok()),
+            order_by: spec
+                .order_by
+                .as_ref()
+                .and_then(|text| OrderBy::parse(text).ok()),
         }
     }
 }

@@ -197,10 +197,14 @@ impl Index {
     ) -> Option<PoolId> {
         let step = task.step.as_ref()?;
         let rule: Option<RuleKey> = task.workflow.clone().zip(step.at);
-        let known_rule = rule.as_ref().and_then(|(content, at)| self.rules.get(content)?.step(*at));
+        let known_rule = rule
+            .as_ref()
+            .and_then(|(content, at)| self.rules.get(content)?.step(*at));
         let known_rule = known_rule.cloned();
         let target = &self.queues[queue].target;
-        let expression = known_rule.as_ref().and_then(|rule| rule.expression.as_ref());
+        let expression = known_rule
+            .as_ref()
+            .and_then(|rule| rule.expression.as_ref());
         let mut bound: Vec<&Value> = target.task_values(&task.attributes);
         if let Some(expression) = expression {
             bound.extend(expression.task_values(&task.attributes));
@@ -261,7 +265,12 @@ impl Index {
         match pool.key.wanted {
             Wanted::Nobody => return Members::Few(Vec::new()),
             Wanted::Worker(place) => {
-                return Members::Few(Some(place).filter(|place| fits(*place)).into_iter().collect());
+                return Members::Few(
+                    Some(place)
+                        .filter(|place| fits(*place))
+                        .into_iter()
+                        .collect(),
+                );
             }
             Wanted::Anybody => {}
         }
@@ -289,7 +298,9 @@ impl Index {
                 }
             }
             Members::All | Members::Many(_) => {
-                self.queues[pool.key.queue].pools.retain(|known| *known != id);
+                self.queues[pool.key.queue]
+                    .pools
+                    .retain(|known| *known != id);
             }
         }
     }
@@ -299,7 +310,8 @@ impl Index {
         let step = task.step.as_ref().filter(|_| is_waiting);
         let wanted = [
             task.reservations().iter().map(|one| one.expires_at).min(),
-            step.filter(|step| !step.is_over).and_then(|step| step.until),
+            step.filter(|step| !step.is_over)
+                .and_then(|step| step.until),
             is_waiting.then_some(task.until),
             step.and_then(|step| {
                 let place = slot.place?;
@@ -318,7 +330,10 @@ impl Index {
 impl TaskIndex {
     /// A deadline of it has passed.
     pub(super) fn expire(&mut self, task: u64, passed: Deadline) {
-        let kept = self.deadlines(task).into_iter().find(|(_, deadline)| *deadline == passed);
+        let kept = self
+            .deadlines(task)
+            .into_iter()
+            .find(|(_, deadline)| *deadline == passed);
         if let Some((kept, _)) = kept {
             *kept = None;
         }

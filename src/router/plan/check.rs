@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::fault::{WorkflowFault, WorkflowSpot};
 use super::{
-    NOT_ANSWERING, Plan, PlanError, ProfileSpec, QueueSpec, StepSpec, Strategy, VOICE, WorkerSpec,
-    WorkflowSpec,
+    KnownWorker, NOT_ANSWERING, Plan, PlanError, ProfileSpec, QueueSpec, StepSpec, Strategy, VOICE,
+    WorkerSpec, WorkflowSpec,
 };
-use crate::expr::{self, Expression, Options};
+use crate::expr::{self, Expression, Options, OrderBy};
 use crate::router::At;
 
 impl Plan {
@@ -200,7 +200,7 @@ impl<'p> Check<'p> {
             );
         }
         if let Some(path) = &queue.sticky
-            && !is_task_path(path)
+            && !KnownWorker::is_path(path)
         {
             self.wrong(
                 &subject,
@@ -209,12 +209,12 @@ impl<'p> Check<'p> {
             );
         }
         if let Strategy::OrderBy(order) = &queue.strategy
-            && let Err(error) = crate::expr::OrderBy::parse(order)
+            && let Err(error) = OrderBy::parse(order)
         {
-            self.errors.push(in_text(&subject, error));
+            self.errors.push(in_text(&subject, error, ORDER_EXAMPLE));
         }
         if let Err(error) = Expression::parse(&queue.target) {
-            self.errors.push(in_text(&subject, error));
+            self.errors.push(in_text(&subject, error, EXAMPLE));
         }
     }
 
@@ -267,12 +267,12 @@ impl<'p> Check<'p> {
     }
 }
 
-fn in_text(subject: &str, error: expr::Error) -> PlanError {
+fn in_text(subject: &str, error: expr::Error, example: &str) -> PlanError {
     PlanError {
         subject: subject.to_owned(),
         message: error.message,
         span: Some(error.span),
-        help: error.help,
+        help: Some(error.help.unwrap_or_else(|| example.to_owned())),
     }
 }
 
@@ -328,6 +328,11 @@ impl WorkflowSpec {
         faults
     }
 
+    /// One of its expressions.
+    pub fn parse(&self, text: &str) -> Result<Expression, expr::Error> {
+        Expression::parse_with(text, self.options())
+    }
+
     /// How its expressions are read.
     pub(in crate::router) fn options(&self) -> Options {
         Options {
@@ -368,12 +373,12 @@ fn check_step(at: At, step: &StepSpec, options: Options, faults: &mut Vec<Workfl
         }
     }
     if let Some(order) = &step.order_by
-        && let Err(error) = crate::expr::OrderBy::parse(order)
+        && let Err(error) = OrderBy::parse(order)
     {
         faults.push(spelling(spot().key("order_by"), error));
     }
     if let Some(known) = &step.known_worker
-        && !is_task_path(&known.path)
+        && !KnownWorker::is_path(&known.path)
     {
         let message = format!("{:?} is no path into a task", known.path);
         faults.push(spot().key("known_worker").fault(message, PATH_HELP));
@@ -394,24 +399,13 @@ fn check_expression(
 
 fn spelling(spot: WorkflowSpot, error: expr::Error) -> WorkflowFault {
     let help = error.help.unwrap_or_else(|| match spot.key {
-        Some("order_by") => "an example: worker.level DESC, worker.age ASC".to_owned(),
+        Some("order_by") => ORDER_EXAMPLE.to_owned(),
         Some("skip_if") => "an example: workers.available == 0".to_owned(),
-        _ => "an example: task.language IN worker.languages".to_owned(),
+        _ => EXAMPLE.to_owned(),
     });
     spot.within(error.span).fault(error.message, help)
 }
 
-/// Whether a text is a path into a task's attributes: keys with dots between; `null` is one that
-/// leads nowhere.
-fn is_task_path(path: &str) -> bool {
-    let path = path.trim();
-    let is_key = |key: &str| {
-        !key.is_empty()
-            && key
-                .chars()
-                .all(|c| c.is_alphanumeric() || "_-".contains(c) || c > '\u{7f}')
-    };
-    path.split('.').all(is_key) && path != "task" && path.split('.').next() != Some("worker")
-}
-
 const PATH_HELP: &str = "write the way to an attribute of the task, such as task.owner";
+const EXAMPLE: &str = "an example: task.language IN worker.languages";
+const ORDER_EXAMPLE: &str = "an example: worker.level DESC, worker.age ASC";

@@ -147,7 +147,7 @@ fn a_reference_bound_or_expression_that_is_wrong_is_named() {
         ("queue \"sales\": \"worker.x\" is no path", |plan| {
             plan.queues[0].sticky = Some("worker.x".to_owned());
         }),
-        ("queue \"sales\": no attribute with ASC", |plan| {
+        ("queue \"sales\": expected ASC, DESC", |plan| {
             plan.queues[0].strategy = Strategy::OrderBy("worker.level DOWN".to_owned());
         }),
         ("queue \"b\": sid \"sales\" is empty or taken", |plan| {
@@ -222,7 +222,7 @@ fn a_reference_bound_or_expression_that_is_wrong_is_named() {
             },
         ),
         (
-            "workflow \"owner first\", filter 1, step 1: order_by: no path",
+            "workflow \"owner first\", filter 1, step 1: order_by: expected",
             |plan| {
                 plan.workflows[0].filters[0].steps[0].order_by = Some("a, =b".to_owned());
             },

@@ -100,6 +100,18 @@ pub enum WorkerKey {
     Name,
 }
 
+impl KnownWorker {
+    /// Whether a text is a path into a task's attributes: keys with dots between. `null` is one
+    /// that leads nowhere.
+    pub fn is_path(text: &str) -> bool {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c) || !c.is_ascii();
+        let is_key = |key: &str| !key.is_empty() && key.chars().all(is_part);
+        let mut keys = text.trim().split('.');
+        let first = keys.clone().next();
+        keys.all(is_key) && first != Some("worker") && text.trim() != "task"
+    }
+}
+
 impl WorkflowSpec {
     /// Longest life of a task unless the workflow says otherwise, as in TaskRouter.
     pub const TIME_TO_LIVE: Duration = Duration::from_secs(86_400);

@@ -108,7 +108,9 @@ fn the_owner_then_his_department_lenient_and_strict() {
             // Of department 3 everybody is free here but those of the calls before.
             let all = (3..WORKERS).step_by(DEPARTMENTS).map(name);
             let busy = ["present", "busy", "away"].map(|id| office.task(id).worker);
-            let first = all.into_iter().find(|name| !busy.contains(&Some(name.clone())));
+            let first = all
+                .into_iter()
+                .find(|name| !busy.contains(&Some(name.clone())));
             let first = first.unwrap_or(wanted);
             assert_eq!(story[3], format!("50000 > {first}"));
         }
@@ -124,10 +126,17 @@ fn the_department_filter_is_for_nobody_when_strict_and_works_when_lenient() {
         office.until(86_399_999);
         let story = office.story("a");
         if is_lenient {
-            assert_eq!(story[..2], ["0 1.0 Entered".to_owned(), format!("0 > {}", name(2))]);
+            assert_eq!(
+                story[..2],
+                ["0 1.0 Entered".to_owned(), format!("0 > {}", name(2))]
+            );
             assert_eq!(office.task("a").priority, 3);
         } else {
-            assert_eq!(story, ["0 1.0 Entered", "0 waits"], "it waits as long as it lives");
+            assert_eq!(
+                story,
+                ["0 1.0 Entered", "0 waits"],
+                "it waits as long as it lives"
+            );
         }
         // With a list there, as the language wants it, both take it.
         let mut office = open(is_lenient);
@@ -145,5 +154,8 @@ fn the_department_filter_is_for_nobody_when_strict_and_works_when_lenient() {
 fn who_names_neither_comes_to_everybody() {
     let mut office = open(false);
     office.ask(call("a", 42, "nothing of that kind"));
-    assert_eq!(office.story("a"), ["0 default Entered".to_owned(), format!("0 > {}", name(0))]);
+    assert_eq!(
+        office.story("a"),
+        ["0 default Entered".to_owned(), format!("0 > {}", name(0))]
+    );
 }

@@ -356,4 +356,3 @@ fn nobody(outputs: &[Output]) -> Vec<(String, NobodyWhy)> {
     };
     outputs.iter().filter_map(nobody).collect()
 }
-

@@ -58,31 +58,60 @@ fn away(office: &mut Office, names: &[&str]) {
 fn r60_owner_present_busy_away_unknown() {
     let mut office = open();
     call(&mut office, "a");
-    assert_eq!(office.story("a"), ["2000 0.0 Entered", "2000 > owner"], "present");
+    assert_eq!(
+        office.story("a"),
+        ["2000 0.0 Entered", "2000 > owner"],
+        "present"
+    );
 
     let mut office = open();
     busy(&mut office, &["owner"]);
     call(&mut office, "a");
     office.until(60_000);
-    let story = ["2000 0.0 Entered", "2000 waits", "12000 0.1 TimedOut", "12000 > near"];
+    let story = [
+        "2000 0.0 Entered",
+        "2000 waits",
+        "12000 0.1 TimedOut",
+        "12000 > near",
+    ];
     assert_eq!(office.story("a"), story, "busy");
 
     let mut office = open();
     away(&mut office, &["owner"]);
     call(&mut office, "a");
-    let story = ["2000 0.0 Entered", "2000 0.1 Skipped(NoneOnDuty)", "2000 > near"];
+    let story = [
+        "2000 0.0 Entered",
+        "2000 0.1 Skipped(NoneOnDuty)",
+        "2000 > near",
+    ];
     assert_eq!(office.story("a"), story, "away: 0 ms");
 
     let mut office = open();
     office.until(CALL);
-    office.enter("a", "w", json!({"owner": "nobody@example.jp", "department": 1}));
-    let story = ["2000 0.0 Entered", "2000 0.1 Skipped(NoMatch)", "2000 > owner"];
-    assert_eq!(office.story("a"), story, "an owner we do not know: the longest idle");
+    office.enter(
+        "a",
+        "w",
+        json!({"owner": "nobody@example.jp", "department": 1}),
+    );
+    let story = [
+        "2000 0.0 Entered",
+        "2000 0.1 Skipped(NoMatch)",
+        "2000 > owner",
+    ];
+    assert_eq!(
+        office.story("a"),
+        story,
+        "an owner we do not know: the longest idle"
+    );
 
     let mut office = open();
     office.until(CALL);
     office.enter("a", "w", json!({"department": 1}));
-    assert_eq!(office.story("a"), ["2000 default Entered", "2000 > owner"], "a new customer");
+    assert_eq!(
+        office.story("a"),
+        ["2000 default Entered", "2000 > owner"],
+        "a new customer"
+    );
 }
 
 /// R60: the department is not there either: anybody present.
@@ -130,7 +159,12 @@ fn r61_a_ringing_owner_is_not_cut_off_by_the_step() {
     let mut office = Office::new(&plan);
     call(&mut office, "a");
     office.until(CALL + 15_000);
-    let story = ["2000 0.0 Entered", "2000 > owner", "17000 0.1 TimedOut", "17000 > near"];
+    let story = [
+        "2000 0.0 Entered",
+        "2000 > owner",
+        "17000 0.1 TimedOut",
+        "17000 > near",
+    ];
     assert_eq!(office.story("a"), story);
     assert_eq!(office.worker("owner").activity, NOT_ANSWERING);
 
@@ -142,7 +176,11 @@ fn r61_a_ringing_owner_is_not_cut_off_by_the_step() {
     office.until(CALL + 10_000);
     let story = office.story("a");
     assert_eq!(story[1], "2000 > owner");
-    assert_eq!(story.last().map(String::as_str), Some("12000 > near"), "{story:?}");
+    assert_eq!(
+        story.last().map(String::as_str),
+        Some("12000 > near"),
+        "{story:?}"
+    );
 }
 
 /// R62: with nobody there at all the task is out at once: the flow's machine speaks.
@@ -152,7 +190,10 @@ fn r62_with_nobody_present_the_machine_speaks_at_once() {
     away(&mut office, &["owner", "near", "also near", "far"]);
     let heard = call(&mut office, "a");
     assert_eq!(endings(&heard), [left("a", LeftWhy::WorkflowSkipped)]);
-    assert_eq!(office.story("a").last().map(String::as_str), Some("2000 out WorkflowSkipped"));
+    assert_eq!(
+        office.story("a").last().map(String::as_str),
+        Some("2000 out WorkflowSkipped")
+    );
 }
 
 /// R63: whoever goes while a task waits for him alone sends it on, and the reason is kept.
@@ -163,7 +204,12 @@ fn r63_a_step_deserted_while_a_task_waits_is_left_at_once() {
     call(&mut office, "a");
     office.until(CALL + 4_000);
     away(&mut office, &["owner"]);
-    let story = ["2000 0.0 Entered", "2000 waits", "6000 0.1 Skipped(NoneOnDuty)", "6000 > near"];
+    let story = [
+        "2000 0.0 Entered",
+        "2000 waits",
+        "6000 0.1 Skipped(NoneOnDuty)",
+        "6000 > near",
+    ];
     assert_eq!(office.story("a"), story);
 }
 
@@ -176,7 +222,12 @@ fn r63_a_document_waits_for_an_absent_owner_as_it_does_in_taskrouter() {
     away(&mut office, &["owner"]);
     call(&mut office, "a");
     office.until(60_000);
-    let story = ["2000 0.0 Entered", "2000 waits", "12000 0.1 TimedOut", "12000 > near"];
+    let story = [
+        "2000 0.0 Entered",
+        "2000 waits",
+        "12000 0.1 TimedOut",
+        "12000 > near",
+    ];
     assert_eq!(office.story("a"), story);
 }
 

@@ -56,53 +56,89 @@ fn order(office: &mut Office, worker: &str) -> Vec<String> {
 /// 3.3 vector: sales 1/0 and support 2/0; whatever the age, sales first.
 #[test]
 fn vector_sales_1_0_support_2_0() {
-    let mut office = open(&[("a", "p")], &[("p", &[("sales", 1, 0), ("support", 2, 0)])]);
+    let mut office = open(
+        &[("a", "p")],
+        &[("p", &[("sales", 1, 0), ("support", 2, 0)])],
+    );
     office.activity("a", "away");
-    for (id, queue) in [("help1", "support"), ("sale1", "sales"), ("help2", "support")] {
+    for (id, queue) in [
+        ("help1", "support"),
+        ("sale1", "sales"),
+        ("help2", "support"),
+    ] {
         office.create(id, queue, 0);
         office.pass(1_000);
     }
     // The priority of a task counts within its group only.
     office.create("help3", "support", 99);
     office.create("sale2", "sales", 0);
-    assert_eq!(order(&mut office, "a"), ["sale1", "sale2", "help3", "help1", "help2"]);
+    assert_eq!(
+        order(&mut office, "a"),
+        ["sale1", "sale2", "help3", "help1", "help2"]
+    );
 }
 
 /// 3.3 vector: sales 1/0 and support 1/30: support is seen after 30.000 s.
 #[test]
 fn vector_sales_1_0_support_1_30() {
-    let mut office = open(&[("a", "p")], &[("p", &[("sales", 1, 0), ("support", 1, 30)])]);
+    let mut office = open(
+        &[("a", "p")],
+        &[("p", &[("sales", 1, 0), ("support", 1, 30)])],
+    );
     office.create("help", "support", 0);
     office.until(30_000);
     assert_eq!(office.story("help"), ["0 waits", "30000 > a"]);
 
-    let mut office = open(&[("a", "p")], &[("p", &[("sales", 1, 0), ("support", 1, 30)])]);
+    let mut office = open(
+        &[("a", "p")],
+        &[("p", &[("sales", 1, 0), ("support", 1, 30)])],
+    );
     office.activity("a", "away");
     office.create("help", "support", 0);
     office.until(10_000);
     office.create("sale", "sales", 0);
     office.until(29_999);
     office.activity("a", "ready");
-    assert_eq!(offers(&office.heard()), ["sale>a"], "the older one is not seen yet");
+    assert_eq!(
+        offers(&office.heard()),
+        ["sale>a"],
+        "the older one is not seen yet"
+    );
 
-    let mut office = open(&[("a", "p")], &[("p", &[("sales", 1, 0), ("support", 1, 30)])]);
+    let mut office = open(
+        &[("a", "p")],
+        &[("p", &[("sales", 1, 0), ("support", 1, 30)])],
+    );
     office.activity("a", "away");
     office.create("help", "support", 0);
     office.until(10_000);
     office.create("sale", "sales", 0);
     office.until(30_000);
-    assert_eq!(order(&mut office, "a"), ["help", "sale"], "of equal priority the oldest");
+    assert_eq!(
+        order(&mut office, "a"),
+        ["help", "sale"],
+        "of equal priority the oldest"
+    );
 }
 
 /// 3.3 vector: tiers (1,0), (1,0), (2,20), (3,80).
 #[test]
 fn vector_tiers() {
-    let tiers: &[(&str, u8, u64)] =
-        &[("sales", 1, 0), ("support", 1, 0), ("billing", 2, 20), ("spare", 3, 80)];
+    let tiers: &[(&str, u8, u64)] = &[
+        ("sales", 1, 0),
+        ("support", 1, 0),
+        ("billing", 2, 20),
+        ("spare", 3, 80),
+    ];
     let filled = || {
         let mut office = open(&[("a", "p")], &[("p", tiers)]);
         office.activity("a", "away");
-        for (id, queue) in [("x", "spare"), ("b", "billing"), ("h", "support"), ("s", "sales")] {
+        for (id, queue) in [
+            ("x", "spare"),
+            ("b", "billing"),
+            ("h", "support"),
+            ("s", "sales"),
+        ] {
             office.create(id, queue, 0);
             office.pass(1);
         }
@@ -137,7 +173,12 @@ fn vector_equal_groups_oldest_first_to_the_longest_idle() {
     let mut office = open(&[("a", "p"), ("b", "p")], &[("p", both)]);
     office.activity("a", "away");
     office.activity("b", "away");
-    for (id, queue) in [("1", "support"), ("2", "sales"), ("3", "support"), ("4", "sales")] {
+    for (id, queue) in [
+        ("1", "support"),
+        ("2", "sales"),
+        ("3", "support"),
+        ("4", "sales"),
+    ] {
         office.create(id, queue, 0);
         office.pass(5);
     }
@@ -145,15 +186,21 @@ fn vector_equal_groups_oldest_first_to_the_longest_idle() {
     office.pass(1_000);
     office.activity("a", "ready");
     office.pass(1_000);
-    assert_eq!(offers(&office.create("5", "sales", 0)), ["5>b"], "idle a second longer");
+    assert_eq!(
+        offers(&office.create("5", "sales", 0)),
+        ["5>b"],
+        "idle a second longer"
+    );
 }
 
 /// R72, 3.3 vector manager overflow: at 30.000 s, only if the caller still waits, and only when
 /// nothing of a higher group is there.
 #[test]
 fn r72_managers_answer_what_waited_thirty_seconds() {
-    let profiles: &[(&str, &[(&str, u8, u64)])] =
-        &[("agents", &[("sales", 1, 0)]), ("managers", &[("sales", 2, 30), ("support", 1, 0)])];
+    let profiles: &[(&str, &[(&str, u8, u64)])] = &[
+        ("agents", &[("sales", 1, 0)]),
+        ("managers", &[("sales", 2, 30), ("support", 1, 0)]),
+    ];
     let people = [("agent", "agents"), ("manager", "managers")];
     let mut office = open(&people, profiles);
     office.create("first", "sales", 0);
@@ -201,13 +248,21 @@ fn a_delay_counts_the_wait_in_the_queue_over_all_its_steps() {
         {"queue": "sales", "expression": "worker.name == 'ken'", "timeout": 20},
         {"queue": "sales", "timeout": 300},
     ]}]);
-    let mut plan = plan_of(&[("manager", "managers")], &[("managers", &[("sales", 1, 30)])]);
+    let mut plan = plan_of(
+        &[("manager", "managers")],
+        &[("managers", &[("sales", 1, 30)])],
+    );
     plan.workflows = vec![routing("w", filters, Value::Null)];
     let mut office = Office::new(&plan);
     office.enter("a", "w", json!({}));
     office.until(60_000);
-    let story =
-        ["0 0.0 Entered", "0 waits", "20000 0.1 TimedOut", "20000 waits", "30000 > manager"];
+    let story = [
+        "0 0.0 Entered",
+        "0 waits",
+        "20000 0.1 TimedOut",
+        "20000 waits",
+        "30000 > manager",
+    ];
     assert_eq!(office.story("a"), story);
 }
 
@@ -255,14 +310,21 @@ fn a_changed_delay_counts_for_what_waits() {
     sooner.generation = 2;
     office.activate(&sooner);
     office.until(20_000);
-    assert_eq!(office.story("a").last().map(String::as_str), Some("12000 > manager"));
+    assert_eq!(
+        office.story("a").last().map(String::as_str),
+        Some("12000 > manager")
+    );
 
     let mut office = open(&workers, &[("managers", &[("sales", 1, 30)])]);
     office.create("a", "sales", 0);
     office.until(10_000);
     let mut at_once = plan_of(&workers, &[("managers", &[("sales", 1, 5)])]);
     at_once.generation = 2;
-    assert_eq!(offers(&office.activate(&at_once)), ["a>manager"], "its delay is over");
+    assert_eq!(
+        offers(&office.activate(&at_once)),
+        ["a>manager"],
+        "its delay is over"
+    );
 }
 
 /// 3.3 routing criteria: proficiencies as steps that expire, then anybody of the queue.
@@ -288,7 +350,10 @@ fn routing_criteria_are_steps_that_expire() {
     }
     office.until(60_000);
     assert_eq!(office.story("a")[1], "0 > expert");
-    assert_eq!(office.story("b")[1..], ["0 waits", "15000 0.1 TimedOut", "15000 > middling"]);
+    assert_eq!(
+        office.story("b")[1..],
+        ["0 waits", "15000 0.1 TimedOut", "15000 > middling"]
+    );
     let last = "30000 > novice";
     assert_eq!(office.story("c").last().map(String::as_str), Some(last));
 }

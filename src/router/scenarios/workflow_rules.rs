@@ -5,7 +5,10 @@ use super::*;
 /// Two of the team; the first is the owner of "o".
 fn team() -> Vec<(&'static str, Value)> {
     vec![
-        ("owner", json!({"owns": "o", "level": 3, "sid": "WK1", "skills": ["few"]})),
+        (
+            "owner",
+            json!({"owns": "o", "level": 3, "sid": "WK1", "skills": ["few"]}),
+        ),
         ("mate", json!({"level": 5, "sid": "WK2"})),
     ]
 }
@@ -129,7 +132,11 @@ fn rule_4_skip_if_is_asked_once_and_only_when_nobody_was_reserved() {
     assert!(offers(&office.reject("a.1", Rejection::Declined)).is_empty());
     assert_eq!(office.task("a").at, Some(At::Filter(0, 0)));
     office.enter("b", "w", json!({"owner": "x"}));
-    let story = ["1000 0.0 Entered", "1000 0.1 Skipped(SkipIf)", "1000 > owner"];
+    let story = [
+        "1000 0.0 Entered",
+        "1000 0.1 Skipped(SkipIf)",
+        "1000 > owner",
+    ];
     assert_eq!(office.story("b"), story);
 }
 
@@ -187,7 +194,10 @@ fn rule_5_timeouts_lead_on_to_later_matching_filters_and_never_to_the_default() 
         "22000 out WorkflowTimedOut",
     ];
     assert_eq!(office.story("a"), story);
-    assert_eq!(endings(&office.heard()), [left("a", LeftWhy::WorkflowTimedOut)]);
+    assert_eq!(
+        endings(&office.heard()),
+        [left("a", LeftWhy::WorkflowTimedOut)]
+    );
 }
 
 /// 2.2 rule 6.
@@ -205,7 +215,11 @@ fn rule_6_skipping_the_last_target_is_as_if_the_filter_had_not_matched() {
     };
     for (with_later, default, to) in [
         (true, json!({"queue": "all"}), "4000 2.0 Skipped(SkipIf)"),
-        (false, json!({"queue": "all"}), "4000 default Skipped(SkipIf)"),
+        (
+            false,
+            json!({"queue": "all"}),
+            "4000 default Skipped(SkipIf)",
+        ),
         (false, Value::Null, "4000 out WorkflowSkipped"),
     ] {
         let mut office = open(filters(with_later), default);
@@ -260,7 +274,11 @@ fn rule_8_a_timeout_leaves_an_open_offer_alone_until_it_ends() {
             matches!(fact, Fact::Timer(Timer::StepOver { .. }))
         };
         let over = office.facts.iter().find(over).expect("it is a fact");
-        assert_eq!(over.at.since(office.opened), seconds(14), "at its exact time");
+        assert_eq!(
+            over.at.since(office.opened),
+            seconds(14),
+            "at its exact time"
+        );
         if is_accepted {
             office.accept("a.1");
             assert!(office.task("a").assigned);
@@ -283,12 +301,16 @@ fn rule_9_everything_that_may_help_a_waiting_task_is_seen_at_once() {
             office.cancel("first");
             office.pass(5_000);
         }),
-        ("reservation cancelled", |office, _| drop(office.cancel("first"))),
+        ("reservation cancelled", |office, _| {
+            drop(office.cancel("first"))
+        }),
         ("capacity freed", |office, _| {
             office.accept("first.1");
             office.complete("first");
         }),
-        ("worker available", |office, _| office.activity("mate", "ready")),
+        ("worker available", |office, _| {
+            office.activity("mate", "ready")
+        }),
         ("worker reachable", |office, _| {
             office.reachable("mate", false);
             office.activity("mate", "ready");
@@ -329,10 +351,17 @@ fn rule_9_everything_that_may_help_a_waiting_task_is_seen_at_once() {
         office.activity("ken", "away");
         office.enter("first", "w", json!({}));
         office.enter("a", "w", json!({}));
-        assert_eq!(office.story("a").last().map(String::as_str), Some("0 waits"), "{what}");
+        assert_eq!(
+            office.story("a").last().map(String::as_str),
+            Some("0 waits"),
+            "{what}"
+        );
         help(&mut office, &plan);
         let story = office.story("a");
-        assert!(story.last().is_some_and(|last| last.contains("> ")), "{what}: {story:?}");
+        assert!(
+            story.last().is_some_and(|last| last.contains("> ")),
+            "{what}: {story:?}"
+        );
     }
 }
 
@@ -363,13 +392,19 @@ fn rule_10_a_known_worker_is_the_only_one_wanted_and_a_wrong_one_is_waited_for()
             {"queue": "few", "known_worker_sid": "task.who"}]}]);
         let mut office = open(filters, Value::Null);
         office.enter("a", "w", json!({"who": who}));
-        office.facts.iter().find_map(|entry| match Fact::decode(entry) {
-            Ok(Fact::Decision(Decision::Moved { known, .. })) => known,
-            _ => None,
-        })
+        office
+            .facts
+            .iter()
+            .find_map(|entry| match Fact::decode(entry) {
+                Ok(Fact::Decision(Decision::Moved { known, .. })) => known,
+                _ => None,
+            })
     };
     assert_eq!(known(json!("WK1")), Some(Known::Worker("owner".to_owned())));
-    assert_eq!(known(json!("WK2")), Some(Known::OutsideQueue("mate".to_owned())));
+    assert_eq!(
+        known(json!("WK2")),
+        Some(Known::OutsideQueue("mate".to_owned()))
+    );
     assert_eq!(known(json!("WK9")), Some(Known::Unknown("WK9".to_owned())));
     assert_eq!(known(Value::Null), Some(Known::Null));
 }
@@ -385,7 +420,10 @@ fn rule_10_null_for_the_known_worker_skips_as_usual() {
     let story = office.story("a");
     // A reader may take `null` for "no known worker wanted", or for "nobody": never for anybody
     // but those of the target, at once.
-    assert!(story.last().is_some_and(|last| last.starts_with("0 > ")), "{story:?}");
+    assert!(
+        story.last().is_some_and(|last| last.starts_with("0 > ")),
+        "{story:?}"
+    );
 }
 
 /// 2.2 rule 11.
@@ -427,7 +465,10 @@ fn rule_12_order_by_then_the_longest_idle() {
     let rising = ["low", "high", "elder", "twin", "odd"];
     assert_eq!(order("worker.level ASC", &workers), rising);
     let by_both = ["elder", "high", "twin", "low", "odd"];
-    assert_eq!(order("worker.level DESC, worker.age DESC", &workers), by_both);
+    assert_eq!(
+        order("worker.level DESC, worker.age DESC", &workers),
+        by_both
+    );
     let by_age = ["low", "odd", "high", "twin", "elder"];
     assert_eq!(order("worker.age ASC", &workers), by_age);
     // One who has no whole number there: the order counts for nobody.

@@ -56,7 +56,12 @@ fn vector_owner_busy_10_s_then_department() {
     office.until(250);
     call(&mut office, "a");
     office.until(30_000);
-    let story = ["250 0.0 Entered", "250 waits", "10250 0.1 TimedOut", "10250 > mate"];
+    let story = [
+        "250 0.0 Entered",
+        "250 waits",
+        "10250 0.1 TimedOut",
+        "10250 > mate",
+    ];
     assert_eq!(office.story("a"), story);
 }
 
@@ -68,19 +73,32 @@ fn vector_owner_free_again_before_the_timeout() {
     call(&mut office, "a");
     office.until(9_999);
     office.complete("first");
-    assert_eq!(office.story("a"), ["0 0.0 Entered", "0 waits", "9999 > owner"]);
+    assert_eq!(
+        office.story("a"),
+        ["0 0.0 Entered", "0 waits", "9999 > owner"]
+    );
 }
 
 #[test]
 fn vector_two_filters_both_matching() {
-    let filter = |level: u32| json!({"expression": "kind == 'x'", "targets": [
-        {"queue": "all", "expression": format!("worker.team == {level}")}]});
-    let mut office = open(routing("w", json!([filter(2), filter(1)]), json!({"queue": "all"})));
+    let filter = |level: u32| {
+        json!({"expression": "kind == 'x'", "targets": [
+        {"queue": "all", "expression": format!("worker.team == {level}")}]})
+    };
+    let mut office = open(routing(
+        "w",
+        json!([filter(2), filter(1)]),
+        json!({"queue": "all"}),
+    ));
     office.enter("a", "w", json!({"kind": "x"}));
     office.enter("b", "w", json!({"kind": "x"}));
     office.until(3_600_000);
     assert_eq!(office.story("a")[..2], ["0 0.0 Entered", "0 > far"]);
-    assert_eq!(office.story("b")[..2], ["0 0.0 Entered", "0 waits"], "first match wins");
+    assert_eq!(
+        office.story("b")[..2],
+        ["0 0.0 Entered", "0 waits"],
+        "first match wins"
+    );
 }
 
 #[test]
@@ -113,9 +131,16 @@ fn vector_timeout_with_none_left_is_cancelled() {
     office.activity("owner", "away");
     office.enter("a", "w", json!({}));
     office.until(10_000);
-    assert_eq!(endings(&office.heard()), [left("a", LeftWhy::WorkflowTimedOut)]);
+    assert_eq!(
+        endings(&office.heard()),
+        [left("a", LeftWhy::WorkflowTimedOut)]
+    );
     let story = ["0 0.0 Entered", "0 waits", "10000 out WorkflowTimedOut"];
-    assert_eq!(office.story("a"), story, "never the default, though people are free there");
+    assert_eq!(
+        office.story("a"),
+        story,
+        "never the default, though people are free there"
+    );
 }
 
 #[test]
@@ -142,9 +167,15 @@ fn vector_priority_raise_on_the_second_target_overtakes() {
     office.enter("late", "w", json!({"urgent": true}));
     let place = |office: &Office, id: &str| office.task(id).position;
     office.until(9_999);
-    assert_eq!((place(&office, "old"), place(&office, "late")), (Some(1), Some(2)));
+    assert_eq!(
+        (place(&office, "old"), place(&office, "late")),
+        (Some(1), Some(2))
+    );
     office.until(10_000);
-    assert_eq!((place(&office, "old"), place(&office, "late")), (Some(2), Some(1)));
+    assert_eq!(
+        (place(&office, "old"), place(&office, "late")),
+        (Some(2), Some(1))
+    );
     assert_eq!(offers(&office.complete("busy")), ["late>owner"]);
 }
 
@@ -156,8 +187,17 @@ fn vector_known_worker_null() {
     let mut office = open(routing("w", filters, Value::Null));
     office.enter("a", "w", json!({"agent": null}));
     office.until(8_000);
-    let story = ["0 0.0 Entered", "0 waits", "8000 0.1 TimedOut", "8000 > owner"];
-    assert_eq!(office.story("a"), story, "it waits for the timeout all the same");
+    let story = [
+        "0 0.0 Entered",
+        "0 waits",
+        "8000 0.1 TimedOut",
+        "8000 > owner",
+    ];
+    assert_eq!(
+        office.story("a"),
+        story,
+        "it waits for the timeout all the same"
+    );
 }
 
 #[test]
@@ -182,7 +222,11 @@ fn vector_lifo_with_priorities() {
         });
         order.push(id);
     }
-    assert_eq!(order, ["d", "c", "b", "a"], "the newest, whatever its priority");
+    assert_eq!(
+        order,
+        ["d", "c", "b", "a"],
+        "the newest, whatever its priority"
+    );
 }
 
 #[test]
@@ -220,7 +264,10 @@ fn vector_multi_reservation_of_3_the_second_accepts_and_the_others_are_rescinded
     let heard = office.create("a", "all", 0);
     assert_eq!(offers(&heard), ["a>owner", "a>mate", "a>far"]);
     let heard = office.accept("a.1.2");
-    assert_eq!(revoked(&heard), [RevokedWhy::Rescinded, RevokedWhy::Rescinded]);
+    assert_eq!(
+        revoked(&heard),
+        [RevokedWhy::Rescinded, RevokedWhy::Rescinded]
+    );
     let whose = heard.iter().filter_map(|output| match output {
         Output::OfferRevoked { worker, .. } => Some(worker.as_str()),
         _ => None,
@@ -230,7 +277,10 @@ fn vector_multi_reservation_of_3_the_second_accepts_and_the_others_are_rescinded
     assert!(revoked_first, "phones stop before anybody talks: {heard:?}");
     assert_eq!(office.worker("mate").state, WorkerState::Talking);
     assert_eq!(office.worker("owner").state, WorkerState::Free);
-    assert_eq!(refusal(&office.accept("a.1")), Some(Refusal::ReservationOver));
+    assert_eq!(
+        refusal(&office.accept("a.1")),
+        Some(Refusal::ReservationOver)
+    );
     assert_eq!(office.task("a").offers, 1, "it counts once");
 }
 
@@ -247,8 +297,17 @@ fn vector_worker_removed_while_reserved() {
     let heard = office.activate(&less);
     assert_eq!(revoked(&heard), [RevokedWhy::WorkerRemoved]);
     office.until(30_000);
-    let story = ["100 0.0 Entered", "100 > owner", "10100 0.1 TimedOut", "10100 > mate"];
-    assert_eq!(office.story("a"), story, "it is no miss, and the timeout stands");
+    let story = [
+        "100 0.0 Entered",
+        "100 > owner",
+        "10100 0.1 TimedOut",
+        "10100 > mate",
+    ];
+    assert_eq!(
+        office.story("a"),
+        story,
+        "it is no miss, and the timeout stands"
+    );
 }
 
 #[test]
@@ -310,5 +369,8 @@ fn steps_of_no_time_lead_on_at_once() {
         office.now = office.now + Duration::from_millis(1);
         office.router.handle_timeout(office.now);
     }
-    assert_eq!(endings(&office.heard()), [left("a", LeftWhy::WorkflowTimedOut)]);
+    assert_eq!(
+        endings(&office.heard()),
+        [left("a", LeftWhy::WorkflowTimedOut)]
+    );
 }

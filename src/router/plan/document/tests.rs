@@ -1,9 +1,14 @@
 //! Documents are read, printed and damaged.
 
+use std::time::Instant;
+
 use proptest::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::*;
 use crate::expr::{Expression, Options, Scope, Subject};
+use crate::router::{FilterSpec, WhenNobody};
 
 /// A plan found in production (requirements, section 2.2a).
 const OWNER_FIRST: &str = include_str!("../../../../tests/data/workflows/owner-first.json");
@@ -349,7 +354,7 @@ fn what_is_wrong_is_told_with_line_column_and_path() {
         ),
         (
             target("{\"queue\": \"WQ1\", \"order_by\": \"worker.a UP\"}"),
-            "3:68 task_routing.filters[0].targets[0].order_by: no attribute with ASC or DESC",
+            "3:77 task_routing.filters[0].targets[0].order_by: expected ASC, DESC, a comma or the end",
         ),
         (
             target("{\"queue\": \"WQ1\", \"skip_if\": true}"),
@@ -427,7 +432,7 @@ fn long_and_deep_documents_are_read_or_refused() {
     let deep = one_step(json!({"queue": "q", "expression": nested}));
     assert!(wrong(&deep.to_string())[0].contains("nested deeper than 64"));
     let long = one_step(json!({"queue": "q", "expression": "a".repeat(1_000_000)}));
-    assert!(wrong(&long.to_string())[0].contains("longer than 8192 bytes"));
+    assert!(wrong(&long.to_string())[0].contains("longer than 32768 bytes"));
     let unknown = one_step(json!({"queue": "q", "note": "x".repeat(1_000_000)}));
     assert_eq!(
         read(unknown.clone()).workflow.to_document(&[])["task_routing"]["filters"],
@@ -447,7 +452,7 @@ fn word() -> impl Strategy<Value = String> {
         Just("task.owner".to_owned()),
         Just("a == 1".to_owned()),
         Just("名前 == \"佐\\\"藤\"".to_owned()),
-        "[a-z]{1,6}",
+        "k[a-z]{0,5}",
     ]
 }
 
@@ -544,26 +549,88 @@ proptest! {
             letters.splice(from..to, put.chars());
         }
         let text: String = letters.into_iter().collect();
-        match Document::parse("w", &text) {
-            Ok(document) => {
-                for lint in document.workflow.lints() {
-                    let span = Document::span_of(&text, &lint.spot);
-                    prop_assert!(text.get(span).is_some());
-                }
-                let printed = document.workflow.to_document(&[]).to_string();
-                let again = Document::parse("w", &printed);
-                prop_assert_eq!(again.map(|it| it.workflow), Ok(document.workflow));
+        survive(&text);
+    }
+}
+
+/// A text is read, linted and printed again, or refused with places in it.
+fn survive(text: &str) {
+    match Document::parse("w", text) {
+        Ok(document) => {
+            for lint in document.workflow.lints() {
+                let span = Document::span_of(text, &lint.spot);
+                assert!(text.get(span).is_some(), "{lint:?}\n{text}");
             }
-            Err(faults) => {
-                prop_assert!(!faults.is_empty());
-                for fault in faults {
-                    prop_assert!(text.get(fault.span.clone()).is_some(), "{:?}", fault);
-                    prop_assert!(!fault.message.is_empty() && !fault.help.is_empty());
-                }
+            let printed = document.workflow.to_document(&[]).to_string();
+            let again = Document::parse("w", &printed).map(|it| it.workflow);
+            assert_eq!(again, Ok(document.workflow), "{text}");
+        }
+        Err(faults) => {
+            assert!(!faults.is_empty(), "{text}");
+            for fault in faults {
+                assert!(text.get(fault.span.clone()).is_some(), "{fault:?}\n{text}");
+                assert!(!fault.message.is_empty() && !fault.help.is_empty());
             }
         }
     }
 }
+
+/// One second of damaged documents, or `FUZZ_SECONDS` from `FUZZ_SEED` on.
+#[test]
+fn fuzz_workflow_documents() {
+    let variable = |name| std::env::var(name).ok()?.parse::<u64>().ok();
+    let first = variable("FUZZ_SEED").unwrap_or(0);
+    let time = Duration::from_secs(variable("FUZZ_SECONDS").unwrap_or(1));
+    let started = Instant::now();
+    let mut count = 0;
+    while started.elapsed() < time {
+        let seed = first.wrapping_add(count);
+        let outcome = std::panic::catch_unwind(|| survive(&damaged(seed)));
+        if let Err(panic) = outcome {
+            eprintln!("FUZZ_SEED={seed}");
+            std::panic::resume_unwind(panic);
+        }
+        count += 1;
+    }
+    println!("workflow documents: {count} from seed {first} on");
+}
+
+/// The document of production with some stretches of it cut, doubled, moved or overwritten.
+fn damaged(seed: u64) -> String {
+    let mut chance = ChaCha8Rng::seed_from_u64(seed);
+    let mut letters: Vec<char> = OWNER_FIRST.chars().collect();
+    for _ in 0..1 + chance.next_u32() % 4 {
+        let mut below = |end: usize| chance.next_u32() as usize % end.max(1);
+        let from = below(letters.len());
+        let to = (from + below(60)).min(letters.len());
+        let put: Vec<char> = match below(4) {
+            0 => Vec::new(),
+            1 => {
+                let start = below(letters.len());
+                letters[start..(start + below(80)).min(letters.len())].to_vec()
+            }
+            2 => FRAGMENTS[below(FRAGMENTS.len())].chars().collect(),
+            _ => vec!['['; below(300)],
+        };
+        letters.splice(from..to, put);
+    }
+    letters.into_iter().collect()
+}
+
+const FRAGMENTS: [&str; 12] = [
+    "null",
+    "1e400",
+    "\"\\ud800\"",
+    "\"timeout\":{},",
+    "\"timeout\":1e-7,",
+    "\"priority\":-9223372036854775808,",
+    "\"known_worker_sid\":null,",
+    "\"x\":{\"\\\"\":[]},",
+    "{\"expression\":\"1==1\",\"targets\":[{}]},",
+    "\u{feff}",
+    "佐藤\u{0}",
+    "\",\"",
+];
 
 fn fragment() -> impl Strategy<Value = String> {
     prop_oneof![
