@@ -78,7 +78,10 @@ impl Router {
             (filter, step, is_match) = (filter + 1, 0, false);
         }
         let why_out = match why {
-            MovedWhy::Entered => LeftWhy::Unmatched,
+            MovedWhy::Entered if passed.iter().all(|one| one.why == PassedWhy::NoMatch) => {
+                LeftWhy::Unmatched
+            }
+            MovedWhy::Entered => LeftWhy::WorkflowSkipped,
             MovedWhy::Skipped(_) => LeftWhy::WorkflowSkipped,
             MovedWhy::TimedOut => LeftWhy::WorkflowTimedOut,
         };

@@ -145,6 +145,7 @@ fn r46_misses_in_a_row_make_a_worker_not_available() {
         let heard = office.reject(offer, Rejection::NoAnswer);
         assert!(offers(&heard).is_empty(), "he is left alone a while");
         office.pass(5_000);
+        office.heard();
     };
     miss(&mut office, "t.1");
     miss(&mut office, "t.2");
