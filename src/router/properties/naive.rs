@@ -1,7 +1,10 @@
 //! The router's choice computed the long way: every worker asked every question, from the state
 //! alone. Slow, and so short that it can be seen to be right.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -13,6 +16,23 @@ use crate::router::{Known, NobodyWhy, OtherChannels, StepSpec, Strategy, VOICE};
 /// What a worker sees of a queue on a channel: its priority for him, and his delay.
 type Serves = (u8, Duration);
 
+thread_local! {
+    /// Parsed once: it is no part of the question.
+    static PARSED: RefCell<HashMap<(String, bool), Rc<Expression>>> = RefCell::default();
+}
+
+fn parsed(text: &str, lenient_arrays: bool) -> Rc<Expression> {
+    let options = Options {
+        lenient_arrays,
+        ..Options::default()
+    };
+    let parse = || Rc::new(Expression::parse_with(text, options).expect("checked"));
+    PARSED.with_borrow_mut(|known| {
+        let known = known.entry((text.to_owned(), lenient_arrays));
+        Rc::clone(known.or_insert_with(parse))
+    })
+}
+
 pub(super) struct Naive<'a>(pub(super) &'a State);
 
 impl Naive<'_> {
@@ -23,8 +43,8 @@ impl Naive<'_> {
             return false;
         };
         task.is_pending()
-            && self.fits(task, place, true)
             && self.is_free(place, &task.channel)
+            && self.fits(task, place, true)
             && !task.is_cooling(&self.name(place))
             && self.serves(task, place).is_some_and(|(_, delay)| {
                 let delays = self.delays(task);
@@ -144,10 +164,6 @@ impl Naive<'_> {
             .0
             .content_of(task)
             .is_some_and(|content| content.lenient);
-        let options = Options {
-            lenient_arrays: lenient,
-            ..Options::default()
-        };
         let expression = step
             .spec
             .expression
@@ -155,18 +171,18 @@ impl Naive<'_> {
             .filter(|_| task.workflow.is_some());
         known
             && self.serves(task, place).is_some()
-            && self.holds(&self.target(task), Options::default(), task, place, now)
-            && expression.is_none_or(|text| self.holds(text, options, task, place, now))
+            && self.holds(&self.target(task), false, task, place, now)
+            && expression.is_none_or(|text| self.holds(text, lenient, task, place, now))
     }
 
-    fn holds(&self, text: &str, options: Options, task: &Task, place: usize, now: bool) -> bool {
-        let expression = Expression::parse_with(text, options).expect("checked");
-        if expression.looks_at_state() && !now {
-            return true;
-        }
+    fn holds(&self, text: &str, lenient: bool, task: &Task, place: usize, now: bool) -> bool {
+        let expression = parsed(text, lenient);
         let attributes = self.attributes(place);
         let scope = Scope::new(&attributes, &task.attributes);
-        expression.eval_with_state(&scope, &self.standing(place))
+        match expression.looks_at_state() {
+            true => !now || expression.eval_with_state(&scope, &self.standing(place)),
+            false => expression.eval(&scope),
+        }
     }
 
     /// Whether a worker serves the task's queue on its channel at all, and how.
@@ -178,7 +194,7 @@ impl Naive<'_> {
             .profiles
             .iter()
             .find(|p| Some(&p.name) == worker.spec.profile.as_ref());
-        let target = Expression::parse(&queue.target).expect("checked");
+        let target = parsed(&queue.target, false);
         let is_open = target.uses_task() || target.looks_at_state();
         let attributes = self.attributes(place);
         let matches = is_open || target.eval(&Scope::new(&attributes, &Map::new()));
