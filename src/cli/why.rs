@@ -6,7 +6,9 @@ use owo_colors::Style;
 
 use super::api::{Connection, encode, parse};
 use super::call::{find_id, reason};
+use super::period::{JournalFile, Speech};
 use super::text::{clock, faint, length, local, pad, paint, print, strong, width};
+use super::verify;
 use crate::events::record::{OfferRecord, QueueVisit};
 use crate::http::view::Why;
 use crate::router::Explanation;
@@ -17,6 +19,16 @@ pub struct Args {
     /// The call's id, or `last`
     id: String,
 
+    /// Decide once more what was decided about it, from the journal, and say whether it is the same
+    #[arg(long)]
+    verify: bool,
+
+    #[command(flatten)]
+    journal: JournalFile,
+
+    #[command(flatten)]
+    speech: Speech,
+
     #[command(flatten)]
     connection: Connection,
 }
@@ -24,6 +36,10 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let id = find_id(&args.connection, &args.id)?;
+    if args.verify {
+        let language = args.speech.language();
+        return verify::run(&id, &args.journal, args.connection.json, language);
+    }
     let answer = args
         .connection
         .get(&format!("/v1/calls/{}/why", encode(&id)))?;

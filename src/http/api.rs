@@ -19,12 +19,14 @@ use super::bans::Bans;
 use super::guard;
 use super::live::Live;
 use super::metrics::{CONTENT_TYPE, Metrics};
+use super::pulse;
 use super::query::Query;
 use super::trace;
 use super::view::{self, Why};
 use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
 use crate::events::record::{Archive, ArchiveError};
+use crate::router::Supposed;
 
 /// What the routes ask.
 #[derive(Clone)]
@@ -44,6 +46,7 @@ pub(super) fn whole(sources: Sources) -> Router {
         .route("/v1/calls/{id}/pcap", get(pcap))
         .route("/v1/calls/{id}/sip", get(sip))
         .route("/v1/calls/{id}/why", get(why))
+        .route("/v1/who", post(who))
         .route("/v1/queues", get(queues))
         .route("/v1/agents", get(agents))
         .route("/v1/bans", get(bans))
@@ -51,6 +54,10 @@ pub(super) fn whole(sources: Sources) -> Router {
         .route("/v1/trunks", get(trunks))
         .route("/v1/trunks/{name}/test", post(test_trunk))
         .route("/v1/reload", post(reload))
+        .route(
+            "/v1/workers/{name}/heartbeat",
+            post(pulse::beat).delete(pulse::goodbye),
+        )
         .with_state(sources.clone())
         .merge(figures(sources))
         .layer(middleware::from_fn(guard::loopback_only))
@@ -192,6 +199,18 @@ async fn why(State(sources): State<Sources>, Path(id): Path<String>) -> Result<R
     shown(&why.await??)
 }
 
+/// Who can get this call? The body is a [`Supposed`]; nothing changes.
+async fn who(
+    State(sources): State<Sources>,
+    body: Result<Json<Supposed>, JsonRejection>,
+) -> Result<Response, Refusal> {
+    let Json(supposed) = body.map_err(|error| Refusal::bad_request(error.body_text()))?;
+    match ask(move || sources.live.who(supposed)).await? {
+        Ok(prospects) => shown(&view::who(&prospects)),
+        Err(words) => Err(Refusal::not_found(words)),
+    }
+}
+
 async fn sip(State(sources): State<Sources>, Path(id): Path<String>) -> Result<Response, Refusal> {
     let ladder = ask(move || {
         let record = find(&sources, &id)?;
@@ -267,7 +286,7 @@ async fn test_trunk(
     }
 }
 
-fn shown(body: &impl Serialize) -> Result<Response, Refusal> {
+pub(super) fn shown(body: &impl Serialize) -> Result<Response, Refusal> {
     match serde_json::to_value(body) {
         Ok(body) => Ok(answer(StatusCode::OK, &body)),
         Err(error) => {
@@ -304,7 +323,7 @@ fn unread(error: ArchiveError) -> Refusal {
 }
 
 /// Runs a question that may wait on a blocking thread, five seconds at most.
-async fn ask<T: Send + 'static>(
+pub(super) async fn ask<T: Send + 'static>(
     question: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
     ask_for(PATIENCE, question).await

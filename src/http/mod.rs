@@ -12,10 +12,12 @@ mod listener;
 mod live;
 pub mod metrics;
 mod pcap;
+mod pulse;
 mod query;
 mod server;
 pub mod trace;
 pub mod view;
 
 pub use live::Live;
+pub use pulse::Pulse;
 pub use server::{Error, Server, Settings};

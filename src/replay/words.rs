@@ -507,7 +507,7 @@ fn because(explanation: &Explanation, language: Language) -> String {
 }
 
 /// Why a worker was not chosen, in a few words.
-fn not_chosen(why: NotChosen, language: Language) -> &'static str {
+pub fn not_chosen(why: NotChosen, language: Language) -> &'static str {
     let japanese = match why {
         NotChosen::IdleLessLong => "待機時間が短い",
         NotChosen::SeesLater => "表示待ち",

@@ -24,6 +24,7 @@ mod route;
 mod state;
 mod task;
 mod view;
+mod who;
 mod wrap;
 
 #[cfg(test)]
@@ -49,3 +50,4 @@ pub use pump::{Pump, Settings, Sink, StartError, Survivors, replay};
 pub use state::{At, Known, State};
 pub use task::{Full, RouterHandle, RouterTask};
 pub use view::{EngagementView, QueueView, RouterView, TaskView, WorkerView};
+pub use who::{Prospect, Prospects, Supposed};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::fact::FoldError;
 use super::machine::Router;
-use super::{Command, Explanation, Output, RouterView};
+use super::{Command, Explanation, Output, Prospects, Refusal, RouterView, Supposed};
 use crate::base::{CallId, ShardId, TaskId, Timestamp};
 use crate::journal::{self, Entry, Journal, Reader, Retention};
 
@@ -212,6 +212,11 @@ impl Pump {
     /// Why a call is where it is.
     pub fn explain_call(&self, call: &CallId) -> Option<Explanation> {
         self.router.explain(&self.router.task_of(call)?)
+    }
+
+    /// Who would get a task, were it to come now.
+    pub fn who(&self, now: Timestamp, supposed: &Supposed) -> Result<Prospects, Refusal> {
+        self.router.who(now + self.ahead, supposed)
     }
 
     fn collect(&mut self, from: Option<ShardId>) {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::pump::{Pump, Settings, Sink, StartError, Survivors};
-use super::{Command, Explanation, RouterView};
+use super::{Command, Explanation, Prospects, Refusal, RouterView, Supposed};
 use crate::base::{CallId, Clock, ShardId, TaskId, Timestamp};
 use crate::journal::Journal;
 
@@ -61,6 +61,7 @@ enum Message {
     Command(ShardId, Box<Command>),
     Explain(Question, SyncSender<Option<Explanation>>),
     Wake,
+    Who(Box<Supposed>, SyncSender<Result<Prospects, Refusal>>),
 }
 
 enum Question {
@@ -170,6 +171,15 @@ impl RouterHandle {
         self.ask(Question::Call(call))
     }
 
+    /// Who would get a task, were it to come now; `None` when the thread does not answer. Waits
+    /// for it: not for signalling shards.
+    pub fn who(&self, supposed: Supposed) -> Option<Result<Prospects, Refusal>> {
+        let (reply, answer) = sync_channel(1);
+        let message = Message::Who(Box::new(supposed), reply);
+        self.sender.send(message).ok()?;
+        answer.recv_timeout(ANSWER_WITHIN).ok()
+    }
+
     /// Whether it takes commands and its journal can be written.
     pub fn is_ready(&self) -> bool {
         let shared = &self.shared;
@@ -252,6 +262,11 @@ impl Desk {
                     let _ = reply.try_send(answer);
                 }
                 Message::Wake => {}
+                Message::Who(supposed, reply) => {
+                    let answer = self.pump.who(self.clock.now(), &supposed);
+                    // As above.
+                    let _ = reply.try_send(answer);
+                }
             }
             next = match taken < BATCH {
                 true => self.receiver.try_recv().ok(),
