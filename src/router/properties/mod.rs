@@ -42,8 +42,8 @@ proptest! {
     fn invariants_hold_for_any_sequence(steps in prop::collection::vec(any::<Step>(), 1..32)) {
         let mut world = OPENED.clone();
         // The dearest checks by far; some of the sequences are enough for them.
-        world.crashes_everywhere = steps.len() % 16 == 0;
-        let is_even = steps.len() % 2 == 0;
+        world.crashes_everywhere = steps.len().is_multiple_of(16);
+        let is_even = steps.len().is_multiple_of(2);
         for step in steps {
             world.step(step);
         }
@@ -157,7 +157,7 @@ impl World {
                     Rejection::NoAnswer,
                     Rejection::Unreachable,
                 ][how % 5],
-                activity: (how % 7 == 0).then(activity),
+                activity: (how.is_multiple_of(7)).then(activity),
             },
             18 => Command::GiveBack {
                 reservation: reservation(),
@@ -171,31 +171,31 @@ impl World {
             24 => Command::EndWrap {
                 worker: worker(),
                 task: None,
-                code: (how % 3 > 0).then(|| CODES[how % 2].to_owned()),
+                code: (!how.is_multiple_of(3)).then(|| CODES[how % 2].to_owned()),
             },
             25..=27 => Command::SetActivity {
                 worker: worker(),
                 activity: activity(),
                 by: by(),
-                reject_pending: how % 2 == 0,
+                reject_pending: how.is_multiple_of(2),
             },
             28 => Command::SetNextActivity {
                 worker: worker(),
-                activity: (how % 4 > 0).then(activity),
+                activity: (!how.is_multiple_of(4)).then(activity),
                 by: by(),
             },
             29..=30 => Command::SetReachable {
                 worker: worker(),
-                reachable: how % 3 > 0,
+                reachable: !how.is_multiple_of(3),
             },
             31 => Command::SetBusy {
                 worker: worker(),
-                shard: u16::from(how % 4 == 0),
-                busy: how % 3 == 0,
+                shard: u16::from(how.is_multiple_of(4)),
+                busy: how.is_multiple_of(3),
             },
             32 => Command::StartWrap {
                 worker: worker(),
-                lasts: (how % 4 > 0).then(|| Duration::from_secs(how as u64 % 8)),
+                lasts: (!how.is_multiple_of(4)).then(|| Duration::from_secs(how as u64 % 8)),
             },
             33 => Command::ExtendWrap {
                 worker: worker(),
@@ -203,10 +203,11 @@ impl World {
             },
             34..=35 => Command::UpdateTask {
                 task: task(),
-                attributes: (how % 2 == 0).then(|| map(attributes(which, how))),
-                priority: (how % 3 == 0).then_some(how as i64 % 6),
-                started: (how % 5 == 0).then_some(self.now - Duration::from_secs(how as u64)),
-                reevaluate: how % 4 == 0,
+                attributes: (how.is_multiple_of(2)).then(|| map(attributes(which, how))),
+                priority: (how.is_multiple_of(3)).then_some(how as i64 % 6),
+                started: (how.is_multiple_of(5))
+                    .then_some(self.now - Duration::from_secs(how as u64)),
+                reevaluate: how.is_multiple_of(4),
             },
             36 if how < 64 => {
                 let calls = self.tasks.values().step_by(1 + which % 3);
@@ -228,14 +229,15 @@ impl World {
         if what >= 5 {
             new.to = Destination::Workflow(WORKFLOWS[which % WORKFLOWS.len()].to_owned());
         }
-        if what % 3 == 0 {
+        if what.is_multiple_of(3) {
             new.channel = "chat".to_owned();
             new.call = None;
         }
         new.attributes = map(attributes(which, how));
         new.priority = how as i64 % 3;
-        new.started = (how % 11 == 0).then(|| self.now - Duration::from_millis(how as u64 * 30));
-        new.time_to_live = (how % 13 == 0).then(|| Duration::from_secs(6));
+        new.started =
+            (how.is_multiple_of(11)).then(|| self.now - Duration::from_millis(how as u64 * 30));
+        new.time_to_live = (how.is_multiple_of(13)).then(|| Duration::from_secs(6));
         new
     }
 
@@ -521,7 +523,7 @@ fn check_nothing_is_left_to_do(router: &Router) {
 fn attributes(which: usize, how: usize) -> serde_json::Value {
     json!({
         "owner": WORKERS.get(how % 7),
-        "言語": if which % 2 == 0 { "日本語" } else { "English" },
+        "言語": if which.is_multiple_of(2) { "日本語" } else { "English" },
         "priority": how % 4,
         "from": format!("+8150000000{}", how % 3),
     })

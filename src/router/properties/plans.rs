@@ -60,7 +60,7 @@ pub(super) fn plan(which: u8) -> Box<Plan> {
 fn workers(which: u8) -> Vec<WorkerSpec> {
     let of = |(place, name): (usize, &&str)| WorkerSpec {
         attributes: map(json!({
-            "skills": if place % 2 == 0 { json!(QUEUES) } else { json!(["sales"]) },
+            "skills": if place.is_multiple_of(2) { json!(QUEUES) } else { json!(["sales"]) },
             "level": if place == 3 { Value::Null } else { json!(place % 3) },
             "sid": format!("WK{place}"),
         })),
@@ -127,7 +127,7 @@ fn workflows(which: u8) -> Vec<WorkflowSpec> {
             .expect("a good document")
             .workflow
     };
-    let first = if which % 2 == 0 { 2 } else { 1 };
+    let first = if which.is_multiple_of(2) { 2 } else { 1 };
     let main = read(
         WORKFLOWS[0],
         json!({
@@ -181,7 +181,7 @@ fn agents(which: u8) -> ProfileSpec {
         name: "agents".to_owned(),
         entries: vec![
             entry("sales", VOICE, 1, 0),
-            entry("all", VOICE, if which % 2 == 0 { 2 } else { 1 }, 0),
+            entry("all", VOICE, if which.is_multiple_of(2) { 2 } else { 1 }, 0),
             entry("all", "chat", 1, 0),
             entry("支援", VOICE, 3, 1),
         ],

@@ -2,12 +2,15 @@
 
 use super::*;
 
+/// A profile and its queues with priority and delay.
+type Listed<'a> = (&'a str, &'a [(&'a str, u8, u64)]);
+
 /// Workers by profile, and for each profile its queues with priority and delay in seconds.
-fn open(workers: &[(&str, &str)], profiles: &[(&str, &[(&str, u8, u64)])]) -> Office {
+fn open(workers: &[(&str, &str)], profiles: &[Listed<'_>]) -> Office {
     Office::new(&plan_of(workers, profiles))
 }
 
-fn plan_of(workers: &[(&str, &str)], profiles: &[(&str, &[(&str, u8, u64)])]) -> Plan {
+fn plan_of(workers: &[(&str, &str)], profiles: &[Listed<'_>]) -> Plan {
     let entry = |(queue, priority, delay): &(&str, u8, u64)| ProfileEntry {
         queue: (*queue).to_owned(),
         channel: VOICE.to_owned(),
@@ -197,7 +200,7 @@ fn vector_equal_groups_oldest_first_to_the_longest_idle() {
 /// nothing of a higher group is there.
 #[test]
 fn r72_managers_answer_what_waited_thirty_seconds() {
-    let profiles: &[(&str, &[(&str, u8, u64)])] = &[
+    let profiles: &[Listed<'_>] = &[
         ("agents", &[("sales", 1, 0)]),
         ("managers", &[("sales", 2, 30), ("support", 1, 0)]),
     ];

@@ -234,6 +234,27 @@ fn rule_6_skipping_the_last_target_is_as_if_the_filter_had_not_matched() {
     }
 }
 
+/// 2.2 rules 5 and 6 together: what timed out of one filter and was skipped by a later one has
+/// been skipped last, and comes to the default.
+#[test]
+fn rule_6_counts_for_the_filter_that_was_left_last() {
+    let filters = json!([
+        {"expression": "1==1", "targets": [{"queue": "few", "timeout": 4}]},
+        {"expression": "1==1", "targets": [{"queue": "few", "timeout": 4, "skip_if": "1==1"}]}]);
+    let mut office = open(filters, json!({"queue": "all"}));
+    office.activity("owner", "away");
+    office.enter("a", "w", json!({}));
+    office.until(10_000);
+    let story = [
+        "0 0.0 Entered",
+        "0 waits",
+        "4000 1.0 TimedOut",
+        "4000 default Skipped(SkipIf)",
+        "4000 > mate",
+    ];
+    assert_eq!(office.story("a"), story);
+}
+
 /// 2.2 rule 7.
 #[test]
 fn rule_7_the_default_lasts_as_long_as_the_task_lives() {
