@@ -21,7 +21,7 @@ help:
 	  'make demo   watch one call go through, and listen to its recording' \
 	  'make bench  figures of a release build' \
 	  'make fuzz   five minutes of mutated input or operations a target, new seed' \
-	  'make soak   twenty rounds of the load scenario on a release build'
+	  'make soak   twenty rounds of the load scenario, 100,000 random histories of the router'
 
 run: tools-to-build
 	$(CARGO) run --locked -- serve
@@ -45,6 +45,8 @@ fuzz: tools-to-build
 soak: tools-to-test
 	SCENARIO_ROUNDS=$${SCENARIO_ROUNDS:-20} $(OWN_LOOPBACK) \
 	  $(CARGO) test --locked --release --test scenarios load:: -- --nocapture
+	PROPTEST_CASES=$${PROPTEST_CASES:-100000} \
+	  $(CARGO) test --locked --profile fuzz --lib router::properties
 
 tools-to-build:
 	@scripts/set-up build

@@ -128,11 +128,10 @@ impl Router {
                 self.dirty.tasks.insert(number);
             }
             Timer::NewDay => {
+                self.begin_day();
                 for place in 0..self.state.workers.len() {
-                    self.state.workers[place].accepted = 0;
                     self.worker_changed(place);
                 }
-                self.begin_day();
             }
             Timer::PauseOver { worker } => {
                 if let Some(place) = self.state.workers.get_index_of(&worker) {
@@ -416,8 +415,7 @@ impl Router {
             }
         }
         if self.state.workers[place].available {
-            let name = self.state.workers[place].spec.name.clone();
-            self.end_wraps(&name, None, None, self.state.clock);
+            self.leave_wraps(place);
         }
     }
 
@@ -430,8 +428,7 @@ impl Router {
         };
         // Who has nothing but after-call work left is done with it.
         if worker.next_activity.is_some() && worker.tasks().next().is_none() {
-            let name = worker.spec.name.clone();
-            self.end_wraps(&name, None, None, self.state.clock);
+            self.leave_wraps(place);
         }
         self.worker_changed(place);
         self.go_to_next_activity(place);
@@ -478,7 +475,7 @@ impl Router {
         let worker = &self.state.workers[place];
         let shift = self.index.refresh_worker(&self.state, place, worker);
         self.dirty.workers.insert(place);
-        if shift.became_free {
+        if shift.became_free || self.index.looks_at_state {
             self.dirty.free.insert(place);
         }
         if shift.left_duty {
@@ -502,8 +499,11 @@ impl Router {
         self.index.tasks.get(task).copied()
     }
 
-    /// Sets when the day ends on which now is.
+    /// A day begins: accepted tasks are counted anew, until its end.
     pub(super) fn begin_day(&mut self) {
+        for worker in self.state.workers.values_mut() {
+            worker.accepted = 0;
+        }
         let days = self.state.clock.as_micros().div_euclid(DAY) + 1;
         self.state.day_ends = Timestamp::from_micros(days * DAY);
         self.index.refresh_day(&self.state);

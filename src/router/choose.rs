@@ -28,8 +28,17 @@ impl Router {
     /// The best free workers for a pending task, best first: as many as its queue reserves at a
     /// time. Empty when nobody is free for it.
     pub(super) fn best_for(&self, number: u64) -> Vec<usize> {
-        self.choice(number)
-            .map_or_else(Vec::new, |choice| self.choose(number, &choice))
+        self.choice(number).map_or_else(Vec::new, |choice| {
+            let queue = &self.state.queues[choice.pool.key.queue].spec;
+            self.choose(number, &choice, queue.max_reserved.max(1) as usize)
+        })
+    }
+
+    /// All free workers for a pending task, best first.
+    pub(super) fn all_for(&self, number: u64) -> Vec<usize> {
+        self.choice(number).map_or_else(Vec::new, |choice| {
+            self.choose(number, &choice, self.state.workers.len())
+        })
     }
 
     fn choice(&self, number: u64) -> Option<Choice<'_>> {
@@ -44,9 +53,8 @@ impl Router {
         })
     }
 
-    fn choose(&self, number: u64, choice: &Choice<'_>) -> Vec<usize> {
+    fn choose(&self, number: u64, choice: &Choice<'_>, wanted: usize) -> Vec<usize> {
         let queue = &self.state.queues[choice.pool.key.queue].spec;
-        let wanted = queue.max_reserved.max(1) as usize;
         let mut chosen = Vec::with_capacity(wanted.min(64));
         if queue.sticky.is_some()
             && let Some(name) = self

@@ -4,11 +4,13 @@
 //! the best of its free workers; a worker who becomes free gets the first of all tasks he may
 //! take, across his queues: those his profile puts first, then by the tasks' own order.
 
+use std::collections::BTreeSet;
+
 use super::explanation::LeftWhy;
 use super::fact::Decision;
 use super::index::PoolId;
-use super::machine::Router;
-use super::state::OrderKey;
+use super::machine::{Dirty, Router};
+use super::state::{OrderKey, Task};
 use super::{MovedWhy, NobodyWhy, Output, WorkflowSpec};
 
 impl Router {
@@ -16,72 +18,152 @@ impl Router {
     pub(super) fn settle(&mut self) {
         loop {
             if std::mem::take(&mut self.dirty.everything) {
-                self.dirty.tasks.clear();
+                self.dirty.tasks = self.state.tasks.keys().copied().collect();
                 self.dirty.free.clear();
-                self.dirty.deserted = self.index.pools.iter().map(|(id, _)| id).collect();
-                self.match_everything();
-            } else if let Some(number) = self.dirty.tasks.pop_first() {
-                self.match_task(number);
-            } else if let Some(place) = self.dirty.free.pop_first() {
-                self.match_worker(place);
-            } else if let Some(pool) = self.dirty.deserted.pop_first() {
-                self.tell_deserted(pool);
-            } else {
+                self.dirty.deserted.clear();
+            }
+            let tasks = &self.state.tasks;
+            let is_pending = |number: &u64| tasks.get(number).is_some_and(Task::is_pending);
+            self.dirty.tasks.retain(is_pending);
+            if self.move_on() || self.offer_some() {
+                continue;
+            }
+            // Nobody is free for any of these: each goes on or waits.
+            let tasks = std::mem::take(&mut self.dirty.tasks);
+            let deserted = self.deserted();
+            if tasks.is_empty() && deserted.is_empty() {
                 break;
+            }
+            for number in tasks {
+                self.pass_or_wait(number, true);
+            }
+            for number in deserted {
+                self.pass_or_wait(number, false);
             }
         }
         self.tell_workers();
     }
 
-    fn match_everything(&mut self) {
-        let tasks = self
-            .state
-            .tasks
-            .iter()
-            .filter(|(_, task)| task.is_pending());
-        let mut tasks: Vec<(Option<OrderKey>, u64)> = tasks
-            .map(|(number, _)| (self.index.place(*number).map(|place| place.key), *number))
-            .collect();
-        tasks.sort_unstable();
-        for (_, number) in tasks {
-            self.match_task(number);
+    /// Sends on those of the changed tasks that are at no step, or at one that is over, or that
+    /// were offered too often.
+    fn move_on(&mut self) -> bool {
+        let due = |number: &u64| Some((*number, self.due(*number)?));
+        let due: Vec<_> = self.dirty.tasks.iter().filter_map(due).collect();
+        let is_any = !due.is_empty();
+        for (number, why) in due {
+            match why {
+                Ok(why) => self.go_on(number, why),
+                Err(why) => {
+                    if let Some(task) = self.state.tasks.get(&number) {
+                        let task = task.id.clone();
+                        let passed = Vec::new();
+                        self.decide(Decision::TaskDropped { task, why, passed });
+                    }
+                }
+            }
         }
+        is_any
     }
 
-    /// Offers a pending task, or sends it on, or lets it wait.
-    fn match_task(&mut self, number: u64) {
-        let Some(task) = self
-            .state
-            .tasks
-            .get(&number)
-            .filter(|task| task.is_pending())
-        else {
-            return;
-        };
+    fn due(&self, number: u64) -> Option<Result<MovedWhy, LeftWhy>> {
+        let task = self.state.tasks.get(&number)?;
         let content = self.state.content_of(task);
         let most = content.map_or(WorkflowSpec::MOST_OFFERS, |content| content.most_offers);
         if task.offers >= most {
-            let task = task.id.clone();
-            return self.decide(Decision::TaskDropped {
-                task,
-                why: LeftWhy::TooManyOffers,
-                passed: Vec::new(),
-            });
+            return Some(Err(LeftWhy::TooManyOffers));
         }
-        let Some(step) = &task.step else {
-            return self.go_on(number, MovedWhy::Entered);
+        match &task.step {
+            None => Some(Ok(MovedWhy::Entered)),
+            Some(step) => step.is_over.then_some(Ok(MovedWhy::TimedOut)),
+        }
+    }
+
+    /// Offers what can be offered of what changed; false when nothing can.
+    ///
+    /// Whoever was free before has no task to take but those that changed, and tasks that did not
+    /// change have nobody to take them but those who became free.
+    fn offer_some(&mut self) -> bool {
+        let Dirty { tasks, free, .. } = &mut self.dirty;
+        match (tasks.first().copied(), free.first().copied()) {
+            (None, None) => return false,
+            (Some(number), None) if tasks.len() == 1 => return self.offer_to_best(number),
+            (None, Some(place)) if free.len() == 1 => {
+                free.clear();
+                let first = self.first_task_for(place);
+                if let Some(number) = first {
+                    self.offer(number, &[place]);
+                }
+                return first.is_some();
+            }
+            _ => {}
+        }
+        let firsts = self
+            .dirty
+            .free
+            .iter()
+            .filter_map(|place| self.first_task_for(*place));
+        let numbers = self.dirty.tasks.iter().copied().chain(firsts);
+        let key = |number| (self.index.place(number).map(|place| place.key), number);
+        let in_order: BTreeSet<(Option<OrderKey>, u64)> = numbers.map(key).collect();
+        let mut is_any = false;
+        for (_, number) in in_order {
+            let best = self.best_who_prefer(number);
+            if !best.is_empty() {
+                self.offer(number, &best);
+                is_any = true;
+            }
+        }
+        if !is_any {
+            self.dirty.free.clear();
+        }
+        is_any
+    }
+
+    /// The best free workers for a pending task, of those who have no better task to take.
+    fn best_who_prefer(&self, number: u64) -> Vec<usize> {
+        let prefers = |place: &usize| self.first_task_for(*place) == Some(number);
+        let best = self.best_for(number);
+        if best.iter().all(prefers) {
+            return best;
+        }
+        let wanted = best.len();
+        let all = self.all_for(number).into_iter();
+        all.filter(prefers).take(wanted).collect()
+    }
+
+    /// Sends a pending task on for which nobody is free, or says that nobody is there, or lets it
+    /// wait.
+    fn pass_or_wait(&mut self, number: u64, may_wait: bool) {
+        let task = self.state.tasks.get(&number);
+        let Some(step) = task
+            .filter(|task| task.is_pending())
+            .and_then(|task| task.step.as_ref())
+        else {
+            return;
         };
-        let is_fresh = step.is_fresh;
-        if step.is_over {
-            self.go_on(number, MovedWhy::TimedOut);
-        } else if self.offer_to_best(number) {
-        } else if let Some(why) = self.skips(number) {
+        let is_fresh = step.is_fresh && may_wait;
+        if let Some(why) = self.skips(number) {
             self.go_on(number, MovedWhy::Skipped(why));
         } else if let Some(why) = self.told_nobody(number) {
             self.tell_nobody(number, why);
         } else if is_fresh {
             self.let_wait(number);
         }
+    }
+
+    /// Pending tasks of pools none of whose members is on duty any more, in their order.
+    fn deserted(&mut self) -> Vec<u64> {
+        let mut tasks = BTreeSet::new();
+        for id in std::mem::take(&mut self.dirty.deserted) {
+            let Some(pool) = self.index.pools.get(id) else {
+                continue;
+            };
+            let serving = &self.index.queues[pool.key.queue].channels[pool.key.channel].workers;
+            if !pool.members.meets(&self.index.on_duty, serving) {
+                tasks.extend(pool.pending.iter().copied());
+            }
+        }
+        tasks.iter().map(|key: &OrderKey| key.number()).collect()
     }
 
     /// Offers a pending task to the best workers who may take it; false when there are none.
@@ -94,29 +176,7 @@ impl Router {
         true
     }
 
-    /// Gives a free worker the first of the tasks he may take. Offered it he may be free for more,
-    /// on this channel or another; then he is looked at again.
-    fn match_worker(&mut self, place: usize) {
-        let Some(number) = self.first_task_for(place) else {
-            return;
-        };
-        let Some(queue) = self.queue_spec(number) else {
-            return;
-        };
-        if queue.max_reserved <= 1 {
-            return self.offer(number, &[place]);
-        }
-        // Others may have become free with him: as many as the queue reserves.
-        let best = match self.best_for(number) {
-            best if best.is_empty() => vec![place],
-            best => best,
-        };
-        self.offer(number, &best);
-        if !best.contains(&place) {
-            self.dirty.free.insert(place);
-        }
-    }
-
+    /// The first of the tasks a worker may take, if he is free.
     fn first_task_for(&self, place: usize) -> Option<u64> {
         let worker = self.index.workers.get(place)?;
         let mut best: Option<(u8, OrderKey)> = None;
@@ -201,25 +261,6 @@ impl Router {
             explanation: Box::new(explanation),
         };
         self.decide(decision);
-    }
-
-    /// Sends on, or tells, all pending tasks of a pool none of whose members is on duty any more.
-    fn tell_deserted(&mut self, id: PoolId) {
-        let Some(pool) = self.index.pools.get(id) else {
-            return;
-        };
-        let serving = &self.index.queues[pool.key.queue].channels[pool.key.channel].workers;
-        if pool.members.meets(&self.index.on_duty, serving) {
-            return;
-        }
-        let pending: Vec<u64> = pool.pending.iter().map(|key| key.number()).collect();
-        for number in pending {
-            if let Some(why) = self.skips(number) {
-                self.go_on(number, MovedWhy::Skipped(why));
-            } else if let Some(why) = self.told_nobody(number) {
-                self.tell_nobody(number, why);
-            }
-        }
     }
 
     fn tell_nobody(&mut self, number: u64, why: NobodyWhy) {

@@ -153,12 +153,15 @@ impl Router {
             if at > self.now.max(self.state.clock) {
                 return;
             }
-            if let Some(timer) = self.timer(deadline) {
+            let timer = self.timer(deadline);
+            // Gone, and put back only by what still wants it, at the same instant perhaps: another
+            // offer of the task, other after-call work of the worker. So the loop ends even if
+            // state and index disagree.
+            self.index.expire(at, deadline);
+            if let Some(timer) = timer {
                 self.record(Fact::Timer(timer));
                 self.settle();
             }
-            // Gone by now, unless state and index disagree; a loop must end even so.
-            self.index.deadlines.remove(&(at, deadline));
         }
     }
 

@@ -231,7 +231,10 @@ impl Router {
                 task: number,
                 worker: place,
             };
-            cooling != name || !deadlines.remove(&(*until, deadline))
+            if cooling == name {
+                deadlines.remove(&(*until, deadline));
+            }
+            cooling != name
         });
     }
 

@@ -78,7 +78,10 @@ impl Router {
             (filter, step, is_match) = (filter + 1, 0, false);
         }
         let why_out = match why {
-            MovedWhy::Entered => LeftWhy::Unmatched,
+            MovedWhy::Entered if passed.iter().all(|one| one.why == PassedWhy::NoMatch) => {
+                LeftWhy::Unmatched
+            }
+            MovedWhy::Entered => LeftWhy::WorkflowSkipped,
             MovedWhy::Skipped(_) => LeftWhy::WorkflowSkipped,
             MovedWhy::TimedOut => LeftWhy::WorkflowTimedOut,
         };
@@ -210,7 +213,7 @@ impl Router {
         let step = task.step.as_ref()?;
         let (content, rules) = self.workflow_of(task)?;
         let rule = rules.step(step.at?)?;
-        if step.is_fresh && self.skip_if_holds(rule, step) {
+        if step.is_fresh && self.skip_if_holds(rule, step, &task.channel) {
             return Some(SkippedWhy::SkipIf);
         }
         match self.nobody_for(number)? {
@@ -220,20 +223,21 @@ impl Router {
         }
     }
 
-    fn skip_if_holds(&self, rule: &StepRule, step: &Step) -> bool {
+    fn skip_if_holds(&self, rule: &StepRule, step: &Step, channel: &str) -> bool {
         let Some(skip_if) = &rule.skip_if else {
             return false;
         };
         let queue = self.state.queues.get_index_of(&step.spec.queue);
-        let counts = queue
-            .map(|queue| self.worker_counts(queue))
+        let serving = queue.zip(self.state.channel(channel));
+        let counts = serving
+            .map(|(queue, channel)| self.worker_counts(queue, channel))
             .unwrap_or_default();
         skip_if.eval_counts(&counts)
     }
 
-    /// What `skip_if` sees as `workers.`: counted over the queue, in available activities and not,
-    /// and by activity.
-    fn worker_counts(&self, queue: usize) -> Map<String, Value> {
+    /// What `skip_if` sees as `workers.`: counted over those who serve the queue on the channel,
+    /// in available activities and not, and by activity.
+    fn worker_counts(&self, queue: usize, channel: usize) -> Map<String, Value> {
         let mut counts: Map<String, Value> = Map::new();
         let mut count = |key: &str, by: u64| {
             let before = counts.get(key).and_then(Value::as_u64).unwrap_or(0);
@@ -243,11 +247,7 @@ impl Router {
             count(&activity.name, 0);
         }
         let (mut available, mut unavailable) = (0, 0);
-        let members = self.index.queues[queue].channels.first();
-        for place in members
-            .into_iter()
-            .flat_map(|serving| serving.workers.iter())
-        {
+        for place in self.index.queues[queue].channels[channel].workers.iter() {
             let worker = &self.state.workers[place];
             match worker.is_on_duty() {
                 true => available += 1,

@@ -72,6 +72,9 @@ impl Router {
             until: lasts.map(|lasts| self.state.clock + lasts),
             code: None,
         };
+        // Begun again, it lasts from now; there is never more than one of it.
+        let worker = &mut self.state.workers[place];
+        worker.engagements.retain(|one| !one.channel.is_empty());
         // It is on no channel: it keeps him from all.
         self.engage(place, "", Engaged::Wrapping(wrap));
     }
@@ -103,6 +106,25 @@ impl Router {
             let after = wrap.after.as_ref().map(|after| &after.task);
             wrap.until == Some(until) && after == task
         });
+    }
+
+    /// The worker goes on to something else: his after-call work ends, but for what needs a code.
+    pub(super) fn leave_wraps(&mut self, place: usize) {
+        let Some((name, worker)) = self.state.workers.get_index(place) else {
+            return;
+        };
+        let needs_code = |wrap: &Wrap| {
+            let queue = wrap.after.as_ref().map(|after| &after.queue);
+            let queue = queue.and_then(|queue| self.state.queues.get(queue));
+            wrap.code.is_none() && queue.is_some_and(|queue| queue.spec.wrap_up_code_required)
+        };
+        let kept: Vec<Wrap> = worker
+            .wraps()
+            .filter(|wrap| needs_code(wrap))
+            .cloned()
+            .collect();
+        let name = name.clone();
+        self.end_those(&name, self.state.clock, None, |wrap| !kept.contains(wrap));
     }
 
     /// The worker ends after-call work: that of one task, or all.

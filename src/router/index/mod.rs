@@ -30,6 +30,8 @@ pub(super) struct Index {
     /// By place in `State::channels`.
     pub(super) channels: Vec<ChannelIndex>,
     pub(super) on_duty: Bits,
+    /// Whether an expression looks at how workers stand: then any change of one may count.
+    pub(super) looks_at_state: bool,
     pub(super) attributes: AttributeIndex,
     /// By key of `State::contents`.
     pub(super) rules: HashMap<String, Rules>,
@@ -71,6 +73,11 @@ impl Index {
             let queue = QueueIndex::new(&queue.spec, state, &index.workers);
             index.queues.push(queue);
         }
+        index.looks_at_state = index
+            .queues
+            .iter()
+            .any(|queue| queue.target.looks_at_state())
+            || index.rules.values().any(Rules::looks_at_state);
         for (place, worker) in state.workers.values().enumerate() {
             index.workers[place].serves = index.serves(state, place, worker);
         }
@@ -98,6 +105,28 @@ impl Index {
         }
         index.refresh_day(state);
         index
+    }
+
+    /// A deadline has passed.
+    pub(super) fn expire(&mut self, at: Timestamp, deadline: Deadline) {
+        self.deadlines.remove(&(at, deadline));
+        match deadline {
+            Deadline::Cooling { .. } => {}
+            Deadline::NewDay => self.day_ends = None,
+            Deadline::Pause { worker } | Deadline::Wrap { worker } => {
+                if let Some(slot) = self.workers.get_mut(worker) {
+                    slot.expire(deadline);
+                }
+            }
+            Deadline::Life { task }
+            | Deadline::Ring { task }
+            | Deadline::Step { task }
+            | Deadline::Visible { task } => {
+                if let Some(slot) = self.standing.get_mut(&task) {
+                    slot.expire(task, deadline);
+                }
+            }
+        }
     }
 
     /// Follows a change of the day's end: accepted tasks are counted anew then, if anybody wants

@@ -70,6 +70,7 @@ impl QueueIndex {
                     for serving in &mut channels {
                         serving.workers.set(place, true);
                     }
+                    continue;
                 }
                 for entry in listed {
                     if let Some(channel) = state.channel(&entry.channel) {

@@ -61,6 +61,15 @@ impl Rules {
             .is_some_and(|expression| expression.eval(&scope))
     }
 
+    /// Whether some step looks at how workers stand.
+    pub(super) fn looks_at_state(&self) -> bool {
+        let mut expressions = self
+            .steps
+            .values()
+            .filter_map(|step| step.expression.as_ref());
+        expressions.any(Expression::looks_at_state)
+    }
+
     pub(in crate::router) fn step(&self, at: At) -> Option<&Arc<StepRule>> {
         self.steps.get(&at)
     }

@@ -328,6 +328,17 @@ impl Index {
 }
 
 impl TaskIndex {
+    /// A deadline of it has passed.
+    pub(super) fn expire(&mut self, task: u64, passed: Deadline) {
+        let kept = self
+            .deadlines(task)
+            .into_iter()
+            .find(|(_, deadline)| *deadline == passed);
+        if let Some((kept, _)) = kept {
+            *kept = None;
+        }
+    }
+
     fn deadlines(&mut self, task: u64) -> [(&mut Option<Timestamp>, Deadline); 4] {
         [
             (&mut self.ring, Deadline::Ring { task }),

@@ -153,6 +153,14 @@ impl WorkerIndex {
 }
 
 impl WorkerIndex {
+    /// A deadline of his has passed.
+    pub(super) fn expire(&mut self, deadline: Deadline) {
+        match deadline {
+            Deadline::Wrap { .. } => self.wrap_until = None,
+            _ => self.paused_until = None,
+        }
+    }
+
     /// Why he is not free on a channel.
     pub(in crate::router) fn kept_by(&self, channel: usize) -> Option<NotChosen> {
         match self.standing.get(channel) {

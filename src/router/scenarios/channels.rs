@@ -1,0 +1,179 @@
+//! Work of several channels: capacity, rules between channels, tasks without a call (R71, R101;
+//! requirements, sections 2.4 and 3.3).
+
+use super::*;
+
+/// One worker who takes one call and three chats, everybody's defaults being 1.
+fn open(others: OtherChannels) -> Office {
+    let mut plan = office_of(&[("a", json!({}))], WorkflowSpec::new("w", "all"));
+    plan.channels = vec![ChannelSpec {
+        name: "chat".to_owned(),
+        capacity: 1,
+    }];
+    let entry = |queue: &str, channel: &str| ProfileEntry {
+        queue: queue.to_owned(),
+        channel: channel.to_owned(),
+        priority: 1,
+        delay: Duration::ZERO,
+    };
+    let of = |capacity, others| ProfileChannel { capacity, others };
+    plan.profiles = vec![ProfileSpec {
+        name: "p".to_owned(),
+        entries: vec![entry("all", VOICE), entry("all", "chat")],
+        channels: [
+            (VOICE.to_owned(), of(1, others)),
+            ("chat".to_owned(), of(3, OtherChannels::Allowed)),
+        ]
+        .into(),
+    }];
+    plan.workers[0].profile = Some("p".to_owned());
+    Office::new(&plan)
+}
+
+/// R71: the capacity table of an agent with voice 1 and chat 3.
+#[test]
+fn r71_voice_1_and_chat_3() {
+    let table: [(&[&str], usize); 6] = [
+        (&["chat", "chat", "chat"], 3),
+        (&["chat", "chat", "chat", "chat"], 3),
+        (&["voice", "voice"], 1),
+        (&["voice", "chat", "chat", "chat"], 4),
+        (&["chat", "voice", "chat", "chat", "chat"], 4),
+        (&["chat", "voice", "chat", "voice", "chat"], 4),
+    ];
+    for (tasks, taken) in table {
+        let mut office = open(OtherChannels::Allowed);
+        let mut offered = 0;
+        for (n, channel) in tasks.iter().enumerate() {
+            let id = format!("{channel}{n}");
+            let heard = match *channel {
+                VOICE => office.create(&id, "all", 0),
+                _ => office.chat(&id, "all"),
+            };
+            offered += offers(&heard).len();
+        }
+        assert_eq!(offered, taken, "{tasks:?}");
+        assert_eq!(office.worker("a").engagements.len(), taken);
+    }
+}
+
+/// R71: each end of a chat makes room for exactly one more.
+#[test]
+fn r71_a_freed_place_is_taken_by_the_next_of_its_channel() {
+    let mut office = open(OtherChannels::Allowed);
+    for n in 0..5 {
+        office.chat(&format!("c{n}"), "all");
+    }
+    office.create("v0", "all", 0);
+    office.create("v1", "all", 0);
+    for n in 0..3 {
+        office.accept(&format!("c{n}.1"));
+    }
+    office.accept("v0.1");
+    assert_eq!(offers(&office.complete("c1")), ["c3>a"]);
+    assert_eq!(offers(&office.complete("v0")), ["v1>a"]);
+    assert_eq!(
+        offers(&office.reject("c3.1", Rejection::Declined)),
+        ["c4>a"]
+    );
+    assert_eq!(offers(&office.cancel("c4")), [""; 0], "c3 just had him");
+    office.pass(5_000);
+    assert_eq!(offers(&office.heard()), ["c3>a"]);
+}
+
+/// 3.3: the rule between channels. Who talks takes no chat; who chats may take a call.
+#[test]
+fn a_channel_may_bar_all_others() {
+    let mut office = open(OtherChannels::Barred);
+    assert_eq!(offers(&office.chat("c0", "all")), ["c0>a"]);
+    assert_eq!(
+        offers(&office.create("v0", "all", 0)),
+        ["v0>a"],
+        "a call beside a chat"
+    );
+    assert!(
+        offers(&office.chat("c1", "all")).is_empty(),
+        "an offered call bars chats"
+    );
+    let why = office.router.explain(&TaskId::new("c1")).expect("known");
+    assert_eq!(why.nearest[0].reason, NotChosen::OtherChannel);
+    office.accept("v0.1");
+    office.accept("c0.1");
+    assert!(offers(&office.complete("c0")).is_empty(), "he still talks");
+    assert_eq!(offers(&office.complete("v0")), ["c1>a"]);
+}
+
+/// R101: a chat names no call, so nothing rings for it.
+#[test]
+fn r101_a_chat_never_makes_a_call() {
+    let mut office = open(OtherChannels::Allowed);
+    let mut heard = office.chat("c0", "all");
+    heard.extend(office.accept("c0.1"));
+    heard.extend(office.complete("c0"));
+    assert!(heard.iter().all(|output| output.call().is_none()));
+    assert_eq!(endings(&heard), [("c0".to_owned(), TaskOutcome::Completed)]);
+}
+
+/// 2.4: voice alone, said by a target that wants all of the other channels free.
+#[test]
+fn exclusive_voice_by_an_expression_over_capacity() {
+    let mut plan = office_of(&[("a", json!({}))], WorkflowSpec::new("w", "all"));
+    plan.channels = vec![ChannelSpec {
+        name: "chat".to_owned(),
+        capacity: 3,
+    }];
+    plan.queues.push(QueueSpec {
+        when_nobody: WhenNobody::Wait,
+        ..QueueSpec::new("calls", "channel.chat.available_capacity_percentage == 100")
+    });
+    let mut office = Office::new(&plan);
+    assert_eq!(offers(&office.chat("c0", "all")), ["c0>a"]);
+    assert!(offers(&office.create("v0", "calls", 0)).is_empty());
+    // The chat's caller is gone before anybody accepted: nobody was idle less long for it.
+    assert_eq!(offers(&office.cancel("c0")), ["v0>a"]);
+    office.accept("v0.1");
+    office.complete("v0");
+    office.chat("c1", "all");
+    office.accept("c1.1");
+    assert!(offers(&office.create("v1", "calls", 0)).is_empty());
+    assert_eq!(offers(&office.complete("c1")), ["v1>a"]);
+}
+
+/// A channel the plan does not know is refused.
+#[test]
+fn an_unknown_channel_is_refused() {
+    let mut office = Office::new(&plan());
+    assert_eq!(
+        refusal(&office.chat("c0", "sales")),
+        Some(Refusal::UnknownChannel)
+    );
+}
+
+/// After-call work takes the place its task had, no more.
+#[test]
+fn a_chats_after_work_keeps_one_place_of_its_channel() {
+    let mut plan = office_of(&[("a", json!({}))], WorkflowSpec::new("w", "all"));
+    plan.channels = vec![ChannelSpec {
+        name: "chat".to_owned(),
+        capacity: 2,
+    }];
+    plan.queues[0].wrap_up = seconds(10);
+    let mut office = Office::new(&plan);
+    for n in 0..4 {
+        office.chat(&format!("c{n}"), "all");
+    }
+    office.accept("c0.1");
+    office.accept("c1.1");
+    assert!(offers(&office.complete("c0")).is_empty());
+    assert!(offers(&office.complete("c1")).is_empty());
+    assert_eq!(
+        offers(&office.create("v", "all", 0)),
+        ["v>a"],
+        "voice is another channel"
+    );
+    office.until(9_999);
+    assert!(offers(&office.heard()).is_empty());
+    office.until(10_000);
+    // Both end at the same instant.
+    assert_eq!(offers(&office.heard()), ["c2>a", "c3>a"]);
+}

@@ -1,0 +1,223 @@
+//! A plan takes the place of another; a process takes the place of one that died.
+
+use super::*;
+
+#[test]
+fn a_removed_queue_drains_and_takes_no_more() {
+    let mut office = Office::new(&plan());
+    office.activity("花子", "away");
+    office.create("talk", "sales", 0);
+    office.accept("talk.1");
+    office.create("a", "sales", 0);
+    let mut less = plan();
+    less.generation = 2;
+    less.queues.remove(0);
+    let heard = office.ask(Command::ActivatePlan {
+        plan: Box::new(less.clone()),
+    });
+    assert_eq!(refusal(&heard), None);
+    assert_eq!(
+        refusal(&office.create("b", "sales", 0)),
+        Some(Refusal::UnknownQueue)
+    );
+    assert_eq!(offers(&office.complete("talk")), ["a>taro"]);
+    office.accept("a.1");
+    office.complete("a");
+    assert_eq!(office.router.view().queues.len(), 1);
+    less.generation = 3;
+    office.tell(Command::ActivatePlan {
+        plan: Box::new(less),
+    });
+    assert_eq!(office.router.state.queues.len(), 1);
+}
+
+#[test]
+fn changed_attributes_match_anew_and_the_same_plan_changes_nothing() {
+    let mut office = Office::new(&plan());
+    office.activity("taro", "away");
+    office.create("help", "support", 0);
+    let before = office.router.sequence();
+    office.tell(Command::ActivatePlan {
+        plan: Box::new(plan()),
+    });
+    assert_eq!(office.router.sequence(), before);
+    office.heard();
+    let mut other = plan();
+    other.generation = 2;
+    other.workers[0].attributes = map(json!({"skills": ["support"]}));
+    let heard = office.ask(Command::ActivatePlan {
+        plan: Box::new(other),
+    });
+    assert_eq!(offers(&heard), ["help>花子"]);
+}
+
+#[test]
+fn a_removed_worker_finishes_his_call_but_not_his_ringing() {
+    let mut office = Office::new(&plan());
+    office.create("talk", "sales", 0);
+    office.accept("talk.1");
+    office.create("ring", "sales", 0);
+    let mut other = plan();
+    other.generation = 2;
+    other.workers = vec![worker("ken", json!({"skills": ["sales"]}))];
+    let heard = office.ask(Command::ActivatePlan {
+        plan: Box::new(other),
+    });
+    assert_eq!(revoked(&heard), [RevokedWhy::WorkerRemoved]);
+    office.reachable("ken", true);
+    assert_eq!(offers(&office.heard()), ["ring>ken"]);
+    assert!(office.worker("花子").removed);
+    office.create("next", "sales", 0);
+    assert!(offers(&office.complete("talk")).is_empty());
+    assert_eq!(office.router.view().workers.len(), 1);
+}
+
+#[test]
+fn a_wrong_plan_changes_nothing() {
+    let mut office = Office::new(&plan());
+    let mut wrong = plan();
+    wrong.generation = 2;
+    wrong.queues[0].target = "skills HAS".to_owned();
+    let heard = office.ask(Command::ActivatePlan {
+        plan: Box::new(wrong),
+    });
+    assert!(matches!(refusal(&heard), Some(Refusal::InvalidPlan(errors)) if errors.len() == 1));
+    assert_eq!(office.router.view().generation, 1);
+}
+
+#[test]
+fn recovery_ends_what_died_and_keeps_what_lives() {
+    let mut office = Office::new(&plan());
+    for id in ["talk", "ring", "wait"] {
+        office.create(id, "sales", 0);
+    }
+    office.accept("talk.1");
+    let heard = office.ask(Command::Recover {
+        calls: vec![CallId::new("jp1-tokyo1-0-x-wait")],
+        phones: vec!["phone of taro".to_owned()],
+    });
+    assert_eq!(revoked(&heard), [RevokedWhy::Recovered]);
+    assert_eq!(offers(&heard), ["wait>taro"]);
+    assert!(!office.worker("花子").reachable);
+    assert_eq!(office.router.view().tasks.len(), 1);
+}
+
+/// A task keeps the rules it came in with, until it is told to begin anew.
+#[test]
+fn a_waiting_task_goes_on_by_the_rules_it_came_in_with() {
+    let rules = |timeout: u32, then: &str| {
+        let filters = json!([{"expression": "1==1", "targets": [
+            {"queue": "few", "timeout": timeout}, {"queue": then}]}]);
+        routing("w", filters, Value::Null)
+    };
+    let workers = [("a", json!({}))];
+    let before = office_of(&workers, rules(10, "all"));
+    let mut after = office_of(&workers, rules(60, "few"));
+    after.generation = 2;
+    for is_asked in [false, true] {
+        let mut office = Office::new(&before);
+        office.enter("t", "w", json!({}));
+        office.until(4_000);
+        office.activate(&after);
+        assert_eq!(
+            office.router.state.contents.len(),
+            2,
+            "the old ones too, while followed"
+        );
+        if is_asked {
+            office.update("t", |change| change.reevaluate = true);
+        }
+        office.until(64_000);
+        let story = office.story("t");
+        if is_asked {
+            let wanted = [
+                "4000 0.0 Entered",
+                "4000 waits",
+                "64000 0.1 TimedOut",
+                "64000 waits",
+            ];
+            assert_eq!(story[2..], wanted);
+        } else {
+            assert_eq!(story[2..], ["10000 0.1 TimedOut", "10000 > a"]);
+        }
+        office.enter("u", "w", json!({}));
+        office.until(124_000);
+        assert_eq!(
+            office.story("u")[2],
+            "124000 0.1 TimedOut",
+            "new ones by the new rules"
+        );
+        office.cancel("t");
+        let mut third = after.clone();
+        third.generation = 3;
+        office.activate(&third);
+        assert_eq!(office.router.state.contents.len(), 1);
+    }
+}
+
+/// 2.2: begun anew, offers are taken back; an assigned task stays.
+#[test]
+fn re_evaluation_takes_offers_back_and_leaves_conversations_alone() {
+    let mut office = Office::new(&office_of(
+        &[("a", json!({}))],
+        WorkflowSpec::new("w", "all"),
+    ));
+    office.enter("t", "w", json!({}));
+    let heard = office.update("t", |change| change.reevaluate = true);
+    assert_eq!(revoked(&heard), [RevokedWhy::Reevaluated]);
+    assert_eq!(offers(&heard), ["t>a"]);
+    office.accept("t.2");
+    let heard = office.update("t", |change| change.reevaluate = true);
+    assert_eq!(refusal(&heard), Some(Refusal::Assigned));
+}
+
+/// A worker freed by it takes the first in line, which may be another.
+#[test]
+fn re_evaluation_does_not_overtake() {
+    let mut office = Office::new(&office_of(
+        &[("a", json!({}))],
+        WorkflowSpec::new("w", "all"),
+    ));
+    office.enter("t", "w", json!({}));
+    office.create("vip", "all", 9);
+    let heard = office.update("t", |change| change.reevaluate = true);
+    assert_eq!(offers(&heard), ["vip>a"]);
+}
+
+/// A workflow that leads into a queue that is gone or full leads past it.
+#[test]
+fn a_step_whose_queue_is_full_is_passed() {
+    let filters = json!([{"expression": "1==1", "targets": [
+        {"queue": "few", "timeout": 10}, {"queue": "all"}]}]);
+    let mut plan = office_of(&[("a", json!({}))], routing("w", filters, Value::Null));
+    plan.queues[0].max_waiting = 1;
+    plan.queues[1].max_waiting = 0;
+    let mut office = Office::new(&plan);
+    office.activity("a", "away");
+    office.enter("t", "w", json!({}));
+    assert_eq!(office.story("t"), ["0 0.1 Entered", "0 waits"]);
+    let heard = office.enter("u", "w", json!({}));
+    assert_eq!(endings(&heard), [left("u", LeftWhy::WorkflowSkipped)]);
+}
+
+/// A process that was dead for an hour: everything due happens, nothing else.
+#[test]
+fn what_fell_due_while_the_process_was_dead_happens_when_it_is_back() {
+    let filters = json!([{"expression": "1==1", "targets": [
+        {"queue": "few", "timeout": 10}, {"queue": "all", "timeout": 600}]}]);
+    let plan = office_of(&[("a", json!({}))], routing("w", filters, Value::Null));
+    let mut office = Office::new(&plan);
+    office.activity("a", "away");
+    office.enter("t", "w", json!({}));
+    let snapshot = office.router.snapshot();
+    let mut router = Router::restore(&snapshot).expect("it reads back");
+    let back = office.now + seconds(3600);
+    router.handle_timeout(back);
+    let task = &router.view().tasks[0];
+    assert_eq!(task.at, Some(At::Filter(0, 1)));
+    assert_eq!(
+        router.poll_timeout(),
+        Some(back + seconds(600)),
+        "the next step from now on"
+    );
+}

@@ -1,0 +1,218 @@
+//! Which of several free workers: R70, sticky, order_by, ring all, LIFO beside FIFO.
+
+use super::*;
+
+fn open(count: usize, change: impl FnOnce(&mut QueueSpec)) -> Office {
+    let names: Vec<String> = (0..count).map(|n| format!("w{n}")).collect();
+    let workers: Vec<(&str, Value)> = names
+        .iter()
+        .enumerate()
+        .map(|(n, name)| (name.as_str(), json!({"level": n % 3, "n": n})))
+        .collect();
+    let mut plan = office_of(&workers, WorkflowSpec::new("w", "all"));
+    change(&mut plan.queues[0]);
+    Office::new(&plan)
+}
+
+/// One call after the other, each over before the next: who got them.
+fn serve(office: &mut Office, calls: usize, from: &str) -> String {
+    let mut who = Vec::new();
+    for n in 0..calls {
+        let id = format!("{from}{n}");
+        let heard = office.ask(create(&id, "all", 0, json!({"from": from})));
+        let offer = offers(&heard).remove(0);
+        who.push(offer.split_once('>').expect("an offer").1.to_owned());
+        office.accept(&format!("{id}.1"));
+        office.pass(1_000);
+        office.complete(&id);
+        office.pass(1_000);
+    }
+    who.join(" ")
+}
+
+#[test]
+fn r70_longest_idle_is_the_default() {
+    let mut office = open(3, |_| {});
+    assert_eq!(serve(&mut office, 4, "t"), "w0 w1 w2 w0");
+    // Who comes back from a break has been idle since then.
+    office.activity("w1", "away");
+    office.pass(1_000);
+    office.activity("w1", "ready");
+    assert_eq!(serve(&mut office, 3, "u"), "w2 w0 w1");
+}
+
+#[test]
+fn r70_round_robin_goes_by_offers_not_by_idleness() {
+    let mut office = open(3, |queue| queue.strategy = Strategy::RoundRobin);
+    assert_eq!(serve(&mut office, 4, "t"), "w0 w1 w2 w0");
+    office.activity("w1", "away");
+    office.pass(1_000);
+    office.activity("w1", "ready");
+    assert_eq!(
+        serve(&mut office, 3, "u"),
+        "w1 w2 w0",
+        "a break does not lose the turn"
+    );
+}
+
+#[test]
+fn r70_least_calls_goes_by_what_was_accepted_today() {
+    let mut office = open(3, |queue| queue.strategy = Strategy::LeastCalls);
+    office.activity("w2", "away");
+    assert_eq!(serve(&mut office, 4, "t"), "w0 w1 w0 w1");
+    office.activity("w2", "ready");
+    assert_eq!(serve(&mut office, 3, "u"), "w2 w2 w0");
+    // A new day, in UTC: all begin at nothing, so the longest idle is first.
+    let day = 86_400_000_000 - office.now.as_micros() % 86_400_000_000;
+    office.pass(u64::try_from(day / 1000).expect("positive") + 1);
+    assert_eq!(serve(&mut office, 3, "v"), "w1 w2 w0");
+}
+
+#[test]
+fn r70_random_is_the_same_for_the_same_facts_and_fair() {
+    let calls = 300;
+    let drawn = || {
+        let mut office = open(3, |queue| queue.strategy = Strategy::Random);
+        serve(&mut office, calls, "t")
+    };
+    let first = drawn();
+    assert_eq!(first, drawn());
+    for worker in ["w0", "w1", "w2"] {
+        let share = first.split(' ').filter(|name| *name == worker).count();
+        assert!(
+            (70..=130).contains(&share),
+            "{worker} has {share} of {calls}"
+        );
+    }
+}
+
+#[test]
+fn order_by_of_a_queue_and_of_a_step() {
+    let mut office = open(6, |queue| {
+        queue.strategy = Strategy::OrderBy("worker.level DESC".to_owned());
+    });
+    // Levels 0 1 2 0 1 2; of equals the longest idle.
+    assert_eq!(serve(&mut office, 3, "t"), "w2 w5 w2");
+    let workflow = routing(
+        "w",
+        json!([]),
+        json!({"queue": "all", "order_by": "worker.n ASC"}),
+    );
+    let mut plan = office_of(&[("b", json!({"n": 2})), ("a", json!({"n": 1}))], workflow);
+    plan.queues[0].strategy = Strategy::OrderBy("worker.n DESC".to_owned());
+    let mut office = Office::new(&plan);
+    office.enter("t", "w", json!({}));
+    assert_eq!(office.story("t")[1], "0 > a", "the step outranks the queue");
+}
+
+#[test]
+fn sticky_goes_to_who_served_the_customer_last_if_he_is_free() {
+    let mut office = open(3, |queue| queue.sticky = Some("task.from".to_owned()));
+    assert_eq!(serve(&mut office, 1, "+81312345678"), "w0");
+    assert_eq!(serve(&mut office, 2, "+815011112222"), "w1 w1");
+    let again = create("x", "all", 0, json!({"from": "+81312345678"}));
+    assert_eq!(
+        offers(&office.ask(again)),
+        ["x>w0"],
+        "though w2 was idle longer"
+    );
+    let once_more = create("y", "all", 0, json!({"from": "+81312345678"}));
+    assert_eq!(offers(&office.ask(once_more)), ["y>w2"], "w0 has an offer");
+    let unknown = create("z", "all", 0, json!({}));
+    assert_eq!(offers(&office.ask(unknown)), ["z>w1"]);
+}
+
+/// Ring all: everybody free, 50 at most; who misses it is moved, all of them.
+#[test]
+fn ring_all_reserves_fifty_and_each_offer_ends_by_itself() {
+    let mut office = open(60, |queue| queue.max_reserved = QueueSpec::MOST_RESERVED);
+    let heard = office.create("t", "all", 0);
+    assert_eq!(offers(&heard).len(), 50);
+    office.reject("t.1.7", Rejection::Declined);
+    assert_eq!(office.task("t").reservations.len(), 49);
+    assert!(office.task("t").position.is_some());
+    office.until(59_999);
+    assert!(revoked(&office.heard()).is_empty());
+    office.until(60_000);
+    let heard = office.heard();
+    assert_eq!(revoked(&heard), [RevokedWhy::RingTimeout; 49]);
+    assert_eq!(
+        offers(&heard).len(),
+        11,
+        "ten who were not asked, and the one who declined"
+    );
+    let missed = office.router.view().workers;
+    let missed = missed
+        .iter()
+        .filter(|worker| worker.activity == NOT_ANSWERING);
+    assert_eq!(missed.count(), 49);
+}
+
+/// Ring all with two callers: who is freed by the one is asked for the other at once.
+#[test]
+fn ring_all_whoever_was_not_first_is_free_for_the_next_at_once() {
+    let mut office = open(3, |queue| queue.max_reserved = 50);
+    assert_eq!(offers(&office.create("t", "all", 0)).len(), 3);
+    assert!(offers(&office.create("u", "all", 0)).is_empty());
+    let heard = office.accept("t.1.3");
+    assert_eq!(offers(&heard), ["u>w0", "u>w1"]);
+}
+
+/// A caller who is gone, or a task given up, takes all offers back.
+#[test]
+fn ring_all_stops_everywhere_when_the_caller_is_gone() {
+    let mut office = open(5, |queue| queue.max_reserved = 50);
+    office.create("t", "all", 0);
+    assert_eq!(revoked(&office.cancel("t")), [RevokedWhy::TaskCancelled; 5]);
+}
+
+/// Who becomes free late is not asked again by the rest of a rejected multi-reservation.
+#[test]
+fn ring_all_is_rung_again_when_the_last_offer_is_over() {
+    let mut office = open(2, |queue| queue.max_reserved = 50);
+    office.create("t", "all", 0);
+    assert!(offers(&office.reject("t.1", Rejection::Declined)).is_empty());
+    assert!(offers(&office.reject("t.1.2", Rejection::Busy)).is_empty());
+    office.pass(5_000);
+    let heard = office.heard();
+    assert_eq!(
+        offers(&heard).len(),
+        1,
+        "each as soon as he is left alone no more: {heard:?}"
+    );
+    assert_eq!(office.task("t").offers, 2);
+}
+
+/// A worker of both kinds of queue takes first what waits in a first-in-first-out one.
+#[test]
+fn fifo_goes_before_lifo() {
+    let mut plan = office_of(
+        &[("a", json!({"skills": ["few"]}))],
+        WorkflowSpec::new("w", "all"),
+    );
+    plan.queues[0].order = QueueOrder::Lifo;
+    let mut office = Office::new(&plan);
+    office.create("busy", "all", 0);
+    office.accept("busy.1");
+    office.create("newest", "all", 9);
+    office.create("fifo", "few", 0);
+    assert_eq!(offers(&office.complete("busy")), ["fifo>a"]);
+}
+
+/// Twice the same facts, twice the same journal: byte for byte.
+#[test]
+fn the_same_story_writes_the_same_journal() {
+    let told = || {
+        let mut office = open(20, |queue| {
+            queue.strategy = Strategy::Random;
+            queue.max_reserved = 3;
+        });
+        for n in 0..40 {
+            office.create(&format!("t{n}"), "all", n % 3);
+            office.pass(700);
+        }
+        office.pass(200_000);
+        office.facts
+    };
+    assert_eq!(told(), told());
+}
