@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::event::{About, EventName, Kind};
 use super::fact::{Decision, Fact, Timer};
 use super::machine::Router;
 use super::state::{Engaged, Engagement, Reservation, Status, Step, Task};
@@ -62,6 +63,9 @@ impl Router {
                 if let Some(place) = self.state.workers.get_index_of(&worker) {
                     self.state.workers[place].busy = busy;
                     self.worker_changed(place);
+                    let reason = if busy { "busy" } else { "idle" };
+                    let about = About::worker(&worker).because(reason);
+                    self.event(EventName::WorkerDevice, about);
                 }
             }
             Command::SetNextActivity {
@@ -75,10 +79,9 @@ impl Router {
             }
             Command::SetReachable { worker, reachable } => {
                 if let Some(place) = self.state.workers.get_index_of(&worker) {
-                    let worker = &mut self.state.workers[place];
-                    worker.reachable = reachable;
-                    worker.paused_until = worker.paused_until.filter(|_| !reachable);
-                    self.worker_changed(place);
+                    let known = &mut self.state.workers[place];
+                    known.paused_until = known.paused_until.filter(|_| !reachable);
+                    self.set_reachable(place, reachable);
                 }
             }
             Command::StartWrap { worker, lasts } => self.start_wrap(&worker, lasts),
@@ -106,6 +109,7 @@ impl Router {
                 known.started = started.unwrap_or(known.started);
                 self.task_changed(number);
                 self.dirty.tasks.insert(number);
+                self.task_updated(number, reevaluate.then_some("reevaluated"));
             }
         }
     }
@@ -155,12 +159,15 @@ impl Router {
     fn apply_decision(&mut self, decision: Decision) {
         match decision {
             Decision::Moved {
-                task, to, known, ..
+                task,
+                to,
+                why,
+                known,
+                ..
             } => {
-                let Some(number) = self.number_of(&task) else {
-                    return;
-                };
-                self.move_task(number, to, known);
+                if let Some(number) = self.number_of(&task) {
+                    self.move_task(number, to, why, known);
+                }
             }
             Decision::NobodyCanTake {
                 task,
@@ -175,6 +182,8 @@ impl Router {
                         step.is_fresh = false;
                     }
                     let (call, queue) = (known.call.clone(), known.queue().cloned());
+                    let about = About::task(known).because(why.as_str());
+                    self.event(EventName::TaskNobody, about);
                     self.say(Output::NobodyCanTake {
                         task,
                         call,
@@ -196,6 +205,9 @@ impl Router {
             }
             Decision::TaskDropped { task, why, .. } => {
                 if let Some(number) = self.number_of(&task) {
+                    if let Some(event) = why.event() {
+                        self.task_event(event, number, None);
+                    }
                     let outcome = TaskOutcome::Left(why);
                     self.cancel(number, outcome, RevokedWhy::TaskCancelled);
                 }
@@ -231,7 +243,12 @@ impl Router {
             offers: 0,
             cooling: Vec::new(),
             nobody_told: false,
+            version: 0,
         };
+        self.event(EventName::TaskCreated, About::whole_task(&task));
+        if task.step.is_some() {
+            self.event(EventName::QueueEntered, About::task(&task));
+        }
         self.index.tasks.insert(task.id.clone(), number);
         self.state.tasks.insert(number, task);
         self.task_changed(number);
@@ -294,6 +311,7 @@ impl Router {
         if let Some(step) = known.step.as_mut() {
             step.is_fresh = false;
         }
+        let about = About::whole_task(known);
         let made = offers.iter().map(|offer| Reservation {
             id: offer.reservation.clone(),
             worker: offer.worker.clone(),
@@ -301,6 +319,12 @@ impl Router {
         });
         known.status = Status::Reserved(made.collect());
         self.task_changed(number);
+        let is_own = self.queue_spec(number).is_some_and(|spec| spec.agent);
+        let about = About {
+            kind: Some(if is_own { Kind::Direct } else { Kind::Queue }),
+            until: Some(expires_at),
+            ..about.because(explanation.to_string())
+        };
         for offer in offers {
             self.index
                 .reservations
@@ -311,6 +335,8 @@ impl Router {
             self.state.workers[place].offered = self.state.sequence;
             self.engage(place, &channel, Engaged::Reserved(number));
             let phone = self.state.workers[place].spec.phone.clone();
+            let about = about.clone().offer(&offer.worker, &offer.reservation);
+            self.event(EventName::ReservationCreated, about);
             self.say(Output::Offer {
                 reservation: offer.reservation,
                 task: task.clone(),
@@ -367,6 +393,7 @@ impl Router {
         self.dirty.tasks.remove(&number);
         self.told.positions.remove(&number);
         let queue = task.queue().cloned().unwrap_or_default();
+        self.tell_end(&task, worker.as_ref(), &outcome);
         let (worker, wrap_up) = worker.unzip();
         self.say(Output::TaskEnded {
             task: task.id,
@@ -382,6 +409,8 @@ impl Router {
         let available = self.state.is_available(activity);
         let clock = self.state.clock;
         let worker = &mut self.state.workers[place];
+        let before = (worker.activity != activity || worker.available != available)
+            .then(|| worker.activity.clone());
         if available && !worker.available {
             worker.idle_since = clock;
             worker.misses = 0;
@@ -392,6 +421,27 @@ impl Router {
         }
         worker.available = available;
         worker.reason = reason;
+        let about = before.map(|before| About {
+            activity: Some(worker.activity.clone()),
+            previous_activity: Some(before),
+            available: Some(available),
+            ..About::worker(&worker.spec.name).because(&worker.reason)
+        });
+        if let Some(about) = about {
+            self.event(EventName::WorkerActivity, about);
+        }
+        self.worker_changed(place);
+    }
+
+    /// A worker's phone is registered, or no longer.
+    pub(super) fn set_reachable(&mut self, place: usize, reachable: bool) {
+        let worker = &mut self.state.workers[place];
+        if worker.reachable != reachable {
+            worker.reachable = reachable;
+            let reason = if reachable { "registered" } else { "unregistered" };
+            let about = About::worker(&worker.spec.name).because(reason);
+            self.event(EventName::WorkerReachability, about);
+        }
         self.worker_changed(place);
     }
 
@@ -418,9 +468,15 @@ impl Router {
             Some(_) => format!("next activity set by {by}"),
             None => format!("next activity taken back by {by}"),
         };
+        let about = About {
+            activity: worker.next_activity.clone(),
+            ..About::worker(&worker.spec.name).because(&worker.reason)
+        };
+        let is_done = worker.next_activity.is_some() && worker.tasks().next().is_none();
+        self.event(EventName::WorkerNextActivity, about);
         // Who has nothing but after-call work left is done with it.
-        if worker.next_activity.is_some() && worker.tasks().next().is_none() {
-            let name = worker.spec.name.clone();
+        if is_done {
+            let name = self.state.workers[place].spec.name.clone();
             self.end_wraps(&name, None, None, self.state.clock);
         }
         self.worker_changed(place);
@@ -465,6 +521,7 @@ impl Router {
     }
 
     pub(super) fn worker_changed(&mut self, place: usize) {
+        self.state.workers[place].version = self.state.sequence;
         let worker = &self.state.workers[place];
         let shift = self.index.refresh_worker(&self.state, place, worker);
         self.dirty.workers.insert(place);
@@ -484,6 +541,9 @@ impl Router {
     }
 
     pub(super) fn task_changed(&mut self, number: u64) {
+        if let Some(task) = self.state.tasks.get_mut(&number) {
+            task.version = self.state.sequence;
+        }
         let lines = self.index.refresh_task(&self.state, number);
         self.dirty.lines.extend(lines.into_iter().flatten());
     }

@@ -155,6 +155,8 @@ pub enum RevokedWhy {
     Recovered,
     /// The task begins its workflow anew.
     Reevaluated,
+    /// The worker, or who acts for him, rejected it by the API.
+    Rejected,
     /// Another worker who was offered the task accepted it.
     Rescinded,
     /// It rang for as long as it may; the worker is moved to the no-answer activity.

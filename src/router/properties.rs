@@ -16,8 +16,9 @@ use super::machine::Router;
 use super::plan::{ActivitySpec, Plan, QueueOrder, QueueSpec, WhenNobody, WorkerSpec};
 use super::state::{Engaged, State};
 use super::{Command, NewTask, Output, Rejection, WorkerState};
-use crate::expr::{Expression, Scope};
 use crate::base::{CallId, ReservationId, TaskId, Timestamp};
+use crate::expr::{Expression, Scope};
+use crate::journal::EventEntry;
 
 const WORKERS: [&str; 4] = ["花子", "taro", "yuki", "ken"];
 const QUEUES: [&str; 3] = ["sales", "支援", "owner"];
@@ -61,6 +62,8 @@ struct World {
     offers: Vec<ReservationId>,
     accepted: HashSet<ReservationId>,
     places: HashMap<TaskId, usize>,
+    events: u64,
+    worker_events: HashMap<String, u64>,
 }
 
 impl World {
@@ -74,6 +77,8 @@ impl World {
             offers: Vec::new(),
             accepted: HashSet::new(),
             places: HashMap::new(),
+            events: 0,
+            worker_events: HashMap::new(),
         };
         world.tell(Command::ActivatePlan { plan: plan(0) });
         for worker in WORKERS {
@@ -188,13 +193,19 @@ impl World {
     }
 
     fn check(&mut self) {
+        let mut events = self.router.take_events().into_iter();
         for entry in self.router.take_facts() {
             let fact = Fact::decode(&entry).expect("a fact reads back");
             if let Fact::Decision(Decision::Offered { task, offers, .. }) = &fact {
                 self.check_choice(task, &offers[0].worker);
             }
             self.shadow.fold(&entry).expect("facts follow each other");
+            for event in self.shadow.take_events() {
+                self.check_event(&event);
+                assert_eq!(events.next(), Some(event), "events follow from facts");
+            }
         }
+        assert_eq!(events.next(), None, "events follow from facts");
         assert_eq!(
             self.shadow.state(),
             self.router.state(),
@@ -203,6 +214,19 @@ impl World {
         self.check_outputs();
         self.check_engagements();
         self.check_nothing_is_left_to_do();
+    }
+
+    /// Numbers have no gaps, those of each worker neither.
+    fn check_event(&mut self, entry: &EventEntry) {
+        self.events += 1;
+        assert_eq!(entry.sequence, self.events);
+        let event: Value = serde_json::from_str(&entry.body).expect("an event is JSON");
+        assert_eq!(event["sequence"], self.events);
+        if let Some(worker) = &entry.worker {
+            let count = self.worker_events.entry(worker.clone()).or_default();
+            *count += 1;
+            assert_eq!(event["worker_sequence"], *count);
+        }
     }
 
     /// The one offered is first of all the worker may take; the worker is the longest idle of all

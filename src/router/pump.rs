@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::fact::FoldError;
 use super::machine::Router;
-use super::{Command, Explanation, Output, RouterView};
+use super::{Command, Explanation, Output, RouterView, Tail};
 use crate::base::{CallId, ShardId, TaskId, Timestamp};
-use crate::journal::{self, Entry, Journal, Reader, Retention};
+use crate::journal::{self, Entry, EventEntry, Journal, Reader, Retention};
 
 /// Where outputs go: to the signalling shard of the call, or of whoever sent the command.
 pub type Sink = Box<dyn Fn(ShardId, Output) + Send>;
@@ -70,6 +70,8 @@ pub struct Pump {
     /// Added to switch time: the journal may come from a clock that was ahead.
     ahead: Duration,
     unwritten: Vec<Entry>,
+    untold: Vec<EventEntry>,
+    tail: Arc<Tail>,
     held: VecDeque<(Option<ShardId>, Output)>,
     unsynced: bool,
     snapshot_at: u64,
@@ -86,7 +88,10 @@ impl Pump {
         survivors: Survivors,
         sink: Sink,
     ) -> Result<Self, StartError> {
-        let router = replay(&mut *journal, settings.shard)?;
+        let mut router = replay(&mut *journal, settings.shard)?;
+        // They were written with the facts.
+        router.take_events();
+        let tail = Arc::new(Tail::new(router.last_event()));
         let mut pump = Self {
             ahead: router.state().clock.since(now),
             snapshot_at: router.sequence(),
@@ -95,6 +100,8 @@ impl Pump {
             settings,
             sink,
             unwritten: Vec::new(),
+            untold: Vec::new(),
+            tail,
             held: VecDeque::new(),
             unsynced: false,
             places_at: now,
@@ -135,7 +142,7 @@ impl Pump {
     /// said, nothing is lost, and it may be called again.
     pub fn commit(&mut self) -> Result<(), journal::Error> {
         if let Some(last) = self.unwritten.last() {
-            match self.journal.append(&self.unwritten) {
+            match self.journal.append_with(&self.unwritten, &self.untold) {
                 Ok(()) => {}
                 // An append that failed after it had been written: it is written.
                 Err(journal::Error::OutOfOrder { expected, .. })
@@ -145,10 +152,17 @@ impl Pump {
             self.unwritten.clear();
             self.unsynced = true;
         }
+        // Before what follows from them is said: an offer is seen before its phone rings.
+        self.tail.push(self.untold.drain(..));
         while let Some((shard, output)) = self.held.pop_front() {
             self.release(shard, output);
         }
         Ok(())
+    }
+
+    /// The newest events that are written.
+    pub fn tail(&self) -> Arc<Tail> {
+        self.tail.clone()
     }
 
     /// Whether facts are written that are not synced.
@@ -216,6 +230,7 @@ impl Pump {
 
     fn collect(&mut self, from: Option<ShardId>) {
         self.unwritten.extend(self.router.take_facts());
+        self.untold.extend(self.router.take_events());
         while let Some(released) = self.router.poll_output() {
             self.held.push_back((from, released.output));
         }
