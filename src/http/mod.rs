@@ -6,16 +6,28 @@
 
 mod answer;
 mod api;
+mod ask;
 pub mod bans;
+pub mod decisions;
+mod desk;
+mod events;
 mod guard;
+mod health;
 mod listener;
 mod live;
 pub mod metrics;
+mod openapi;
 mod pcap;
+mod plan;
 mod query;
+mod reservations;
 mod server;
+mod tasks;
 pub mod trace;
 pub mod view;
+mod workers;
 
+pub use desk::Desk;
 pub use live::Live;
+pub use openapi::document;
 pub use server::{Error, Server, Settings};

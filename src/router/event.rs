@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::machine::Router;
 use super::state::{State, Task};
@@ -16,14 +17,16 @@ use crate::base::{CallId, ReservationId, TaskId, Timestamp};
 use crate::journal::EventEntry;
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Event {
     /// Number: 1, 2, 3, ... without gaps, across restarts.
     pub sequence: u64,
     /// When.
     #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = String)]
     pub at: Timestamp,
     /// What.
+    #[schema(value_type = String)]
     pub event: EventName,
     /// What else is to be said of it.
     #[serde(flatten)]
@@ -31,7 +34,7 @@ pub struct Event {
 }
 
 /// What an event is about; what does not apply is left out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct About {
     /// Worker.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,15 +44,18 @@ pub struct About {
     pub worker_sequence: Option<u64>,
     /// Offer.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub reservation: Option<ReservationId>,
     /// What is offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
     /// Task.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub task: Option<TaskId>,
     /// Call the task stands for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub call: Option<CallId>,
     /// Channel.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +71,7 @@ pub struct About {
     pub priority: Option<i64>,
     /// When an offer is withdrawn, or after-call work ends by itself.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc3339_option")]
+    #[schema(value_type = Option<String>)]
     pub until: Option<Timestamp>,
     /// Activity.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,11 +90,12 @@ pub struct About {
     pub reason: Option<String>,
     /// Attributes of the task: of a call the caller (`from`) and the dialled number (`to`) too.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub attributes: Option<Arc<Map<String, Value>>>,
 }
 
 /// What is offered to a worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A task of his own queue.

@@ -9,6 +9,7 @@ mod bits;
 mod choose;
 mod command;
 mod decide;
+mod errand;
 mod event;
 mod explain;
 mod explanation;
@@ -27,6 +28,7 @@ mod state;
 mod tail;
 mod task;
 mod view;
+mod words;
 mod wrap;
 
 #[cfg(test)]
@@ -35,6 +37,7 @@ mod properties;
 mod scenarios;
 
 pub use command::{Command, Destination, NewTask, Rejection};
+pub use errand::{Declined, Object, PlanView, Shown};
 pub use event::{About, Event, EventName, Kind};
 pub use explanation::{
     Candidate, Chosen, Explanation, LeftWhy, MovedWhy, NobodyWhy, NotChosen, Passed, PassedWhy, Rule,
@@ -52,4 +55,5 @@ pub use pump::{Pump, Settings, Sink, StartError, Survivors, replay};
 pub use state::{At, Known, State};
 pub use tail::Tail;
 pub use task::{Full, RouterHandle, RouterTask};
-pub use view::{EngagementView, QueueView, RouterView, TaskView, WorkerView};
+pub use words::Language;
+pub use view::{EngagementView, OfferView, QueueView, RouterView, TaskView, WorkerView};

@@ -273,6 +273,14 @@ pub enum Refusal {
 }
 
 impl Output {
+    /// Whether it is about a task that stands for no call: no signalling shard wants to hear it.
+    pub fn is_of_no_call(&self) -> bool {
+        match self {
+            Output::Refused { .. } | Output::WorkerChanged { .. } => false,
+            of_task => of_task.call().is_none(),
+        }
+    }
+
     /// The call that should hear it; `None` when every shard should.
     pub fn call(&self) -> Option<&CallId> {
         match self {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::fact::FoldError;
 use super::machine::Router;
-use super::{Command, Explanation, Output, RouterView, Tail};
+use super::{
+    Command, Explanation, Object, Output, PlanView, Refusal, RouterView, Shown, Tail,
+};
 use crate::base::{CallId, ShardId, TaskId, Timestamp};
 use crate::journal::{self, Entry, EventEntry, Journal, Reader, Retention};
 
@@ -119,6 +121,23 @@ impl Pump {
     pub fn handle(&mut self, now: Timestamp, from: ShardId, command: Command) {
         self.router.handle(now + self.ahead, command);
         self.collect(Some(from));
+    }
+
+    /// As [`Pump::handle`], for who waits for the outcome: to be told after [`Pump::commit`].
+    pub fn carry_out(&mut self, now: Timestamp, command: Command) -> Result<(), Refusal> {
+        let done = self.router.carry_out(now + self.ahead, command);
+        self.collect(None);
+        done.map_err(|(_, why)| why)
+    }
+
+    /// A thing as it is now.
+    pub fn look(&self, object: &Object) -> Option<Shown> {
+        self.router.look(object)
+    }
+
+    /// What the plan says.
+    pub fn plan(&self) -> PlanView {
+        self.router.plan_view()
     }
 
     /// Lets the router's passed deadlines act.
@@ -237,6 +256,10 @@ impl Pump {
     }
 
     fn release(&self, from: Option<ShardId>, output: Output) {
+        if output.is_of_no_call() {
+            // A chat makes no phone ring: who takes part in it follows the events.
+            return;
+        }
         let of_call = output.call().and_then(shard_of);
         let is_for_all = matches!(output, Output::WorkerChanged { .. });
         match of_call.or(from.filter(|_| !is_for_all)) {

@@ -13,7 +13,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::pump::{Pump, Settings, Sink, StartError, Survivors};
-use super::{Command, Explanation, RouterView};
+use super::errand::{Done, Errand};
+use super::{Command, Declined, Explanation, Object, PlanView, RouterView, Shown, Tail};
 use crate::base::{CallId, Clock, ShardId, TaskId, Timestamp};
 use crate::journal::Journal;
 
@@ -53,11 +54,15 @@ struct Shared {
     is_writing: AtomicBool,
     stopping: AtomicBool,
     view: ArcSwap<RouterView>,
+    tail: Arc<Tail>,
 }
 
 enum Message {
     Command(ShardId, Box<Command>),
+    Errand(Errand),
     Explain(Question, SyncSender<Option<Explanation>>),
+    Look(Object, SyncSender<Option<Shown>>),
+    Plan(SyncSender<PlanView>),
     Wake,
 }
 
@@ -84,6 +89,7 @@ impl RouterTask {
             is_writing: AtomicBool::new(true),
             stopping: AtomicBool::new(false),
             view: ArcSwap::new(pump.view()),
+            tail: pump.tail(),
         });
         let mut desk = Desk {
             view_of: pump.sequence(),
@@ -94,6 +100,7 @@ impl RouterTask {
             settings,
             shared: shared.clone(),
             sync_by: None,
+            done: Vec::new(),
         };
         let thread = std::thread::Builder::new()
             .name("router".to_owned())
@@ -153,6 +160,57 @@ impl RouterHandle {
         })
     }
 
+    /// Has a command carried out, and waits until its facts are written: not for signalling
+    /// shards. What `object` is then, if it still is. With `only_if` nothing is done unless the
+    /// object is of one of these versions. Half of the room for commands is kept for the shards.
+    pub fn carry_out(
+        &self,
+        command: Command,
+        object: Object,
+        only_if: Option<Vec<u64>>,
+    ) -> Result<Option<Shown>, Declined> {
+        let shared = &self.shared;
+        if !shared.is_writing.load(Ordering::Acquire) {
+            return Err(Declined::Silent);
+        }
+        if shared.waiting.fetch_add(1, Ordering::AcqRel) >= shared.capacity / 2 {
+            shared.waiting.fetch_sub(1, Ordering::AcqRel);
+            shared.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(Declined::Busy);
+        }
+        let (reply, outcome) = sync_channel(1);
+        let errand = Errand {
+            command: Box::new(command),
+            object,
+            only_if,
+            reply,
+        };
+        if self.sender.send(Message::Errand(errand)).is_err() {
+            shared.waiting.fetch_sub(1, Ordering::AcqRel);
+            return Err(Declined::Silent);
+        }
+        outcome.recv_timeout(ANSWER_WITHIN).unwrap_or(Err(Declined::Silent))
+    }
+
+    /// A thing as it is now. Waits for the thread: not for signalling shards.
+    pub fn look(&self, object: Object) -> Option<Shown> {
+        let (reply, answer) = sync_channel(1);
+        self.sender.send(Message::Look(object, reply)).ok()?;
+        answer.recv_timeout(ANSWER_WITHIN).ok()?
+    }
+
+    /// What the plan says; `None` when the thread does not answer. Not for signalling shards.
+    pub fn plan(&self) -> Option<PlanView> {
+        let (reply, answer) = sync_channel(1);
+        self.sender.send(Message::Plan(reply)).ok()?;
+        answer.recv_timeout(ANSWER_WITHIN).ok()
+    }
+
+    /// The newest events.
+    pub fn tail(&self) -> Arc<Tail> {
+        self.shared.tail.clone()
+    }
+
     /// The latest view; at most some 20 ms old.
     pub fn view(&self) -> Arc<RouterView> {
         self.shared.view.load_full()
@@ -201,6 +259,8 @@ struct Desk {
     settings: Settings,
     shared: Arc<Shared>,
     sync_by: Option<Timestamp>,
+    /// Errands whose facts are not written yet.
+    done: Vec<Done>,
     view_of: u64,
     view_at: Timestamp,
 }
@@ -211,6 +271,9 @@ impl Desk {
             let taken = self.take_batch();
             self.pump.handle_timeout(self.clock.now());
             self.write();
+            for done in self.done.drain(..) {
+                done.tell(&self.pump);
+            }
             let is_quiet = taken < BATCH;
             self.sync(is_quiet && self.is_stopping());
             if is_quiet && self.pump.wants_snapshot() {
@@ -240,6 +303,16 @@ impl Desk {
                 Message::Command(from, command) => {
                     self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
                     self.pump.handle(self.clock.now(), from, *command);
+                }
+                Message::Errand(errand) => {
+                    self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
+                    self.done.push(errand.run(&mut self.pump, self.clock.now()));
+                }
+                Message::Look(object, reply) => {
+                    let _ = reply.try_send(self.pump.look(&object));
+                }
+                Message::Plan(reply) => {
+                    let _ = reply.try_send(self.pump.plan());
                 }
                 Message::Explain(question, reply) => {
                     let answer = match question {
@@ -279,6 +352,8 @@ impl Desk {
             }
             if self.is_stopping() {
                 tracing::error!("router stops with facts unwritten; none of them was acted on");
+                // Who waits hears nothing: what became of it is not known.
+                self.done.clear();
                 return;
             }
             std::thread::sleep(RETRY_AFTER);

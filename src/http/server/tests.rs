@@ -6,14 +6,17 @@ use std::sync::{Condvar, Mutex};
 
 use serde_json::{Value, json};
 
+mod routing;
+
 use super::*;
 use crate::base::{CallId, Cause, LegId, Party, TaskId, Timestamp};
 use crate::call::{Control, ControlError, TestReport};
 use crate::events::record::{ArchiveError, Filter};
 use crate::events::{CallRecord, Direction, Event, Fact, MediaSummary, Role};
 use crate::http::metrics::{Snapshot, Source};
+use crate::journal::MemoryJournal;
 use crate::media::Captured;
-use crate::router::{Explanation, QueueView, RouterView};
+use crate::router::{Explanation, QueueView, RouterTask, RouterView};
 use crate::sip::Flow;
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced, Way};
@@ -28,6 +31,10 @@ struct Switch {
     /// Looks of [`LONG`] that wait for `watched`.
     watching: Mutex<usize>,
     watched: Gate,
+    /// The router behind the desk.
+    routing: Option<RouterTask>,
+    /// Whether its view is shown, in place of a made up one.
+    is_shown: bool,
 }
 
 const LONG: Duration = Duration::from_secs(60);
@@ -108,6 +115,9 @@ impl Live for Switch {
     }
 
     fn router(&self) -> Arc<RouterView> {
+        if let Some(routing) = self.routing.as_ref().filter(|_| self.is_shown) {
+            return routing.handle().view();
+        }
         Arc::new(RouterView {
             queues: vec![QueueView {
                 name: "営業".into(),
@@ -231,7 +241,9 @@ fn server() -> Server {
 }
 
 fn serving() -> (Server, Arc<Switch>) {
+    let (routing, desk) = routing::start(&MemoryJournal::new(), Box::new(|_, _| {}));
     let switch = Arc::new(Switch {
+        routing: Some(routing),
         archive: (1..=3)
             .map(|n| (format!("c{n}"), record(n, true)))
             .collect(),
@@ -241,13 +253,16 @@ fn serving() -> (Server, Arc<Switch>) {
         ]),
         ..Switch::default()
     });
+    (serve_with(switch.clone(), desk), switch)
+}
+
+fn serve_with(switch: Arc<Switch>, desk: Desk) -> Server {
     let settings = Settings {
         api: "127.0.0.1:0".parse().unwrap(),
         metrics: Some("127.0.0.1:0".parse().unwrap()),
     };
     let metrics = Arc::new(Metrics::new(switch.clone()));
-    let server = Server::start(settings, switch.clone(), switch.clone(), metrics).unwrap();
-    (server, switch)
+    Server::start(settings, switch.clone(), switch, metrics, desk).unwrap()
 }
 
 fn agent() -> ureq::Agent {
@@ -424,7 +439,8 @@ fn the_api_stays_on_loopback() {
         metrics: None,
     };
     let metrics = Arc::new(Metrics::new(switch.clone()));
-    let error = Server::start(settings, switch.clone(), switch, metrics).unwrap_err();
+    let (_routing, desk) = routing::start(&MemoryJournal::new(), Box::new(|_, _| {}));
+    let error = Server::start(settings, switch.clone(), switch, metrics, desk).unwrap_err();
     assert!(matches!(error, Error::NotLoopback(_)), "{error}");
 }
 
