@@ -8,7 +8,8 @@
 //!   [`expr`]: attribute expressions. [`journal`]: facts in order.
 //! - [`router`]: who takes which task, and why. [`ivr`]: prompts and digits. [`recording`]: files
 //!   that stand as evidence. [`registrar`]: where phones are. [`trunk`]: carriers and numbers.
-//! - [`waiting`]: the line a caller stands in. [`flow`]: what a caller hears and may decide.
+//! - [`replay`]: the past, told, run once more, or run with another plan.
+//!   [`waiting`]: the line a caller stands in. [`flow`]: what a caller hears and may decide.
 //! - [`call`]: legs, bridges, the call itself.
 //! - [`store`], [`http`], [`config`]: disk, window, wishes.
 //! - [`app`], [`cli`], [`runtime`]: where all of it is put together.
@@ -29,6 +30,7 @@ pub mod router;
 pub mod trunk;
 
 pub mod flow;
+pub mod replay;
 pub mod waiting;
 
 pub mod call;

@@ -22,7 +22,7 @@ const TIERS: [&[&str]; 10] = [
         "presence",
         "trunk",
     ],
-    &["waiting", "flow"],
+    &["waiting", "flow", "replay"],
     &["call"],
     &["store", "cluster", "http", "config"],
     &["runtime"],

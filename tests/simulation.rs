@@ -34,6 +34,8 @@ mod checkpoint;
 mod codecs;
 #[path = "simulation/contacts.rs"]
 mod contacts;
+#[path = "simulation/desk.rs"]
+mod desk;
 #[path = "simulation/dial.rs"]
 mod dial;
 #[path = "simulation/dial_in.rs"]

@@ -45,8 +45,9 @@ impl Centre {
         while centre.talking.len() < workers {
             centre.arrive();
         }
-        let in_line = centre.router.view().queues.iter().map(|queue| queue.waiting);
-        for _ in in_line.sum::<usize>()..waiting {
+        let view = centre.router.view();
+        let in_line: usize = view.queues.iter().map(|queue| queue.waiting).sum();
+        for _ in in_line..waiting {
             centre.arrive();
         }
         centre
@@ -67,7 +68,7 @@ impl Centre {
             attributes: map(json!({
                 "from": format!("+8190{made:08}"),
                 "to": "+81312345678",
-                "language": if made % 5 == 0 { "en" } else { "ja" },
+                "language": if made % 11 == 0 { "en" } else { "ja" },
             })),
             ..NewTask::of_call(TaskId::new(format!("task{made}")), call, queue)
         }))
@@ -144,13 +145,16 @@ fn map(value: Value) -> Map<String, Value> {
 }
 
 /// The bars of the issue "The router".
-pub fn decide(criterion: &mut Criterion) {
+pub(crate) fn decide(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decide");
     for size in [10_000, 100_000] {
         let mut centre = Centre::new(size, size);
-        group.bench_function(format!("agent free, {size} agents, {size} waiting"), |bench| {
-            bench.iter_custom(|times| (0..times).map(|_| centre.free_one()).sum());
-        });
+        group.bench_function(
+            format!("agent free, {size} agents, {size} waiting"),
+            |bench| {
+                bench.iter_custom(|times| (0..times).map(|_| centre.free_one()).sum());
+            },
+        );
     }
     group.finish();
 }

@@ -1,6 +1,5 @@
 //! From a checked configuration to what calls look up.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,12 +48,6 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
             },
         )
     });
-    let agents_by_phone: HashMap<String, String> = office
-        .plan
-        .workers
-        .iter()
-        .map(|worker| (worker.phone.clone(), worker.name.clone()))
-        .collect();
     let secrets = office.phones.iter();
     let offers = Offers::new(secrets.map(|phone| (phone.number.as_str(), &phone.ha1)));
     Arc::new(Generation {
@@ -67,9 +60,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         caller_ids: office.node.site.caller_ids.clone(),
         flows: office.flows.clone(),
         queues: queues.collect(),
-        agents_by_phone,
-        available_activity: office.available_activity().to_owned(),
-        away_activity: office.away_activity().to_owned(),
+        desk: office.desk.clone(),
         recording: office.node.recording.terms.clone(),
         transfers: office.node.transfers.clone(),
         conferences: office.node.conferences.clone(),

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::shards::Counters;
 use crate::base::{CallId, Clock, LegId, Timestamp};
 use crate::call::task::Order;
-use crate::call::{Control, ControlError, Gate, TestReport};
+use crate::call::{Control, ControlError, Desks, Gate, TestReport};
 use crate::config::{Environment, Office};
 use crate::events::{Bus, CallRecord};
 use crate::http::metrics::{
@@ -51,6 +51,7 @@ pub(super) struct House {
     pub(super) guard: Guard,
     pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) carriers: Carriers,
+    pub(super) desks: Desks,
     pub(super) bus: Bus,
     pub(super) counters: Vec<Counters>,
     pub(super) tls: Tls,

@@ -28,7 +28,7 @@ use tokio::sync::mpsc;
 
 use crate::base::{Clock, Entropy, IdSource, Origin, ShardId};
 use crate::call::task::Order;
-use crate::call::{Conferences, Gate};
+use crate::call::{Conferences, Desks, Gate};
 use crate::config::{Environment, MediaSettings, NodeSettings, Office};
 use crate::events::Bus;
 use crate::http::metrics::Metrics;
@@ -135,6 +135,10 @@ impl Switch {
         let orphans = aftermath::settle(&records)?;
         let gate = Gate::new();
         let carriers = Carriers::new();
+        let desks = {
+            let router = router.handle();
+            Desks::new(move || router.view())
+        };
         let bus = Bus::new();
         let mut entropy = Entropy::from_os();
         let mut challenger = Challenger::new(&node.realm, &mut entropy);
@@ -156,6 +160,7 @@ impl Switch {
             gate: gate.clone(),
             guard: guard.clone(),
             carriers: carriers.clone(),
+            desks: desks.clone(),
             bus: bus.clone(),
             generation: generation::prepare(&office, 1, sounds),
             exporter: exporter.clone(),
@@ -190,6 +195,7 @@ impl Switch {
             guard,
             challenger,
             carriers,
+            desks,
             bus: bus.clone(),
             counters,
             tls,

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::outlets::ShardOutlets;
 use crate::base::{Clock, Entropy, IdSource, Origin, ShardId};
 use crate::call::task::{Order, Peers, Shard};
-use crate::call::{Conferences, Exchange, Gate, Generation, Settings};
+use crate::call::{Conferences, Desks, Exchange, Gate, Generation, Settings};
 use crate::config::NodeSettings;
 use crate::events::Bus;
 use crate::media::Engine;
@@ -38,6 +38,7 @@ pub(super) struct Shared {
     pub(super) gate: Gate,
     pub(super) guard: Guard,
     pub(super) carriers: Carriers,
+    pub(super) desks: Desks,
     pub(super) bus: Bus,
     pub(super) generation: Arc<Generation>,
     /// The way to the HEP collector.
@@ -169,6 +170,7 @@ async fn open(
         gate: shared.gate.clone(),
         guard: shared.guard,
         carriers: shared.carriers,
+        desks: shared.desks,
         listeners: bound.clone(),
         generation: shared.generation,
     });

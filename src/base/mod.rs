@@ -2,6 +2,7 @@
 
 mod entropy;
 mod id;
+mod language;
 mod network;
 mod own_map;
 mod pii;
@@ -13,6 +14,7 @@ pub use entropy::Entropy;
 pub use id::{
     CallId, IdSource, LegId, Origin, RecordingId, ReservationId, RoomId, ShardId, TaskId,
 };
+pub use language::Language;
 pub use network::{Network, NetworkError};
 pub use own_map::OwnMap;
 pub use pii::Pii;

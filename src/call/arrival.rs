@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::arriving;
 use super::breadth::Breadth;
+use super::desk::Session;
 use super::exchange::Exchange;
-use super::feature::{Dial, Service, ServiceKind, Stage, Treatment};
+use super::feature::{Desk, Dial, Service, ServiceKind, Stage, Treatment};
 use super::identity::Identity;
 use super::leg::Leg;
 use super::machine::Call;
@@ -20,7 +21,7 @@ use crate::sdp::{self, Description, LocalCrypto, LocalMedia};
 use crate::sip::guard::Attack;
 use crate::sip::ua::{Manners, SessionId, Terms};
 use crate::sip::{Flow, HeaderName, Message, Uri};
-use crate::trunk::{Destination, Origin, Way, calling};
+use crate::trunk::{AgentService, Destination, Origin, Way, calling};
 
 /// Who calls, once that is settled.
 pub(super) enum Caller {
@@ -253,20 +254,18 @@ impl Exchange {
         destination: &Destination,
     ) -> Result<Stage, Refusal> {
         let service = |kind| Ok(Stage::Service(Service::new(kind)));
-        let activity = |available| {
-            let Caller::Phone(phone) = caller else {
-                return Err(Refusal::from(404));
-            };
-            let agent = generation
-                .agents_by_phone
-                .get(phone)
-                .ok_or(404_u16)?
-                .clone();
-            service(ServiceKind::Activity { agent, available })
-        };
         match destination {
-            Destination::AgentAvailable => activity(true),
-            Destination::AgentAway => activity(false),
+            Destination::Agent(service, digits) => {
+                let Caller::Phone(phone) = caller else {
+                    return Err(Refusal::from(404));
+                };
+                let is_somebody = self.desks.agent_at(&generation.desk, phone).is_some();
+                if !is_somebody && *service != AgentService::LogIn {
+                    return Err(Refusal::from(404));
+                }
+                let session = Session::new(*service, phone.clone(), digits.clone());
+                Ok(Stage::Desk(Box::new(Desk::new(session))))
+            }
             Destination::Conference(number) => service(ServiceKind::Conference(number.clone())),
             Destination::Echo => service(ServiceKind::Echo),
             Destination::Flow {

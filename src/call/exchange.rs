@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::conferences::Conferences;
+use super::desk::{Desks, worker_of};
 use super::gate::Gate;
 use super::hands::{Hands, Index};
 use super::load::Load;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub guard: Guard,
     /// How trunks are; shared by all shards.
     pub carriers: Carriers,
+    /// Who works at which phone; shared by all shards.
+    pub desks: Desks,
     /// Our own addresses.
     pub listeners: Vec<(Protocol, SocketAddr)>,
     /// First generation of configuration.
@@ -113,6 +116,7 @@ pub struct Exchange {
     pub(super) guard: Guard,
     pub(super) load: Load,
     pub(super) carriers: Carriers,
+    pub(super) desks: Desks,
     pub(super) listeners: Vec<(Protocol, SocketAddr)>,
     /// The one new calls start with, and those that living calls still use.
     pub(super) generations: BTreeMap<u64, Arc<Generation>>,
@@ -166,6 +170,7 @@ impl Exchange {
             guard: settings.guard,
             load: Load::default(),
             carriers: settings.carriers,
+            desks: settings.desks,
             listeners: settings.listeners,
             generations: BTreeMap::from([(generation.number, generation)]),
             calls: OwnMap::default(),
@@ -189,6 +194,9 @@ impl Exchange {
                 trunk.remember(older);
             }
         }
+        self.desks.keep(&generation.desk, |phone| {
+            generation.phones.contains_key(phone)
+        });
         self.generations.insert(generation.number, generation);
         self.forget_generations();
         self.watch_hosts(now);
@@ -319,8 +327,15 @@ impl Exchange {
 
     /// Takes what the router says.
     pub fn handle_router(&mut self, now: Timestamp, output: &router::Output) {
-        let Some(call) = output.call() else { return };
-        let named = [&self.index.calls, &self.index.heirs].map(|index| index.get(call).copied());
+        let named = match output.call() {
+            Some(call) => {
+                [&self.index.calls, &self.index.heirs].map(|index| index.get(call).copied())
+            }
+            None => {
+                let desk = worker_of(output).and_then(|agent| self.index.desks.get(agent));
+                [desk.copied(), None]
+            }
+        };
         for key in named.into_iter().flatten() {
             self.with_call(now, key, |call, hands| call.on_router(hands, output));
         }
@@ -528,6 +543,7 @@ impl Exchange {
             index: &mut self.index,
             outbox: &mut self.outbox,
             carriers: &self.carriers,
+            desks: &self.desks,
             listeners: &self.listeners,
         };
         act(&mut call, &mut hands);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::arrival::Caller;
+use super::desk::DeskTerms;
 use crate::base::Network;
 use serde::{Deserialize, Serialize};
 
@@ -39,12 +40,8 @@ pub struct Generation {
     pub flows: HashMap<String, Arc<Document>>,
     /// Queues by name: how callers are kept while they wait.
     pub queues: HashMap<String, QueueCare>,
-    /// Agents by the number of their phone.
-    pub agents_by_phone: HashMap<String, String>,
-    /// The activity of an agent who reports available.
-    pub available_activity: String,
-    /// The activity of an agent who goes away.
-    pub away_activity: String,
+    /// Agents who work by phone, and the activities they choose from.
+    pub desk: DeskTerms,
     /// How transfers are carried out.
     pub transfers: Transfers,
     /// How conversations are recorded.

@@ -13,6 +13,7 @@ mod codecs;
 mod conferences;
 mod control;
 mod core;
+mod desk;
 mod diversions;
 mod early;
 mod ending;
@@ -50,6 +51,7 @@ mod way_out;
 pub use checkpoint::CallCheckpoint;
 pub use conferences::Conferences;
 pub use control::{Control, ControlError};
+pub use desk::{ActivityTerms, AgentTerms, DeskTerms, Desks, Pin};
 pub use exchange::{Exchange, Output, Settings};
 pub use gate::Gate;
 pub use generation::{

@@ -158,10 +158,10 @@ impl Exchange {
                 Change::Unregistered { phone } => (phone, false),
             };
             tracing::info!(phone = %Pii(phone), reachable, "phone");
-            if let Some(worker) = generation.agents_by_phone.get(phone) {
+            if let Some(worker) = self.desks.agent_at(&generation.desk, phone) {
                 self.outbox
                     .push_back(Output::Router(router::Command::SetReachable {
-                        worker: worker.clone(),
+                        worker,
                         reachable,
                     }));
             }

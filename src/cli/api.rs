@@ -163,8 +163,10 @@ mod tests {
         check::<crate::cli::bans::Args>();
         check::<crate::cli::call::Args>();
         check::<crate::cli::calls::Args>();
+        check::<crate::cli::journal::Args>();
         check::<crate::cli::queues::Args>();
         check::<crate::cli::reload::Args>();
+        check::<crate::cli::replay::Args>();
         check::<crate::cli::trunk::Args>();
         check::<crate::cli::trunks::Args>();
         check::<crate::cli::why::Args>();

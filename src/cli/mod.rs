@@ -6,16 +6,20 @@ pub mod call;
 pub mod calls;
 pub mod check;
 pub mod demo;
+pub mod journal;
+pub mod openapi;
 pub mod phone;
 pub mod queues;
 pub mod recording;
 pub mod reload;
+pub mod replay;
 pub mod serve;
 pub mod trunk;
 pub mod trunks;
 pub mod why;
 
 mod api;
+mod period;
 mod table;
 mod text;
 mod welcome;
@@ -51,6 +55,10 @@ enum Command {
     Agents(agents::Args),
     /// List queues and who waits.
     Queues(queues::Args),
+    /// Show the router's facts in words.
+    Journal(journal::Args),
+    /// Decide a past period once more, and compare plans.
+    Replay(replay::Args),
     /// List who is banned, or lift a ban.
     Bans(bans::Args),
     /// List trunks and how they are.
@@ -61,6 +69,8 @@ enum Command {
     Recording(recording::Args),
     /// Watch one call go through the demo office.
     Demo(demo::Args),
+    /// Print the description of the API.
+    Openapi(openapi::Args),
     /// Be a telephone: register, call or answer, press keys, play and record.
     Phone(Box<phone::Args>),
 }
@@ -78,10 +88,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Command::Calls(args) => calls::run(args),
         Command::Check(args) => Ok(check::run(&args)?),
         Command::Demo(args) => demo::run(&args),
+        Command::Journal(args) => journal::run(&args),
+        Command::Openapi(args) => openapi::run(&args),
         Command::Phone(args) => phone::run(&args),
         Command::Queues(args) => queues::run(args),
         Command::Recording(args) => recording::run(args),
         Command::Reload(args) => reload::run(args),
+        Command::Replay(args) => replay::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Trunk(args) => trunk::run(args),
         Command::Trunks(args) => trunks::run(args),

@@ -28,6 +28,12 @@ pub(super) fn strong(text: impl Display) -> String {
     paint(text, Style::new().bold())
 }
 
+/// Text from the network, free of what would steer the terminal.
+pub(super) fn clean(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
+}
+
 /// Columns a text takes on a terminal: East Asian wide characters take two (UAX #11), combining
 /// ones none, escape sequences none.
 pub(super) fn width(text: &str) -> usize {

@@ -107,7 +107,11 @@ impl Welcome<'_> {
     fn dial(&self) -> Vec<String> {
         let mut groups: Vec<(String, Vec<String>)> = Vec::new();
         for entry in self.office.numbers.entries() {
-            if !entry.reach.phones {
+            let is_longer = matches!(
+                (&entry.pattern, &entry.meaning),
+                (Pattern::Prefix(_), Meaning::Service(_))
+            );
+            if !entry.reach.phones || is_longer {
                 continue;
             }
             let number = match &entry.pattern {
@@ -192,8 +196,7 @@ fn words_for(meaning: &Meaning) -> String {
         Meaning::Outbound { trunks, .. } => format!("out by trunk {}", trunks.join(", then ")),
         Meaning::Phone => "a phone".to_owned(),
         Meaning::Service(service) => match service {
-            Service::AgentAvailable => "agent takes calls",
-            Service::AgentAway => "agent is away",
+            Service::Agent(_) => "agents: docs/agents.md",
             Service::Conference => "conference",
             Service::Echo => "echo: hear yourself",
             Service::HoldMusic => "hold music",
@@ -226,9 +229,11 @@ fn ranges(mut numbers: Vec<String>) -> Vec<String> {
         .collect()
 }
 
-/// Whether both are plain digits of one length, and `next` is one more.
+/// Whether both are plain digits of one length, maybe behind a star, and `next` is one more.
 fn follows(last: &str, next: &str) -> bool {
+    let is_code = last.starts_with('*') && next.starts_with('*');
     let number = |text: &str| -> Option<u64> {
+        let text = text.strip_prefix('*').filter(|_| is_code).unwrap_or(text);
         text.bytes()
             .all(|digit| digit.is_ascii_digit())
             .then(|| text.parse().ok())?
@@ -277,7 +282,7 @@ mod tests {
             "phones 1001-1010, password tsunagu-<number>\n",
             "100, 0312345678, +81312345678  flow main\n",
             "1001-1010 ",
-            "*45 ",
+            "*41-*43, *45-*49 ",
             "0… ",
             "http://127.0.0.1:9090/metrics\n",
             "try         tsunagu phone --call 600 --play tone:440 --hang-up 5\n",
@@ -310,6 +315,7 @@ mod tests {
         let list = |text: &str| ranges(text.split(' ').map(str::to_owned).collect()).join(" ");
         assert_eq!(list("1003 1001 1002 1002 1005"), "1001-1003 1005");
         assert_eq!(list("9 10 099 100"), "9 10 099-100");
-        assert_eq!(list("*45 *46 +1 +2"), "+1 +2 *45 *46");
+        assert_eq!(list("*45 *46 +1 +2"), "+1 +2 *45-*46");
+        assert_eq!(list("45 *46"), "45 *46");
     }
 }

@@ -6,9 +6,12 @@ use owo_colors::Style;
 
 use super::api::{Connection, encode, parse};
 use super::call::{find_id, reason};
+use super::period::Speech;
 use super::text::{clock, faint, length, local, pad, paint, print, strong, width};
 use crate::events::record::{OfferRecord, QueueVisit};
+use crate::http::decisions::{Because, Decisions};
 use crate::http::view::Why;
+use crate::base::Timestamp;
 use crate::router::Explanation;
 
 /// Show why a call was offered to whom, and what came of it
@@ -19,6 +22,9 @@ pub struct Args {
 
     #[command(flatten)]
     connection: Connection,
+
+    #[command(flatten)]
+    speech: Speech,
 }
 
 /// Runs the command.
@@ -27,10 +33,17 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let answer = args
         .connection
         .get(&format!("/v1/calls/{}/why", encode(&id)))?;
+    let language = args.speech.language();
+    let path = format!("/v1/calls/{}/decisions?lang={language}", encode(&id));
+    let decisions = args.connection.get(&path)?;
     if args.connection.json {
+        let mut answer = answer;
+        answer["complete"] = decisions["complete"].clone();
+        answer["decisions"] = decisions["decisions"].clone();
         print(&format!("{answer:#}\n"));
     } else {
         print(&show(&parse(answer)?));
+        print(&decided(&parse(decisions)?));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -59,6 +72,47 @@ fn show(why: &Why) -> String {
     }
     if let Some(now) = &why.now {
         text.push_str(&explanation(now));
+    }
+    text
+}
+
+/// All that was decided, one line a fact.
+fn decided(told: &Decisions) -> String {
+    if told.decisions.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n  {}\n", strong("decisions"));
+    if !told.complete {
+        text.push_str("    earlier ones are no longer kept, or there are too many\n");
+    }
+    for one in &told.decisions {
+        let time = Timestamp::parse_rfc3339(&one.at);
+        let time = time.map_or_else(|| one.at.clone(), |at| local(at, "%H:%M:%S%.3f"));
+        let number = faint(format!("#{}", one.sequence));
+        text.push_str(&format!("    {time} {} {number}\n", one.words));
+        if let Some(why) = &one.why {
+            text.push_str(&grounds(why));
+        }
+    }
+    text
+}
+
+/// What a decision rests on: rule, place, plan, who came near.
+fn grounds(why: &Because) -> String {
+    let rule = why.rule.as_ref().map(|rule| {
+        let step = rule.step.map(|step| format!(" {step}")).unwrap_or_default();
+        let expression = rule.expression.as_deref().unwrap_or("-");
+        format!("{} / {}{step}: {expression}", rule.workflow, rule.filter)
+    });
+    let rule = rule.unwrap_or_else(|| why.target.clone());
+    let until = why.until.as_deref().map(|until| format!(", until {until}"));
+    let until = until.unwrap_or_default();
+    let (queue, position, plan) = (&why.queue, why.position, why.generation);
+    let head = format!("{queue} #{position}: {rule}{until} (plan {plan})");
+    let mut text = format!("       {}\n", faint(head));
+    for near in &why.nearest {
+        let line = format!("{}: {} ({})", near.worker, near.words, near.activity);
+        text.push_str(&format!("       {}\n", faint(line)));
     }
     text
 }

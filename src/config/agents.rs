@@ -1,10 +1,15 @@
 //! `agents.toml`: agents with their phones and attributes, and the activities they can be in.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::desk::{self, Desk};
+use super::environment::Environment;
 use super::files::{Files, Kind};
 use super::names::Names;
 use super::report::Problem;
 use super::section::{At, Notes, Section};
-use crate::router::{ActivitySpec, NOT_ANSWERING, WorkerSpec};
+use crate::router::{ActivitySpec, NOT_ANSWERING, Plan, WorkerSpec};
 
 /// Agents and activities as read.
 #[derive(Debug)]
@@ -15,26 +20,45 @@ pub(super) struct Agents {
     pub(super) activities: Vec<ActivitySpec>,
     /// Names of activities, with the built-in one.
     pub(super) activity_names: Names,
+    /// What holds for those who work by phone.
+    pub(super) desk: Desk,
+    /// Every routing profile named, with its place.
+    pub(super) profiles: Vec<At<String>>,
+    /// Every channel named, with its place.
+    pub(super) channels: Vec<At<String>>,
 }
 
 /// Reads agents and activities; each agent's phone must be among `phones`.
-pub(super) fn read(files: &Files, phones: &Names, notes: &Notes) -> Agents {
+pub(super) fn read(
+    files: &Files,
+    phones: &Names,
+    secrets: (&Path, &Environment),
+    notes: &Notes,
+) -> Agents {
     let is_complete = files.is_complete(Kind::Agents);
     let mut agents = Agents {
         workers: Vec::new(),
         activities: Vec::new(),
         activity_names: Names::new("activity", is_complete),
+        desk: Desk::default(),
+        profiles: Vec::new(),
+        channels: Vec::new(),
     };
     let mut names = Names::new("agent", is_complete);
     let mut rung: Vec<At<String>> = Vec::new();
     let mut starts: Vec<At<String>> = Vec::new();
     for file in files.of(Kind::Agents) {
         let top = Section::new(notes, &file.table, "agents.toml");
+        agents.desk.read(&top, notes);
         for activity in top.sections("activity", "an activity") {
             let name = activity.required("name", "lunch");
             let available = activity.flag("available").is_some_and(|at| at.value);
+            let written = desk::of_activity(&activity);
             activity.close();
             if let Some(name) = name {
+                agents
+                    .desk
+                    .add_activity(&name.value, available, written, notes);
                 agents.activity_names.declare(notes, &name);
                 agents.activities.push(ActivitySpec {
                     name: name.value,
@@ -48,7 +72,11 @@ pub(super) fn read(files: &Files, phones: &Names, notes: &Notes) -> Agents {
             let display_name = agent.text("display_name");
             let activity = agent.text("activity");
             let attributes = agent.attributes("attributes");
+            let written = desk::of_agent(&agent, secrets, notes);
+            let profile = agent.text("profile");
+            let capacity = agents.read_capacity(&agent);
             agent.close();
+            agents.profiles.extend(profile.clone());
             if let Some(name) = &name {
                 names.declare(notes, name);
             }
@@ -65,22 +93,36 @@ pub(super) fn read(files: &Files, phones: &Names, notes: &Notes) -> Agents {
             let (Some(name), Some(phone)) = (name, phone) else {
                 continue;
             };
+            agents.desk.add_agent((&name, &phone), written, notes);
             agents.workers.push(WorkerSpec {
                 display_name: display_name.map_or_else(|| name.value.clone(), |at| at.value),
                 name: name.value,
                 phone: phone.value,
                 attributes,
                 activity: activity.map(|at| at.value),
-                ..WorkerSpec::default()
+                profile: profile.map(|at| at.value),
+                capacity,
             });
         }
         top.close();
     }
     agents.finish_activities(notes, &starts);
+    agents.desk.finish(notes);
     agents
 }
 
 impl Agents {
+    /// Tasks an agent takes at a time, by channel.
+    fn read_capacity(&mut self, agent: &Section<'_>) -> BTreeMap<String, u32> {
+        let capacities = agent.integer_table("capacity", 0..=i64::from(Plan::MOST_CAPACITY));
+        let capacities = capacities.into_iter().map(|(channel, capacity)| {
+            self.channels.push(channel.clone());
+            let capacity = u32::try_from(capacity.value).unwrap_or(Plan::MOST_CAPACITY);
+            (channel.value, capacity)
+        });
+        capacities.collect()
+    }
+
     fn finish_activities(&mut self, notes: &Notes, starts: &[At<String>]) {
         let built_in = |name: &str| At {
             value: name.to_owned(),

@@ -107,11 +107,20 @@ impl Plan<'_> {
         let kind = service.one_of("service", &Service::WORDS);
         service.close();
         if let (Some(number), Some(kind)) = (number, kind) {
-            self.sounds.extend(kind.value.sound().map(|sound| At {
-                value: sound.to_owned(),
+            let sounds = kind.value.sounds().iter();
+            self.sounds.extend(sounds.map(|sound| At {
+                value: (*sound).to_owned(),
                 place: kind.place.clone(),
             }));
-            self.add_text(&number, Reach::PHONES, Meaning::Service(kind.value));
+            let meaning = Meaning::Service(kind.value);
+            self.add_text(&number, Reach::PHONES, meaning.clone());
+            if let (Service::Agent(service), Ok(Pattern::Exact(text))) =
+                (kind.value, Pattern::parse(&number.value))
+                && service.takes_digits()
+            {
+                let longer = Pattern::Prefix(text);
+                self.add(longer, Reach::PHONES, meaning, &number.place);
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use super::node::NodeSettings;
 use super::phones::Phone;
 use super::queues::Placement;
 use super::report::Report;
+use crate::call::DeskTerms;
 use crate::flow::Document;
 use crate::router::Plan;
 use crate::sip::transport::TlsConfig;
@@ -27,6 +28,8 @@ pub struct Office {
     pub phones: Vec<Phone>,
     /// What the router is to know; its generation is the activator's to set.
     pub plan: Plan,
+    /// Agents who work by phone.
+    pub desk: DeskTerms,
     /// What callers hear in each queue.
     pub lines: HashMap<String, LineConfig>,
     /// Where each queue's conferences are placed.
@@ -110,9 +113,23 @@ impl Office {
                     .push(format!("credentials of trunk {}", trunk.name));
             }
         }
+        for (name, agent) in &newer.desk.agents {
+            let before = self.desk.agents.get(name);
+            if before.is_some_and(|before| before.pin != agent.pin) {
+                changes.changed.push(format!("PIN of agent {name}"));
+            }
+        }
         let gone = old.keys().filter(|name| !new.contains_key(*name));
         changes.removed.extend(gone.cloned());
         changes.settings(&self.node, &newer.node);
+        let rules = |office: &Office| DeskTerms {
+            agents: BTreeMap::new(),
+            activities: Vec::new(),
+            ..office.desk.clone()
+        };
+        if rules(self) != rules(newer) {
+            changes.changed.push("desk".to_owned());
+        }
         changes
     }
 
@@ -168,10 +185,23 @@ impl Office {
             add("phone", number, content);
         }
         for worker in &self.plan.workers {
-            add("agent", &worker.name, format!("{worker:?}"));
+            let desk = self.desk.agents.get(&worker.name);
+            let desk = desk.map(|desk| (&desk.number, &desk.language));
+            add("agent", &worker.name, format!("{worker:?} {desk:?}"));
         }
         for activity in &self.plan.activities {
-            add("activity", &activity.name, activity.available.to_string());
+            let mut desks = self.desk.activities.iter();
+            let desk = desks.find(|known| known.name == activity.name);
+            add("activity", &activity.name, format!("{activity:?} {desk:?}"));
+        }
+        for channel in &self.plan.channels {
+            add("channel", &channel.name, channel.capacity.to_string());
+        }
+        for profile in &self.plan.profiles {
+            add("profile", &profile.name, format!("{profile:?}"));
+        }
+        for workflow in &self.plan.workflows {
+            add("workflow", &workflow.name, format!("{workflow:?}"));
         }
         for queue in &self.plan.queues {
             let line = self.lines.get(&queue.name);

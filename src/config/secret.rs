@@ -19,6 +19,15 @@ pub(super) enum Secret {
     Password(String),
 }
 
+/// A secret of digits as far as the configuration knows it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Digits {
+    /// The published one of the demo office.
+    Demo,
+    /// The digits themselves, from the environment or a file.
+    Text(String),
+}
+
 /// Longest password file; a longer one is surely something else.
 const MAX_FILE: u64 = 4096;
 const HELP: &str = "write \"env:NAME\", \"file:PATH\" or the HA1, which is what \
@@ -65,6 +74,44 @@ pub(super) fn read(
         value: secret,
         place: written.place,
     })
+}
+
+/// Reads `key`, a secret too short for a digest to hide it; `None` when it is not written.
+pub(super) fn read_digits(
+    section: &Section<'_>,
+    key: &'static str,
+    directory: &Path,
+    environment: &Environment,
+    notes: &Notes,
+) -> Option<At<Digits>> {
+    let written = section.text(key)?;
+    let place = &written.place;
+    let text = written.value.as_str();
+    let digits = if text == "demo" {
+        Digits::Demo
+    } else if let Some(name) = text.strip_prefix("env:") {
+        Digits::Text(from_environment(name, place, environment, notes)?)
+    } else if let Some(path) = text.strip_prefix("file:") {
+        Digits::Text(from_file(&directory.join(path), place, notes)?)
+    } else {
+        let message = format!("`{key}` cannot stand here in plain text");
+        notes.error(
+            &masked(place),
+            message,
+            "write \"env:NAME\" or \"file:PATH\"",
+        );
+        return None;
+    };
+    Some(At {
+        value: digits,
+        place: written.place,
+    })
+}
+
+impl std::fmt::Debug for Digits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Digits(…)")
+    }
 }
 
 /// One digest, or several with spaces between, each of its own algorithm.

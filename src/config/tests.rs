@@ -3,15 +3,21 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::*;
-use crate::trunk::{Destination, Origin};
+mod routing;
 
-const SOUNDS: [&str; 23] = [
+use super::*;
+use crate::trunk::{AgentService, Destination, Origin};
+
+const SOUNDS: [&str; 27] = [
     "beep",
     "connecting",
     "goodbye",
     "agent-available",
     "agent-away",
+    "agent-lunch",
+    "agent-number",
+    "agent-pin",
+    "agent-wrong",
     "greeting",
     "invalid",
     "menu",
@@ -33,12 +39,14 @@ const SOUNDS: [&str; 23] = [
 ];
 
 /// The files of the demo office.
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     "node.toml",
     "trunks.toml",
     "phones.toml",
     "agents.toml",
     "queues.toml",
+    "profiles.toml",
+    "workflows.toml",
     "numbers.toml",
     "flows/main.toml",
 ];
@@ -127,6 +135,7 @@ fn the_demo_office_is_dialled_as_the_issue_says() {
     let office = demo();
     let phone = |text| office.numbers.dialled(Origin::Phone("1002"), text);
     let trunk = |text| office.numbers.dialled(Origin::Trunk("demo"), text);
+    let agent = |service, digits: &str| Destination::Agent(service, digits.to_owned());
     for destination in [
         trunk("+81312345678"),
         trunk("0312345678"),
@@ -152,8 +161,10 @@ fn the_demo_office_is_dialled_as_the_issue_says() {
         ("602", Destination::Tone),
         ("3000", Destination::Conference("3000".to_owned())),
         ("3999", Destination::Conference("3999".to_owned())),
-        ("*45", Destination::AgentAvailable),
-        ("*46", Destination::AgentAway),
+        ("*45", agent(AgentService::Available, "")),
+        ("*46", agent(AgentService::Away, "")),
+        ("*463", agent(AgentService::Away, "3")),
+        ("*411001", agent(AgentService::LogIn, "1001")),
         (
             "009012345678",
             Destination::Trunk {

@@ -193,6 +193,13 @@ pub enum Fact {
         /// Task made for it.
         task: TaskId,
     },
+    /// An agent logged in or out by phone, or failed to.
+    AgentLogin {
+        /// Agent; `None` when nobody has the number that was given.
+        agent: Option<String>,
+        /// `accepted`, `logged_out`, `wrong`, `locked` or `phone_in_use`.
+        outcome: String,
+    },
     /// The call was offered to an agent.
     Offered {
         /// Reservation.

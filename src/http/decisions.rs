@@ -16,8 +16,10 @@ use super::answer::{Problem, Refusal, shown};
 use super::api::{Sources, find};
 use super::ask::ask_long;
 use super::desk::Facts;
+use crate::base::{Language, Timestamp};
 use crate::journal::Entry;
-use crate::router::{Fact, Language};
+use crate::replay::{self, Names};
+use crate::router::{At, Decision, Explanation, Fact};
 
 pub(super) fn routes() -> OpenApiRouter<Sources> {
     OpenApiRouter::new().routes(routes!(decisions))
@@ -45,14 +47,71 @@ pub struct Told {
     pub class: String,
     /// In words.
     pub words: String,
-    /// Hash of the plan it was decided under; of decisions about workers.
-    pub plan: Option<String>,
-    /// Generation of that plan.
-    pub generation: Option<u64>,
-    /// The fact itself: rule, candidates, reasons and timers among it. Instants are microseconds
-    /// since 1970.
+    /// Of a decision: why.
+    pub why: Option<Because>,
+    /// The fact itself; instants in it are microseconds since 1970.
     #[schema(value_type = Object)]
     pub fact: Value,
+}
+
+/// Why something was decided.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Because {
+    /// Hash of the plan it was decided under.
+    pub plan: String,
+    /// Generation of that plan.
+    pub generation: u64,
+    /// Queue.
+    pub queue: String,
+    /// Expression that says who serves it.
+    pub target: String,
+    /// Place in line; 1 is next.
+    pub position: usize,
+    /// Rule of a workflow that applied.
+    pub rule: Option<Applied>,
+    /// When the task moves on by itself, RFC 3339.
+    pub until: Option<String>,
+    /// The worker chosen; of several the first.
+    pub chosen: Option<String>,
+    /// How many workers were looked at.
+    pub considered: usize,
+    /// How many were not chosen, by reason.
+    pub not_chosen: Vec<Reason>,
+    /// The three who came nearest.
+    pub nearest: Vec<Near>,
+}
+
+/// A rule of a workflow.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Applied {
+    /// Workflow.
+    pub workflow: String,
+    /// Name of its filter; empty for one without, and at the default step.
+    pub filter: String,
+    /// Step of the filter, counted from 1; null at the default step.
+    pub step: Option<usize>,
+    /// The step's expression.
+    pub expression: Option<String>,
+}
+
+/// Workers who were not chosen for one reason.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Reason {
+    /// A few words.
+    pub words: String,
+    /// How many.
+    pub workers: usize,
+}
+
+/// A worker who was not chosen.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Near {
+    /// Worker.
+    pub worker: String,
+    /// Why not, in a few words.
+    pub words: String,
+    /// His activity at that moment.
+    pub activity: String,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -76,8 +135,9 @@ async fn decisions(
     let Query(how) = how.map_err(|error| Refusal::bad_request(error.body_text()))?;
     let language = match how.lang.as_deref() {
         None => Language::default(),
-        Some(tag) => Language::of(tag)
-            .ok_or_else(|| Refusal::bad_request(format!("lang: `en` or `ja`, not {tag:?}")))?,
+        Some(tag) => tag
+            .parse()
+            .map_err(|known| Refusal::bad_request(format!("lang: {known}, not {tag:?}")))?,
     };
     let long = sources.long.clone();
     let found = ask_long(long, PATIENCE, move || {
@@ -96,29 +156,77 @@ async fn decisions(
 }
 
 fn tell(id: String, facts: &Facts, language: Language) -> Decisions {
-    let told = facts.entries.iter().filter_map(|entry| one(entry, language));
+    let mut names = Names::default();
+    let mut decisions = Vec::with_capacity(facts.entries.len());
+    for entry in &facts.entries {
+        if let Some((fact, body)) = Fact::decode(entry).ok().zip(read(entry)) {
+            names.learn(&fact);
+            decisions.push(Told {
+                sequence: entry.sequence,
+                at: entry.at.to_rfc3339(),
+                class: entry.class.as_str().to_owned(),
+                words: replay::Told::of(&fact, &names, language).words,
+                why: explanation(&fact).map(|why| because(why, language)),
+                fact: body,
+            });
+        }
+    }
     let begins = facts.entries.first().is_none_or(|entry| {
         matches!(Fact::decode(entry), Ok(Fact::Input(crate::router::Command::CreateTask(_))))
     });
     Decisions {
         id,
         complete: begins && !facts.is_cut,
-        decisions: told.collect(),
+        decisions,
     }
 }
 
-fn one(entry: &Entry, language: Language) -> Option<Told> {
-    let fact = Fact::decode(entry).ok()?;
-    let explanation = fact.explanation();
-    Some(Told {
-        sequence: entry.sequence,
-        at: entry.at.to_rfc3339(),
-        class: entry.class.as_str().to_owned(),
-        words: fact.words(language),
-        plan: explanation.map(|explanation| explanation.plan.clone()),
-        generation: explanation.map(|explanation| explanation.generation),
-        fact: serde_json::from_str(&entry.body).ok()?,
-    })
+fn read(entry: &Entry) -> Option<Value> {
+    serde_json::from_str(&entry.body).ok()
+}
+
+fn explanation(fact: &Fact) -> Option<&Explanation> {
+    match fact {
+        Fact::Decision(
+            Decision::NobodyCanTake { explanation, .. }
+            | Decision::Offered { explanation, .. }
+            | Decision::Waits { explanation, .. },
+        ) => Some(explanation),
+        _ => None,
+    }
+}
+
+fn because(why: &Explanation, language: Language) -> Because {
+    let reasons = why.not_chosen.iter().map(|(reason, count)| Reason {
+        words: replay::not_chosen(*reason, language).to_owned(),
+        workers: *count,
+    });
+    let nearest = why.nearest.iter().map(|near| Near {
+        worker: near.worker.clone(),
+        words: replay::not_chosen(near.reason, language).to_owned(),
+        activity: near.activity.clone(),
+    });
+    Because {
+        plan: why.plan.clone(),
+        generation: why.generation,
+        queue: why.queue.clone(),
+        target: why.target.clone(),
+        position: why.position,
+        rule: why.rule.as_ref().map(|rule| Applied {
+            workflow: rule.workflow.clone(),
+            filter: rule.filter.clone(),
+            step: match rule.at {
+                At::Filter(_, step) => Some(step + 1),
+                At::Default => None,
+            },
+            expression: rule.expression.clone(),
+        }),
+        until: why.until.map(Timestamp::to_rfc3339),
+        chosen: why.chosen.as_ref().map(|chosen| chosen.worker.clone()),
+        considered: why.considered,
+        not_chosen: reasons.collect(),
+        nearest: nearest.collect(),
+    }
 }
 
 /// The router's clock may be ahead of the record's.

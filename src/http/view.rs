@@ -377,10 +377,7 @@ mod tests {
                 )
             })
             .collect();
-        assert_eq!(
-            line,
-            [("t2", 2500, Some("b")), ("t1", 2500, None)]
-        );
+        assert_eq!(line, [("t2", 2500, Some("b")), ("t1", 2500, None)]);
         assert_eq!(queues.queues[0].oldest_wait_ms, Some(2500));
         let agents = agents(&view(), now);
         assert_eq!(agents.agents[1].call, Some(CallId::new("call-t2")));

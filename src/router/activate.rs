@@ -1,6 +1,6 @@
 //! How a plan takes the place of another, and how the router finds itself after a restart.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -20,7 +20,7 @@ impl Router {
         for place in 0..self.state.workers.len() {
             let worker = &mut self.state.workers[place];
             // What his phone was in died with the process, or is told anew.
-            worker.busy = false;
+            worker.busy.clear();
             let reachable = phones.contains(&worker.spec.phone);
             self.set_reachable(place, reachable);
         }
@@ -90,7 +90,9 @@ impl Router {
     /// Offers that are out to a worker.
     pub(super) fn open_offers_of(&self, place: usize) -> Vec<ReservationId> {
         let worker = &self.state.workers[place];
-        let tasks = worker.tasks().filter_map(|number| self.state.tasks.get(&number));
+        let tasks = worker
+            .tasks()
+            .filter_map(|number| self.state.tasks.get(&number));
         let open = tasks.flat_map(|task| task.reservations());
         let own = open.filter(|one| one.worker == worker.spec.name);
         own.map(|one| one.id.clone()).collect()
@@ -158,7 +160,7 @@ impl Router {
                 reason: format!("plan {}", plan.generation),
                 next_activity: None,
                 reachable: false,
-                busy: false,
+                busy: BTreeSet::new(),
                 since: clock,
                 idle_since: clock,
                 paused_until: None,
@@ -235,7 +237,12 @@ impl Router {
             contents.insert(key, Arc::new(spec.clone()));
         }
         // A task goes on by the rules it came in with.
-        for key in self.state.tasks.values().filter_map(|task| task.workflow.as_ref()) {
+        for key in self
+            .state
+            .tasks
+            .values()
+            .filter_map(|task| task.workflow.as_ref())
+        {
             if let Some(content) = self.state.contents.get(key) {
                 contents.insert(key.clone(), content.clone());
             }
@@ -249,5 +256,9 @@ impl Router {
 pub(super) fn key_of(spec: &WorkflowSpec) -> String {
     // Serialising these types into memory cannot fail: string keys, no foreign code.
     let content = serde_json::to_vec(spec).unwrap_or_default();
-    format!("{}@{}", spec.name, hex::encode(&Sha256::digest(content)[..8]))
+    format!(
+        "{}@{}",
+        spec.name,
+        hex::encode(&Sha256::digest(content)[..8])
+    )
 }

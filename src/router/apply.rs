@@ -59,13 +59,25 @@ impl Router {
                     self.set_activity(place, &activity, &by, reject_pending);
                 }
             }
-            Command::SetBusy { worker, busy } => {
+            Command::SetBusy {
+                worker,
+                shard,
+                busy,
+            } => {
                 if let Some(place) = self.state.workers.get_index_of(&worker) {
-                    self.state.workers[place].busy = busy;
+                    let known = &mut self.state.workers[place].busy;
+                    let was_busy = !known.is_empty();
+                    match busy {
+                        true => known.insert(shard),
+                        false => known.remove(&shard),
+                    };
+                    let is_busy = !known.is_empty();
                     self.worker_changed(place);
-                    let reason = if busy { "busy" } else { "idle" };
-                    let about = About::worker(&worker).because(reason);
-                    self.event(EventName::WorkerDevice, about);
+                    if is_busy != was_busy {
+                        let reason = if is_busy { "busy" } else { "idle" };
+                        let about = About::worker(&worker).because(reason);
+                        self.event(EventName::WorkerDevice, about);
+                    }
                 }
             }
             Command::SetNextActivity {
@@ -226,7 +238,9 @@ impl Router {
             }
             Destination::Workflow(name) => (self.state.workflows.get(&name).cloned(), None),
         };
-        let content = workflow.as_ref().and_then(|key| self.state.contents.get(key));
+        let content = workflow
+            .as_ref()
+            .and_then(|key| self.state.contents.get(key));
         let lives = content.map_or(WorkflowSpec::TIME_TO_LIVE, |content| content.time_to_live);
         let task = Task {
             id: new.task,

@@ -1,14 +1,15 @@
 //! Who of the free workers gets a task: the queue's strategy, the step's criteria, the agent who
 //! knows the customer.
 
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Strategy;
 use super::fact::Offered;
 use super::index::{Free, Pool, Serving};
 use super::machine::{Router, reservation_id};
-use super::state::Task;
-use crate::expr::OrderBy;
+use super::state::{Task, Worker};
+use crate::expr::{OrderBy, Scope};
 
 /// How many of the free workers are looked at in their order before the members of the pool are
 /// gone over instead: where few of many free ones may take a task, that is quicker.
@@ -48,7 +49,9 @@ impl Router {
         let wanted = queue.max_reserved.max(1) as usize;
         let mut chosen = Vec::with_capacity(wanted.min(64));
         if queue.sticky.is_some()
-            && let Some(name) = self.customer(number).and_then(|who| self.state.served.get(&who))
+            && let Some(name) = self
+                .customer(number)
+                .and_then(|who| self.state.served.get(&who))
             && let Some(place) = self.state.workers.get_index_of(name)
             && self.is_free_for(choice, place)
         {
@@ -59,7 +62,11 @@ impl Router {
             return chosen;
         }
         let lane = &self.index.queues[choice.pool.key.queue];
-        let by_step = choice.pool.rule.as_ref().and_then(|rule| rule.order_by.as_ref());
+        let by_step = choice
+            .pool
+            .rule
+            .as_ref()
+            .and_then(|rule| rule.order_by.as_ref());
         let more = match (by_step.or(lane.order_by.as_ref()), &queue.strategy) {
             (Some(order), _) => self.by_attributes(choice, order),
             (None, Strategy::Random) => self.by_chance(choice, number, left + chosen.len()),
@@ -70,7 +77,11 @@ impl Router {
             }
         };
         let sticky = chosen.first().copied();
-        chosen.extend(more.into_iter().filter(|place| Some(*place) != sticky).take(left));
+        chosen.extend(
+            more.into_iter()
+                .filter(|place| Some(*place) != sticky)
+                .take(left),
+        );
         chosen
     }
 
@@ -82,12 +93,52 @@ impl Router {
     }
 
     fn may_see(&self, choice: &Choice<'_>, place: usize) -> bool {
+        if choice.pool.looks_at_state && !self.stands_right(choice.pool, place) {
+            return false;
+        }
         let is_cooling = || {
             let worker = self.state.workers.get_index(place);
             worker.is_some_and(|(name, _)| choice.task.is_cooling(name))
         };
         choice.serving.is_seen_by(place, choice.seen)
             && (choice.task.cooling.is_empty() || !is_cooling())
+    }
+
+    /// Whether the expressions of a pool hold for how a worker stands now.
+    pub(super) fn stands_right(&self, pool: &Pool, place: usize) -> bool {
+        let Some((_, worker)) = self.state.workers.get_index(place) else {
+            return false;
+        };
+        let target = &self.index.queues[pool.key.queue].target;
+        let step = pool.rule.as_ref().and_then(|rule| rule.expression.as_ref());
+        let standing = self.standing_of(worker);
+        let scope = Scope::new(&self.index.workers[place].attributes, &pool.sample);
+        let mut asked = [Some(target), step].into_iter().flatten();
+        asked.all(|one| one.eval_with_state(&scope, &standing))
+    }
+
+    /// What expressions see of how a worker stands (requirements, section 2.3).
+    fn standing_of(&self, worker: &Worker) -> Map<String, Value> {
+        let channels = self.state.channels.iter().map(|channel| {
+            let capacity = self.state.capacity(worker, channel);
+            let load = worker.load(&channel.name);
+            let left = capacity.saturating_sub(load);
+            let percentage = (left * 100).checked_div(capacity).unwrap_or(0);
+            let seen = json!({
+                "configured_capacity": capacity,
+                "assigned_tasks": load,
+                "available_capacity_percentage": percentage,
+                "available": capacity > 0,
+            });
+            (channel.name.clone(), seen)
+        });
+        let channels: Map<String, Value> = channels.collect();
+        let mut seen = Map::new();
+        for key in ["activity_name", "activity_sid"] {
+            seen.insert(key.to_owned(), Value::from(worker.activity.clone()));
+        }
+        seen.insert("channel".to_owned(), Value::Object(channels));
+        seen
     }
 
     /// All free members, in plan order.
@@ -116,7 +167,12 @@ impl Router {
         }
         let mut all: Vec<_> = self
             .all_free(choice)
-            .map(|place| (self.index.workers[place].free_key(choice.channel, order), place))
+            .map(|place| {
+                (
+                    self.index.workers[place].free_key(choice.channel, order),
+                    place,
+                )
+            })
             .collect();
         all.sort_unstable();
         all.truncate(wanted);
@@ -126,12 +182,16 @@ impl Router {
     fn by_attributes(&self, choice: &Choice<'_>, order: &OrderBy) -> Vec<usize> {
         let mut all: Vec<usize> = self.all_free(choice).collect();
         let attributes = |place: &usize| &self.index.workers[*place].attributes;
+        let applies = all.iter().all(|place| order.applies_to(attributes(place)));
         let idle = |place: &usize| {
             let worker = &self.index.workers[*place];
             (worker.free_key(choice.channel, Free::LongestIdle), *place)
         };
         all.sort_by(|a, b| {
-            let by_attributes = order.compare(attributes(a), attributes(b));
+            let by_attributes = match applies {
+                true => order.compare(attributes(a), attributes(b)),
+                false => std::cmp::Ordering::Equal,
+            };
             by_attributes.then_with(|| idle(a).cmp(&idle(b)))
         });
         all
@@ -159,7 +219,9 @@ impl Router {
 
     /// The offers that reserve these workers for a task.
     pub(super) fn offers_of(&self, task: &Task, places: &[usize]) -> Vec<Offered> {
-        let names = places.iter().filter_map(|place| self.state.workers.get_index(*place));
+        let names = places
+            .iter()
+            .filter_map(|place| self.state.workers.get_index(*place));
         let attempt = task.offers + 1;
         let id = |at: usize| match at {
             0 => reservation_id(&task.id, attempt),

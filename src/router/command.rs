@@ -93,10 +93,12 @@ pub enum Command {
         #[serde(default)]
         reject_pending: bool,
     },
-    /// A worker's phone is in a call that the router knows nothing of, or no longer is.
+    /// A worker's phone is in calls that the router knows nothing of, or no longer is.
     SetBusy {
         /// Worker.
         worker: String,
+        /// The signalling shard that says so, of its own calls; he is busy while any says so.
+        shard: u16,
         /// Whether it is.
         busy: bool,
     },

@@ -34,7 +34,11 @@ impl Router {
     }
 
     fn match_everything(&mut self) {
-        let tasks = self.state.tasks.iter().filter(|(_, task)| task.is_pending());
+        let tasks = self
+            .state
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.is_pending());
         let mut tasks: Vec<(Option<OrderKey>, u64)> = tasks
             .map(|(number, _)| (self.index.place(*number).map(|place| place.key), *number))
             .collect();
@@ -46,7 +50,12 @@ impl Router {
 
     /// Offers a pending task, or sends it on, or lets it wait.
     fn match_task(&mut self, number: u64) {
-        let Some(task) = self.state.tasks.get(&number).filter(|task| task.is_pending()) else {
+        let Some(task) = self
+            .state
+            .tasks
+            .get(&number)
+            .filter(|task| task.is_pending())
+        else {
             return;
         };
         let content = self.state.content_of(task);
@@ -134,7 +143,11 @@ impl Router {
             }
         }
         for id in &worker.pools {
-            let Some(pool) = self.index.pools.get(*id).filter(|pool| !pool.pending.is_empty())
+            let Some(pool) = self
+                .index
+                .pools
+                .get(*id)
+                .filter(|pool| !pool.pending.is_empty())
             else {
                 continue;
             };
@@ -153,6 +166,9 @@ impl Router {
         let pool = self.index.pools.get(id)?;
         let serving = &self.index.queues[pool.key.queue].channels[pool.key.channel];
         if !pool.members.has(place, &serving.workers) {
+            return None;
+        }
+        if pool.looks_at_state && !self.stands_right(pool, place) {
             return None;
         }
         let (name, _) = self.state.workers.get_index(place)?;

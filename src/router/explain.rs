@@ -35,7 +35,9 @@ impl Router {
         let (queue, known) = self.state.queues.get_index(place.queue)?;
         let at = self.state.clock;
         let (among, not_chosen) = self.counts(number, chosen)?;
-        let first = chosen.first().and_then(|place| self.state.workers.get_index(*place));
+        let first = chosen
+            .first()
+            .and_then(|place| self.state.workers.get_index(*place));
         let step = task.step.as_ref();
         Some(Explanation {
             plan: self.state.plan.clone(),
@@ -64,7 +66,10 @@ impl Router {
         let step = task.step.as_ref()?;
         let at = step.at?;
         let filter = match at {
-            At::Filter(filter, _) => content.filters.get(filter).map(|filter| filter.name.clone()),
+            At::Filter(filter, _) => content
+                .filters
+                .get(filter)
+                .map(|filter| filter.name.clone()),
             At::Default => None,
         };
         Some(Rule {
@@ -77,11 +82,7 @@ impl Router {
     }
 
     /// How many were free, and how many were not chosen, by reason.
-    fn counts(
-        &self,
-        number: u64,
-        chosen: &[usize],
-    ) -> Option<(usize, BTreeMap<NotChosen, usize>)> {
+    fn counts(&self, number: u64, chosen: &[usize]) -> Option<(usize, BTreeMap<NotChosen, usize>)> {
         let task = self.state.tasks.get(&number)?;
         let place = self.index.place(number)?;
         let pool = self.index.pools.get(place.pool)?;
@@ -93,11 +94,20 @@ impl Router {
         let (serve, may) = (workers.count(), members.count(workers));
         let free = members.count_in(&channel.free, workers);
         let seen = task.step.as_ref().map_or(0, |step| step.seen);
+        let is_wrong = |place: &usize| pool.looks_at_state && !self.stands_right(pool, *place);
+        let wrong = match pool.looks_at_state {
+            true => members
+                .shared(&channel.free, workers)
+                .filter(is_wrong)
+                .count(),
+            false => 0,
+        };
         let later = match serving.delays.get(seen..) {
             None | Some([]) => 0,
             Some(_) => {
                 let free = members.shared(&channel.free, workers);
-                free.filter(|place| !serving.is_seen_by(*place, seen)).count()
+                let later = free.filter(|place| !serving.is_seen_by(*place, seen));
+                later.filter(|place| !is_wrong(place)).count()
             }
         };
         let cooling = task.cooling.iter().filter(|(name, _)| {
@@ -106,6 +116,7 @@ impl Router {
                 channel.free.has(place)
                     && members.has(place, workers)
                     && serving.is_seen_by(place, seen)
+                    && !is_wrong(&place)
             })
         });
         let cooling = cooling.count();
@@ -114,14 +125,17 @@ impl Router {
             .iter()
             .filter(|place| channel.free.has(**place) && members.has(**place, workers));
         let still_free = still_free.count();
-        let free_for_it = free - later - cooling;
+        let free_for_it = free - later - cooling - wrong;
         let mut counts = BTreeMap::new();
         let mut count = |reason, how_many: usize| {
             if how_many > 0 {
                 counts.insert(reason, how_many);
             }
         };
-        count(NotChosen::IdleLessLong, free_for_it.saturating_sub(still_free));
+        count(
+            NotChosen::IdleLessLong,
+            free_for_it.saturating_sub(still_free),
+        );
         count(NotChosen::SeesLater, later);
         count(NotChosen::OfferedBefore, cooling);
         for reason in OWN {
@@ -132,7 +146,7 @@ impl Router {
             let own = own.count();
             count(reason, members.count_in(kept, workers) - own);
         }
-        count(NotChosen::NotForStep, serve - may);
+        count(NotChosen::NotForStep, serve - may + wrong);
         count(NotChosen::NotInQueue, total - removed - serve);
         count(NotChosen::Removed, removed);
         let among = free_for_it + (chosen.len() - still_free);
@@ -156,7 +170,9 @@ impl Router {
             if chosen.contains(&place) || !pool.members.has(place, &serving.workers) {
                 continue;
             }
-            let reason = if !serving.is_seen_by(place, seen) {
+            let reason = if pool.looks_at_state && !self.stands_right(pool, place) {
+                NotChosen::NotForStep
+            } else if !serving.is_seen_by(place, seen) {
                 NotChosen::SeesLater
             } else if !task.cooling.is_empty()
                 && (self.state.workers.get_index(place))
@@ -178,15 +194,16 @@ impl Router {
             if free.len() == NEAREST {
                 break;
             }
-            let kept = pool.members.shared(channel.kept_by(reason), &serving.workers);
+            let kept = pool
+                .members
+                .shared(channel.kept_by(reason), &serving.workers);
             let kept = kept.filter(|place| !chosen.contains(place));
             let left = NEAREST - free.len();
             free.extend(kept.take(left).map(|place| (reason, place)));
         }
         let all = 0..self.state.workers.len().min(LOOKED_AT);
-        let others = all.filter(|place| {
-            !pool.members.has(*place, &serving.workers) && !chosen.contains(place)
-        });
+        let others = all
+            .filter(|place| !pool.members.has(*place, &serving.workers) && !chosen.contains(place));
         let mut others: Vec<(NotChosen, usize)> = others
             .map(|place| {
                 let reason = if self.state.workers[place].removed {

@@ -50,7 +50,9 @@ impl Router {
                 ..
             } => {
                 self.judge_open(reservation)?;
-                activity.as_ref().map_or(Ok(()), |name| self.judge_activity(name))
+                activity
+                    .as_ref()
+                    .map_or(Ok(()), |name| self.judge_activity(name))
             }
             Command::SetActivity {
                 worker,
@@ -65,14 +67,20 @@ impl Router {
                     false => Ok(()),
                 }
             }
-            Command::SetBusy { worker, busy } => {
-                return Ok(effect(self.worker(worker)?.busy != *busy));
+            Command::SetBusy {
+                worker,
+                shard,
+                busy,
+            } => {
+                return Ok(effect(self.worker(worker)?.busy.contains(shard) != *busy));
             }
             Command::SetNextActivity {
                 worker, activity, ..
             } => {
                 self.worker(worker)?;
-                activity.as_ref().map_or(Ok(()), |name| self.judge_activity(name))
+                activity
+                    .as_ref()
+                    .map_or(Ok(()), |name| self.judge_activity(name))
             }
             Command::SetReachable { worker, reachable } => {
                 return Ok(effect(self.worker(worker)?.reachable != *reachable));
@@ -144,13 +152,19 @@ impl Router {
         if self.state.channel(&new.channel).is_none() {
             return Err(Refusal::UnknownChannel);
         }
-        if new.started.is_some_and(|at| at > self.state.clock.max(self.now())) {
+        if new
+            .started
+            .is_some_and(|at| at > self.state.clock.max(self.now()))
+        {
             return Err(Refusal::NotPast);
         }
         match &new.to {
             Destination::Queue(name) => {
-                let (place, _, queue) =
-                    self.state.queues.get_full(name).ok_or(Refusal::UnknownQueue)?;
+                let (place, _, queue) = self
+                    .state
+                    .queues
+                    .get_full(name)
+                    .ok_or(Refusal::UnknownQueue)?;
                 if queue.draining {
                     return Err(Refusal::UnknownQueue);
                 }

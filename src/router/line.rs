@@ -108,7 +108,11 @@ impl<K: PartialEq> PartialEq for Line<K> {
     /// How the keys are cut into chunks does not matter.
     fn eq(&self, other: &Self) -> bool {
         self.length == other.length
-            && self.chunks.iter().flatten().eq(other.chunks.iter().flatten())
+            && self
+                .chunks
+                .iter()
+                .flatten()
+                .eq(other.chunks.iter().flatten())
     }
 }
 
@@ -148,6 +152,10 @@ mod tests {
         for key in (0..100_000).filter(|key| key % 100 != 0) {
             line.remove(&key);
         }
-        assert!(line.chunks.len() <= 2 * 1_000 / SHORTEST + 1, "{}", line.chunks.len());
+        assert!(
+            line.chunks.len() <= 2 * 1_000 / SHORTEST + 1,
+            "{}",
+            line.chunks.len()
+        );
     }
 }

@@ -28,7 +28,6 @@ mod state;
 mod tail;
 mod task;
 mod view;
-mod words;
 mod wrap;
 
 #[cfg(test)]
@@ -40,20 +39,20 @@ pub use command::{Command, Destination, NewTask, Rejection};
 pub use errand::{Declined, Object, PlanView, Shown};
 pub use event::{About, Event, EventName, Kind};
 pub use explanation::{
-    Candidate, Chosen, Explanation, LeftWhy, MovedWhy, NobodyWhy, NotChosen, Passed, PassedWhy, Rule,
-    SkippedWhy,
+    Candidate, Chosen, Explanation, LeftWhy, MovedWhy, NobodyWhy, NotChosen, Passed, PassedWhy,
+    Rule, SkippedWhy,
 };
 pub use fact::{Decision, FORMAT, Fact, FoldError, Offered, Timer};
 pub use machine::Router;
 pub use output::{Output, Refusal, Released, RevokedWhy, TaskOutcome, WorkerState, WrapUp};
 pub use plan::{
-    ActivitySpec, ChannelSpec, FilterSpec, KnownWorker, NOT_ANSWERING, OtherChannels, Plan,
-    PlanError, ProfileChannel, ProfileEntry, ProfileSpec, QueueOrder, QueueSpec, StepSpec, Strategy,
-    VOICE, WhenNobody, WorkerKey, WorkerSpec, WorkflowSpec,
+    ActivitySpec, ChannelSpec, Document, DocumentFault, FilterSpec, KnownWorker, NOT_ANSWERING,
+    OtherChannels, Plan, PlanError, ProfileChannel, ProfileEntry, ProfileSpec, QueueOrder,
+    QueueSpec, StepSpec, Strategy, VOICE, WhenNobody, WorkerKey, WorkerSpec, WorkflowFault,
+    WorkflowPart, WorkflowSpec, WorkflowSpot,
 };
 pub use pump::{Pump, Settings, Sink, StartError, Survivors, replay};
 pub use state::{At, Known, State};
 pub use tail::Tail;
 pub use task::{Full, RouterHandle, RouterTask};
-pub use words::Language;
 pub use view::{EngagementView, OfferView, QueueView, RouterView, TaskView, WorkerView};

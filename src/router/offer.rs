@@ -30,7 +30,10 @@ impl Router {
             return;
         };
         let worker = worker.worker.clone();
-        let others = task.reservations().iter().filter(|one| one.id != *reservation);
+        let others = task
+            .reservations()
+            .iter()
+            .filter(|one| one.id != *reservation);
         for other in others.map(|one| one.id.clone()).collect::<Vec<_>>() {
             if let Some(offer) = self.take_back(&other) {
                 self.revoked(&offer, RevokedWhy::Rescinded);

@@ -241,7 +241,10 @@ impl World {
         };
         let key = |number: u64| {
             let task = &state.tasks[&number];
-            task.order_key(number, state.queues[task.queue().expect("in one")].spec.order)
+            task.order_key(
+                number,
+                state.queues[task.queue().expect("in one")].spec.order,
+            )
         };
         assert!(may_take(number, place));
         for other in state
@@ -339,7 +342,10 @@ impl World {
             for channel in &state.channels {
                 let load = worker.load(&channel.name);
                 // Only a plan that lowers the capacity may leave more in hand.
-                assert!(load <= state.capacity(worker, channel).max(1), "{name} has too much");
+                assert!(
+                    load <= state.capacity(worker, channel).max(1),
+                    "{name} has too much"
+                );
             }
         }
         let held = state.tasks.values().map(|task| task.holders().count());

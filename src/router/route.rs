@@ -9,8 +9,8 @@ use super::index::{Rules, StepRule};
 use super::machine::Router;
 use super::state::{State, Step, Task};
 use super::{
-    At, Known, KnownWorker, LeftWhy, MovedWhy, NobodyWhy, Output, Passed, PassedWhy, QueueSpec, RevokedWhy,
-    SkippedWhy, StepSpec, WhenNobody, WorkerKey, WorkflowSpec,
+    At, Known, KnownWorker, LeftWhy, MovedWhy, NobodyWhy, Output, Passed, PassedWhy, QueueSpec,
+    RevokedWhy, SkippedWhy, StepSpec, WhenNobody, WorkerKey, WorkflowSpec,
 };
 
 /// Where a task goes from where it is.
@@ -84,7 +84,10 @@ impl Router {
             MovedWhy::TimedOut => LeftWhy::WorkflowTimedOut,
         };
         // Who timed out never comes to the default filter.
-        let default = content.default.as_ref().filter(|_| !was_default && why != MovedWhy::TimedOut);
+        let default = content
+            .default
+            .as_ref()
+            .filter(|_| !was_default && why != MovedWhy::TimedOut);
         match default.map(|target| self.closed(target)) {
             Some(None) => Way::To(At::Default, passed),
             Some(Some(why)) => {
@@ -121,7 +124,10 @@ impl Router {
         let place = match by {
             WorkerKey::Name => self.state.workers.get_index_of(&name),
             WorkerKey::Sid => {
-                let by_sid = self.index.attributes.find(&["sid".to_owned()], &Value::String(name.clone()));
+                let by_sid = self
+                    .index
+                    .attributes
+                    .find(&["sid".to_owned()], &Value::String(name.clone()));
                 let by_sid = by_sid.first().map(|place| *place as usize);
                 by_sid.or_else(|| self.state.workers.get_index_of(&name))
             }
@@ -132,7 +138,9 @@ impl Router {
         let serving = self.state.queues.get_index_of(&spec.queue);
         let serving = serving.zip(self.state.channel(&task.channel));
         let serves = serving.is_some_and(|(queue, channel)| {
-            self.index.queues[queue].channels[channel].workers.has(place)
+            self.index.queues[queue].channels[channel]
+                .workers
+                .has(place)
         });
         let (name, _) = self.state.workers.get_index(place)?;
         Some(match serves {
@@ -151,7 +159,9 @@ impl Router {
             return;
         };
         let before = task.step.as_ref();
-        let queued = before.filter(|step| step.spec.queue == spec.queue).map(|step| step.queued);
+        let queued = before
+            .filter(|step| step.spec.queue == spec.queue)
+            .map(|step| step.queued);
         let left = before.map(|step| step.spec.queue.clone());
         let priority = spec.priority.unwrap_or(task.priority);
         let (channel, clock) = (task.channel.clone(), self.state.clock);
@@ -209,7 +219,10 @@ impl Router {
         };
         if task.workflow.is_some() {
             // The newest content of the same name, when the plan still has it.
-            let name = task.workflow.as_deref().and_then(|key| Some(key.rsplit_once('@')?.0));
+            let name = task
+                .workflow
+                .as_deref()
+                .and_then(|key| Some(key.rsplit_once('@')?.0));
             let newest = name.and_then(|name| self.state.workflows.get(name));
             task.workflow = newest.cloned().or(task.workflow.take());
             task.step = None;
@@ -240,7 +253,9 @@ impl Router {
             return false;
         };
         let queue = self.state.queues.get_index_of(&step.spec.queue);
-        let counts = queue.map(|queue| self.worker_counts(queue)).unwrap_or_default();
+        let counts = queue
+            .map(|queue| self.worker_counts(queue))
+            .unwrap_or_default();
         skip_if.eval_counts(&counts)
     }
 
@@ -257,7 +272,10 @@ impl Router {
         }
         let (mut available, mut unavailable) = (0, 0);
         let members = self.index.queues[queue].channels.first();
-        for place in members.into_iter().flat_map(|serving| serving.workers.iter()) {
+        for place in members
+            .into_iter()
+            .flat_map(|serving| serving.workers.iter())
+        {
             let worker = &self.state.workers[place];
             match worker.is_on_duty() {
                 true => available += 1,
@@ -290,7 +308,9 @@ impl Router {
         if task.workflow.is_some() || task.nobody_told {
             return None;
         }
-        let policy = self.queue_spec(number).map_or(WhenNobody::Wait, |spec| spec.when_nobody);
+        let policy = self
+            .queue_spec(number)
+            .map_or(WhenNobody::Wait, |spec| spec.when_nobody);
         self.nobody_for(number).filter(|why| why.matters_to(policy))
     }
 

@@ -1,7 +1,7 @@
 //! The router's state: exactly what a fold of its facts gives, and nothing that is not in it.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -58,8 +58,8 @@ pub(super) struct Worker {
     pub(super) next_activity: Option<String>,
     /// Whether his phone is registered.
     pub(super) reachable: bool,
-    /// Whether his phone is in a call that is none of ours.
-    pub(super) busy: bool,
+    /// Signalling shards where his phone is in a call that is none of ours.
+    pub(super) busy: BTreeSet<u16>,
     /// Since when he is what `state` says.
     pub(super) since: Timestamp,
     /// Since when he has had nothing to do; the earliest is chosen first.
@@ -246,7 +246,14 @@ impl State {
     /// Tasks a worker takes at a time on a channel.
     pub(super) fn capacity(&self, worker: &Worker, channel: &ChannelSpec) -> u32 {
         let own = worker.spec.capacity.get(&channel.name).copied();
-        let profile = || Some(self.profile_of(worker)?.channels.get(&channel.name)?.capacity);
+        let profile = || {
+            Some(
+                self.profile_of(worker)?
+                    .channels
+                    .get(&channel.name)?
+                    .capacity,
+            )
+        };
         own.or_else(profile).unwrap_or(channel.capacity)
     }
 
@@ -282,7 +289,7 @@ impl Worker {
         } else if self.is_on_duty()
             && self.paused_until.is_none()
             && self.next_activity.is_none()
-            && !self.busy
+            && self.busy.is_empty()
         {
             WorkerState::Free
         } else {

@@ -163,7 +163,9 @@ impl RouterView {
 
     /// The task of a call.
     pub fn task_of(&self, call: &CallId) -> Option<&TaskView> {
-        self.tasks.iter().find(|task| task.call.as_ref() == Some(call))
+        self.tasks
+            .iter()
+            .find(|task| task.call.as_ref() == Some(call))
     }
 }
 

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use entry::{Entry, Meaning, Service, Strip};
+pub use entry::{AgentService, Entry, Meaning, Service, Strip};
 pub use overlap::Overlap;
 pub use reach::{Reach, TrunkReach};
 
@@ -43,10 +43,8 @@ pub enum Origin<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Destination {
-    /// The agent on the dialling phone becomes available.
-    AgentAvailable,
-    /// The agent on the dialling phone goes away.
-    AgentAway,
+    /// What the agent on the dialling phone tells or asks, with the digits he dialled after it.
+    Agent(AgentService, String),
     /// A conference room, by its number.
     Conference(String),
     /// What is said comes back.

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use tsunagu::app::generation;
 use tsunagu::base::{CallId, Entropy, IdSource, Origin, ShardId, Timestamp};
-use tsunagu::call::{CallCheckpoint, Conferences, Exchange, Gate, Settings};
+use tsunagu::call::{CallCheckpoint, Conferences, Desks, Exchange, Gate, Settings};
 use tsunagu::config::Office;
 use tsunagu::journal::MemoryJournal;
 use tsunagu::media::{Engine, EngineConfig, Notice, NoticeReceiver, VirtualNet};
 use tsunagu::registrar::Registrar;
-use tsunagu::router::{self, Command, Pump, Survivors};
+use tsunagu::router::{self, Command, Pump, RouterView, Survivors};
 use tsunagu::sip::auth::Challenger;
 use tsunagu::sip::guard::{Guard, Rules};
 use tsunagu::sip::{Protocol, UserAgent, ua};
@@ -30,6 +30,8 @@ pub(crate) struct Switch {
     pub(crate) gate: Gate,
     pub(crate) guard: Guard,
     pub(crate) registrar: Arc<Mutex<Registrar>>,
+    /// The router as windows see it.
+    view: Arc<Mutex<Arc<RouterView>>>,
     /// What the router said and nobody was told yet.
     pub(crate) said: Arc<Mutex<Vec<router::Output>>>,
 }
@@ -119,6 +121,8 @@ impl Switch {
             listeners: listeners.clone(),
             ..ua::Settings::default()
         };
+        let view = Arc::new(Mutex::new(pump.view()));
+        let shown = view.clone();
         let gate = Gate::new();
         let guard = Guard::new(Rules::default(), &mut Entropy::from_seed(seed));
         let origin = Origin {
@@ -136,6 +140,7 @@ impl Switch {
             gate: gate.clone(),
             guard: guard.clone(),
             carriers: Carriers::new(),
+            desks: Desks::new(move || lock(&shown).clone()),
             listeners,
             generation: generation::prepare(office, generation, sounds()),
             entropy,
@@ -149,6 +154,7 @@ impl Switch {
             gate,
             guard,
             registrar,
+            view,
             said,
         }
     }
@@ -172,7 +178,13 @@ impl Switch {
             self.pump
                 .handle(now, ShardId(0), Command::SetReachable { worker, reachable });
         }
+        self.commit();
+    }
+
+    /// What the router has been told is written, and seen.
+    pub(crate) fn commit(&mut self) {
         self.pump.commit().expect("written");
+        *lock(&self.view) = self.pump.view();
     }
 
     pub(crate) fn is_registered(&self, phone: &str) -> bool {
@@ -206,4 +218,8 @@ impl Switch {
     pub(crate) fn heard(&self) -> Vec<router::Output> {
         std::mem::take(&mut *self.said.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

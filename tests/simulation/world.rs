@@ -279,7 +279,7 @@ impl World {
             Item::Broken(flow) => self.switch.exchange.handle_transport_error(now, &flow),
             Item::Command(command) => {
                 self.switch.pump.handle(now, ShardId(0), command);
-                self.switch.pump.commit().expect("written");
+                self.switch.commit();
             }
             Item::Notice(notice) => self.switch.exchange.handle_notice(now, *notice),
             Item::Router(output) => self.switch.exchange.handle_router(now, &output),
@@ -320,7 +320,7 @@ impl World {
         }
         if is_due(self.switch.pump.poll_timeout()) {
             self.switch.pump.handle_timeout(now);
-            self.switch.pump.commit().expect("written");
+            self.switch.commit();
         }
         for peer in &mut self.peers {
             if is_due(peer.ua.poll_timeout()) {

@@ -1,5 +1,6 @@
 //! What a call can be doing: one small machine a file. The call dispatches, the feature decides.
 
+mod desk;
 mod dial;
 mod ringing;
 mod service;
@@ -9,6 +10,7 @@ mod treatment;
 mod trunk_test;
 mod waiting;
 
+pub(crate) use desk::Desk;
 pub(crate) use dial::Dial;
 pub(crate) use service::{Service, ServiceKind};
 pub(crate) use talk::Talk;
@@ -28,6 +30,8 @@ use crate::router;
 /// The stage a call is in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Stage {
+    /// An agent tells the switch something, or asks it.
+    Desk(Box<Desk>),
     /// Ringing another phone or a trunk.
     Dial(Box<Dial>),
     /// Over: nothing more is decided.
@@ -125,6 +129,7 @@ impl Stage {
     /// The machine of the stage; `None` when the call is over.
     pub(crate) fn feature(&mut self) -> Option<&mut dyn Feature> {
         match self {
+            Stage::Desk(desk) => Some(desk.as_mut()),
             Stage::Dial(dial) => Some(dial.as_mut()),
             Stage::Over => None,
             Stage::Service(service) => Some(service),
@@ -139,6 +144,7 @@ impl Stage {
     /// When the stage wants to be woken.
     pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
         match self {
+            Stage::Desk(desk) => desk.poll_timeout(),
             Stage::Dial(dial) => dial.poll_timeout(),
             Stage::Over => None,
             Stage::Service(service) => service.poll_timeout(),
@@ -153,6 +159,7 @@ impl Stage {
     /// One word for logs and the live view.
     pub(crate) fn name(&self) -> &'static str {
         match self {
+            Stage::Desk(_) => "desk",
             Stage::Dial(_) => "dial",
             Stage::Over => "over",
             Stage::Service(_) => "service",

@@ -44,7 +44,17 @@ impl Ringing {
         (reservation, agent, phone): (&ReservationId, &str, &str),
     ) {
         core.agent_enters(hands, agent, None, Some(AgentStretch::Offer));
-        let rung = core.ring_phone(hands, phone, Role::Agent, Some(agent));
+        let seat = hands.generations.get(&core.generation).map(|now| {
+            let known = now.desk.agents.contains_key(agent);
+            known.then(|| hands.desks.phone_of(&now.desk, agent))
+        });
+        // He may work at another phone than his own.
+        let rung = match seat.flatten() {
+            Some(seat) => seat.map_or(Err(480), |phone| {
+                core.ring_phone(hands, &phone, Role::Agent, Some(agent))
+            }),
+            None => core.ring_phone(hands, phone, Role::Agent, Some(agent)),
+        };
         let (legs, failed) = match rung {
             Ok(legs) => (legs, None),
             Err(status) => (Vec::new(), Some(status)),

@@ -1,4 +1,4 @@
-//! The switch's own services: echo, hold music, test tone, conferences, agent activity.
+//! The switch's own services: echo, hold music, test tone, conferences.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,22 +7,17 @@ use crate::base::{Cause, LegId, Party};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::events::Stretch;
-use crate::media::{Command, PlayId, Standing};
-use crate::router;
+use crate::media::{Command, Standing};
 
 /// One service a caller is in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Service {
     kind: ServiceKind,
-    /// The play whose end is the end of the call.
-    last_play: Option<PlayId>,
 }
 
 /// Which service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ServiceKind {
-    /// The agent of the calling phone takes calls from now on, or does not.
-    Activity { agent: String, available: bool },
     /// A conference by number.
     Conference(String),
     /// What is said comes back.
@@ -37,20 +32,11 @@ pub(crate) enum ServiceKind {
 
 impl Service {
     pub(crate) fn new(kind: ServiceKind) -> Self {
-        Self {
-            kind,
-            last_play: None,
-        }
+        Self { kind }
     }
 
     fn name(&self) -> String {
         match &self.kind {
-            ServiceKind::Activity {
-                available: true, ..
-            } => "agent available".to_owned(),
-            ServiceKind::Activity {
-                available: false, ..
-            } => "agent away".to_owned(),
             ServiceKind::Conference(number) => format!("conference {number}"),
             ServiceKind::Echo => "echo".to_owned(),
             ServiceKind::Loop(_) => "trunk test".to_owned(),
@@ -68,28 +54,6 @@ impl Feature for Service {
         core.caller_enters(hands, Stretch::Service, &self.name());
         let leg = core.caller().id;
         match &self.kind {
-            ServiceKind::Activity { agent, available } => {
-                let Some(generation) = hands.generations.get(&core.generation) else {
-                    return Next::End(Party::Switch, Cause::from_status(500));
-                };
-                let activity = if *available {
-                    generation.available_activity.clone()
-                } else {
-                    generation.away_activity.clone()
-                };
-                hands.route(router::Command::SetActivity {
-                    worker: agent.clone(),
-                    activity,
-                    by: format!("phone {}", core.from),
-                    reject_pending: false,
-                });
-                let sound = if *available {
-                    "agent-available"
-                } else {
-                    "agent-away"
-                };
-                self.last_play = Some(core.play(hands, leg, [sound], Looped::Once));
-            }
             ServiceKind::Conference(number) => {
                 core.conference = Some(number.clone());
                 hands.enter_conference(number, (leg, Standing::default()), core.generation);
@@ -123,20 +87,13 @@ impl Feature for Service {
             ServiceKind::Echo | ServiceKind::Loop(_) => {
                 hands.tell(Command::Echo { leg, on: true });
             }
-            ServiceKind::Activity { .. } | ServiceKind::Music | ServiceKind::Tone => {}
+            ServiceKind::Music | ServiceKind::Tone => {}
         }
     }
 
     fn on_digit(&mut self, _: &mut Core, hands: &mut Hands<'_>, _: LegId, digit: char) -> Next {
         if let ServiceKind::Loop(trunk) = &self.kind {
             hands.carriers.key_came_back(trunk, digit);
-        }
-        Next::Stay
-    }
-
-    fn on_play_done(&mut self, _: &mut Core, _: &mut Hands<'_>, play: PlayId) -> Next {
-        if self.last_play == Some(play) {
-            return Next::End(Party::Switch, Cause::normal());
         }
         Next::Stay
     }

@@ -9,7 +9,6 @@ use crate::call::hands::Hands;
 use crate::events::{Fact, Stretch};
 use crate::flow::{Action, Input, Run};
 use crate::media::PlayId;
-use crate::router::Destination;
 
 /// A flow under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -85,12 +84,11 @@ impl Treatment {
                     return Next::Become(Stage::Dial(Box::new(dial)));
                 }
                 Action::Enqueue {
-                    queue,
+                    to,
                     attributes,
                     priority,
                 } => {
                     note_attributes(core, hands, attributes);
-                    let to = Destination::Queue(queue);
                     let waiting = Waiting::new(self.run.clone(), to, priority);
                     return Next::Become(Stage::Waiting(Box::new(waiting)));
                 }

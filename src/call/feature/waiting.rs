@@ -76,7 +76,9 @@ impl Waiting {
     fn hear_queue(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         let generation = hands.generations.get(&core.generation);
         let queue = self.queue.as_ref();
-        let care = generation.zip(queue).and_then(|(now, queue)| now.queues.get(queue));
+        let care = generation
+            .zip(queue)
+            .and_then(|(now, queue)| now.queues.get(queue));
         // A queue that a later generation brought: what was heard goes on.
         if let Some(care) = care {
             let mut line = Line::new(care.line.clone());
@@ -238,13 +240,15 @@ impl Feature for Waiting {
                         why: explanation.to_string(),
                     },
                 );
-                self.ringing.begin(core, hands, (reservation, worker, phone));
+                self.ringing
+                    .begin(core, hands, (reservation, worker, phone));
                 Next::Stay
             }
             router::Output::OfferRevoked {
                 reservation, why, ..
             } => {
-                self.ringing.drop_one(core, hands, reservation, revoked(*why));
+                self.ringing
+                    .drop_one(core, hands, reservation, revoked(*why));
                 Next::Stay
             }
             router::Output::Assigned {

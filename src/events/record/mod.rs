@@ -240,6 +240,8 @@ impl CallRecord {
                 let fits = transfers::take(&mut self.transfers, &event.fact, at);
                 self.truncated |= !fits;
             }
+            // Said to whoever listens; a call of a service has no more to keep of it.
+            Fact::AgentLogin { .. } => {}
             Fact::Continued { into } => {
                 self.continued_in.get_or_insert_with(|| into.clone());
             }

@@ -103,6 +103,11 @@ impl Index {
     pub(super) fn refresh_day(&mut self, state: &State) {
         let is_wanted = self.channels.iter().any(ChannelIndex::counts_calls);
         let ends = is_wanted.then_some(state.day_ends);
-        task::set(&mut self.deadlines, &mut self.day_ends, ends, Deadline::NewDay);
+        task::set(
+            &mut self.deadlines,
+            &mut self.day_ends,
+            ends,
+            Deadline::NewDay,
+        );
     }
 }

@@ -49,6 +49,8 @@ pub(in crate::router) struct Pool {
     /// Attributes of a task of it: what its expressions see is the same in all.
     pub(in crate::router) sample: Arc<Map<String, Value>>,
     pub(in crate::router) members: Members,
+    /// Whether an expression looks at how a worker stands: it is asked at the moment of choosing.
+    pub(in crate::router) looks_at_state: bool,
     /// Tasks that wait and are not offered.
     pub(in crate::router) pending: BTreeSet<OrderKey>,
     /// Tasks of it, waiting or not; at none it is gone.
@@ -147,6 +149,7 @@ impl Pool {
             rule,
             sample,
             members: Members::All,
+            looks_at_state: false,
             pending: BTreeSet::new(),
             tasks: 0,
         }

@@ -8,10 +8,10 @@ use super::WorkerIndex;
 use super::pool::PoolId;
 use super::rules::parsed;
 use crate::expr::{Expression, Options, OrderBy, Scope};
-use crate::router::{QueueSpec, Strategy};
 use crate::router::bits::Bits;
 use crate::router::line::Line;
 use crate::router::state::{OrderKey, State};
+use crate::router::{QueueSpec, Strategy};
 
 /// One queue.
 #[derive(Clone, Debug)]
@@ -44,7 +44,9 @@ impl QueueIndex {
         let mut channels = vec![Serving::default(); state.channels.len()];
         for (place, (index, worker)) in workers.iter().zip(state.workers.values()).enumerate() {
             let is_target = || {
-                target.uses_task() || target.eval(&Scope::new(&index.attributes, &no_task))
+                target.uses_task()
+                    || target.looks_at_state()
+                    || target.eval(&Scope::new(&index.attributes, &no_task))
             };
             if worker.removed {
                 continue;
@@ -58,7 +60,10 @@ impl QueueIndex {
                 continue;
             };
             // An agent's own queue is his whatever his profile says.
-            let listed = profile.entries.iter().filter(|entry| entry.queue == spec.name);
+            let listed = profile
+                .entries
+                .iter()
+                .filter(|entry| entry.queue == spec.name);
             let mut listed = listed.peekable();
             if (spec.agent || listed.peek().is_some()) && is_target() {
                 if spec.agent {

@@ -71,7 +71,10 @@ impl StepRule {
         Self {
             expression: spec.expression.as_ref().map(|text| parsed(text, options)),
             skip_if: spec.skip_if.as_ref().map(|text| parsed(text, options)),
-            order_by: spec.order_by.as_ref().and_then(|text| OrderBy::parse(text).ok()),
+            order_by: spec
+                .order_by
+                .as_ref()
+                .and_then(|text| OrderBy::parse(text).ok()),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::pool::{Members, Pool, PoolId, PoolKey, RuleKey, Wanted};
 use super::{Deadline, Index};
 use crate::base::Timestamp;
-use crate::expr::Scope;
+use crate::expr::{Expression, Scope};
 use crate::router::Known;
 use crate::router::bits::Bits;
 use crate::router::state::{OrderKey, State, Status, Task};
@@ -197,14 +197,20 @@ impl Index {
     ) -> Option<PoolId> {
         let step = task.step.as_ref()?;
         let rule: Option<RuleKey> = task.workflow.clone().zip(step.at);
-        let known_rule = rule.as_ref().and_then(|(content, at)| self.rules.get(content)?.step(*at));
+        let known_rule = rule
+            .as_ref()
+            .and_then(|(content, at)| self.rules.get(content)?.step(*at));
         let known_rule = known_rule.cloned();
         let target = &self.queues[queue].target;
-        let expression = known_rule.as_ref().and_then(|rule| rule.expression.as_ref());
+        let expression = known_rule
+            .as_ref()
+            .and_then(|rule| rule.expression.as_ref());
         let mut bound: Vec<&Value> = target.task_values(&task.attributes);
         if let Some(expression) = expression {
             bound.extend(expression.task_values(&task.attributes));
         }
+        let looks_at_state =
+            target.looks_at_state() || expression.is_some_and(Expression::looks_at_state);
         let wanted = match &step.known {
             None => Wanted::Anybody,
             Some(Known::Worker(name)) => state
@@ -226,6 +232,7 @@ impl Index {
         let sample = Arc::clone(&task.attributes);
         let mut pool = Pool::new(key, known_rule, sample);
         pool.members = self.members(&pool);
+        pool.looks_at_state = looks_at_state;
         let few = match &pool.members {
             Members::Few(places) => Some(places.clone()),
             Members::All | Members::Many(_) => None,
@@ -248,16 +255,22 @@ impl Index {
         let queue = &self.queues[pool.key.queue];
         let serving = &queue.channels[pool.key.channel].workers;
         let step = pool.rule.as_ref().and_then(|rule| rule.expression.as_ref());
+        // A target that looks at the worker alone was asked when the plan came.
         let asked = [queue.target.uses_task().then_some(&queue.target), step];
         let fits = |place: usize| {
             let scope = Scope::new(&self.workers[place].attributes, &pool.sample);
             let mut asked = asked.iter().flatten();
-            serving.has(place) && asked.all(|one| one.eval(&scope))
+            serving.has(place) && asked.all(|one| one.looks_at_state() || one.eval(&scope))
         };
         match pool.key.wanted {
             Wanted::Nobody => return Members::Few(Vec::new()),
             Wanted::Worker(place) => {
-                return Members::Few(Some(place).filter(|place| fits(*place)).into_iter().collect());
+                return Members::Few(
+                    Some(place)
+                        .filter(|place| fits(*place))
+                        .into_iter()
+                        .collect(),
+                );
             }
             Wanted::Anybody => {}
         }
@@ -285,7 +298,9 @@ impl Index {
                 }
             }
             Members::All | Members::Many(_) => {
-                self.queues[pool.key.queue].pools.retain(|known| *known != id);
+                self.queues[pool.key.queue]
+                    .pools
+                    .retain(|known| *known != id);
             }
         }
     }
@@ -295,7 +310,8 @@ impl Index {
         let step = task.step.as_ref().filter(|_| is_waiting);
         let wanted = [
             task.reservations().iter().map(|one| one.expires_at).min(),
-            step.filter(|step| !step.is_over).and_then(|step| step.until),
+            step.filter(|step| !step.is_over)
+                .and_then(|step| step.until),
             is_waiting.then_some(task.until),
             step.and_then(|step| {
                 let place = slot.place?;

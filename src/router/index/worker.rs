@@ -85,7 +85,11 @@ impl Index {
                     .filter(|entry| entry.queue == spec.spec.name && entry.channel == *name)
                     .map(|entry| entry.priority)
                     .min();
-                let priority = if spec.spec.agent { 0 } else { listed.unwrap_or(1) };
+                let priority = if spec.spec.agent {
+                    0
+                } else {
+                    listed.unwrap_or(1)
+                };
                 serves.push(Serve {
                     priority,
                     queue,
@@ -171,9 +175,17 @@ impl WorkerIndex {
 impl PartialEq for WorkerIndex {
     /// Where his pools are kept does not matter.
     fn eq(&self, other: &Self) -> bool {
-        (&self.attributes, &self.serves, &self.standing, self.pools.len())
-            == (&other.attributes, &other.serves, &other.standing, other.pools.len())
-            && (self.wrap_until, self.paused_until) == (other.wrap_until, other.paused_until)
+        (
+            &self.attributes,
+            &self.serves,
+            &self.standing,
+            self.pools.len(),
+        ) == (
+            &other.attributes,
+            &other.serves,
+            &other.standing,
+            other.pools.len(),
+        ) && (self.wrap_until, self.paused_until) == (other.wrap_until, other.paused_until)
     }
 }
 
@@ -204,19 +216,26 @@ fn why_not(state: &State, worker: &Worker, channel: usize) -> Option<NotChosen> 
         return Some(NotChosen::Unavailable);
     } else if worker.next_activity.is_some() {
         return Some(NotChosen::Leaving);
-    } else if worker.busy && channel.name == crate::router::VOICE {
+    } else if !worker.busy.is_empty() && channel.name == crate::router::VOICE {
         return Some(NotChosen::PhoneBusy);
     }
     if worker.load(&channel.name) >= state.capacity(worker, channel) {
-        let on_it = worker.engagements.iter().filter(|e| e.channel == channel.name);
+        let on_it = worker
+            .engagements
+            .iter()
+            .filter(|e| e.channel == channel.name);
         // The one that will keep him longest from this task; none: he does not take the channel.
-        return Some(on_it.map(|e| busy_with(&e.what)).max().unwrap_or(NotChosen::OtherChannel));
+        return Some(
+            on_it
+                .map(|e| busy_with(&e.what))
+                .max()
+                .unwrap_or(NotChosen::OtherChannel),
+        );
     }
     let rules = state.profile_of(worker).map(|profile| &profile.channels);
     let is_barred = worker.engagements.iter().any(|one| {
         let rule = rules.and_then(|rules| rules.get(&one.channel));
-        one.channel != channel.name
-            && rule.is_some_and(|rule| rule.others == OtherChannels::Barred)
+        one.channel != channel.name && rule.is_some_and(|rule| rule.others == OtherChannels::Barred)
     });
     // After-call work by hand is on no channel and bars all.
     let is_wrapping = worker.engagements.iter().any(|one| one.channel.is_empty());

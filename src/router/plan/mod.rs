@@ -1,19 +1,24 @@
 //! The plan: workers, queues and activities as the configuration wishes them, checked whole.
 
+mod check;
+mod document;
+mod fault;
+mod lint;
 mod profile;
 mod queue;
+#[cfg(test)]
+mod tests;
 mod workflow;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::expr::Expression;
-
+pub use document::{Document, DocumentFault};
+pub use fault::{WorkflowFault, WorkflowPart, WorkflowSpot};
 pub use profile::{OtherChannels, ProfileChannel, ProfileEntry, ProfileSpec};
 pub use queue::{QueueOrder, QueueSpec, Strategy, WhenNobody};
 pub use workflow::{FilterSpec, KnownWorker, StepSpec, WorkerKey, WorkflowSpec};
@@ -94,7 +99,7 @@ pub struct PlanError {
     pub subject: String,
     /// Why.
     pub message: String,
-    /// Where in the queue's target expression, in bytes, when it is in one.
+    /// Where in the expression it is about, in bytes, when it is in one.
     pub span: Option<Range<usize>>,
     /// What to do about it.
     pub help: Option<String>,
@@ -114,92 +119,6 @@ impl Plan {
         // Serialising these types into memory cannot fail: string keys, no foreign code.
         let digest = Sha256::digest(content.unwrap_or_default());
         hex::encode(&digest[..8])
-    }
-
-    /// Everything that is wrong with it; empty when it may be activated.
-    pub fn check(&self) -> Vec<PlanError> {
-        let mut errors = Vec::new();
-        let mut wrong = |subject: String, message: String, help: &str| {
-            errors.push(PlanError {
-                subject,
-                message,
-                span: None,
-                help: Some(help.to_owned()),
-            });
-        };
-        let (mut names, mut phones) = (HashSet::new(), HashSet::new());
-        for worker in &self.workers {
-            let subject = format!("worker {:?}", worker.name);
-            if worker.name.is_empty() || !names.insert(worker.name.as_str()) {
-                let help = "give every worker a name of its own";
-                wrong(subject.clone(), "name is empty or taken".to_owned(), help);
-            }
-            if worker.phone.is_empty() || !phones.insert(worker.phone.as_str()) {
-                let help = "give every worker a phone of its own";
-                wrong(subject.clone(), "phone is empty or taken".to_owned(), help);
-            }
-            if let Some(activity) = &worker.activity
-                && !self.knows_activity(activity)
-            {
-                let message = format!("unknown activity {activity:?}");
-                wrong(subject, message, "list it among the activities");
-            }
-        }
-        let mut activities = HashSet::new();
-        for activity in &self.activities {
-            if activity.name.is_empty() || !activities.insert(activity.name.as_str()) {
-                let subject = format!("activity {:?}", activity.name);
-                let help = "give every activity a name of its own";
-                wrong(subject, "name is empty or taken".to_owned(), help);
-            }
-        }
-        let mut queues = HashSet::new();
-        for queue in &self.queues {
-            let subject = format!("queue {:?}", queue.name);
-            if queue.name.is_empty() || !queues.insert(queue.name.as_str()) {
-                let help = "give every queue a name of its own";
-                wrong(subject.clone(), "name is empty or taken".to_owned(), help);
-            }
-            if self.is_available(&queue.no_answer_activity) {
-                let message = format!("{:?} is an available activity", queue.no_answer_activity);
-                let help = "name one that is not available, or missed offers repeat for ever";
-                wrong(subject.clone(), message, help);
-            }
-            for activity in [
-                Some(&queue.no_answer_activity),
-                queue.declined_activity.as_ref(),
-            ] {
-                if let Some(activity) = activity
-                    && !self.knows_activity(activity)
-                {
-                    let message = format!("unknown activity {activity:?}");
-                    wrong(subject.clone(), message, "list it among the activities");
-                }
-            }
-            if queue.ring_timeout < Duration::from_secs(1) {
-                let help = "give phones at least a second to ring";
-                wrong(
-                    subject.clone(),
-                    "ring timeout is below 1 s".to_owned(),
-                    help,
-                );
-            }
-            if queue.retry_after < Duration::from_secs(1) {
-                let help = "leave a worker alone for at least a second";
-                wrong(subject, "retry after is below 1 s".to_owned(), help);
-            }
-        }
-        for queue in &self.queues {
-            if let Err(error) = Expression::parse(&queue.target) {
-                errors.push(PlanError {
-                    subject: format!("queue {:?}", queue.name),
-                    message: error.message,
-                    span: Some(error.span),
-                    help: error.help,
-                });
-            }
-        }
-        errors
     }
 
     /// Whether workers in `activity` get offers; an unknown activity is not available.
@@ -259,44 +178,5 @@ impl ActivitySpec {
             name: name.into(),
             available: false,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn check_names_every_error_with_a_remedy() {
-        let mut queue = QueueSpec::new("sales", "skills HAS");
-        queue.no_answer_activity = "ready".to_owned();
-        queue.ring_timeout = Duration::ZERO;
-        let plan = Plan {
-            generation: 1,
-            workers: vec![
-                WorkerSpec::new("花子", "1001"),
-                WorkerSpec::new("花子", "1001"),
-            ],
-            queues: vec![queue],
-            activities: vec![ActivitySpec::available("ready")],
-            ..Plan::default()
-        };
-        let errors = plan.check();
-        assert_eq!(errors.len(), 5, "{errors:#?}");
-        assert!(errors.iter().all(|error| error.help.is_some()));
-        assert!(errors.iter().any(|error| error.span.is_some()));
-    }
-
-    #[test]
-    fn the_hash_ignores_the_generation_alone() {
-        let mut plan = Plan {
-            queues: vec![QueueSpec::new("sales", "1==1")],
-            ..Plan::default()
-        };
-        let before = plan.hash();
-        plan.generation = 9;
-        assert_eq!(plan.hash(), before);
-        plan.queues[0].wrap_up = Duration::from_secs(1);
-        assert_ne!(plan.hash(), before);
     }
 }

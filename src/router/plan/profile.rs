@@ -2,6 +2,7 @@
 //! (requirements, section 3.3).
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -49,4 +50,11 @@ pub enum OtherChannels {
     Allowed,
     /// They may not: he is at this one.
     Barred,
+}
+
+impl ProfileSpec {
+    /// Priorities an entry may have; 1 is served first.
+    pub const PRIORITIES: RangeInclusive<u8> = 1..=99;
+    /// Longest delay, as in Amazon Connect.
+    pub const LONGEST_DELAY: Duration = Duration::from_secs(9_999);
 }

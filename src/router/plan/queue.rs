@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::NOT_ANSWERING;
+use crate::expr::{self, OrderBy};
 
 /// One queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,6 +103,22 @@ pub enum WhenNobody {
     NoMatch,
     /// Never: it waits.
     Wait,
+}
+
+impl WhenNobody {
+    /// Every word a configuration may use, with its meaning.
+    pub const WORDS: [(&'static str, WhenNobody); 3] = [
+        ("none_on_duty", WhenNobody::NoneOnDuty),
+        ("no_match", WhenNobody::NoMatch),
+        ("wait", WhenNobody::Wait),
+    ];
+}
+
+impl Strategy {
+    /// By attributes; fails when the text is no list such as `worker.level DESC, worker.age`.
+    pub fn order_by(text: &str) -> Result<Self, expr::Error> {
+        OrderBy::parse(text).map(|_| Self::OrderBy(text.to_owned()))
+    }
 }
 
 impl QueueSpec {

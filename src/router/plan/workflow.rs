@@ -1,11 +1,13 @@
 //! Workflows: the way of a task through queues, step by step, with the words of TaskRouter's
 //! documents (requirements, section 2.2).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::WhenNobody;
+use super::{QueueSpec, WhenNobody};
 use crate::router::At;
 
 /// One workflow.
@@ -31,10 +33,14 @@ pub struct WorkflowSpec {
     pub time_to_live: Duration,
     /// Most offers of one task; a multi-reservation counts once. Default 1000.
     pub most_offers: u32,
+    /// What its document says besides, by name and, below `task_routing`, by name there: it means
+    /// nothing to us and is printed again.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub unknown: Map<String, Value>,
 }
 
 /// One filter: who comes here, and the steps from there.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FilterSpec {
     /// Name for people; may be empty.
     pub name: String,
@@ -42,6 +48,9 @@ pub struct FilterSpec {
     pub expression: String,
     /// Tried in order.
     pub steps: Vec<StepSpec>,
+    /// What its document says of it besides.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub unknown: Map<String, Value>,
 }
 
 /// One step of a filter (a "target" in TaskRouter's documents).
@@ -67,6 +76,9 @@ pub struct StepSpec {
     /// The only worker wanted here.
     #[serde(default)]
     pub known_worker: Option<KnownWorker>,
+    /// What its document says of it besides.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub unknown: Map<String, Value>,
 }
 
 /// Where a task names the worker it wants.
@@ -88,11 +100,32 @@ pub enum WorkerKey {
     Name,
 }
 
+impl KnownWorker {
+    /// Whether a text is a path into a task's attributes: keys with dots between. `null` is one
+    /// that leads nowhere.
+    pub fn is_path(text: &str) -> bool {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c) || !c.is_ascii();
+        let is_key = |key: &str| !key.is_empty() && key.chars().all(is_part);
+        let mut keys = text.trim().split('.');
+        let first = keys.clone().next();
+        keys.all(is_key) && first != Some("worker") && text.trim() != "task"
+    }
+}
+
 impl WorkflowSpec {
     /// Longest life of a task unless the workflow says otherwise, as in TaskRouter.
     pub const TIME_TO_LIVE: Duration = Duration::from_secs(86_400);
     /// Most offers of a task unless the workflow says otherwise, as in TaskRouter.
     pub const MOST_OFFERS: u32 = 1000;
+    /// Most steps of all filters together: more than a document of the longest length holds that
+    /// anybody wrote.
+    pub const MOST_STEPS: usize = 10_000;
+    /// Longest stay at a step and longest life of a task, as in TaskRouter: two weeks.
+    pub const LONGEST_LIFE: Duration = Duration::from_secs(1_209_600);
+    /// Longest offer, as in TaskRouter: a day.
+    pub const LONGEST_OFFER: Duration = Duration::from_secs(86_400);
+    /// Highest priority, as in TaskRouter; the lowest is as far below zero.
+    pub const HIGHEST_PRIORITY: i64 = i32::MAX as i64;
 
     /// A workflow without filters that leads everybody into one queue, with the defaults.
     pub fn new(name: impl Into<String>, queue: impl Into<String>) -> Self {
@@ -105,6 +138,31 @@ impl WorkflowSpec {
             skip_when_nobody: WhenNobody::default(),
             time_to_live: Self::TIME_TO_LIVE,
             most_offers: Self::MOST_OFFERS,
+            unknown: Map::new(),
+        }
+    }
+
+    /// Every step with its place; the default one last.
+    pub fn steps(&self) -> impl Iterator<Item = (At, &StepSpec)> {
+        let filters = self.filters.iter().enumerate();
+        let steps = filters.flat_map(|(filter, spec)| {
+            let steps = spec.steps.iter().enumerate();
+            steps.map(move |(step, spec)| (At::Filter(filter, step), spec))
+        });
+        steps.chain(self.default.iter().map(|spec| (At::Default, spec)))
+    }
+
+    /// Names every queue by its name where a step names it by its other one.
+    pub fn resolve(&mut self, queues: &[QueueSpec]) {
+        let by_sid: HashMap<&str, &str> = queues
+            .iter()
+            .filter_map(|queue| Some((queue.sid.as_deref()?, queue.name.as_str())))
+            .collect();
+        let steps = self.filters.iter_mut().flat_map(|filter| &mut filter.steps);
+        for step in steps.chain(&mut self.default) {
+            if let Some(name) = by_sid.get(step.queue.as_str()) {
+                step.queue = (*name).to_owned();
+            }
         }
     }
 
@@ -128,6 +186,7 @@ impl StepSpec {
             order_by: None,
             skip_if: None,
             known_worker: None,
+            unknown: Map::new(),
         }
     }
 }

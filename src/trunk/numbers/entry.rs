@@ -51,10 +51,8 @@ pub enum Strip {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Service {
-    /// The dialling agent becomes available.
-    AgentAvailable,
-    /// The dialling agent goes away.
-    AgentAway,
+    /// What an agent tells the switch, or asks it, by phone.
+    Agent(AgentService),
     /// A conference room of the dialled number.
     Conference,
     /// What is said comes back.
@@ -65,25 +63,83 @@ pub enum Service {
     Tone,
 }
 
+/// What an agent tells the switch, or asks it, by phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentService {
+    /// He takes calls.
+    Available,
+    /// He takes none; more digits say why.
+    Away,
+    /// His after-call work is over; more digits say what it was about.
+    Done,
+    /// He works at this phone from now on; more digits are his agent number.
+    LogIn,
+    /// He works no more.
+    LogOut,
+    /// What he goes over to when he has nothing left in hand; more digits say what.
+    Next,
+    /// He asks what he is.
+    State,
+    /// After-call work begins, or lasts longer.
+    Wrap,
+}
+
+impl AgentService {
+    /// Whether digits dialled after its number are its business.
+    pub const fn takes_digits(self) -> bool {
+        match self {
+            AgentService::Away | AgentService::Done | AgentService::LogIn | AgentService::Next => {
+                true
+            }
+            AgentService::Available
+            | AgentService::LogOut
+            | AgentService::State
+            | AgentService::Wrap => false,
+        }
+    }
+
+    /// In words, for records and whoever reads them.
+    pub const fn words(self) -> &'static str {
+        match self {
+            AgentService::Available => "agent available",
+            AgentService::Away => "agent away",
+            AgentService::Done => "agent done",
+            AgentService::LogIn => "agent log-in",
+            AgentService::LogOut => "agent log-out",
+            AgentService::Next => "agent next status",
+            AgentService::State => "agent status",
+            AgentService::Wrap => "agent after-call work",
+        }
+    }
+}
+
 impl Service {
     /// Every word a plan may use, with its meaning.
-    pub const WORDS: [(&'static str, Service); 6] = [
-        ("agent_available", Service::AgentAvailable),
-        ("agent_away", Service::AgentAway),
+    pub const WORDS: [(&'static str, Service); 12] = [
+        ("agent_available", Service::Agent(AgentService::Available)),
+        ("agent_away", Service::Agent(AgentService::Away)),
+        ("agent_done", Service::Agent(AgentService::Done)),
+        ("agent_login", Service::Agent(AgentService::LogIn)),
+        ("agent_logout", Service::Agent(AgentService::LogOut)),
+        ("agent_next", Service::Agent(AgentService::Next)),
+        ("agent_state", Service::Agent(AgentService::State)),
+        ("agent_wrap", Service::Agent(AgentService::Wrap)),
         ("conference", Service::Conference),
         ("echo", Service::Echo),
         ("hold_music", Service::HoldMusic),
         ("tone", Service::Tone),
     ];
 
-    /// The sound it plays, by name.
-    pub const fn sound(self) -> Option<&'static str> {
+    /// The sounds it cannot do without, by name.
+    pub const fn sounds(self) -> &'static [&'static str] {
         match self {
-            Service::AgentAvailable => Some("agent-available"),
-            Service::AgentAway => Some("agent-away"),
-            Service::Conference | Service::HoldMusic => Some("music"),
-            Service::Echo => None,
-            Service::Tone => Some("tone-1004"),
+            Service::Agent(AgentService::Available) => &["agent-available"],
+            Service::Agent(AgentService::Away) => &["agent-away"],
+            Service::Agent(AgentService::LogIn) => &["agent-number", "agent-pin", "agent-wrong"],
+            Service::Agent(_) | Service::Echo => &[],
+            Service::Conference | Service::HoldMusic => &["music"],
+            Service::Tone => &["tone-1004"],
         }
     }
 }
@@ -141,9 +197,14 @@ impl Entry {
             }
             Meaning::Phone => Some(Destination::Phone(number.to_owned())),
             Meaning::Service(service) => match (service, origin) {
-                (Service::AgentAvailable, Origin::Phone(_)) => Some(Destination::AgentAvailable),
-                (Service::AgentAway, Origin::Phone(_)) => Some(Destination::AgentAway),
-                (Service::AgentAvailable | Service::AgentAway, _) => None,
+                (Service::Agent(service), Origin::Phone(_)) => {
+                    let digits = match &self.pattern {
+                        Pattern::Prefix(prefix) => number.strip_prefix(prefix.as_str())?,
+                        _ => "",
+                    };
+                    Some(Destination::Agent(*service, digits.to_owned()))
+                }
+                (Service::Agent(_), _) => None,
                 (Service::Conference, _) => Some(Destination::Conference(number.to_owned())),
                 (Service::Echo, _) => Some(Destination::Echo),
                 (Service::HoldMusic, _) => Some(Destination::HoldMusic),

@@ -59,7 +59,12 @@ fn office() -> Numbers {
         },
         service("600", Service::Echo),
         service("3000-3999", Service::Conference),
-        service("*45", Service::AgentAvailable),
+        service("*45", Service::Agent(AgentService::Available)),
+        service("*46", Service::Agent(AgentService::Away)),
+        Entry {
+            pattern: Pattern::Prefix("*46".to_owned()),
+            ..service("*46", Service::Agent(AgentService::Away))
+        },
         outbound("0", Strip::TakeOff, ""),
         outbound("00", Strip::TakeOff, "+"),
     ])
@@ -120,7 +125,11 @@ fn a_phone_dials_phones_services_rooms_and_out() {
         dial("3042"),
         Some(Destination::Conference("3042".to_owned()))
     );
-    assert_eq!(dial("*45"), Some(Destination::AgentAvailable));
+    let agent = |service, digits: &str| Some(Destination::Agent(service, digits.to_owned()));
+    assert_eq!(dial("*45"), agent(AgentService::Available, ""));
+    assert_eq!(dial("*451"), None);
+    assert_eq!(dial("*46"), agent(AgentService::Away, ""));
+    assert_eq!(dial("*4612"), agent(AgentService::Away, "12"));
     assert_eq!(dial("0110"), out("110"));
     assert_eq!(
         dial("009012345678"),

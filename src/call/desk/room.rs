@@ -1,0 +1,67 @@
+//! What the desks of a node share: who sits where, wrong PINs, and a look at the router.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::lockout::Lockout;
+use super::seats::Seats;
+use super::terms::DeskTerms;
+use crate::router::RouterView;
+
+/// The desks of a node; shared by its shards, cheap to clone.
+#[derive(Clone)]
+pub struct Desks(Arc<Shared>);
+
+struct Shared {
+    room: Mutex<DeskRoom>,
+    view: Box<dyn Fn() -> Arc<RouterView> + Send + Sync>,
+}
+
+/// What changes while the switch runs.
+#[derive(Debug, Default)]
+pub(crate) struct DeskRoom {
+    pub(crate) seats: Seats,
+    pub(crate) lockout: Lockout,
+}
+
+impl Desks {
+    /// Everybody at his own phone. `view` shows the router as it is; it must not wait.
+    pub fn new(view: impl Fn() -> Arc<RouterView> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Shared {
+            room: Mutex::default(),
+            view: Box::new(view),
+        }))
+    }
+
+    /// The agent who works at a phone.
+    pub fn agent_at(&self, terms: &DeskTerms, phone: &str) -> Option<String> {
+        let room = self.room();
+        room.seats.agent_at(terms, phone).map(str::to_owned)
+    }
+
+    /// The phone an agent works at; `None` while another works at his.
+    pub fn phone_of(&self, terms: &DeskTerms, agent: &str) -> Option<String> {
+        let room = self.room();
+        room.seats.phone_of(terms, agent).map(str::to_owned)
+    }
+
+    /// Forgets agents and phones that a new configuration no longer has.
+    pub fn keep(&self, terms: &DeskTerms, is_phone: impl Fn(&str) -> bool) {
+        self.room().seats.keep(terms, is_phone);
+    }
+
+    /// The router as it is.
+    pub(crate) fn view(&self) -> Arc<RouterView> {
+        (self.0.view)()
+    }
+
+    pub(crate) fn room(&self) -> MutexGuard<'_, DeskRoom> {
+        self.0.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Desks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Desks").field(&*self.room()).finish()
+    }
+}

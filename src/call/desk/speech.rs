@@ -1,0 +1,60 @@
+//! What an agent is, in sounds. Names are those of English sounds; another language's have its
+//! name behind a dot, and where one is missing the English one is heard.
+
+use super::standing::Standing;
+use super::terms::DeskTerms;
+use crate::router::{NOT_ANSWERING, WorkerState};
+
+/// Highest number of waiting callers that has a sound of its own.
+const MOST_WAITING: usize = 10;
+
+/// What somebody is.
+pub(super) fn of_standing(terms: &DeskTerms, standing: &Standing) -> Vec<String> {
+    let mut sounds = match standing.state {
+        WorkerState::Reserved | WorkerState::Talking => vec!["agent-busy".to_owned()],
+        WorkerState::WrapUp => vec!["agent-wrap-up".to_owned()],
+        WorkerState::Away | WorkerState::Free => {
+            vec![of_activity(terms, &standing.activity, standing.available)]
+        }
+    };
+    if !standing.reachable {
+        sounds.push("agent-unreachable".to_owned());
+    } else if standing.available {
+        sounds.push(match standing.waiting {
+            count @ 0..=MOST_WAITING => format!("agent-waiting-{count}"),
+            _ => "agent-waiting-many".to_owned(),
+        });
+    }
+    sounds
+}
+
+/// That somebody is in an activity.
+pub(super) fn of_activity(terms: &DeskTerms, name: &str, available: bool) -> String {
+    let own = terms
+        .activity(name)
+        .and_then(|activity| activity.sound.clone());
+    own.unwrap_or_else(|| {
+        match (available, name) {
+            (true, _) => "agent-available",
+            (false, NOT_ANSWERING) => "agent-not-answering",
+            (false, _) => "agent-away",
+        }
+        .to_owned()
+    })
+}
+
+/// The sounds there are for these names in a language; names without any are left out.
+pub(crate) fn voiced(
+    names: Vec<String>,
+    language: &str,
+    has: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let names = names.into_iter().filter_map(|name| {
+        let own = format!("{name}.{language}");
+        match has(&own) {
+            true => Some(own),
+            false => has(&name).then_some(name),
+        }
+    });
+    names.collect()
+}

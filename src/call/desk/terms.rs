@@ -1,0 +1,162 @@
+//! What the office says of agents who work by phone: numbers, PINs, codes, language.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::time::Duration;
+
+/// Everything an agent's phone session looks up; part of a generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeskTerms {
+    /// Agents by name.
+    pub agents: BTreeMap<String, AgentTerms>,
+    /// Activities in the order of the plan.
+    pub activities: Vec<ActivityTerms>,
+    /// Language spoken to agents who have none of their own. Default `en`.
+    pub language: String,
+    /// Activity of an agent who logs out. Default the first that is not available.
+    pub logged_out: String,
+    /// Wrong PINs after which no PIN is taken for [`DeskTerms::pin_pause`]. Default 3.
+    pub pin_tries: u32,
+    /// How long no PIN is taken, counted from the last wrong one. Default 5 min.
+    pub pin_pause: Duration,
+    /// By how much an agent makes his after-call work longer each time. Default 1 min.
+    pub wrap_extension: Duration,
+}
+
+/// One agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentTerms {
+    /// Number of his own phone.
+    pub phone: String,
+    /// Number he logs in with at another phone; default that of his own.
+    pub number: String,
+    /// What he proves himself with; without one he works at his own phone only.
+    pub pin: Option<Pin>,
+    /// Language spoken to him.
+    pub language: Option<String>,
+}
+
+/// One activity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActivityTerms {
+    /// Name.
+    pub name: String,
+    /// Whether agents in it get offers.
+    pub available: bool,
+    /// Digits that choose it.
+    pub code: Option<String>,
+    /// Sound that says one is in it; default that of an agent who is available, or away.
+    pub sound: Option<String>,
+}
+
+/// A secret of digits. Shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pin(String);
+
+impl Pin {
+    /// A PIN; `None` when it is not 4 to 12 digits.
+    pub fn new(text: &str) -> Option<Self> {
+        let digits = text.bytes().all(|c| c.is_ascii_digit());
+        (digits && (4..=12).contains(&text.len())).then(|| Self(text.to_owned()))
+    }
+
+    /// Whether these digits are it, in a time that does not tell how many of them are right.
+    pub fn is(&self, digits: &str) -> bool {
+        let (own, given) = (self.0.as_bytes(), digits.as_bytes());
+        let differs = own
+            .iter()
+            .zip(given)
+            .fold(own.len() ^ given.len(), |sum, (a, b)| {
+                sum | usize::from(a ^ b)
+            });
+        differs == 0
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pin(…)")
+    }
+}
+
+impl Default for DeskTerms {
+    fn default() -> Self {
+        Self {
+            agents: BTreeMap::new(),
+            activities: Vec::new(),
+            language: "en".to_owned(),
+            logged_out: "away".to_owned(),
+            pin_tries: 3,
+            pin_pause: Duration::from_secs(300),
+            wrap_extension: Duration::from_secs(60),
+        }
+    }
+}
+
+impl DeskTerms {
+    /// Agents by the numbers of their own phones.
+    pub fn by_phone(&self) -> HashMap<String, String> {
+        let agents = self.agents.iter();
+        agents
+            .map(|(name, agent)| (agent.phone.clone(), name.clone()))
+            .collect()
+    }
+
+    /// The agent whose own phone has this number.
+    pub(crate) fn owner(&self, phone: &str) -> Option<&str> {
+        let mut agents = self.agents.iter();
+        let found = agents.find(|(_, agent)| agent.phone == phone);
+        found.map(|(name, _)| name.as_str())
+    }
+
+    /// The agent who logs in with this number.
+    pub(crate) fn numbered(&self, number: &str) -> Option<&str> {
+        let mut agents = self.agents.iter();
+        let found = agents.find(|(_, agent)| agent.number == number);
+        found.map(|(name, _)| name.as_str())
+    }
+
+    /// The activity with this code.
+    pub(crate) fn coded(&self, code: &str) -> Option<&ActivityTerms> {
+        let mut activities = self.activities.iter();
+        activities.find(|activity| activity.code.as_deref() == Some(code))
+    }
+
+    /// The activity of that name.
+    pub(crate) fn activity(&self, name: &str) -> Option<&ActivityTerms> {
+        self.activities
+            .iter()
+            .find(|activity| activity.name == name)
+    }
+
+    /// The first activity that is available, or that is not.
+    pub(crate) fn first(&self, available: bool) -> Option<&ActivityTerms> {
+        let mut activities = self.activities.iter();
+        activities.find(|activity| activity.available == available)
+    }
+
+    /// The language spoken to an agent, or to whoever is not known yet.
+    pub(crate) fn language_of(&self, agent: Option<&str>) -> &str {
+        let agent = agent.and_then(|name| self.agents.get(name));
+        let own = agent.and_then(|agent| agent.language.as_deref());
+        own.unwrap_or(&self.language)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_is_four_to_twelve_digits_and_is_never_shown() {
+        for text in ["", "123", "12a4", "1234567890123", "１２３４"] {
+            assert_eq!(Pin::new(text), None, "{text}");
+        }
+        let pin = Pin::new("4711").expect("a PIN");
+        assert!(pin.is("4711"));
+        for wrong in ["", "471", "47110", "4712", "0711"] {
+            assert!(!pin.is(wrong), "{wrong}");
+        }
+        assert!(!format!("{pin:?}").contains("4711"));
+    }
+}
