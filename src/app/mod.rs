@@ -228,9 +228,9 @@ impl Switch {
             shard: ShardId(u16::MAX),
         };
         let ids = IdSource::new(origin);
-        let desk = http::Desk::new(house.router.clone(), Box::new(past), 0, ids);
+        let routing = http::Routing::new(house.router.clone(), Box::new(past), 0, ids);
         let archive = Arc::new(records.clone());
-        let server = Server::start(settings, house.clone(), archive, metrics, desk)?;
+        let server = Server::start(settings, house.clone(), archive, metrics, routing)?;
         Ok(Self {
             house,
             listeners,

@@ -19,7 +19,7 @@ use super::answer::{Problem, Refusal, answer, shown};
 use super::ask::{PATIENCE, ask, ask_for, ask_long};
 use super::bans::Bans;
 use super::guard;
-use super::desk::Desk;
+use super::routing::Routing;
 use super::live::Live;
 use super::metrics::Metrics;
 use super::query::Query;
@@ -35,7 +35,7 @@ pub(super) struct Sources {
     pub(super) live: Arc<dyn Live>,
     pub(super) archive: Arc<dyn Archive>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) desk: Arc<Desk>,
+    pub(super) routing: Arc<Routing>,
     /// Event streams that may still be opened.
     pub(super) streams: Arc<Semaphore>,
     /// Becomes true when the server stops.

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use super::answer::{Problem, Refusal, shown};
 use super::api::{Sources, find};
 use super::ask::ask_long;
-use super::desk::Facts;
+use super::routing::Facts;
 use crate::base::{Language, Timestamp};
 use crate::journal::Entry;
 use crate::replay::{self, Names};
@@ -146,7 +146,7 @@ async fn decisions(
         // After-call work may follow its end.
         let until = record.ended.map(|ended| ended + LATE);
         let until = until.unwrap_or_else(|| sources.live.now() + LATE);
-        let facts = sources.desk.facts_of(&record.id, from, until).map_err(|error| {
+        let facts = sources.routing.facts_of(&record.id, from, until).map_err(|error| {
             tracing::error!(%error, "journal cannot be read");
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
         })?;

@@ -80,7 +80,7 @@ async fn events(
         let words = format!("wait: 0 to 60 seconds, not {}", which.wait);
         return Err(Refusal::bad_request(words));
     }
-    let tail = sources.desk.tail();
+    let tail = sources.routing.tail();
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let mut reader = Reader {
         after: last.or(which.after).unwrap_or_else(|| tail.newest()),
@@ -166,8 +166,8 @@ impl Reader {
 
     /// What is no longer in memory.
     async fn past(&self) -> Result<Vec<Arc<EventEntry>>, Refusal> {
-        let (desk, first) = (self.sources.desk.clone(), self.after + 1);
-        let found = ask(move || desk.events_from(first, LOOKED_AT)).await?;
+        let (router, first) = (self.sources.routing.clone(), self.after + 1);
+        let found = ask(move || router.events_from(first, LOOKED_AT)).await?;
         let found = found.map_err(|error| {
             tracing::error!(%error, "events cannot be read");
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())

@@ -264,8 +264,8 @@ async fn workflow(
 }
 
 async fn plan(sources: &Sources) -> Result<PlanView, Refusal> {
-    let desk = sources.desk.clone();
-    ask(move || desk.plan()).await?.ok_or_else(|| {
+    let router = sources.routing.clone();
+    ask(move || router.plan()).await?.ok_or_else(|| {
         Refusal::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "the router did not answer in time",

@@ -123,9 +123,9 @@ async fn one(State(sources): State<Sources>, Path(id): Path<String>) -> Result<R
 }
 
 async fn find(sources: &Sources, id: &ReservationId) -> Result<Box<TaskView>, Refusal> {
-    let desk = sources.desk.clone();
+    let router = sources.routing.clone();
     let object = Object::Reservation(id.clone());
-    let found = ask(move || desk.look(object)).await?;
+    let found = ask(move || router.look(object)).await?;
     answer::task(found).ok_or_else(|| gone("reservation", id.as_str()))
 }
 

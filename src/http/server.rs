@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::api::{self, Sources};
 use super::ask::MOST_LONG;
-use super::desk::Desk;
+use super::routing::Routing;
 use super::events::MOST_STREAMS;
 use super::listener::Bounded;
 use super::live::Live;
@@ -66,7 +66,7 @@ impl Server {
         live: Arc<dyn Live>,
         archive: Arc<dyn Archive>,
         metrics: Arc<Metrics>,
-        desk: Desk,
+        routing: Routing,
     ) -> Result<Self, Error> {
         if !settings.api.ip().is_loopback() {
             return Err(Error::NotLoopback(settings.api));
@@ -76,7 +76,7 @@ impl Server {
             live,
             archive,
             metrics,
-            desk: Arc::new(desk),
+            routing: Arc::new(routing),
             long: Arc::new(Semaphore::new(MOST_LONG)),
             streams: Arc::new(Semaphore::new(MOST_STREAMS)),
             stopped: stopped.clone(),

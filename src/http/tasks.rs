@@ -176,9 +176,9 @@ async fn one(State(sources): State<Sources>, Path(id): Path<String>) -> Result<R
 }
 
 async fn find(sources: &Sources, id: &str) -> Result<Box<TaskView>, Refusal> {
-    let desk = sources.desk.clone();
+    let router = sources.routing.clone();
     let object = Object::Task(TaskId::new(id));
-    let found = ask(move || desk.look(object)).await?;
+    let found = ask(move || router.look(object)).await?;
     answer::task(found).ok_or_else(|| gone("task", id))
 }
 
@@ -251,7 +251,7 @@ impl Wanted {
         }
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let task = match self.id {
-            None => sources.desk.new_task(sources.live.now()),
+            None => sources.routing.new_task(sources.live.now()),
             Some(id) if (1..=64).contains(&id.len()) && id.chars().all(is_plain) => TaskId::new(id),
             Some(_) => {
                 let words = "id: letters, digits, `-`, `_` and `.` only, 1 to 64 of them";
@@ -432,8 +432,8 @@ pub(super) async fn carry_out(
     object: Object,
     only_if: Option<Vec<u64>>,
 ) -> Result<Option<Shown>, Refusal> {
-    let desk = sources.desk.clone();
-    let done = ask(move || desk.carry_out(command, object, only_if)).await?;
+    let router = sources.routing.clone();
+    let done = ask(move || router.carry_out(command, object, only_if)).await?;
     done.map_err(declined)
 }
 

@@ -174,9 +174,9 @@ async fn one(
 }
 
 async fn find(sources: &Sources, name: &str) -> Result<Box<WorkerView>, Refusal> {
-    let desk = sources.desk.clone();
+    let router = sources.routing.clone();
     let object = Object::Worker(name.to_owned());
-    let found = ask(move || desk.look(object)).await?;
+    let found = ask(move || router.look(object)).await?;
     answer::worker(found).ok_or_else(|| gone("worker", name))
 }
 

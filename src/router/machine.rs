@@ -178,7 +178,8 @@ impl Router {
         std::mem::take(&mut self.facts)
     }
 
-    /// Events that are not yet handed out, in order; to be written with the facts.
+    /// Events that are not yet handed out, in order; to be written with the facts, and to be taken
+    /// with them: they are gone with the first fact after.
     pub fn take_events(&mut self) -> Vec<EventEntry> {
         let shard = self.state.shard;
         let events = std::mem::take(&mut self.events).into_iter();
@@ -219,6 +220,10 @@ impl Router {
 
     /// Puts down a fact and applies it.
     pub(super) fn record(&mut self, fact: Fact) {
+        if self.facts.is_empty() {
+            // Of facts that were taken: who did not want their events needs no others either.
+            self.events.clear();
+        }
         self.state.sequence += 1;
         self.state.clock = self.state.clock.max(self.now);
         let State {

@@ -490,4 +490,49 @@ mod tests {
             "{error}"
         );
     }
+
+    /// R90: in one ordered stream, an offer is there before its phone is made to ring.
+    #[test]
+    fn ten_thousand_offers_are_seen_before_they_ring() {
+        let journal = MemoryJournal::new();
+        let seen: Arc<Mutex<Option<Arc<Tail>>>> = Arc::default();
+        let rung = Arc::new(Mutex::new(Vec::new()));
+        let (eye, bell) = (seen.clone(), rung.clone());
+        let sink = move |_, output| {
+            let Output::Offer { reservation, .. } = output else {
+                return;
+            };
+            let eye = eye.lock().unwrap();
+            let tail = eye.as_ref().expect("it was given");
+            let newest = tail.after(tail.newest() - 8, 8).expect("kept");
+            let name = format!("\"{reservation}\"");
+            let is_offer = |event: &Arc<EventEntry>| {
+                event.body.contains("reservation.created") && event.body.contains(&name)
+            };
+            assert!(newest.iter().any(is_offer), "{reservation} rings unseen");
+            bell.lock().unwrap().push(reservation);
+        };
+        let settings = Settings::default();
+        let survivors = Survivors::default();
+        let copy = Box::new(journal.clone());
+        let pump = Pump::open(settings, copy, START, survivors, Box::new(sink));
+        let mut pump = pump.expect("the journal folds");
+        *seen.lock().unwrap() = Some(pump.tail());
+        reach(&mut pump, START);
+        for n in 0..10_000u64 {
+            let now = START + Duration::from_millis(n);
+            let task = format!("t{n}");
+            pump.handle(now, ShardId(0), create(&task, "sales", 0, json!({})));
+            pump.commit().unwrap();
+            let reservation = ReservationId::new(format!("{task}.1"));
+            pump.handle(now, ShardId(0), Command::Accept { reservation });
+            let task = TaskId::new(task);
+            pump.handle(now, ShardId(0), Command::Complete { task });
+            pump.commit().unwrap();
+        }
+        assert_eq!(rung.lock().unwrap().len(), 10_000);
+        let events = journal.clone().events_from(0, 1, usize::MAX).unwrap();
+        let numbers = events.iter().map(|event| event.sequence);
+        assert!(numbers.eq(1..=events.len() as u64), "no gap");
+    }
 }

@@ -256,7 +256,7 @@ fn serving() -> (Server, Arc<Switch>) {
     (serve_with(switch.clone(), desk), switch)
 }
 
-fn serve_with(switch: Arc<Switch>, desk: Desk) -> Server {
+fn serve_with(switch: Arc<Switch>, desk: Routing) -> Server {
     let settings = Settings {
         api: "127.0.0.1:0".parse().unwrap(),
         metrics: Some("127.0.0.1:0".parse().unwrap()),

@@ -44,7 +44,7 @@ fn plan() -> Plan {
 }
 
 /// A router with a plan and one worker who is there.
-pub(super) fn start(journal: &MemoryJournal, sink: Sink) -> (RouterTask, Desk) {
+pub(super) fn start(journal: &MemoryJournal, sink: Sink) -> (RouterTask, Routing) {
     let origin = Origin {
         region: "jp1".into(),
         node: "tokyo1".into(),
@@ -64,7 +64,7 @@ pub(super) fn start(journal: &MemoryJournal, sink: Sink) -> (RouterTask, Desk) {
     let (worker, reachable) = ("花子".to_owned(), true);
     handle.send(ShardId(0), Command::SetReachable { worker, reachable }).unwrap();
     let past = Box::new(journal.clone());
-    (router, Desk::new(handle, past, 0, IdSource::new(origin)))
+    (router, Routing::new(handle, past, 0, IdSource::new(origin)))
 }
 
 struct Site {
@@ -435,4 +435,18 @@ fn what_is_described_is_served_and_what_is_served_is_described() {
     }
     let event = &document["components"]["schemas"]["About"]["properties"];
     assert!(event["worker_sequence"].is_object(), "{document:#}");
+}
+
+/// R94: 60 KiB of attributes, of any script, arrive with the offer as they were sent.
+#[test]
+fn large_attributes_arrive_intact_with_the_offer() {
+    let site = Site::open();
+    let after = site.router.tail().newest();
+    let attributes = json!({"客": "田中さま🙂", "注文": "あ".repeat(20_000)});
+    let wanted = json!({"channel": "chat", "queue": "chats", "attributes": attributes});
+    assert_eq!(site.send("POST", "/v1/tasks", &wanted).status, 201);
+    let (_, body) = site.get(&format!("/v1/events?after={after}"));
+    let events = body["events"].as_array().unwrap();
+    let offer = events.iter().find(|event| event["event"] == "reservation.created");
+    assert_eq!(offer.unwrap()["attributes"], attributes);
 }

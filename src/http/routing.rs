@@ -8,7 +8,7 @@ use crate::journal::{self, Entry, EventEntry, Reader};
 use crate::router::{Command, Declined, Object, PlanView, RouterHandle, Shown, Tail};
 
 /// The router and its journal. Answers may take a moment: for blocking threads.
-pub struct Desk {
+pub struct Routing {
     router: RouterHandle,
     /// The journal, read beside the router that writes it.
     past: Mutex<Box<dyn Reader + Send>>,
@@ -26,8 +26,8 @@ pub(super) struct Facts {
     pub(super) is_cut: bool,
 }
 
-impl Desk {
-    /// A desk for a running router; `ids` are for tasks that the API makes.
+impl Routing {
+    /// For a running router; `ids` are for tasks that the API makes.
     pub fn new(router: RouterHandle, past: Box<dyn Reader + Send>, shard: u16, ids: IdSource) -> Self {
         Self {
             router,
@@ -122,9 +122,9 @@ fn made(entry: &Entry) -> Option<TaskId> {
     }
 }
 
-impl fmt::Debug for Desk {
+impl fmt::Debug for Routing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk")
+        f.debug_struct("Routing")
             .field("shard", &self.shard)
             .finish_non_exhaustive()
     }
