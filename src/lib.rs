@@ -7,7 +7,8 @@
 //! - [`sip`], [`sdp`]: messages, transactions, dialogs, transports. [`media`]: what is heard.
 //!   [`expr`]: attribute expressions. [`journal`]: facts in order.
 //! - [`router`]: who takes which task, and why. [`ivr`]: prompts and digits. [`recording`]: files
-//!   that stand as evidence. [`registrar`]: where phones are. [`trunk`]: carriers and numbers.
+//!   that stand as evidence. [`registrar`]: where phones are. [`presence`]: who says that he is
+//!   there. [`trunk`]: carriers and numbers.
 //! - [`replay`]: the past, told, run once more, or run with another plan.
 //!   [`waiting`]: the line a caller stands in. [`flow`]: what a caller hears and may decide.
 //! - [`call`]: legs, bridges, the call itself.
@@ -24,6 +25,7 @@ pub mod sdp;
 pub mod sip;
 
 pub mod ivr;
+pub mod presence;
 pub mod recording;
 pub mod registrar;
 pub mod router;

@@ -48,6 +48,8 @@ mod carrier_ways;
 mod carriers;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
+#[path = "scenarios/desk.rs"]
+mod desk;
 #[path = "scenarios/dialogs/mod.rs"]
 mod dialogs;
 #[path = "scenarios/identity.rs"]

@@ -20,10 +20,10 @@ use crate::http::metrics::{
     DefenceSnapshot, MediaSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source,
     TransportSnapshot,
 };
-use crate::http::{Live, view};
+use crate::http::{Live, Pulse, view};
 use crate::media::{Captured, Engine};
 use crate::registrar::Registrar;
-use crate::router::{Explanation, RouterHandle, RouterView};
+use crate::router::{Explanation, Prospects, RouterHandle, RouterView, Supposed};
 use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::sip::auth::Challenger;
@@ -33,6 +33,7 @@ use crate::sip::transport::{Tls, TransportStats};
 use crate::store::{Progress, Records};
 use crate::trunk::{Carriers, TrunkView};
 
+use super::pulse::Beats;
 use super::retention::Tally;
 use super::trunk_ear;
 use super::views::Views;
@@ -52,6 +53,7 @@ pub(super) struct House {
     pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) carriers: Carriers,
     pub(super) desks: Desks,
+    pub(super) beats: Arc<Beats>,
     pub(super) bus: Bus,
     pub(super) counters: Vec<Counters>,
     pub(super) tls: Tls,
@@ -127,8 +129,24 @@ impl Live for House {
         self.router.explain_call(CallId::new(id))
     }
 
+    fn who(&self, supposed: Supposed) -> Result<Prospects, String> {
+        match self.router.who(supposed) {
+            Some(Ok(prospects)) => Ok(prospects),
+            Some(Err(why)) => Err(why.to_string()),
+            None => Err("the router does not answer".to_owned()),
+        }
+    }
+
     fn router(&self) -> Arc<RouterView> {
         self.router.view()
+    }
+
+    fn beat(&self, agent: &str) -> Option<Pulse> {
+        self.hear(agent)
+    }
+
+    fn end_beats(&self, agent: &str) -> Option<bool> {
+        self.hear_no_more(agent)
     }
 
     fn control(&self, id: &str, wish: Control) -> Result<Option<LegId>, ControlError> {

@@ -9,6 +9,7 @@ mod defence;
 pub mod generation;
 mod live;
 mod outlets;
+mod pulse;
 mod reload;
 mod retention;
 mod shards;
@@ -49,6 +50,7 @@ use crate::trunk::Carriers;
 use bindings::Keeper;
 use live::House;
 use outlets::ShardOutlets;
+use pulse::{Beats, Watcher};
 use retention::Retention;
 use views::Views;
 
@@ -63,6 +65,7 @@ pub struct Switch {
     keeper: Keeper,
     records: Records,
     retention: Retention,
+    watcher: Watcher,
     /// Keeps the data directory ours.
     _data: DataDir,
 }
@@ -184,7 +187,10 @@ impl Switch {
             counters.push(running.counters);
         }
 
+        let terms = office.heartbeat.clone();
+        let (beats, watcher) = Beats::start(terms, time.clone(), router.handle())?;
         let house = Arc::new(House {
+            beats,
             clock,
             orders,
             router: router.handle(),
@@ -240,6 +246,7 @@ impl Switch {
             keeper,
             records,
             retention,
+            watcher,
             _data: data,
         })
     }
@@ -314,6 +321,7 @@ impl Switch {
         }
         self.server.stop();
         self.retention.stop();
+        self.watcher.stop();
         self.house.engine.shutdown();
         self.router.stop();
         self.keeper.stop();

@@ -53,6 +53,10 @@ impl House {
             exporter.set_numbers(office.node.trace.numbers);
         }
         self.tell_reachable(&office);
+        let workers = &office.plan.workers;
+        self.set_heartbeats(office.heartbeat.clone(), |agent| {
+            workers.iter().any(|worker| worker.name == agent)
+        });
         self.guard.set_rules(defence::rules(&office));
         self.challenger
             .lock()

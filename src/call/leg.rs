@@ -63,6 +63,9 @@ pub(crate) struct Leg {
     /// The trunks that may carry the call if this leg's does not.
     #[serde(default)]
     pub(crate) way: Option<Box<WayOut>>,
+    /// What the far end said when it refused, beyond the status.
+    #[serde(skip)]
+    pub(crate) refusal: Option<String>,
     /// Where the far end said to go instead, when it redirected the call.
     #[serde(skip)]
     pub(crate) moved: Vec<NameAddr>,
@@ -134,6 +137,7 @@ impl Leg {
             over: None,
             is_unreached: false,
             way: None,
+            refusal: None,
             moved: Vec::new(),
             shown_as: String::new(),
             heard: Heard::default(),

@@ -37,6 +37,7 @@ mod password;
 mod reason;
 mod redirection;
 mod refer;
+mod refusal;
 mod registration;
 mod replace;
 mod ring;

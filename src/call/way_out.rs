@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::core::Core;
 use super::hands::Hands;
+use super::refusal;
 use crate::base::{LegId, Pii};
 use crate::sip::{HeaderName, Message};
 
@@ -81,8 +82,8 @@ impl Core {
 }
 
 impl Core {
-    /// Keeps what a refusal says beyond its status: whether anybody spoke at all, and how long
-    /// the trunk wants rest (RFC 3261 §20.33).
+    /// Keeps what a refusal says beyond its status: whether anybody spoke at all, in what words,
+    /// and how long the trunk wants rest (RFC 3261 §20.33).
     pub(crate) fn note_refusal(
         &mut self,
         hands: &mut Hands<'_>,
@@ -92,6 +93,7 @@ impl Core {
     ) {
         let Some(leg) = self.leg_mut(leg) else { return };
         leg.is_unreached = response.is_none() && status != 487;
+        leg.refusal = response.and_then(refusal::words);
         let Some(name) = leg.trunk.clone() else {
             return;
         };

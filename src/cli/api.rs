@@ -40,6 +40,15 @@ impl Connection {
         self.read(reply)
     }
 
+    /// The answer to a POST of JSON.
+    pub(super) fn ask(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let reply = agent(Duration::from_secs(10))
+            .post(self.address(path))
+            .header("content-type", "application/json")
+            .send(body.to_string());
+        self.read(reply)
+    }
+
     /// The answer to a DELETE.
     pub(super) fn delete(&self, path: &str) -> anyhow::Result<Value> {
         let reply = agent(Duration::from_secs(10))
@@ -169,6 +178,7 @@ mod tests {
         check::<crate::cli::replay::Args>();
         check::<crate::cli::trunk::Args>();
         check::<crate::cli::trunks::Args>();
+        check::<crate::cli::who::Args>();
         check::<crate::cli::why::Args>();
     }
 

@@ -145,7 +145,7 @@ const PAGE: usize = 1000;
 const LEAD: Duration = Duration::from_secs(4 * 3600);
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use clap::Parser;
     use serde_json::json;
 
@@ -160,7 +160,8 @@ mod tests {
         args: Args,
     }
 
-    fn journal() -> MemoryJournal {
+    /// 花子 is offered call c1 as task t1 and takes it.
+    pub(in crate::cli) fn journal() -> MemoryJournal {
         let plan = Plan {
             generation: 1,
             workers: vec![WorkerSpec::new("花子", "1001")],
@@ -245,6 +246,6 @@ mod tests {
         assert_eq!(lines[1]["worker"], "花子");
         assert_eq!(lines[2]["call"], "c1");
         assert_eq!(lines[0]["at"], "2027-01-15T08:00:02.000Z");
-        assert_eq!(lines[0]["fact"]["queue"], "sales");
+        assert_eq!(lines[0]["fact"]["to"]["queue"], "sales");
     }
 }

@@ -16,12 +16,14 @@ pub mod replay;
 pub mod serve;
 pub mod trunk;
 pub mod trunks;
+pub mod who;
 pub mod why;
 
 mod api;
 mod period;
 mod table;
 mod text;
+mod verify;
 mod welcome;
 
 use std::ffi::OsString;
@@ -49,6 +51,8 @@ enum Command {
     Calls(calls::Args),
     /// Tell the story of one call.
     Call(call::Args),
+    /// Say who could get a call that might come.
+    Who(who::Args),
     /// Say why a call was offered to whom, or to nobody.
     Why(why::Args),
     /// List agents and what they are at.
@@ -98,6 +102,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Command::Serve(args) => serve::run(&args),
         Command::Trunk(args) => trunk::run(args),
         Command::Trunks(args) => trunks::run(args),
+        Command::Who(args) => who::run(&args),
         Command::Why(args) => why::run(args),
     }
 }

@@ -6,12 +6,13 @@ use owo_colors::Style;
 
 use super::api::{Connection, encode, parse};
 use super::call::{find_id, reason};
-use super::period::Speech;
+use super::period::{JournalFile, Speech};
 use super::text::{clock, faint, length, local, pad, paint, print, strong, width};
+use super::verify;
+use crate::base::Timestamp;
 use crate::events::record::{OfferRecord, QueueVisit};
 use crate::http::decisions::{Because, Decisions};
 use crate::http::view::Why;
-use crate::base::Timestamp;
 use crate::router::Explanation;
 
 /// Show why a call was offered to whom, and what came of it
@@ -20,20 +21,30 @@ pub struct Args {
     /// The call's id, or `last`
     id: String,
 
+    /// Decide once more what was decided about it, from the journal, and say whether it is the same
+    #[arg(long)]
+    verify: bool,
+
     #[command(flatten)]
-    connection: Connection,
+    journal: JournalFile,
 
     #[command(flatten)]
     speech: Speech,
+
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let id = find_id(&args.connection, &args.id)?;
+    let language = args.speech.language();
+    if args.verify {
+        return verify::run(&id, &args.journal, args.connection.json, language);
+    }
     let answer = args
         .connection
         .get(&format!("/v1/calls/{}/why", encode(&id)))?;
-    let language = args.speech.language();
     let path = format!("/v1/calls/{}/decisions?lang={language}", encode(&id));
     let decisions = args.connection.get(&path)?;
     if args.connection.json {

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::desk::{self, Desk};
 use super::environment::Environment;
 use super::files::{Files, Kind};
+use super::heartbeat::{self, Heartbeat};
 use super::names::Names;
 use super::report::Problem;
 use super::section::{At, Notes, Section};
@@ -26,6 +27,8 @@ pub(super) struct Agents {
     pub(super) profiles: Vec<At<String>>,
     /// Every channel named, with its place.
     pub(super) channels: Vec<At<String>>,
+    /// What holds for agents' programs.
+    pub(super) heartbeat: Heartbeat,
 }
 
 /// Reads agents and activities; each agent's phone must be among `phones`.
@@ -43,6 +46,7 @@ pub(super) fn read(
         desk: Desk::default(),
         profiles: Vec::new(),
         channels: Vec::new(),
+        heartbeat: Heartbeat::default(),
     };
     let mut names = Names::new("agent", is_complete);
     let mut rung: Vec<At<String>> = Vec::new();
@@ -50,6 +54,7 @@ pub(super) fn read(
     for file in files.of(Kind::Agents) {
         let top = Section::new(notes, &file.table, "agents.toml");
         agents.desk.read(&top, notes);
+        agents.heartbeat.read(&top);
         for activity in top.sections("activity", "an activity") {
             let name = activity.required("name", "lunch");
             let available = activity.flag("available").is_some_and(|at| at.value);
@@ -75,6 +80,7 @@ pub(super) fn read(
             let written = desk::of_agent(&agent, secrets, notes);
             let profile = agent.text("profile");
             let capacity = agents.read_capacity(&agent);
+            let heartbeat = heartbeat::of_agent(&agent);
             agent.close();
             agents.profiles.extend(profile.clone());
             if let Some(name) = &name {
@@ -94,6 +100,7 @@ pub(super) fn read(
                 continue;
             };
             agents.desk.add_agent((&name, &phone), written, notes);
+            agents.heartbeat.add_agent(&name.value, heartbeat);
             agents.workers.push(WorkerSpec {
                 display_name: display_name.map_or_else(|| name.value.clone(), |at| at.value),
                 name: name.value,
@@ -108,6 +115,7 @@ pub(super) fn read(
     }
     agents.finish_activities(notes, &starts);
     agents.desk.finish(notes);
+    agents.heartbeat.finish(&agents.activities, notes);
     agents
 }
 

@@ -14,6 +14,7 @@ mod duration;
 mod environment;
 mod files;
 mod flows;
+mod heartbeat;
 mod journal;
 mod layers;
 mod media;
@@ -141,6 +142,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
         phones: phones.phones,
         plan,
         desk: agents.desk.terms,
+        heartbeat: agents.heartbeat.terms,
         lines: queues.lines,
         placements: queues.placements,
         recorded: queues.recorded,

@@ -10,6 +10,7 @@ use super::queues::Placement;
 use super::report::Report;
 use crate::call::DeskTerms;
 use crate::flow::Document;
+use crate::presence::HeartbeatTerms;
 use crate::router::Plan;
 use crate::sip::transport::TlsConfig;
 use crate::trunk::{Numbers, Trunk};
@@ -30,6 +31,8 @@ pub struct Office {
     pub plan: Plan,
     /// Agents who work by phone.
     pub desk: DeskTerms,
+    /// Agents' programs that say that they are there.
+    pub heartbeat: HeartbeatTerms,
     /// What callers hear in each queue.
     pub lines: HashMap<String, LineConfig>,
     /// Where each queue's conferences are placed.
@@ -129,6 +132,9 @@ impl Office {
         };
         if rules(self) != rules(newer) {
             changes.changed.push("desk".to_owned());
+        }
+        if self.heartbeat != newer.heartbeat {
+            changes.changed.push("heartbeat".to_owned());
         }
         changes
     }

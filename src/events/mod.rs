@@ -219,6 +219,9 @@ pub enum Fact {
         agent: String,
         /// `accepted`, `no_answer`, `busy`, `rejected`, `unreachable`, `caller_left`, ...
         outcome: String,
+        /// What the agent's phone said when it refused, such as `Do Not Disturb`.
+        #[serde(default)]
+        said: Option<String>,
     },
     /// The call left the queue.
     Unqueued {

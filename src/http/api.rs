@@ -22,12 +22,14 @@ use super::guard;
 use super::routing::Routing;
 use super::live::Live;
 use super::metrics::Metrics;
+use super::pulse;
 use super::query::Query;
 use super::{decisions, events, health, openapi, plan, reservations, tasks, trace, workers};
 use super::view::{self, Why};
 use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
 use crate::events::record::{Archive, ArchiveError};
+use crate::router::Supposed;
 
 /// What the routes ask.
 #[derive(Clone)]
@@ -61,6 +63,7 @@ pub(super) fn described() -> OpenApiRouter<Sources> {
         .routes(routes!(pcap))
         .routes(routes!(sip))
         .routes(routes!(why))
+        .routes(routes!(who))
         .routes(routes!(queues))
         .routes(routes!(agents))
         .routes(routes!(bans))
@@ -76,6 +79,7 @@ pub(super) fn described() -> OpenApiRouter<Sources> {
         .merge(decisions::routes())
         .merge(health::routes())
         .merge(openapi::routes())
+        .routes(routes!(pulse::beat, pulse::goodbye))
 }
 
 /// What may be seen from anywhere: figures and health.
@@ -218,6 +222,21 @@ async fn why(State(sources): State<Sources>, Path(id): Path<String>) -> Result<R
         })
     });
     shown(StatusCode::OK, &why.await??)
+}
+
+/// Who can get this call? The body is a [`Supposed`]; nothing changes.
+#[utoipa::path(post, path = "/v1/who", tag = "calls", request_body = Object,
+    responses((status = 200, body = Object), (status = 400, body = Problem),
+        (status = 404, body = Problem)))]
+async fn who(
+    State(sources): State<Sources>,
+    body: Result<Json<Supposed>, JsonRejection>,
+) -> Result<Response, Refusal> {
+    let Json(supposed) = body.map_err(|error| Refusal::bad_request(error.body_text()))?;
+    match ask(move || sources.live.who(supposed)).await? {
+        Ok(prospects) => shown(StatusCode::OK, &view::who(&prospects)),
+        Err(words) => Err(Refusal::not_found(words)),
+    }
 }
 
 /// The SIP messages of a call.

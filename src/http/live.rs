@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::pulse::Pulse;
 use crate::base::{LegId, Timestamp};
 use crate::call::{Control, ControlError, TestReport};
 use crate::events::CallRecord;
 use crate::media::Captured;
-use crate::router::{Explanation, RouterView};
+use crate::router::{Explanation, Prospects, RouterView, Supposed};
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced};
 use crate::trunk::TrunkView;
@@ -28,8 +29,17 @@ pub trait Live: Send + Sync {
     /// The router's latest view: queues, agents, tasks.
     fn router(&self) -> Arc<RouterView>;
 
+    /// An agent's program says that it is there; `None` when there is no such agent.
+    fn beat(&self, agent: &str) -> Option<Pulse>;
+
+    /// It says goodbye: whether it was waited for; `None` when there is no such agent.
+    fn end_beats(&self, agent: &str) -> Option<bool>;
+
     /// Why a call that waits is where it is; `None` when the router has no task for it.
     fn why(&self, id: &str) -> Option<Explanation>;
+
+    /// Who would get a task, were it to come now; in words, why nobody can say.
+    fn who(&self, supposed: Supposed) -> Result<Prospects, String>;
 
     /// Does something to a living call; the leg that was added, if one was.
     fn control(&self, id: &str, wish: Control) -> Result<Option<LegId>, ControlError>;

@@ -18,6 +18,7 @@ pub mod metrics;
 mod openapi;
 mod pcap;
 mod plan;
+mod pulse;
 mod query;
 mod reservations;
 mod routing;
@@ -29,5 +30,6 @@ mod workers;
 
 pub use live::Live;
 pub use openapi::document;
+pub use pulse::Pulse;
 pub use routing::Routing;
 pub use server::{Error, Server, Settings};

@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 use super::metrics::QueueSnapshot;
 use crate::base::{CallId, TaskId, Timestamp};
 use crate::events::record::{OfferRecord, QueueVisit};
-use crate::router::{Explanation, RouterView, TaskView, WorkerState, WorkerView};
+use crate::router::{
+    Explanation, Prospect, Prospects, RouterView, TaskView, WorkerState, WorkerView,
+};
 use crate::trunk::{AccountState, TrunkView};
 
 /// `GET /v1/queues`.
@@ -164,6 +166,41 @@ pub struct Why {
     pub offers: Vec<OfferRecord>,
     /// What the router would say now; only while the call waits or is offered.
     pub now: Option<Explanation>,
+}
+
+/// `POST /v1/who`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Who {
+    /// Switch time of the answer, RFC 3339.
+    pub at: String,
+    /// Hash of the plan.
+    pub plan: String,
+    /// Generation of the plan.
+    pub generation: u64,
+    /// Queue the call would stand in.
+    pub queue: String,
+    /// Expression that says who serves the queue.
+    pub target: String,
+    /// Calls before it in the line.
+    pub ahead: usize,
+    /// Agents looked at; those listed may be fewer.
+    pub considered: usize,
+    /// The agents, nearest first.
+    pub agents: Vec<Prospect>,
+}
+
+/// Who would get a call.
+pub fn who(prospects: &Prospects) -> Who {
+    Who {
+        at: prospects.at.to_rfc3339(),
+        plan: prospects.plan.clone(),
+        generation: prospects.generation,
+        queue: prospects.queue.clone(),
+        target: prospects.target.clone(),
+        ahead: prospects.ahead,
+        considered: prospects.considered,
+        agents: prospects.workers.clone(),
+    }
 }
 
 /// The queues of a view.

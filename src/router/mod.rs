@@ -28,6 +28,7 @@ mod state;
 mod tail;
 mod task;
 mod view;
+mod who;
 mod wrap;
 
 #[cfg(test)]
@@ -56,3 +57,4 @@ pub use state::{At, Known, State};
 pub use tail::Tail;
 pub use task::{Full, RouterHandle, RouterTask};
 pub use view::{EngagementView, OfferView, QueueView, RouterView, TaskView, WorkerView};
+pub use who::{Prospect, Prospects, Supposed};

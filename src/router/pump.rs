@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::fact::FoldError;
 use super::machine::Router;
 use super::{
-    Command, Explanation, Object, Output, PlanView, Refusal, RouterView, Shown, Tail,
+    Command, Explanation, Object, Output, PlanView, Prospects, Refusal, RouterView, Shown, Supposed,
+    Tail,
 };
 use crate::base::{CallId, ShardId, TaskId, Timestamp};
 use crate::journal::{self, Entry, EventEntry, Journal, Reader, Retention};
@@ -245,6 +246,11 @@ impl Pump {
     /// Why a call is where it is.
     pub fn explain_call(&self, call: &CallId) -> Option<Explanation> {
         self.router.explain(&self.router.task_of(call)?)
+    }
+
+    /// Who would get a task, were it to come now.
+    pub fn who(&self, now: Timestamp, supposed: &Supposed) -> Result<Prospects, Refusal> {
+        self.router.who(now + self.ahead, supposed)
     }
 
     fn collect(&mut self, from: Option<ShardId>) {

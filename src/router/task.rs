@@ -14,7 +14,10 @@ use arc_swap::ArcSwap;
 
 use super::pump::{Pump, Settings, Sink, StartError, Survivors};
 use super::errand::{Done, Errand};
-use super::{Command, Declined, Explanation, Object, PlanView, RouterView, Shown, Tail};
+use super::{
+    Command, Declined, Explanation, Object, PlanView, Prospects, Refusal, RouterView, Shown, Supposed,
+    Tail,
+};
 use crate::base::{CallId, Clock, ShardId, TaskId, Timestamp};
 use crate::journal::Journal;
 
@@ -66,6 +69,7 @@ enum Message {
     Look(Object, SyncSender<Option<Shown>>),
     Plan(SyncSender<PlanView>),
     Wake,
+    Who(Box<Supposed>, SyncSender<Result<Prospects, Refusal>>),
 }
 
 enum Question {
@@ -228,6 +232,15 @@ impl RouterHandle {
         self.ask(Question::Call(call))
     }
 
+    /// Who would get a task, were it to come now; `None` when the thread does not answer. Waits
+    /// for it: not for signalling shards.
+    pub fn who(&self, supposed: Supposed) -> Option<Result<Prospects, Refusal>> {
+        let (reply, answer) = sync_channel(1);
+        let message = Message::Who(Box::new(supposed), reply);
+        self.sender.send(message).ok()?;
+        answer.recv_timeout(ANSWER_WITHIN).ok()
+    }
+
     /// Whether it takes commands and its journal can be written.
     pub fn is_ready(&self) -> bool {
         let shared = &self.shared;
@@ -325,6 +338,11 @@ impl Desk {
                     let _ = reply.try_send(answer);
                 }
                 Message::Wake => {}
+                Message::Who(supposed, reply) => {
+                    let answer = self.pump.who(self.clock.now(), &supposed);
+                    // As above.
+                    let _ = reply.try_send(answer);
+                }
             }
             next = match taken < BATCH {
                 true => self.receiver.try_recv().ok(),

@@ -51,6 +51,10 @@ impl Story {
         let office = Office::open();
         let tap = Tap::on(office.block);
         let phone = office.phone(1001, Answering::Manual, &tone(880.0, 120.0));
+        let wish = r#"{"language": "ja"}"#;
+        let who = ["who", "--queue", "sales", "--attributes", wish];
+        let who = office.ask(&[&who[..], &["--language", "en"]].concat());
+        assert!(who.contains("would get it"), "{who}");
         let voice = voice(office.folder(), 440.0, 60.0);
         let caller = office
             .carrier("caller")
@@ -114,6 +118,7 @@ impl Story {
         Self::judge_greeting(&heard, &record);
         Self::judge_music(&heard, &record);
         self.judge_ring(&record);
+        self.judge_journal(&record);
         self.judge_talk(&heard, &record);
     }
 
@@ -134,6 +139,28 @@ impl Story {
     fn judge_music(heard: &Heard, record: &Value) {
         let queue = stretch(record, "queue");
         assert_music(heard.between(time(&queue["from"]), time(&queue["until"])));
+    }
+
+    /// The journal, read beside the running switch, tells the same, and decides it once more.
+    #[track_caller]
+    fn judge_journal(&self, record: &Value) {
+        let id = record["id"].as_str().expect("an id");
+        let file = self.office.folder().join("var/journal.db");
+        let ask = |arguments: &[&str]| {
+            let arguments = [arguments, &["--language", "en", "--journal"]].concat();
+            self.office.ask_files(&arguments, &file)
+        };
+        for (arguments, words) in [
+            (&["journal", "--task", id][..], "is offered to"),
+            (&["why", id, "--verify"], "decided once more: the same"),
+            (&["replay"], "the same, byte for byte"),
+        ] {
+            let text = ask(arguments);
+            assert!(
+                text.contains(words),
+                "{arguments:?}: no {words:?} in\n{text}"
+            );
+        }
     }
 
     #[track_caller]

@@ -211,6 +211,55 @@ fn refusals_of_phones_lead_to_the_next_agent_at_once() {
 }
 
 #[test]
+fn what_a_phone_says_when_it_refuses_is_in_the_record() {
+    for (seed, status, said, outcome) in [
+        (51, 603, "in a meeting", "declined"),
+        (52, 486, "Do Not Disturb", "declined"),
+        (53, 480, "DND", "declined"),
+        (54, 486, "line 2 in use", "busy"),
+    ] {
+        let mut world = World::new(seed);
+        let carrier = world.carrier();
+        world.phone("1001", Manners::Says(status, said));
+        let second = world.phone("1002", Manners::Answers(500));
+        rush(&mut world, carrier, 1);
+        serve(&mut world, &[second], 30);
+        world.finish();
+        let record = world.record();
+        assert_eq!(
+            outcomes(record),
+            [("sato", outcome), ("suzuki", "accepted")]
+        );
+        let words: Vec<_> = record
+            .offers
+            .iter()
+            .map(|one| one.said.as_deref())
+            .collect();
+        assert_eq!(words, [Some(said), None]);
+    }
+}
+
+#[test]
+fn who_declines_on_one_of_his_phones_is_rung_on_none() {
+    let mut world = World::new(55);
+    let carrier = world.carrier();
+    world.phone("1001", Manners::Refuses(603));
+    let other = world.contact("1001", 2, Manners::Rings);
+    let second = world.phone("1002", Manners::Answers(500));
+    rush(&mut world, carrier, 1);
+    serve(&mut world, &[second], 30);
+    world.finish();
+    let record = world.record();
+    assert_eq!(
+        outcomes(record),
+        [("sato", "declined"), ("suzuki", "accepted")]
+    );
+    let gap = record.offers[1].offered.since(record.offers[0].offered);
+    assert!(gap.as_millis() < 50, "{gap:?} to the next agent");
+    assert!(world.peers[other].talks[0].is_over);
+}
+
+#[test]
 fn a_phone_that_vanished_costs_the_caller_one_ring_timeout() {
     let mut world = World::new(48);
     let carrier = world.carrier();

@@ -29,6 +29,8 @@ pub(crate) enum Manners {
     Pauses,
     /// Refuses with a status.
     Refuses(u16),
+    /// Refuses with a status, and says why.
+    Says(u16, &'static str),
     /// Sends early media, and refuses with a status after so many milliseconds.
     Regrets(u64, u16),
     /// Sends early media, and after so many milliseconds points elsewhere (302).
@@ -533,6 +535,13 @@ impl Peer {
             }
             Manners::Refuses(status) => {
                 self.ua.reject(now, session, status, &[]);
+                talk.end();
+                None
+            }
+            Manners::Says(status, words) => {
+                let reason = format!("SIP;cause={status};text=\"{words}\"");
+                self.ua
+                    .reject(now, session, status, &[(HeaderName::Reason, reason)]);
                 talk.end();
                 None
             }

@@ -7,6 +7,7 @@ use super::LegEvent;
 use crate::base::{Cause, LegId, Party, ReservationId};
 use crate::call::core::Core;
 use crate::call::hands::Hands;
+use crate::call::refusal::is_do_not_disturb;
 use crate::events::{AgentStretch, Fact, Role};
 use crate::router::{self, Rejection};
 
@@ -66,7 +67,7 @@ impl Ringing {
             answered: None,
         });
         if let Some(status) = failed {
-            self.refuse(core, hands, reservation, status);
+            self.refuse(core, hands, reservation, (status, None));
         }
     }
 
@@ -96,8 +97,11 @@ impl Ringing {
                 core.hang_up(hands, leg, Party::Switch, cause);
             }
             LegEvent::Failed(status) => {
-                if offer.answered.is_none() && all_over(core, &offer.legs) {
-                    self.refuse(core, hands, &reservation, status);
+                // RFC 3261 §16.7 step 5: a 6xx speaks for the agent, wherever else it rings.
+                let is_last = status >= 600 || all_over(core, &offer.legs);
+                if offer.answered.is_none() && is_last {
+                    let said = core.leg(leg).and_then(|leg| leg.refusal.clone());
+                    self.refuse(core, hands, &reservation, (status, said));
                 }
             }
             LegEvent::Ended if offer.answered == Some(leg) => {
@@ -129,6 +133,7 @@ impl Ringing {
                 reservation: offer.reservation,
                 agent: offer.agent,
                 outcome: "accepted".to_owned(),
+                said: None,
             },
         );
         Some(leg)
@@ -141,6 +146,17 @@ impl Ringing {
         hands: &mut Hands<'_>,
         reservation: &ReservationId,
         outcome: &str,
+    ) {
+        self.drop_refused(core, hands, reservation, (outcome, None));
+    }
+
+    /// The same, with what the agent's phone said.
+    fn drop_refused(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        reservation: &ReservationId,
+        (outcome, said): (&str, Option<String>),
     ) {
         let Some(at) = self.place(reservation) else {
             return;
@@ -160,6 +176,7 @@ impl Ringing {
                 reservation: offer.reservation,
                 agent: offer.agent.clone(),
                 outcome: outcome.to_owned(),
+                said,
             },
         );
         core.agent_enters(hands, &offer.agent, None, None);
@@ -180,7 +197,7 @@ impl Ringing {
                 // The router's word may have died with the process.
                 self.give_back(core, hands, &offer.reservation);
             } else if all_over(core, &offer.legs) {
-                self.refuse(core, hands, &offer.reservation, 503);
+                self.refuse(core, hands, &offer.reservation, (503, None));
             }
         }
     }
@@ -196,9 +213,11 @@ impl Ringing {
         core: &mut Core,
         hands: &mut Hands<'_>,
         reservation: &ReservationId,
-        status: u16,
+        (status, said): (u16, Option<String>),
     ) {
+        let is_wished = said.as_deref().is_some_and(is_do_not_disturb);
         let (why, outcome) = match status {
+            480 | 486 | 600 if is_wished => (Rejection::Declined, "declined"),
             486 | 600 => (Rejection::Busy, "busy"),
             603 => (Rejection::Declined, "declined"),
             // RFC 3261 §8.1.3.1: no reply at all counts as 408, a dead transport as 503.
@@ -210,7 +229,7 @@ impl Ringing {
             why,
             activity: None,
         });
-        self.drop_one(core, hands, reservation, outcome);
+        self.drop_refused(core, hands, reservation, (outcome, said));
     }
 
     /// Whoever answered is gone before the router's word came: the task goes back into its place

@@ -206,7 +206,9 @@ impl Teller<'_> {
             let outcome = offer.outcome.as_deref().filter(|one| *one != "accepted");
             if let (Some(at), Some(outcome)) = (offer.ended, outcome) {
                 let outcome = paint(outcome.replace('_', " "), Style::new().yellow());
-                self.say(at, 4, format!("{who}: {outcome}"));
+                let said = offer.said.iter().map(|said| format!(": {said}"));
+                let said: String = said.collect();
+                self.say(at, 4, format!("{who}: {outcome}{said}"));
             }
         }
     }

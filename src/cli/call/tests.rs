@@ -67,6 +67,7 @@ pub(in super::super) fn events() -> Vec<Event> {
         reservation: ReservationId::new(format!("t1-{number}")),
         agent: agent.into(),
         outcome: outcome.into(),
+        said: None,
     };
     at(
         0,

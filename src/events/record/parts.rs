@@ -165,6 +165,9 @@ pub struct OfferRecord {
     pub ended: Option<Timestamp>,
     /// How it ended: `accepted`, `no_answer`, `busy`, ...
     pub outcome: Option<String>,
+    /// What the agent's phone said when it refused.
+    #[serde(default)]
+    pub said: Option<String>,
 }
 
 /// One recording; the fields after `started` are known once it is published.
@@ -431,18 +434,21 @@ pub(super) fn offer(offers: &mut Vec<OfferRecord>, fact: &Fact, at: Timestamp) -
                 offered: at,
                 ended: None,
                 outcome: None,
+                said: None,
             };
             push(offers, offer)
         }
         Fact::OfferEnded {
             reservation,
             outcome,
+            said,
             ..
         } => {
             let open = |one: &&mut OfferRecord| one.reservation == *reservation;
             if let Some(offer) = offers.iter_mut().find(open).filter(|o| o.ended.is_none()) {
                 offer.ended = Some(at);
                 offer.outcome = Some(outcome.clone());
+                offer.said.clone_from(said);
             }
             true
         }

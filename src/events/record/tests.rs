@@ -107,6 +107,7 @@ fn story() -> Vec<Event> {
                 reservation: ReservationId::new("t1-1"),
                 agent: "hanako".into(),
                 outcome: "accepted".into(),
+                said: None,
             },
         ),
         event(
@@ -398,7 +399,8 @@ fn any_fact() -> impl Strategy<Value = Fact> {
         (id, name.clone()).prop_map(|(one, agent)| Fact::OfferEnded {
             reservation: ReservationId::new(one),
             agent,
-            outcome: "busy".into()
+            outcome: "busy".into(),
+            said: Some("s".into())
         }),
         "[r][12]".prop_map(|id| Fact::RecordingStarted {
             recording: RecordingId::new(id)

@@ -13,10 +13,11 @@ use crate::base::{CallId, Cause, LegId, Party, TaskId, Timestamp};
 use crate::call::{Control, ControlError, TestReport};
 use crate::events::record::{ArchiveError, Filter};
 use crate::events::{CallRecord, Direction, Event, Fact, MediaSummary, Role};
+use crate::http::Pulse;
 use crate::http::metrics::{Snapshot, Source};
 use crate::journal::MemoryJournal;
 use crate::media::Captured;
-use crate::router::{Explanation, QueueView, RouterTask, RouterView};
+use crate::router::{Explanation, Prospects, QueueView, RouterTask, RouterView, Supposed};
 use crate::sip::Flow;
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced, Way};
@@ -134,12 +135,38 @@ impl Live for Switch {
         })
     }
 
+    fn beat(&self, agent: &str) -> Option<Pulse> {
+        (agent == "花子").then(|| Pulse {
+            agent: agent.to_owned(),
+            activity: "available".to_owned(),
+            next_ms: 1_666,
+            within_ms: 5_000,
+        })
+    }
+
+    fn end_beats(&self, agent: &str) -> Option<bool> {
+        (agent == "花子").then_some(true)
+    }
+
     fn bans(&self) -> Vec<Ban> {
         Vec::new()
     }
 
     fn lift(&self, _: IpAddr) -> bool {
         false
+    }
+
+    fn who(&self, supposed: Supposed) -> Result<Prospects, String> {
+        Ok(Prospects {
+            at: self.now(),
+            plan: "abc".into(),
+            generation: 1,
+            queue: supposed.queue.ok_or("no such queue")?,
+            target: "skill == \"sales\"".into(),
+            ahead: 0,
+            considered: 0,
+            workers: Vec::new(),
+        })
     }
 
     fn why(&self, _: &str) -> Option<Explanation> {
@@ -319,6 +346,26 @@ fn one_call_and_why_are_found_or_refused_in_json() {
 }
 
 #[test]
+fn who_can_get_a_call_is_asked_with_its_attributes() {
+    let server = server();
+    let ask = |body: Value| {
+        let url = format!("http://{}/v1/who", server.api());
+        let reply = agent().post(url).header("content-type", "application/json");
+        let mut reply = reply.send(body.to_string()).unwrap();
+        let text = reply.body_mut().read_to_string().unwrap();
+        let body: Value = serde_json::from_str(&text).unwrap();
+        (reply.status().as_u16(), body)
+    };
+    let (status, body) = ask(json!({"queue": "営業", "attributes": {"language": "ja"}}));
+    assert_eq!((status, &body["queue"]), (200, &json!("営業")));
+    assert_eq!(body["agents"], json!([]));
+    assert_eq!(ask(json!({})).0, 404);
+    let (status, body) = ask(json!({"que": "営業"}));
+    assert_eq!(status, 400);
+    assert!(body["error"].as_str().unwrap().contains("que"), "{body}");
+}
+
+#[test]
 fn the_wire_of_a_call_is_shown_without_its_secrets() {
     let server = server();
     let (status, body) = get(server.api(), "/v1/calls/c3/sip");
@@ -450,4 +497,27 @@ fn a_stopped_server_frees_its_port() {
     let address = server.api();
     server.stop();
     drop(TcpListener::bind(address).unwrap());
+}
+
+#[test]
+fn an_agents_program_says_that_it_is_there_and_goodbye() {
+    let server = server();
+    let of = |name: &str| {
+        let name = name.replace("花子", "%E8%8A%B1%E5%AD%90");
+        format!("http://{}/v1/workers/{name}/heartbeat", server.api())
+    };
+    let mut reply = agent().post(of("花子")).send_empty().unwrap();
+    let body: Value = reply.body_mut().read_json().unwrap();
+    let expected = json!({
+        "agent": "花子", "activity": "available", "next_ms": 1_666, "within_ms": 5_000
+    });
+    assert_eq!((reply.status().as_u16(), body), (200, expected));
+    let mut reply = agent().delete(of("花子")).call().unwrap();
+    let body: Value = reply.body_mut().read_json().unwrap();
+    assert_eq!(body, json!({"agent": "花子", "was_watched": true}));
+    assert_eq!(
+        agent().post(of("nobody")).send_empty().unwrap().status(),
+        404
+    );
+    assert_eq!(agent().delete(of("nobody")).call().unwrap().status(), 404);
 }

@@ -163,6 +163,14 @@ impl WorkerIndex {
 }
 
 impl WorkerIndex {
+    /// Why he is not free on a channel.
+    pub(in crate::router) fn kept_by(&self, channel: usize) -> Option<NotChosen> {
+        match self.standing.get(channel) {
+            Some(Standing::Not(reason)) => Some(*reason),
+            _ => None,
+        }
+    }
+
     /// Where a free worker stands in an order; the least is chosen first.
     pub(in crate::router) fn free_key(&self, channel: usize, order: Free) -> FreeKey {
         match self.standing.get(channel) {
