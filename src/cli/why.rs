@@ -225,14 +225,14 @@ mod tests {
     #[test]
     fn decisions_are_told_with_their_grounds() {
         let told = serde_json::json!({"id": "c1", "complete": false, "decisions": [{
-            "sequence": 7, "at": "2026-11-20T01:02:03.456Z", "class": "decision",
-            "words": "t1 is offered to sato", "fact": {}, "why": {
-                "plan": "abc", "generation": 2, "queue": "sales", "target": "1 == 1",
-                "position": 1, "until": null, "chosen": "sato", "considered": 2,
-                "rule": {"workflow": "main", "filter": "owner", "step": 1, "expression": "a == b"},
-                "not_chosen": [{"words": "talking", "workers": 1}],
-                "nearest": [{"worker": "suzuki", "words": "talking", "activity": "available"}],
-            }}]});
+        "sequence": 7, "at": "2026-11-20T01:02:03.456Z", "class": "decision",
+        "words": "t1 is offered to sato", "fact": {}, "why": {
+            "plan": "abc", "generation": 2, "queue": "sales", "target": "1 == 1",
+            "position": 1, "until": null, "chosen": "sato", "considered": 2,
+            "rule": {"workflow": "main", "filter": "owner", "step": 1, "expression": "a == b"},
+            "not_chosen": [{"words": "talking", "workers": 1}],
+            "nearest": [{"worker": "suzuki", "words": "talking", "activity": "available"}],
+        }}]});
         let text = decided(&serde_json::from_value(told).expect("as the API writes it"));
         let plain = anstream::adapter::strip_str(&text).to_string();
         for words in [

@@ -202,11 +202,9 @@ fn refused(why: &Refused) -> Refusal {
         }
         Refused::UnknownQueue => Refusal::unprocessable(words).help("see GET /v1/task-queues"),
         Refused::UnknownWorkflow => Refusal::unprocessable(words).help("see GET /v1/workflows"),
-        Refused::CodeNeeded(codes) | Refused::UnknownCode(codes) => {
-            Refusal::unprocessable(words)
-                .with("codes", codes.clone())
-                .help("send one of the queue's codes as `code`")
-        }
+        Refused::CodeNeeded(codes) | Refused::UnknownCode(codes) => Refusal::unprocessable(words)
+            .with("codes", codes.clone())
+            .help("send one of the queue's codes as `code`"),
         Refused::NotPast | Refused::ActivityAvailable => Refusal::unprocessable(words),
         Refused::Assigned
         | Refused::AlreadyAccepted

@@ -19,13 +19,13 @@ use super::answer::{Problem, Refusal, answer, shown};
 use super::ask::{PATIENCE, ask, ask_for, ask_long};
 use super::bans::Bans;
 use super::guard;
-use super::routing::Routing;
 use super::live::Live;
 use super::metrics::Metrics;
 use super::pulse;
 use super::query::Query;
-use super::{decisions, events, health, openapi, plan, reservations, tasks, trace, workers};
+use super::routing::Routing;
 use super::view::{self, Why};
+use super::{decisions, events, health, openapi, plan, reservations, tasks, trace, workers};
 use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
 use crate::events::record::{Archive, ArchiveError};
@@ -296,7 +296,10 @@ async fn pcap(
     responses((status = 200, body = Object)))]
 async fn queues(State(sources): State<Sources>) -> Result<Response, Refusal> {
     let live = sources.live;
-    shown(StatusCode::OK, &ask(move || view::queues(&live.router(), live.now())).await?)
+    shown(
+        StatusCode::OK,
+        &ask(move || view::queues(&live.router(), live.now())).await?,
+    )
 }
 
 /// Agents, as people look at them.
@@ -304,7 +307,10 @@ async fn queues(State(sources): State<Sources>) -> Result<Response, Refusal> {
     responses((status = 200, body = Object)))]
 async fn agents(State(sources): State<Sources>) -> Result<Response, Refusal> {
     let live = sources.live;
-    shown(StatusCode::OK, &ask(move || view::agents(&live.router(), live.now())).await?)
+    shown(
+        StatusCode::OK,
+        &ask(move || view::agents(&live.router(), live.now())).await?,
+    )
 }
 
 /// Trunks and how they are.

@@ -146,10 +146,13 @@ async fn decisions(
         // After-call work may follow its end.
         let until = record.ended.map(|ended| ended + LATE);
         let until = until.unwrap_or_else(|| sources.live.now() + LATE);
-        let facts = sources.routing.facts_of(&record.id, from, until).map_err(|error| {
-            tracing::error!(%error, "journal cannot be read");
-            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
-        })?;
+        let facts = sources
+            .routing
+            .facts_of(&record.id, from, until)
+            .map_err(|error| {
+                tracing::error!(%error, "journal cannot be read");
+                Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+            })?;
         Ok::<_, Refusal>(tell(record.id.to_string(), &facts, language))
     });
     shown(StatusCode::OK, &found.await??)
@@ -172,7 +175,10 @@ fn tell(id: String, facts: &Facts, language: Language) -> Decisions {
         }
     }
     let begins = facts.entries.first().is_none_or(|entry| {
-        matches!(Fact::decode(entry), Ok(Fact::Input(crate::router::Command::CreateTask(_))))
+        matches!(
+            Fact::decode(entry),
+            Ok(Fact::Input(crate::router::Command::CreateTask(_)))
+        )
     });
     Decisions {
         id,

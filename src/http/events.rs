@@ -74,14 +74,18 @@ async fn events(
     let Query(which) = which.map_err(|error| Refusal::bad_request(error.body_text()))?;
     let limit = which.limit.unwrap_or(100);
     if !(1..=1000).contains(&limit) {
-        return Err(Refusal::bad_request(format!("limit: 1 to 1000, not {limit}")));
+        return Err(Refusal::bad_request(format!(
+            "limit: 1 to 1000, not {limit}"
+        )));
     }
     if which.wait > 60 {
         let words = format!("wait: 0 to 60 seconds, not {}", which.wait);
         return Err(Refusal::bad_request(words));
     }
     let tail = sources.routing.tail();
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let last = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok()?.parse().ok());
     let mut reader = Reader {
         after: last.or(which.after).unwrap_or_else(|| tail.newest()),
         newest: tail.watch(),
@@ -90,7 +94,9 @@ async fn events(
         limit,
         sources,
     };
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
     match accept {
         Some(accept) if accept.contains(STREAM) => stream(reader).await,
         accept => {
@@ -122,7 +128,10 @@ impl Reader {
     async fn next(&mut self) -> Result<Vec<Arc<EventEntry>>, Refusal> {
         let newest = self.tail.newest();
         if self.after > newest {
-            let words = format!("event {} is still to come: the newest is {newest}", self.after);
+            let words = format!(
+                "event {} is still to come: the newest is {newest}",
+                self.after
+            );
             return Err(gone(words, None, newest));
         }
         while self.after < self.tail.newest() {
@@ -199,7 +208,10 @@ fn list(events: &[Arc<EventEntry>], next: u64, lines: bool) -> Response {
         }
         false => {
             let bodies = bodies.join(",");
-            ("application/json", format!("{{\"events\":[{bodies}],\"next\":{next}}}\n"))
+            (
+                "application/json",
+                format!("{{\"events\":[{bodies}],\"next\":{next}}}\n"),
+            )
         }
     };
     let headers = [
@@ -213,12 +225,17 @@ fn list(events: &[Arc<EventEntry>], next: u64, lines: bool) -> Response {
 /// A stream that stays open. Its first events are looked for at once, so that a cursor that is
 /// too old is refused properly.
 async fn stream(mut reader: Reader) -> Result<Response, Refusal> {
-    let place = reader.sources.streams.clone().try_acquire_owned().map_err(|_| {
-        let words = format!("{MOST_STREAMS} event streams are open: no more at a time");
-        Refusal::new(StatusCode::TOO_MANY_REQUESTS, words)
-            .retry_after(Duration::from_secs(5))
-            .help("close one, or ask with `wait`")
-    })?;
+    let place = reader
+        .sources
+        .streams
+        .clone()
+        .try_acquire_owned()
+        .map_err(|_| {
+            let words = format!("{MOST_STREAMS} event streams are open: no more at a time");
+            Refusal::new(StatusCode::TOO_MANY_REQUESTS, words)
+                .retry_after(Duration::from_secs(5))
+                .help("close one, or ask with `wait`")
+        })?;
     let first = reader.next().await?;
     let open = Open {
         reader,

@@ -40,5 +40,9 @@ pub fn document() -> String {
     responses((status = 200, body = Object)))]
 async fn answer() -> Response {
     static DOCUMENT: LazyLock<String> = LazyLock::new(document);
-    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        DOCUMENT.as_str(),
+    )
+        .into_response()
 }

@@ -212,7 +212,10 @@ impl Step {
 async fn queues(State(sources): State<Sources>) -> Result<Response, Refusal> {
     let plan = plan(&sources).await?;
     let view = sources.live.router();
-    let queues = plan.queues.iter().map(|spec| TaskQueue::new(spec, &view.queues));
+    let queues = plan
+        .queues
+        .iter()
+        .map(|spec| TaskQueue::new(spec, &view.queues));
     let body = TaskQueues {
         generation: plan.generation,
         plan: plan.plan.clone(),
@@ -232,7 +235,10 @@ async fn queue(
     let plan = plan(&sources).await?;
     let spec = plan.queues.iter().find(|spec| spec.name == name);
     let spec = spec.ok_or_else(|| gone("task queue", &name))?;
-    shown(StatusCode::OK, &TaskQueue::new(spec, &sources.live.router().queues))
+    shown(
+        StatusCode::OK,
+        &TaskQueue::new(spec, &sources.live.router().queues),
+    )
 }
 
 /// The workflows.

@@ -130,7 +130,10 @@ async fn find(sources: &Sources, id: &ReservationId) -> Result<Box<TaskView>, Re
 }
 
 fn tell(task: &TaskView, id: &ReservationId) -> Result<Response, Refusal> {
-    let offer = task.reservations.iter().find(|offer| offer.reservation == *id);
+    let offer = task
+        .reservations
+        .iter()
+        .find(|offer| offer.reservation == *id);
     let offer = offer.ok_or_else(|| gone("reservation", id.as_str()))?;
     versioned(StatusCode::OK, task.version, &Reservation::new(task, offer))
 }
@@ -153,9 +156,11 @@ async fn accept(
     let id = ReservationId::new(id);
     let task = find(&sources, &id).await?;
     if let Some(call) = &task.call {
-        return Err(Refusal::conflict(format!("reservation {id} is call {call}"))
-            .with("call", call.as_str())
-            .help("the worker's phone rings: answering it accepts"));
+        return Err(
+            Refusal::conflict(format!("reservation {id} is call {call}"))
+                .with("call", call.as_str())
+                .help("the worker's phone rings: answering it accepts"),
+        );
     }
     let object = Object::Reservation(id.clone());
     let command = Command::Accept {

@@ -28,7 +28,12 @@ pub(super) struct Facts {
 
 impl Routing {
     /// For a running router; `ids` are for tasks that the API makes.
-    pub fn new(router: RouterHandle, past: Box<dyn Reader + Send>, shard: u16, ids: IdSource) -> Self {
+    pub fn new(
+        router: RouterHandle,
+        past: Box<dyn Reader + Send>,
+        shard: u16,
+        ids: IdSource,
+    ) -> Self {
         Self {
             router,
             past: Mutex::new(past),

@@ -12,11 +12,11 @@ use tokio::sync::{Semaphore, watch};
 
 use super::api::{self, Sources};
 use super::ask::MOST_LONG;
-use super::routing::Routing;
 use super::events::MOST_STREAMS;
 use super::listener::Bounded;
 use super::live::Live;
 use super::metrics::Metrics;
+use super::routing::Routing;
 use crate::events::record::Archive;
 
 /// Where to listen.

@@ -246,8 +246,10 @@ impl Wanted {
             }
         };
         if self.channel == VOICE {
-            return Err(Refusal::unprocessable("channel: voice tasks are made by calls")
-                .help("let a flow of flows.toml put the call into a queue or workflow"));
+            return Err(
+                Refusal::unprocessable("channel: voice tasks are made by calls")
+                    .help("let a flow of flows.toml put the call into a queue or workflow"),
+            );
         }
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let task = match self.id {
@@ -321,7 +323,9 @@ async fn update(
     };
     let done = carry_out(&sources, command, object, only_if).await?;
     let task = answer::task(done).ok_or_else(|| {
-        Refusal::conflict(format!("task {id} left its workflow: nobody can take it any more"))
+        Refusal::conflict(format!(
+            "task {id} left its workflow: nobody can take it any more"
+        ))
     })?;
     versioned(StatusCode::OK, task.version, &Task::new(&task))
 }
@@ -349,7 +353,9 @@ async fn cancel(
     why: Result<Query<Why>, axum::extract::rejection::QueryRejection>,
 ) -> Result<StatusCode, Refusal> {
     let Query(why) = why.map_err(|error| Refusal::bad_request(error.body_text()))?;
-    let why = why.reason.unwrap_or_else(|| "canceled by the API".to_owned());
+    let why = why
+        .reason
+        .unwrap_or_else(|| "canceled by the API".to_owned());
     let why = brief("reason", why)?;
     let only_if = only_if(&headers)?;
     let task = of_no_call(find(&sources, &id).await?)?;
@@ -419,9 +425,11 @@ async fn complete(
 fn of_no_call(task: Box<TaskView>) -> Result<Box<TaskView>, Refusal> {
     match &task.call {
         None => Ok(task),
-        Some(call) => Err(Refusal::conflict(format!("task {} is call {call}", task.task))
-            .with("call", call.as_str())
-            .help("it ends with the call: POST /v1/calls/{id} {\"do\": \"hang_up\"}")),
+        Some(call) => Err(
+            Refusal::conflict(format!("task {} is call {call}", task.task))
+                .with("call", call.as_str())
+                .help("it ends with the call: POST /v1/calls/{id} {\"do\": \"hang_up\"}"),
+        ),
     }
 }
 

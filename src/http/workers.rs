@@ -143,18 +143,27 @@ async fn list(
     let Query(which) = which.map_err(|error| Refusal::bad_request(error.body_text()))?;
     let limit = which.limit.unwrap_or(1000);
     if !(1..=10_000).contains(&limit) {
-        return Err(Refusal::bad_request(format!("limit: 1 to 10000, not {limit}")));
+        return Err(Refusal::bad_request(format!(
+            "limit: 1 to 10000, not {limit}"
+        )));
     }
     let view = sources.live.router();
     let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|it| it == value);
     let found = view.workers.iter().filter(|worker| {
         is(&which.activity, &worker.activity)
             && is(&which.state, state_word(worker.state))
-            && which.queue.as_ref().is_none_or(|queue| worker.queues.contains(queue))
+            && which
+                .queue
+                .as_ref()
+                .is_none_or(|queue| worker.queues.contains(queue))
     });
     let workers = Workers {
         at: sources.live.now().to_rfc3339(),
-        workers: found.skip(which.offset).take(limit).map(Worker::new).collect(),
+        workers: found
+            .skip(which.offset)
+            .take(limit)
+            .map(Worker::new)
+            .collect(),
     };
     shown(StatusCode::OK, &workers)
 }

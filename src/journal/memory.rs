@@ -75,7 +75,9 @@ impl Reader for MemoryJournal {
     ) -> Result<Vec<EventEntry>, Error> {
         let shared = self.lock();
         let found = shared.shards.get(&shard);
-        let found = found.into_iter().flat_map(|shard| shard.events.range(sequence..));
+        let found = found
+            .into_iter()
+            .flat_map(|shard| shard.events.range(sequence..));
         Ok(found.take(limit).map(|(_, event)| event.clone()).collect())
     }
 

@@ -70,7 +70,10 @@ pub struct About {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i64>,
     /// When an offer is withdrawn, or after-call work ends by itself.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc3339_option")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "rfc3339_option"
+    )]
     #[schema(value_type = Option<String>)]
     pub until: Option<Timestamp>,
     /// Activity.
@@ -345,9 +348,17 @@ impl Router {
             ..about
         };
         let (of_offer, of_task, until) = match wrap_up {
-            WrapUp::None => (EventName::ReservationCompleted, EventName::TaskCompleted, None),
+            WrapUp::None => (
+                EventName::ReservationCompleted,
+                EventName::TaskCompleted,
+                None,
+            ),
             WrapUp::Open => (EventName::ReservationWrapup, EventName::TaskWrapup, None),
-            WrapUp::Until(at) => (EventName::ReservationWrapup, EventName::TaskWrapup, Some(*at)),
+            WrapUp::Until(at) => (
+                EventName::ReservationWrapup,
+                EventName::TaskWrapup,
+                Some(*at),
+            ),
         };
         let about = About { until, ..about };
         self.event(of_offer, about.clone());
@@ -364,8 +375,9 @@ impl Router {
             ..About::whole_task(task)
         };
         let holders = task.holders();
-        let mut all: Vec<About> =
-            holders.map(|(worker, id)| about.clone().offer(worker, id)).collect();
+        let mut all: Vec<About> = holders
+            .map(|(worker, id)| about.clone().offer(worker, id))
+            .collect();
         if all.is_empty() {
             all.push(about);
         }

@@ -191,7 +191,9 @@ impl Router {
     pub fn take_events(&mut self) -> Vec<EventEntry> {
         let shard = self.state.shard;
         let events = std::mem::take(&mut self.events).into_iter();
-        events.map(|(fact, event)| event.encode(shard, fact)).collect()
+        events
+            .map(|(fact, event)| event.encode(shard, fact))
+            .collect()
     }
 
     /// Number of the last event.

@@ -9,6 +9,7 @@ mod bits;
 mod choose;
 mod command;
 mod decide;
+mod duty;
 mod errand;
 mod event;
 mod explain;

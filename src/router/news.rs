@@ -63,7 +63,13 @@ impl Router {
         }
         for (event, queue) in news {
             let queue = Some(queue);
-            self.event(event, About { queue, ..About::default() });
+            self.event(
+                event,
+                About {
+                    queue,
+                    ..About::default()
+                },
+            );
         }
     }
 
@@ -85,7 +91,13 @@ impl Router {
         }
         for (event, workflow) in news {
             let workflow = Some(workflow);
-            self.event(event, About { workflow, ..About::default() });
+            self.event(
+                event,
+                About {
+                    workflow,
+                    ..About::default()
+                },
+            );
         }
     }
 }

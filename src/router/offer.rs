@@ -1,9 +1,9 @@
 //! How an offer ends: accepted, rejected, missed or taken back.
 
+use super::event::{About, EventName};
 use super::index::Deadline;
 use super::machine::Router;
 use super::state::{Engaged, Status};
-use super::event::{About, EventName};
 use super::{Output, Rejection, RevokedWhy};
 use crate::base::{ReservationId, Timestamp};
 
@@ -64,7 +64,12 @@ impl Router {
             known.misses = 0;
             self.worker_changed(place);
         }
-        self.offer_event(EventName::ReservationAccepted, number, (&worker, reservation), None);
+        self.offer_event(
+            EventName::ReservationAccepted,
+            number,
+            (&worker, reservation),
+            None,
+        );
         self.say(Output::Assigned {
             task: id,
             call,
@@ -198,7 +203,12 @@ impl Router {
     fn ended(&mut self, offer: &Offer, event: EventName, reason: &str) {
         if let Some((worker, _)) = self.state.workers.get_index(offer.worker) {
             let worker = worker.clone();
-            self.offer_event(event, offer.task, (&worker, &offer.reservation), Some(reason));
+            self.offer_event(
+                event,
+                offer.task,
+                (&worker, &offer.reservation),
+                Some(reason),
+            );
         }
     }
 

@@ -195,10 +195,22 @@ impl Router {
         };
         if why == MovedWhy::TimedOut {
             let queue = left.clone();
-            self.event(EventName::QueueTimeout, About { queue, ..about.clone() });
+            self.event(
+                EventName::QueueTimeout,
+                About {
+                    queue,
+                    ..about.clone()
+                },
+            );
         }
         if why == MovedWhy::Entered {
-            self.event(EventName::WorkflowEntered, About { queue: None, ..about.clone() });
+            self.event(
+                EventName::WorkflowEntered,
+                About {
+                    queue: None,
+                    ..about.clone()
+                },
+            );
         }
         let about = About { reason, ..about };
         self.event(EventName::WorkflowMatched, about.clone());

@@ -69,7 +69,14 @@ impl Tail {
         let first = kept.events.front()?.sequence;
         let skipped = (sequence + 1).checked_sub(first)?;
         let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
-        Some(kept.events.iter().skip(skipped).take(limit).cloned().collect())
+        Some(
+            kept.events
+                .iter()
+                .skip(skipped)
+                .take(limit)
+                .cloned()
+                .collect(),
+        )
     }
 
     /// Number of the newest event that is written.

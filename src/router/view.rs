@@ -351,7 +351,8 @@ impl Router {
     fn one_task(&self, number: u64) -> Option<TaskView> {
         let task = self.state.tasks.get(&number)?;
         let place = self.index.place(number).filter(|_| !task.is_assigned());
-        let position = place.map(|place| self.index.queues[place.queue].line.before(&place.key) + 1);
+        let position =
+            place.map(|place| self.index.queues[place.queue].line.before(&place.key) + 1);
         Some(self.task_view(task, position))
     }
 

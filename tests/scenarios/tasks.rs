@@ -24,12 +24,17 @@ fn office() -> Office {
 }
 
 fn events(office: &Office, after: u64) -> Vec<Value> {
-    let body = office.api.json(&format!("/v1/events?after={after}&limit=1000&wait=1"));
+    let body = office
+        .api
+        .json(&format!("/v1/events?after={after}&limit=1000&wait=1"));
     body["events"].as_array().expect("a list").clone()
 }
 
 fn named<'a>(events: &'a [Value], name: &str) -> Vec<&'a Value> {
-    events.iter().filter(|event| event["event"] == name).collect()
+    events
+        .iter()
+        .filter(|event| event["event"] == name)
+        .collect()
 }
 
 #[test]
@@ -54,7 +59,9 @@ fn a_chat_is_served_by_the_api_alone_and_events_outlive_the_process() {
     assert_eq!(offers[0]["attributes"], json!({"客": "田中"}));
     let offer = offers[0]["reservation"].as_str().expect("an offer");
 
-    let (status, text) = office.api.tell(&format!("/v1/reservations/{offer}/accept"), &json!({}));
+    let (status, text) = office
+        .api
+        .tell(&format!("/v1/reservations/{offer}/accept"), &json!({}));
     assert_eq!(status, 200, "{text}");
     let path = format!("/v1/tasks/{id}/complete");
     assert_eq!(office.api.tell(&path, &json!({})).0, 200);
@@ -66,15 +73,26 @@ fn a_chat_is_served_by_the_api_alone_and_events_outlive_the_process() {
 
     let before = events(&office, 0);
     assert_eq!(named(&before, "task.completed")[0]["code"], "sold");
-    let last = before.last().expect("some")["sequence"].as_u64().expect("a number");
+    let last = before.last().expect("some")["sequence"]
+        .as_u64()
+        .expect("a number");
     assert_eq!(before.len() as u64, last, "no gap");
     office.kill();
     office.start();
     let after = events(&office, 0);
-    assert_eq!(after[..before.len()], before[..], "what was told stays told");
-    let numbers = after.iter().map(|event| event["sequence"].as_u64().unwrap_or(0));
+    assert_eq!(
+        after[..before.len()],
+        before[..],
+        "what was told stays told"
+    );
+    let numbers = after
+        .iter()
+        .map(|event| event["sequence"].as_u64().unwrap_or(0));
     assert!(numbers.eq(1..=after.len() as u64), "{after:#?}");
-    let (status, _) = office.api.get("/v1/events?after=999999").expect("an answer");
+    let (status, _) = office
+        .api
+        .get("/v1/events?after=999999")
+        .expect("an answer");
     assert_eq!(status, 410);
 }
 
@@ -97,13 +115,21 @@ fn every_decision_about_a_call_is_told_in_words() {
     caller.event("CALL_ESTABLISHED");
     let live = office.api.live_calls();
     let id = live[0]["id"].as_str().expect("an id").to_owned();
-    let told = office.api.json(&format!("/v1/calls/{id}/decisions?lang=ja"));
+    let told = office
+        .api
+        .json(&format!("/v1/calls/{id}/decisions?lang=ja"));
     assert_eq!(told["complete"], true, "{told:#}");
     let decisions = told["decisions"].as_array().expect("a list");
-    let offered = decisions.iter().find(|one| one["fact"]["decision"] == "offered");
+    let offered = decisions
+        .iter()
+        .find(|one| one["fact"]["decision"] == "offered");
     let offered = offered.expect("it was offered");
     assert_eq!(offered["why"]["chosen"], "sato", "{offered:#}");
-    assert!(offered["words"].as_str().is_some_and(|words| words.contains("呼び出し")));
+    assert!(
+        offered["words"]
+            .as_str()
+            .is_some_and(|words| words.contains("呼び出し"))
+    );
     let why = office.ask(&["why", &id, "--language", "en"]);
     assert!(why.contains("is offered to sato"), "{why}");
 }

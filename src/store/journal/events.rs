@@ -17,10 +17,7 @@ pub(super) const TABLE: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-pub(super) fn write(
-    transaction: &Transaction<'_>,
-    events: &[EventEntry],
-) -> rusqlite::Result<()> {
+pub(super) fn write(transaction: &Transaction<'_>, events: &[EventEntry]) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO events (shard, sequence, fact, worker, body) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;

@@ -120,13 +120,16 @@ impl SqliteJournal {
         events::write(&transaction, events)?;
         let mut trims = [self.trims.clone(), self.event_trims.clone()];
         for (trims, table) in trims.iter_mut().zip(["facts", "events"]) {
-            let forget =
-                format!("DELETE FROM {table} WHERE shard = ?1 AND sequence >= ?2 AND sequence < ?3");
+            let forget = format!(
+                "DELETE FROM {table} WHERE shard = ?1 AND sequence >= ?2 AND sequence < ?3"
+            );
             for (shard, trim) in trims {
                 let until = trim.keep.min(trim.next.saturating_add(TRIMMED_AT_ONCE));
-                transaction
-                    .prepare_cached(&forget)?
-                    .execute(params![shard, sql(trim.next), sql(until)])?;
+                transaction.prepare_cached(&forget)?.execute(params![
+                    shard,
+                    sql(trim.next),
+                    sql(until)
+                ])?;
                 trim.next = until;
             }
         }

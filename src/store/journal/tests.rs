@@ -305,7 +305,10 @@ fn events_are_written_with_their_facts_and_forgotten_with_them() {
     let all = open.events_from(0, 1, usize::MAX).unwrap();
     assert_eq!(all.len() as u64, number, "all or none");
     assert_eq!(all[1], event(2, 1));
-    assert_eq!(open.events_from(0, number, 9).unwrap(), [event(number, 1000)]);
+    assert_eq!(
+        open.events_from(0, number, 9).unwrap(),
+        [event(number, 1000)]
+    );
     let mut beside = PastJournal::open(&dir.path().join("journal.db")).unwrap();
     assert_eq!(beside.events_from(0, 1, 2).unwrap(), all[..2]);
 
@@ -317,5 +320,9 @@ fn events_are_written_with_their_facts_and_forgotten_with_them() {
     }
     drop(open);
     let mut open = journal(dir.path());
-    assert_eq!(open.events_from(0, 1, 1).unwrap(), [first], "the others are gone");
+    assert_eq!(
+        open.events_from(0, 1, 1).unwrap(),
+        [first],
+        "the others are gone"
+    );
 }

@@ -60,9 +60,13 @@ pub(super) fn start(journal: &MemoryJournal, sink: Sink) -> (RouterTask, Routing
     let router = router.unwrap();
     let plan = Box::new(plan());
     let handle = router.handle();
-    handle.send(ShardId(0), Command::ActivatePlan { plan }).unwrap();
+    handle
+        .send(ShardId(0), Command::ActivatePlan { plan })
+        .unwrap();
     let (worker, reachable) = ("花子".to_owned(), true);
-    handle.send(ShardId(0), Command::SetReachable { worker, reachable }).unwrap();
+    handle
+        .send(ShardId(0), Command::SetReachable { worker, reachable })
+        .unwrap();
     let past = Box::new(journal.clone());
     (router, Routing::new(handle, past, 0, IdSource::new(origin)))
 }
@@ -133,7 +137,11 @@ impl Site {
 
     /// A chat, offered to the only worker: its id and that of its offer.
     fn chat(&self) -> (String, String) {
-        let made = self.send("POST", "/v1/tasks", &json!({"channel": "chat", "queue": "chats"}));
+        let made = self.send(
+            "POST",
+            "/v1/tasks",
+            &json!({"channel": "chat", "queue": "chats"}),
+        );
         assert_eq!(made.status, 201, "{:?}", made.body);
         let offer = &made.body["reservations"][0]["reservation"];
         (text(&made.body["id"]), text(offer))
@@ -156,7 +164,10 @@ struct Answer {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("no text: {value}"))
+        .to_owned()
 }
 
 #[test]
@@ -165,20 +176,40 @@ fn a_chat_is_offered_accepted_and_wrapped_up_without_any_phone() {
     let wanted = json!({"channel": "chat", "queue": "chats", "id": "mine-1", "priority": 3,
         "attributes": {"客": "田中"}});
     let made = site.send("POST", "/v1/tasks", &wanted);
-    assert_eq!((made.status, &made.body["status"]), (201, &json!("reserved")));
+    assert_eq!(
+        (made.status, &made.body["status"]),
+        (201, &json!("reserved"))
+    );
     assert_eq!(made.tag, Some(format!("\"{}\"", made.body["version"])));
     let again = site.send("POST", "/v1/tasks", &wanted);
     assert_eq!(again.status, 409, "{again:?}");
 
     let offer = text(&made.body["reservations"][0]["reservation"]);
-    let accepted = site.send("POST", &format!("/v1/reservations/{offer}/accept"), &json!({}));
-    assert_eq!((accepted.status, &accepted.body["status"]), (200, &json!("accepted")));
+    let accepted = site.send(
+        "POST",
+        &format!("/v1/reservations/{offer}/accept"),
+        &json!({}),
+    );
+    assert_eq!(
+        (accepted.status, &accepted.body["status"]),
+        (200, &json!("accepted"))
+    );
     let done = site.send("POST", "/v1/tasks/mine-1/complete", &json!({}));
-    assert_eq!((done.status, &done.body["status"]), (200, &json!("wrapping")));
+    assert_eq!(
+        (done.status, &done.body["status"]),
+        (200, &json!("wrapping"))
+    );
     assert_eq!(site.get("/v1/tasks/mine-1").1["status"], "wrapping");
     let bare = site.send("POST", "/v1/tasks/mine-1/complete", &json!({}));
-    assert_eq!((bare.status, &bare.body["codes"]), (422, &json!(["sold", "lost"])));
-    let coded = site.send("POST", "/v1/tasks/mine-1/complete", &json!({"code": "sold"}));
+    assert_eq!(
+        (bare.status, &bare.body["codes"]),
+        (422, &json!(["sold", "lost"]))
+    );
+    let coded = site.send(
+        "POST",
+        "/v1/tasks/mine-1/complete",
+        &json!({"code": "sold"}),
+    );
     assert_eq!(coded.status, 204, "{coded:?}");
     assert_eq!(site.get("/v1/tasks/mine-1").0, 404);
 
@@ -201,10 +232,15 @@ fn a_chat_is_offered_accepted_and_wrapped_up_without_any_phone() {
         assert_eq!(event["worker_sequence"], place + 1);
     }
     assert_eq!(events[1]["attributes"], json!({"客": "田中"}));
-    assert_eq!((&events[1]["kind"], &events[1]["channel"]), (&json!("queue"), &json!("chat")));
+    assert_eq!(
+        (&events[1]["kind"], &events[1]["channel"]),
+        (&json!("queue"), &json!("chat"))
+    );
     assert_eq!(events[5]["code"], "sold");
     assert!(
-        site.heard.try_iter().all(|output| matches!(output, Output::WorkerChanged { .. })),
+        site.heard
+            .try_iter()
+            .all(|output| matches!(output, Output::WorkerChanged { .. })),
         "no shard hears of a chat"
     );
 }
@@ -223,20 +259,34 @@ fn changes_are_made_only_to_what_was_seen() {
     assert_eq!(stale.status, 412, "{stale:?}");
     assert_eq!(stale.body["version"], second.body["version"]);
     assert_eq!(site.get(&path).1["priority"], 6);
-    assert_eq!(site.send_if("DELETE", &path, &json!({}), Some(&tag)).status, 412);
+    assert_eq!(
+        site.send_if("DELETE", &path, &json!({}), Some(&tag)).status,
+        412
+    );
     assert_eq!(site.send("DELETE", &path, &json!({})).status, 204);
 
     let path = "/v1/workers/%E8%8A%B1%E5%AD%90";
     let away = site.send("PATCH", path, &json!({"activity": "lunch", "by": "boss"}));
-    assert_eq!((away.status, &away.body["reason"]), (200, &json!("set by boss")));
+    assert_eq!(
+        (away.status, &away.body["reason"]),
+        (200, &json!("set by boss"))
+    );
     let stale = site.send_if("PATCH", path, &json!({"activity": "ready"}), Some("\"1\""));
     assert_eq!(stale.status, 412);
     let next = site.send("PATCH", path, &json!({"next_activity": null}));
     assert_eq!(next.status, 200, "{next:?}");
-    let wrap = site.send("POST", &format!("{path}/wrap-up"), &json!({"do": "start", "seconds": 9}));
+    let wrap = site.send(
+        "POST",
+        &format!("{path}/wrap-up"),
+        &json!({"do": "start", "seconds": 9}),
+    );
     assert_eq!((wrap.status, &wrap.body["state"]), (200, &json!("wrap_up")));
     let longer = json!({"do": "extend", "seconds": 60});
-    assert_eq!(site.send("POST", &format!("{path}/wrap-up"), &longer).status, 200);
+    assert_eq!(
+        site.send("POST", &format!("{path}/wrap-up"), &longer)
+            .status,
+        200
+    );
     let end = site.send("POST", &format!("{path}/wrap-up"), &json!({"do": "end"}));
     assert_eq!((end.status, &end.body["state"]), (200, &json!("away")));
     let (_, workers) = site.get("/v1/workers?activity=lunch");
@@ -249,49 +299,171 @@ fn what_is_wrong_is_said_with_its_place_and_a_way_out() {
     let (task, offer) = site.chat();
     let long = "x".repeat(70_000);
     for (method, path, body, status, words) in [
-        ("POST", "/v1/tasks", json!({"channel": "chat"}), 422, "`workflow` or to a `queue`"),
-        ("POST", "/v1/tasks", json!({"channel": "voice", "queue": "calls"}), 422, "by calls"),
-        ("POST", "/v1/tasks", json!({"channel": "fax", "queue": "calls"}), 422, "channel"),
-        ("POST", "/v1/tasks", json!({"channel": "chat", "queue": "none"}), 422, "queue"),
-        ("POST", "/v1/tasks", json!({"channel": "chat", "workflow": "no"}), 422, "workflow"),
-        ("POST", "/v1/tasks", json!({"channel": "chat", "queue": "chats", "id": "a b"}), 422, "id:"),
-        ("POST", "/v1/tasks", json!({"channel": "chat", "queue": "chats", "prio": 1}), 422, "prio"),
-        ("POST", "/v1/tasks", json!({"channel": "chat", "queue": "chats", "priority": "1"}), 422,
-            "priority"),
-        ("POST", "/v1/tasks", json!({"channel": "chat", "queue": "chats", "since": "soon"}), 422,
-            "since"),
-        ("POST", "/v1/tasks",
-            json!({"channel": "chat", "queue": "chats", "since": "2100-01-01T00:00:00Z"}), 422,
-            "future"),
-        ("POST", "/v1/tasks", json!({"channel": "chat", "queue": "chats", "time_to_live": 0}), 422,
-            "time_to_live"),
-        ("POST", "/v1/tasks",
-            json!({"channel": "chat", "queue": "chats", "attributes": {"a": long}}), 413, "64 KiB"),
-        ("PATCH", "/v1/tasks/none", json!({"priority": 1}), 404, "no task none"),
+        (
+            "POST",
+            "/v1/tasks",
+            json!({"channel": "chat"}),
+            422,
+            "`workflow` or to a `queue`",
+        ),
+        (
+            "POST",
+            "/v1/tasks",
+            json!({"channel": "voice", "queue": "calls"}),
+            422,
+            "by calls",
+        ),
+        (
+            "POST",
+            "/v1/tasks",
+            json!({"channel": "fax", "queue": "calls"}),
+            422,
+            "channel",
+        ),
+        (
+            "POST",
+            "/v1/tasks",
+            json!({"channel": "chat", "queue": "none"}),
+            422,
+            "queue",
+        ),
+        (
+            "POST",
+            "/v1/tasks",
+            json!({"channel": "chat", "workflow": "no"}),
+            422,
+            "workflow",
+        ),
+        (
+            "POST",
+            "/v1/tasks",
+            json!({"channel": "chat", "queue": "chats", "id": "a b"}),
+            422,
+            "id:",
+        ),
+        (
+            "POST",
+            "/v1/tasks",
+            json!({"channel": "chat", "queue": "chats", "prio": 1}),
+            422,
+            "prio",
+        ),
+        (
+            "POST",
+            "/v1/tasks",
+            json!({"channel": "chat", "queue": "chats", "priority": "1"}),
+            422,
+            "priority",
+        ),
+        (
+            "POST",
+            "/v1/tasks",
+            json!({"channel": "chat", "queue": "chats", "since": "soon"}),
+            422,
+            "since",
+        ),
+        (
+            "POST",
+            "/v1/tasks",
+            json!({"channel": "chat", "queue": "chats", "since": "2100-01-01T00:00:00Z"}),
+            422,
+            "future",
+        ),
+        (
+            "POST",
+            "/v1/tasks",
+            json!({"channel": "chat", "queue": "chats", "time_to_live": 0}),
+            422,
+            "time_to_live",
+        ),
+        (
+            "POST",
+            "/v1/tasks",
+            json!({"channel": "chat", "queue": "chats", "attributes": {"a": long}}),
+            413,
+            "64 KiB",
+        ),
+        (
+            "PATCH",
+            "/v1/tasks/none",
+            json!({"priority": 1}),
+            404,
+            "no task none",
+        ),
         ("DELETE", "/v1/tasks/none", json!({}), 404, "no task none"),
-        ("POST", "/v1/reservations/none/accept", json!({}), 404, "no reservation none"),
-        ("PATCH", "/v1/workers/ghost", json!({"activity": "lunch"}), 404, "no worker ghost"),
-        ("PATCH", "/v1/workers/%E8%8A%B1%E5%AD%90", json!({}), 422, "`activity`"),
-        ("PATCH", "/v1/workers/%E8%8A%B1%E5%AD%90", json!({"activity": "x"}), 422, "activity"),
-        ("POST", "/v1/workers/%E8%8A%B1%E5%AD%90/wrap-up", json!({"do": "extend", "seconds": 5}),
-            409, "after-call work"),
-        ("POST", "/v1/workers/%E8%8A%B1%E5%AD%90/wrap-up", json!({"do": "start", "seconds": 0}),
-            422, "seconds"),
+        (
+            "POST",
+            "/v1/reservations/none/accept",
+            json!({}),
+            404,
+            "no reservation none",
+        ),
+        (
+            "PATCH",
+            "/v1/workers/ghost",
+            json!({"activity": "lunch"}),
+            404,
+            "no worker ghost",
+        ),
+        (
+            "PATCH",
+            "/v1/workers/%E8%8A%B1%E5%AD%90",
+            json!({}),
+            422,
+            "`activity`",
+        ),
+        (
+            "PATCH",
+            "/v1/workers/%E8%8A%B1%E5%AD%90",
+            json!({"activity": "x"}),
+            422,
+            "activity",
+        ),
+        (
+            "POST",
+            "/v1/workers/%E8%8A%B1%E5%AD%90/wrap-up",
+            json!({"do": "extend", "seconds": 5}),
+            409,
+            "after-call work",
+        ),
+        (
+            "POST",
+            "/v1/workers/%E8%8A%B1%E5%AD%90/wrap-up",
+            json!({"do": "start", "seconds": 0}),
+            422,
+            "seconds",
+        ),
     ] {
         let answer = site.send(method, path, &body);
         let error = answer.body["error"].as_str().unwrap_or_default();
-        assert_eq!(answer.status, status, "{method} {path} {body:.200}: {error}");
+        assert_eq!(
+            answer.status, status,
+            "{method} {path} {body:.200}: {error}"
+        );
         assert!(error.contains(words), "{method} {path}: {error}");
     }
     let unread = site.send("POST", "/v1/tasks", &json!("no object"));
     assert_eq!(unread.status, 422);
-    let no = site.send("POST", &format!("/v1/reservations/{offer}/reject"), &json!({"activity": "x"}));
+    let no = site.send(
+        "POST",
+        &format!("/v1/reservations/{offer}/reject"),
+        &json!({"activity": "x"}),
+    );
     assert_eq!(no.status, 422, "{no:?}");
-    let tag = site.send_if("DELETE", &format!("/v1/tasks/{task}"), &json!({}), Some("7"));
+    let tag = site.send_if(
+        "DELETE",
+        &format!("/v1/tasks/{task}"),
+        &json!({}),
+        Some("7"),
+    );
     assert_eq!(tag.status, 400, "{tag:?}");
-    for path in ["/v1/events?after=x", "/v1/events?limit=0", "/v1/events?wait=61",
-        "/v1/tasks?colour=red", "/v1/workers?limit=0"]
-    {
+    for path in [
+        "/v1/events?after=x",
+        "/v1/events?limit=0",
+        "/v1/events?wait=61",
+        "/v1/tasks?colour=red",
+        "/v1/workers?limit=0",
+    ] {
         assert_eq!(site.get(path).0, 400, "{path}");
     }
 }
@@ -302,7 +474,9 @@ fn a_call_is_accepted_by_its_phone_alone_and_declined_by_the_api() {
     let task = TaskId::new("of-a-call");
     let call = CallId::new("jp1-tokyo1-0-x-1");
     let new = NewTask::of_call(task, call, "calls");
-    site.router.send(ShardId(0), Command::CreateTask(Box::new(new))).unwrap();
+    site.router
+        .send(ShardId(0), Command::CreateTask(Box::new(new)))
+        .unwrap();
     let offer = "of-a-call.1";
     let mut offered = false;
     while !offered {
@@ -311,22 +485,47 @@ fn a_call_is_accepted_by_its_phone_alone_and_declined_by_the_api() {
     }
     let newest = site.router.tail().newest();
     let names = site.names(&format!("/v1/events?after={}", newest - 1));
-    assert_eq!(names, ["reservation.created"], "seen before its phone rings");
+    assert_eq!(
+        names,
+        ["reservation.created"],
+        "seen before its phone rings"
+    );
 
-    let accept = site.send("POST", &format!("/v1/reservations/{offer}/accept"), &json!({}));
-    assert_eq!((accept.status, &accept.body["call"]), (409, &json!("jp1-tokyo1-0-x-1")));
+    let accept = site.send(
+        "POST",
+        &format!("/v1/reservations/{offer}/accept"),
+        &json!({}),
+    );
+    assert_eq!(
+        (accept.status, &accept.body["call"]),
+        (409, &json!("jp1-tokyo1-0-x-1"))
+    );
     assert!(text(&accept.body["help"]).contains("phone"));
-    for (method, path) in [("DELETE", "/v1/tasks/of-a-call"), ("POST", "/v1/tasks/of-a-call/complete")]
-    {
-        assert_eq!(site.send(method, path, &json!({})).status, 409, "{method} {path}");
+    for (method, path) in [
+        ("DELETE", "/v1/tasks/of-a-call"),
+        ("POST", "/v1/tasks/of-a-call/complete"),
+    ] {
+        assert_eq!(
+            site.send(method, path, &json!({})).status,
+            409,
+            "{method} {path}"
+        );
     }
-    let reject = site.send("POST", &format!("/v1/reservations/{offer}/reject"), &json!({}));
+    let reject = site.send(
+        "POST",
+        &format!("/v1/reservations/{offer}/reject"),
+        &json!({}),
+    );
     assert_eq!(reject.status, 204, "{reject:?}");
     let revoked = site.heard.iter().find_map(|output| match output {
         Output::OfferRevoked { why, .. } => Some(why),
         _ => None,
     });
-    assert_eq!(revoked, Some(RevokedWhy::Rejected), "his phone stops ringing");
+    assert_eq!(
+        revoked,
+        Some(RevokedWhy::Rejected),
+        "his phone stops ringing"
+    );
 }
 
 #[test]
@@ -339,7 +538,10 @@ fn events_have_no_gaps_and_a_reader_who_is_late_is_told() {
     };
     site.chat();
     let (status, body) = waiting.join().unwrap();
-    assert!(status == 200 && !body["events"].as_array().unwrap().is_empty(), "{body}");
+    assert!(
+        status == 200 && !body["events"].as_array().unwrap().is_empty(),
+        "{body}"
+    );
 
     let (mut after, mut all) = (0, Vec::new());
     loop {
@@ -349,7 +551,11 @@ fn events_have_no_gaps_and_a_reader_who_is_late_is_told() {
         if events.is_empty() {
             break;
         }
-        all.extend(events.iter().map(|event| event["sequence"].as_u64().unwrap()));
+        all.extend(
+            events
+                .iter()
+                .map(|event| event["sequence"].as_u64().unwrap()),
+        );
     }
     assert_eq!(all, (1..=after).collect::<Vec<_>>());
 
@@ -365,7 +571,10 @@ fn events_have_no_gaps_and_a_reader_who_is_late_is_told() {
     let second = serve_with(switch, desk);
     let (_, body) = get(second.api(), "/v1/events?after=0&limit=1000");
     let events = body["events"].as_array().unwrap();
-    let numbers: Vec<u64> = events.iter().map(|e| e["sequence"].as_u64().unwrap()).collect();
+    let numbers: Vec<u64> = events
+        .iter()
+        .map(|e| e["sequence"].as_u64().unwrap())
+        .collect();
     assert!(numbers.len() as u64 >= after);
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
     let mut journal = site.journal.clone();
@@ -403,7 +612,11 @@ fn a_router_that_cannot_write_is_said_to_be_silent() {
     site.journal.fail_next(u32::MAX);
     let wanted = json!({"channel": "chat", "queue": "chats"});
     let answer = site.send("POST", "/v1/tasks", &wanted);
-    assert_eq!((answer.status, answer.retry.as_deref()), (503, Some("1")), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.retry.as_deref()),
+        (503, Some("1")),
+        "{answer:?}"
+    );
     site.journal.fail_next(0);
 }
 
@@ -429,7 +642,10 @@ fn what_is_described_is_served_and_what_is_served_is_described() {
     }
     // Routes come in by `routes!` alone, which takes them with their description.
     let sources = std::fs::read_dir("src/http").unwrap();
-    for file in sources.map(|file| file.unwrap().path()).filter(|path| path.is_file()) {
+    for file in sources
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.is_file())
+    {
         let source = std::fs::read_to_string(&file).unwrap();
         assert!(!source.contains(".route(\""), "{}", file.display());
     }
@@ -447,6 +663,8 @@ fn large_attributes_arrive_intact_with_the_offer() {
     assert_eq!(site.send("POST", "/v1/tasks", &wanted).status, 201);
     let (_, body) = site.get(&format!("/v1/events?after={after}"));
     let events = body["events"].as_array().unwrap();
-    let offer = events.iter().find(|event| event["event"] == "reservation.created");
+    let offer = events
+        .iter()
+        .find(|event| event["event"] == "reservation.created");
     assert_eq!(offer.unwrap()["attributes"], attributes);
 }
