@@ -183,7 +183,9 @@ fn ten_thousand_offers_are_seen_before_they_ring() {
         };
         let eye = eye.lock().unwrap();
         let tail = eye.as_ref().expect("it was given");
-        let newest = tail.after(tail.newest() - 8, 8).expect("kept");
+        let newest = tail
+            .after(tail.newest().saturating_sub(8), 8)
+            .expect("kept");
         let name = format!("\"{reservation}\"");
         let is_offer = |event: &Arc<EventEntry>| {
             event.body.contains("reservation.created") && event.body.contains(&name)
