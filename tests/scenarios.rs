@@ -84,6 +84,8 @@ mod seeing;
 mod services;
 #[path = "scenarios/story.rs"]
 mod story;
+#[path = "scenarios/tasks.rs"]
+mod tasks;
 #[path = "scenarios/torture.rs"]
 mod torture;
 #[path = "scenarios/transfers.rs"]

@@ -27,7 +27,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
-use crate::base::{Clock, Entropy, ShardId};
+use crate::base::{Clock, Entropy, IdSource, Origin, ShardId};
 use crate::call::task::Order;
 use crate::call::{Conferences, Desks, Gate};
 use crate::config::{Environment, MediaSettings, NodeSettings, Office};
@@ -94,6 +94,7 @@ impl Switch {
         let records = data.records()?;
         let mut journal = data.journal()?;
         let progress = journal.progress();
+        let past = data.past()?;
         let floor = journal.latest_snapshot(0)?.map(|snapshot| snapshot.at);
         let clock: Arc<SystemClock> = Arc::new(SystemClock::start(floor));
         let time: Arc<dyn Clock> = clock.clone();
@@ -226,7 +227,16 @@ impl Switch {
             api: node.http,
             metrics: node.metrics,
         };
-        let server = Server::start(settings, house.clone(), Arc::new(records.clone()), metrics)?;
+        let origin = Origin {
+            region: node.region.as_str().into(),
+            node: node.name.as_str().into(),
+            // Tasks that no shard makes.
+            shard: ShardId(u16::MAX),
+        };
+        let ids = IdSource::new(origin);
+        let routing = http::Routing::new(house.router.clone(), Box::new(past), 0, ids);
+        let archive = Arc::new(records.clone());
+        let server = Server::start(settings, house.clone(), archive, metrics, routing)?;
         Ok(Self {
             house,
             listeners,

@@ -7,6 +7,7 @@ pub mod calls;
 pub mod check;
 pub mod demo;
 pub mod journal;
+pub mod openapi;
 pub mod phone;
 pub mod queues;
 pub mod recording;
@@ -72,6 +73,8 @@ enum Command {
     Recording(recording::Args),
     /// Watch one call go through the demo office.
     Demo(demo::Args),
+    /// Print the description of the API.
+    Openapi(openapi::Args),
     /// Be a telephone: register, call or answer, press keys, play and record.
     Phone(Box<phone::Args>),
 }
@@ -90,6 +93,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Command::Check(args) => Ok(check::run(&args)?),
         Command::Demo(args) => demo::run(&args),
         Command::Journal(args) => journal::run(&args),
+        Command::Openapi(args) => openapi::run(&args),
         Command::Phone(args) => phone::run(&args),
         Command::Queues(args) => queues::run(args),
         Command::Recording(args) => recording::run(args),

@@ -9,7 +9,9 @@ use super::call::{find_id, reason};
 use super::period::{JournalFile, Speech};
 use super::text::{clock, faint, length, local, pad, paint, print, strong, width};
 use super::verify;
+use crate::base::Timestamp;
 use crate::events::record::{OfferRecord, QueueVisit};
+use crate::http::decisions::{Because, Decisions};
 use crate::http::view::Why;
 use crate::router::Explanation;
 
@@ -36,17 +38,23 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let id = find_id(&args.connection, &args.id)?;
+    let language = args.speech.language();
     if args.verify {
-        let language = args.speech.language();
         return verify::run(&id, &args.journal, args.connection.json, language);
     }
     let answer = args
         .connection
         .get(&format!("/v1/calls/{}/why", encode(&id)))?;
+    let path = format!("/v1/calls/{}/decisions?lang={language}", encode(&id));
+    let decisions = args.connection.get(&path)?;
     if args.connection.json {
+        let mut answer = answer;
+        answer["complete"] = decisions["complete"].clone();
+        answer["decisions"] = decisions["decisions"].clone();
         print(&format!("{answer:#}\n"));
     } else {
         print(&show(&parse(answer)?));
+        print(&decided(&parse(decisions)?));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -75,6 +83,47 @@ fn show(why: &Why) -> String {
     }
     if let Some(now) = &why.now {
         text.push_str(&explanation(now));
+    }
+    text
+}
+
+/// All that was decided, one line a fact.
+fn decided(told: &Decisions) -> String {
+    if told.decisions.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n  {}\n", strong("decisions"));
+    if !told.complete {
+        text.push_str("    earlier ones are no longer kept, or there are too many\n");
+    }
+    for one in &told.decisions {
+        let time = Timestamp::parse_rfc3339(&one.at);
+        let time = time.map_or_else(|| one.at.clone(), |at| local(at, "%H:%M:%S%.3f"));
+        let number = faint(format!("#{}", one.sequence));
+        text.push_str(&format!("    {time} {} {number}\n", one.words));
+        if let Some(why) = &one.why {
+            text.push_str(&grounds(why));
+        }
+    }
+    text
+}
+
+/// What a decision rests on: rule, place, plan, who came near.
+fn grounds(why: &Because) -> String {
+    let rule = why.rule.as_ref().map(|rule| {
+        let step = rule.step.map(|step| format!(" {step}")).unwrap_or_default();
+        let expression = rule.expression.as_deref().unwrap_or("-");
+        format!("{} / {}{step}: {expression}", rule.workflow, rule.filter)
+    });
+    let rule = rule.unwrap_or_else(|| why.target.clone());
+    let until = why.until.as_deref().map(|until| format!(", until {until}"));
+    let until = until.unwrap_or_default();
+    let (queue, position, plan) = (&why.queue, why.position, why.generation);
+    let head = format!("{queue} #{position}: {rule}{until} (plan {plan})");
+    let mut text = format!("       {}\n", faint(head));
+    for near in &why.nearest {
+        let line = format!("{}: {} ({})", near.worker, near.words, near.activity);
+        text.push_str(&format!("       {}\n", faint(line)));
     }
     text
 }
@@ -168,6 +217,29 @@ mod tests {
             "no answer after 15.0 s",
             "because idle longest (312 s)",
             "accepted after 2.1 s",
+        ] {
+            assert!(plain.contains(words), "{words} in\n{plain}");
+        }
+    }
+
+    #[test]
+    fn decisions_are_told_with_their_grounds() {
+        let told = serde_json::json!({"id": "c1", "complete": false, "decisions": [{
+        "sequence": 7, "at": "2026-11-20T01:02:03.456Z", "class": "decision",
+        "words": "t1 is offered to sato", "fact": {}, "why": {
+            "plan": "abc", "generation": 2, "queue": "sales", "target": "1 == 1",
+            "position": 1, "until": null, "chosen": "sato", "considered": 2,
+            "rule": {"workflow": "main", "filter": "owner", "step": 1, "expression": "a == b"},
+            "not_chosen": [{"words": "talking", "workers": 1}],
+            "nearest": [{"worker": "suzuki", "words": "talking", "activity": "available"}],
+        }}]});
+        let text = decided(&serde_json::from_value(told).expect("as the API writes it"));
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        for words in [
+            "no longer kept",
+            "t1 is offered to sato #7",
+            "sales #1: main / owner 1: a == b (plan 2)",
+            "suzuki: talking (available)",
         ] {
             assert!(plain.contains(words), "{words} in\n{plain}");
         }

@@ -8,21 +8,24 @@ use axum::extract::{Path, Query as Pairs, State};
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::answer::{Refusal, answer};
+use super::answer::{Problem, Refusal, answer, shown};
+use super::ask::{PATIENCE, ask, ask_for, ask_long};
 use super::bans::Bans;
 use super::guard;
 use super::live::Live;
-use super::metrics::{CONTENT_TYPE, Metrics};
+use super::metrics::Metrics;
 use super::pulse;
 use super::query::Query;
-use super::trace;
+use super::routing::Routing;
 use super::view::{self, Why};
+use super::{decisions, events, health, openapi, plan, reservations, tasks, trace, workers};
 use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
 use crate::events::record::{Archive, ArchiveError};
@@ -34,51 +37,72 @@ pub(super) struct Sources {
     pub(super) live: Arc<dyn Live>,
     pub(super) archive: Arc<dyn Archive>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) routing: Arc<Routing>,
+    /// Event streams that may still be opened.
+    pub(super) streams: Arc<Semaphore>,
+    /// Becomes true when the server stops.
+    pub(super) stopped: watch::Receiver<bool>,
     /// Questions that take seconds: few at a time, so that the others find a thread.
     pub(super) long: Arc<Semaphore>,
 }
 
 /// Everything, for the loopback listener.
 pub(super) fn whole(sources: Sources) -> Router {
-    Router::new()
-        .route("/v1/calls", get(calls))
-        .route("/v1/calls/{id}", get(call).post(control))
-        .route("/v1/calls/{id}/pcap", get(pcap))
-        .route("/v1/calls/{id}/sip", get(sip))
-        .route("/v1/calls/{id}/why", get(why))
-        .route("/v1/who", post(who))
-        .route("/v1/queues", get(queues))
-        .route("/v1/agents", get(agents))
-        .route("/v1/bans", get(bans))
-        .route("/v1/bans/{address}", delete(lift))
-        .route("/v1/trunks", get(trunks))
-        .route("/v1/trunks/{name}/test", post(test_trunk))
-        .route("/v1/reload", post(reload))
-        .route(
-            "/v1/workers/{name}/heartbeat",
-            post(pulse::beat).delete(pulse::goodbye),
-        )
-        .with_state(sources.clone())
-        .merge(figures(sources))
+    Router::from(described())
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(sources)
         .layer(middleware::from_fn(guard::loopback_only))
+}
+
+/// All routes of the API with their description: what is served is what is described.
+pub(super) fn described() -> OpenApiRouter<Sources> {
+    OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(calls))
+        .routes(routes!(call, control))
+        .routes(routes!(pcap))
+        .routes(routes!(sip))
+        .routes(routes!(why))
+        .routes(routes!(who))
+        .routes(routes!(queues))
+        .routes(routes!(agents))
+        .routes(routes!(bans))
+        .routes(routes!(lift))
+        .routes(routes!(trunks))
+        .routes(routes!(test_trunk))
+        .routes(routes!(reload))
+        .merge(tasks::routes())
+        .merge(reservations::routes())
+        .merge(workers::routes())
+        .merge(plan::routes())
+        .merge(events::routes())
+        .merge(decisions::routes())
+        .merge(health::routes())
+        .merge(openapi::routes())
+        .routes(routes!(pulse::beat, pulse::goodbye))
 }
 
 /// What may be seen from anywhere: figures and health.
 pub(super) fn figures(sources: Sources) -> Router {
-    Router::new()
-        .route("/metrics", get(metrics))
-        .route("/health/live", get(alive))
-        .route("/health/ready", get(ready))
+    Router::from(health::routes())
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .with_state(sources)
 }
 
+/// Sources that are not listened to.
+#[utoipa::path(get, path = "/v1/bans", tag = "defence",
+    responses((status = 200, body = Object)))]
 async fn bans(State(sources): State<Sources>) -> Result<Response, Refusal> {
     let bans = ask(move || Bans::new(&sources.live.bans())).await?;
     Ok(answer(StatusCode::OK, &json!(bans)))
 }
 
+/// Listens to an address again.
+#[utoipa::path(delete, path = "/v1/bans/{address}", tag = "defence",
+    params(("address" = String, Path, description = "The IP address")),
+    responses((status = 200, body = Object), (status = 400, body = Problem),
+        (status = 404, body = Problem)))]
 async fn lift(
     State(sources): State<Sources>,
     Path(address): Path<String>,
@@ -93,29 +117,18 @@ async fn lift(
     }
 }
 
-async fn metrics(State(sources): State<Sources>) -> Result<Response, Refusal> {
-    let text = ask(move || sources.metrics.render()).await?;
-    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
-}
-
-async fn alive(State(sources): State<Sources>) -> Result<Response, Refusal> {
-    Ok(health("alive", ask(move || sources.live.alive()).await?))
-}
-
-async fn ready(State(sources): State<Sources>) -> Result<Response, Refusal> {
-    Ok(health("ready", ask(move || sources.live.ready()).await?))
-}
-
-fn health(what: &str, state: Result<(), String>) -> Response {
-    match state {
-        Ok(()) => answer(StatusCode::OK, &json!({"status": what})),
-        Err(why) => {
-            let body = json!({"status": format!("not {what}"), "why": why});
-            answer(StatusCode::SERVICE_UNAVAILABLE, &body)
-        }
-    }
-}
-
+/// Calls in progress and finished ones, the newest first.
+#[utoipa::path(get, path = "/v1/calls", tag = "calls",
+    params(("limit" = Option<u32>, Query, description = "1 to 1000, default 50"),
+        ("from" = Option<String>, Query, description = "Caller's number"),
+        ("to" = Option<String>, Query, description = "Dialled number"),
+        ("agent" = Option<String>, Query, description = "An agent it was offered to"),
+        ("queue" = Option<String>, Query, description = "A queue it stood in"),
+        ("direction" = Option<String>, Query, description = "inbound, internal, outbound"),
+        ("since" = Option<String>, Query, description = "RFC 3339: started then or later"),
+        ("before" = Option<String>, Query, description = "RFC 3339: started before then"),
+        ("state" = Option<String>, Query, description = "live, finished or all")),
+    responses((status = 200, body = Object), (status = 400, body = Problem)))]
 async fn calls(
     State(sources): State<Sources>,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
@@ -147,12 +160,16 @@ fn list(sources: &Sources, query: &Query) -> Result<Vec<CallRecord>, ArchiveErro
     Ok(calls)
 }
 
+/// One record, live or finished; see call-record.md.
+#[utoipa::path(get, path = "/v1/calls/{id}", tag = "calls",
+    params(("id" = String, Path, description = "The call's id")),
+    responses((status = 200, body = Object), (status = 404, body = Problem)))]
 async fn call(State(sources): State<Sources>, Path(id): Path<String>) -> Result<Response, Refusal> {
     let record = ask(move || find(&sources, &id)).await??;
     Ok(answer(StatusCode::OK, &record.to_json()))
 }
 
-fn find(sources: &Sources, id: &str) -> Result<CallRecord, Refusal> {
+pub(super) fn find(sources: &Sources, id: &str) -> Result<CallRecord, Refusal> {
     if let Some(live) = sources.live.call(id) {
         return Ok(live.as_of(sources.live.now()));
     }
@@ -161,6 +178,10 @@ fn find(sources: &Sources, id: &str) -> Result<CallRecord, Refusal> {
 }
 
 /// Does something to a living call: the body is a [`Control`].
+#[utoipa::path(post, path = "/v1/calls/{id}", tag = "calls", request_body = Object,
+    params(("id" = String, Path, description = "The call's id")),
+    responses((status = 200, body = Object), (status = 400, body = Problem),
+        (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn control(
     State(sources): State<Sources>,
     Path(id): Path<String>,
@@ -182,6 +203,10 @@ async fn control(
     Ok(answer(StatusCode::OK, &json!({"leg": leg})))
 }
 
+/// Queues and offers of a call with reasons and outcomes.
+#[utoipa::path(get, path = "/v1/calls/{id}/why", tag = "calls",
+    params(("id" = String, Path, description = "The call's id")),
+    responses((status = 200, body = Object), (status = 404, body = Problem)))]
 async fn why(State(sources): State<Sources>, Path(id): Path<String>) -> Result<Response, Refusal> {
     let why = ask(move || {
         let record = find(&sources, &id)?;
@@ -196,27 +221,34 @@ async fn why(State(sources): State<Sources>, Path(id): Path<String>) -> Result<R
             now,
         })
     });
-    shown(&why.await??)
+    shown(StatusCode::OK, &why.await??)
 }
 
 /// Who can get this call? The body is a [`Supposed`]; nothing changes.
+#[utoipa::path(post, path = "/v1/who", tag = "calls", request_body = Object,
+    responses((status = 200, body = Object), (status = 400, body = Problem),
+        (status = 404, body = Problem)))]
 async fn who(
     State(sources): State<Sources>,
     body: Result<Json<Supposed>, JsonRejection>,
 ) -> Result<Response, Refusal> {
     let Json(supposed) = body.map_err(|error| Refusal::bad_request(error.body_text()))?;
     match ask(move || sources.live.who(supposed)).await? {
-        Ok(prospects) => shown(&view::who(&prospects)),
+        Ok(prospects) => shown(StatusCode::OK, &view::who(&prospects)),
         Err(words) => Err(Refusal::not_found(words)),
     }
 }
 
+/// The SIP messages of a call.
+#[utoipa::path(get, path = "/v1/calls/{id}/sip", tag = "calls",
+    params(("id" = String, Path, description = "The call's id")),
+    responses((status = 200, body = Object), (status = 404, body = Problem)))]
 async fn sip(State(sources): State<Sources>, Path(id): Path<String>) -> Result<Response, Refusal> {
     let ladder = ask(move || {
         let record = find(&sources, &id)?;
         Ok::<_, Refusal>(trace::ladder(sources.live.as_ref(), &record))
     });
-    shown(&ladder.await??)
+    shown(StatusCode::OK, &ladder.await??)
 }
 
 /// How long media is captured.
@@ -227,6 +259,13 @@ struct Span {
     seconds: u64,
 }
 
+/// A capture file of a call.
+#[utoipa::path(get, path = "/v1/calls/{id}/pcap", tag = "calls",
+    params(("id" = String, Path, description = "The call's id"),
+        ("seconds" = Option<u64>, Query, description = "Media of so long, 0 to 60")),
+    responses((status = 200, content_type = "application/vnd.tcpdump.pcap", body = Vec<u8>),
+        (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 429, body = Problem)))]
 async fn pcap(
     State(sources): State<Sources>,
     Path(id): Path<String>,
@@ -252,23 +291,43 @@ async fn pcap(
     Ok(([(header::CONTENT_TYPE, PCAP)], file).into_response())
 }
 
+/// Queues with their lines, as people look at them.
+#[utoipa::path(get, path = "/v1/queues", tag = "calls",
+    responses((status = 200, body = Object)))]
 async fn queues(State(sources): State<Sources>) -> Result<Response, Refusal> {
     let live = sources.live;
-    shown(&ask(move || view::queues(&live.router(), live.now())).await?)
+    shown(
+        StatusCode::OK,
+        &ask(move || view::queues(&live.router(), live.now())).await?,
+    )
 }
 
+/// Agents, as people look at them.
+#[utoipa::path(get, path = "/v1/agents", tag = "calls",
+    responses((status = 200, body = Object)))]
 async fn agents(State(sources): State<Sources>) -> Result<Response, Refusal> {
     let live = sources.live;
-    shown(&ask(move || view::agents(&live.router(), live.now())).await?)
+    shown(
+        StatusCode::OK,
+        &ask(move || view::agents(&live.router(), live.now())).await?,
+    )
 }
 
+/// Trunks and how they are.
+#[utoipa::path(get, path = "/v1/trunks", tag = "trunks",
+    responses((status = 200, body = Object)))]
 async fn trunks(State(sources): State<Sources>) -> Result<Response, Refusal> {
     let live = sources.live;
     let shown = ask(move || view::trunks(&live.trunks(), live.now()));
-    self::shown(&shown.await?)
+    self::shown(StatusCode::OK, &shown.await?)
 }
 
 /// Tests a trunk; the body may name the number to call.
+#[utoipa::path(post, path = "/v1/trunks/{name}/test", tag = "trunks",
+    params(("name" = String, Path, description = "The trunk's name"),
+        ("number" = Option<String>, Query, description = "The number to call")),
+    responses((status = 200, body = Object), (status = 409, body = Problem),
+        (status = 429, body = Problem)))]
 async fn test_trunk(
     State(sources): State<Sources>,
     Path(name): Path<String>,
@@ -281,21 +340,14 @@ async fn test_trunk(
         sources.live.test_trunk(&name, number)
     });
     match test.await? {
-        Ok(report) => shown(&report),
+        Ok(report) => shown(StatusCode::OK, &report),
         Err(words) => Err(Refusal::new(StatusCode::CONFLICT, words)),
     }
 }
 
-pub(super) fn shown(body: &impl Serialize) -> Result<Response, Refusal> {
-    match serde_json::to_value(body) {
-        Ok(body) => Ok(answer(StatusCode::OK, &body)),
-        Err(error) => {
-            let words = format!("the answer cannot be written: {error}");
-            Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, words))
-        }
-    }
-}
-
+/// Loads the configuration again.
+#[utoipa::path(post, path = "/v1/reload", tag = "operation",
+    responses((status = 200, body = Object), (status = 422, body = Problem)))]
 async fn reload(State(sources): State<Sources>) -> Result<Response, Refusal> {
     match ask_for(RELOAD_PATIENCE, move || sources.live.reload()).await? {
         Ok(words) => {
@@ -317,66 +369,15 @@ async fn wrong_method() -> Refusal {
     )
 }
 
-fn unread(error: ArchiveError) -> Refusal {
+pub(super) fn unread(error: ArchiveError) -> Refusal {
     tracing::error!(%error, "call archive");
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
 }
-
-/// Runs a question that may wait on a blocking thread, five seconds at most.
-pub(super) async fn ask<T: Send + 'static>(
-    question: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Refusal> {
-    ask_for(PATIENCE, question).await
-}
-
-async fn ask_for<T: Send + 'static>(
-    patience: Duration,
-    question: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Refusal> {
-    let asked = tokio::task::spawn_blocking(question);
-    match tokio::time::timeout(patience, asked).await {
-        Ok(Ok(reply)) => Ok(reply),
-        Ok(Err(_)) => Err(Refusal::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the question failed; the log says why",
-        )),
-        Err(_) => Err(Refusal::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the switch did not answer in time",
-        )),
-    }
-}
-
-/// Runs a question that takes long, or refuses it at once when as many as may are under way. One
-/// given up by who asked counts until it is over.
-async fn ask_long<T: Send + 'static>(
-    long: Arc<Semaphore>,
-    patience: Duration,
-    question: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Refusal> {
-    let Ok(place) = long.try_acquire_owned() else {
-        return Err(Refusal::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            format!("{MOST_LONG} captures and trunk tests are under way; wait for one to end"),
-        ));
-    };
-    ask_for(patience, move || {
-        let _place = place;
-        question()
-    })
-    .await
-}
-
-/// Captures and trunk tests at a time: half of the threads that answer.
-pub(super) const MOST_LONG: usize = 4;
 
 /// Seconds of media in one capture: some 5 MB.
 const LONGEST_CAPTURE: u64 = 60;
 
 const PCAP: &str = "application/vnd.tcpdump.pcap";
-
-/// A shard that takes longer is stuck.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A test registers, waits for an answer, listens and waits for its recording.
 const TEST_PATIENCE: Duration = Duration::from_secs(60);

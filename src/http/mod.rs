@@ -6,18 +6,30 @@
 
 mod answer;
 mod api;
+mod ask;
 pub mod bans;
+pub mod decisions;
+mod events;
 mod guard;
+mod health;
 mod listener;
 mod live;
 pub mod metrics;
+mod openapi;
 mod pcap;
+mod plan;
 mod pulse;
 mod query;
+mod reservations;
+mod routing;
 mod server;
+mod tasks;
 pub mod trace;
 pub mod view;
+mod workers;
 
 pub use live::Live;
+pub use openapi::document;
 pub use pulse::Pulse;
+pub use routing::Routing;
 pub use server::{Error, Server, Settings};

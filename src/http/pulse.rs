@@ -7,11 +7,12 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
 
-use super::answer::{Refusal, answer};
-use super::api::{Sources, ask, shown};
+use super::answer::{Problem, Refusal, answer, shown};
+use super::api::Sources;
+use super::ask::ask;
 
 /// What an agent's program is told in answer to its heartbeat.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Pulse {
     /// Agent.
     pub agent: String,
@@ -23,17 +24,25 @@ pub struct Pulse {
     pub within_ms: u64,
 }
 
+/// An agent's program is there.
+#[utoipa::path(post, path = "/v1/workers/{name}/heartbeat", tag = "workers",
+    params(("name" = String, Path, description = "The worker's name")),
+    responses((status = 200, body = Pulse), (status = 404, body = Problem)))]
 pub(super) async fn beat(
     State(sources): State<Sources>,
     Path(name): Path<String>,
 ) -> Result<Response, Refusal> {
     let agent = name.clone();
     match ask(move || sources.live.beat(&agent)).await? {
-        Some(pulse) => shown(&pulse),
+        Some(pulse) => shown(StatusCode::OK, &pulse),
         None => Err(unknown(&name)),
     }
 }
 
+/// An agent's program is no longer to be waited for.
+#[utoipa::path(delete, path = "/v1/workers/{name}/heartbeat", tag = "workers",
+    params(("name" = String, Path, description = "The worker's name")),
+    responses((status = 200, body = Object), (status = 404, body = Problem)))]
 pub(super) async fn goodbye(
     State(sources): State<Sources>,
     Path(name): Path<String>,

@@ -11,9 +11,12 @@ use tokio::runtime::{self, Runtime};
 use tokio::sync::{Semaphore, watch};
 
 use super::api::{self, Sources};
+use super::ask::MOST_LONG;
+use super::events::MOST_STREAMS;
 use super::listener::Bounded;
 use super::live::Live;
 use super::metrics::Metrics;
+use super::routing::Routing;
 use crate::events::record::Archive;
 
 /// Where to listen.
@@ -63,15 +66,20 @@ impl Server {
         live: Arc<dyn Live>,
         archive: Arc<dyn Archive>,
         metrics: Arc<Metrics>,
+        routing: Routing,
     ) -> Result<Self, Error> {
         if !settings.api.ip().is_loopback() {
             return Err(Error::NotLoopback(settings.api));
         }
+        let (stop, stopped) = watch::channel(false);
         let sources = Sources {
             live,
             archive,
             metrics,
-            long: Arc::new(Semaphore::new(api::MOST_LONG)),
+            routing: Arc::new(routing),
+            long: Arc::new(Semaphore::new(MOST_LONG)),
+            streams: Arc::new(Semaphore::new(MOST_STREAMS)),
+            stopped: stopped.clone(),
         };
         let (api, api_address) = bind(settings.api)?;
         let mut sites = vec![(api, api::whole(sources.clone()))];
@@ -87,7 +95,6 @@ impl Server {
             .thread_name("http-ask")
             .build()
             .map_err(Error::Thread)?;
-        let (stop, stopped) = watch::channel(false);
         let thread = thread::Builder::new()
             .name("http".into())
             .spawn(move || serve(runtime, sites, &stopped))

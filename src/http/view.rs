@@ -309,7 +309,7 @@ fn agent_state(worker: &WorkerView) -> &str {
     }
 }
 
-fn state_word(state: WorkerState) -> &'static str {
+pub(super) fn state_word(state: WorkerState) -> &'static str {
     match state {
         WorkerState::Away => "away",
         WorkerState::Free => "free",
@@ -350,6 +350,7 @@ mod tests {
             task: (state == WorkerState::Reserved).then(|| TaskId::new("t2")),
             queues: vec!["sales".into()],
             removed: false,
+            version: 1,
         };
         let task = |id: &str, position, worker: Option<&str>| TaskView {
             task: TaskId::new(id),
@@ -366,6 +367,8 @@ mod tests {
             worker: worker.map(Into::into),
             reservations: Vec::new(),
             assigned: position.is_none(),
+            wrapping: false,
+            version: 1,
             offers: 1,
         };
         RouterView {

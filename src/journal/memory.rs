@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Entry, Error, Journal, Mark, Reader, Snapshot};
+use super::{Entry, Error, EventEntry, Journal, Mark, Reader, Snapshot};
 
 /// A journal in memory. Clones share what was written, as processes share a disk: keep a clone,
 /// drop the machine, and start another one on it.
@@ -22,6 +22,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Shard {
     entries: BTreeMap<u64, Entry>,
+    events: BTreeMap<u64, EventEntry>,
     last: u64,
     snapshots: BTreeMap<u64, Snapshot>,
 }
@@ -66,6 +67,20 @@ impl Reader for MemoryJournal {
         Ok(found.map(|(_, entry)| entry.clone()).collect())
     }
 
+    fn events_from(
+        &mut self,
+        shard: u16,
+        sequence: u64,
+        limit: usize,
+    ) -> Result<Vec<EventEntry>, Error> {
+        let shared = self.lock();
+        let found = shared.shards.get(&shard);
+        let found = found
+            .into_iter()
+            .flat_map(|shard| shard.events.range(sequence..));
+        Ok(found.take(limit).map(|(_, event)| event.clone()).collect())
+    }
+
     fn snapshot_at(&mut self, shard: u16, sequence: u64) -> Result<Option<Snapshot>, Error> {
         let shared = self.lock();
         let found = shared.shards.get(&shard);
@@ -85,7 +100,7 @@ impl Reader for MemoryJournal {
 }
 
 impl Journal for MemoryJournal {
-    fn append(&mut self, entries: &[Entry]) -> Result<(), Error> {
+    fn append_with(&mut self, entries: &[Entry], events: &[EventEntry]) -> Result<(), Error> {
         let mut shared = self.lock();
         if shared.failures > 0 {
             shared.failures -= 1;
@@ -109,6 +124,10 @@ impl Journal for MemoryJournal {
             let shard = shared.shards.entry(entry.shard).or_default();
             shard.last = entry.sequence;
             shard.entries.insert(entry.sequence, entry.clone());
+        }
+        for event in events {
+            let shard = shared.shards.entry(event.shard).or_default();
+            shard.events.insert(event.sequence, event.clone());
         }
         Ok(())
     }
@@ -135,6 +154,7 @@ impl Journal for MemoryJournal {
     fn trim(&mut self, shard: u16, sequence: u64) -> Result<(), Error> {
         if let Some(shard) = self.lock().shards.get_mut(&shard) {
             shard.entries = shard.entries.split_off(&sequence);
+            shard.events.retain(|_, event| event.fact >= sequence);
         }
         Ok(())
     }

@@ -78,6 +78,21 @@ pub struct Snapshot {
     pub body: String,
 }
 
+/// One event as it is kept: what follows from facts, for who looks in from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventEntry {
+    /// Shard of the machine it belongs to.
+    pub shard: u16,
+    /// Number within the shard: 1, 2, 3, ... without gaps.
+    pub sequence: u64,
+    /// Sequence of the fact it follows from; with it, it is forgotten.
+    pub fact: u64,
+    /// Worker whose event it is.
+    pub worker: Option<String>,
+    /// The event, as JSON text.
+    pub body: String,
+}
+
 /// Where a snapshot stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
@@ -97,6 +112,14 @@ pub trait Reader {
 
     /// Where the snapshots of `shard` stand, the oldest first.
     fn snapshots(&mut self, shard: u16) -> Result<Vec<Mark>, Error>;
+
+    /// At most `limit` events of `shard` whose sequence is `sequence` or higher, in order.
+    fn events_from(
+        &mut self,
+        shard: u16,
+        sequence: u64,
+        limit: usize,
+    ) -> Result<Vec<EventEntry>, Error>;
 
     /// The snapshot of `shard` with the highest sequence.
     fn latest_snapshot(&mut self, shard: u16) -> Result<Option<Snapshot>, Error> {
@@ -139,7 +162,12 @@ pub trait Journal: Reader + Send {
     /// Appends entries, all or none; returns when they are written (survive `kill -9`).
     ///
     /// Each must carry the sequence after the last one of its shard.
-    fn append(&mut self, entries: &[Entry]) -> Result<(), Error>;
+    fn append(&mut self, entries: &[Entry]) -> Result<(), Error> {
+        self.append_with(entries, &[])
+    }
+
+    /// Appends entries and the events that follow from them, all or none.
+    fn append_with(&mut self, entries: &[Entry], events: &[EventEntry]) -> Result<(), Error>;
 
     /// Returns when everything appended is synced (survives a power cut).
     fn sync(&mut self) -> Result<(), Error>;
@@ -150,7 +178,7 @@ pub trait Journal: Reader + Send {
     /// Forgets the snapshot of `shard` at `sequence`; never the latest.
     fn forget_snapshot(&mut self, shard: u16, sequence: u64) -> Result<(), Error>;
 
-    /// Forgets entries of `shard` before `sequence`; the caller has a snapshot
+    /// Forgets entries of `shard` before `sequence`, and their events; the caller has a snapshot
     /// at the entry before it, or past it.
     fn trim(&mut self, shard: u16, sequence: u64) -> Result<(), Error>;
 }

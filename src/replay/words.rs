@@ -538,6 +538,7 @@ fn nobody(why: NobodyWhy, language: Language) -> &'static str {
 fn rejection(why: Rejection, language: Language) -> String {
     let (english, japanese) = match why {
         Rejection::Busy => ("busy", "話中"),
+        Rejection::ByApi => ("rejected by the API", "APIで辞退"),
         Rejection::Declined => ("declined", "拒否"),
         Rejection::Failed(status) => {
             return language.pick(format!("failed ({status})"), format!("失敗({status})"));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use sha2::{Digest, Sha256};
 
+use super::event::{About, EventName};
 use super::index::Index;
 use super::machine::Router;
 use super::state::{Queue, Worker};
@@ -18,10 +19,10 @@ impl Router {
             (calls.iter().collect(), phones.iter().collect());
         for place in 0..self.state.workers.len() {
             let worker = &mut self.state.workers[place];
-            worker.reachable = phones.contains(&worker.spec.phone);
             // What his phone was in died with the process, or is told anew.
             worker.busy.clear();
-            self.worker_changed(place);
+            let reachable = phones.contains(&worker.spec.phone);
+            self.set_reachable(place, reachable);
         }
         let numbers: Vec<u64> = self.state.tasks.keys().copied().collect();
         for number in numbers {
@@ -47,6 +48,7 @@ impl Router {
     }
 
     pub(super) fn activate(&mut self, plan: Plan) {
+        self.tell_plan(&plan);
         let kept: HashSet<&str> = plan.workers.iter().map(|w| w.name.as_str()).collect();
         for place in 0..self.state.workers.len() {
             let worker = &self.state.workers[place];
@@ -145,6 +147,8 @@ impl Router {
 
     fn activate_workers(&mut self, plan: &Plan) {
         let clock = self.state.clock;
+        let sequence = self.state.sequence;
+        let mut news = Vec::new();
         let mut old = std::mem::take(&mut self.state.workers);
         let mut new = IndexMap::with_capacity(plan.workers.len());
         for spec in &plan.workers {
@@ -164,15 +168,29 @@ impl Router {
                 offered: 0,
                 accepted: 0,
                 misses: 0,
+                version: sequence,
                 removed: false,
             });
-            worker.reachable &= worker.spec.phone == spec.phone;
+            if worker.spec.as_ref() != spec {
+                worker.version = sequence;
+            }
+            if worker.reachable && worker.spec.phone != spec.phone {
+                worker.reachable = false;
+                let about = About::worker(&spec.name).because("another phone");
+                news.push((EventName::WorkerReachability, about));
+            }
             worker.spec = Arc::new(spec.clone());
             let available = plan.is_available(&worker.activity);
             if available != worker.available {
                 worker.available = available;
                 worker.idle_since = clock;
                 worker.reason = format!("activity changed by plan {}", plan.generation);
+                let about = About {
+                    activity: Some(worker.activity.clone()),
+                    available: Some(available),
+                    ..About::worker(&spec.name).because(&worker.reason)
+                };
+                news.push((EventName::WorkerActivity, about));
             }
             worker.next_activity = worker
                 .next_activity
@@ -183,6 +201,9 @@ impl Router {
         old.sort_unstable_keys();
         new.extend(old.into_iter().filter(|(_, worker)| !worker.is_idle()));
         self.state.workers = new;
+        for (event, about) in news {
+            self.event(event, about);
+        }
     }
 
     fn activate_queues(&mut self, plan: &Plan) {
@@ -232,7 +253,7 @@ impl Router {
 }
 
 /// Name and digest of a workflow's content.
-fn key_of(spec: &WorkflowSpec) -> String {
+pub(super) fn key_of(spec: &WorkflowSpec) -> String {
     // Serialising these types into memory cannot fail: string keys, no foreign code.
     let content = serde_json::to_vec(spec).unwrap_or_default();
     format!(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::event::{About, EventName, Kind};
 use super::fact::{Decision, Fact, Timer};
 use super::machine::Router;
 use super::state::{Engaged, Engagement, Reservation, Status, Step, Task};
@@ -65,11 +66,18 @@ impl Router {
             } => {
                 if let Some(place) = self.state.workers.get_index_of(&worker) {
                     let known = &mut self.state.workers[place].busy;
+                    let was_busy = !known.is_empty();
                     match busy {
                         true => known.insert(shard),
                         false => known.remove(&shard),
                     };
+                    let is_busy = !known.is_empty();
                     self.worker_changed(place);
+                    if is_busy != was_busy {
+                        let reason = if is_busy { "busy" } else { "idle" };
+                        let about = About::worker(&worker).because(reason);
+                        self.event(EventName::WorkerDevice, about);
+                    }
                 }
             }
             Command::SetNextActivity {
@@ -83,10 +91,9 @@ impl Router {
             }
             Command::SetReachable { worker, reachable } => {
                 if let Some(place) = self.state.workers.get_index_of(&worker) {
-                    let worker = &mut self.state.workers[place];
-                    worker.reachable = reachable;
-                    worker.paused_until = worker.paused_until.filter(|_| !reachable);
-                    self.worker_changed(place);
+                    let known = &mut self.state.workers[place];
+                    known.paused_until = known.paused_until.filter(|_| !reachable);
+                    self.set_reachable(place, reachable);
                 }
             }
             Command::StartWrap { worker, lasts } => self.start_wrap(&worker, lasts),
@@ -114,6 +121,7 @@ impl Router {
                 known.started = started.unwrap_or(known.started);
                 self.task_changed(number);
                 self.dirty.tasks.insert(number);
+                self.task_updated(number, reevaluate.then_some("reevaluated"));
             }
         }
     }
@@ -162,12 +170,15 @@ impl Router {
     fn apply_decision(&mut self, decision: Decision) {
         match decision {
             Decision::Moved {
-                task, to, known, ..
+                task,
+                to,
+                why,
+                known,
+                ..
             } => {
-                let Some(number) = self.number_of(&task) else {
-                    return;
-                };
-                self.move_task(number, to, known);
+                if let Some(number) = self.number_of(&task) {
+                    self.move_task(number, to, why, known);
+                }
             }
             Decision::NobodyCanTake {
                 task,
@@ -182,6 +193,8 @@ impl Router {
                         step.is_fresh = false;
                     }
                     let (call, queue) = (known.call.clone(), known.queue().cloned());
+                    let about = About::task(known).because(why.as_str());
+                    self.event(EventName::TaskNobody, about);
                     self.say(Output::NobodyCanTake {
                         task,
                         call,
@@ -203,6 +216,9 @@ impl Router {
             }
             Decision::TaskDropped { task, why, .. } => {
                 if let Some(number) = self.number_of(&task) {
+                    if let Some(event) = why.event() {
+                        self.task_event(event, number, None);
+                    }
                     let outcome = TaskOutcome::Left(why);
                     self.cancel(number, outcome, RevokedWhy::TaskCancelled);
                 }
@@ -240,7 +256,12 @@ impl Router {
             offers: 0,
             cooling: Vec::new(),
             nobody_told: false,
+            version: 0,
         };
+        self.event(EventName::TaskCreated, About::whole_task(&task));
+        if task.step.is_some() {
+            self.event(EventName::QueueEntered, About::task(&task));
+        }
         self.index.tasks.insert(task.id.clone(), number);
         self.state.tasks.insert(number, task);
         self.task_changed(number);
@@ -303,6 +324,7 @@ impl Router {
         if let Some(step) = known.step.as_mut() {
             step.is_fresh = false;
         }
+        let about = About::whole_task(known);
         let made = offers.iter().map(|offer| Reservation {
             id: offer.reservation.clone(),
             worker: offer.worker.clone(),
@@ -310,6 +332,12 @@ impl Router {
         });
         known.status = Status::Reserved(made.collect());
         self.task_changed(number);
+        let is_own = self.queue_spec(number).is_some_and(|spec| spec.agent);
+        let about = About {
+            kind: Some(if is_own { Kind::Direct } else { Kind::Queue }),
+            until: Some(expires_at),
+            ..about.because(explanation.to_string())
+        };
         for offer in offers {
             self.index
                 .reservations
@@ -320,6 +348,8 @@ impl Router {
             self.state.workers[place].offered = self.state.sequence;
             self.engage(place, &channel, Engaged::Reserved(number));
             let phone = self.state.workers[place].spec.phone.clone();
+            let about = about.clone().offer(&offer.worker, &offer.reservation);
+            self.event(EventName::ReservationCreated, about);
             self.say(Output::Offer {
                 reservation: offer.reservation,
                 task: task.clone(),
@@ -376,6 +406,7 @@ impl Router {
         self.dirty.tasks.remove(&number);
         self.told.positions.remove(&number);
         let queue = task.queue().cloned().unwrap_or_default();
+        self.tell_end(&task, worker.as_ref(), &outcome);
         let (worker, wrap_up) = worker.unzip();
         self.say(Output::TaskEnded {
             task: task.id,
@@ -385,63 +416,6 @@ impl Router {
             outcome,
             wrap_up: wrap_up.unwrap_or_default(),
         });
-    }
-
-    pub(super) fn move_to(&mut self, place: usize, activity: &str, reason: String) {
-        let available = self.state.is_available(activity);
-        let clock = self.state.clock;
-        let worker = &mut self.state.workers[place];
-        if available && !worker.available {
-            worker.idle_since = clock;
-            worker.misses = 0;
-        }
-        if worker.activity != activity {
-            activity.clone_into(&mut worker.activity);
-            worker.since = clock;
-        }
-        worker.available = available;
-        worker.reason = reason;
-        self.worker_changed(place);
-    }
-
-    fn set_activity(&mut self, place: usize, activity: &str, by: &str, reject_pending: bool) {
-        self.state.workers[place].next_activity = None;
-        self.move_to(place, activity, format!("set by {by}"));
-        if reject_pending {
-            for id in self.open_offers_of(place) {
-                if let Some(offer) = self.take_back(&id) {
-                    self.revoked(&offer, RevokedWhy::ActivityChanged);
-                }
-            }
-        }
-        if self.state.workers[place].available {
-            self.leave_wraps(place);
-        }
-    }
-
-    fn set_next_activity(&mut self, place: usize, activity: Option<String>, by: &str) {
-        let worker = &mut self.state.workers[place];
-        worker.next_activity = activity;
-        worker.reason = match worker.next_activity {
-            Some(_) => format!("next activity set by {by}"),
-            None => format!("next activity taken back by {by}"),
-        };
-        // Who has nothing but after-call work left is done with it.
-        if worker.next_activity.is_some() && worker.tasks().next().is_none() {
-            self.leave_wraps(place);
-        }
-        self.worker_changed(place);
-        self.go_to_next_activity(place);
-    }
-
-    /// Who has nothing left in hand goes where he wanted to.
-    pub(super) fn go_to_next_activity(&mut self, place: usize) {
-        let worker = &mut self.state.workers[place];
-        if worker.is_idle()
-            && let Some(activity) = worker.next_activity.take()
-        {
-            self.move_to(place, &activity, "next activity".to_owned());
-        }
     }
 
     /// A worker takes something in hand, or is offered it.
@@ -472,6 +446,7 @@ impl Router {
     }
 
     pub(super) fn worker_changed(&mut self, place: usize) {
+        self.state.workers[place].version = self.state.sequence;
         let worker = &self.state.workers[place];
         let shift = self.index.refresh_worker(&self.state, place, worker);
         self.dirty.workers.insert(place);
@@ -491,6 +466,9 @@ impl Router {
     }
 
     pub(super) fn task_changed(&mut self, number: u64) {
+        if let Some(task) = self.state.tasks.get_mut(&number) {
+            task.version = self.state.sequence;
+        }
         let lines = self.index.refresh_task(&self.state, number);
         self.dirty.lines.extend(lines.into_iter().flatten());
     }

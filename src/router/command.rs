@@ -206,6 +206,8 @@ pub enum Rejection {
     Declined,
     /// The call to the phone failed with this status: as busy.
     Failed(u16),
+    /// The agent said no by the API: as declined, and his phone stops ringing.
+    ByApi,
     /// The phone rang and nobody answered: the worker is moved to the no-answer activity.
     NoAnswer,
     /// No phone to ring, or it does not reply: as busy.
@@ -217,6 +219,7 @@ impl Rejection {
     pub fn as_str(self) -> &'static str {
         match self {
             Rejection::Busy => "busy",
+            Rejection::ByApi => "by_api",
             Rejection::Declined => "declined",
             Rejection::Failed(_) => "failed",
             Rejection::NoAnswer => "no_answer",

@@ -119,6 +119,17 @@ pub enum LeftWhy {
     WorkflowTimedOut,
 }
 
+impl SkippedWhy {
+    /// The word events carry.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SkippedWhy::NoMatch => "skipped: no_match",
+            SkippedWhy::NoneOnDuty => "skipped: none_on_duty",
+            SkippedWhy::SkipIf => "skipped: skip_if",
+        }
+    }
+}
+
 /// The worker an offer went to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chosen {
@@ -188,6 +199,14 @@ pub enum NobodyWhy {
 }
 
 impl NobodyWhy {
+    /// The word events carry.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NobodyWhy::NoMatch => "no_match",
+            NobodyWhy::NoneOnDuty => "none_on_duty",
+        }
+    }
+
     /// Whether a queue with this policy wants its tasks to be told.
     pub fn matters_to(self, policy: WhenNobody) -> bool {
         match policy {

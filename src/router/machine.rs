@@ -6,9 +6,9 @@ use super::fact::{self, Decision, Fact, FoldError, Timer};
 use super::index::{Deadline, Index, PoolId};
 use super::judge::Effect;
 use super::state::State;
-use super::{Command, Explanation, Output, Released, WorkerState};
+use super::{Command, Event, Explanation, Output, Refusal, Released, WorkerState};
 use crate::base::{CallId, ReservationId, TaskId, Timestamp};
-use crate::journal::{Entry, Snapshot};
+use crate::journal::{Entry, EventEntry, Snapshot};
 
 /// One shard's router.
 ///
@@ -21,6 +21,8 @@ pub struct Router {
     pub(super) dirty: Dirty,
     pub(super) told: Told,
     pub(super) outputs: VecDeque<Released>,
+    /// With the facts they follow from.
+    pub(super) events: Vec<(u64, Event)>,
     facts: Vec<Entry>,
     /// Latest time it was told; becomes `State::clock` with the next fact.
     now: Timestamp,
@@ -78,7 +80,8 @@ impl Router {
         })
     }
 
-    /// Takes up one more fact from the journal. Says nothing and decides nothing.
+    /// Takes up one more fact from the journal. Says nothing and decides nothing; what events
+    /// follow from it can be taken until the next one.
     pub fn fold(&mut self, entry: &Entry) -> Result<(), FoldError> {
         if entry.shard != self.state.shard || entry.sequence != self.state.sequence + 1 {
             return Err(FoldError::Gap {
@@ -90,6 +93,7 @@ impl Router {
         let fact = Fact::decode(entry)?;
         self.state.clock = self.state.clock.max(entry.at);
         self.state.sequence = entry.sequence;
+        self.events.clear();
         self.apply(fact);
         self.dirty = Dirty {
             everything: true,
@@ -132,18 +136,28 @@ impl Router {
 
     /// Takes a command. What is wrong with it comes out as [`Output::Refused`].
     pub fn handle(&mut self, now: Timestamp, command: Command) {
+        if let Err((command, why)) = self.carry_out(now, command) {
+            self.say(Output::Refused { command, why });
+        }
+    }
+
+    /// As [`Router::handle`], for who waits for the outcome: what is wrong comes back, with the
+    /// command.
+    pub fn carry_out(
+        &mut self,
+        now: Timestamp,
+        command: Command,
+    ) -> Result<(), (Box<Command>, Refusal)> {
         self.now = self.now.max(now);
         match self.judge(&command) {
-            Err(why) => self.say(Output::Refused {
-                command: Box::new(command),
-                why,
-            }),
+            Err(why) => return Err((Box::new(command), why)),
             Ok(Effect::None) => {}
             Ok(Effect::Some) => {
                 self.record(Fact::Input(command));
                 self.settle();
             }
         }
+        Ok(())
     }
 
     /// Lets passed deadlines act, the earliest first.
@@ -175,6 +189,21 @@ impl Router {
         std::mem::take(&mut self.facts)
     }
 
+    /// Events that are not yet handed out, in order; to be written with the facts, and to be taken
+    /// with them: they are gone with the first fact after.
+    pub fn take_events(&mut self) -> Vec<EventEntry> {
+        let shard = self.state.shard;
+        let events = std::mem::take(&mut self.events).into_iter();
+        events
+            .map(|(fact, event)| event.encode(shard, fact))
+            .collect()
+    }
+
+    /// Number of the last event.
+    pub fn last_event(&self) -> u64 {
+        self.state.events
+    }
+
     /// The next output; not to be acted on before its sequence is written.
     pub fn poll_output(&mut self) -> Option<Released> {
         self.outputs.pop_front()
@@ -204,6 +233,10 @@ impl Router {
 
     /// Puts down a fact and applies it.
     pub(super) fn record(&mut self, fact: Fact) {
+        if self.facts.is_empty() {
+            // Of facts that were taken: who did not want their events needs no others either.
+            self.events.clear();
+        }
         self.state.sequence += 1;
         self.state.clock = self.state.clock.max(self.now);
         let State {

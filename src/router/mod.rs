@@ -9,6 +9,9 @@ mod bits;
 mod choose;
 mod command;
 mod decide;
+mod duty;
+mod errand;
+mod event;
 mod explain;
 mod explanation;
 mod fact;
@@ -16,12 +19,14 @@ mod index;
 mod judge;
 mod line;
 mod machine;
+mod news;
 mod offer;
 mod output;
 mod plan;
 mod pump;
 mod route;
 mod state;
+mod tail;
 mod task;
 mod view;
 mod who;
@@ -33,6 +38,8 @@ mod properties;
 mod scenarios;
 
 pub use command::{Command, Destination, NewTask, Rejection};
+pub use errand::{Declined, Object, PlanView, Shown};
+pub use event::{About, Event, EventName, Kind};
 pub use explanation::{
     Candidate, Chosen, Explanation, LeftWhy, MovedWhy, NobodyWhy, NotChosen, Passed, PassedWhy,
     Rule, SkippedWhy,
@@ -48,6 +55,7 @@ pub use plan::{
 };
 pub use pump::{Pump, Settings, Sink, StartError, Survivors, replay};
 pub use state::{At, Known, State};
+pub use tail::Tail;
 pub use task::{Full, RouterHandle, RouterTask};
-pub use view::{EngagementView, QueueView, RouterView, TaskView, WorkerView};
+pub use view::{EngagementView, OfferView, QueueView, RouterView, TaskView, WorkerView};
 pub use who::{Prospect, Prospects, Supposed};

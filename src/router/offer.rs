@@ -1,5 +1,6 @@
 //! How an offer ends: accepted, rejected, missed or taken back.
 
+use super::event::{About, EventName};
 use super::index::Deadline;
 use super::machine::Router;
 use super::state::{Engaged, Status};
@@ -63,6 +64,12 @@ impl Router {
             known.misses = 0;
             self.worker_changed(place);
         }
+        self.offer_event(
+            EventName::ReservationAccepted,
+            number,
+            (&worker, reservation),
+            None,
+        );
         self.say(Output::Assigned {
             task: id,
             call,
@@ -78,6 +85,10 @@ impl Router {
         activity: Option<&str>,
     ) {
         if let Some(offer) = self.take_back(reservation) {
+            match why {
+                Rejection::ByApi => self.revoked(&offer, RevokedWhy::Rejected),
+                _ => self.ended(&offer, EventName::ReservationRejected, why.as_str()),
+            }
             self.not_taken(&offer, why);
             if let Some(activity) = activity {
                 let reason = format!("{} offer {}", why.as_str(), offer.reservation);
@@ -111,6 +122,7 @@ impl Router {
             worker,
             reservation: reservation.clone(),
         };
+        self.ended(&offer, EventName::ReservationFailed, why.as_str());
         self.not_taken(&offer, why);
     }
 
@@ -122,7 +134,7 @@ impl Router {
         let until = self.state.clock + spec.retry_after;
         match why {
             Rejection::NoAnswer => self.missed(offer),
-            Rejection::Declined => {
+            Rejection::ByApi | Rejection::Declined => {
                 self.cool_down(offer.task, offer.worker, until);
                 if let Some(activity) = &spec.declined_activity {
                     let reason = format!("declined offer {}", offer.reservation);
@@ -187,7 +199,35 @@ impl Router {
         })
     }
 
+    /// Tells an offer's end.
+    fn ended(&mut self, offer: &Offer, event: EventName, reason: &str) {
+        if let Some((worker, _)) = self.state.workers.get_index(offer.worker) {
+            let worker = worker.clone();
+            self.offer_event(
+                event,
+                offer.task,
+                (&worker, &offer.reservation),
+                Some(reason),
+            );
+        }
+    }
+
+    fn offer_event(
+        &mut self,
+        event: EventName,
+        number: u64,
+        (worker, reservation): (&str, &ReservationId),
+        reason: Option<&str>,
+    ) {
+        if let Some(task) = self.state.tasks.get(&number) {
+            let about = About::task(task).offer(worker, reservation);
+            let reason = reason.map(str::to_owned);
+            self.event(event, About { reason, ..about });
+        }
+    }
+
     pub(super) fn revoked(&mut self, offer: &Offer, why: RevokedWhy) {
+        self.ended(offer, why.event(), why.as_str());
         let worker = self.state.workers.get_index(offer.worker);
         let Some((task, (worker, _))) = self.state.tasks.get(&offer.task).zip(worker) else {
             return;

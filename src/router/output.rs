@@ -155,6 +155,8 @@ pub enum RevokedWhy {
     Recovered,
     /// The task begins its workflow anew.
     Reevaluated,
+    /// The worker, or who acts for him, rejected it by the API.
+    Rejected,
     /// Another worker who was offered the task accepted it.
     Rescinded,
     /// It rang for as long as it may; the worker is moved to the no-answer activity.
@@ -271,6 +273,14 @@ pub enum Refusal {
 }
 
 impl Output {
+    /// Whether it is about a task that stands for no call: no signalling shard wants to hear it.
+    pub fn is_of_no_call(&self) -> bool {
+        match self {
+            Output::Refused { .. } | Output::WorkerChanged { .. } => false,
+            of_task => of_task.call().is_none(),
+        }
+    }
+
     /// The call that should hear it; `None` when every shard should.
     pub fn call(&self) -> Option<&CallId> {
         match self {

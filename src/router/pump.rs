@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use super::fact::FoldError;
 use super::machine::Router;
-use super::{Command, Explanation, Output, Prospects, Refusal, RouterView, Supposed};
+use super::{
+    Command, Explanation, Object, Output, PlanView, Prospects, Refusal, RouterView, Shown,
+    Supposed, Tail,
+};
 use crate::base::{CallId, ShardId, TaskId, Timestamp};
-use crate::journal::{self, Entry, Journal, Reader, Retention};
+use crate::journal::{self, Entry, EventEntry, Journal, Reader, Retention};
 
 /// Where outputs go: to the signalling shard of the call, or of whoever sent the command.
 pub type Sink = Box<dyn Fn(ShardId, Output) + Send>;
@@ -70,6 +73,8 @@ pub struct Pump {
     /// Added to switch time: the journal may come from a clock that was ahead.
     ahead: Duration,
     unwritten: Vec<Entry>,
+    untold: Vec<EventEntry>,
+    tail: Arc<Tail>,
     held: VecDeque<(Option<ShardId>, Output)>,
     unsynced: bool,
     snapshot_at: u64,
@@ -86,7 +91,10 @@ impl Pump {
         survivors: Survivors,
         sink: Sink,
     ) -> Result<Self, StartError> {
-        let router = replay(&mut *journal, settings.shard)?;
+        let mut router = replay(&mut *journal, settings.shard)?;
+        // They were written with the facts.
+        router.take_events();
+        let tail = Arc::new(Tail::new(router.last_event()));
         let mut pump = Self {
             ahead: router.state().clock.since(now),
             snapshot_at: router.sequence(),
@@ -95,6 +103,8 @@ impl Pump {
             settings,
             sink,
             unwritten: Vec::new(),
+            untold: Vec::new(),
+            tail,
             held: VecDeque::new(),
             unsynced: false,
             places_at: now,
@@ -112,6 +122,23 @@ impl Pump {
     pub fn handle(&mut self, now: Timestamp, from: ShardId, command: Command) {
         self.router.handle(now + self.ahead, command);
         self.collect(Some(from));
+    }
+
+    /// As [`Pump::handle`], for who waits for the outcome: to be told after [`Pump::commit`].
+    pub fn carry_out(&mut self, now: Timestamp, command: Command) -> Result<(), Refusal> {
+        let done = self.router.carry_out(now + self.ahead, command);
+        self.collect(None);
+        done.map_err(|(_, why)| why)
+    }
+
+    /// A thing as it is now.
+    pub fn look(&self, object: &Object) -> Option<Shown> {
+        self.router.look(object)
+    }
+
+    /// What the plan says.
+    pub fn plan(&self) -> PlanView {
+        self.router.plan_view()
     }
 
     /// Lets the router's passed deadlines act.
@@ -135,7 +162,7 @@ impl Pump {
     /// said, nothing is lost, and it may be called again.
     pub fn commit(&mut self) -> Result<(), journal::Error> {
         if let Some(last) = self.unwritten.last() {
-            match self.journal.append(&self.unwritten) {
+            match self.journal.append_with(&self.unwritten, &self.untold) {
                 Ok(()) => {}
                 // An append that failed after it had been written: it is written.
                 Err(journal::Error::OutOfOrder { expected, .. })
@@ -145,10 +172,17 @@ impl Pump {
             self.unwritten.clear();
             self.unsynced = true;
         }
+        // Before what follows from them is said: an offer is seen before its phone rings.
+        self.tail.push(self.untold.drain(..));
         while let Some((shard, output)) = self.held.pop_front() {
             self.release(shard, output);
         }
         Ok(())
+    }
+
+    /// The newest events that are written.
+    pub fn tail(&self) -> Arc<Tail> {
+        self.tail.clone()
     }
 
     /// Whether facts are written that are not synced.
@@ -221,12 +255,17 @@ impl Pump {
 
     fn collect(&mut self, from: Option<ShardId>) {
         self.unwritten.extend(self.router.take_facts());
+        self.untold.extend(self.router.take_events());
         while let Some(released) = self.router.poll_output() {
             self.held.push_back((from, released.output));
         }
     }
 
     fn release(&self, from: Option<ShardId>, output: Output) {
+        if output.is_of_no_call() {
+            // A chat makes no phone ring: who takes part in it follows the events.
+            return;
+        }
         let of_call = output.call().and_then(shard_of);
         let is_for_all = matches!(output, Output::WorkerChanged { .. });
         match of_call.or(from.filter(|_| !is_for_all)) {
@@ -287,174 +326,4 @@ fn shard_of(call: &CallId) -> Option<ShardId> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use serde_json::json;
-
-    use super::*;
-    use crate::base::ReservationId;
-    use crate::journal::MemoryJournal;
-    use crate::router::scenarios::{create, plan};
-
-    type Heard = Arc<Mutex<Vec<(ShardId, Output)>>>;
-
-    const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
-
-    fn open(journal: &MemoryJournal, now: Timestamp) -> (Pump, Heard) {
-        let heard = Heard::default();
-        let ear = heard.clone();
-        let settings = Settings {
-            signalling_shards: 2,
-            snapshot_every: 5,
-            retention: Retention {
-                facts: 5,
-                ..Retention::default()
-            },
-            ..Settings::default()
-        };
-        let sink = move |shard, output| ear.lock().unwrap().push((shard, output));
-        let journal = Box::new(journal.clone());
-        let survivors = Survivors::default();
-        let pump = Pump::open(settings, journal, now, survivors, Box::new(sink));
-        (pump.expect("the journal folds"), heard)
-    }
-
-    fn reach(pump: &mut Pump, now: Timestamp) {
-        let plan = Box::new(plan());
-        pump.handle(now, ShardId(0), Command::ActivatePlan { plan });
-        let worker = "taro".to_owned();
-        let reachable = true;
-        pump.handle(now, ShardId(0), Command::SetReachable { worker, reachable });
-    }
-
-    #[test]
-    fn nothing_is_said_before_it_is_written() {
-        let journal = MemoryJournal::new();
-        let (mut pump, heard) = open(&journal, START);
-        reach(&mut pump, START);
-        pump.handle(START, ShardId(1), create("a", "sales", 0, json!({})));
-        assert!(heard.lock().unwrap().is_empty());
-        journal.fail_next(2);
-        assert!(pump.commit().is_err() && pump.commit().is_err());
-        assert!(heard.lock().unwrap().is_empty() && journal.entries(0).is_empty());
-        pump.commit().unwrap();
-        let heard = std::mem::take(&mut *heard.lock().unwrap());
-        let offer = heard
-            .iter()
-            .filter(|(_, o)| matches!(o, Output::Offer { .. }));
-        assert_eq!(
-            offer.map(|(shard, _)| shard.0).collect::<Vec<_>>(),
-            [0],
-            "the call's shard"
-        );
-        let changed = heard
-            .iter()
-            .filter(|(_, o)| matches!(o, Output::WorkerChanged { worker, .. } if worker == "花子"));
-        assert_eq!(changed.count(), 2, "all shards hear of workers");
-        assert_eq!(journal.entries(0).len() as u64, pump.sequence());
-    }
-
-    #[test]
-    fn a_refusal_goes_back_to_whoever_asked() {
-        let (mut pump, heard) = open(&MemoryJournal::new(), START);
-        let reservation = ReservationId::new("gone.1");
-        pump.handle(START, ShardId(1), Command::Accept { reservation });
-        pump.commit().unwrap();
-        assert!(matches!(
-            heard.lock().unwrap()[..],
-            [(ShardId(1), Output::Refused { .. })]
-        ));
-    }
-
-    #[test]
-    fn a_process_killed_after_any_fact_leaves_the_state_it_had() {
-        let journal = MemoryJournal::new();
-        let (mut pump, _) = open(&journal, START);
-        reach(&mut pump, START);
-        for n in 0..12 {
-            let now = START + Duration::from_secs(n * 3);
-            pump.handle_timeout(now);
-            pump.handle(
-                now,
-                ShardId(0),
-                create(&format!("t{n}"), "sales", 0, json!({"n": n})),
-            );
-            if n % 3 == 0 {
-                let reservation = ReservationId::new(format!("t{}.1", n / 3));
-                pump.handle(now, ShardId(0), Command::Accept { reservation });
-            }
-            pump.commit().unwrap();
-            if pump.wants_snapshot() {
-                pump.save_snapshot().unwrap();
-            }
-            let replayed = replay(&mut journal.clone(), 0).unwrap();
-            assert_eq!(replayed.state(), pump.router.state());
-        }
-        assert!(
-            journal.entries(0)[0].sequence > 1,
-            "old facts are forgotten"
-        );
-
-        let before = pump.sequence();
-        drop(pump);
-        let (pump, heard) = open(&journal, START + Duration::from_secs(60));
-        assert_eq!(pump.sequence(), before + 1, "recovery is one more fact");
-        let view = pump.view();
-        assert!(view.tasks.is_empty() && view.workers.iter().all(|w| w.task.is_none()));
-        let ended = heard.lock().unwrap();
-        let ended = ended
-            .iter()
-            .filter(|(_, o)| matches!(o, Output::TaskEnded { .. }));
-        assert_eq!(ended.count(), 12);
-    }
-
-    #[test]
-    fn a_clock_that_was_set_back_does_not_stretch_deadlines() {
-        let journal = MemoryJournal::new();
-        let (mut pump, _) = open(&journal, START);
-        reach(&mut pump, START);
-        pump.commit().unwrap();
-        drop(pump);
-        let earlier = START - Duration::from_secs(3600);
-        let (mut pump, _) = open(&journal, earlier);
-        reach(&mut pump, earlier);
-        pump.handle(earlier, ShardId(0), create("a", "sales", 0, json!({})));
-        // Places in line are told first.
-        pump.handle_timeout(earlier);
-        assert_eq!(pump.poll_timeout(), Some(earlier + Duration::from_secs(20)));
-    }
-
-    #[test]
-    fn facts_of_a_later_version_are_refused() {
-        let mut journal = MemoryJournal::new();
-        let (mut pump, _) = open(&journal, START);
-        reach(&mut pump, START);
-        pump.commit().unwrap();
-        pump.save_snapshot().unwrap();
-        let mut later = journal.entries(0)[0].clone();
-        later.sequence = pump.sequence() + 1;
-        later.format += 1;
-        journal.append(&[later]).unwrap();
-        let error = replay(&mut journal, 0).expect_err("too new");
-        let words = "fact 3 was written by a newer tsunagu (format 3, this one knows 2)";
-        assert!(error.to_string().starts_with(words), "{error}");
-    }
-
-    #[test]
-    fn a_broken_journal_is_refused_with_its_place() {
-        let mut journal = MemoryJournal::new();
-        let (mut pump, _) = open(&journal, START);
-        reach(&mut pump, START);
-        pump.commit().unwrap();
-        let mut bad = journal.entries(0)[0].clone();
-        bad.sequence = pump.sequence() + 1;
-        bad.body = "{}".to_owned();
-        journal.append(&[bad]).unwrap();
-        let error = replay(&mut journal, 0).expect_err("no fact");
-        assert!(
-            error.to_string().starts_with("fact 3 cannot be read"),
-            "{error}"
-        );
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::event::{About, EventName};
 use super::fact::Decision;
 use super::index::{Rules, StepRule};
 use super::machine::Router;
@@ -152,7 +153,7 @@ impl Router {
     }
 
     /// A task comes to a step.
-    pub(super) fn move_task(&mut self, number: u64, to: At, known: Option<Known>) {
+    pub(super) fn move_task(&mut self, number: u64, to: At, why: MovedWhy, known: Option<Known>) {
         let Some(task) = self.state.tasks.get(&number) else {
             return;
         };
@@ -164,6 +165,7 @@ impl Router {
         let queued = before
             .filter(|step| step.spec.queue == spec.queue)
             .map(|step| step.queued);
+        let left = before.map(|step| step.spec.queue.clone());
         let priority = spec.priority.unwrap_or(task.priority);
         let (channel, clock) = (task.channel.clone(), self.state.clock);
         let step = self.step_of(spec, Some(to), known, &channel, clock, queued);
@@ -173,7 +175,9 @@ impl Router {
         };
         task.priority = priority;
         task.step = Some(step);
+        let about = About::task(task);
         let (task, call) = (task.id.clone(), task.call.clone());
+        self.tell_move(about, left, why);
         self.index.repool(number);
         self.task_changed(number);
         self.dirty.tasks.insert(number);
@@ -184,6 +188,42 @@ impl Router {
             queue,
             at,
         });
+    }
+
+    fn tell_move(&mut self, about: About, left: Option<String>, why: MovedWhy) {
+        let reason = match why {
+            MovedWhy::Entered => None,
+            MovedWhy::Skipped(why) => Some(why.as_str().to_owned()),
+            MovedWhy::TimedOut => Some("timed_out".to_owned()),
+        };
+        if why == MovedWhy::TimedOut {
+            let queue = left.clone();
+            self.event(
+                EventName::QueueTimeout,
+                About {
+                    queue,
+                    ..about.clone()
+                },
+            );
+        }
+        if why == MovedWhy::Entered {
+            self.event(
+                EventName::WorkflowEntered,
+                About {
+                    queue: None,
+                    ..about.clone()
+                },
+            );
+        }
+        let about = About { reason, ..about };
+        self.event(EventName::WorkflowMatched, about.clone());
+        match left {
+            None => self.event(EventName::QueueEntered, about),
+            Some(left) if Some(&left) != about.queue.as_ref() => {
+                self.event(EventName::QueueMoved, about);
+            }
+            Some(_) => {}
+        }
     }
 
     /// A task begins its workflow anew; offers of it are taken back. In a queue it stays.

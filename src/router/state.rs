@@ -40,6 +40,12 @@ pub struct State {
     pub(super) day_ends: Timestamp,
     /// Who served a customer last: for queues that are sticky.
     pub(super) served: IndexMap<String, String>,
+    /// Events so far.
+    #[serde(default)]
+    pub(super) events: u64,
+    /// Events so far of each worker there ever was.
+    #[serde(default)]
+    pub(super) worker_events: IndexMap<String, u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,6 +74,9 @@ pub(super) struct Worker {
     pub(super) accepted: u32,
     /// Offers missed in a row.
     pub(super) misses: u32,
+    /// Sequence of the last fact that touched him.
+    #[serde(default)]
+    pub(super) version: u64,
     pub(super) removed: bool,
 }
 
@@ -105,6 +114,8 @@ pub(super) struct After {
     pub(super) task: TaskId,
     pub(super) call: Option<CallId>,
     pub(super) queue: String,
+    #[serde(default)]
+    pub(super) reservation: Option<ReservationId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -136,6 +147,9 @@ pub(super) struct Task {
     /// Workers who are not to be offered this task before a time.
     pub(super) cooling: Vec<(String, Timestamp)>,
     pub(super) nobody_told: bool,
+    /// Sequence of the last fact that touched it.
+    #[serde(default)]
+    pub(super) version: u64,
 }
 
 /// Where a task is on its way.

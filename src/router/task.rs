@@ -12,8 +12,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::errand::{Done, Errand};
 use super::pump::{Pump, Settings, Sink, StartError, Survivors};
-use super::{Command, Explanation, Prospects, Refusal, RouterView, Supposed};
+use super::{
+    Command, Declined, Explanation, Object, PlanView, Prospects, Refusal, RouterView, Shown,
+    Supposed, Tail,
+};
 use crate::base::{CallId, Clock, ShardId, TaskId, Timestamp};
 use crate::journal::Journal;
 
@@ -55,11 +59,15 @@ struct Shared {
     is_writing: AtomicBool,
     stopping: AtomicBool,
     view: ArcSwap<RouterView>,
+    tail: Arc<Tail>,
 }
 
 enum Message {
     Command(ShardId, Box<Command>),
+    Errand(Errand),
     Explain(Question, SyncSender<Option<Explanation>>),
+    Look(Object, SyncSender<Option<Shown>>),
+    Plan(SyncSender<PlanView>),
     Wake,
     Who(Box<Supposed>, SyncSender<Result<Prospects, Refusal>>),
 }
@@ -87,6 +95,7 @@ impl RouterTask {
             is_writing: AtomicBool::new(true),
             stopping: AtomicBool::new(false),
             view: ArcSwap::new(pump.view()),
+            tail: pump.tail(),
         });
         let mut desk = Desk {
             view_of: pump.sequence(),
@@ -97,6 +106,7 @@ impl RouterTask {
             settings,
             shared: shared.clone(),
             sync_by: None,
+            done: Vec::new(),
         };
         let thread = std::thread::Builder::new()
             .name("router".to_owned())
@@ -156,6 +166,59 @@ impl RouterHandle {
         })
     }
 
+    /// Has a command carried out, and waits until its facts are written: not for signalling
+    /// shards. What `object` is then, if it still is. With `only_if` nothing is done unless the
+    /// object is of one of these versions. Half of the room for commands is kept for the shards.
+    pub fn carry_out(
+        &self,
+        command: Command,
+        object: Object,
+        only_if: Option<Vec<u64>>,
+    ) -> Result<Option<Shown>, Declined> {
+        let shared = &self.shared;
+        if !shared.is_writing.load(Ordering::Acquire) {
+            return Err(Declined::Silent);
+        }
+        if shared.waiting.fetch_add(1, Ordering::AcqRel) >= shared.capacity / 2 {
+            shared.waiting.fetch_sub(1, Ordering::AcqRel);
+            shared.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(Declined::Busy);
+        }
+        let (reply, outcome) = sync_channel(1);
+        let errand = Errand {
+            command: Box::new(command),
+            object,
+            only_if,
+            reply,
+        };
+        if self.sender.send(Message::Errand(errand)).is_err() {
+            shared.waiting.fetch_sub(1, Ordering::AcqRel);
+            return Err(Declined::Silent);
+        }
+        outcome
+            .recv_timeout(ANSWER_WITHIN)
+            .unwrap_or(Err(Declined::Silent))
+    }
+
+    /// A thing as it is now. Waits for the thread: not for signalling shards.
+    pub fn look(&self, object: Object) -> Option<Shown> {
+        let (reply, answer) = sync_channel(1);
+        self.sender.send(Message::Look(object, reply)).ok()?;
+        answer.recv_timeout(ANSWER_WITHIN).ok()?
+    }
+
+    /// What the plan says; `None` when the thread does not answer. Not for signalling shards.
+    pub fn plan(&self) -> Option<PlanView> {
+        let (reply, answer) = sync_channel(1);
+        self.sender.send(Message::Plan(reply)).ok()?;
+        answer.recv_timeout(ANSWER_WITHIN).ok()
+    }
+
+    /// The newest events.
+    pub fn tail(&self) -> Arc<Tail> {
+        self.shared.tail.clone()
+    }
+
     /// The latest view; at most some 20 ms old.
     pub fn view(&self) -> Arc<RouterView> {
         self.shared.view.load_full()
@@ -213,6 +276,8 @@ struct Desk {
     settings: Settings,
     shared: Arc<Shared>,
     sync_by: Option<Timestamp>,
+    /// Errands whose facts are not written yet.
+    done: Vec<Done>,
     view_of: u64,
     view_due: Timestamp,
 }
@@ -223,6 +288,9 @@ impl Desk {
             let taken = self.take_batch();
             self.pump.handle_timeout(self.clock.now());
             self.write();
+            for done in self.done.drain(..) {
+                done.tell(&self.pump);
+            }
             let is_quiet = taken < BATCH;
             self.sync(is_quiet && self.is_stopping());
             if is_quiet && self.pump.wants_snapshot() {
@@ -252,6 +320,16 @@ impl Desk {
                 Message::Command(from, command) => {
                     self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
                     self.pump.handle(self.clock.now(), from, *command);
+                }
+                Message::Errand(errand) => {
+                    self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
+                    self.done.push(errand.run(&mut self.pump, self.clock.now()));
+                }
+                Message::Look(object, reply) => {
+                    let _ = reply.try_send(self.pump.look(&object));
+                }
+                Message::Plan(reply) => {
+                    let _ = reply.try_send(self.pump.plan());
                 }
                 Message::Explain(question, reply) => {
                     let answer = match question {
@@ -295,6 +373,8 @@ impl Desk {
             }
             if self.is_stopping() {
                 tracing::error!("router stops with facts unwritten; none of them was acted on");
+                // Who waits hears nothing: what became of it is not known.
+                self.done.clear();
                 return;
             }
             std::thread::sleep(RETRY_AFTER);
@@ -349,174 +429,4 @@ impl Desk {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-    use std::time::Instant;
-
-    use serde_json::json;
-
-    use super::*;
-    use crate::base::ReservationId;
-    use crate::journal::MemoryJournal;
-    use crate::router::scenarios::{create, plan};
-    use crate::router::{Output, replay};
-
-    struct Wall(Instant);
-
-    impl Clock for Wall {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_millis(1_800_000_000_000) + self.0.elapsed()
-        }
-    }
-
-    type Heard = mpsc::Receiver<(ShardId, Output)>;
-
-    fn start(journal: &MemoryJournal, capacity: usize) -> (RouterTask, Heard) {
-        let (ear, heard) = mpsc::channel();
-        let settings = Settings {
-            capacity,
-            ..Settings::default()
-        };
-        let sink = move |shard, output| {
-            let _ = ear.send((shard, output));
-        };
-        let clock = Arc::new(Wall(Instant::now()));
-        let journal = Box::new(journal.clone());
-        let survivors = Survivors::default();
-        let task = RouterTask::start(settings, journal, clock, survivors, Box::new(sink));
-        (task.expect("it starts"), heard)
-    }
-
-    fn open(handle: &RouterHandle) {
-        let plan = Box::new(plan());
-        handle
-            .send(ShardId(0), Command::ActivatePlan { plan })
-            .unwrap();
-        let (worker, reachable) = ("taro".to_owned(), true);
-        handle
-            .send(ShardId(0), Command::SetReachable { worker, reachable })
-            .unwrap();
-    }
-
-    fn until<T>(heard: &Heard, mut wanted: impl FnMut(Output) -> Option<T>) -> T {
-        loop {
-            let (_, output) = heard
-                .recv_timeout(Duration::from_secs(10))
-                .expect("an output");
-            if let Some(found) = wanted(output) {
-                return found;
-            }
-        }
-    }
-
-    fn offer(output: Output) -> Option<ReservationId> {
-        match output {
-            Output::Offer { reservation, .. } => Some(reservation),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn offers_syncs_shows_and_explains() {
-        let journal = MemoryJournal::new();
-        let (task, heard) = start(&journal, 100);
-        let handle = task.handle();
-        open(&handle);
-        handle
-            .send(ShardId(0), create("a", "sales", 0, json!({})))
-            .unwrap();
-        let reservation = until(&heard, offer);
-        let waiting = create("b", "sales", 0, json!({}));
-        handle.send(ShardId(0), waiting).unwrap();
-        let why = handle.explain(TaskId::new("b")).expect("known");
-        assert_eq!(
-            why.to_string(),
-            "nobody; 1 has another offer, 1 phone not registered"
-        );
-        handle
-            .send(ShardId(0), Command::Accept { reservation })
-            .unwrap();
-        until(&heard, |output| {
-            matches!(output, Output::Assigned { .. }).then_some(())
-        });
-        assert!(handle.is_ready());
-        task.stop();
-        assert!(!handle.is_ready());
-        assert_eq!(handle.view().tasks.len(), 2);
-        assert!(journal.syncs() > 0);
-        assert_eq!(
-            replay(&mut journal.clone(), 0).unwrap().view().tasks.len(),
-            2
-        );
-        assert!(
-            handle
-                .send(ShardId(0), create("c", "sales", 0, json!({})))
-                .is_err()
-        );
-    }
-
-    #[test]
-    fn a_full_channel_refuses_new_work_and_still_takes_endings() {
-        let journal = MemoryJournal::new();
-        let (task, heard) = start(&journal, 2);
-        let handle = task.handle();
-        open(&handle);
-        until(&heard, |output| {
-            matches!(
-                output,
-                Output::WorkerChanged {
-                    reachable: true,
-                    ..
-                }
-            )
-            .then_some(())
-        });
-        journal.fail_next(u32::MAX);
-        let (mut lost, mut first) = (0, None);
-        for n in 0..1000 {
-            let name = format!("t{n}");
-            match handle.send(ShardId(0), create(&name, "sales", 0, json!({}))) {
-                Ok(()) => first = first.or(Some(TaskId::new(name))),
-                Err(_) => lost += 1,
-            }
-            std::thread::yield_now();
-        }
-        assert!(lost > 0 && handle.refused() == lost);
-        assert!(!handle.is_ready());
-        let (first, why) = (first.expect("one fits"), "left".to_owned());
-        let end = Command::CancelTask { task: first, why };
-        assert!(handle.send(ShardId(0), end).is_ok());
-        journal.fail_next(0);
-        until(&heard, |output| {
-            matches!(output, Output::TaskEnded { .. }).then_some(())
-        });
-        task.stop();
-    }
-
-    #[test]
-    fn a_deadline_fires_without_a_command() {
-        let journal = MemoryJournal::new();
-        let (task, heard) = start(&journal, 100);
-        let handle = task.handle();
-        let mut plan = plan();
-        plan.queues[0].ring_timeout = Duration::from_secs(1);
-        let plan = Box::new(plan);
-        handle
-            .send(ShardId(0), Command::ActivatePlan { plan })
-            .unwrap();
-        let (worker, reachable) = ("taro".to_owned(), true);
-        handle
-            .send(ShardId(0), Command::SetReachable { worker, reachable })
-            .unwrap();
-        handle
-            .send(ShardId(0), create("a", "sales", 0, json!({})))
-            .unwrap();
-        let started = Instant::now();
-        until(&heard, |output| {
-            matches!(output, Output::OfferRevoked { .. }).then_some(())
-        });
-        let late = started.elapsed().saturating_sub(Duration::from_secs(1));
-        assert!(late < Duration::from_millis(500), "{late:?}");
-        drop(task);
-    }
-}
+mod tests;

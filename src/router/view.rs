@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::machine::Router;
-use super::state::{Engaged, Engagement, OrderKey, State};
-use super::{At, WorkerSpec, WorkerState};
+use super::state::{After, Engaged, Engagement, OrderKey, State, Task, Worker};
+use super::{At, Object, PlanView, Shown, WorkerSpec, WorkerState};
 use crate::base::{CallId, ReservationId, TaskId, Timestamp};
 
 /// The router at one moment, for HTTP, metrics and the wallboard.
@@ -84,6 +84,9 @@ pub struct WorkerView {
     pub queues: Vec<String>,
     /// Whether he is no longer in the plan and only finishes.
     pub removed: bool,
+    /// Sequence of the last fact that touched him.
+    #[serde(default)]
+    pub version: u64,
 }
 
 /// One thing a worker is engaged in.
@@ -128,13 +131,30 @@ pub struct TaskView {
     pub reservation: Option<ReservationId>,
     /// Worker of that offer.
     pub worker: Option<String>,
-    /// Offers that are out, or the one that was accepted, and their workers.
+    /// Offers that are out, or the one that was accepted.
     #[serde(default)]
-    pub reservations: Vec<(ReservationId, String)>,
+    pub reservations: Vec<OfferView>,
     /// Whether the offer was accepted.
     pub assigned: bool,
+    /// Whether its conversation is over and its after-call work is not.
+    #[serde(default)]
+    pub wrapping: bool,
     /// How often it was offered.
     pub offers: u32,
+    /// Sequence of the last fact that touched it.
+    #[serde(default)]
+    pub version: u64,
+}
+
+/// An offer at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferView {
+    /// Offer.
+    pub reservation: ReservationId,
+    /// Worker.
+    pub worker: String,
+    /// When it is withdrawn, or when the after-call work ends by itself.
+    pub until: Option<Timestamp>,
 }
 
 impl RouterView {
@@ -201,38 +221,41 @@ impl Router {
     }
 
     fn worker_views(&self) -> Vec<WorkerView> {
-        let known = self.state.workers.values().zip(&self.index.workers);
+        let known = self.state.workers.values().enumerate();
         known
-            .filter(|(worker, _)| !worker.removed || worker.state() != WorkerState::Away)
-            .map(|(worker, slot)| {
-                let engagements: Vec<EngagementView> = worker
-                    .engagements
-                    .iter()
-                    .map(|one| self.engagement_view(one))
-                    .collect();
-                let mut queues: Vec<usize> = slot.serves.iter().map(|serve| serve.queue).collect();
-                queues.sort_unstable();
-                queues.dedup();
-                let queues = queues.into_iter();
-                WorkerView {
-                    spec: worker.spec.clone(),
-                    activity: worker.activity.clone(),
-                    reason: worker.reason.clone(),
-                    available: worker.available,
-                    reachable: worker.reachable,
-                    state: worker.state(),
-                    since: worker.since,
-                    next_activity: worker.next_activity.clone(),
-                    task: engagements.iter().find_map(|one| one.task.clone()),
-                    engagements,
-                    queues: queues
-                        .filter_map(|place| self.state.queues.get_index(place))
-                        .map(|(name, _)| name.clone())
-                        .collect(),
-                    removed: worker.removed,
-                }
-            })
+            .filter(|(_, worker)| !worker.removed || worker.state() != WorkerState::Away)
+            .map(|(place, worker)| self.worker_view(place, worker))
             .collect()
+    }
+
+    fn worker_view(&self, place: usize, worker: &Worker) -> WorkerView {
+        let engagements = worker.engagements.iter();
+        let engagements: Vec<EngagementView> =
+            engagements.map(|one| self.engagement_view(one)).collect();
+        let serves = self.index.workers.get(place);
+        let serves = serves.into_iter().flat_map(|slot| &slot.serves);
+        let mut queues: Vec<usize> = serves.map(|serve| serve.queue).collect();
+        queues.sort_unstable();
+        queues.dedup();
+        let queues = queues.into_iter();
+        WorkerView {
+            spec: worker.spec.clone(),
+            activity: worker.activity.clone(),
+            reason: worker.reason.clone(),
+            available: worker.available,
+            reachable: worker.reachable,
+            state: worker.state(),
+            since: worker.since,
+            next_activity: worker.next_activity.clone(),
+            task: engagements.iter().find_map(|one| one.task.clone()),
+            engagements,
+            queues: queues
+                .filter_map(|place| self.state.queues.get_index(place))
+                .map(|(name, _)| name.clone())
+                .collect(),
+            removed: worker.removed,
+            version: worker.version,
+        }
     }
 
     fn engagement_view(&self, one: &Engagement) -> EngagementView {
@@ -262,31 +285,127 @@ impl Router {
         }
         let tasks = self.state.tasks.iter().take(RouterView::MAX_TASKS);
         tasks
-            .map(|(number, task)| {
-                let holders = task
-                    .holders()
-                    .map(|(worker, id)| (id.clone(), worker.clone()));
-                let reservations: Vec<_> = holders.collect();
-                let (reservation, worker) = reservations.first().cloned().unzip();
-                let content = self.state.content_of(task);
-                TaskView {
-                    task: task.id.clone(),
-                    call: task.call.clone(),
-                    queue: task.queue().cloned().unwrap_or_default(),
-                    channel: task.channel.clone(),
-                    workflow: content.map(|content| content.name.clone()),
-                    at: task.step.as_ref().and_then(|step| step.at),
-                    attributes: task.attributes.clone(),
-                    priority: task.priority,
-                    entered: task.started,
-                    position: positions.get(number).copied(),
-                    reservation,
-                    worker,
-                    reservations,
-                    assigned: task.is_assigned(),
-                    offers: task.offers,
-                }
-            })
+            .map(|(number, task)| self.task_view(task, positions.get(number).copied()))
             .collect()
+    }
+
+    fn task_view(&self, task: &Task, position: Option<usize>) -> TaskView {
+        let open = task.reservations().iter();
+        let until = |id: &ReservationId| {
+            let own = open.clone().find(|one| one.id == *id);
+            own.map(|one| one.expires_at)
+        };
+        let holders = task.holders().map(|(worker, id)| OfferView {
+            reservation: id.clone(),
+            worker: worker.clone(),
+            until: until(id),
+        });
+        let reservations: Vec<OfferView> = holders.collect();
+        let first = reservations.first();
+        let content = self.state.content_of(task);
+        TaskView {
+            task: task.id.clone(),
+            call: task.call.clone(),
+            queue: task.queue().cloned().unwrap_or_default(),
+            channel: task.channel.clone(),
+            workflow: content.map(|content| content.name.clone()),
+            at: task.step.as_ref().and_then(|step| step.at),
+            attributes: task.attributes.clone(),
+            priority: task.priority,
+            entered: task.started,
+            position,
+            reservation: first.map(|one| one.reservation.clone()),
+            worker: first.map(|one| one.worker.clone()),
+            reservations,
+            assigned: task.is_assigned(),
+            wrapping: false,
+            offers: task.offers,
+            version: task.version,
+        }
+    }
+
+    /// A thing as it is now.
+    pub fn look(&self, object: &Object) -> Option<Shown> {
+        match object {
+            Object::Worker(name) => {
+                let (place, _, worker) = self.state.workers.get_full(name)?;
+                Some(Shown::Worker(Box::new(self.worker_view(place, worker))))
+            }
+            Object::Task(id) => {
+                let task = match self.index.tasks.get(id) {
+                    Some(number) => self.one_task(*number)?,
+                    None => self.wrapped(|after| after.task == *id)?,
+                };
+                Some(Shown::Task(Box::new(task)))
+            }
+            Object::Reservation(id) => {
+                let task = match self.index.reservations.get(id) {
+                    Some(number) => self.one_task(*number)?,
+                    None => self.wrapped(|after| after.reservation.as_ref() == Some(id))?,
+                };
+                Some(Shown::Task(Box::new(task)))
+            }
+        }
+    }
+
+    fn one_task(&self, number: u64) -> Option<TaskView> {
+        let task = self.state.tasks.get(&number)?;
+        let place = self.index.place(number).filter(|_| !task.is_assigned());
+        let position =
+            place.map(|place| self.index.queues[place.queue].line.before(&place.key) + 1);
+        Some(self.task_view(task, position))
+    }
+
+    /// A task in after-call work: what is left of it.
+    fn wrapped(&self, is_it: impl Fn(&After) -> bool) -> Option<TaskView> {
+        let mut all = self.state.workers.values().flat_map(|worker| {
+            let engagements = worker.engagements.iter();
+            engagements.map(move |one| (worker, one))
+        });
+        all.find_map(|(worker, one)| {
+            let Engaged::Wrapping(wrap) = &one.what else {
+                return None;
+            };
+            let after = wrap.after.as_ref().filter(|after| is_it(after))?;
+            let offer = after.reservation.as_ref().map(|reservation| OfferView {
+                reservation: reservation.clone(),
+                worker: worker.spec.name.clone(),
+                until: wrap.until,
+            });
+            Some(TaskView {
+                task: after.task.clone(),
+                call: after.call.clone(),
+                queue: after.queue.clone(),
+                channel: one.channel.clone(),
+                workflow: None,
+                at: None,
+                attributes: Arc::default(),
+                priority: 0,
+                entered: one.since,
+                position: None,
+                reservation: after.reservation.clone(),
+                worker: Some(worker.spec.name.clone()),
+                reservations: offer.into_iter().collect(),
+                assigned: false,
+                wrapping: true,
+                offers: 0,
+                version: worker.version,
+            })
+        })
+    }
+
+    /// What the plan says.
+    pub fn plan_view(&self) -> PlanView {
+        let queues = self.state.queues.values().filter(|queue| !queue.draining);
+        let workflows = self.state.workflows.values();
+        PlanView {
+            generation: self.state.generation,
+            plan: self.state.plan.clone(),
+            queues: queues.map(|queue| queue.spec.clone()).collect(),
+            workflows: workflows
+                .filter_map(|key| self.state.contents.get(key))
+                .cloned()
+                .collect(),
+        }
     }
 }

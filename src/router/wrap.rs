@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::event::{About, EventName};
 use super::machine::Router;
 use super::state::{After, Engaged, Status, Wrap};
 use super::{Output, TaskOutcome, WrapUp};
@@ -13,7 +14,11 @@ impl Router {
         let Some(task) = self.state.tasks.get(&number) else {
             return;
         };
-        let Status::Assigned { worker, .. } = &task.status else {
+        let Status::Assigned {
+            worker,
+            reservation,
+        } = &task.status
+        else {
             return;
         };
         let worker = worker.clone();
@@ -21,6 +26,7 @@ impl Router {
             task: task.id.clone(),
             call: task.call.clone(),
             queue: task.queue().cloned().unwrap_or_default(),
+            reservation: Some(reservation.clone()),
         };
         let channel = task.channel.clone();
         let wrap_up = self.queue_spec(number).map_or(WrapUp::None, |spec| {
@@ -75,6 +81,11 @@ impl Router {
         // Begun again, it lasts from now; there is never more than one of it.
         let worker = &mut self.state.workers[place];
         worker.engagements.retain(|one| !one.channel.is_empty());
+        let about = About {
+            until: wrap.until,
+            ..About::worker(name)
+        };
+        self.event(EventName::WorkerWrapStarted, about);
         // It is on no channel: it keeps him from all.
         self.engage(place, "", Engaged::Wrapping(wrap));
     }
@@ -88,6 +99,12 @@ impl Router {
                 wrap.until = wrap.until.map(|until| until + by);
             }
         }
+        let ends = self.state.workers[place].wraps();
+        let about = About {
+            until: ends.filter_map(|wrap| wrap.until).min(),
+            ..About::worker(name)
+        };
+        self.event(EventName::WorkerWrapExtended, about);
         self.worker_changed(place);
     }
 
@@ -155,7 +172,7 @@ impl Router {
         let mut ended = Vec::new();
         worker.engagements.retain(|one| match &one.what {
             Engaged::Wrapping(wrap) if is_meant(wrap) => {
-                ended.push(wrap.clone());
+                ended.push((one.channel.clone(), wrap.clone()));
                 false
             }
             _ => true,
@@ -168,15 +185,29 @@ impl Router {
         }
         worker.since = clock;
         self.worker_changed(place);
-        for wrap in ended {
-            if let Some(after) = wrap.after {
-                self.say(Output::WrapEnded {
-                    task: after.task,
-                    call: after.call,
-                    worker: name.to_owned(),
-                    code: code.cloned().or(wrap.code),
-                });
-            }
+        for (channel, wrap) in ended {
+            let Some(after) = wrap.after else {
+                self.event(EventName::WorkerWrapEnded, About::worker(name));
+                continue;
+            };
+            let code = code.cloned().or(wrap.code);
+            let about = About {
+                reservation: after.reservation,
+                task: Some(after.task.clone()),
+                call: after.call.clone(),
+                queue: Some(after.queue),
+                channel: Some(channel),
+                code: code.clone(),
+                ..About::worker(name)
+            };
+            self.event(EventName::ReservationCompleted, about.clone());
+            self.event(EventName::TaskCompleted, about);
+            self.say(Output::WrapEnded {
+                task: after.task,
+                call: after.call,
+                worker: name.to_owned(),
+                code,
+            });
         }
         self.go_to_next_activity(place);
     }

@@ -52,6 +52,11 @@ impl DataDir {
         SqliteJournal::open(&self.path.join("journal.db"))
     }
 
+    /// Opens the journal a second time, to read in it beside its writer.
+    pub fn past(&self) -> Result<PastJournal, Error> {
+        PastJournal::open(&self.path.join("journal.db"))
+    }
+
     /// Opens the call records and starts their writer.
     pub fn records(&self) -> Result<Records, Error> {
         Records::open(&self.path.join("calls.db"))

@@ -349,6 +349,7 @@ fn revoked(why: RevokedWhy) -> &'static str {
         RevokedWhy::ActivityChanged => "agent_left",
         RevokedWhy::Recovered => "restarted",
         RevokedWhy::Reevaluated => "reevaluated",
+        RevokedWhy::Rejected => "declined",
         RevokedWhy::Rescinded => "taken_elsewhere",
         RevokedWhy::RingTimeout => "no_answer",
         RevokedWhy::TaskCancelled => "caller_left",

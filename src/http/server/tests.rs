@@ -6,6 +6,8 @@ use std::sync::{Condvar, Mutex};
 
 use serde_json::{Value, json};
 
+mod routing;
+
 use super::*;
 use crate::base::{CallId, Cause, LegId, Party, TaskId, Timestamp};
 use crate::call::{Control, ControlError, TestReport};
@@ -13,8 +15,9 @@ use crate::events::record::{ArchiveError, Filter};
 use crate::events::{CallRecord, Direction, Event, Fact, MediaSummary, Role};
 use crate::http::Pulse;
 use crate::http::metrics::{Snapshot, Source};
+use crate::journal::MemoryJournal;
 use crate::media::Captured;
-use crate::router::{Explanation, Prospects, QueueView, RouterView, Supposed};
+use crate::router::{Explanation, Prospects, QueueView, RouterTask, RouterView, Supposed};
 use crate::sip::Flow;
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced, Way};
@@ -29,6 +32,10 @@ struct Switch {
     /// Looks of [`LONG`] that wait for `watched`.
     watching: Mutex<usize>,
     watched: Gate,
+    /// The router behind the desk.
+    routing: Option<RouterTask>,
+    /// Whether its view is shown, in place of a made up one.
+    is_shown: bool,
 }
 
 const LONG: Duration = Duration::from_secs(60);
@@ -109,6 +116,9 @@ impl Live for Switch {
     }
 
     fn router(&self) -> Arc<RouterView> {
+        if let Some(routing) = self.routing.as_ref().filter(|_| self.is_shown) {
+            return routing.handle().view();
+        }
         Arc::new(RouterView {
             queues: vec![QueueView {
                 name: "営業".into(),
@@ -258,7 +268,9 @@ fn server() -> Server {
 }
 
 fn serving() -> (Server, Arc<Switch>) {
+    let (routing, desk) = routing::start(&MemoryJournal::new(), Box::new(|_, _| {}));
     let switch = Arc::new(Switch {
+        routing: Some(routing),
         archive: (1..=3)
             .map(|n| (format!("c{n}"), record(n, true)))
             .collect(),
@@ -268,13 +280,16 @@ fn serving() -> (Server, Arc<Switch>) {
         ]),
         ..Switch::default()
     });
+    (serve_with(switch.clone(), desk), switch)
+}
+
+fn serve_with(switch: Arc<Switch>, desk: Routing) -> Server {
     let settings = Settings {
         api: "127.0.0.1:0".parse().unwrap(),
         metrics: Some("127.0.0.1:0".parse().unwrap()),
     };
     let metrics = Arc::new(Metrics::new(switch.clone()));
-    let server = Server::start(settings, switch.clone(), switch.clone(), metrics).unwrap();
-    (server, switch)
+    Server::start(settings, switch.clone(), switch, metrics, desk).unwrap()
 }
 
 fn agent() -> ureq::Agent {
@@ -471,7 +486,8 @@ fn the_api_stays_on_loopback() {
         metrics: None,
     };
     let metrics = Arc::new(Metrics::new(switch.clone()));
-    let error = Server::start(settings, switch.clone(), switch, metrics).unwrap_err();
+    let (_routing, desk) = routing::start(&MemoryJournal::new(), Box::new(|_, _| {}));
+    let error = Server::start(settings, switch.clone(), switch, metrics, desk).unwrap_err();
     assert!(matches!(error, Error::NotLoopback(_)), "{error}");
 }
 

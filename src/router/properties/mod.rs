@@ -24,7 +24,7 @@ use super::{
     Command, Destination, MovedWhy, NewTask, NobodyWhy, Output, Rejection, WhenNobody, WorkerState,
 };
 use crate::base::{CallId, ReservationId, TaskId, Timestamp};
-use crate::journal::Entry;
+use crate::journal::{Entry, EventEntry};
 use naive::Naive;
 use plans::{ACTIVITIES, CODES, MOST_CAPACITY, PLANS, QUEUES, WORKERS, WORKFLOWS, map, plan};
 
@@ -72,6 +72,8 @@ struct World {
     held: HashSet<TaskId>,
     places: HashMap<TaskId, usize>,
     crashes_everywhere: bool,
+    events: u64,
+    worker_events: HashMap<String, u64>,
 }
 
 impl World {
@@ -88,6 +90,8 @@ impl World {
             held: HashSet::new(),
             places: HashMap::new(),
             crashes_everywhere: false,
+            events: 0,
+            worker_events: HashMap::new(),
         };
         world.tell(Command::ActivatePlan { plan: plan(0) });
         for worker in WORKERS {
@@ -255,24 +259,44 @@ impl World {
 
     fn check(&mut self) {
         let entries = self.router.take_facts();
+        let mut events = self.router.take_events().into_iter();
         if let Some(restarted) = &mut self.restarted {
             assert_eq!(
                 restarted.take_facts(),
                 entries,
                 "a restart changes no decision"
             );
+            restarted.take_events();
             while restarted.poll_output().is_some() {}
         }
         for entry in entries {
             let fact = Fact::decode(&entry).expect("a fact reads back");
             self.check_fact(&fact, entry.at);
             self.fold(&entry);
+            for event in self.shadow.take_events() {
+                self.check_event(&event);
+                assert_eq!(events.next(), Some(event), "events follow from facts");
+            }
         }
+        assert_eq!(events.next(), None, "events follow from facts");
         let is_same = self.shadow.state() == self.router.state();
         assert!(is_same, "state is the fold of its facts");
         self.check_outputs();
         self.check_engagements();
         check_nothing_is_left_to_do(&self.router);
+    }
+
+    /// Numbers have no gaps, those of each worker neither.
+    fn check_event(&mut self, entry: &EventEntry) {
+        self.events += 1;
+        assert_eq!(entry.sequence, self.events);
+        let event: Value = serde_json::from_str(&entry.body).expect("an event is JSON");
+        assert_eq!(event["sequence"], self.events);
+        if let Some(worker) = &entry.worker {
+            let count = self.worker_events.entry(worker.clone()).or_default();
+            *count += 1;
+            assert_eq!(event["worker_sequence"], *count);
+        }
     }
 
     fn fold(&mut self, entry: &Entry) {

@@ -4,6 +4,7 @@
 //! syncer syncs the log a few milliseconds later, many appends at once, so that the owner never
 //! waits for the disk unless it asks to by [`Journal::sync`].
 
+mod events;
 mod past;
 mod syncer;
 
@@ -16,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::Error;
 use super::database::{self, Layout};
 use crate::base::Timestamp;
-use crate::journal::{self, Entry, FactClass, Journal, Mark, Reader, Snapshot};
+use crate::journal::{self, Entry, EventEntry, FactClass, Journal, Mark, Reader, Snapshot};
 pub use past::PastJournal;
 pub use syncer::Progress;
 use syncer::Syncer;
@@ -30,6 +31,7 @@ pub struct SqliteJournal {
     path: PathBuf,
     last: HashMap<u16, u64>,
     trims: HashMap<u16, Trim>,
+    event_trims: HashMap<u16, Trim>,
 }
 
 /// Entries of a shard that may go; a few go with each append, so that no append takes long.
@@ -55,6 +57,7 @@ impl SqliteJournal {
             path: path.into(),
             last: HashMap::new(),
             trims: HashMap::new(),
+            event_trims: HashMap::new(),
         })
     }
 
@@ -96,7 +99,7 @@ impl SqliteJournal {
         Ok(last)
     }
 
-    fn insert(&mut self, entries: &[Entry]) -> rusqlite::Result<()> {
+    fn insert(&mut self, entries: &[Entry], events: &[EventEntry]) -> rusqlite::Result<()> {
         let transaction = self.database.transaction()?;
         {
             let mut insert = transaction.prepare_cached(
@@ -114,19 +117,27 @@ impl SqliteJournal {
                 ])?;
             }
         }
-        let mut trims = self.trims.clone();
-        for (shard, trim) in &mut trims {
-            let until = trim.keep.min(trim.next.saturating_add(TRIMMED_AT_ONCE));
-            transaction
-                .prepare_cached(
-                    "DELETE FROM facts WHERE shard = ?1 AND sequence >= ?2 AND sequence < ?3",
-                )?
-                .execute(params![shard, sql(trim.next), sql(until)])?;
-            trim.next = until;
+        events::write(&transaction, events)?;
+        let mut trims = [self.trims.clone(), self.event_trims.clone()];
+        for (trims, table) in trims.iter_mut().zip(["facts", "events"]) {
+            let forget = format!(
+                "DELETE FROM {table} WHERE shard = ?1 AND sequence >= ?2 AND sequence < ?3"
+            );
+            for (shard, trim) in trims {
+                let until = trim.keep.min(trim.next.saturating_add(TRIMMED_AT_ONCE));
+                transaction.prepare_cached(&forget)?.execute(params![
+                    shard,
+                    sql(trim.next),
+                    sql(until)
+                ])?;
+                trim.next = until;
+            }
         }
         transaction.commit()?;
-        trims.retain(|_, trim| trim.next < trim.keep);
-        self.trims = trims;
+        for trims in &mut trims {
+            trims.retain(|_, trim| trim.next < trim.keep);
+        }
+        [self.trims, self.event_trims] = trims;
         Ok(())
     }
 
@@ -156,6 +167,17 @@ impl Reader for SqliteJournal {
             .map_err(|source| self.storage(source))?
     }
 
+    fn events_from(
+        &mut self,
+        shard: u16,
+        sequence: u64,
+        limit: usize,
+    ) -> Result<Vec<EventEntry>, journal::Error> {
+        let kept = self.event_trims.get(&shard).map_or(0, |trim| trim.keep);
+        events::read_from(&self.database, shard, sequence.max(kept), limit)
+            .map_err(|source| self.storage(source))
+    }
+
     fn snapshot_at(
         &mut self,
         shard: u16,
@@ -170,7 +192,11 @@ impl Reader for SqliteJournal {
 }
 
 impl Journal for SqliteJournal {
-    fn append(&mut self, entries: &[Entry]) -> Result<(), journal::Error> {
+    fn append_with(
+        &mut self,
+        entries: &[Entry],
+        events: &[EventEntry],
+    ) -> Result<(), journal::Error> {
         let mut ends: HashMap<u16, u64> = HashMap::new();
         for entry in entries {
             let last = match ends.get(&entry.shard) {
@@ -189,7 +215,7 @@ impl Journal for SqliteJournal {
         if entries.is_empty() {
             return Ok(());
         }
-        self.insert(entries)
+        self.insert(entries, events)
             .map_err(|source| self.storage(source))?;
         self.last.extend(ends);
         self.syncer.written(entries.len() as u64);
@@ -252,6 +278,13 @@ impl Journal for SqliteJournal {
         if next < sequence {
             let keep = sequence;
             self.trims.insert(shard, Trim { next, keep });
+        }
+        let events = events::of_facts_before(&self.database, shard, sequence);
+        if let Some((first, keep)) = events.map_err(|source| self.storage(source))? {
+            let next = self.event_trims.get(&shard).map_or(first, |trim| trim.next);
+            if next < keep {
+                self.event_trims.insert(shard, Trim { next, keep });
+            }
         }
         Ok(())
     }
@@ -345,8 +378,8 @@ fn sql(number: u64) -> i64 {
 /// The column that says how a body is written.
 const FORMAT: &str = "format";
 
-/// Entries that go with one append: half a millisecond at most, and more than an append brings.
-const TRIMMED_AT_ONCE: u64 = 64;
+/// Entries, and events, that go with one append: a millisecond or two at most, and more than an append brings.
+const TRIMMED_AT_ONCE: u64 = 256;
 
 const LAYOUT: Layout = Layout {
     application_id: 0x7473_6e6a,
@@ -372,6 +405,7 @@ const LAYOUT: Layout = Layout {
         ALTER TABLE facts ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
         ALTER TABLE snapshots ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
     ",
+        events::TABLE,
     ],
     // About a second; a journal grows beyond it only when a million long facts are kept.
     check_below: 256 << 20,

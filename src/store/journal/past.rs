@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use super::super::Error;
-use super::{FORMAT, LAYOUT, read_from, snapshot_at, snapshots};
-use crate::journal::{self, Entry, Mark, Reader, Snapshot};
+use super::{FORMAT, LAYOUT, events, read_from, snapshot_at, snapshots};
+use crate::journal::{self, Entry, EventEntry, Mark, Reader, Snapshot};
 
 /// A journal that is only read. The switch that writes it is not held up.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct PastJournal {
     path: PathBuf,
     /// Column of the format; the first layout had none, and only one format.
     format: &'static str,
+    /// Whether the layout has events.
+    has_events: bool,
 }
 
 impl PastJournal {
@@ -42,6 +44,7 @@ impl PastJournal {
             return Err(Error::Newer { path, found, known });
         }
         Ok(Self {
+            has_events: found >= 3,
             format: if found < 2 { "1" } else { FORMAT },
             path: path.into(),
             database,
@@ -62,6 +65,19 @@ impl Reader for PastJournal {
     ) -> Result<Vec<Entry>, journal::Error> {
         read_from(&self.database, self.format, shard, sequence, limit)
             .map_err(|source| self.storage(source))?
+    }
+
+    fn events_from(
+        &mut self,
+        shard: u16,
+        sequence: u64,
+        limit: usize,
+    ) -> Result<Vec<EventEntry>, journal::Error> {
+        if !self.has_events {
+            return Ok(Vec::new());
+        }
+        events::read_from(&self.database, shard, sequence, limit)
+            .map_err(|source| self.storage(source))
     }
 
     fn snapshot_at(

@@ -276,3 +276,53 @@ fn appends_until_it_is_killed() {
         println!("written {n}");
     }
 }
+
+#[test]
+fn events_are_written_with_their_facts_and_forgotten_with_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut open = journal(dir.path());
+    let event = |sequence: u64, fact: u64| EventEntry {
+        shard: 0,
+        sequence,
+        fact,
+        worker: (sequence % 2 == 0).then(|| "花子".to_owned()),
+        body: format!("{{\"sequence\":{sequence}}}"),
+    };
+    let mut number = 0;
+    for fact in 1..=1000 {
+        // Two events of each fact, and none of every third.
+        let mut events = Vec::new();
+        if fact % 3 > 0 {
+            events = vec![event(number + 1, fact), event(number + 2, fact)];
+            number += 2;
+        }
+        open.append_with(&[entry(0, fact)], &events).unwrap();
+    }
+    let refused = open.append_with(&[entry(0, 1)], &[event(number + 1, 1)]);
+    assert!(refused.is_err());
+    drop(open);
+    let mut open = journal(dir.path());
+    let all = open.events_from(0, 1, usize::MAX).unwrap();
+    assert_eq!(all.len() as u64, number, "all or none");
+    assert_eq!(all[1], event(2, 1));
+    assert_eq!(
+        open.events_from(0, number, 9).unwrap(),
+        [event(number, 1000)]
+    );
+    let mut beside = PastJournal::open(&dir.path().join("journal.db")).unwrap();
+    assert_eq!(beside.events_from(0, 1, 2).unwrap(), all[..2]);
+
+    open.trim(0, 500).unwrap();
+    let first = open.events_from(0, 1, 1).unwrap().remove(0);
+    assert_eq!(first.fact, 500);
+    for fact in 1001..=1010 {
+        open.append_with(&[entry(0, fact)], &[]).unwrap();
+    }
+    drop(open);
+    let mut open = journal(dir.path());
+    assert_eq!(
+        open.events_from(0, 1, 1).unwrap(),
+        [first],
+        "the others are gone"
+    );
+}

@@ -1,0 +1,171 @@
+//! The router's thread, with a journal in memory.
+
+use std::sync::mpsc;
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::*;
+use crate::base::ReservationId;
+use crate::journal::MemoryJournal;
+use crate::router::scenarios::{create, plan};
+use crate::router::{Output, replay};
+
+struct Wall(Instant);
+
+impl Clock for Wall {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_800_000_000_000) + self.0.elapsed()
+    }
+}
+
+type Heard = mpsc::Receiver<(ShardId, Output)>;
+
+fn start(journal: &MemoryJournal, capacity: usize) -> (RouterTask, Heard) {
+    let (ear, heard) = mpsc::channel();
+    let settings = Settings {
+        capacity,
+        ..Settings::default()
+    };
+    let sink = move |shard, output| {
+        let _ = ear.send((shard, output));
+    };
+    let clock = Arc::new(Wall(Instant::now()));
+    let journal = Box::new(journal.clone());
+    let survivors = Survivors::default();
+    let task = RouterTask::start(settings, journal, clock, survivors, Box::new(sink));
+    (task.expect("it starts"), heard)
+}
+
+fn open(handle: &RouterHandle) {
+    let plan = Box::new(plan());
+    handle
+        .send(ShardId(0), Command::ActivatePlan { plan })
+        .unwrap();
+    let (worker, reachable) = ("taro".to_owned(), true);
+    handle
+        .send(ShardId(0), Command::SetReachable { worker, reachable })
+        .unwrap();
+}
+
+fn until<T>(heard: &Heard, mut wanted: impl FnMut(Output) -> Option<T>) -> T {
+    loop {
+        let (_, output) = heard
+            .recv_timeout(Duration::from_secs(10))
+            .expect("an output");
+        if let Some(found) = wanted(output) {
+            return found;
+        }
+    }
+}
+
+fn offer(output: Output) -> Option<ReservationId> {
+    match output {
+        Output::Offer { reservation, .. } => Some(reservation),
+        _ => None,
+    }
+}
+
+#[test]
+fn offers_syncs_shows_and_explains() {
+    let journal = MemoryJournal::new();
+    let (task, heard) = start(&journal, 100);
+    let handle = task.handle();
+    open(&handle);
+    handle
+        .send(ShardId(0), create("a", "sales", 0, json!({})))
+        .unwrap();
+    let reservation = until(&heard, offer);
+    let waiting = create("b", "sales", 0, json!({}));
+    handle.send(ShardId(0), waiting).unwrap();
+    let why = handle.explain(TaskId::new("b")).expect("known");
+    assert_eq!(
+        why.to_string(),
+        "nobody; 1 has another offer, 1 phone not registered"
+    );
+    handle
+        .send(ShardId(0), Command::Accept { reservation })
+        .unwrap();
+    until(&heard, |output| {
+        matches!(output, Output::Assigned { .. }).then_some(())
+    });
+    assert!(handle.is_ready());
+    task.stop();
+    assert!(!handle.is_ready());
+    assert_eq!(handle.view().tasks.len(), 2);
+    assert!(journal.syncs() > 0);
+    assert_eq!(
+        replay(&mut journal.clone(), 0).unwrap().view().tasks.len(),
+        2
+    );
+    assert!(
+        handle
+            .send(ShardId(0), create("c", "sales", 0, json!({})))
+            .is_err()
+    );
+}
+
+#[test]
+fn a_full_channel_refuses_new_work_and_still_takes_endings() {
+    let journal = MemoryJournal::new();
+    let (task, heard) = start(&journal, 2);
+    let handle = task.handle();
+    open(&handle);
+    until(&heard, |output| {
+        matches!(
+            output,
+            Output::WorkerChanged {
+                reachable: true,
+                ..
+            }
+        )
+        .then_some(())
+    });
+    journal.fail_next(u32::MAX);
+    let (mut lost, mut first) = (0, None);
+    for n in 0..1000 {
+        let name = format!("t{n}");
+        match handle.send(ShardId(0), create(&name, "sales", 0, json!({}))) {
+            Ok(()) => first = first.or(Some(TaskId::new(name))),
+            Err(_) => lost += 1,
+        }
+        std::thread::yield_now();
+    }
+    assert!(lost > 0 && handle.refused() == lost);
+    assert!(!handle.is_ready());
+    let (first, why) = (first.expect("one fits"), "left".to_owned());
+    let end = Command::CancelTask { task: first, why };
+    assert!(handle.send(ShardId(0), end).is_ok());
+    journal.fail_next(0);
+    until(&heard, |output| {
+        matches!(output, Output::TaskEnded { .. }).then_some(())
+    });
+    task.stop();
+}
+
+#[test]
+fn a_deadline_fires_without_a_command() {
+    let journal = MemoryJournal::new();
+    let (task, heard) = start(&journal, 100);
+    let handle = task.handle();
+    let mut plan = plan();
+    plan.queues[0].ring_timeout = Duration::from_secs(1);
+    let plan = Box::new(plan);
+    handle
+        .send(ShardId(0), Command::ActivatePlan { plan })
+        .unwrap();
+    let (worker, reachable) = ("taro".to_owned(), true);
+    handle
+        .send(ShardId(0), Command::SetReachable { worker, reachable })
+        .unwrap();
+    handle
+        .send(ShardId(0), create("a", "sales", 0, json!({})))
+        .unwrap();
+    let started = Instant::now();
+    until(&heard, |output| {
+        matches!(output, Output::OfferRevoked { .. }).then_some(())
+    });
+    let late = started.elapsed().saturating_sub(Duration::from_secs(1));
+    assert!(late < Duration::from_millis(500), "{late:?}");
+    drop(task);
+}
