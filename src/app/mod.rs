@@ -9,6 +9,7 @@ mod defence;
 pub mod generation;
 mod live;
 mod outlets;
+mod pulse;
 mod reload;
 mod retention;
 mod shards;
@@ -49,6 +50,7 @@ use crate::trunk::Carriers;
 use bindings::Keeper;
 use live::House;
 use outlets::ShardOutlets;
+use pulse::Pulse;
 use retention::Retention;
 use views::Views;
 
@@ -64,7 +66,7 @@ pub struct Switch {
     records: Records,
     retention: Retention,
     /// Keeps the data directory ours.
-    _data: DataDir,
+    pulse: Pulse,
 }
 
 /// Orders that may wait for a shard; the router waits when there are more, the network loses.
@@ -131,8 +133,10 @@ impl Switch {
             },
         )?;
 
-        let orphans = aftermath::settle(&records)?;
+        let orphans = aftermath::settle(&records, data.last_alive())?;
+        let pulse = Pulse::start(data, time.clone())?;
         let gate = Gate::new();
+        gate.depend_on(router.handle());
         let carriers = Carriers::new();
         let desks = {
             let router = router.handle();
@@ -230,13 +234,18 @@ impl Switch {
             keeper,
             records,
             retention,
-            _data: data,
+            pulse,
         })
     }
 
     /// Where SIP is listened for.
     pub fn listeners(&self) -> &[(Protocol, SocketAddr)] {
         &self.listeners
+    }
+
+    /// Its router, for whoever runs in the same process: a bench that changes presence beside calls.
+    pub fn router(&self) -> router::RouterHandle {
+        self.router.handle()
     }
 
     /// Where the API is served.
@@ -310,6 +319,7 @@ impl Switch {
         if !self.records.flush(LAST_WORDS) {
             tracing::error!("call records could not all be stored");
         }
+        self.pulse.stop();
     }
 }
 
