@@ -21,7 +21,7 @@ help:
 	  'make demo   watch one call go through, and listen to its recording' \
 	  'make bench  figures of a release build' \
 	  'make fuzz   five minutes of mutated input or operations a target, new seed' \
-	  'make soak   twenty rounds of the load scenario on a release build'
+	  'make soak   twenty rounds of the load scenario, ten minutes of the contact centre; release build'
 
 run: tools-to-build
 	$(CARGO) run --locked -- serve
@@ -44,6 +44,7 @@ fuzz: tools-to-build
 soak: tools-to-test
 	SCENARIO_ROUNDS=$${SCENARIO_ROUNDS:-20} $(OWN_LOOPBACK) \
 	  $(CARGO) test --locked --release --test scenarios load:: -- --nocapture
+	BENCH_SECONDS=$${BENCH_SECONDS:-600} $(CARGO) bench --locked --bench bench -- centre
 
 tools-to-build:
 	@scripts/set-up build
