@@ -4,6 +4,7 @@
 //! in this order; [`Switch::stop`] takes them down in the opposite one.
 
 mod aftermath;
+mod alive;
 mod bindings;
 mod defence;
 pub mod generation;
@@ -50,6 +51,7 @@ use crate::trunk::Carriers;
 use bindings::Keeper;
 use live::House;
 use outlets::ShardOutlets;
+use alive::Alive;
 use pulse::{Beats, Watcher};
 use retention::Retention;
 use views::Views;
@@ -67,7 +69,7 @@ pub struct Switch {
     retention: Retention,
     watcher: Watcher,
     /// Keeps the data directory ours.
-    _data: DataDir,
+    alive: Alive,
 }
 
 /// Orders that may wait for a shard; the router waits when there are more, the network loses.
@@ -135,8 +137,10 @@ impl Switch {
             },
         )?;
 
-        let orphans = aftermath::settle(&records)?;
+        let orphans = aftermath::settle(&records, data.last_alive())?;
+        let alive = Alive::start(data, time.clone())?;
         let gate = Gate::new();
+        gate.depend_on(router.handle());
         let carriers = Carriers::new();
         let desks = {
             let router = router.handle();
@@ -247,13 +251,18 @@ impl Switch {
             records,
             retention,
             watcher,
-            _data: data,
+            alive,
         })
     }
 
     /// Where SIP is listened for.
     pub fn listeners(&self) -> &[(Protocol, SocketAddr)] {
         &self.listeners
+    }
+
+    /// Its router, for whoever runs in the same process: a bench that changes presence beside calls.
+    pub fn router(&self) -> router::RouterHandle {
+        self.router.handle()
     }
 
     /// Where the API is served.
@@ -328,6 +337,7 @@ impl Switch {
         if !self.records.flush(LAST_WORDS) {
             tracing::error!("call records could not all be stored");
         }
+        self.alive.stop();
     }
 }
 
