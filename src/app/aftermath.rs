@@ -149,6 +149,7 @@ fn open_ends(record: &CallRecord) -> Vec<Fact> {
         reservation: offer.reservation.clone(),
         agent: offer.agent.clone(),
         outcome: "switch-restart".to_owned(),
+        said: None,
     });
     let stays = record.queues.iter().filter(|stay| stay.left.is_none());
     let stays = stays.map(|stay| Fact::Unqueued {
