@@ -151,6 +151,8 @@ fn send(router: &RouterHandle, changes: Vec<Change>) {
             worker: agent,
             activity,
             by,
+            // Nobody is there: whoever is being offered to him goes to another at once.
+            reject_pending: true,
         };
         if let Err(full) = router.send(ShardId(0), command) {
             tracing::error!("{full}");

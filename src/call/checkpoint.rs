@@ -123,6 +123,11 @@ impl Exchange {
                 hands.carriers.resume(trunk);
             }
             call.core.end_unrestored(hands);
+            for leg in call.core.legs.iter().filter(|leg| leg.is_live()) {
+                if leg.agent.is_none() {
+                    hands.phone_engaged(call.core.generation, &leg.party, leg.id);
+                }
+            }
             if !is_whole {
                 let cause = Cause::from_status(503).with_words("media could not be restored");
                 return call.end(hands, Party::Switch, &cause);

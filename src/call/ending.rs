@@ -39,6 +39,7 @@ impl Core {
         }
         leg.progress = Progress::Over;
         let (trunk, status) = (leg.trunk.clone(), cause.sip);
+        hands.phone_released(&leg.party, id);
         leg.over = Some((hands.now, by, cause));
         hands.index.sessions.remove(&leg.session);
         if let Some(trunk) = trunk {

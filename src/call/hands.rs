@@ -1,6 +1,6 @@
 //! What a call may do to the world, lent to it for the length of one event.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -41,6 +41,8 @@ pub(crate) struct Index {
     /// Which call has the tasks of one that became part of it.
     pub(crate) heirs: OwnMap<CallId, CallKey>,
     pub(crate) recordings: OwnMap<RecordingId, CallKey>,
+    /// Legs of agents' phones that the router did not ask for, by phone, with the agent.
+    pub(crate) own_legs: HashMap<String, (String, BTreeSet<LegId>)>,
     /// Sessions of agents who wait for the router's word, by agent.
     pub(crate) desks: HashMap<String, CallKey>,
 }
@@ -49,6 +51,46 @@ impl Hands<'_> {
     /// Asks the router.
     pub(crate) fn route(&mut self, command: router::Command) {
         self.outbox.push_back(Output::Router(command));
+    }
+
+    /// A leg that the router did not ask for begins at a phone: while there is any, the agent who
+    /// works there is offered no call.
+    pub(crate) fn phone_engaged(&mut self, generation: u64, phone: &str, leg: LegId) {
+        if let Some((_, legs)) = self.index.own_legs.get_mut(phone) {
+            legs.insert(leg);
+            return;
+        }
+        let generation = self.generations.get(&generation);
+        let Some(worker) = generation.and_then(|now| self.desks.agent_at(&now.desk, phone)) else {
+            return;
+        };
+        let legs = BTreeSet::from([leg]);
+        let known = (worker.clone(), legs);
+        self.index.own_legs.insert(phone.to_owned(), known);
+        self.tell_busy(worker, true);
+    }
+
+    /// A leg is over; see [`Hands::phone_engaged`].
+    pub(crate) fn phone_released(&mut self, phone: &str, leg: LegId) {
+        let Some((worker, legs)) = self.index.own_legs.get_mut(phone) else {
+            return;
+        };
+        legs.remove(&leg);
+        if legs.is_empty() {
+            // Who worked there when it began, though he may have logged out meanwhile.
+            let worker = std::mem::take(worker);
+            self.index.own_legs.remove(phone);
+            self.tell_busy(worker, false);
+        }
+    }
+
+    fn tell_busy(&mut self, worker: String, busy: bool) {
+        let shard = self.ids.origin().shard.0;
+        self.route(router::Command::SetBusy {
+            worker,
+            shard,
+            busy,
+        });
     }
 
     /// Tells the media workers. A full command ring is the worker's failure to keep up: the gate

@@ -184,12 +184,12 @@ impl Call {
 
     /// Takes what the router says about the call.
     pub(crate) fn on_router(&mut self, hands: &mut Hands<'_>, output: &router::Output) {
-        // `wrap_until: None`: the queue has no after-call work any more, whatever it had when the
+        // `WrapUp::None`: the queue has no after-call work any more, whatever it had when the
         // call came in.
         if let router::Output::WrapEnded { task, .. }
         | router::Output::TaskEnded {
             task,
-            wrap_until: None,
+            wrap_up: router::WrapUp::None,
             ..
         } = output
         {

@@ -221,7 +221,7 @@ impl Call {
                 self.on_leg(hands, new, LegEvent::Answered);
             }
             Stage::Waiting(waiting) => {
-                waiting.add(new);
+                waiting.add((old, new));
                 self.on_leg(hands, new, LegEvent::Answered);
             }
             _ => {}

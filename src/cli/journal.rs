@@ -152,7 +152,7 @@ pub(super) mod tests {
     use super::*;
     use crate::base::{CallId, ReservationId, TaskId, Timestamp};
     use crate::journal::{Journal, MemoryJournal};
-    use crate::router::{ActivitySpec, Command, Plan, QueueSpec, Router, WorkerSpec};
+    use crate::router::{ActivitySpec, Command, NewTask, Plan, QueueSpec, Router, WorkerSpec};
 
     #[derive(Parser)]
     struct Line {
@@ -167,6 +167,7 @@ pub(super) mod tests {
             workers: vec![WorkerSpec::new("花子", "1001")],
             queues: vec![QueueSpec::new("sales", "1 == 1")],
             activities: vec![ActivitySpec::available("ready")],
+            ..Plan::default()
         };
         let mut router = Router::new(0);
         let reservation = || ReservationId::new("t1.1");
@@ -178,16 +179,13 @@ pub(super) mod tests {
                 worker: "花子".into(),
                 reachable: true,
             },
-            Command::CreateTask {
-                task: TaskId::new("t1"),
-                call: CallId::new("c1"),
-                queue: "sales".into(),
+            Command::CreateTask(Box::new(NewTask {
                 attributes: json!({"name": "\u{1b}[2Jevil"})
                     .as_object()
                     .cloned()
                     .unwrap(),
-                priority: 0,
-            },
+                ..NewTask::of_call(TaskId::new("t1"), CallId::new("c1"), "sales")
+            })),
             Command::Accept {
                 reservation: reservation(),
             },
@@ -248,6 +246,6 @@ pub(super) mod tests {
         assert_eq!(lines[1]["worker"], "花子");
         assert_eq!(lines[2]["call"], "c1");
         assert_eq!(lines[0]["at"], "2027-01-15T08:00:02.000Z");
-        assert_eq!(lines[0]["fact"]["queue"], "sales");
+        assert_eq!(lines[0]["fact"]["to"]["queue"], "sales");
     }
 }

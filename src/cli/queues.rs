@@ -97,7 +97,9 @@ fn waiting(queue: &Queue) -> String {
         table.row(vec![
             call.position.to_string(),
             length(call.waited_ms),
-            call.call.to_string(),
+            call.call
+                .as_ref()
+                .map_or_else(|| call.task.to_string(), ToString::to_string),
             call.offered_to.clone().unwrap_or_else(|| faint("-")),
             call.offers.to_string(),
         ]);
@@ -108,7 +110,7 @@ fn waiting(queue: &Queue) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::CallId;
+    use crate::base::{CallId, TaskId};
     use crate::http::view::Waiting;
 
     #[test]
@@ -124,7 +126,8 @@ mod tests {
             free: 0,
             draining: false,
             line: vec![Waiting {
-                call: CallId::new("jp1-tokyo1-0-a-1"),
+                task: TaskId::new("t1"),
+                call: Some(CallId::new("jp1-tokyo1-0-a-1")),
                 position: 1,
                 waited_ms: 65_000,
                 offered_to: Some("花子".into()),

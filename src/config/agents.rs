@@ -1,5 +1,6 @@
 //! `agents.toml`: agents with their phones and attributes, and the activities they can be in.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::desk::{self, Desk};
@@ -9,7 +10,7 @@ use super::heartbeat::{self, Heartbeat};
 use super::names::Names;
 use super::report::Problem;
 use super::section::{At, Notes, Section};
-use crate::router::{ActivitySpec, NOT_ANSWERING, WorkerSpec};
+use crate::router::{ActivitySpec, NOT_ANSWERING, Plan, WorkerSpec};
 
 /// Agents and activities as read.
 #[derive(Debug)]
@@ -22,6 +23,10 @@ pub(super) struct Agents {
     pub(super) activity_names: Names,
     /// What holds for those who work by phone.
     pub(super) desk: Desk,
+    /// Every routing profile named, with its place.
+    pub(super) profiles: Vec<At<String>>,
+    /// Every channel named, with its place.
+    pub(super) channels: Vec<At<String>>,
     /// What holds for agents' programs.
     pub(super) heartbeat: Heartbeat,
 }
@@ -39,6 +44,8 @@ pub(super) fn read(
         activities: Vec::new(),
         activity_names: Names::new("activity", is_complete),
         desk: Desk::default(),
+        profiles: Vec::new(),
+        channels: Vec::new(),
         heartbeat: Heartbeat::default(),
     };
     let mut names = Names::new("agent", is_complete);
@@ -71,8 +78,11 @@ pub(super) fn read(
             let activity = agent.text("activity");
             let attributes = agent.attributes("attributes");
             let written = desk::of_agent(&agent, secrets, notes);
+            let profile = agent.text("profile");
+            let capacity = agents.read_capacity(&agent);
             let heartbeat = heartbeat::of_agent(&agent);
             agent.close();
+            agents.profiles.extend(profile.clone());
             if let Some(name) = &name {
                 names.declare(notes, name);
             }
@@ -97,6 +107,8 @@ pub(super) fn read(
                 phone: phone.value,
                 attributes,
                 activity: activity.map(|at| at.value),
+                profile: profile.map(|at| at.value),
+                capacity,
             });
         }
         top.close();
@@ -108,6 +120,17 @@ pub(super) fn read(
 }
 
 impl Agents {
+    /// Tasks an agent takes at a time, by channel.
+    fn read_capacity(&mut self, agent: &Section<'_>) -> BTreeMap<String, u32> {
+        let capacities = agent.integer_table("capacity", 0..=i64::from(Plan::MOST_CAPACITY));
+        let capacities = capacities.into_iter().map(|(channel, capacity)| {
+            self.channels.push(channel.clone());
+            let capacity = u32::try_from(capacity.value).unwrap_or(Plan::MOST_CAPACITY);
+            (channel.value, capacity)
+        });
+        capacities.collect()
+    }
+
     fn finish_activities(&mut self, notes: &Notes, starts: &[At<String>]) {
         let built_in = |name: &str| At {
             value: name.to_owned(),

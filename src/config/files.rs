@@ -18,16 +18,20 @@ pub(super) enum Kind {
     Node,
     Numbers,
     Phones,
+    Profiles,
     Queues,
     Trunks,
+    Workflows,
 }
 
-const KINDS: [(&str, Kind); 7] = [
+const KINDS: [(&str, Kind); 9] = [
     ("node", Kind::Node),
     ("trunks", Kind::Trunks),
     ("phones", Kind::Phones),
     ("agents", Kind::Agents),
     ("queues", Kind::Queues),
+    ("profiles", Kind::Profiles),
+    ("workflows", Kind::Workflows),
     ("flows", Kind::Flows),
     ("numbers", Kind::Numbers),
 ];
@@ -43,16 +47,28 @@ pub(super) struct File {
     pub(super) table: Table,
 }
 
+/// A TaskRouter document as it lies there.
+#[derive(Debug)]
+pub(super) struct JsonFile {
+    /// Name without directory and ending.
+    pub(super) stem: String,
+    /// Its text.
+    pub(super) source: Arc<Source>,
+}
+
 /// Every file of a directory.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     files: BTreeMap<Kind, Vec<File>>,
+    /// Those of `workflows/*.json`.
+    pub(super) documents: Vec<JsonFile>,
     /// Kinds of which a file could not be read whole.
     incomplete: Vec<Kind>,
 }
 
 impl Files {
-    /// Reads `kind.toml` and `kind/*.toml` of every kind; notes whatever else ends in `.toml`.
+    /// Reads `kind.toml` and `kind/*.toml` of every kind, and `workflows/*.json`; notes whatever
+    /// else ends in `.toml`.
     pub(super) fn read(directory: &Path, notes: &Notes) -> Self {
         let mut files = Self::default();
         if !directory.is_dir() {
@@ -61,7 +77,7 @@ impl Files {
             notes.unreadable(Problem::error(&nowhere("node.toml"), message, help));
             return files;
         }
-        for name in toml_files(directory, "", notes) {
+        for name in names_in(directory, "", ".toml", notes) {
             let stem = name.trim_end_matches(".toml");
             match KINDS.iter().find(|(known, _)| *known == stem) {
                 Some((_, Kind::Flows)) => {
@@ -87,9 +103,19 @@ impl Files {
         }
         for (stem, kind) in KINDS {
             if kind != Kind::Node {
-                for name in toml_files(&directory.join(stem), &format!("{stem}/"), notes) {
+                let (below, prefix) = (directory.join(stem), format!("{stem}/"));
+                for name in names_in(&below, &prefix, ".toml", notes) {
                     files.add(directory, &name, kind, notes);
                 }
+            }
+        }
+        for name in names_in(&directory.join("workflows"), "workflows/", ".json", notes) {
+            match read_text(directory, &name, notes) {
+                Some(source) => files.documents.push(JsonFile {
+                    stem: stem_of(&name),
+                    source,
+                }),
+                None => files.incomplete.push(Kind::Workflows),
             }
         }
         if files.of(Kind::Node).is_empty() && files.is_complete(Kind::Node) {
@@ -110,31 +136,16 @@ impl Files {
         !self.incomplete.contains(&kind)
     }
 
-    /// Every file.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &File> {
-        self.files.values().flatten()
+    /// What every file says.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &Arc<Source>> {
+        let files = self.files.values().flatten().map(|file| &file.source);
+        files.chain(self.documents.iter().map(|file| &file.source))
     }
 
     fn add(&mut self, directory: &Path, name: &str, kind: Kind, notes: &Notes) {
-        let text = match std::fs::read(directory.join(name)).map(String::from_utf8) {
-            Ok(Ok(text)) => text,
-            Ok(Err(error)) => {
-                let before = error.utf8_error().valid_up_to();
-                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                let source = source(name, text);
-                let place = Place::new(&source, before..before + 1);
-                let problem = Problem::error(&place, "not UTF-8", "save the file as UTF-8");
-                notes.unreadable(problem);
-                return self.incomplete.push(kind);
-            }
-            Err(error) => {
-                let message = format!("cannot read {name}: {error}");
-                let help = "let the user tsunagu runs as read it";
-                notes.unreadable(Problem::error(&nowhere(name), message, help));
-                return self.incomplete.push(kind);
-            }
+        let Some(source) = read_text(directory, name, notes) else {
+            return self.incomplete.push(kind);
         };
-        let source = source(name, text);
         let (table, problems) = value::parse(&source);
         if !problems.is_empty() {
             self.incomplete.push(kind);
@@ -142,13 +153,40 @@ impl Files {
         for problem in problems {
             notes.unreadable(problem);
         }
-        let stem = Path::new(name).file_stem().unwrap_or_default();
         self.files.entry(kind).or_default().push(File {
-            stem: stem.to_string_lossy().into_owned(),
+            stem: stem_of(name),
             source,
             table,
         });
     }
+}
+
+fn stem_of(name: &str) -> String {
+    let stem = Path::new(name).file_stem().unwrap_or_default();
+    stem.to_string_lossy().into_owned()
+}
+
+/// What a file says; `None`, and noted why, when it cannot be read.
+fn read_text(directory: &Path, name: &str, notes: &Notes) -> Option<Arc<Source>> {
+    let text = match std::fs::read(directory.join(name)).map(String::from_utf8) {
+        Ok(Ok(text)) => text,
+        Ok(Err(error)) => {
+            let before = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let source = source(name, text);
+            let place = Place::new(&source, before..before + 1);
+            let problem = Problem::error(&place, "not UTF-8", "save the file as UTF-8");
+            notes.unreadable(problem);
+            return None;
+        }
+        Err(error) => {
+            let message = format!("cannot read {name}: {error}");
+            let help = "let the user tsunagu runs as read it";
+            notes.unreadable(Problem::error(&nowhere(name), message, help));
+            return None;
+        }
+    };
+    Some(source(name, text))
 }
 
 /// A place for what is missing altogether.
@@ -163,8 +201,8 @@ fn source(name: &str, text: String) -> Arc<Source> {
     })
 }
 
-/// Names of the `.toml` files in a directory, sorted; none when it does not exist.
-fn toml_files(directory: &Path, prefix: &str, notes: &Notes) -> Vec<String> {
+/// Names of the files in a directory that end so, sorted; none when it does not exist.
+fn names_in(directory: &Path, prefix: &str, ending: &str, notes: &Notes) -> Vec<String> {
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !prefix.is_empty() => {
@@ -180,7 +218,7 @@ fn toml_files(directory: &Path, prefix: &str, notes: &Notes) -> Vec<String> {
     };
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".toml") && !name.starts_with('.'))
+        .filter(|name| name.ends_with(ending) && !name.starts_with('.'))
         .map(|name| format!("{prefix}{name}"))
         .collect();
     names.sort();

@@ -18,6 +18,7 @@ use crate::flow::{
     Spot, Step,
 };
 use crate::ivr::BargeIn;
+use crate::router::Destination;
 
 /// The flows as read, with what finds a place in them again.
 #[derive(Debug)]
@@ -157,10 +158,7 @@ fn read_step(step: Section<'_>, notes: &Notes) -> Step {
         "queue" => {
             let nobody = target("nobody");
             Step::Queue(Queueing {
-                queue: step
-                    .required("queue", "sales")
-                    .map(|at| at.value)
-                    .unwrap_or_default(),
+                to: read_destination(&step, notes),
                 attributes: step.attributes("attributes"),
                 priority: step
                     .integer("priority", -1000..=1000)
@@ -191,6 +189,19 @@ fn read_step(step: Section<'_>, notes: &Notes) -> Step {
     };
     step.close();
     read
+}
+
+/// The queue or the workflow that a step leads callers into.
+fn read_destination(step: &Section<'_>, notes: &Notes) -> Destination {
+    let Some(workflow) = step.text("workflow") else {
+        let queue = step.required("queue", "sales");
+        return Destination::Queue(queue.map(|at| at.value).unwrap_or_default());
+    };
+    if let Some(queue) = step.text("queue") {
+        let help = "keep `workflow`: its steps name the queues";
+        notes.error(&queue.place, "both `queue` and `workflow`", help);
+    }
+    Destination::Workflow(workflow.value)
 }
 
 fn read_collecting(step: &Section<'_>) -> Collecting {

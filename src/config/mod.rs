@@ -23,6 +23,7 @@ mod node;
 mod numbers;
 mod office;
 mod phones;
+mod profiles;
 mod queues;
 mod recording;
 mod report;
@@ -38,7 +39,9 @@ mod transfer;
 mod trunks;
 mod value;
 mod words;
+mod workflows;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -85,9 +88,20 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     let agents = agents::read(&files, &phones.names, secrets, &notes);
     agents.desk.check_listeners(&listeners, &notes);
     let queues = queues::read(&files, &agents, &listeners.region, &notes);
+    let profiles = profiles::read(&files, &agents, &queues, &notes);
+    let workflows = workflows::read(&files, &agents, &queues, &notes);
     let flows = Flows::read(&files, &notes);
+    let mut led_to = HashSet::new();
+    for workflow in flows.named(|flow| flow.workflows()) {
+        workflows.names.refer(&notes, &workflow);
+        led_to.insert(workflow.value);
+    }
+    workflows.check_named(&led_to, &notes);
     for queue in flows.named(|flow| flow.queues()) {
-        queues.names.refer(&notes, &queue);
+        // A step without one was told of already.
+        if !queue.value.is_empty() {
+            queues.names.refer(&notes, &queue);
+        }
     }
     let (numbers, services) =
         numbers::read(&files, &phones, (&trunks.names, &flows.names), site, &notes);
@@ -99,6 +113,23 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     named.extend(agents.desk.sounds);
     sounds::check(&node.sounds, &named, &notes);
 
+    let plan = Plan {
+        generation: 0,
+        workers: agents.workers,
+        queues: queues.specs,
+        activities: agents.activities,
+        channels: profiles.channels,
+        workflows: workflows.specs,
+        profiles: profiles.specs,
+    };
+    if !notes.has_errors() {
+        // What the router would refuse was told with its place above; should that have been
+        // forgotten somewhere, it is told here and not at the activation.
+        for error in plan.check() {
+            let help = error.help.clone().unwrap_or_default();
+            notes.error(&files::nowhere("the plan"), error.to_string(), help);
+        }
+    }
     let report = Report::new(directory.display().to_string(), notes.into_problems());
     if report.errors() > 0 {
         return Err(report);
@@ -109,12 +140,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
         tls: listeners.tls,
         trunks: trunks.trunks,
         phones: phones.phones,
-        plan: Plan {
-            generation: 0,
-            workers: agents.workers,
-            queues: queues.specs,
-            activities: agents.activities,
-        },
+        plan,
         desk: agents.desk.terms,
         heartbeat: agents.heartbeat.terms,
         lines: queues.lines,
@@ -153,8 +179,8 @@ fn check_dialled(flows: &Flows<'_>, numbers: &crate::trunk::Numbers, notes: &Not
 /// Digest of what was read, secrets left out.
 fn hash(files: &Files, node: &NodeSettings) -> String {
     let mut digest = Sha256::new();
-    for file in files.iter() {
-        for part in [&file.source.name, &file.source.text] {
+    for source in files.sources() {
+        for part in [&source.name, &source.text] {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }

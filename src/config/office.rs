@@ -200,6 +200,15 @@ impl Office {
             let desk = desks.find(|known| known.name == activity.name);
             add("activity", &activity.name, format!("{activity:?} {desk:?}"));
         }
+        for channel in &self.plan.channels {
+            add("channel", &channel.name, channel.capacity.to_string());
+        }
+        for profile in &self.plan.profiles {
+            add("profile", &profile.name, format!("{profile:?}"));
+        }
+        for workflow in &self.plan.workflows {
+            add("workflow", &workflow.name, format!("{workflow:?}"));
+        }
         for queue in &self.plan.queues {
             let line = self.lines.get(&queue.name);
             let placement = self.placements.get(&queue.name);

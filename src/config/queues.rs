@@ -14,7 +14,7 @@ use super::section::{At, Notes, Section};
 use super::source::Place;
 use super::words::{nearest, remedy};
 use crate::expr::{Expression, Scope};
-use crate::router::{QueueOrder, QueueSpec, WhenNobody, WorkerSpec};
+use crate::router::{KnownWorker, QueueOrder, QueueSpec, Strategy, WhenNobody, WorkerSpec};
 use crate::waiting::LineConfig;
 
 /// Where the conference of caller and agent is placed.
@@ -43,6 +43,8 @@ pub(super) struct Queues {
     pub(super) recorded: HashSet<String>,
     /// Names.
     pub(super) names: Names,
+    /// Their other names.
+    sids: Vec<At<String>>,
     /// Every sound named, with its place.
     pub(super) sounds: Vec<At<String>>,
 }
@@ -55,6 +57,7 @@ pub(super) fn read(files: &Files, agents: &Agents, region: &At<String>, notes: &
         placements: HashMap::new(),
         recorded: HashSet::new(),
         names: Names::new("queue", files.is_complete(Kind::Queues)),
+        sids: Vec::new(),
         sounds: Vec::new(),
     };
     for file in files.of(Kind::Queues) {
@@ -64,6 +67,7 @@ pub(super) fn read(files: &Files, agents: &Agents, region: &At<String>, notes: &
         }
         top.close();
     }
+    queues.check_sids(notes);
     queues
 }
 
@@ -102,7 +106,21 @@ impl Queues {
             let help = "name one that is not, or the same agent is rung again and again";
             notes.error(&no_answer.place, message, help);
         }
+        let wrap_up_open = queue.is_word("wrap_up", "open");
+        let (wrap_up_codes, wrap_up_code_required) = read_codes(&queue, notes);
         let spec = QueueSpec {
+            sid: self.read_sid(&queue, notes),
+            agent: queue.flag("agent_queue").is_some_and(|at| at.value),
+            strategy: read_strategy(&queue, notes),
+            max_reserved: read_reserved(&queue, notes),
+            sticky: read_sticky(&queue, notes),
+            misses: queue
+                .integer("misses", 1..=100)
+                .and_then(|at| u32::try_from(at.value).ok())
+                .unwrap_or(default.misses),
+            wrap_up_open,
+            wrap_up_codes,
+            wrap_up_code_required,
             name: name.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
             target,
             ring_timeout: time("ring_timeout", 1, 300, default.ring_timeout),
@@ -110,12 +128,15 @@ impl Queues {
                 .one_of("order", &ORDERS)
                 .map_or(default.order, |at| at.value),
             when_nobody: queue
-                .one_of("when_nobody", &WHEN_NOBODY)
+                .one_of("when_nobody", &WhenNobody::WORDS)
                 .map_or(default.when_nobody, |at| at.value),
-            wrap_up: time("wrap_up", 0, 3600, default.wrap_up),
+            wrap_up: match wrap_up_open {
+                true => default.wrap_up,
+                false => time("wrap_up", 0, 3600, default.wrap_up),
+            },
             no_answer_activity: no_answer.map_or(default.no_answer_activity, |at| at.value),
             declined_activity: activity("declined_activity").map(|at| at.value),
-            retry_after: time("retry_after", 0, 3600, default.retry_after),
+            retry_after: time("retry_after", 1, 3600, default.retry_after),
             max_waiting: queue
                 .integer("max_waiting", 1..=100_000)
                 .and_then(|at| usize::try_from(at.value).ok())
@@ -133,6 +154,43 @@ impl Queues {
             }
             self.placements.insert(name.value, placement);
             self.specs.push(spec);
+        }
+    }
+
+    /// The other name of a queue, as documents use it.
+    fn read_sid(&mut self, queue: &Section<'_>, notes: &Notes) -> Option<String> {
+        let sid = queue.text("sid")?;
+        if let Some(other) = self.sids.iter().find(|other| other.value == sid.value) {
+            let message = format!("the sid \"{}\" is there twice", sid.value);
+            let problem = Problem::error(&sid.place, message, "give every queue its own");
+            notes.push(problem.with(&other.place, "the other is at"));
+        }
+        self.sids.push(sid.clone());
+        Some(sid.value)
+    }
+
+    /// A sid is no other queue's name: a document would mean either.
+    fn check_sids(&self, notes: &Notes) {
+        let own = |sid: &At<String>| {
+            let spec = self
+                .specs
+                .iter()
+                .find(|it| it.sid.as_ref() == Some(&sid.value));
+            spec.is_some_and(|spec| spec.name == sid.value)
+        };
+        for sid in &self.sids {
+            if let Some(place) = self.names.place(&sid.value).filter(|_| !own(sid)) {
+                let message = format!("\"{}\" is the name of another queue", sid.value);
+                let problem = Problem::error(&sid.place, message, "change one of the two");
+                notes.push(problem.with(place, "the other is at"));
+            }
+        }
+    }
+
+    /// Notes an error when a workflow's step names no queue, by name or by sid.
+    pub(super) fn refer(&self, notes: &Notes, queue: &At<String>) {
+        if !self.sids.iter().any(|sid| sid.value == queue.value) {
+            self.names.refer(notes, queue);
         }
     }
 
@@ -182,6 +240,102 @@ impl Queues {
             });
         }
     }
+}
+
+/// Which of the free agents is rung.
+fn read_strategy(queue: &Section<'_>, notes: &Notes) -> Strategy {
+    let strategies = [
+        ("least_calls", Strategies::LeastCalls),
+        ("longest_idle", Strategies::LongestIdle),
+        ("random", Strategies::Random),
+        ("round_robin", Strategies::RoundRobin),
+    ];
+    let strategy = queue.one_of("strategy", &strategies);
+    let Some(order) = queue.text("order_by") else {
+        return match strategy.map(|at| at.value) {
+            Some(Strategies::LeastCalls) => Strategy::LeastCalls,
+            Some(Strategies::Random) => Strategy::Random,
+            Some(Strategies::RoundRobin) => Strategy::RoundRobin,
+            Some(Strategies::LongestIdle) | None => Strategy::LongestIdle,
+        };
+    };
+    if let Some(strategy) = strategy {
+        let message = "both `strategy` and `order_by`";
+        let help = "keep one; among equals by `order_by` the longest idle is rung";
+        notes.error(&strategy.place, message, help);
+    }
+    match Strategy::order_by(&order.value) {
+        Ok(strategy) => strategy,
+        Err(error) => {
+            let place = order.place.inside(&order.value, error.span);
+            let help = error.help.unwrap_or_else(|| ORDER_HELP.to_owned());
+            notes.error(&place, error.message, help);
+            Strategy::default()
+        }
+    }
+}
+
+/// The words of `strategy`.
+#[derive(Clone, Copy)]
+enum Strategies {
+    LeastCalls,
+    LongestIdle,
+    Random,
+    RoundRobin,
+}
+
+/// How many agents are rung at a time for one caller.
+fn read_reserved(queue: &Section<'_>, notes: &Notes) -> u32 {
+    let most = QueueSpec::MOST_RESERVED;
+    let reserved = queue.integer("max_reserved", 1..=i64::from(most));
+    let ring_all = queue.flag("ring_all").filter(|at| at.value);
+    if let (Some(reserved), Some(_)) = (&reserved, &ring_all) {
+        let message = "both `max_reserved` and `ring_all`";
+        let help = format!("delete one; ring_all = true is max_reserved = {most}");
+        notes.error(&reserved.place, message, help);
+    }
+    let reserved = reserved.and_then(|at| u32::try_from(at.value).ok());
+    match ring_all {
+        Some(_) => most,
+        None => reserved.unwrap_or(1),
+    }
+}
+
+/// The attribute of a call that says who the customer is.
+fn read_sticky(queue: &Section<'_>, notes: &Notes) -> Option<String> {
+    let path = queue.text("sticky")?;
+    if !KnownWorker::is_path(&path.value) {
+        let message = format!("\"{}\" is no path into a call's attributes", path.value);
+        let help = "write the name of an attribute, such as sticky = \"from\"";
+        notes.error(&path.place, message, help);
+        return None;
+    }
+    Some(path.value)
+}
+
+/// What an agent may say a call was about, and whether he must.
+fn read_codes(queue: &Section<'_>, notes: &Notes) -> (Vec<String>, bool) {
+    let mut codes: Vec<String> = Vec::new();
+    for code in queue.texts("wrap_up_codes").unwrap_or_default() {
+        if code.value.trim().is_empty() || codes.contains(&code.value) {
+            let message = format!(
+                "the wrap-up code \"{}\" is empty or there twice",
+                code.value
+            );
+            notes.error(&code.place, message, "delete it");
+        } else {
+            codes.push(code.value);
+        }
+    }
+    let required = queue.flag("wrap_up_code_required").filter(|at| at.value);
+    if let Some(required) = &required
+        && codes.is_empty()
+    {
+        let message = "a wrap-up code is required, but there is none";
+        let help = "add wrap_up_codes = [\"order\", \"complaint\"], or delete this line";
+        notes.error(&required.place, message, help);
+    }
+    (codes, required.is_some())
 }
 
 fn read_position(position: &Section<'_>, line: &mut LineConfig) {
@@ -254,12 +408,8 @@ fn read_placement(queue: &Section<'_>, region: &At<String>, notes: &Notes) -> Pl
 }
 
 const ORDERS: [(&str, QueueOrder); 2] = [("fifo", QueueOrder::Fifo), ("lifo", QueueOrder::Lifo)];
-const WHEN_NOBODY: [(&str, WhenNobody); 3] = [
-    ("none_on_duty", WhenNobody::NoneOnDuty),
-    ("no_match", WhenNobody::NoMatch),
-    ("wait", WhenNobody::Wait),
-];
 /// Words of the language that may be misspelt.
 const OPERATORS: [&str; 6] = ["AND", "CONTAINS", "HAS", "IN", "NOT", "OR"];
-const EXPRESSION_HELP: &str =
+const ORDER_HELP: &str = "an example: worker.level DESC, worker.age ASC";
+pub(super) const EXPRESSION_HELP: &str =
     "an example: skills HAS 'sales' AND task.language IN worker.languages";

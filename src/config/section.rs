@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Number};
 
 use super::duration::{self, show_duration};
-use super::report::Problem;
+use super::report::{Level, Problem};
 use super::source::Place;
 use super::value::{Kind, Table, Value};
 use super::words::remedy;
@@ -67,6 +67,12 @@ impl Notes {
         help: impl Into<String>,
     ) {
         self.push(Problem::warning(place, message, help));
+    }
+
+    /// Whether an error was noted.
+    pub(super) fn has_errors(&self) -> bool {
+        let is_error = |problem: &Problem| problem.severity == Level::Error;
+        !self.spelling.borrow().is_empty() || self.problems.borrow().iter().any(is_error)
     }
 
     /// All that was noted.
@@ -298,6 +304,44 @@ impl<'a> Section<'a> {
             Some((name, at(text, &entry.value)))
         });
         pairs.collect()
+    }
+
+    /// A table of whole numbers by free key, such as capacities by channel.
+    pub(super) fn integer_table(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<i64>,
+    ) -> Vec<(At<String>, At<i64>)> {
+        let Some(table) = self.table(key) else {
+            return Vec::new();
+        };
+        let mut numbers = Vec::new();
+        for (name, entry) in &table.entries {
+            let place = &entry.value.place;
+            let name = At {
+                value: name.clone(),
+                place: entry.key.clone(),
+            };
+            match &entry.value.kind {
+                Kind::Integer(number) if range.contains(number) => {
+                    numbers.push((name, at(*number, &entry.value)));
+                }
+                other => {
+                    let message = match other {
+                        Kind::Integer(number) => format!("`{}` cannot be {number}", name.value),
+                        _ => format!("`{}` is a whole number, not {}", name.value, other.word()),
+                    };
+                    let help = format!("it goes from {} to {}", range.start(), range.end());
+                    self.notes.error(place, message, help);
+                }
+            }
+        }
+        numbers
+    }
+
+    /// All that is written in it.
+    pub(super) fn written(&self) -> &'a Table {
+        self.table
     }
 
     /// A section below this one.

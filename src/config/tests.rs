@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod routing;
+
 use super::*;
 use crate::trunk::{AgentService, Destination, Origin};
 
@@ -37,12 +39,14 @@ const SOUNDS: [&str; 27] = [
 ];
 
 /// The files of the demo office.
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     "node.toml",
     "trunks.toml",
     "phones.toml",
     "agents.toml",
     "queues.toml",
+    "profiles.toml",
+    "workflows.toml",
     "numbers.toml",
     "flows/main.toml",
 ];

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::base::Cause;
 use crate::ivr::{Accept, BargeIn, Question};
+use crate::router::Destination;
 
 /// The step every document has without writing it: hang up normally.
 pub const HANG_UP: &str = "hangup";
@@ -120,8 +121,9 @@ pub struct Collecting {
 /// A stand in a queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Queueing {
-    /// Queue.
-    pub queue: String,
+    /// Queue, or the workflow that leads into queues.
+    #[serde(flatten)]
+    pub to: Destination,
     /// Attributes set on the way in.
     pub attributes: Map<String, Value>,
     /// Higher is served first.
@@ -218,10 +220,25 @@ impl Document {
 
     /// Every queue the document names, with where.
     pub fn queues(&self) -> impl Iterator<Item = (super::Spot, &str)> {
-        self.steps.iter().filter_map(|(name, step)| match step {
-            Step::Queue(queueing) => {
-                Some((super::Spot::key(name, "queue"), queueing.queue.as_str()))
+        self.destinations().filter_map(|(name, to)| match to {
+            Destination::Queue(queue) => Some((super::Spot::key(name, "queue"), queue.as_str())),
+            Destination::Workflow(_) => None,
+        })
+    }
+
+    /// Every workflow the document names, with where.
+    pub fn workflows(&self) -> impl Iterator<Item = (super::Spot, &str)> {
+        self.destinations().filter_map(|(name, to)| match to {
+            Destination::Queue(_) => None,
+            Destination::Workflow(workflow) => {
+                Some((super::Spot::key(name, "workflow"), workflow.as_str()))
             }
+        })
+    }
+
+    fn destinations(&self) -> impl Iterator<Item = (&str, &Destination)> {
+        self.steps.iter().filter_map(|(name, step)| match step {
+            Step::Queue(queueing) => Some((name.as_str(), &queueing.to)),
             _ => None,
         })
     }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::document::{Document, HANG_UP, Step};
 use crate::base::{Cause, Timestamp};
 use crate::ivr::{self, Answer, BargeIn, Collect, Question, is_key};
+use crate::router::Destination;
 
 /// What is known about the call when its flow begins.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,8 +43,8 @@ pub enum Action {
     SetAttributes(Map<String, Value>),
     /// Stand in a queue; report [`Input::QueueLeft`].
     Enqueue {
-        /// Queue.
-        queue: String,
+        /// Queue, or the workflow that leads into queues.
+        to: Destination,
         /// All attributes of the call, with `from`, `to`, `trunk` and `flow`.
         attributes: Map<String, Value>,
         /// Higher is served first.
@@ -370,7 +371,7 @@ impl Run {
                     self.typed_ahead.clear();
                     self.set(&queueing.attributes);
                     self.push(Action::Enqueue {
-                        queue: queueing.queue.clone(),
+                        to: queueing.to.clone(),
                         attributes: self.task_attributes(),
                         priority: queueing.priority,
                     });
@@ -554,7 +555,7 @@ mod tests {
 
     fn queue(name: &str) -> Step {
         Step::Queue(Queueing {
-            queue: text(name),
+            to: Destination::Queue(text(name)),
             attributes: map(json!({"topic": name})),
             priority: 3,
             nobody: text("nobody"),
@@ -679,7 +680,7 @@ mod tests {
                 Action::StopPlay,
                 Action::SetAttributes(map(json!({"topic": "sales"}))),
                 Action::Enqueue {
-                    queue: text("sales"),
+                    to: Destination::Queue(text("sales")),
                     attributes: map(expected),
                     priority: 3
                 }
@@ -698,7 +699,9 @@ mod tests {
         run.handle(at(1), Input::Digit('1'));
         let actions = drain(&mut run);
         assert_eq!(actions[0], Action::StopPlay);
-        assert!(matches!(actions.last(), Some(Action::Enqueue { queue, .. }) if queue == "sales"));
+        assert!(
+            matches!(actions.last(), Some(Action::Enqueue { to: Destination::Queue(queue), .. }) if queue == "sales")
+        );
         assert!(
             !actions
                 .iter()

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::metrics::QueueSnapshot;
-use crate::base::{CallId, Timestamp};
+use crate::base::{CallId, TaskId, Timestamp};
 use crate::events::record::{OfferRecord, QueueVisit};
 use crate::router::{
     Explanation, Prospect, Prospects, RouterView, TaskView, WorkerState, WorkerView,
@@ -50,8 +50,10 @@ pub struct Queue {
 /// One call in line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Waiting {
-    /// Call.
-    pub call: CallId,
+    /// Its task.
+    pub task: TaskId,
+    /// Call; missing for a task that stands for none.
+    pub call: Option<CallId>,
     /// Place in line; 1 is next.
     pub position: usize,
     /// How long it has waited.
@@ -232,6 +234,7 @@ pub fn queues(view: &RouterView, now: Timestamp) -> Queues {
 
 fn waiting(task: &TaskView, now: Timestamp) -> Option<Waiting> {
     Some(Waiting {
+        task: task.task.clone(),
         call: task.call.clone(),
         position: task.position?,
         waited_ms: millis(task.entered, now),
@@ -257,7 +260,7 @@ pub fn agents(view: &RouterView, now: Timestamp) -> Agents {
             registered: worker.reachable,
             since: worker.since.to_rfc3339(),
             for_ms: millis(worker.since, now),
-            call: task.map(|task| task.call.clone()),
+            call: task.and_then(|task| task.call.clone()),
             queues: worker.queues.clone(),
             attributes: worker.spec.attributes.clone(),
         }
@@ -325,7 +328,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::base::TaskId;
     use crate::router::{QueueView, WorkerSpec};
 
     fn view() -> RouterView {
@@ -335,8 +337,7 @@ mod tests {
                 name: name.into(),
                 display_name: "佐藤 花子".into(),
                 phone: "1001".into(),
-                attributes: Map::new(),
-                activity: None,
+                ..WorkerSpec::default()
             }),
             activity: if available { "available" } else { "lunch" }.into(),
             reason: "at start".into(),
@@ -344,19 +345,26 @@ mod tests {
             reachable,
             state,
             since: at(500),
+            next_activity: None,
+            engagements: Vec::new(),
             task: (state == WorkerState::Reserved).then(|| TaskId::new("t2")),
             queues: vec!["sales".into()],
             removed: false,
         };
         let task = |id: &str, position, worker: Option<&str>| TaskView {
             task: TaskId::new(id),
-            call: CallId::new(format!("call-{id}")),
+            call: Some(CallId::new(format!("call-{id}"))),
             queue: "sales".into(),
+            channel: "voice".into(),
+            workflow: None,
+            at: None,
+            attributes: Arc::default(),
             priority: 0,
             entered: at(1000),
             position,
             reservation: None,
             worker: worker.map(Into::into),
+            reservations: Vec::new(),
             assigned: position.is_none(),
             offers: 1,
         };
@@ -397,16 +405,13 @@ mod tests {
             .iter()
             .map(|call| {
                 (
-                    call.call.as_str(),
+                    call.task.as_str(),
                     call.waited_ms,
                     call.offered_to.as_deref(),
                 )
             })
             .collect();
-        assert_eq!(
-            line,
-            [("call-t2", 2500, Some("b")), ("call-t1", 2500, None)]
-        );
+        assert_eq!(line, [("t2", 2500, Some("b")), ("t1", 2500, None)]);
         assert_eq!(queues.queues[0].oldest_wait_ms, Some(2500));
         let agents = agents(&view(), now);
         assert_eq!(agents.agents[1].call, Some(CallId::new("call-t2")));

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::figures::ABANDONED;
-use super::happening::{Happening, happening};
+use super::happening::{Happening, happenings};
 use super::past::{Error, Past};
 use crate::base::{CallId, ReservationId, TaskId, Timestamp};
 use crate::router::{Fact, Rejection};
@@ -72,7 +72,7 @@ impl Behaviour {
         let mut behaviour = Self::default();
         let mut open = Open::default();
         for entry in &past.entries {
-            if let Some(happening) = happening(&Fact::decode(entry)?, owner_key) {
+            for happening in happenings(&Fact::decode(entry)?, owner_key) {
                 behaviour.note(entry.at, happening, &mut open);
             }
         }
@@ -131,7 +131,7 @@ impl Behaviour {
                 task, call, queue, ..
             } => {
                 let caller = Caller {
-                    call: Some(call),
+                    call,
                     queue,
                     entered: at,
                     ..Caller::default()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::happening::{Happening, happening};
+use super::happening::{Happening, happenings};
 use super::past::{Error, Past};
 use crate::base::{CallId, ReservationId, TaskId, Timestamp};
 use crate::router::Fact;
@@ -138,14 +138,19 @@ impl Ledger {
 
     /// Takes up a fact.
     pub(super) fn note(&mut self, at: Timestamp, fact: &Fact) {
-        let Some(happening) = happening(fact, &self.terms.owner) else {
-            return;
-        };
+        for happening in happenings(fact, &self.terms.owner) {
+            self.take_note(at, happening);
+        }
+    }
+
+    fn take_note(&mut self, at: Timestamp, happening: Happening) {
         match happening {
             Happening::Arrived {
                 task, call, owner, ..
             } => {
-                self.calls.insert(call, task.clone());
+                if let Some(call) = call {
+                    self.calls.insert(call, task.clone());
+                }
                 let caller = Caller {
                     entered: at,
                     owner,

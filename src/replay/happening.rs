@@ -2,7 +2,7 @@
 //! kind of fact is here; figures and models know only what is said here.
 
 use crate::base::{CallId, ReservationId, TaskId};
-use crate::router::{Command, Decision, Fact, Rejection, Timer};
+use crate::router::{Command, Decision, Destination, Fact, Rejection, Timer};
 
 /// Something that happened to a caller or an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,7 +10,9 @@ pub(super) enum Happening {
     /// A task came.
     Arrived {
         task: TaskId,
-        call: CallId,
+        /// Its call, when it stands for one.
+        call: Option<CallId>,
+        /// The queue or the workflow it was put into.
         queue: String,
         /// The agent it asks for.
         owner: Option<String>,
@@ -54,9 +56,23 @@ pub(super) enum Happening {
     },
 }
 
-/// What a fact means; nothing for what callers and agents do not feel. `owner_key` is the
-/// attribute of a task that names the agent it asks for.
-pub(super) fn happening(fact: &Fact, owner_key: &str) -> Option<Happening> {
+/// What a fact means; nothing for what callers and agents do not feel, several where several agents
+/// are rung at a time. `owner_key` is the attribute of a task that names the agent it asks for.
+pub(super) fn happenings(fact: &Fact, owner_key: &str) -> Vec<Happening> {
+    match fact {
+        Fact::Decision(Decision::Offered { task, offers, .. }) => offers
+            .iter()
+            .map(|offer| Happening::Offered {
+                reservation: offer.reservation.clone(),
+                task: task.clone(),
+                worker: offer.worker.clone(),
+            })
+            .collect(),
+        _ => happening(fact, owner_key).into_iter().collect(),
+    }
+}
+
+fn happening(fact: &Fact, owner_key: &str) -> Option<Happening> {
     Some(match fact {
         Fact::Input(command) => match command {
             Command::Accept { reservation } => Happening::Accepted {
@@ -67,22 +83,20 @@ pub(super) fn happening(fact: &Fact, owner_key: &str) -> Option<Happening> {
                 why: why.clone(),
             },
             Command::Complete { task } => Happening::Completed { task: task.clone() },
-            Command::CreateTask {
-                task,
-                call,
-                queue,
-                attributes,
-                ..
-            } => {
-                let owner = attributes.get(owner_key).and_then(|value| value.as_str());
+            Command::CreateTask(new) => {
+                let owner = new
+                    .attributes
+                    .get(owner_key)
+                    .and_then(|value| value.as_str());
+                let (Destination::Queue(queue) | Destination::Workflow(queue)) = &new.to;
                 Happening::Arrived {
-                    task: task.clone(),
-                    call: call.clone(),
+                    task: new.task.clone(),
+                    call: new.call.clone(),
                     queue: queue.clone(),
                     owner: owner.filter(|owner| !owner.is_empty()).map(str::to_owned),
                 }
             }
-            Command::EndWrap { worker } => Happening::WrapEnded {
+            Command::EndWrap { worker, .. } => Happening::WrapEnded {
                 worker: worker.clone(),
             },
             Command::GiveBack { reservation, why } => Happening::GivenBack {
@@ -93,7 +107,9 @@ pub(super) fn happening(fact: &Fact, owner_key: &str) -> Option<Happening> {
                 calls: calls.clone(),
                 phones: phones.clone(),
             },
-            Command::Reject { reservation, why } => Happening::Rejected {
+            Command::Reject {
+                reservation, why, ..
+            } => Happening::Rejected {
                 reservation: reservation.clone(),
                 why: *why,
             },
@@ -101,29 +117,32 @@ pub(super) fn happening(fact: &Fact, owner_key: &str) -> Option<Happening> {
                 worker: worker.clone(),
                 reachable: *reachable,
             },
-            Command::ActivatePlan { .. } | Command::SetActivity { .. } => return None,
+            Command::ActivatePlan { .. }
+            | Command::ExtendWrap { .. }
+            | Command::SetActivity { .. }
+            | Command::SetBusy { .. }
+            | Command::SetNextActivity { .. }
+            | Command::StartWrap { .. }
+            | Command::UpdateTask { .. } => return None,
         },
         Fact::Timer(timer) => match timer {
             Timer::RingTimeout { reservation } => Happening::RangOut {
                 reservation: reservation.clone(),
             },
-            Timer::CoolDownOver { .. } | Timer::PauseOver { .. } | Timer::WrapOver { .. } => {
-                return None;
-            }
+            Timer::TaskOver { task } => Happening::Dropped { task: task.clone() },
+            Timer::CoolDownOver { .. }
+            | Timer::NewDay
+            | Timer::PauseOver { .. }
+            | Timer::StepOver { .. }
+            | Timer::Visible { .. }
+            | Timer::WrapOver { .. } => return None,
         },
         Fact::Decision(decision) => match decision {
             Decision::NobodyCanTake { task, .. } => Happening::NobodyCanTake { task: task.clone() },
-            Decision::Offered {
-                reservation,
-                task,
-                worker,
-                ..
-            } => Happening::Offered {
-                reservation: reservation.clone(),
-                task: task.clone(),
-                worker: worker.clone(),
-            },
-            Decision::TaskDropped { task } => Happening::Dropped { task: task.clone() },
+            Decision::Moved { .. } | Decision::Offered { .. } | Decision::Waits { .. } => {
+                return None;
+            }
+            Decision::TaskDropped { task, .. } => Happening::Dropped { task: task.clone() },
         },
     })
 }
@@ -148,12 +167,17 @@ pub(super) fn told(command: &Command) -> Told {
         | Command::CancelTask { .. }
         | Command::Complete { .. }
         | Command::EndWrap { .. }
+        | Command::ExtendWrap { .. }
         | Command::GiveBack { .. }
         | Command::Reject { .. } => Told::Answer,
         Command::ActivatePlan { .. } => Told::Plan,
-        Command::CreateTask { .. } | Command::SetActivity { .. } | Command::SetReachable { .. } => {
-            Told::Outside
-        }
+        Command::CreateTask(_)
+        | Command::SetActivity { .. }
+        | Command::SetBusy { .. }
+        | Command::SetNextActivity { .. }
+        | Command::SetReachable { .. }
+        | Command::StartWrap { .. }
+        | Command::UpdateTask { .. } => Told::Outside,
         Command::Recover { .. } => Told::Restart,
     }
 }
@@ -165,7 +189,11 @@ pub(super) fn accept(reservation: ReservationId) -> Command {
 
 /// An agent does not take an offer.
 pub(super) fn reject(reservation: ReservationId, why: Rejection) -> Command {
-    Command::Reject { reservation, why }
+    Command::Reject {
+        reservation,
+        why,
+        activity: None,
+    }
 }
 
 /// An agent who answered was gone.
@@ -186,7 +214,11 @@ pub(super) fn complete(task: TaskId) -> Command {
 
 /// An agent ends his after-call work.
 pub(super) fn end_wrap(worker: String) -> Command {
-    Command::EndWrap { worker }
+    Command::EndWrap {
+        worker,
+        task: None,
+        code: None,
+    }
 }
 
 /// A phone is registered, or no longer is.

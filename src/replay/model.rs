@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::behaviour::{Answer, Behaviour};
 use super::figures::{Figures, Ledger, Terms};
-use super::happening::{self, Happening, Told, happening};
+use super::happening::{self, Happening, Told, happenings};
 use super::past::{Error, Past};
 use crate::base::{ReservationId, TaskId, Timestamp};
 use crate::router::{Command, Fact, Plan, Rejection, Router};
@@ -108,10 +108,10 @@ impl Run<'_> {
         let before = self.router.view();
         let mut known: HashMap<String, bool> = HashMap::new();
         for entry in &past.entries {
-            if let Some(Happening::Reachable { worker, .. }) =
-                happening(&Fact::decode(entry)?, self.owner)
-            {
-                known.insert(worker, false);
+            for what in happenings(&Fact::decode(entry)?, self.owner) {
+                if let Happening::Reachable { worker, .. } = what {
+                    known.insert(worker, false);
+                }
             }
         }
         for worker in &before.workers {
@@ -133,7 +133,7 @@ impl Run<'_> {
     fn plan(&mut self, past: &Past, is_other: bool) -> Result<(), Error> {
         for entry in past.facts() {
             let fact = Fact::decode(entry)?;
-            let what = happening(&fact, self.owner);
+            let what = happenings(&fact, self.owner).pop();
             let Fact::Input(command) = fact else {
                 continue;
             };
@@ -248,9 +248,12 @@ impl Run<'_> {
     fn note(&mut self, at: Timestamp, fact: &Fact) {
         self.facts += 1;
         self.ledger.note(at, fact);
-        let Some(what) = happening(fact, self.owner) else {
-            return;
-        };
+        for what in happenings(fact, self.owner) {
+            self.take_note(at, what);
+        }
+    }
+
+    fn take_note(&mut self, at: Timestamp, what: Happening) {
         match what {
             Happening::Arrived { task, .. } => {
                 let caller = Caller {

@@ -10,8 +10,8 @@ use super::*;
 use crate::base::{CallId, Language, ReservationId, TaskId, Timestamp};
 use crate::journal::{Journal, MemoryJournal, Reader};
 use crate::router::{
-    ActivitySpec, Command, Decision, Fact, Output, Plan, QueueSpec, Rejection, Router, WhenNobody,
-    WorkerSpec,
+    ActivitySpec, Command, Decision, Fact, NewTask, Output, Plan, QueueSpec, Rejection, Router,
+    WhenNobody, WorkerSpec,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -64,6 +64,7 @@ fn plan(agents: usize) -> Plan {
             ActivitySpec::available("ready"),
             ActivitySpec::unavailable("lunch"),
         ],
+        ..Plan::default()
     }
 }
 
@@ -94,6 +95,7 @@ impl Day {
                     worker: format!("担当{number}"),
                     activity: activity.to_owned(),
                     by: "himself".to_owned(),
+                    reject_pending: false,
                 };
                 day.put(at, Act::Tell(command));
             }
@@ -107,6 +109,7 @@ impl Day {
                     worker: format!("担当{number}"),
                     activity: "ready".to_owned(),
                     by: "supervisor".to_owned(),
+                    reject_pending: false,
                 };
                 let at = START + length.mul_f64(f64::from(hour) / 24.0);
                 day.put(at, Act::Tell(command));
@@ -160,17 +163,16 @@ impl Day {
                     why,
                 };
                 self.put(now + patience, Act::Tell(leave));
-                Command::CreateTask {
-                    task,
-                    call: CallId::new(format!("jp1-tokyo1-0-{number}-0")),
-                    queue: ["sales", "sales", "sales", "support", "own"][match number % 5 {
-                        0 => 4,
-                        other => other as usize - 1,
-                    }]
-                    .to_owned(),
+                let call = CallId::new(format!("jp1-tokyo1-0-{number}-0"));
+                let queue = ["sales", "sales", "sales", "support", "own"][match number % 5 {
+                    0 => 4,
+                    other => other as usize - 1,
+                }];
+                Command::CreateTask(Box::new(NewTask {
                     attributes: attributes.as_object().cloned().unwrap_or_else(Map::new),
                     priority: (number % 7 == 0).into(),
-                }
+                    ..NewTask::of_call(task, call, queue)
+                }))
             }
             Act::Restart => {
                 let phones = (0..AGENTS).filter(|number| number % 4 > 0);
@@ -208,10 +210,12 @@ impl Day {
                         1 => Command::Reject {
                             reservation,
                             why: Rejection::Declined,
+                            activity: None,
                         },
                         2 => Command::Reject {
                             reservation,
                             why: Rejection::Busy,
+                            activity: None,
                         },
                         _ => Command::Accept { reservation },
                     };
@@ -237,14 +241,14 @@ impl Day {
                     } else {
                         talk
                     };
-                    self.talks.insert(task, call);
+                    self.talks.insert(task, call.expect("every task is a call"));
                     self.put(now + after, Act::Tell(command));
                 }
                 Output::TaskEnded { task, worker, .. } => {
                     self.talks.remove(&task);
                     if let (Some(worker), 0) = (worker, self.chance(3)) {
                         let after = Duration::from_millis(1_000 + self.chance(20_000));
-                        self.put(now + after, Act::Tell(Command::EndWrap { worker }));
+                        self.put(now + after, Act::Tell(happening::end_wrap(worker)));
                     }
                 }
                 _ => {}
@@ -517,16 +521,14 @@ fn two_decisions_of_one_cause_are_verified_in_their_order() {
         worker: format!("担当{number}"),
         reachable: true,
     };
-    let create = |task: &str| Command::CreateTask {
-        task: TaskId::new(task),
-        call: CallId::new(task),
-        queue: "sales".to_owned(),
-        attributes: Map::new(),
-        priority: 0,
+    let create = |task: &str| {
+        let (task, call) = (TaskId::new(task), CallId::new(task));
+        Command::CreateTask(Box::new(NewTask::of_call(task, call, "sales")))
     };
     let decline = |reservation: &str| Command::Reject {
         reservation: ReservationId::new(reservation),
         why: Rejection::Declined,
+        activity: None,
     };
     let plan = Box::new(plan(2));
     let commands = [

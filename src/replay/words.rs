@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use crate::base::{CallId, Language, ReservationId, TaskId};
-use crate::router::{Command, Decision, Explanation, Fact, NobodyWhy, NotChosen, Rejection, Timer};
+use crate::router::{
+    At, Command, Decision, Destination, Explanation, Fact, LeftWhy, MovedWhy, NewTask, NobodyWhy,
+    NotChosen, Rejection, SkippedWhy, Timer, VOICE,
+};
 
 /// One fact, and what it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,17 +34,16 @@ impl Names {
     /// Takes note of a fact.
     pub fn learn(&mut self, fact: &Fact) {
         match fact {
-            Fact::Input(Command::CreateTask { task, call, .. }) => {
-                self.calls.insert(task.clone(), call.clone());
+            Fact::Input(Command::CreateTask(new)) => {
+                if let Some(call) = &new.call {
+                    self.calls.insert(new.task.clone(), call.clone());
+                }
             }
-            Fact::Decision(Decision::Offered {
-                reservation,
-                task,
-                worker,
-                ..
-            }) => {
-                let offer = (task.clone(), worker.clone());
-                self.offers.insert(reservation.clone(), offer);
+            Fact::Decision(Decision::Offered { task, offers, .. }) => {
+                for one in offers {
+                    let offer = (task.clone(), one.worker.clone());
+                    self.offers.insert(one.reservation.clone(), offer);
+                }
             }
             Fact::Input(_) | Fact::Timer(_) | Fact::Decision(_) => {}
         }
@@ -143,17 +145,29 @@ fn input(command: &Command, names: &Names, language: Language) -> Told {
             );
             Told::new("complete", words).task(task)
         }
-        Command::CreateTask {
-            task,
-            call,
-            queue,
-            attributes,
-            priority,
-        } => {
-            let mut words = language.pick(
-                format!("{task} enters queue {queue}"),
-                format!("{task}がキュー{queue}に入る"),
-            );
+        Command::CreateTask(new) => {
+            let NewTask {
+                task,
+                call,
+                to,
+                channel,
+                attributes,
+                priority,
+                ..
+            } = new.as_ref();
+            let mut words = match to {
+                Destination::Queue(queue) => language.pick(
+                    format!("{task} enters queue {queue}"),
+                    format!("{task}がキュー{queue}に入る"),
+                ),
+                Destination::Workflow(workflow) => language.pick(
+                    format!("{task} enters workflow {workflow}"),
+                    format!("{task}がワークフロー{workflow}に入る"),
+                ),
+            };
+            if channel != VOICE {
+                words += &language.pick(format!(", {channel}"), format!("、{channel}"));
+            }
             if *priority != 0 {
                 words += &language.pick(
                     format!(", priority {priority}"),
@@ -165,16 +179,40 @@ fn input(command: &Command, names: &Names, language: Language) -> Told {
                 words += &format!(" {text}");
             }
             Told {
-                call: Some(call.clone()),
+                call: call.clone(),
                 ..Told::new("create_task", words).task(task)
             }
         }
-        Command::EndWrap { worker } => {
-            let words = language.pick(
+        Command::EndWrap { worker, code, .. } => {
+            let mut words = language.pick(
                 format!("{worker} ends his after-call work"),
                 format!("{worker}が後処理を終了"),
             );
+            if let Some(code) = code {
+                words += &language.pick(format!(": {code}"), format!("({code})"));
+            }
             Told::new("end_wrap", words).worker(worker)
+        }
+        Command::ExtendWrap { worker, by } => {
+            let by = by.as_secs();
+            let words = language.pick(
+                format!("{worker} extends his after-call work by {by} s"),
+                format!("{worker}が後処理を{by}秒延長"),
+            );
+            Told::new("extend_wrap", words).worker(worker)
+        }
+        Command::StartWrap { worker, lasts } => {
+            let words = match lasts.map(|lasts| lasts.as_secs()) {
+                Some(lasts) => language.pick(
+                    format!("{worker} begins after-call work of {lasts} s"),
+                    format!("{worker}が{lasts}秒の後処理を開始"),
+                ),
+                None => language.pick(
+                    format!("{worker} begins after-call work"),
+                    format!("{worker}が後処理を開始"),
+                ),
+            };
+            Told::new("start_wrap", words).worker(worker)
         }
         Command::GiveBack { reservation, why } => offer("give_back", reservation, &|who, task| {
             let why = rejection(*why, language);
@@ -193,7 +231,9 @@ fn input(command: &Command, names: &Names, language: Language) -> Told {
                 ),
             )
         }
-        Command::Reject { reservation, why } => offer("reject", reservation, &|who, task| {
+        Command::Reject {
+            reservation, why, ..
+        } => offer("reject", reservation, &|who, task| {
             let why = rejection(*why, language);
             language.pick(
                 format!("{who} does not take {task}: {why}"),
@@ -204,12 +244,55 @@ fn input(command: &Command, names: &Names, language: Language) -> Told {
             worker,
             activity,
             by,
+            ..
         } => {
             let words = language.pick(
                 format!("{worker} is now {activity}, set by {by}"),
                 format!("{worker}の状態を{activity}に変更({by})"),
             );
             Told::new("set_activity", words).worker(worker)
+        }
+        Command::SetBusy { worker, busy, .. } => {
+            let words = match busy {
+                true => language.pick(
+                    format!("the phone of {worker} is in another call"),
+                    format!("{worker}の電話は別の通話中"),
+                ),
+                false => language.pick(
+                    format!("the phone of {worker} is in no other call any more"),
+                    format!("{worker}の電話の別の通話が終了"),
+                ),
+            };
+            Told::new("set_busy", words).worker(worker)
+        }
+        Command::SetNextActivity {
+            worker,
+            activity,
+            by,
+        } => {
+            let words = match activity {
+                Some(activity) => language.pick(
+                    format!("{worker} will be {activity} when done, set by {by}"),
+                    format!("{worker}は終了後{activity}になる({by})"),
+                ),
+                None => language.pick(
+                    format!("{worker} stays when done, set by {by}"),
+                    format!("{worker}の次の状態を取消({by})"),
+                ),
+            };
+            Told::new("set_next_activity", words).worker(worker)
+        }
+        Command::UpdateTask {
+            task, reevaluate, ..
+        } => {
+            let words = match reevaluate {
+                true => language.pick(
+                    format!("{task} changes and begins its workflow anew"),
+                    format!("{task}を変更し、ワークフローを最初から再評価"),
+                ),
+                false => language.pick(format!("{task} changes"), format!("{task}を変更")),
+            };
+            Told::new("update_task", words).task(task)
         }
         Command::SetReachable { worker, reachable } => {
             let words = match reachable {
@@ -237,6 +320,31 @@ fn deadline(timer: &Timer, names: &Names, language: Language) -> Told {
             let told = Told::new("cool_down_over", words);
             told.task(task).worker(worker)
         }
+        Timer::NewDay => {
+            let words = language.pick("a new day begins", "日付が変わる");
+            Told::new("new_day", words.to_owned())
+        }
+        Timer::StepOver { task } => {
+            let words = language.pick(
+                format!("the time of {task} at its step is over"),
+                format!("{task}のステップの制限時間が経過"),
+            );
+            Told::new("step_over", words).task(task)
+        }
+        Timer::TaskOver { task } => {
+            let words = language.pick(
+                format!("{task} is given up: it lived as long as it may"),
+                format!("{task}を断念: 有効期間の終了"),
+            );
+            Told::new("task_over", words).task(task)
+        }
+        Timer::Visible { task } => {
+            let words = language.pick(
+                format!("{task} waited long enough to be seen by more agents"),
+                format!("{task}の待ち時間が経過し、対象のエージェントが増える"),
+            );
+            Told::new("visible", words).task(task)
+        }
         Timer::PauseOver { worker } => {
             let words = language.pick(
                 format!("{worker} may be offered tasks again"),
@@ -260,7 +368,7 @@ fn deadline(timer: &Timer, names: &Names, language: Language) -> Told {
                 ..Told::new("ring_timeout", words)
             }
         }
-        Timer::WrapOver { worker } => {
+        Timer::WrapOver { worker, .. } => {
             let words = language.pick(
                 format!("the after-call work of {worker} is over"),
                 format!("{worker}の後処理時間が終了"),
@@ -285,12 +393,31 @@ fn choice(decision: &Decision, language: Language) -> Told {
             );
             Told::new("nobody_can_take", words).task(task)
         }
+        Decision::Moved { task, to, why, .. } => {
+            let (at, why) = (step(*to, language), moved(*why, language));
+            let words = language.pick(
+                format!("{task} goes to {at}: {why}"),
+                format!("{task}が{at}へ移動: {why}"),
+            );
+            Told::new("moved", words).task(task)
+        }
+        Decision::Waits { task, explanation } => {
+            let reasons = because(explanation, language);
+            let queue = &explanation.queue;
+            let words = language.pick(
+                format!("{task} waits in {queue}: nobody is free{reasons}"),
+                format!("{task}は{queue}で待機: 空きのエージェントなし{reasons}"),
+            );
+            Told::new("waits", words).task(task)
+        }
         Decision::Offered {
             task,
-            worker,
+            offers,
             explanation,
             ..
         } => {
+            let names = offers.iter().map(|offer| offer.worker.as_str());
+            let worker = &names.collect::<Vec<_>>().join(language.pick(", ", "、"));
             let reasons = because(explanation, language);
             let (idle, among) = match &explanation.chosen {
                 Some(chosen) => (chosen.idle_ms / 1000, chosen.among),
@@ -302,12 +429,63 @@ fn choice(decision: &Decision, language: Language) -> Told {
             );
             Told::new("offered", words).task(task).worker(worker)
         }
-        Decision::TaskDropped { task } => {
+        Decision::TaskDropped { task, why, .. } => {
+            let why = left(*why, language);
             let words = language.pick(
-                format!("{task} is given up: offered too often"),
-                format!("{task}を断念: 呼び出し回数の上限"),
+                format!("{task} is given up: {why}"),
+                format!("{task}を断念: {why}"),
             );
             Told::new("task_dropped", words).task(task)
+        }
+    }
+}
+
+/// A step, counted from 1 as people do.
+fn step(at: At, language: Language) -> String {
+    match at {
+        At::Filter(filter, step) => {
+            let (filter, step) = (filter + 1, step + 1);
+            language.pick(
+                format!("step {step} of filter {filter}"),
+                format!("フィルター{filter}のステップ{step}"),
+            )
+        }
+        At::Default => language
+            .pick("the default step", "既定のステップ")
+            .to_owned(),
+    }
+}
+
+fn moved(why: MovedWhy, language: Language) -> &'static str {
+    match why {
+        MovedWhy::Entered => language.pick("its rule matches", "ルールに一致"),
+        MovedWhy::Skipped(SkippedWhy::NoMatch) => {
+            language.pick("nobody matched before", "前のステップに該当者なし")
+        }
+        MovedWhy::Skipped(SkippedWhy::NoneOnDuty) => language.pick(
+            "nobody was on duty before",
+            "前のステップに勤務中の人がいない",
+        ),
+        MovedWhy::Skipped(SkippedWhy::SkipIf) => {
+            language.pick("skip_if held before", "前のステップのskip_ifが成立")
+        }
+        MovedWhy::TimedOut => {
+            language.pick("the time before was over", "前のステップの制限時間が経過")
+        }
+    }
+}
+
+fn left(why: LeftWhy, language: Language) -> &'static str {
+    match why {
+        LeftWhy::TimeToLive => language.pick("it lived as long as it may", "有効期間の終了"),
+        LeftWhy::TooManyOffers => language.pick("offered too often", "呼び出し回数の上限"),
+        LeftWhy::Unmatched => language.pick("no rule matches it", "一致するルールなし"),
+        LeftWhy::WorkflowSkipped => language.pick(
+            "nobody can take it at the last step",
+            "最後のステップに該当者なし",
+        ),
+        LeftWhy::WorkflowTimedOut => {
+            language.pick("the last step timed out", "最後のステップの制限時間が経過")
         }
     }
 }
@@ -332,6 +510,11 @@ fn because(explanation: &Explanation, language: Language) -> String {
 pub fn not_chosen(why: NotChosen, language: Language) -> &'static str {
     let japanese = match why {
         NotChosen::IdleLessLong => "待機時間が短い",
+        NotChosen::SeesLater => "表示待ち",
+        NotChosen::OtherChannel => "別のチャネルに対応中",
+        NotChosen::PhoneBusy => "電話が別の通話中",
+        NotChosen::Leaving => "離席予定",
+        NotChosen::NotForStep => "このステップの対象外",
         NotChosen::OfferedBefore => "直前に呼び出し済み",
         NotChosen::Paused => "電話の不調",
         NotChosen::WrapUp => "後処理中",

@@ -1,13 +1,16 @@
 //! How facts change the state. Total: a fact that fits nothing changes nothing. Decides nothing.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use super::fact::{Decision, Fact, Timer};
-use super::index::Deadline;
 use super::machine::Router;
-use super::state::{Engagement, Queue, Status, Task};
-use super::{Command, Output, RevokedWhy, TaskOutcome};
+use super::state::{Engaged, Engagement, Reservation, Status, Step, Task};
+use super::{Command, Destination, NewTask, Offered, Output, RevokedWhy, StepSpec, TaskOutcome};
+use super::{Explanation, WorkflowSpec};
 use crate::base::Timestamp;
+
+/// Microseconds of a day.
+const DAY: i64 = 86_400 * 1_000_000;
 
 impl Router {
     pub(super) fn apply(&mut self, fact: Fact) {
@@ -23,51 +26,59 @@ impl Router {
             Command::Accept { reservation } => self.assign(&reservation),
             Command::ActivatePlan { plan } => self.activate(*plan),
             Command::CancelTask { task, why } => {
-                if let Some(number) = self.index.tasks.get(&task).copied() {
-                    self.cancel(
-                        number,
-                        TaskOutcome::Cancelled(why),
-                        RevokedWhy::TaskCancelled,
-                    );
+                if let Some(number) = self.number_of(&task) {
+                    let outcome = TaskOutcome::Cancelled(why);
+                    self.cancel(number, outcome, RevokedWhy::TaskCancelled);
                 }
             }
             Command::Complete { task } => {
-                if let Some(number) = self.index.tasks.get(&task).copied() {
+                if let Some(number) = self.number_of(&task) {
                     self.finish(number);
                 }
             }
-            Command::CreateTask {
-                task,
-                call,
-                queue,
-                attributes,
-                priority,
-            } => self.enter(Task {
-                id: task,
-                call,
-                queue,
-                attributes,
-                priority,
-                entered: self.state.clock,
-                status: Status::Pending,
-                offers: 0,
-                cooling: Vec::new(),
-                nobody_told: false,
-            }),
-            Command::EndWrap { worker } => self.end_wrap(&worker, self.state.clock),
+            Command::CreateTask(new) => self.create(*new),
+            Command::EndWrap { worker, task, code } => {
+                self.end_wraps(&worker, task.as_ref(), code.as_ref(), self.state.clock);
+            }
+            Command::ExtendWrap { worker, by } => self.extend_wraps(&worker, by),
             Command::GiveBack { reservation, why } => self.give_back(&reservation, why),
             Command::Recover { calls, phones } => self.recover(&calls, &phones),
-            Command::Reject { reservation, why } => self.reject(&reservation, why),
+            Command::Reject {
+                reservation,
+                why,
+                activity,
+            } => self.reject(&reservation, why, activity.as_deref()),
             Command::SetActivity {
+                worker,
+                activity,
+                by,
+                reject_pending,
+            } => {
+                if let Some(place) = self.state.workers.get_index_of(&worker) {
+                    self.set_activity(place, &activity, &by, reject_pending);
+                }
+            }
+            Command::SetBusy {
+                worker,
+                shard,
+                busy,
+            } => {
+                if let Some(place) = self.state.workers.get_index_of(&worker) {
+                    let known = &mut self.state.workers[place].busy;
+                    match busy {
+                        true => known.insert(shard),
+                        false => known.remove(&shard),
+                    };
+                    self.worker_changed(place);
+                }
+            }
+            Command::SetNextActivity {
                 worker,
                 activity,
                 by,
             } => {
                 if let Some(place) = self.state.workers.get_index_of(&worker) {
-                    self.move_to(place, &activity, format!("set by {by}"));
-                    if self.state.workers[place].available {
-                        self.end_wrap(&worker, self.state.clock);
-                    }
+                    self.set_next_activity(place, activity, &by);
                 }
             }
             Command::SetReachable { worker, reachable } => {
@@ -78,17 +89,50 @@ impl Router {
                     self.worker_changed(place);
                 }
             }
+            Command::StartWrap { worker, lasts } => self.start_wrap(&worker, lasts),
+            Command::UpdateTask {
+                task,
+                attributes,
+                priority,
+                started,
+                reevaluate,
+            } => {
+                let Some(number) = self.number_of(&task) else {
+                    return;
+                };
+                if reevaluate {
+                    self.start_anew(number);
+                }
+                let Some(known) = self.state.tasks.get_mut(&number) else {
+                    return;
+                };
+                if let Some(attributes) = attributes {
+                    known.attributes = Arc::new(attributes);
+                    self.index.repool(number);
+                }
+                known.priority = priority.unwrap_or(known.priority);
+                known.started = started.unwrap_or(known.started);
+                self.task_changed(number);
+                self.dirty.tasks.insert(number);
+            }
         }
     }
 
     fn apply_timer(&mut self, timer: Timer) {
         match timer {
             Timer::CoolDownOver { task, worker } => {
-                let Some(number) = self.index.tasks.get(&task).copied() else {
+                let Some(number) = self.number_of(&task) else {
                     return;
                 };
                 self.cool_down_over(number, &worker);
                 self.dirty.tasks.insert(number);
+            }
+            Timer::NewDay => {
+                for place in 0..self.state.workers.len() {
+                    self.state.workers[place].accepted = 0;
+                    self.worker_changed(place);
+                }
+                self.begin_day();
             }
             Timer::PauseOver { worker } => {
                 if let Some(place) = self.state.workers.get_index_of(&worker) {
@@ -102,191 +146,246 @@ impl Router {
                     self.missed(&offer);
                 }
             }
-            Timer::WrapOver { worker } => {
-                let until = match self.state.workers.get(&worker).map(|w| &w.engagement) {
-                    Some(Engagement::WrapUp { until, .. }) => *until,
-                    _ => return,
-                };
-                self.end_wrap(&worker, until.min(self.state.clock));
+            Timer::StepOver { task } => self.change_step(&task, |step| step.is_over = true),
+            Timer::TaskOver { task } => {
+                if let Some(number) = self.number_of(&task) {
+                    let outcome = TaskOutcome::Left(super::LeftWhy::TimeToLive);
+                    self.cancel(number, outcome, RevokedWhy::TaskCancelled);
+                }
+            }
+            Timer::Visible { task } => self.change_step(&task, |step| step.seen += 1),
+            Timer::WrapOver { worker, task } => {
+                self.wrap_over(&worker, task.as_ref());
             }
         }
     }
 
     fn apply_decision(&mut self, decision: Decision) {
         match decision {
+            Decision::Moved {
+                task, to, known, ..
+            } => {
+                let Some(number) = self.number_of(&task) else {
+                    return;
+                };
+                self.move_task(number, to, known);
+            }
             Decision::NobodyCanTake {
                 task,
                 why,
                 explanation,
             } => {
-                let number = self.index.tasks.get(&task).copied();
+                let number = self.number_of(&task);
                 let known = number.and_then(|number| self.state.tasks.get_mut(&number));
                 if let Some(known) = known {
                     known.nobody_told = true;
-                    let (call, queue) = (known.call.clone(), known.queue.clone());
+                    if let Some(step) = known.step.as_mut() {
+                        step.is_fresh = false;
+                    }
+                    let (call, queue) = (known.call.clone(), known.queue().cloned());
                     self.say(Output::NobodyCanTake {
                         task,
                         call,
-                        queue,
+                        queue: queue.unwrap_or_default(),
                         why,
                         explanation,
                     });
                 }
             }
             Decision::Offered {
-                reservation,
                 task,
-                worker,
+                offers,
                 expires_at,
                 explanation,
             } => {
-                let Some(number) = self.index.tasks.get(&task).copied() else {
-                    return;
-                };
-                let Some(place) = self.state.workers.get_index_of(&worker) else {
-                    return;
-                };
-                let Some(known) = self.state.tasks.get_mut(&number) else {
-                    return;
-                };
-                known.offers += 1;
-                known.status = Status::Reserved {
-                    worker: worker.clone(),
-                    reservation: reservation.clone(),
-                    expires_at,
-                };
-                let (call, queue) = (known.call.clone(), known.queue.clone());
-                self.leave_pending(number);
-                self.index.reservations.insert(reservation.clone(), number);
-                let deadline = Deadline::Ring { task: number };
-                self.index.deadlines.insert((expires_at, deadline));
-                self.engage(place, Engagement::Reserved(number));
-                let phone = self.state.workers[place].spec.phone.clone();
-                self.say(Output::Offer {
-                    reservation,
-                    task,
-                    call,
-                    worker,
-                    phone,
-                    queue,
-                    expires_at,
-                    explanation,
-                });
+                if let Some(number) = self.number_of(&task) {
+                    self.reserve(number, offers, expires_at, &explanation);
+                }
             }
-            Decision::TaskDropped { task } => {
-                if let Some(number) = self.index.tasks.get(&task).copied() {
-                    let outcome = TaskOutcome::TooManyOffers;
+            Decision::TaskDropped { task, why, .. } => {
+                if let Some(number) = self.number_of(&task) {
+                    let outcome = TaskOutcome::Left(why);
                     self.cancel(number, outcome, RevokedWhy::TaskCancelled);
                 }
             }
+            Decision::Waits { task, .. } => self.change_step(&task, |step| step.is_fresh = false),
         }
     }
 
-    fn enter(&mut self, task: Task) {
+    fn create(&mut self, new: NewTask) {
         let number = self.state.sequence;
-        let Some(place) = self.state.queues.get_index_of(&task.queue) else {
+        let clock = self.state.clock;
+        let (workflow, step) = match new.to {
+            Destination::Queue(name) => {
+                let step = self.step_of(StepSpec::new(name), None, None, &new.channel, clock, None);
+                (None, Some(step))
+            }
+            Destination::Workflow(name) => (self.state.workflows.get(&name).cloned(), None),
+        };
+        let content = workflow
+            .as_ref()
+            .and_then(|key| self.state.contents.get(key));
+        let lives = content.map_or(WorkflowSpec::TIME_TO_LIVE, |content| content.time_to_live);
+        let task = Task {
+            id: new.task,
+            call: new.call,
+            channel: new.channel,
+            attributes: Arc::new(new.attributes),
+            priority: new.priority,
+            created: clock,
+            started: new.started.unwrap_or(clock).min(clock),
+            until: clock + new.time_to_live.unwrap_or(lives),
+            workflow,
+            step,
+            status: Status::Pending,
+            offers: 0,
+            cooling: Vec::new(),
+            nobody_told: false,
+        };
+        self.index.tasks.insert(task.id.clone(), number);
+        self.state.tasks.insert(number, task);
+        self.task_changed(number);
+        self.dirty.tasks.insert(number);
+    }
+
+    /// A step entered now, or kept on in the same queue since `queued`.
+    pub(super) fn step_of(
+        &self,
+        spec: StepSpec,
+        at: Option<super::At>,
+        known: Option<super::Known>,
+        channel: &str,
+        clock: Timestamp,
+        queued: Option<Timestamp>,
+    ) -> Step {
+        let queued = queued.unwrap_or(clock);
+        let queue = self.state.queues.get_index_of(&spec.queue);
+        let serving = queue.zip(self.state.channel(channel));
+        let serving = serving.map(|(queue, channel)| &self.index.queues[queue].channels[channel]);
+        Step {
+            at,
+            known,
+            entered: clock,
+            queued,
+            until: spec.timeout.map(|timeout| clock + timeout),
+            is_over: false,
+            is_fresh: true,
+            seen: serving.map_or(0, |serving| serving.seen_after(clock.since(queued))),
+            spec: Arc::new(spec),
+        }
+    }
+
+    fn change_step(&mut self, task: &crate::base::TaskId, change: impl FnOnce(&mut Step)) {
+        let Some(number) = self.number_of(task) else {
             return;
         };
-        let key = task.order_key(number, self.state.queues[place].spec.order);
-        self.index.tasks.insert(task.id.clone(), number);
-        if self.index.queues[place].target.uses_task() {
-            let eligible = self.index.eligible_for(place, &task);
-            self.index.eligible.insert(number, eligible);
+        let known = self.state.tasks.get_mut(&number);
+        if let Some(step) = known.and_then(|task| task.step.as_mut()) {
+            change(step);
+            self.task_changed(number);
+            self.dirty.tasks.insert(number);
         }
-        self.index.queues[place].line.insert(key, number);
-        self.index.queues[place].pending.insert(key, number);
-        self.state.tasks.insert(number, task);
-        self.dirty.tasks.insert(number);
-        self.dirty.lines.insert(place);
+    }
+
+    fn reserve(
+        &mut self,
+        number: u64,
+        offers: Vec<Offered>,
+        expires_at: Timestamp,
+        explanation: &Explanation,
+    ) {
+        let Some(known) = self.state.tasks.get_mut(&number) else {
+            return;
+        };
+        let queue = known.queue().cloned().unwrap_or_default();
+        let channel = known.channel.clone();
+        let (task, call) = (known.id.clone(), known.call.clone());
+        known.offers += 1;
+        if let Some(step) = known.step.as_mut() {
+            step.is_fresh = false;
+        }
+        let made = offers.iter().map(|offer| Reservation {
+            id: offer.reservation.clone(),
+            worker: offer.worker.clone(),
+            expires_at,
+        });
+        known.status = Status::Reserved(made.collect());
+        self.task_changed(number);
+        for offer in offers {
+            self.index
+                .reservations
+                .insert(offer.reservation.clone(), number);
+            let Some(place) = self.state.workers.get_index_of(&offer.worker) else {
+                continue;
+            };
+            self.state.workers[place].offered = self.state.sequence;
+            self.engage(place, &channel, Engaged::Reserved(number));
+            let phone = self.state.workers[place].spec.phone.clone();
+            self.say(Output::Offer {
+                reservation: offer.reservation,
+                task: task.clone(),
+                call: call.clone(),
+                worker: offer.worker,
+                phone,
+                queue: queue.clone(),
+                expires_at,
+                explanation: Box::new(explanation.clone()),
+            });
+        }
     }
 
     /// Ends a task at whatever point it is.
     pub(super) fn cancel(&mut self, number: u64, outcome: TaskOutcome, why: RevokedWhy) {
-        match self.state.tasks.get(&number).map(|task| &task.status) {
-            Some(Status::Assigned { .. }) => self.finish(number),
-            Some(Status::Pending) => self.end(number, None, outcome, None),
-            Some(Status::Reserved { reservation, .. }) => {
-                let reservation = reservation.clone();
-                if let Some(offer) = self.take_back(&reservation) {
-                    self.revoked(&offer, why);
-                }
-                self.end(number, None, outcome, None);
+        let Some(task) = self.state.tasks.get(&number) else {
+            return;
+        };
+        if task.is_assigned() {
+            return self.finish(number);
+        }
+        self.take_back_all(number, why);
+        self.end(number, None, outcome);
+    }
+
+    /// Takes back all offers of a task.
+    pub(super) fn take_back_all(&mut self, number: u64, why: RevokedWhy) {
+        let task = self.state.tasks.get(&number);
+        let ids = task.map(|task| task.reservations().iter().map(|one| one.id.clone()));
+        let ids: Vec<_> = ids.into_iter().flatten().collect();
+        for id in ids {
+            if let Some(offer) = self.take_back(&id) {
+                self.revoked(&offer, why);
             }
-            None => {}
         }
     }
 
-    /// The conversation is over; after-call work begins when the queue has any.
-    pub(super) fn finish(&mut self, number: u64) {
-        let Some((worker, spec)) = self.holder_of(number) else {
-            return;
-        };
-        let wrap_up = spec.map_or(Duration::ZERO, |queue| queue.spec.wrap_up);
-        let until = (wrap_up > Duration::ZERO).then(|| self.state.clock + wrap_up);
-        self.end(number, Some(worker), TaskOutcome::Completed, until);
-    }
-
-    /// Takes a task out of everything, and its worker out of it.
+    /// Takes a task out of everything; its worker has been taken out of it.
     pub(super) fn end(
         &mut self,
         number: u64,
-        worker: Option<String>,
+        worker: Option<(String, super::WrapUp)>,
         outcome: TaskOutcome,
-        wrap_until: Option<Timestamp>,
     ) {
-        self.leave_line(number);
         self.drop_cooling(number);
-        if let Some(queue) = self.queue_of(number)
-            && worker.is_some()
-        {
-            self.index.queues[queue].assigned -= 1;
-        }
         let Some(task) = self.state.tasks.remove(&number) else {
             return;
         };
         self.index.tasks.remove(&task.id);
-        self.index.eligible.remove(&number);
-        self.dirty.tasks.remove(&number);
-        self.told.positions.remove(&number);
-        if let Some((_, reservation)) = task.holder() {
+        for (_, reservation) in task.holders() {
             self.index.reservations.remove(reservation);
         }
-        let place = worker.as_ref();
-        if let Some(place) = place.and_then(|name| self.state.workers.get_index_of(name)) {
-            match wrap_until {
-                Some(until) => {
-                    let (task, call) = (task.id.clone(), task.call.clone());
-                    self.engage(place, Engagement::WrapUp { task, call, until });
-                }
-                None => {
-                    self.state.workers[place].idle_since = self.state.clock;
-                    self.engage(place, Engagement::None);
-                }
-            }
-        }
+        self.task_changed(number);
+        self.dirty.tasks.remove(&number);
+        self.told.positions.remove(&number);
+        let queue = task.queue().cloned().unwrap_or_default();
+        let (worker, wrap_up) = worker.unzip();
         self.say(Output::TaskEnded {
             task: task.id,
             call: task.call,
-            queue: task.queue,
+            queue,
             worker,
             outcome,
-            wrap_until,
+            wrap_up: wrap_up.unwrap_or_default(),
         });
-    }
-
-    fn end_wrap(&mut self, name: &str, idle_since: Timestamp) {
-        let Some(place) = self.state.workers.get_index_of(name) else {
-            return;
-        };
-        let worker = &mut self.state.workers[place];
-        let Engagement::WrapUp { task, call, .. } = &worker.engagement else {
-            return;
-        };
-        let (task, call) = (task.clone(), call.clone());
-        worker.idle_since = idle_since;
-        self.engage(place, Engagement::None);
-        let worker = name.to_owned();
-        self.say(Output::WrapEnded { task, call, worker });
     }
 
     pub(super) fn move_to(&mut self, place: usize, activity: &str, reason: String) {
@@ -295,6 +394,7 @@ impl Router {
         let worker = &mut self.state.workers[place];
         if available && !worker.available {
             worker.idle_since = clock;
+            worker.misses = 0;
         }
         if worker.activity != activity {
             activity.clone_into(&mut worker.activity);
@@ -305,60 +405,107 @@ impl Router {
         self.worker_changed(place);
     }
 
-    pub(super) fn engage(&mut self, place: usize, engagement: Engagement) {
+    fn set_activity(&mut self, place: usize, activity: &str, by: &str, reject_pending: bool) {
+        self.state.workers[place].next_activity = None;
+        self.move_to(place, activity, format!("set by {by}"));
+        if reject_pending {
+            for id in self.open_offers_of(place) {
+                if let Some(offer) = self.take_back(&id) {
+                    self.revoked(&offer, RevokedWhy::ActivityChanged);
+                }
+            }
+        }
+        if self.state.workers[place].available {
+            let name = self.state.workers[place].spec.name.clone();
+            self.end_wraps(&name, None, None, self.state.clock);
+        }
+    }
+
+    fn set_next_activity(&mut self, place: usize, activity: Option<String>, by: &str) {
         let worker = &mut self.state.workers[place];
-        worker.engagement = engagement;
-        worker.since = self.state.clock;
+        worker.next_activity = activity;
+        worker.reason = match worker.next_activity {
+            Some(_) => format!("next activity set by {by}"),
+            None => format!("next activity taken back by {by}"),
+        };
+        // Who has nothing but after-call work left is done with it.
+        if worker.next_activity.is_some() && worker.tasks().next().is_none() {
+            let name = worker.spec.name.clone();
+            self.end_wraps(&name, None, None, self.state.clock);
+        }
+        self.worker_changed(place);
+        self.go_to_next_activity(place);
+    }
+
+    /// Who has nothing left in hand goes where he wanted to.
+    pub(super) fn go_to_next_activity(&mut self, place: usize) {
+        let worker = &mut self.state.workers[place];
+        if worker.is_idle()
+            && let Some(activity) = worker.next_activity.take()
+        {
+            self.move_to(place, &activity, "next activity".to_owned());
+        }
+    }
+
+    /// A worker takes something in hand, or is offered it.
+    pub(super) fn engage(&mut self, place: usize, channel: &str, what: Engaged) {
+        let clock = self.state.clock;
+        let worker = &mut self.state.workers[place];
+        worker.engagements.push(Engagement {
+            channel: channel.to_owned(),
+            since: clock,
+            what,
+        });
+        worker.since = clock;
         self.worker_changed(place);
     }
 
+    /// A worker is done with a task, or it was taken back; `idle_since` is when, if that makes him
+    /// one who waits anew.
+    pub(super) fn disengage(&mut self, place: usize, number: u64, idle_since: Option<Timestamp>) {
+        let worker = &mut self.state.workers[place];
+        worker.engagements.retain(|one| match one.what {
+            Engaged::Assigned(task) | Engaged::Reserved(task) => task != number,
+            Engaged::Wrapping(_) => true,
+        });
+        worker.since = self.state.clock;
+        worker.idle_since = idle_since.unwrap_or(worker.idle_since);
+        self.worker_changed(place);
+        self.go_to_next_activity(place);
+    }
+
     pub(super) fn worker_changed(&mut self, place: usize) {
-        let shift = self.index.refresh_worker(place, &self.state.workers[place]);
+        let worker = &self.state.workers[place];
+        let shift = self.index.refresh_worker(&self.state, place, worker);
         self.dirty.workers.insert(place);
         if shift.became_free {
             self.dirty.free.insert(place);
         }
         if shift.left_duty {
-            self.dirty
-                .deserted
-                .extend(&self.index.workers[place].queues);
-        }
-    }
-
-    pub(super) fn leave_pending(&mut self, number: u64) {
-        if let Some(queue) = self.queue_of(number)
-            && let Some(task) = self.state.tasks.get(&number)
-        {
-            let key = task.order_key(number, self.state.queues[queue].spec.order);
-            self.index.queues[queue].pending.remove(&key);
-        }
-    }
-
-    pub(super) fn leave_line(&mut self, number: u64) {
-        self.leave_pending(number);
-        if let Some(queue) = self.queue_of(number)
-            && let Some(task) = self.state.tasks.get(&number)
-        {
-            let key = task.order_key(number, self.state.queues[queue].spec.order);
-            if self.index.queues[queue].line.remove(&key).is_some() {
-                self.dirty.lines.insert(queue);
+            let few = &self.index.workers[place].pools;
+            self.dirty.deserted.extend(few);
+            let serves = self.index.workers[place].serves.iter();
+            for serve in serves {
+                self.dirty
+                    .deserted
+                    .extend(&self.index.queues[serve.queue].pools);
             }
         }
     }
 
-    pub(super) fn queue_of(&self, number: u64) -> Option<usize> {
-        let task = self.state.tasks.get(&number)?;
-        self.state.queues.get_index_of(&task.queue)
+    pub(super) fn task_changed(&mut self, number: u64) {
+        let lines = self.index.refresh_task(&self.state, number);
+        self.dirty.lines.extend(lines.into_iter().flatten());
     }
 
-    /// Who has an assigned task, and its queue.
-    pub(super) fn holder_of(&self, number: u64) -> Option<(String, Option<&Queue>)> {
-        let task = self.state.tasks.get(&number)?;
-        match &task.status {
-            Status::Assigned { worker, .. } => {
-                Some((worker.clone(), self.state.queues.get(&task.queue)))
-            }
-            Status::Pending | Status::Reserved { .. } => None,
-        }
+    pub(super) fn number_of(&self, task: &crate::base::TaskId) -> Option<u64> {
+        self.index.tasks.get(task).copied()
+    }
+
+    /// Sets when the day ends on which now is.
+    pub(super) fn begin_day(&mut self) {
+        let days = self.state.clock.as_micros().div_euclid(DAY) + 1;
+        self.state.day_ends = Timestamp::from_micros(days * DAY);
+        self.index.refresh_day(&self.state);
     }
 }

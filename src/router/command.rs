@@ -1,10 +1,12 @@
 //! What the router may be told. Accepted commands are journaled as inputs, word for word.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Plan;
-use crate::base::{CallId, ReservationId, TaskId};
+use super::{Plan, VOICE};
+use crate::base::{CallId, ReservationId, TaskId, Timestamp};
 
 /// What the router may be told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,23 +36,25 @@ pub enum Command {
         /// Task.
         task: TaskId,
     },
-    /// A call enters a queue.
-    CreateTask {
-        /// New id.
-        task: TaskId,
-        /// Call it stands for.
-        call: CallId,
-        /// Queue.
-        queue: String,
-        /// What expressions see as `task.`; at most 64 KiB as JSON.
-        attributes: Map<String, Value>,
-        /// Higher goes first.
-        priority: i64,
-    },
-    /// The agent ends his after-call work.
+    /// A task enters a workflow or a queue.
+    CreateTask(Box<NewTask>),
+    /// The agent ends his after-call work: that of one task, or all he has.
     EndWrap {
         /// Worker.
         worker: String,
+        /// Task it follows; all of his when `None`.
+        #[serde(default)]
+        task: Option<TaskId>,
+        /// What the task was about, one of its queue's codes.
+        #[serde(default)]
+        code: Option<String>,
+    },
+    /// After-call work that would end by itself ends so much later.
+    ExtendWrap {
+        /// Worker.
+        worker: String,
+        /// How much later; that of several tasks all moves.
+        by: Duration,
     },
     /// The agent who accepted was gone before the conversation began: the task is pending again,
     /// in the place it had in the line.
@@ -73,14 +77,38 @@ pub enum Command {
         reservation: ReservationId,
         /// Why.
         why: Rejection,
+        /// Activity the worker goes to; else what his queue says.
+        #[serde(default)]
+        activity: Option<String>,
     },
-    /// A worker's activity changes; a live offer or conversation is not touched.
+    /// A worker's activity changes; a live offer or conversation is not touched unless said so.
     SetActivity {
         /// Worker.
         worker: String,
         /// An activity of the plan.
         activity: String,
         /// Who wants it, such as `phone 1001` or `supervisor`.
+        by: String,
+        /// Whether offers he has are taken back; only with an activity that is not available.
+        #[serde(default)]
+        reject_pending: bool,
+    },
+    /// A worker's phone is in calls that the router knows nothing of, or no longer is.
+    SetBusy {
+        /// Worker.
+        worker: String,
+        /// The signalling shard that says so, of its own calls; he is busy while any says so.
+        shard: u16,
+        /// Whether it is.
+        busy: bool,
+    },
+    /// The activity a worker goes to when he has nothing left in hand; no offers until then.
+    SetNextActivity {
+        /// Worker.
+        worker: String,
+        /// An activity of the plan; `None` takes it back.
+        activity: Option<String>,
+        /// Who wants it.
         by: String,
     },
     /// A worker's phone was registered, or no longer is. To be sent for every worker new to an
@@ -91,6 +119,81 @@ pub enum Command {
         /// Whether the phone is registered.
         reachable: bool,
     },
+    /// A worker begins after-call work by hand; it follows nothing.
+    StartWrap {
+        /// Worker.
+        worker: String,
+        /// How long; until he ends it when `None`.
+        #[serde(default)]
+        lasts: Option<Duration>,
+    },
+    /// A task changes. What is `None` stays.
+    UpdateTask {
+        /// Task.
+        task: TaskId,
+        /// What expressions see from now on; at most 64 KiB as JSON.
+        #[serde(default)]
+        attributes: Option<Map<String, Value>>,
+        /// Priority.
+        #[serde(default)]
+        priority: Option<i64>,
+        /// From when on its wait counts.
+        #[serde(default)]
+        started: Option<Timestamp>,
+        /// Whether it begins its workflow anew; only while it is not assigned.
+        #[serde(default)]
+        reevaluate: bool,
+    },
+}
+
+/// A task to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NewTask {
+    /// New id.
+    pub task: TaskId,
+    /// Call it stands for; `None` when it stands for none, and then no phone rings for it.
+    #[serde(default)]
+    pub call: Option<CallId>,
+    /// Where it goes.
+    pub to: Destination,
+    /// Channel.
+    pub channel: String,
+    /// What expressions see as `task.`; at most 64 KiB as JSON.
+    pub attributes: Map<String, Value>,
+    /// Higher goes first.
+    pub priority: i64,
+    /// From when on its wait counts, when that is before it is made.
+    #[serde(default)]
+    pub started: Option<Timestamp>,
+    /// How long it lives unless it is accepted; else what the workflow says.
+    #[serde(default)]
+    pub time_to_live: Option<Duration>,
+}
+
+/// Where a new task goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Destination {
+    /// Into a queue, and there it stays.
+    Queue(String),
+    /// Through a workflow.
+    Workflow(String),
+}
+
+impl NewTask {
+    /// A call for a queue.
+    pub fn of_call(task: TaskId, call: CallId, queue: impl Into<String>) -> Self {
+        Self {
+            task,
+            call: Some(call),
+            to: Destination::Queue(queue.into()),
+            channel: VOICE.to_owned(),
+            attributes: Map::new(),
+            priority: 0,
+            started: None,
+            time_to_live: None,
+        }
+    }
 }
 
 /// Why an offer was not taken.
@@ -126,7 +229,7 @@ impl Command {
     /// The call it is about, when it names one.
     pub fn call(&self) -> Option<&CallId> {
         match self {
-            Command::CreateTask { call, .. } => Some(call),
+            Command::CreateTask(new) => new.call.as_ref(),
             _ => None,
         }
     }

@@ -1,285 +1,264 @@
-//! What the router chooses: which task goes to whom, and when nobody can take one.
+//! What the router chooses: which task goes to whom, which step is next, when nobody can take one.
 //!
 //! After every command and deadline: no task waits that a free worker could take. A task goes to
-//! the longest idle of its free workers; a worker who becomes free gets the first of all tasks he
-//! may take, across his queues.
+//! the best of its free workers; a worker who becomes free gets the first of all tasks he may
+//! take, across his queues: those his profile puts first, then by the tasks' own order.
 
-use super::explanation::{Candidate, Chosen, NotChosen};
+use super::explanation::LeftWhy;
 use super::fact::Decision;
-use super::machine::{Router, reservation_id};
-use super::state::{Engagement, OrderKey, Worker};
-use super::{Explanation, NobodyWhy, Output};
-
-/// Most offers of one task, as in TaskRouter: something is wrong with a task nobody ever takes.
-const MAX_OFFERS: u32 = 1000;
-
-/// How many of those not chosen an explanation names.
-const NEAREST: usize = 3;
+use super::index::PoolId;
+use super::machine::Router;
+use super::state::OrderKey;
+use super::{MovedWhy, NobodyWhy, Output, WorkflowSpec};
 
 impl Router {
-    /// Decides until nothing is left to decide, then says what has changed.
+    /// Decides until nothing is left to decide, then says what has changed of workers.
     pub(super) fn settle(&mut self) {
         loop {
             if std::mem::take(&mut self.dirty.everything) {
                 self.dirty.tasks.clear();
                 self.dirty.free.clear();
-                self.dirty.deserted = (0..self.state.queues.len()).collect();
+                self.dirty.deserted = self.index.pools.iter().map(|(id, _)| id).collect();
                 self.match_everything();
             } else if let Some(number) = self.dirty.tasks.pop_first() {
                 self.match_task(number);
             } else if let Some(place) = self.dirty.free.pop_first() {
                 self.match_worker(place);
-            } else if let Some(queue) = self.dirty.deserted.pop_first() {
-                self.tell_deserted(queue);
+            } else if let Some(pool) = self.dirty.deserted.pop_first() {
+                self.tell_deserted(pool);
             } else {
                 break;
             }
         }
-        self.tell_positions();
         self.tell_workers();
     }
 
     fn match_everything(&mut self) {
-        let mut tasks: Vec<(OrderKey, u64)> = Vec::new();
-        for queue in &self.index.queues {
-            if !queue.free.is_empty() {
-                tasks.extend(queue.pending.iter().map(|(key, number)| (*key, *number)));
-            }
-        }
+        let tasks = self
+            .state
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.is_pending());
+        let mut tasks: Vec<(Option<OrderKey>, u64)> = tasks
+            .map(|(number, _)| (self.index.place(*number).map(|place| place.key), *number))
+            .collect();
         tasks.sort_unstable();
         for (_, number) in tasks {
-            self.offer_to_best(number);
+            self.match_task(number);
         }
     }
 
+    /// Offers a pending task, or sends it on, or lets it wait.
     fn match_task(&mut self, number: u64) {
-        let Some(task) = self.state.tasks.get(&number) else {
-            return;
-        };
-        if task.holder().is_some() || self.offer_to_best(number) {
-            return;
-        }
-        let Some(queue) = self.queue_of(number) else {
-            return;
-        };
-        if let Some(why) = self.why_nobody(queue, number)
-            && let Some(explanation) = self.explanation(number, None)
-        {
-            self.tell_nobody(number, why, explanation);
-        }
-    }
-
-    /// Offers a pending task to the longest idle worker who may take it; false when there is none.
-    fn offer_to_best(&mut self, number: u64) -> bool {
-        let Some((queue, task)) = self.queue_of(number).zip(self.state.tasks.get(&number)) else {
-            return false;
-        };
-        if task.offers >= MAX_OFFERS {
-            let task = task.id.clone();
-            self.decide(Decision::TaskDropped { task });
-            return true;
-        }
-        let takers = self.index.takers(queue, number);
-        let mut free = self.index.queues[queue]
-            .free
-            .iter()
-            .map(|(_, place)| *place);
-        let best = free.find(|place| takers.has(*place) && !self.is_cooling(number, *place));
-        if let Some(place) = best {
-            self.offer(number, place);
-        }
-        best.is_some()
-    }
-
-    fn match_worker(&mut self, place: usize) {
-        if !self
+        let Some(task) = self
             .state
-            .workers
-            .get_index(place)
-            .is_some_and(|(_, w)| w.is_free())
-        {
+            .tasks
+            .get(&number)
+            .filter(|task| task.is_pending())
+        else {
             return;
-        }
-        let mut best: Option<(OrderKey, u64)> = None;
-        for queue in &self.index.workers[place].queues {
-            let pending = &self.index.queues[*queue].pending;
-            let first = pending.iter().find(|(_, number)| {
-                self.index.takers(*queue, **number).has(place) && !self.is_cooling(**number, place)
+        };
+        let content = self.state.content_of(task);
+        let most = content.map_or(WorkflowSpec::MOST_OFFERS, |content| content.most_offers);
+        if task.offers >= most {
+            let task = task.id.clone();
+            return self.decide(Decision::TaskDropped {
+                task,
+                why: LeftWhy::TooManyOffers,
+                passed: Vec::new(),
             });
-            let first = first.map(|(key, number)| (*key, *number));
-            best = [best, first].into_iter().flatten().min();
         }
-        if let Some((_, number)) = best {
-            self.offer(number, place);
+        let Some(step) = &task.step else {
+            return self.go_on(number, MovedWhy::Entered);
+        };
+        let is_fresh = step.is_fresh;
+        if step.is_over {
+            self.go_on(number, MovedWhy::TimedOut);
+        } else if self.offer_to_best(number) {
+        } else if let Some(why) = self.skips(number) {
+            self.go_on(number, MovedWhy::Skipped(why));
+        } else if let Some(why) = self.told_nobody(number) {
+            self.tell_nobody(number, why);
+        } else if is_fresh {
+            self.let_wait(number);
         }
     }
 
-    fn offer(&mut self, number: u64, place: usize) {
-        let Some(queue) = self.queue_of(number) else {
+    /// Offers a pending task to the best workers who may take it; false when there are none.
+    fn offer_to_best(&mut self, number: u64) -> bool {
+        let best = self.best_for(number);
+        if best.is_empty() {
+            return false;
+        }
+        self.offer(number, &best);
+        true
+    }
+
+    /// Gives a free worker the first of the tasks he may take. Offered it he may be free for more,
+    /// on this channel or another; then he is looked at again.
+    fn match_worker(&mut self, place: usize) {
+        let Some(number) = self.first_task_for(place) else {
             return;
         };
-        let Some(mut explanation) = self.explanation(number, Some(place)) else {
+        let Some(queue) = self.queue_spec(number) else {
+            return;
+        };
+        if queue.max_reserved <= 1 {
+            return self.offer(number, &[place]);
+        }
+        // Others may have become free with him: as many as the queue reserves.
+        let best = match self.best_for(number) {
+            best if best.is_empty() => vec![place],
+            best => best,
+        };
+        self.offer(number, &best);
+        if !best.contains(&place) {
+            self.dirty.free.insert(place);
+        }
+    }
+
+    fn first_task_for(&self, place: usize) -> Option<u64> {
+        let worker = self.index.workers.get(place)?;
+        let mut best: Option<(u8, OrderKey)> = None;
+        let mut look = |priority: u8, pool: PoolId| {
+            if best.is_some_and(|(first, _)| first < priority) {
+                return;
+            }
+            let first = self.first_of_pool(pool, place).map(|key| (priority, key));
+            best = [best, first].into_iter().flatten().min();
+        };
+        let is_free = |channel: usize| {
+            let channel = self.index.channels.get(channel);
+            channel.is_some_and(|channel| channel.free.has(place))
+        };
+        for serve in &worker.serves {
+            if !is_free(serve.channel) {
+                continue;
+            }
+            for id in &self.index.queues[serve.queue].pools {
+                let pool = self.index.pools.get(*id);
+                if pool.is_some_and(|pool| pool.key.channel == serve.channel) {
+                    look(serve.priority, *id);
+                }
+            }
+        }
+        for id in &worker.pools {
+            let Some(pool) = self
+                .index
+                .pools
+                .get(*id)
+                .filter(|pool| !pool.pending.is_empty())
+            else {
+                continue;
+            };
+            let (queue, channel) = (pool.key.queue, pool.key.channel);
+            let mut serves = worker.serves.iter();
+            let serve = serves.find(|serve| (serve.queue, serve.channel) == (queue, channel));
+            if let Some(serve) = serve.filter(|_| is_free(channel)) {
+                look(serve.priority, *id);
+            }
+        }
+        best.map(|(_, key)| key.number())
+    }
+
+    /// The first task of a pool that a worker may take.
+    fn first_of_pool(&self, id: PoolId, place: usize) -> Option<OrderKey> {
+        let pool = self.index.pools.get(id)?;
+        let serving = &self.index.queues[pool.key.queue].channels[pool.key.channel];
+        if !pool.members.has(place, &serving.workers) {
+            return None;
+        }
+        if pool.looks_at_state && !self.stands_right(pool, place) {
+            return None;
+        }
+        let (name, _) = self.state.workers.get_index(place)?;
+        let mut pending = pool.pending.iter();
+        let may = |key: &&OrderKey| {
+            let task = self.state.tasks.get(&key.number());
+            task.is_some_and(|task| {
+                let seen = task.step.as_ref().map_or(0, |step| step.seen);
+                let is_over = task.step.as_ref().is_some_and(|step| step.is_over);
+                !is_over && !task.is_cooling(name) && serving.is_seen_by(place, seen)
+            })
+        };
+        pending.find(may).copied()
+    }
+
+    fn offer(&mut self, number: u64, places: &[usize]) {
+        let Some(mut explanation) = self.explanation(number, places) else {
             return;
         };
         explanation.sequence = self.state.sequence + 1;
-        let Some((worker, _)) = self.state.workers.get_index(place) else {
+        let Some((task, queue)) = self.state.tasks.get(&number).zip(self.queue_spec(number)) else {
             return;
         };
-        let Some(task) = self.state.tasks.get(&number) else {
-            return;
-        };
-        let ring_timeout = self.state.queues[queue].spec.ring_timeout;
+        let content = self.state.content_of(task);
+        let rings = content.and_then(|content| content.reservation_timeout);
         let decision = Decision::Offered {
-            reservation: reservation_id(&task.id, task.offers + 1),
+            offers: self.offers_of(task, places),
             task: task.id.clone(),
-            worker: worker.clone(),
-            expires_at: self.state.clock + ring_timeout,
+            expires_at: self.state.clock + rings.unwrap_or(queue.ring_timeout),
             explanation: Box::new(explanation),
         };
         self.decide(decision);
     }
 
-    fn is_cooling(&self, number: u64, place: usize) -> bool {
-        let worker = self.state.workers.get_index(place);
-        let task = self.state.tasks.get(&number);
-        task.zip(worker)
-            .is_some_and(|(task, (name, _))| task.is_cooling(name))
-    }
-
-    /// Why nobody can take a task, when that is so and its queue wants it said.
-    fn why_nobody(&self, queue: usize, number: u64) -> Option<NobodyWhy> {
-        let task = self.state.tasks.get(&number)?;
-        let takers = self.index.takers(queue, number);
-        let why = if takers.is_empty() {
-            NobodyWhy::NoMatch
-        } else if !takers.meets(&self.index.on_duty) {
-            NobodyWhy::NoneOnDuty
-        } else {
-            return None;
-        };
-        let policy = self.state.queues[queue].spec.when_nobody;
-        (!task.nobody_told && why.matters_to(policy)).then_some(why)
-    }
-
-    /// Tells all pending tasks of a queue that nobody can take any more. One look at the workers
-    /// does for all of them, unless the target looks at the task.
-    fn tell_deserted(&mut self, queue: usize) {
-        let Some(lane) = self.index.queues.get(queue) else {
+    /// Sends on, or tells, all pending tasks of a pool none of whose members is on duty any more.
+    fn tell_deserted(&mut self, id: PoolId) {
+        let Some(pool) = self.index.pools.get(id) else {
             return;
         };
-        let uses_task = lane.target.uses_task();
-        let places = lane.line.values().enumerate();
-        let lost: Vec<(usize, u64, NobodyWhy)> = places
-            .filter(|(_, number)| {
-                let task = self.state.tasks.get(number);
-                task.is_some_and(|task| task.holder().is_none())
-            })
-            .filter_map(|(place, number)| {
-                Some((place + 1, *number, self.why_nobody(queue, *number)?))
-            })
-            .collect();
-        let mut shared: Option<Explanation> = None;
-        for (position, number, why) in lost {
-            let explanation = match shared.take() {
-                Some(explanation) if !uses_task => explanation,
-                _ => match self.explanation(number, None) {
-                    Some(explanation) => explanation,
-                    None => continue,
-                },
-            };
-            shared = Some(explanation.clone());
-            let explanation = Explanation {
-                position,
-                ..explanation
-            };
-            self.tell_nobody(number, why, explanation);
+        let serving = &self.index.queues[pool.key.queue].channels[pool.key.channel].workers;
+        if pool.members.meets(&self.index.on_duty, serving) {
+            return;
+        }
+        let pending: Vec<u64> = pool.pending.iter().map(|key| key.number()).collect();
+        for number in pending {
+            if let Some(why) = self.skips(number) {
+                self.go_on(number, MovedWhy::Skipped(why));
+            } else if let Some(why) = self.told_nobody(number) {
+                self.tell_nobody(number, why);
+            }
         }
     }
 
-    fn tell_nobody(&mut self, number: u64, why: NobodyWhy, explanation: Explanation) {
-        let Some(task) = self.state.tasks.get(&number) else {
+    fn tell_nobody(&mut self, number: u64, why: NobodyWhy) {
+        let Some(mut explanation) = self.explanation(number, &[]) else {
             return;
         };
-        let task = task.id.clone();
-        let explanation = Box::new(Explanation {
-            sequence: self.state.sequence + 1,
-            task: task.clone(),
-            ..explanation
-        });
+        explanation.sequence = self.state.sequence + 1;
         self.decide(Decision::NobodyCanTake {
-            task,
+            task: explanation.task.clone(),
             why,
-            explanation,
+            explanation: Box::new(explanation),
         });
     }
 
-    /// Why `chosen`, or nobody, gets a task.
-    pub(super) fn explanation(&self, number: u64, chosen: Option<usize>) -> Option<Explanation> {
-        let task = self.state.tasks.get(&number)?;
-        let queue = self.queue_of(number)?;
-        let spec = &self.state.queues[queue].spec;
-        let key = task.order_key(number, spec.order);
-        let mut counts = [0usize; NotChosen::ALL.len()];
-        let mut nearest: Vec<(NotChosen, i64, usize)> = Vec::with_capacity(NEAREST + 1);
-        for (place, (name, worker)) in self.state.workers.iter().enumerate() {
-            if chosen == Some(place) {
-                continue;
-            }
-            let is_taker = self.index.takers(queue, number).has(place);
-            let is_cooling = !task.cooling.is_empty() && task.is_cooling(name);
-            let reason = why_not(worker, is_taker, is_cooling);
-            counts[reason as usize] += 1;
-            let rank = (reason, worker.idle_since.as_micros(), place);
-            if nearest.len() < NEAREST || nearest.last().is_some_and(|last| rank < *last) {
-                let at = nearest.partition_point(|other| *other < rank);
-                nearest.insert(at, rank);
-                nearest.truncate(NEAREST);
-            }
-        }
-        let at = self.state.clock;
-        let chosen = chosen.and_then(|place| self.state.workers.get_index(place));
-        Some(Explanation {
-            plan: self.state.plan.clone(),
-            generation: self.state.generation,
-            sequence: self.state.sequence,
-            at,
-            task: task.id.clone(),
-            queue: task.queue.clone(),
-            target: spec.target.clone(),
-            position: self.index.queues[queue].line.range(..key).count() + 1,
-            chosen: chosen.map(|(name, worker)| Chosen {
-                worker: name.clone(),
-                idle_ms: u64::try_from(at.since(worker.idle_since).as_millis()).unwrap_or(0),
-                among: counts[NotChosen::IdleLessLong as usize] + 1,
-            }),
-            considered: self.state.workers.len(),
-            not_chosen: NotChosen::ALL
-                .into_iter()
-                .filter(|reason| counts[*reason as usize] > 0)
-                .map(|reason| (reason, counts[reason as usize]))
-                .collect(),
-            nearest: nearest
-                .into_iter()
-                .filter_map(|(reason, _, place)| {
-                    let (name, worker) = self.state.workers.get_index(place)?;
-                    Some(Candidate {
-                        worker: name.clone(),
-                        reason,
-                        activity: worker.activity.clone(),
-                    })
-                })
-                .collect(),
-        })
+    fn let_wait(&mut self, number: u64) {
+        let Some(mut explanation) = self.explanation(number, &[]) else {
+            return;
+        };
+        explanation.sequence = self.state.sequence + 1;
+        self.decide(Decision::Waits {
+            task: explanation.task.clone(),
+            explanation: Box::new(explanation),
+        });
     }
 
-    /// Tells everyone in a changed line whose place has changed.
-    fn tell_positions(&mut self) {
+    /// Whether some line has changed since places were last told.
+    pub(super) fn has_changed_lines(&self) -> bool {
+        !self.dirty.lines.is_empty()
+    }
+
+    /// Tells everyone in a changed line whose place has changed. It costs the length of the line:
+    /// not for every decision.
+    pub(super) fn tell_positions(&mut self) {
         while let Some(queue) = self.dirty.lines.pop_first() {
             let Some(lane) = self.index.queues.get(queue) else {
                 continue;
             };
             let waiting = lane.line.len();
-            let numbers: Vec<u64> = lane.line.values().copied().collect();
+            let numbers: Vec<u64> = lane.line.iter().map(OrderKey::number).collect();
             for (place, number) in numbers.into_iter().enumerate() {
                 let position = place + 1;
                 if self.told.positions.insert(number, position) == Some(position) {
@@ -323,28 +302,6 @@ impl Router {
             };
             self.told.workers.insert(name.clone(), now);
             self.say(output);
-        }
-    }
-}
-
-/// Why a worker is not the one; what keeps him furthest away is named.
-pub(super) fn why_not(worker: &Worker, is_taker: bool, is_cooling: bool) -> NotChosen {
-    if worker.removed {
-        NotChosen::Removed
-    } else if !is_taker {
-        NotChosen::NotInQueue
-    } else if !worker.reachable {
-        NotChosen::Unreachable
-    } else if !worker.available {
-        NotChosen::Unavailable
-    } else {
-        match worker.engagement {
-            Engagement::Assigned(_) => NotChosen::Talking,
-            Engagement::Reserved(_) => NotChosen::Reserved,
-            Engagement::WrapUp { .. } => NotChosen::WrapUp,
-            Engagement::None if worker.paused_until.is_some() => NotChosen::Paused,
-            Engagement::None if is_cooling => NotChosen::OfferedBefore,
-            Engagement::None => NotChosen::IdleLessLong,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::WhenNobody;
+use super::{At, Known, WhenNobody};
 use crate::base::{TaskId, Timestamp};
 
 /// Why a task was offered to a worker, or to nobody. The rest can be recomputed from the journal.
@@ -25,9 +25,15 @@ pub struct Explanation {
     pub queue: String,
     /// Expression that says who serves the queue.
     pub target: String,
+    /// Rule that applied; `None` for a task that was put into the queue.
+    #[serde(default)]
+    pub rule: Option<Rule>,
     /// Place in line at that moment; 1 is next.
     pub position: usize,
-    /// The worker chosen.
+    /// When the task moves on by itself, at the latest.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
+    /// The worker chosen; of several the first.
     pub chosen: Option<Chosen>,
     /// How many workers were looked at.
     pub considered: usize,
@@ -35,6 +41,82 @@ pub struct Explanation {
     pub not_chosen: BTreeMap<NotChosen, usize>,
     /// The three who came nearest, nearest first.
     pub nearest: Vec<Candidate>,
+}
+
+/// The rule of a workflow that applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Workflow.
+    pub workflow: String,
+    /// Name of its filter; empty for one without name, and for the default filter.
+    pub filter: String,
+    /// Step.
+    pub at: At,
+    /// The step's expression.
+    pub expression: Option<String>,
+    /// The worker the task names, where the step asks for one.
+    pub known: Option<Known>,
+}
+
+/// A filter or a step that a task passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passed {
+    /// Step; of a filter that did not match, its first.
+    pub at: At,
+    /// Why it did not stay there.
+    pub why: PassedWhy,
+}
+
+/// Why a task did not stay at a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PassedWhy {
+    /// The filter's expression does not hold for the task.
+    NoMatch,
+    /// The step's queue is no longer in the plan.
+    QueueGone,
+    /// The step's queue is full.
+    QueueFull,
+}
+
+/// Why a task came to a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MovedWhy {
+    /// It is new, or begins anew.
+    Entered,
+    /// Nobody could take it at the step before, as that step, or its workflow, says.
+    Skipped(SkippedWhy),
+    /// The step before lasted as long as it may.
+    TimedOut,
+}
+
+/// Why a step was skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkippedWhy {
+    /// No worker of the plan matches.
+    NoMatch,
+    /// Workers match, but none is reachable and in an available activity.
+    NoneOnDuty,
+    /// Its `skip_if` held.
+    SkipIf,
+}
+
+/// Why a task left its workflow without having been accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftWhy {
+    /// It lived as long as it may.
+    TimeToLive,
+    /// It was offered too often.
+    TooManyOffers,
+    /// No filter matches it, and there is no default.
+    Unmatched,
+    /// The last step was skipped.
+    WorkflowSkipped,
+    /// The last step timed out.
+    WorkflowTimedOut,
 }
 
 /// The worker an offer went to.
@@ -63,8 +145,10 @@ pub struct Candidate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotChosen {
-    /// Free, but another one was idle longer.
+    /// Free, but another one was idle longer, or came first by the queue's strategy.
     IdleLessLong,
+    /// Free, but sees tasks of this queue only after a while.
+    SeesLater,
     /// This very task was offered to him a moment ago.
     OfferedBefore,
     /// His phone was busy or failed a moment ago.
@@ -75,11 +159,19 @@ pub enum NotChosen {
     Reserved,
     /// In conversation.
     Talking,
+    /// Has as much of other channels in hand as bars this one.
+    OtherChannel,
+    /// His phone is in another call.
+    PhoneBusy,
+    /// Goes to another activity when he is done.
+    Leaving,
     /// In an activity that is not available.
     Unavailable,
     /// His phone is not registered.
     Unreachable,
-    /// The target expression does not match him.
+    /// He serves the queue, but the step is not for him.
+    NotForStep,
+    /// He does not serve the queue.
     NotInQueue,
     /// No longer in the plan.
     Removed,
@@ -107,15 +199,20 @@ impl NobodyWhy {
 }
 
 impl NotChosen {
-    pub(super) const ALL: [NotChosen; 10] = [
+    pub(super) const ALL: [NotChosen; 15] = [
         NotChosen::IdleLessLong,
+        NotChosen::SeesLater,
         NotChosen::OfferedBefore,
         NotChosen::Paused,
         NotChosen::WrapUp,
         NotChosen::Reserved,
         NotChosen::Talking,
+        NotChosen::OtherChannel,
+        NotChosen::PhoneBusy,
+        NotChosen::Leaving,
         NotChosen::Unavailable,
         NotChosen::Unreachable,
+        NotChosen::NotForStep,
         NotChosen::NotInQueue,
         NotChosen::Removed,
     ];
@@ -124,13 +221,18 @@ impl NotChosen {
     pub fn words(self) -> &'static str {
         match self {
             NotChosen::IdleLessLong => "idle less long",
+            NotChosen::SeesLater => "sees it later",
             NotChosen::OfferedBefore => "just had this offer",
             NotChosen::Paused => "phone just failed",
             NotChosen::WrapUp => "in wrap-up",
             NotChosen::Reserved => "has another offer",
             NotChosen::Talking => "talking",
+            NotChosen::OtherChannel => "at another channel",
+            NotChosen::PhoneBusy => "phone in another call",
+            NotChosen::Leaving => "about to leave",
             NotChosen::Unavailable => "not available",
             NotChosen::Unreachable => "phone not registered",
+            NotChosen::NotForStep => "not for this step",
             NotChosen::NotInQueue => "not in the queue",
             NotChosen::Removed => "removed from the plan",
         }

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Explanation, NobodyWhy};
+use super::{At, Command, Explanation, Known, LeftWhy, MovedWhy, NobodyWhy, Passed};
 use crate::base::{ReservationId, TaskId, Timestamp};
 use crate::journal::{Entry, FactClass};
 
@@ -29,6 +29,8 @@ pub enum Timer {
         /// Worker.
         worker: String,
     },
+    /// A day is over, in UTC: accepted tasks are counted anew.
+    NewDay,
     /// A worker whose phone failed may be offered tasks again.
     PauseOver {
         /// Worker.
@@ -39,10 +41,27 @@ pub enum Timer {
         /// Offer.
         reservation: ReservationId,
     },
+    /// A step lasted as long as it may.
+    StepOver {
+        /// Task.
+        task: TaskId,
+    },
+    /// A task lived as long as it may.
+    TaskOver {
+        /// Task.
+        task: TaskId,
+    },
+    /// A task waited long enough to be seen by workers who see it late.
+    Visible {
+        /// Task.
+        task: TaskId,
+    },
     /// After-call work is over.
     WrapOver {
         /// Worker.
         worker: String,
+        /// Task it follows.
+        task: Option<TaskId>,
     },
 }
 
@@ -59,36 +78,72 @@ pub enum Decision {
         /// Who was looked at.
         explanation: Box<Explanation>,
     },
-    /// A task was offered to a worker.
-    Offered {
-        /// The offer.
-        reservation: ReservationId,
+    /// A task went to a step of its workflow.
+    Moved {
         /// Task.
         task: TaskId,
-        /// Worker.
-        worker: String,
-        /// When the offer is withdrawn.
+        /// Step.
+        to: At,
+        /// Why it left the one before, or why it is at its first.
+        why: MovedWhy,
+        /// The worker the task names, where the step asks for one.
+        known: Option<Known>,
+        /// What it passed on its way here.
+        passed: Vec<Passed>,
+    },
+    /// A task was offered to workers.
+    Offered {
+        /// Task.
+        task: TaskId,
+        /// The offers; one, unless the queue reserves several workers at a time.
+        offers: Vec<Offered>,
+        /// When they are withdrawn.
         expires_at: Timestamp,
-        /// Why this worker.
+        /// Why these workers.
         explanation: Box<Explanation>,
     },
-    /// A task was offered too often and given up.
+    /// A task was given up.
     TaskDropped {
         /// Task.
         task: TaskId,
+        /// Why.
+        why: LeftWhy,
+        /// What it passed since its last step.
+        #[serde(default)]
+        passed: Vec<Passed>,
     },
+    /// Nobody was free for a task that had just come to a step: it waits there.
+    Waits {
+        /// Task.
+        task: TaskId,
+        /// Who was looked at.
+        explanation: Box<Explanation>,
+    },
+}
+
+/// One offer of a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offered {
+    /// The offer.
+    pub reservation: ReservationId,
+    /// Worker.
+    pub worker: String,
 }
 
 /// How facts and snapshots are written. To be raised when what is written now cannot be read by the
 /// version before; what was written with a lower number must stay readable.
-pub const FORMAT: u16 = 1;
+pub const FORMAT: u16 = 2;
+
+/// The oldest that can be read. Before 2 there were no workflows and no channels.
+const OLDEST: u16 = 2;
 
 /// Refuses what a later version has written.
 pub(super) fn known(format: u16, sequence: u64) -> Result<(), FoldError> {
     let found = format;
-    match found > FORMAT {
-        true => Err(FoldError::Newer { sequence, found }),
-        false => Ok(()),
+    match found {
+        ..OLDEST => Err(FoldError::Older { sequence, found }),
+        OLDEST..=FORMAT => Ok(()),
+        _ => Err(FoldError::Newer { sequence, found }),
     }
 }
 
@@ -111,6 +166,17 @@ pub enum FoldError {
          upgrade, or restore the data of this version"
     )]
     Newer {
+        /// Its sequence.
+        sequence: u64,
+        /// How it is written.
+        found: u16,
+    },
+    /// A fact or a snapshot was written by a version too old to be read.
+    #[error(
+        "fact {sequence} was written by an older tsunagu (format {found}, this one reads {OLDEST} \
+         and later); move its journal away and start anew"
+    )]
+    Older {
         /// Its sequence.
         sequence: u64,
         /// How it is written.

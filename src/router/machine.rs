@@ -2,17 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use serde_json::{Map, Value};
-
 use super::fact::{self, Decision, Fact, FoldError, Timer};
-use super::index::{Deadline, Index};
-use super::state::{Engagement, State, Status};
-use super::{Command, Explanation, Output, Plan, Refusal, Released, WorkerState};
+use super::index::{Deadline, Index, PoolId};
+use super::judge::Effect;
+use super::state::State;
+use super::{Command, Explanation, Output, Released, WorkerState};
 use crate::base::{CallId, ReservationId, TaskId, Timestamp};
 use crate::journal::{Entry, Snapshot};
-
-/// Most bytes of a task's attributes, as JSON.
-const MAX_ATTRIBUTES: usize = 64 * 1024;
 
 /// One shard's router.
 ///
@@ -39,8 +35,8 @@ pub(super) struct Dirty {
     pub(super) tasks: BTreeSet<u64>,
     /// Workers who became free.
     pub(super) free: BTreeSet<usize>,
-    /// Queues some worker of which left duty.
-    pub(super) deserted: BTreeSet<usize>,
+    /// Pools some member of which left duty.
+    pub(super) deserted: BTreeSet<PoolId>,
     /// Queues whose line changed.
     pub(super) lines: BTreeSet<usize>,
     /// Workers who changed.
@@ -185,16 +181,21 @@ impl Router {
     /// For one that is offered or assigned: who else was there.
     pub fn explain(&self, task: &TaskId) -> Option<Explanation> {
         let number = *self.index.tasks.get(task)?;
-        let holder = self.state.tasks.get(&number)?.holder();
-        let worker = holder.and_then(|(worker, _)| self.state.workers.get_index_of(worker));
-        self.explanation(number, worker)
+        let holders = self.state.tasks.get(&number)?.holders();
+        let places = holders.filter_map(|(worker, _)| self.state.workers.get_index_of(worker));
+        self.explanation(number, &places.collect::<Vec<_>>())
+    }
+
+    /// The latest time it was told.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// The task of a call.
     pub fn task_of(&self, call: &CallId) -> Option<TaskId> {
         let mut tasks = self.state.tasks.values();
         tasks
-            .find(|task| task.call == *call)
+            .find(|task| task.call.as_ref() == Some(call))
             .map(|task| task.id.clone())
     }
 
@@ -224,156 +225,42 @@ impl Router {
     }
 
     fn timer(&self, deadline: Deadline) -> Option<Timer> {
-        let worker = |place| Some(self.state.workers.get_index(place)?.0.clone());
+        let worker = |place| self.state.workers.get_index(place);
+        let name = |place| Some(worker(place)?.0.clone());
         let task = |number| self.state.tasks.get(&number);
+        let id = |number| Some(task(number)?.id.clone());
         Some(match deadline {
             Deadline::Cooling {
-                task: number,
+                task,
                 worker: place,
             } => Timer::CoolDownOver {
-                task: task(number)?.id.clone(),
-                worker: worker(place)?,
+                task: id(task)?,
+                worker: name(place)?,
             },
+            Deadline::Life { task } => Timer::TaskOver { task: id(task)? },
+            Deadline::NewDay => Timer::NewDay,
             Deadline::Pause { worker: place } => Timer::PauseOver {
-                worker: worker(place)?,
+                worker: name(place)?,
             },
-            Deadline::Ring { task: number } => Timer::RingTimeout {
-                reservation: task(number)?.holder()?.1.clone(),
-            },
-            Deadline::Wrap { worker: place } => Timer::WrapOver {
-                worker: worker(place)?,
-            },
+            Deadline::Ring { task: number } => {
+                let due = task(number)?.reservations().iter();
+                let due = due.min_by_key(|one| one.expires_at)?;
+                Timer::RingTimeout {
+                    reservation: due.id.clone(),
+                }
+            }
+            Deadline::Step { task } => Timer::StepOver { task: id(task)? },
+            Deadline::Visible { task } => Timer::Visible { task: id(task)? },
+            Deadline::Wrap { worker: place } => {
+                let (name, worker) = worker(place)?;
+                let wraps = worker.wraps().filter(|wrap| wrap.until.is_some());
+                let due = wraps.min_by_key(|wrap| wrap.until)?;
+                Timer::WrapOver {
+                    worker: name.clone(),
+                    task: due.after.as_ref().map(|after| after.task.clone()),
+                }
+            }
         })
-    }
-
-    /// Whether a command may be carried out, and whether it would change anything.
-    fn judge(&self, command: &Command) -> Result<Effect, Refusal> {
-        match command {
-            Command::Accept { reservation } | Command::Reject { reservation, .. } => {
-                let task = self.index.reservations.get(reservation);
-                let task = task.and_then(|number| self.state.tasks.get(number));
-                match task.map(|task| &task.status) {
-                    Some(Status::Reserved { .. }) => Ok(Effect::Some),
-                    Some(Status::Assigned { .. }) => Err(Refusal::AlreadyAccepted),
-                    Some(Status::Pending) | None => Err(Refusal::ReservationOver),
-                }
-            }
-            Command::ActivatePlan { plan } => self.judge_plan(plan),
-            Command::CancelTask { task, .. } => match self.index.tasks.contains_key(task) {
-                true => Ok(Effect::Some),
-                false => Err(Refusal::UnknownTask),
-            },
-            Command::Complete { task } => {
-                let number = self.index.tasks.get(task).ok_or(Refusal::UnknownTask)?;
-                match self.state.tasks.get(number) {
-                    Some(task) if task.is_assigned() => Ok(Effect::Some),
-                    _ => Err(Refusal::NotAssigned),
-                }
-            }
-            Command::CreateTask {
-                task,
-                queue,
-                attributes,
-                ..
-            } => self.judge_task(task, queue, attributes),
-            Command::EndWrap { worker } => {
-                let worker = self.state.workers.get(worker);
-                match worker.ok_or(Refusal::UnknownWorker)?.engagement {
-                    Engagement::WrapUp { .. } => Ok(Effect::Some),
-                    _ => Err(Refusal::NotInWrapUp),
-                }
-            }
-            Command::GiveBack { reservation, .. } => {
-                let task = self.index.reservations.get(reservation);
-                let task = task.and_then(|number| self.state.tasks.get(number));
-                match task.map(|task| &task.status) {
-                    Some(Status::Assigned { .. }) => Ok(Effect::Some),
-                    Some(Status::Reserved { .. }) => Err(Refusal::NotAssigned),
-                    Some(Status::Pending) | None => Err(Refusal::ReservationOver),
-                }
-            }
-            Command::Recover { .. } => Ok(Effect::Some),
-            Command::SetActivity {
-                worker, activity, ..
-            } => {
-                if !self.state.workers.contains_key(worker) {
-                    Err(Refusal::UnknownWorker)
-                } else if !self.state.knows_activity(activity) {
-                    Err(Refusal::UnknownActivity)
-                } else {
-                    Ok(Effect::Some)
-                }
-            }
-            Command::SetReachable { worker, reachable } => {
-                let worker = self.state.workers.get(worker);
-                match worker.ok_or(Refusal::UnknownWorker)?.reachable == *reachable {
-                    true => Ok(Effect::None),
-                    false => Ok(Effect::Some),
-                }
-            }
-        }
-    }
-
-    fn judge_plan(&self, plan: &Plan) -> Result<Effect, Refusal> {
-        let errors = plan.check();
-        if !errors.is_empty() {
-            return Err(Refusal::InvalidPlan(errors));
-        }
-        let is_current = plan.generation == self.state.generation && plan.hash() == self.state.plan;
-        Ok(if is_current {
-            Effect::None
-        } else {
-            Effect::Some
-        })
-    }
-
-    fn judge_task(
-        &self,
-        task: &TaskId,
-        queue: &str,
-        attributes: &Map<String, Value>,
-    ) -> Result<Effect, Refusal> {
-        if self.index.tasks.contains_key(task) {
-            return Err(Refusal::DuplicateTask);
-        }
-        let (place, _, queue) = self
-            .state
-            .queues
-            .get_full(queue)
-            .ok_or(Refusal::UnknownQueue)?;
-        if queue.draining {
-            return Err(Refusal::UnknownQueue);
-        }
-        if self.index.queues[place].line.len() >= queue.spec.max_waiting {
-            return Err(Refusal::QueueFull);
-        }
-        let mut room = Room(MAX_ATTRIBUTES);
-        serde_json::to_writer(&mut room, attributes)
-            .map(|()| Effect::Some)
-            .map_err(|_| Refusal::AttributesTooLarge)
-    }
-}
-
-/// Whether an acceptable command changes anything.
-enum Effect {
-    None,
-    Some,
-}
-
-/// Counts down the bytes that may still be written.
-struct Room(usize);
-
-impl std::io::Write for Room {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        match self.0.checked_sub(bytes.len()) {
-            Some(left) => self.0 = left,
-            None => return Err(std::io::ErrorKind::WriteZero.into()),
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

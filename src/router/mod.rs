@@ -5,36 +5,49 @@
 
 mod activate;
 mod apply;
+mod bits;
+mod choose;
 mod command;
 mod decide;
+mod explain;
 mod explanation;
 mod fact;
 mod index;
+mod judge;
+mod line;
 mod machine;
 mod offer;
 mod output;
 mod plan;
 mod pump;
+mod route;
 mod state;
 mod task;
 mod view;
 mod who;
+mod wrap;
 
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod scenarios;
 
-pub use command::{Command, Rejection};
-pub use explanation::{Candidate, Chosen, Explanation, NobodyWhy, NotChosen};
-pub use fact::{Decision, FORMAT, Fact, FoldError, Timer};
+pub use command::{Command, Destination, NewTask, Rejection};
+pub use explanation::{
+    Candidate, Chosen, Explanation, LeftWhy, MovedWhy, NobodyWhy, NotChosen, Passed, PassedWhy,
+    Rule, SkippedWhy,
+};
+pub use fact::{Decision, FORMAT, Fact, FoldError, Offered, Timer};
 pub use machine::Router;
-pub use output::{Output, Refusal, Released, RevokedWhy, TaskOutcome, WorkerState};
+pub use output::{Output, Refusal, Released, RevokedWhy, TaskOutcome, WorkerState, WrapUp};
 pub use plan::{
-    ActivitySpec, NOT_ANSWERING, Plan, PlanError, QueueOrder, QueueSpec, WhenNobody, WorkerSpec,
+    ActivitySpec, ChannelSpec, Document, DocumentFault, FilterSpec, KnownWorker, NOT_ANSWERING,
+    OtherChannels, Plan, PlanError, ProfileChannel, ProfileEntry, ProfileSpec, QueueOrder,
+    QueueSpec, StepSpec, Strategy, VOICE, WhenNobody, WorkerKey, WorkerSpec, WorkflowFault,
+    WorkflowPart, WorkflowSpec, WorkflowSpot,
 };
 pub use pump::{Pump, Settings, Sink, StartError, Survivors, replay};
-pub use state::State;
+pub use state::{At, Known, State};
 pub use task::{Full, RouterHandle, RouterTask};
-pub use view::{QueueView, RouterView, TaskView, WorkerView};
+pub use view::{EngagementView, QueueView, RouterView, TaskView, WorkerView};
 pub use who::{Prospect, Prospects, Supposed};

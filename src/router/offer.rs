@@ -2,9 +2,12 @@
 
 use super::index::Deadline;
 use super::machine::Router;
-use super::state::{Engagement, Status};
+use super::state::{Engaged, Status};
 use super::{Output, Rejection, RevokedWhy};
 use crate::base::{ReservationId, Timestamp};
+
+/// Customers whose last agent is remembered.
+const REMEMBERED: u64 = 100_000;
 
 /// What is left of an offer that was taken back.
 pub(super) struct Offer {
@@ -18,30 +21,47 @@ impl Router {
         let Some(number) = self.index.reservations.get(reservation).copied() else {
             return;
         };
+        let Some(task) = self.state.tasks.get(&number) else {
+            return;
+        };
+        let mut open = task.reservations().iter();
+        let Some(worker) = open.find(|one| one.id == *reservation) else {
+            return;
+        };
+        let worker = worker.worker.clone();
+        let others = task
+            .reservations()
+            .iter()
+            .filter(|one| one.id != *reservation);
+        for other in others.map(|one| one.id.clone()).collect::<Vec<_>>() {
+            if let Some(offer) = self.take_back(&other) {
+                self.revoked(&offer, RevokedWhy::Rescinded);
+            }
+        }
         let Some(task) = self.state.tasks.get_mut(&number) else {
             return;
         };
-        let Status::Reserved {
-            worker, expires_at, ..
-        } = &task.status
-        else {
-            return;
-        };
-        let (worker, expires_at) = (worker.clone(), *expires_at);
         task.status = Status::Assigned {
             worker: worker.clone(),
             reservation: reservation.clone(),
         };
         let (id, call) = (task.id.clone(), task.call.clone());
-        let deadline = Deadline::Ring { task: number };
-        self.index.deadlines.remove(&(expires_at, deadline));
-        self.leave_line(number);
+        self.task_changed(number);
         self.drop_cooling(number);
-        if let Some(queue) = self.queue_of(number) {
-            self.index.queues[queue].assigned += 1;
-        }
+        self.dirty.tasks.remove(&number);
+        self.remember(number, &worker);
         if let Some(place) = self.state.workers.get_index_of(&worker) {
-            self.engage(place, Engagement::Assigned(number));
+            let known = &mut self.state.workers[place];
+            for one in &mut known.engagements {
+                if one.what == Engaged::Reserved(number) {
+                    one.what = Engaged::Assigned(number);
+                    one.since = self.state.clock;
+                }
+            }
+            known.since = self.state.clock;
+            known.accepted += 1;
+            known.misses = 0;
+            self.worker_changed(place);
         }
         self.say(Output::Assigned {
             task: id,
@@ -51,9 +71,18 @@ impl Router {
         });
     }
 
-    pub(super) fn reject(&mut self, reservation: &ReservationId, why: Rejection) {
+    pub(super) fn reject(
+        &mut self,
+        reservation: &ReservationId,
+        why: Rejection,
+        activity: Option<&str>,
+    ) {
         if let Some(offer) = self.take_back(reservation) {
             self.not_taken(&offer, why);
+            if let Some(activity) = activity {
+                let reason = format!("{} offer {}", why.as_str(), offer.reservation);
+                self.move_to(offer.worker, activity, reason);
+            }
         }
     }
 
@@ -61,9 +90,6 @@ impl Router {
     pub(super) fn give_back(&mut self, reservation: &ReservationId, why: Rejection) {
         let Some(number) = self.index.reservations.get(reservation).copied() else {
             return;
-        };
-        let Some(place) = self.queue_of(number) else {
-            return self.finish(number);
         };
         let Some(task) = self.state.tasks.get_mut(&number) else {
             return;
@@ -73,18 +99,13 @@ impl Router {
         };
         let worker = worker.clone();
         task.status = Status::Pending;
-        let key = task.order_key(number, self.state.queues[place].spec.order);
         self.index.reservations.remove(reservation);
-        let queue = &mut self.index.queues[place];
-        queue.assigned -= 1;
-        queue.line.insert(key, number);
-        queue.pending.insert(key, number);
-        self.dirty.lines.insert(place);
+        self.task_changed(number);
         self.dirty.tasks.insert(number);
         let Some(worker) = self.state.workers.get_index_of(&worker) else {
             return;
         };
-        self.engage(worker, Engagement::None);
+        self.disengage(worker, number, None);
         let offer = Offer {
             task: number,
             worker,
@@ -95,10 +116,9 @@ impl Router {
 
     /// What an offer that was not taken means for its worker.
     fn not_taken(&mut self, offer: &Offer, why: Rejection) {
-        let Some(queue) = self.queue_of(offer.task) else {
+        let Some(spec) = self.queue_spec(offer.task) else {
             return;
         };
-        let spec = self.state.queues[queue].spec.clone();
         let until = self.state.clock + spec.retry_after;
         match why {
             Rejection::NoAnswer => self.missed(offer),
@@ -110,45 +130,56 @@ impl Router {
                 }
             }
             Rejection::Busy | Rejection::Failed(_) | Rejection::Unreachable => {
-                let worker = &mut self.state.workers[offer.worker];
-                worker.paused_until = Some(until);
-                worker.idle_since = self.state.clock;
-                self.worker_changed(offer.worker);
+                self.pause(offer.worker, until);
             }
         }
     }
 
-    /// The worker let an offer ring: no further ones until he, or someone, says that he is there.
+    /// The worker let an offer ring: after so many in a row no further ones until he, or someone,
+    /// says that he is there.
     pub(super) fn missed(&mut self, offer: &Offer) {
-        if let Some(queue) = self.queue_of(offer.task) {
-            let spec = self.state.queues[queue].spec.clone();
-            let reason = format!("missed offer {}", offer.reservation);
-            self.move_to(offer.worker, &spec.no_answer_activity, reason);
+        let Some(spec) = self.queue_spec(offer.task) else {
+            return;
+        };
+        let worker = &mut self.state.workers[offer.worker];
+        worker.misses += 1;
+        let misses = worker.misses;
+        if misses < spec.misses {
+            self.pause(offer.worker, self.state.clock + spec.retry_after);
+            return;
         }
+        let reason = match misses {
+            1 => format!("missed offer {}", offer.reservation),
+            _ => format!("missed {misses} offers, the last {}", offer.reservation),
+        };
+        self.move_to(offer.worker, &spec.no_answer_activity, reason);
     }
 
-    /// Takes an offer back: its task is pending again, its worker has nothing.
+    fn pause(&mut self, place: usize, until: Timestamp) {
+        let worker = &mut self.state.workers[place];
+        worker.paused_until = Some(until);
+        worker.idle_since = self.state.clock;
+        self.worker_changed(place);
+    }
+
+    /// Takes an offer back: its worker has nothing of it, and when it was the last its task is
+    /// pending again.
     pub(super) fn take_back(&mut self, reservation: &ReservationId) -> Option<Offer> {
         let number = self.index.reservations.get(reservation).copied()?;
         let task = self.state.tasks.get_mut(&number)?;
-        let Status::Reserved {
-            worker, expires_at, ..
-        } = &task.status
-        else {
+        let Status::Reserved(open) = &mut task.status else {
             return None;
         };
-        let (worker, expires_at) = (worker.clone(), *expires_at);
-        task.status = Status::Pending;
+        let at = open.iter().position(|one| one.id == *reservation)?;
+        let taken = open.remove(at);
+        if open.is_empty() {
+            task.status = Status::Pending;
+            self.dirty.tasks.insert(number);
+        }
         self.index.reservations.remove(reservation);
-        let deadline = Deadline::Ring { task: number };
-        self.index.deadlines.remove(&(expires_at, deadline));
-        let queue = self.queue_of(number)?;
-        let order = self.state.queues[queue].spec.order;
-        let key = self.state.tasks.get(&number)?.order_key(number, order);
-        self.index.queues[queue].pending.insert(key, number);
-        self.dirty.tasks.insert(number);
-        let place = self.state.workers.get_index_of(&worker)?;
-        self.engage(place, Engagement::None);
+        self.task_changed(number);
+        let place = self.state.workers.get_index_of(&taken.worker)?;
+        self.disengage(place, number, None);
         Some(Offer {
             task: number,
             worker: place,
@@ -213,6 +244,21 @@ impl Router {
             .collect();
         for name in names {
             self.cool_down_over(number, &name);
+        }
+    }
+
+    /// Remembers who served a customer, where the queue wants that.
+    fn remember(&mut self, number: u64, worker: &str) {
+        let Some(customer) = self.customer(number) else {
+            return;
+        };
+        let served = &mut self.state.served;
+        served.insert(customer, worker.to_owned());
+        let known = served.len() as u64;
+        if known > REMEMBERED {
+            // Anybody, but the same one in every fold; the last is the one just put in.
+            let any = self.state.sequence % (known - 1);
+            served.swap_remove_index(usize::try_from(any).unwrap_or(0));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Explanation, NobodyWhy, PlanError};
+use super::{At, Command, Explanation, LeftWhy, NobodyWhy, PlanError};
 use crate::base::{CallId, ReservationId, TaskId, Timestamp};
 
 /// What the router tells others.
@@ -12,19 +12,30 @@ pub enum Output {
     Assigned {
         /// Task.
         task: TaskId,
-        /// Its call.
-        call: CallId,
+        /// Its call, when it stands for one.
+        call: Option<CallId>,
         /// Offer that was accepted.
         reservation: ReservationId,
         /// Worker.
         worker: String,
     },
+    /// The task came to a step of its workflow.
+    Moved {
+        /// Task.
+        task: TaskId,
+        /// Its call, when it stands for one.
+        call: Option<CallId>,
+        /// Queue it stands in from now on; may be that of the step before.
+        queue: String,
+        /// Step.
+        at: At,
+    },
     /// Nobody can take the task (said at most once a task); it stays in line until cancelled.
     NobodyCanTake {
         /// Task.
         task: TaskId,
-        /// Its call.
-        call: CallId,
+        /// Its call, when it stands for one.
+        call: Option<CallId>,
         /// Its queue.
         queue: String,
         /// Why.
@@ -38,8 +49,8 @@ pub enum Output {
         reservation: ReservationId,
         /// Task.
         task: TaskId,
-        /// Its call.
-        call: CallId,
+        /// Its call, when it stands for one.
+        call: Option<CallId>,
         /// Worker.
         worker: String,
         /// Number of the worker's phone.
@@ -57,8 +68,8 @@ pub enum Output {
         reservation: ReservationId,
         /// Task.
         task: TaskId,
-        /// Its call.
-        call: CallId,
+        /// Its call, when it stands for one.
+        call: Option<CallId>,
         /// Worker.
         worker: String,
         /// Why.
@@ -68,8 +79,8 @@ pub enum Output {
     Position {
         /// Task.
         task: TaskId,
-        /// Its call.
-        call: CallId,
+        /// Its call, when it stands for one.
+        call: Option<CallId>,
         /// Place; 1 is next.
         position: usize,
         /// How many are in the line, the task included.
@@ -86,16 +97,16 @@ pub enum Output {
     TaskEnded {
         /// Task.
         task: TaskId,
-        /// Its call.
-        call: CallId,
+        /// Its call, when it stands for one.
+        call: Option<CallId>,
         /// Its queue.
         queue: String,
         /// Worker it was assigned to.
         worker: Option<String>,
         /// How it ended.
         outcome: TaskOutcome,
-        /// When the worker's after-call work ends at the latest, when there is any.
-        wrap_until: Option<Timestamp>,
+        /// The worker's after-call work.
+        wrap_up: WrapUp,
     },
     /// Something about a worker has changed.
     WorkerChanged {
@@ -116,10 +127,12 @@ pub enum Output {
     WrapEnded {
         /// Task it followed.
         task: TaskId,
-        /// Its call.
-        call: CallId,
+        /// Its call, when it stands for one.
+        call: Option<CallId>,
         /// Worker.
         worker: String,
+        /// What it was about, when he said so.
+        code: Option<String>,
     },
 }
 
@@ -136,14 +149,33 @@ pub struct Released {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RevokedWhy {
+    /// The worker went to another activity and wanted his offers taken back.
+    ActivityChanged,
     /// The process was restarted.
     Recovered,
+    /// The task begins its workflow anew.
+    Reevaluated,
+    /// Another worker who was offered the task accepted it.
+    Rescinded,
     /// It rang for as long as it may; the worker is moved to the no-answer activity.
     RingTimeout,
     /// The task was cancelled: the caller left.
     TaskCancelled,
     /// The worker was removed from the plan.
     WorkerRemoved,
+}
+
+/// After-call work that follows a task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WrapUp {
+    /// None.
+    #[default]
+    None,
+    /// Until the worker ends it.
+    Open,
+    /// Until then, or until the worker ends it.
+    Until(Timestamp),
 }
 
 /// How a task ended.
@@ -154,10 +186,10 @@ pub enum TaskOutcome {
     Cancelled(String),
     /// Its conversation is over.
     Completed,
+    /// It left its workflow without having been accepted.
+    Left(LeftWhy),
     /// Its call died with the process.
     Recovered,
-    /// It was offered a thousand times and nobody took it.
-    TooManyOffers,
 }
 
 /// What a worker is at.
@@ -182,9 +214,18 @@ pub enum Refusal {
     /// The offer was accepted before; nothing is wrong when this repeats an accept.
     #[error("the offer was accepted before")]
     AlreadyAccepted,
+    /// The activity is an available one.
+    #[error("offers are taken back only by an activity that is not available")]
+    ActivityAvailable,
+    /// The task is assigned.
+    #[error("the task is assigned")]
+    Assigned,
     /// The task's attributes exceed 64 KiB.
     #[error("task attributes exceed 64 KiB")]
     AttributesTooLarge,
+    /// After-call work that needs one of the queue's codes was to end without.
+    #[error("a wrap-up code is needed: {}", .0.join(", "))]
+    CodeNeeded(Vec<String>),
     /// The task id is in use.
     #[error("a task of this id exists")]
     DuplicateTask,
@@ -200,12 +241,21 @@ pub enum Refusal {
     /// The queue is full.
     #[error("the queue is full")]
     QueueFull,
+    /// A time that should be past is to come.
+    #[error("the start of the wait is in the future")]
+    NotPast,
     /// The offer is over, or never was.
     #[error("the offer is over")]
     ReservationOver,
     /// The plan has no such activity.
     #[error("no such activity")]
     UnknownActivity,
+    /// The plan has no such channel.
+    #[error("no such channel")]
+    UnknownChannel,
+    /// The queue has no such wrap-up code.
+    #[error("no such wrap-up code; there are: {}", .0.join(", "))]
+    UnknownCode(Vec<String>),
     /// The plan has no such queue, or it only drains.
     #[error("no such queue")]
     UnknownQueue,
@@ -215,6 +265,9 @@ pub enum Refusal {
     /// No such worker.
     #[error("no such worker")]
     UnknownWorker,
+    /// The plan has no such workflow.
+    #[error("no such workflow")]
+    UnknownWorkflow,
 }
 
 impl Output {
@@ -222,12 +275,13 @@ impl Output {
     pub fn call(&self) -> Option<&CallId> {
         match self {
             Output::Assigned { call, .. }
+            | Output::Moved { call, .. }
             | Output::NobodyCanTake { call, .. }
             | Output::Offer { call, .. }
             | Output::OfferRevoked { call, .. }
             | Output::Position { call, .. }
             | Output::TaskEnded { call, .. }
-            | Output::WrapEnded { call, .. } => Some(call),
+            | Output::WrapEnded { call, .. } => call.as_ref(),
             Output::Refused { command, .. } => command.call(),
             Output::WorkerChanged { .. } => None,
         }

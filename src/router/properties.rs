@@ -14,9 +14,10 @@ use super::fact::{Decision, Fact};
 use super::index::Index;
 use super::machine::Router;
 use super::plan::{ActivitySpec, Plan, QueueOrder, QueueSpec, WhenNobody, WorkerSpec};
-use super::state::{Engagement, Status};
-use super::{Command, Output, Rejection};
+use super::state::{Engaged, State};
+use super::{Command, NewTask, Output, Rejection, WorkerState};
 use crate::base::{CallId, ReservationId, TaskId, Timestamp};
+use crate::expr::{Expression, Scope};
 
 const WORKERS: [&str; 4] = ["花子", "taro", "yuki", "ken"];
 const QUEUES: [&str; 3] = ["sales", "支援", "owner"];
@@ -100,16 +101,15 @@ impl World {
             0..=9 => {
                 self.made += 1;
                 let number = self.made;
-                Command::CreateTask {
-                    task: TaskId::new(format!("t{number}")),
-                    call: CallId::new(format!("jp1-tokyo-1-0-{number}")),
-                    queue: QUEUES[usize::from(which) % QUEUES.len()].to_owned(),
-                    attributes: map(json!({
-                        "owner": WORKERS[usize::from(how) % WORKERS.len()],
-                        "言語": "日本語",
-                    })),
-                    priority: i64::from(how % 3),
-                }
+                let call = CallId::new(format!("jp1-tokyo-1-0-{number}"));
+                let queue = QUEUES[usize::from(which) % QUEUES.len()];
+                let mut new = NewTask::of_call(TaskId::new(format!("t{number}")), call, queue);
+                new.attributes = map(json!({
+                    "owner": WORKERS[usize::from(how) % WORKERS.len()],
+                    "言語": "日本語",
+                }));
+                new.priority = i64::from(how % 3);
+                Command::CreateTask(Box::new(new))
             }
             10..=13 => Command::Accept {
                 reservation: reservation(),
@@ -127,17 +127,23 @@ impl World {
                     Rejection::NoAnswer,
                     Rejection::Unreachable,
                 ][usize::from(how) % 5],
+                activity: None,
             },
             17..=18 => Command::CancelTask {
                 task: task(),
                 why: "caller left".to_owned(),
             },
             19..=21 => Command::Complete { task: task() },
-            22 => Command::EndWrap { worker: worker() },
+            22 => Command::EndWrap {
+                worker: worker(),
+                task: None,
+                code: None,
+            },
             23..=24 => Command::SetActivity {
                 worker: worker(),
                 activity: ACTIVITIES[usize::from(how) % ACTIVITIES.len()].to_owned(),
                 by: "test".to_owned(),
+                reject_pending: false,
             },
             25 => Command::SetReachable {
                 worker: worker(),
@@ -173,8 +179,9 @@ impl World {
     }
 
     fn tell(&mut self, command: Command) {
-        if let Command::CreateTask { task, call, .. } = &command {
-            self.tasks.insert(task.clone(), call.clone());
+        if let Command::CreateTask(new) = &command {
+            let call = new.call.clone().expect("tasks here are calls");
+            self.tasks.insert(new.task.clone(), call);
         }
         self.router.handle(self.now, command);
         self.check();
@@ -183,8 +190,8 @@ impl World {
     fn check(&mut self) {
         for entry in self.router.take_facts() {
             let fact = Fact::decode(&entry).expect("a fact reads back");
-            if let Fact::Decision(Decision::Offered { task, worker, .. }) = &fact {
-                self.check_choice(task, worker);
+            if let Fact::Decision(Decision::Offered { task, offers, .. }) = &fact {
+                self.check_choice(task, &offers[0].worker);
             }
             self.shadow.fold(&entry).expect("facts follow each other");
         }
@@ -206,16 +213,14 @@ impl World {
         let place = state.workers.get_index_of(worker).expect("known");
         let may_take = |number: u64, place: usize| {
             let task = &state.tasks[&number];
-            let queue = state.queues.get_index_of(&task.queue).expect("known");
-            let (name, worker) = state.workers.get_index(place).expect("known");
-            task.status == Status::Pending
-                && worker.is_free()
-                && index.takers(queue, number).has(place)
-                && !task.is_cooling(name)
+            task.is_pending() && could_take(state, index, number, place)
         };
         let key = |number: u64| {
             let task = &state.tasks[&number];
-            task.order_key(number, state.queues[&task.queue].spec.order)
+            task.order_key(
+                number,
+                state.queues[task.queue().expect("in one")].spec.order,
+            )
         };
         assert!(may_take(number, place));
         for other in state
@@ -236,6 +241,7 @@ impl World {
 
     fn check_outputs(&mut self) {
         let mut last = 0;
+        self.router.tell_positions();
         while let Some(released) = self.router.poll_output() {
             assert!(released.sequence >= last && released.sequence <= self.router.sequence());
             last = released.sequence;
@@ -266,11 +272,12 @@ impl World {
                     self.places.remove(&task);
                 }
                 Output::Refused { command, .. } => {
-                    if let Command::CreateTask { task, .. } = *command {
-                        self.tasks.remove(&task);
+                    if let Command::CreateTask(new) = *command {
+                        self.tasks.remove(&new.task);
                     }
                 }
-                Output::NobodyCanTake { .. }
+                Output::Moved { .. }
+                | Output::NobodyCanTake { .. }
                 | Output::OfferRevoked { .. }
                 | Output::WorkerChanged { .. }
                 | Output::WrapEnded { .. } => {}
@@ -284,8 +291,8 @@ impl World {
         );
         assert!(held.iter().all(|task| self.tasks.contains_key(task)));
         for lane in &self.router.index.queues {
-            for (place, number) in lane.line.values().enumerate() {
-                let task = &self.router.state.tasks[number].id;
+            for (place, key) in lane.line.iter().enumerate() {
+                let task = &self.router.state.tasks[&key.number()].id;
                 assert_eq!(self.places.get(task), Some(&(place + 1)), "knows its place");
             }
         }
@@ -296,37 +303,46 @@ impl World {
         let state = &self.router.state;
         let mut engaged = 0;
         for (name, worker) in &state.workers {
-            let (number, is_assigned) = match worker.engagement {
-                Engagement::Assigned(number) => (number, true),
-                Engagement::Reserved(number) => (number, false),
-                Engagement::None | Engagement::WrapUp { .. } => continue,
-            };
-            engaged += 1;
-            let task = state.tasks.get(&number).expect("the task is there");
-            assert_eq!(task.is_assigned(), is_assigned);
-            assert_eq!(task.holder().map(|(worker, _)| worker), Some(name));
+            for one in &worker.engagements {
+                let (number, is_assigned) = match one.what {
+                    Engaged::Assigned(number) => (number, true),
+                    Engaged::Reserved(number) => (number, false),
+                    Engaged::Wrapping(_) => continue,
+                };
+                engaged += 1;
+                let task = state.tasks.get(&number).expect("the task is there");
+                assert_eq!(task.is_assigned(), is_assigned);
+                let held = task.holders().filter(|(worker, _)| *worker == name);
+                assert_eq!(held.count(), 1);
+            }
+            for channel in &state.channels {
+                let load = worker.load(&channel.name);
+                // Only a plan that lowers the capacity may leave more in hand.
+                assert!(
+                    load <= state.capacity(worker, channel).max(1),
+                    "{name} has too much"
+                );
+            }
         }
-        let held = state.tasks.values().filter(|task| task.holder().is_some());
-        assert_eq!(held.count(), engaged, "no task is held by nobody");
+        let held = state.tasks.values().map(|task| task.holders().count());
+        assert_eq!(held.sum::<usize>(), engaged, "no task is held by nobody");
     }
 
     fn check_nothing_is_left_to_do(&self) {
         let (state, index) = (&self.router.state, &self.router.index);
         for (number, task) in &state.tasks {
-            if task.status != Status::Pending {
+            if !task.is_pending() {
                 continue;
             }
-            let queue = state
-                .queues
-                .get_index_of(&task.queue)
-                .expect("a queue drains first");
-            let takers = index.takers(queue, *number);
-            for (place, (name, worker)) in state.workers.iter().enumerate() {
-                let could = takers.has(place) && worker.is_free() && !task.is_cooling(name);
+            let on_duty = |place: usize| state.workers[place].is_on_duty();
+            let mut is_any_on_duty = false;
+            for (place, (name, _)) in state.workers.iter().enumerate() {
+                let could = could_take(state, index, *number, place);
                 assert!(!could, "{} waits while {name} is free", task.id);
+                is_any_on_duty |= on_duty(place) && is_for(state, index, *number, place);
             }
-            let policy = state.queues[queue].spec.when_nobody;
-            if policy == WhenNobody::NoneOnDuty && !takers.meets(&index.on_duty) {
+            let queue = &state.queues[task.queue().expect("in a queue")];
+            if queue.spec.when_nobody == WhenNobody::NoneOnDuty && !is_any_on_duty {
                 assert!(task.nobody_told);
             }
         }
@@ -339,6 +355,25 @@ impl World {
         assert_eq!(restored.state(), self.router.state());
         assert_eq!(self.router.view().tasks.len(), self.tasks.len());
     }
+}
+
+/// Whether a worker serves a task's queue and the step is for him, computed the long way.
+fn is_for(state: &State, index: &Index, number: u64, place: usize) -> bool {
+    let task = &state.tasks[&number];
+    let worker = &state.workers[place];
+    let queue = &state.queues[task.queue().expect("in a queue")].spec;
+    let scope = Scope::new(&index.workers[place].attributes, &task.attributes);
+    let target = Expression::parse(&queue.target).expect("it was checked");
+    !worker.removed && target.eval(&scope)
+}
+
+/// Whether a worker could be offered a task, computed the long way.
+fn could_take(state: &State, index: &Index, number: u64, place: usize) -> bool {
+    let task = &state.tasks[&number];
+    let (name, worker) = state.workers.get_index(place).expect("known");
+    is_for(state, index, number, place)
+        && worker.state() == WorkerState::Free
+        && !task.is_cooling(name)
 }
 
 fn map(value: Value) -> Map<String, Value> {
@@ -389,6 +424,7 @@ fn plan(which: u8) -> Box<Plan> {
             ActivitySpec::unavailable("lunch"),
             ActivitySpec::available("also ready"),
         ],
+        ..Plan::default()
     };
     match which {
         1 => plan.workers.truncate(2),

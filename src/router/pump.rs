@@ -14,6 +14,8 @@ use crate::journal::{self, Entry, Journal, Reader, Retention};
 /// Where outputs go: to the signalling shard of the call, or of whoever sent the command.
 pub type Sink = Box<dyn Fn(ShardId, Output) + Send>;
 
+/// How often those in a line whose order has changed are told their places.
+const PLACES_EVERY: Duration = Duration::from_millis(250);
 /// Entries read at once when a journal is replayed.
 const REPLAY_PAGE: usize = 1000;
 
@@ -71,6 +73,8 @@ pub struct Pump {
     held: VecDeque<(Option<ShardId>, Output)>,
     unsynced: bool,
     snapshot_at: u64,
+    /// When places in line may be told next.
+    places_at: Timestamp,
 }
 
 impl Pump {
@@ -93,6 +97,7 @@ impl Pump {
             unwritten: Vec::new(),
             held: VecDeque::new(),
             unsynced: false,
+            places_at: now,
         };
         if pump.router.sequence() > 0 {
             let Survivors { calls, phones } = survivors;
@@ -112,12 +117,18 @@ impl Pump {
     /// Lets the router's passed deadlines act.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.router.handle_timeout(now + self.ahead);
+        if self.places_at <= now && self.router.has_changed_lines() {
+            self.router.tell_positions();
+            self.places_at = now + PLACES_EVERY;
+        }
         self.collect(None);
     }
 
     /// When [`Pump::handle_timeout`] is wanted next.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.router.poll_timeout().map(|at| at - self.ahead)
+        let deadline = self.router.poll_timeout().map(|at| at - self.ahead);
+        let places = self.router.has_changed_lines().then_some(self.places_at);
+        [deadline, places].into_iter().flatten().min()
     }
 
     /// Writes what has become fact, then says what follows from it. When writing fails nothing is
@@ -409,6 +420,8 @@ mod tests {
         let (mut pump, _) = open(&journal, earlier);
         reach(&mut pump, earlier);
         pump.handle(earlier, ShardId(0), create("a", "sales", 0, json!({})));
+        // Places in line are told first.
+        pump.handle_timeout(earlier);
         assert_eq!(pump.poll_timeout(), Some(earlier + Duration::from_secs(20)));
     }
 
@@ -424,7 +437,7 @@ mod tests {
         later.format += 1;
         journal.append(&[later]).unwrap();
         let error = replay(&mut journal, 0).expect_err("too new");
-        let words = "fact 3 was written by a newer tsunagu (format 2, this one knows 1)";
+        let words = "fact 3 was written by a newer tsunagu (format 3, this one knows 2)";
         assert!(error.to_string().starts_with(words), "{error}");
     }
 

@@ -44,6 +44,7 @@ impl Office {
     }
 
     fn heard(&mut self) -> Vec<Output> {
+        self.router.tell_positions();
         std::iter::from_fn(|| self.router.poll_output())
             .map(|released| released.output)
             .collect()
@@ -63,6 +64,7 @@ impl Office {
             worker: worker.to_owned(),
             activity: activity.to_owned(),
             by: "test".to_owned(),
+            reject_pending: false,
         });
     }
 
@@ -83,7 +85,12 @@ impl Office {
 
     fn reject(&mut self, reservation: &str, why: Rejection) -> Vec<Output> {
         let reservation = ReservationId::new(reservation);
-        self.ask(Command::Reject { reservation, why })
+        let activity = None;
+        self.ask(Command::Reject {
+            reservation,
+            why,
+            activity,
+        })
     }
 
     fn cancel(&mut self, task: &str) -> Vec<Output> {
@@ -104,13 +111,12 @@ impl Office {
 }
 
 pub(super) fn create(id: &str, queue: &str, priority: i64, attributes: Value) -> Command {
-    Command::CreateTask {
-        task: TaskId::new(id),
-        call: CallId::new(format!("jp1-tokyo1-0-x-{id}")),
-        queue: queue.to_owned(),
+    let call = CallId::new(format!("jp1-tokyo1-0-x-{id}"));
+    Command::CreateTask(Box::new(NewTask {
         attributes: map(attributes),
         priority,
-    }
+        ..NewTask::of_call(TaskId::new(id), call, queue)
+    }))
 }
 
 fn map(value: Value) -> Map<String, Value> {
@@ -143,6 +149,7 @@ pub(super) fn plan() -> Plan {
             ActivitySpec::available("ready"),
             ActivitySpec::unavailable("away"),
         ],
+        ..Plan::default()
     }
 }
 
@@ -424,13 +431,15 @@ fn wrap_up_ends_by_itself_by_hand_or_by_being_ready() {
         let heard = office.complete("a");
         let until = office.now + Duration::from_secs(10);
         assert!(heard.iter().any(|output| matches!(
-            output, Output::TaskEnded { wrap_until, .. } if *wrap_until == Some(until)
+            output, Output::TaskEnded { wrap_up, .. } if *wrap_up == WrapUp::Until(until)
         )));
         assert!(offers(&office.create("b", "sales", 0)).is_empty());
         match how {
             0 => office.pass(10_000),
             1 => office.tell(Command::EndWrap {
                 worker: "花子".to_owned(),
+                task: None,
+                code: None,
             }),
             _ => office.activity("花子", "ready"),
         }
@@ -648,7 +657,7 @@ fn a_task_nobody_ever_takes_is_given_up_after_a_thousand_offers() {
     assert!(heard.iter().any(|output| matches!(
         output,
         Output::TaskEnded {
-            outcome: TaskOutcome::TooManyOffers,
+            outcome: TaskOutcome::Left(LeftWhy::TooManyOffers),
             ..
         }
     )));

@@ -23,6 +23,8 @@ const BATCH: usize = 256;
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// Longest sleep; only so that nothing hangs on a clock that was turned.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// Views take at most one part in so many of the thread's time.
+const VIEW_SHARE: u32 = 20;
 /// Longest wait for an answer to a question; whoever asks is a person.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
@@ -88,7 +90,7 @@ impl RouterTask {
         });
         let mut desk = Desk {
             view_of: pump.sequence(),
-            view_at: clock.now(),
+            view_due: clock.now(),
             pump,
             receiver,
             clock,
@@ -212,7 +214,7 @@ struct Desk {
     shared: Arc<Shared>,
     sync_by: Option<Timestamp>,
     view_of: u64,
-    view_at: Timestamp,
+    view_due: Timestamp,
 }
 
 impl Desk {
@@ -275,8 +277,7 @@ impl Desk {
     }
 
     fn sleep(&self) -> Duration {
-        let view_due = || self.view_at + self.settings.view_every;
-        let view = (self.view_of != self.pump.sequence()).then(view_due);
+        let view = (self.view_of != self.pump.sequence()).then_some(self.view_due);
         let due = [self.pump.poll_timeout(), self.sync_by, view];
         let now = self.clock.now();
         match due.into_iter().flatten().min() {
@@ -322,10 +323,13 @@ impl Desk {
     fn publish(&mut self) {
         let now = self.clock.now();
         let is_new = self.view_of != self.pump.sequence();
-        if is_new && (self.view_at + self.settings.view_every <= now || self.is_stopping()) {
+        if is_new && (self.view_due <= now || self.is_stopping()) {
             self.view_of = self.pump.sequence();
-            self.view_at = now;
             self.shared.view.store(self.pump.view());
+            // A view of ten thousand agents takes milliseconds; deciding comes first.
+            let seen = self.clock.now();
+            let took = seen.since(now) * VIEW_SHARE;
+            self.view_due = seen + took.max(self.settings.view_every);
         }
     }
 

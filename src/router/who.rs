@@ -4,12 +4,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::decide::why_not;
+use super::index::Pool;
 use super::machine::Router;
-use super::state::{Status, Task};
-use super::{NotChosen, Refusal};
+use super::{Command, Destination, NewTask, NotChosen, Output, Refusal};
 use crate::base::{CallId, TaskId, Timestamp};
-use crate::expr::Scope;
 
 /// A task that might come.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,10 +16,10 @@ pub struct Supposed {
     /// Queue it would enter.
     #[serde(default)]
     pub queue: Option<String>,
-    /// Workflow it would enter; there are none yet.
+    /// Workflow it would enter; outranks `queue`.
     #[serde(default)]
     pub workflow: Option<String>,
-    /// Channel; `voice` is the only one yet.
+    /// Channel; `voice` where none is named.
     #[serde(default)]
     pub channel: Option<String>,
     /// What expressions would see as `task.`.
@@ -77,58 +75,94 @@ impl Router {
     ///
     /// When the plan has no such queue.
     pub fn who(&self, now: Timestamp, supposed: &Supposed) -> Result<Prospects, Refusal> {
-        let name = supposed.queue.as_ref().ok_or(Refusal::UnknownQueue)?;
-        let found = self.state.queues.get_full(name);
-        let (place, name, queue) = found.ok_or(Refusal::UnknownQueue)?;
-        let lane = &self.index.queues[place];
-        let at = now.max(self.state.clock);
-        let task = Task {
-            id: TaskId::new(""),
-            call: CallId::new(""),
-            queue: name.clone(),
-            attributes: supposed.attributes.clone(),
-            priority: 0,
-            entered: at,
-            status: Status::Pending,
-            offers: 0,
-            cooling: Vec::new(),
-            nobody_told: false,
+        let id = TaskId::new("who");
+        let mut new = NewTask::of_call(id.clone(), CallId::new("who"), "");
+        new.to = match (&supposed.workflow, &supposed.queue) {
+            (Some(workflow), _) => Destination::Workflow(workflow.clone()),
+            (None, Some(queue)) => Destination::Queue(queue.clone()),
+            (None, None) => return Err(Refusal::UnknownQueue),
         };
-        let key = task.order_key(u64::MAX, queue.spec.order);
-        let known = self.state.workers.values().zip(&self.index.workers);
-        let mut ranked: Vec<(NotChosen, Timestamp, usize)> = known
-            .enumerate()
-            .map(|(number, (worker, slot))| {
-                let scope = Scope::new(&slot.attributes, &task.attributes);
-                let is_taker = lane.members.has(number)
-                    && (!lane.target.uses_task() || lane.target.eval(&scope));
-                let reason = why_not(worker, is_taker, false);
-                (reason, worker.idle_since, number)
+        if let Some(channel) = &supposed.channel {
+            new.channel.clone_from(channel);
+        }
+        new.attributes.clone_from(&supposed.attributes);
+        // A twin is told the truth; its answer is what would happen.
+        let mut twin = self.clone();
+        twin.handle(now, Command::CreateTask(Box::new(new)));
+        while let Some(released) = twin.poll_output() {
+            if let Output::Refused { why, .. } = released.output {
+                return Err(why);
+            }
+        }
+        let number = twin.number_of(&id).ok_or(Refusal::UnknownQueue)?;
+        let found = twin.state.tasks.get(&number).zip(twin.index.place(number));
+        let (task, place) = found.ok_or(Refusal::UnknownQueue)?;
+        let pool = twin
+            .index
+            .pools
+            .get(place.pool)
+            .ok_or(Refusal::UnknownQueue)?;
+        let chosen: Vec<&String> = task.holders().map(|(worker, _)| worker).collect();
+        let seen = task.step.as_ref().map_or(0, |step| step.seen);
+        let known = self.state.workers.iter().enumerate();
+        let mut ranked: Vec<(bool, NotChosen, Timestamp, usize)> = known
+            .map(|(number, (name, worker))| {
+                let is_chosen = chosen.contains(&name);
+                let reason = self.prospect(pool, (place.queue, place.channel), seen, number);
+                (!is_chosen, reason, worker.idle_since, number)
             })
             .collect();
         ranked.sort_unstable();
-        let workers = ranked.iter().take(Prospects::MOST).enumerate();
-        let workers = workers.filter_map(|(rank, (reason, idle_since, number))| {
+        let at = now.max(self.state.clock);
+        let workers = ranked.iter().take(Prospects::MOST);
+        let workers = workers.filter_map(|(is_other, reason, idle_since, number)| {
             let (name, worker) = self.state.workers.get_index(*number)?;
-            let can = *reason == NotChosen::IdleLessLong;
             Some(Prospect {
                 worker: name.clone(),
-                can,
-                reason: (rank > 0 || !can).then_some(*reason),
+                can: *reason == NotChosen::IdleLessLong,
+                reason: is_other.then_some(*reason),
                 activity: worker.activity.clone(),
                 idle_ms: u64::try_from(at.since(*idle_since).as_millis()).unwrap_or(u64::MAX),
             })
         });
+        let (queue, known) =
+            (self.state.queues.get_index(place.queue)).ok_or(Refusal::UnknownQueue)?;
         Ok(Prospects {
             at,
             plan: self.state.plan.clone(),
             generation: self.state.generation,
-            queue: name.clone(),
-            target: queue.spec.target.clone(),
-            ahead: lane.line.range(..key).count(),
+            queue: queue.clone(),
+            target: known.spec.target.clone(),
+            ahead: self.index.queues[place.queue].line.before(&place.key),
             considered: self.state.workers.len(),
             workers: workers.collect(),
         })
+    }
+
+    /// Why a worker would not get a task of this pool; [`NotChosen::IdleLessLong`] when he could.
+    fn prospect(
+        &self,
+        pool: &Pool,
+        (queue, channel): (usize, usize),
+        seen: usize,
+        place: usize,
+    ) -> NotChosen {
+        let serving = &self.index.queues[queue].channels[channel];
+        if self.state.workers[place].removed {
+            NotChosen::Removed
+        } else if !serving.workers.has(place) {
+            NotChosen::NotInQueue
+        } else if !pool.members.has(place, &serving.workers)
+            || (pool.looks_at_state && !self.stands_right(pool, place))
+        {
+            NotChosen::NotForStep
+        } else if let Some(reason) = self.index.workers[place].kept_by(channel) {
+            reason
+        } else if !serving.is_seen_by(place, seen) {
+            NotChosen::SeesLater
+        } else {
+            NotChosen::IdleLessLong
+        }
     }
 }
 
@@ -137,7 +171,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::router::Command;
     use crate::router::scenarios::{Office, create, plan};
 
     fn ask(office: &Office, queue: &str, attributes: Value) -> Prospects {

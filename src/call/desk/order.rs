@@ -46,10 +46,6 @@ pub(crate) struct Unsupported;
 
 /// What the router said about an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the router that has wrap-up codes is to come")
-)]
 pub(crate) enum Told {
     /// He is this now.
     Changed {
@@ -81,16 +77,31 @@ impl AgentOrder {
                 worker: agent,
                 activity,
                 by,
+                reject_pending: false,
             },
-            AgentOrder::EndWrap { agent, code: None } => Command::EndWrap { worker: agent },
+            AgentOrder::EndWrap { agent, code } => Command::EndWrap {
+                worker: agent,
+                task: None,
+                code,
+            },
+            AgentOrder::ExtendWrap { agent, by } => Command::ExtendWrap { worker: agent, by },
+            AgentOrder::NextActivity {
+                agent,
+                activity,
+                by,
+            } => Command::SetNextActivity {
+                worker: agent,
+                activity,
+                by,
+            },
+            AgentOrder::StartWrap { agent } => Command::StartWrap {
+                worker: agent,
+                lasts: None,
+            },
             AgentOrder::Seat { agent, phone } => Command::SetReachable {
                 reachable: phone.is_some_and(|phone| is_registered(&phone)),
                 worker: agent,
             },
-            AgentOrder::EndWrap { code: Some(_), .. }
-            | AgentOrder::ExtendWrap { .. }
-            | AgentOrder::NextActivity { .. }
-            | AgentOrder::StartWrap { .. } => return Err(Unsupported),
         };
         Ok(vec![command])
     }
@@ -115,6 +126,8 @@ impl Told {
             Output::Refused { why, .. } => Some(match why {
                 // Nothing to end: what he is says it all.
                 Refusal::NotInWrapUp => return None,
+                Refusal::CodeNeeded(_) => Told::CodeWanted,
+                Refusal::UnknownCode(_) => Told::CodeUnknown,
                 _ => Told::Refused,
             }),
             _ => None,
@@ -127,8 +140,11 @@ pub(crate) fn worker_of(output: &Output) -> Option<&str> {
     match output {
         Output::WorkerChanged { worker, .. } => Some(worker),
         Output::Refused { command, .. } => match command.as_ref() {
-            Command::EndWrap { worker }
+            Command::EndWrap { worker, .. }
+            | Command::ExtendWrap { worker, .. }
             | Command::SetActivity { worker, .. }
+            | Command::SetNextActivity { worker, .. }
+            | Command::StartWrap { worker, .. }
             | Command::SetReachable { worker, .. } => Some(worker),
             _ => None,
         },

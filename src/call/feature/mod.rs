@@ -2,6 +2,7 @@
 
 mod desk;
 mod dial;
+mod ringing;
 mod service;
 mod talk;
 mod transfer;

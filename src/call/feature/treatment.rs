@@ -84,12 +84,12 @@ impl Treatment {
                     return Next::Become(Stage::Dial(Box::new(dial)));
                 }
                 Action::Enqueue {
-                    queue,
+                    to,
                     attributes,
                     priority,
                 } => {
                     note_attributes(core, hands, attributes);
-                    let waiting = Waiting::new(self.run.clone(), queue, priority);
+                    let waiting = Waiting::new(self.run.clone(), to, priority);
                     return Next::Become(Stage::Waiting(Box::new(waiting)));
                 }
                 Action::HangUp { cause } => {

@@ -1,0 +1,424 @@
+//! `workflows.toml` and `workflows/*.json`: the way of a call through queues, in our own form or as
+//! TaskRouter's documents.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Map;
+
+use super::agents::Agents;
+use super::files::{Files, JsonFile, Kind};
+use super::names::Names;
+use super::queues::Queues;
+use super::section::{At, Notes, Section};
+use super::source::{Place, Source};
+use super::value::{self, Table};
+use crate::expr::{Expression, Scope};
+use crate::router::{
+    At as StepAt, Document, DocumentFault, FilterSpec, KnownWorker, StepSpec, WhenNobody,
+    WorkerKey, WorkerSpec, WorkflowPart, WorkflowSpec, WorkflowSpot,
+};
+
+/// Workflows as read.
+#[derive(Debug)]
+pub(super) struct Workflows {
+    /// What the router is to know.
+    pub(super) specs: Vec<WorkflowSpec>,
+    /// Names.
+    pub(super) names: Names,
+}
+
+/// What a workflow was read from, to find places in it again.
+enum Written<'f> {
+    Json(&'f Arc<Source>),
+    Toml(&'f Table),
+}
+
+/// Reads workflows, and checks each with the queues and agents there are.
+pub(super) fn read(files: &Files, agents: &Agents, queues: &Queues, notes: &Notes) -> Workflows {
+    let is_complete = files.is_complete(Kind::Workflows);
+    let mut reader = Reader {
+        files,
+        agents,
+        queues,
+        notes,
+        named: HashSet::new(),
+        workflows: Workflows {
+            specs: Vec::new(),
+            names: Names::new("workflow", is_complete),
+        },
+    };
+    for file in files.of(Kind::Workflows) {
+        let top = Section::new(notes, &file.table, "workflows.toml");
+        for workflow in top.sections("workflow", "a workflow") {
+            reader.read_workflow(workflow);
+        }
+        top.close();
+    }
+    for file in &files.documents {
+        if !reader.named.contains(file.stem.as_str()) {
+            let name = At {
+                value: file.stem.clone(),
+                place: Place::new(&file.source, 0..0),
+            };
+            if let Some(spec) = reader.read_document(&name.value, file) {
+                reader.add(name, spec, &Written::Json(&file.source));
+            } else {
+                reader.workflows.names.declare(notes, &name);
+            }
+        }
+    }
+    reader.workflows
+}
+
+impl Workflows {
+    /// Warns of workflows that are not among those `named` by flows.
+    pub(super) fn check_named(&self, named: &HashSet<String>, notes: &Notes) {
+        for spec in self.specs.iter().filter(|spec| !named.contains(&spec.name)) {
+            if let Some(place) = self.names.place(&spec.name) {
+                let message = format!("no flow leads to the workflow \"{}\"", spec.name);
+                let help = "name it in a flow's step: do = \"queue\" with workflow = \"...\"; \
+                            else only tasks made over the API come here";
+                notes.warning(place, message, help);
+            }
+        }
+    }
+}
+
+struct Reader<'f> {
+    files: &'f Files,
+    agents: &'f Agents,
+    queues: &'f Queues,
+    notes: &'f Notes,
+    /// Documents that a `[[workflow]]` has taken.
+    named: HashSet<String>,
+    workflows: Workflows,
+}
+
+impl<'f> Reader<'f> {
+    fn read_workflow(&mut self, section: Section<'f>) {
+        let name = section.required("name", "owner-first");
+        let document = section.text("document");
+        let table = section.written();
+        if let Some(document) = &document
+            && (section.has("filter") || section.has("default"))
+        {
+            let help = "keep one of them: a document has its own filters";
+            let message = "both `document` and filters";
+            self.notes.error(&document.place, message, help);
+            self.read_filters(&section);
+            section.section("default", "a default");
+        }
+        let (mut spec, written) = match &document {
+            Some(document) => match self.find_document(document) {
+                None => (None, Written::Toml(table)),
+                Some(file) => {
+                    let name = name.as_ref().map_or("", |at| at.value.as_str());
+                    (self.read_document(name, file), Written::Json(&file.source))
+                }
+            },
+            None => {
+                let default = section.section("default", "a default");
+                let spec = WorkflowSpec {
+                    filters: self.read_filters(&section),
+                    default: default.map(|step| self.read_step(step, None)),
+                    ..WorkflowSpec::new("", "")
+                };
+                (Some(spec), Written::Toml(table))
+            }
+        };
+        if let Some(spec) = &mut spec {
+            read_terms(&section, spec);
+        }
+        section.close();
+        let Some(name) = name else { return };
+        match spec {
+            Some(spec) => self.add(name, spec, &written),
+            None => self.workflows.names.declare(self.notes, &name),
+        }
+    }
+
+    fn find_document(&mut self, name: &At<String>) -> Option<&'f JsonFile> {
+        let mut documents = Names::new("document", self.files.is_complete(Kind::Workflows));
+        for file in &self.files.documents {
+            let name = At {
+                value: file.stem.clone(),
+                place: Place::new(&file.source, 0..0),
+            };
+            documents.declare(self.notes, &name);
+        }
+        let stem = name.value.strip_suffix(".json").unwrap_or(&name.value);
+        let stem = At {
+            value: stem.to_owned(),
+            place: name.place.clone(),
+        };
+        documents.refer(self.notes, &stem);
+        let file = self
+            .files
+            .documents
+            .iter()
+            .find(|file| file.stem == stem.value);
+        self.named.extend(file.map(|file| file.stem.clone()));
+        file
+    }
+
+    fn read_document(&self, name: &str, file: &JsonFile) -> Option<WorkflowSpec> {
+        let place = |fault: &DocumentFault| Place::new(&file.source, fault.span.clone());
+        match Document::parse(name, &file.source.text) {
+            Ok(document) => {
+                for doubt in document.doubts {
+                    self.notes
+                        .warning(&place(&doubt), doubt.message, doubt.help);
+                }
+                Some(document.workflow)
+            }
+            Err(faults) => {
+                for fault in faults {
+                    self.notes.error(&place(&fault), fault.message, fault.help);
+                }
+                None
+            }
+        }
+    }
+
+    fn read_filters(&self, workflow: &Section<'_>) -> Vec<FilterSpec> {
+        let filters = workflow.sections("filter", "a filter").into_iter();
+        let filters = filters.map(|filter| {
+            let name = filter.text("name");
+            let expression = filter.required("expression", "topic == 'sales'");
+            let mut steps: Vec<StepSpec> = Vec::new();
+            for step in filter.sections("step", "a step") {
+                let inherited = steps.last().map(|step| step.queue.clone());
+                let step = self.read_step(step, inherited);
+                steps.push(step);
+            }
+            filter.close();
+            FilterSpec {
+                name: name.map(|at| at.value).unwrap_or_default(),
+                expression: expression.map(|at| at.value).unwrap_or_default(),
+                steps,
+                ..FilterSpec::default()
+            }
+        });
+        filters.collect()
+    }
+
+    fn read_step(&self, step: Section<'_>, inherited: Option<String>) -> StepSpec {
+        let queue = match &inherited {
+            None => step.required("queue", "sales"),
+            Some(_) => step.text("queue"),
+        };
+        let text = |key| step.text(key).map(|at| at.value);
+        let highest = WorkflowSpec::HIGHEST_PRIORITY;
+        let read = StepSpec {
+            queue: queue
+                .map(|at| at.value)
+                .or(inherited)
+                .unwrap_or_else(|| UNREADABLE.to_owned()),
+            expression: text("expression"),
+            priority: step
+                .integer("priority", -highest..=highest)
+                .map(|at| at.value),
+            timeout: step
+                .duration("timeout", Duration::ZERO..=WorkflowSpec::LONGEST_LIFE)
+                .map(|at| at.value),
+            order_by: text("order_by"),
+            skip_if: text("skip_if"),
+            known_worker: read_known_worker(&step, self.notes),
+            unknown: Map::new(),
+        };
+        step.close();
+        read
+    }
+
+    /// Takes a workflow whose form is right.
+    fn add(&mut self, name: At<String>, mut spec: WorkflowSpec, written: &Written<'_>) {
+        self.workflows.names.declare(self.notes, &name);
+        spec.name = name.value;
+        let faults = spec.faults();
+        for fault in &faults {
+            // Those of a document were told when it was read.
+            if matches!(written, Written::Toml(_)) {
+                let place = written.place(&fault.spot);
+                self.notes.error(&place, &fault.message, &fault.help);
+            }
+        }
+        for (at, step) in spec.steps() {
+            if step.queue != UNREADABLE {
+                let spot = step_spot(at, "queue");
+                let queue = At {
+                    value: step.queue.clone(),
+                    place: written.place(&spot),
+                };
+                // An inherited name was looked up where it is written.
+                if written.says(&spot) {
+                    self.queues.refer(self.notes, &queue);
+                }
+            }
+        }
+        spec.resolve(&self.queues.specs);
+        if faults.is_empty() {
+            for lint in spec.lints() {
+                let place = written.place(&lint.spot);
+                self.notes.warning(&place, lint.message, lint.help);
+            }
+            self.check_served(&spec, written);
+        }
+        self.workflows.specs.push(spec);
+    }
+
+    /// Steps that no agent can ever take.
+    fn check_served(&self, spec: &WorkflowSpec, written: &Written<'_>) {
+        // Each costs a look at every agent: past this, it is no office any more but a test of one.
+        const MOST_LOOKS: usize = 10_000_000;
+        if self
+            .agents
+            .workers
+            .len()
+            .saturating_mul(spec.steps().count())
+            > MOST_LOOKS
+        {
+            return;
+        }
+        let nothing = Map::new();
+        let holds = |expression: &Expression, worker: &WorkerSpec| {
+            expression.uses_task() || expression.eval(&Scope::new(&worker.attributes, &nothing))
+        };
+        for (at, step) in spec.steps() {
+            let queue = self
+                .queues
+                .specs
+                .iter()
+                .find(|queue| queue.name == step.queue);
+            let target = queue.and_then(|queue| Expression::parse(&queue.target).ok());
+            let options = step.expression.as_ref().map(|text| spec.parse(text));
+            let (Some(target), Some(Ok(expression))) = (target, options) else {
+                continue;
+            };
+            let mut members = self
+                .agents
+                .workers
+                .iter()
+                .filter(|worker| holds(&target, worker));
+            let mut of_queue = members.clone().peekable();
+            if of_queue.peek().is_some() && !members.any(|worker| holds(&expression, worker)) {
+                let place = written.place(&step_spot(at, "expression"));
+                let message = format!("no agent of \"{}\" can take this step", step.queue);
+                let help = "compare the keys and values with the attributes in agents.toml";
+                self.notes.warning(&place, message, help);
+            }
+        }
+    }
+}
+
+/// What a workflow says of tasks and offers as a whole.
+fn read_terms(section: &Section<'_>, spec: &mut WorkflowSpec) {
+    let second = Duration::from_secs(1);
+    if let Some(lenient) = section.flag("lenient") {
+        spec.lenient = lenient.value;
+    }
+    if let Some(when) = section.one_of("skip_when_nobody", &WhenNobody::WORDS) {
+        spec.skip_when_nobody = when.value;
+    }
+    let offer = second..=WorkflowSpec::LONGEST_OFFER;
+    if let Some(timeout) = section.duration("reservation_timeout", offer) {
+        spec.reservation_timeout = Some(timeout.value);
+    }
+    if let Some(life) = section.duration("time_to_live", second..=WorkflowSpec::LONGEST_LIFE) {
+        spec.time_to_live = life.value;
+    }
+    let offers = section.integer("most_offers", 1..=1_000_000);
+    if let Some(offers) = offers.and_then(|at| u32::try_from(at.value).ok()) {
+        spec.most_offers = offers;
+    }
+}
+
+fn read_known_worker(step: &Section<'_>, notes: &Notes) -> Option<KnownWorker> {
+    let by_name = step.text("known_worker");
+    let by_sid = step.text("known_worker_sid");
+    if let (Some(_), Some(by_sid)) = (&by_name, &by_sid) {
+        let message = "both `known_worker` and `known_worker_sid`";
+        let help = "keep `known_worker` when the attribute holds a name, else the other";
+        notes.error(&by_sid.place, message, help);
+    }
+    let known = |by| move |at: At<String>| KnownWorker { path: at.value, by };
+    by_name
+        .map(known(WorkerKey::Name))
+        .or(by_sid.map(known(WorkerKey::Sid)))
+}
+
+fn step_spot(at: StepAt, key: &'static str) -> WorkflowSpot {
+    WorkflowSpot {
+        part: WorkflowPart::Step(at),
+        key: Some(key),
+        span: None,
+    }
+}
+
+impl Written<'_> {
+    /// Where something stands; what is around it when it is not written.
+    fn place(&self, spot: &WorkflowSpot) -> Place {
+        match self {
+            Self::Json(source) => Place::new(source, Document::span_of(&source.text, spot)),
+            Self::Toml(table) => place_of(table, spot),
+        }
+    }
+
+    /// Whether a field is written in its own part.
+    fn says(&self, spot: &WorkflowSpot) -> bool {
+        let part = WorkflowSpot {
+            key: None,
+            ..spot.clone()
+        };
+        self.place(spot) != self.place(&part)
+    }
+}
+
+fn place_of(workflow: &Table, spot: &WorkflowSpot) -> Place {
+    fn nth<'t>(table: &'t Table, key: &str, place: usize) -> Option<&'t Table> {
+        match &table.entries.get(key)?.value.kind {
+            value::Kind::List(items) => match &items.get(place)?.kind {
+                value::Kind::Table(table) => Some(table),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+    let part = match spot.part {
+        WorkflowPart::Whole => Some(workflow),
+        WorkflowPart::Filter(filter) => nth(workflow, "filter", filter),
+        WorkflowPart::Step(StepAt::Filter(filter, step)) => {
+            nth(workflow, "filter", filter).and_then(|filter| nth(filter, "step", step))
+        }
+        WorkflowPart::Step(StepAt::Default) => {
+            let default = workflow
+                .entries
+                .get("default")
+                .map(|entry| &entry.value.kind);
+            match default {
+                Some(value::Kind::Table(table)) => Some(table),
+                _ => None,
+            }
+        }
+    };
+    let Some(table) = part else {
+        return workflow.place.clone();
+    };
+    let entry = |key: &str| table.entries.get(key);
+    let written = match spot.key {
+        None => None,
+        Some("known_worker") => entry("known_worker").or_else(|| entry("known_worker_sid")),
+        Some(key) => entry(key),
+    };
+    let Some(value) = written.map(|entry| &entry.value) else {
+        return table.place.clone();
+    };
+    match (&value.kind, &spot.span) {
+        (value::Kind::Text(text), Some(span)) => value.place.inside(text, span.clone()),
+        _ => value.place.clone(),
+    }
+}
+
+/// Stands for the queue of a step that names none, which was told already.
+const UNREADABLE: &str = "?";
