@@ -10,6 +10,7 @@ mod database;
 mod error;
 mod journal;
 mod records;
+mod snapshots;
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::FileExt as _;
