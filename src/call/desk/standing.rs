@@ -32,7 +32,7 @@ impl Standing {
             state: worker.state,
             waiting: own.map(|queue| queue.waiting).sum(),
             // The router does not know it yet.
-            next: None,
+            next: worker.next_activity.clone(),
         })
     }
 
