@@ -36,6 +36,7 @@ demo: tools-to-build
 bench: tools-to-build
 	$(CARGO) build --locked --release
 	$(CARGO) bench --locked --bench bench
+	$(CARGO) bench --locked --bench expression
 
 fuzz: tools-to-build
 	$(FUZZ) $(CARGO) test --locked --profile fuzz --lib fuzz_ -- --nocapture

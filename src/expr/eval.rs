@@ -41,7 +41,7 @@ pub(super) enum Scalar<'a> {
     Text(&'a str),
 }
 
-/// Whether `condition` holds.
+/// Whether `condition` holds: what [`super::program`] must agree with.
 pub(super) fn holds(condition: &Condition, view: &View<'_>) -> bool {
     match condition {
         Condition::All(conditions) => conditions.iter().all(|c| holds(c, view)),
@@ -49,10 +49,13 @@ pub(super) fn holds(condition: &Condition, view: &View<'_>) -> bool {
         Condition::Compare(comparison) => compare(comparison, view),
         Condition::Never => false,
         Condition::Not(condition) => !holds(condition, view),
-        Condition::True(operand) => {
-            matches!(look(operand, view), Seen::Value(Value::Bool(true)))
-        }
+        Condition::True(operand) => is_true(operand, view),
     }
+}
+
+/// Whether `operand` leads to `true`.
+pub(super) fn is_true(operand: &Operand, view: &View<'_>) -> bool {
+    matches!(look(operand, view), Seen::Value(Value::Bool(true)))
 }
 
 /// What `operand` leads to.
@@ -86,6 +89,7 @@ fn subject(path: &Path, view: &View<'_>) -> Subject {
 }
 
 /// What `segments` lead to in `map`; null where they lead nowhere.
+#[inline]
 pub(super) fn descend<'a>(map: &'a Map<String, Value>, segments: &[Segment]) -> &'a Value {
     let Some((Segment::Key(key), rest)) = segments.split_first() else {
         return &NULL;
@@ -101,7 +105,8 @@ pub(super) fn descend<'a>(map: &'a Map<String, Value>, segments: &[Segment]) -> 
     value
 }
 
-fn field<'a>(map: &'a Map<String, Value>, key: &str) -> &'a Value {
+#[inline]
+pub(super) fn field<'a>(map: &'a Map<String, Value>, key: &str) -> &'a Value {
     let found = match map.len() <= FEW {
         true => map
             .iter()
@@ -192,6 +197,7 @@ fn holds_item(comparison: &Comparison, view: &View<'_>) -> Option<bool> {
 }
 
 /// What is seen, unless it is an array or an object.
+#[inline]
 pub(super) fn scalar(seen: Seen<'_>) -> Option<Scalar<'_>> {
     match seen {
         Seen::Amount(amount) => Some(Scalar::Amount(amount)),

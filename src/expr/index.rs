@@ -50,11 +50,15 @@ impl AttributeIndex {
     /// Follows a change of one worker's attributes, or a new worker (`old` empty) or one who is
     /// gone (`new` empty). Costs what the two hold, however many workers there are with other values.
     pub fn update(&mut self, number: u32, old: &Map<String, Value>, new: &Map<String, Value>) {
-        if old == new {
-            return;
+        for (changed, other, change) in [
+            (old, new, Change::Remove(number)),
+            (new, old, Change::Add(number)),
+        ] {
+            let differing = changed
+                .iter()
+                .filter(|(key, value)| other.get(*key) != Some(value));
+            self.root.change_each(differing, change);
         }
-        self.root.change_map(old, Change::Remove(number));
-        self.root.change_map(new, Change::Add(number));
     }
 
     /// Numbers of the workers with this value, or with an array that holds it, rising. Nobody is
@@ -84,7 +88,15 @@ impl AttributeIndex {
 
 impl Node {
     fn change_map(&mut self, map: &Map<String, Value>, change: Change) {
-        for (key, value) in map {
+        self.change_each(map.iter(), change);
+    }
+
+    fn change_each<'a>(
+        &mut self,
+        attributes: impl Iterator<Item = (&'a String, &'a Value)>,
+        change: Change,
+    ) {
+        for (key, value) in attributes {
             if let Some(child) = self.children.get_mut(key) {
                 child.change(value, change);
                 if child.is_empty() {

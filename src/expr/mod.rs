@@ -15,6 +15,7 @@ mod lint;
 mod number;
 mod order;
 mod parser;
+mod program;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -27,6 +28,7 @@ pub use lint::{Doubt, Lint};
 pub use order::OrderBy;
 
 use eval::View;
+use program::Program;
 use tree::{Condition, Path, PathKind};
 
 /// Longest expression in bytes; the longest in the wild are lists of some hundred addresses.
@@ -39,6 +41,8 @@ pub const MAX_DEPTH: usize = 64;
 pub struct Expression {
     text: String,
     root: Condition,
+    /// The same, for evaluation.
+    program: Program,
     /// Ways into the task, each once, in the order of the text.
     task_paths: Vec<Path>,
     looks_at_state: bool,
@@ -101,6 +105,7 @@ impl Expression {
         });
         Ok(Self {
             text: text.to_owned(),
+            program: Program::new(&parsed.root),
             root: parsed.root,
             task_paths,
             looks_at_state,
@@ -111,7 +116,7 @@ impl Expression {
 
     /// Whether it holds in `scope`. Never fails: what is missing is null.
     pub fn eval(&self, scope: &Scope<'_>) -> bool {
-        eval::holds(&self.root, &self.view(scope))
+        self.program.holds(&self.view(scope))
     }
 
     /// Like [`Expression::eval`], with the worker's `activity_name`, `activity_sid` and `channel`
@@ -122,7 +127,7 @@ impl Expression {
             state: Some(state),
             ..self.view(scope)
         };
-        eval::holds(&self.root, &view)
+        self.program.holds(&view)
     }
 
     /// Whether it holds where `workers.KEY` is looked up in `counts` (as in
@@ -133,7 +138,7 @@ impl Expression {
             counts: Some(counts),
             ..self.view(&Scope::new(&nothing, &nothing))
         };
-        eval::holds(&self.root, &view)
+        self.program.holds(&view)
     }
 
     /// Numbers of the workers in `index` that may satisfy it, rising: all that do, and perhaps

@@ -32,7 +32,7 @@ pub fn model(
     terms: &Terms,
 ) -> Result<Modelled, Error> {
     let mut run = Run {
-        router: past.router(past.start)?,
+        router: past.router(past.start)?.settled(),
         behaviour,
         owner: &terms.owner,
         ledger: Ledger::new(terms, past.from),

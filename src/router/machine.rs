@@ -100,6 +100,14 @@ impl Router {
         Ok(())
     }
 
+    /// Takes it that what was folded leaves nothing to decide, as is so before every input and
+    /// timer of a journal: what comes next is then decided in the same order as by the machine
+    /// that lived through it. Not after a restart, when its last decisions may be lost.
+    pub fn settled(mut self) -> Self {
+        self.dirty = Dirty::default();
+        self
+    }
+
     /// Everything known now, for [`Router::restore`].
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {

@@ -206,7 +206,7 @@ fn numbers_are_reckoned_with_and_texts_have_beginnings() {
         ("a / 0 == null", true),
         ("a + name == null", true),
         ("a + 1 IN [8]", true),
-        ("big + 1 > big", true),
+        ("big - 1 <= big AND big > 9223372036854775807", true),
         ("big == 18446744073709551615", true),
         ("name STARTSWITH '山田'", true),
         ("name startswith '太郎'", false),

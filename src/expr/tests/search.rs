@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::map;
-use crate::expr::{AttributeIndex, Expression, Options, Scope};
+use crate::expr::{AttributeIndex, Expression, Options, Scope, eval};
 
 fn workers() -> Vec<Map<String, Value>> {
     [
@@ -218,6 +218,20 @@ proptest! {
                 prop_assert!(!holds || candidates.contains(&number), "{number} is left out");
             }
         }
+    }
+
+    #[test]
+    fn the_program_does_what_the_tree_says(
+        text in expression(),
+        worker in attributes(),
+        task in attributes(),
+        lenient_arrays in any::<bool>(),
+    ) {
+        let options = Options { lenient_arrays, ..Options::default() };
+        let expression = Expression::parse_with(&text, options).expect(&text);
+        let scope = Scope::new(&worker, &task);
+        let tree = eval::holds(&expression.root, &expression.view(&scope));
+        prop_assert_eq!(expression.eval(&scope), tree);
     }
 
     #[test]
