@@ -559,8 +559,8 @@ fn two_decisions_of_one_cause_are_verified_in_their_order() {
         reachable: true,
     };
     let create = |task: &str| {
-        let new = NewTask::of_call(TaskId::new(task), CallId::new(task), "sales");
-        Command::CreateTask(Box::new(new))
+        let (task, call) = (TaskId::new(task), CallId::new(task));
+        Command::CreateTask(Box::new(NewTask::of_call(task, call, "sales")))
     };
     let decline = |reservation: &str| Command::Reject {
         reservation: ReservationId::new(reservation),

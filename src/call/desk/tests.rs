@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::order::{AgentOrder, Told};
 use super::room::DeskRoom;
 use super::session::{Around, Output, Session};
@@ -599,4 +601,100 @@ fn a_session_that_is_stored_has_forgotten_the_pin() {
     office.press(&mut line, "47");
     let stored = serde_json::to_string(&line.session).expect("stored");
     assert!(!stored.contains("47") && !format!("{:?}", line.session).contains("47"));
+}
+
+/// What may happen to somebody's call.
+#[derive(Clone, Debug)]
+enum Step {
+    Hear,
+    Press(char),
+    Tell(Told),
+    Wait,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let changed = (
+        prop::sample::select(vec!["available", "away", "lunch", "gone"]),
+        any::<bool>(),
+        prop::sample::select(vec![
+            WorkerState::Away,
+            WorkerState::Free,
+            WorkerState::Talking,
+            WorkerState::WrapUp,
+        ]),
+    );
+    let changed = changed.prop_map(|(activity, reachable, state)| Told::Changed {
+        activity: activity.to_owned(),
+        available: activity == "available",
+        reachable,
+        state,
+    });
+    let told = prop_oneof![
+        changed,
+        Just(Told::CodeUnknown),
+        Just(Told::CodeWanted),
+        Just(Told::Refused),
+    ];
+    prop_oneof![
+        1 => Just(Step::Hear),
+        4 => prop::char::ranges(vec!['0'..='9', '#'..='#', '*'..='*', 'A'..='D'].into())
+            .prop_map(Step::Press),
+        1 => told.prop_map(Step::Tell),
+        1 => Just(Step::Wait),
+    ]
+}
+
+proptest! {
+    /// Whatever is dialled, pressed and said: nobody but a proven agent is logged in, keys are kept
+    /// only while a PIN is asked for, orders are about whoever sits at the phone, and the end
+    /// comes when nobody does anything more.
+    #[test]
+    fn whatever_happens_a_session_stays_within_its_bounds(
+        service in prop::sample::select(vec![
+            AgentService::Available,
+            AgentService::Away,
+            AgentService::Done,
+            AgentService::LogIn,
+            AgentService::LogOut,
+            AgentService::Next,
+            AgentService::State,
+            AgentService::Wrap,
+        ]),
+        digits in "[0-9*#]{0,6}",
+        steps in prop::collection::vec(step(), 0..60),
+    ) {
+        let mut office = Office::new();
+        let mut line = office.dial(service, "1001", &digits);
+        for step in steps {
+            match step {
+                Step::Hear => drop(office.hear(&mut line)),
+                Step::Press(key) => office.press(&mut line, &key.to_string()),
+                Step::Tell(told) => {
+                    office.with(&mut line, |session, around| session.handle_told(around, told));
+                }
+                Step::Wait => {
+                    // No prompt lasts as long as the limit that guards a lost end.
+                    office.hear(&mut line);
+                    if line.session.poll_timeout().is_some() {
+                        office.wait(&mut line);
+                    }
+                }
+            }
+            prop_assert!(line.heard.len() < 2_000);
+        }
+        // Nobody does anything more: it ends by itself.
+        for _ in 0..50 {
+            office.hear(&mut line);
+            if line.session.poll_timeout().is_some() {
+                office.wait(&mut line);
+            }
+        }
+        prop_assert!(line.is_over && !line.is_secret);
+        let proven = office.outcomes.iter().any(|(_, outcome)| *outcome == "accepted");
+        for (agent, _) in office.activities() {
+            prop_assert!(agent == "sato" || proven, "{agent} was never there");
+        }
+        let wrong = office.outcomes.iter().filter(|(_, outcome)| *outcome == "wrong");
+        prop_assert!(wrong.count() <= 2);
+    }
 }

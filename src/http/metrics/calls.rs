@@ -36,6 +36,7 @@ pub(super) struct Calls {
     lost_for: Histograms<ByWay>,
     recordings: Family<Recording, Counter>,
     transfers: Family<Transferred, Counter>,
+    logins: Family<LoggedIn, Counter>,
 }
 
 /// What is kept of one call in progress.
@@ -96,6 +97,11 @@ struct Transferred {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LoggedIn {
+    outcome: &'static str,
+}
+
 impl Calls {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let calls = Self {
@@ -120,6 +126,7 @@ impl Calls {
             lost_for: Family::new_with_constructor(long_seconds),
             recordings: Family::default(),
             transfers: Family::default(),
+            logins: Family::default(),
         };
         registry.register(
             "tsunagu_calls_started",
@@ -205,6 +212,11 @@ impl Calls {
             "tsunagu_transfers",
             "Transfers that were tried, by how they ended",
             calls.transfers.clone(),
+        );
+        registry.register(
+            "tsunagu_agent_logins",
+            "Agents who logged in or out by phone, or failed to",
+            calls.logins.clone(),
         );
         calls
     }
@@ -324,6 +336,10 @@ impl Calls {
                     .get_or_create(&Transferred { kind, outcome })
                     .inc();
             }
+            Fact::AgentLogin { outcome, .. } => {
+                let outcome = word(outcome, &LOGINS);
+                self.logins.get_or_create(&LoggedIn { outcome }).inc();
+            }
             Fact::Offered { queue, .. } => open.offered = known(&mut self.queues, queue),
             Fact::OfferEnded { outcome, .. } => {
                 let (queue, outcome) = (open.offered.clone(), word(outcome, &OFFERS));
@@ -440,6 +456,8 @@ const OFFERS: [&str; 9] = [
     "unreachable",
 ];
 
+const LOGINS: [&str; 5] = ["accepted", "locked", "logged_out", "phone_in_use", "wrong"];
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -527,6 +545,11 @@ pub(super) mod tests {
             consultation: None,
         };
         fact(1, requested);
+        let login = Fact::AgentLogin {
+            agent: Some("hanako".into()),
+            outcome: "wrong".into(),
+        };
+        fact(1, login);
         fact(1, Fact::TransferDone { leg, to: None });
         for fact_of_sound in sound(leg) {
             fact(0, fact_of_sound);
@@ -614,6 +637,7 @@ pub(super) mod tests {
             "tsunagu_offers_total{queue=\"sales\",outcome=\"no_answer\"} 2",
             "tsunagu_offers_total{queue=\"sales\",outcome=\"other\"} 2",
             "tsunagu_leg_loss_ratio_bucket{le=\"0.01\"} 2",
+            "tsunagu_agent_logins_total{outcome=\"wrong\"} 2",
             "tsunagu_recordings_total{result=\"whole\"} 2",
             "tsunagu_leg_mos_bucket{le=\"4.2\",way=\"said\"} 0",
             "tsunagu_leg_mos_bucket{le=\"4.3\",way=\"said\"} 2",

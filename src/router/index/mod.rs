@@ -58,8 +58,10 @@ pub(super) enum Deadline {
 impl Index {
     /// Computes everything anew.
     pub(super) fn build(state: &State) -> Self {
-        let mut index = Index::default();
-        index.workers = state.workers.values().map(WorkerIndex::new).collect();
+        let mut index = Index {
+            workers: state.workers.values().map(WorkerIndex::new).collect(),
+            ..Index::default()
+        };
         let attributes = index.workers.iter().map(|worker| &worker.attributes);
         index.attributes = AttributeIndex::build(attributes);
         for (key, content) in &state.contents {
