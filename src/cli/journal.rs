@@ -95,7 +95,7 @@ fn is_wanted(args: &Args, told: &Told) -> bool {
         && args
             .worker
             .as_ref()
-            .is_none_or(|name| told.worker.as_ref() == Some(name))
+            .is_none_or(|name| told.workers.contains(name))
 }
 
 /// One line for people, with the date above it when it is another day.
@@ -131,7 +131,7 @@ fn object(entry: &Entry, told: &Told) -> String {
         "kind": told.kind,
         "task": told.task,
         "call": told.call,
-        "worker": told.worker,
+        "workers": told.workers,
         "words": told.words,
         "fact": fact,
     });
@@ -243,7 +243,7 @@ pub(super) mod tests {
             .filter_map(|one| one["kind"].as_str())
             .collect();
         assert_eq!(kinds, ["create_task", "offered", "accept"]);
-        assert_eq!(lines[1]["worker"], "花子");
+        assert_eq!(lines[1]["workers"], json!(["花子"]));
         assert_eq!(lines[2]["call"], "c1");
         assert_eq!(lines[0]["at"], "2027-01-15T08:00:02.000Z");
         assert_eq!(lines[0]["fact"]["to"]["queue"], "sales");

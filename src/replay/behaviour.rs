@@ -163,9 +163,11 @@ impl Behaviour {
                 else {
                     return;
                 };
-                let after = at.since(*from);
+                let (key, place, from) = (key.clone(), *place, *from);
+                self.too_late(&key.0, &reservation, open);
+                let after = at.since(from);
                 self.answer_after.see(&key.1, after);
-                self.set(&key.clone(), *place, Answer::Accepts(after, None));
+                self.set(&key, place, Answer::Accepts(after, None));
                 open.talking.insert(key.0.clone(), key.1.clone());
                 if let Some(caller) = self.callers.get_mut(&key.0) {
                     caller.answered = Some(at);
@@ -230,7 +232,9 @@ impl Behaviour {
                     self.end(at, &task, "restart", open);
                 }
             }
-            Happening::NobodyCanTake { .. } | Happening::Reachable { .. } => {}
+            Happening::Asks { .. }
+            | Happening::NobodyCanTake { .. }
+            | Happening::Reachable { .. } => {}
         }
     }
 
@@ -245,6 +249,23 @@ impl Behaviour {
             (Some(last), Answer::Accepts(_, Some(_))) => *last = answer,
             _ => habits.push(answer),
         }
+    }
+
+    /// Of several agents who were rung, one answered: what the others would have done nobody knows.
+    fn too_late(&mut self, task: &TaskId, winner: &ReservationId, open: &mut Open) {
+        let Some(offers) = open.tasks.get_mut(task) else {
+            return;
+        };
+        offers.retain(|reservation| {
+            reservation == winner || {
+                if let Some(Offer { key, place, .. }) = open.offers.remove(reservation)
+                    && let Some(answers) = self.answers.get_mut(&key)
+                {
+                    answers.truncate(place);
+                }
+                false
+            }
+        });
     }
 
     fn end(&mut self, at: Timestamp, task: &TaskId, why: &str, open: &mut Open) {

@@ -158,6 +158,11 @@ impl Ledger {
                 };
                 self.tasks.insert(task, caller);
             }
+            Happening::Asks { task, worker } => {
+                if let Some(caller) = self.tasks.get_mut(&task) {
+                    caller.owner = Some(worker);
+                }
+            }
             Happening::Offered {
                 reservation,
                 task,

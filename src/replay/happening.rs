@@ -2,7 +2,7 @@
 //! kind of fact is here; figures and models know only what is said here.
 
 use crate::base::{CallId, ReservationId, TaskId};
-use crate::router::{Command, Decision, Destination, Fact, Rejection, Timer};
+use crate::router::{Command, Decision, Destination, Fact, Known, Rejection, Timer};
 
 /// Something that happened to a caller or an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(super) enum Happening {
         /// The agent it asks for.
         owner: Option<String>,
     },
+    /// A step of its workflow asks for this agent.
+    Asks { task: TaskId, worker: String },
     /// It was offered to an agent.
     Offered {
         reservation: ReservationId,
@@ -139,6 +141,14 @@ fn happening(fact: &Fact, owner_key: &str) -> Option<Happening> {
         },
         Fact::Decision(decision) => match decision {
             Decision::NobodyCanTake { task, .. } => Happening::NobodyCanTake { task: task.clone() },
+            Decision::Moved {
+                task,
+                known: Some(Known::Worker(worker) | Known::OutsideQueue(worker)),
+                ..
+            } => Happening::Asks {
+                task: task.clone(),
+                worker: worker.clone(),
+            },
             Decision::Moved { .. } | Decision::Offered { .. } | Decision::Waits { .. } => {
                 return None;
             }

@@ -328,7 +328,8 @@ impl Run<'_> {
                     self.put(at, Act::Leave(task, why.to_owned()));
                 }
             }
-            Happening::Reachable { .. }
+            Happening::Asks { .. }
+            | Happening::Reachable { .. }
             | Happening::Rejected { .. }
             | Happening::RangOut { .. }
             | Happening::Restarted { .. }

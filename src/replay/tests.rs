@@ -10,8 +10,9 @@ use super::*;
 use crate::base::{CallId, Language, ReservationId, TaskId, Timestamp};
 use crate::journal::{Journal, MemoryJournal, Reader};
 use crate::router::{
-    ActivitySpec, Command, Decision, Fact, NewTask, Output, Plan, QueueSpec, Rejection, Router,
-    WhenNobody, WorkerSpec,
+    ActivitySpec, Command, Decision, Destination, Fact, FilterSpec, KnownWorker, NewTask, Output,
+    Plan, QueueSpec, Rejection, Router, StepSpec, Strategy, WhenNobody, WorkerKey, WorkerSpec,
+    WorkflowSpec,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -56,15 +57,45 @@ fn plan(agents: usize) -> Plan {
         generation: 1,
         workers: workers.collect(),
         queues: vec![
-            queue("sales", "skills HAS 'sales'"),
-            queue("support", "skills HAS 'support'"),
+            QueueSpec {
+                strategy: Strategy::Random,
+                ..queue("sales", "skills HAS 'sales'")
+            },
+            QueueSpec {
+                max_reserved: 3,
+                ..queue("support", "skills HAS 'support'")
+            },
             queue("own", "task.owner == worker.name"),
         ],
         activities: vec![
             ActivitySpec::available("ready"),
             ActivitySpec::unavailable("lunch"),
         ],
+        workflows: vec![owner_first()],
         ..Plan::default()
+    }
+}
+
+/// Twelve seconds for the agent the caller asks for, then whoever sells.
+fn owner_first() -> WorkflowSpec {
+    let sales = StepSpec::new("sales");
+    let own = StepSpec {
+        known_worker: Some(KnownWorker {
+            path: "task.owner".to_owned(),
+            by: WorkerKey::Name,
+        }),
+        timeout: Some(Duration::from_secs(12)),
+        ..sales.clone()
+    };
+    let filter = FilterSpec {
+        name: "owner".to_owned(),
+        expression: "owner != ''".to_owned(),
+        steps: vec![own, sales],
+        ..FilterSpec::default()
+    };
+    WorkflowSpec {
+        filters: vec![filter],
+        ..WorkflowSpec::new("owner first", "sales")
     }
 }
 
@@ -168,10 +199,16 @@ impl Day {
                     0 => 4,
                     other => other as usize - 1,
                 }];
+                let new = NewTask::of_call(task, call, queue);
+                let to = match number % 10 {
+                    0 => Destination::Workflow("owner first".to_owned()),
+                    _ => new.to.clone(),
+                };
                 Command::CreateTask(Box::new(NewTask {
+                    to,
                     attributes: attributes.as_object().cloned().unwrap_or_else(Map::new),
                     priority: (number % 7 == 0).into(),
-                    ..NewTask::of_call(task, call, queue)
+                    ..new
                 }))
             }
             Act::Restart => {
@@ -491,8 +528,8 @@ fn every_fact_reads_in_two_languages() {
         );
         assert_ne!(english.words, japanese.words);
         assert_eq!(
-            (&english.task, &english.worker),
-            (&japanese.task, &japanese.worker)
+            (&english.task, &english.workers),
+            (&japanese.task, &japanese.workers)
         );
         let is_of_task = english.task.is_some();
         assert_eq!(is_of_task, english.call.is_some(), "{english:?}");

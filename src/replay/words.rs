@@ -17,8 +17,8 @@ pub struct Told {
     pub task: Option<TaskId>,
     /// Its call.
     pub call: Option<CallId>,
-    /// Worker.
-    pub worker: Option<String>,
+    /// Workers; several where several are rung at a time.
+    pub workers: Vec<String>,
     /// What happened, one line.
     pub words: String,
 }
@@ -75,7 +75,7 @@ impl Told {
             kind,
             task: None,
             call: None,
-            worker: None,
+            workers: Vec::new(),
             words,
         }
     }
@@ -86,7 +86,7 @@ impl Told {
     }
 
     fn worker(mut self, worker: &str) -> Self {
-        self.worker = Some(worker.to_owned());
+        self.workers.push(worker.to_owned());
         self
     }
 }
@@ -102,7 +102,7 @@ fn input(command: &Command, names: &Names, language: Language) -> Told {
         Told {
             task: task.clone(),
             words: say(who, of),
-            worker: worker.clone(),
+            workers: worker.iter().cloned().collect(),
             ..Told::new(kind, String::new())
         }
     };
@@ -364,7 +364,7 @@ fn deadline(timer: &Timer, names: &Names, language: Language) -> Told {
             );
             Told {
                 task: task.clone(),
-                worker: worker.clone(),
+                workers: worker.iter().cloned().collect(),
                 ..Told::new("ring_timeout", words)
             }
         }
@@ -427,7 +427,10 @@ fn choice(decision: &Decision, language: Language) -> Told {
                 format!("{task} is offered to {worker}: idle longest ({idle} s) of {among} free{reasons}"),
                 format!("{task}を{worker}に呼び出し: 待機中{among}名のうち最長({idle}秒){reasons}"),
             );
-            Told::new("offered", words).task(task).worker(worker)
+            let told = Told::new("offered", words).task(task);
+            offers
+                .iter()
+                .fold(told, |told, offer| told.worker(&offer.worker))
         }
         Decision::TaskDropped { task, why, .. } => {
             let why = left(*why, language);
