@@ -290,7 +290,7 @@ impl World {
     fn check_event(&mut self, entry: &EventEntry) {
         self.events += 1;
         assert_eq!(entry.sequence, self.events);
-        let event: serde_json::Value = serde_json::from_str(&entry.body).expect("an event is JSON");
+        let event: Value = serde_json::from_str(&entry.body).expect("an event is JSON");
         assert_eq!(event["sequence"], self.events);
         if let Some(worker) = &entry.worker {
             let count = self.worker_events.entry(worker.clone()).or_default();
