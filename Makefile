@@ -21,7 +21,7 @@ help:
 	  'make demo   watch one call go through, and listen to its recording' \
 	  'make bench  figures of a release build' \
 	  'make fuzz   five minutes of mutated input or operations a target, new seed' \
-	  'make soak   twenty rounds of the load scenario, 100,000 random histories of the router'
+	  'make soak   rounds of load, ten minutes of a contact centre, 100,000 histories of the router'
 
 run: tools-to-build
 	$(CARGO) run --locked -- serve
@@ -47,6 +47,7 @@ soak: tools-to-test
 	  $(CARGO) test --locked --release --test scenarios load:: -- --nocapture
 	PROPTEST_CASES=$${PROPTEST_CASES:-100000} \
 	  $(CARGO) test --locked --profile fuzz --lib router::properties
+	BENCH_SECONDS=$${BENCH_SECONDS:-600} $(CARGO) bench --locked --bench bench -- centre
 
 tools-to-build:
 	@scripts/set-up build

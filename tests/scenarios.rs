@@ -12,6 +12,8 @@ mod api;
 mod attacker;
 #[path = "scenarios/capture_file.rs"]
 mod capture_file;
+#[path = "scenarios/crowd.rs"]
+mod crowd;
 #[path = "scenarios/linphone.rs"]
 mod linphone;
 #[path = "scenarios/names.rs"]
@@ -46,6 +48,8 @@ mod attacks;
 mod carrier_ways;
 #[path = "scenarios/carriers.rs"]
 mod carriers;
+#[path = "scenarios/centre.rs"]
+mod centre;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
 #[path = "scenarios/desk.rs"]

@@ -10,9 +10,12 @@ mod bare;
 mod bars;
 mod capacity;
 mod conference;
+#[path = "../../tests/scenarios/crowd.rs"]
+mod crowd;
 mod floor;
 mod flows;
 mod hold;
+mod journal;
 mod load;
 mod memory;
 mod office;
@@ -21,12 +24,14 @@ mod peer;
 mod process;
 mod registrations;
 mod relay;
+mod ring;
 mod sets;
 mod sound;
 mod statistics;
+mod storm;
 
 /// One part and its name on the command line.
-const PARTS: [(&str, fn()); 12] = [
+const PARTS: [(&str, fn()); 16] = [
     ("parse", parse::run),
     ("setups", capacity::run_cost),
     ("capacity", capacity::run),
@@ -39,12 +44,19 @@ const PARTS: [(&str, fn()); 12] = [
     ("hold", hold::run),
     ("memory", memory::run),
     ("sound", sound::run),
+    ("ring", ring::run),
+    ("centre", ring::run_centre),
+    ("storm", storm::run),
+    ("journal", journal::run),
 ];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(role) = arguments.first().and_then(|first| bare::Role::named(first)) {
         return bare::serve(role);
+    }
+    if arguments.first().is_some_and(|first| first == storm::ROLE) {
+        return storm::serve(arguments.get(1).map_or(".", String::as_str));
     }
     // Cargo adds an option of its own for a harness we do not have.
     let wanted: Vec<&String> = arguments

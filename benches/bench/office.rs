@@ -1,9 +1,10 @@
 //! The switch under measurement: the real binary with an office of its own in a temporary folder.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -107,6 +108,86 @@ impl Office {
         }
     }
 
+    /// An office of these files, whatever they say; the node is that of all benches.
+    pub(crate) fn of(files: &[(String, String)]) -> Self {
+        Self::started_by(files, serve)
+    }
+
+    /// The same, run by another program than the switch's own.
+    pub(crate) fn started_by(
+        files: &[(String, String)],
+        program: impl Fn(&Path) -> Command,
+    ) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("tsunagu-bench-")
+            .tempdir()
+            .expect("a folder");
+        let config = folder.path().join("config");
+        fs::create_dir_all(config.join("flows")).expect("a writable folder");
+        fs::write(config.join("node.toml"), NODE).expect("a writable folder");
+        for (name, text) in files {
+            fs::write(config.join(name), text).expect("a writable folder");
+        }
+        let (child, sip, metrics) = start_by(folder.path(), program(folder.path()));
+        Self {
+            child,
+            sip,
+            metrics,
+            folder,
+        }
+    }
+
+    /// The records of so many finished calls, read page by page; waits for the last ones.
+    pub(crate) fn records(&self, count: usize) -> Vec<serde_json::Value> {
+        let patience = std::time::Instant::now() + Duration::from_secs(30);
+        loop {
+            let records = self.all_records();
+            if records.len() >= count || std::time::Instant::now() > patience {
+                return records;
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+
+    fn all_records(&self) -> Vec<serde_json::Value> {
+        let base = self.metrics.trim_end_matches("/metrics");
+        let (mut records, mut known) = (Vec::new(), HashSet::new());
+        let mut before = String::new();
+        loop {
+            let url = format!("{base}/v1/calls?state=finished&limit=1000{before}");
+            let reply = ureq::get(&url).config().timeout_global(None).build().call();
+            let text = reply.and_then(|mut reply| {
+                let body = reply.body_mut().with_config().limit(256 << 20);
+                body.read_to_string()
+            });
+            let text = text.expect("a switch that shows its records");
+            let page: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            let page = page["calls"].as_array().cloned().unwrap_or_default();
+            let oldest = page.last().map(|record| record["started"].clone());
+            let had = records.len();
+            for record in page {
+                if known.insert(record["id"].to_string()) {
+                    records.push(record);
+                }
+            }
+            let Some(oldest) = oldest.filter(|_| records.len() > had) else {
+                return records;
+            };
+            // `before` leaves its own instant out: a millisecond later, and what is known is skipped.
+            let oldest = oldest
+                .as_str()
+                .and_then(|text| text.parse::<jiff::Timestamp>().ok());
+            let next = oldest.expect("a time") + jiff::SignedDuration::from_millis(1);
+            before = format!("&before={next:.3}");
+        }
+    }
+
+    /// Says something to a program that listens to its standard input.
+    pub(crate) fn tell(&mut self, words: &str) {
+        let input = self.child.stdin.as_mut().expect("piped");
+        writeln!(input, "{words}").expect("a living switch");
+    }
+
     /// Kills the switch and starts it again with what it left on disk.
     pub(crate) fn kill_and_start(&mut self) {
         let _ = self.child.kill();
@@ -163,15 +244,25 @@ impl Drop for Office {
 
 /// Starts a switch in its folder; returns when it listens.
 fn start(folder: &Path) -> (Child, SocketAddr, String) {
-    let log = fs::File::create(folder.join("log")).expect("a writable folder");
-    let sounds = concat!(env!("CARGO_MANIFEST_DIR"), "/sounds");
+    start_by(folder, serve(folder))
+}
+
+/// The switch's own program.
+fn serve(folder: &Path) -> Command {
     let mut switch = Command::new(binary());
     switch
         .args(["serve", "--json", "--config"])
         .arg(folder.join("config"))
+        .stdin(Stdio::null());
+    switch
+}
+
+fn start_by(folder: &Path, mut switch: Command) -> (Child, SocketAddr, String) {
+    let log = fs::File::create(folder.join("log")).expect("a writable folder");
+    let sounds = concat!(env!("CARGO_MANIFEST_DIR"), "/sounds");
+    switch
         .env("TSUNAGU_SOUNDS", sounds)
         .env("TSUNAGU_DATA", folder.join("var"))
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log);
     let mut child = process::spawn(&mut switch);

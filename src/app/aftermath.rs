@@ -15,7 +15,12 @@ use crate::store::Records;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Begins to settle what was left; give repaired recordings to what is returned.
-pub(super) fn settle(records: &Records) -> anyhow::Result<Sender<Box<RecordingFacts>>> {
+///
+/// `alive` is when the switch was last seen alive: who waited or talked then did so until then.
+pub(super) fn settle(
+    records: &Records,
+    alive: Option<Timestamp>,
+) -> anyhow::Result<Sender<Box<RecordingFacts>>> {
     let left = records.unfinished()?;
     let (sender, receiver) = channel();
     if !left.is_empty() {
@@ -26,12 +31,17 @@ pub(super) fn settle(records: &Records) -> anyhow::Result<Sender<Box<RecordingFa
         let records = records.clone();
         std::thread::Builder::new()
             .name("aftermath".to_owned())
-            .spawn(move || wait(&records, left, &receiver))?;
+            .spawn(move || wait(&records, left, &receiver, alive.unwrap_or(Timestamp::ZERO)))?;
     }
     Ok(sender)
 }
 
-fn wait(records: &Records, left: Vec<CallRecord>, recordings: &Receiver<Box<RecordingFacts>>) {
+fn wait(
+    records: &Records,
+    left: Vec<CallRecord>,
+    recordings: &Receiver<Box<RecordingFacts>>,
+    alive: Timestamp,
+) {
     let until = Instant::now() + PATIENCE;
     let mut left: HashMap<String, CallRecord> = left
         .into_iter()
@@ -42,7 +52,7 @@ fn wait(records: &Records, left: Vec<CallRecord>, recordings: &Receiver<Box<Reco
             .into_iter()
             .partition(|(_, record)| awaits_recording(record));
         for record in done.into_values() {
-            publish(records, record);
+            publish(records, record, alive);
         }
         left = waiting;
         if left.is_empty() {
@@ -59,7 +69,7 @@ fn wait(records: &Records, left: Vec<CallRecord>, recordings: &Receiver<Box<Reco
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 for record in left.into_values() {
-                    publish(records, record);
+                    publish(records, record, alive);
                 }
                 return;
             }
@@ -86,10 +96,14 @@ fn apply(record: &mut CallRecord, at: Timestamp, fact: Fact) {
     record.apply(&Event { at, call, fact });
 }
 
-/// The call ended when something was last known of it.
-fn publish(records: &Records, mut record: CallRecord) {
-    let cause = Cause::from_status(500).with_words("the switch was stopped without warning");
-    let (at, by) = (record.updated, Party::Switch);
+/// The call ended when something was last known of it, or of the switch.
+fn publish(records: &Records, mut record: CallRecord, alive: Timestamp) {
+    let cause =
+        Cause::from_status(500).with_words("lost-by-crash: the switch was stopped without warning");
+    let (at, by) = (record.updated.max(alive), Party::Switch);
+    for fact in open_ends(&record) {
+        apply(&mut record, at, fact);
+    }
     let agents: Vec<String> = record.agents.iter().map(|one| one.agent.clone()).collect();
     for agent in agents {
         let (leg, stretch) = (None, None);
@@ -126,6 +140,23 @@ fn publish(records: &Records, mut record: CallRecord) {
     if let Err(full) = records.publish(record) {
         tracing::error!(%full, call = %full.0.id, "call record not stored");
     }
+}
+
+/// Ends what a call was in: its offers, which nobody missed, and its stay in the line.
+fn open_ends(record: &CallRecord) -> Vec<Fact> {
+    let offers = record.offers.iter().filter(|offer| offer.ended.is_none());
+    let offers = offers.map(|offer| Fact::OfferEnded {
+        reservation: offer.reservation.clone(),
+        agent: offer.agent.clone(),
+        outcome: "switch-restart".to_owned(),
+        said: None,
+    });
+    let stays = record.queues.iter().filter(|stay| stay.left.is_none());
+    let stays = stays.map(|stay| Fact::Unqueued {
+        queue: stay.queue.clone(),
+        outcome: "lost-by-crash".to_owned(),
+    });
+    offers.chain(stays).collect()
 }
 
 /// Hands a repaired recording on; nobody listens any more when all was settled.

@@ -4,6 +4,7 @@
 //! in this order; [`Switch::stop`] takes them down in the opposite one.
 
 mod aftermath;
+mod alive;
 mod bindings;
 mod defence;
 pub mod generation;
@@ -19,7 +20,7 @@ mod views;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ use crate::http::metrics::Metrics;
 use crate::http::{self, Server};
 use crate::journal::Reader as _;
 use crate::media::{Engine, EngineConfig, Library};
-use crate::router::{self, RouterTask, Survivors};
+use crate::registrar::Registrar;
+use crate::router::{self, RouterHandle, RouterTask, Survivors};
 use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::sip::Protocol;
@@ -50,6 +52,7 @@ use crate::trunk::Carriers;
 use bindings::Keeper;
 use live::House;
 use outlets::ShardOutlets;
+use alive::Alive;
 use pulse::{Beats, Watcher};
 use retention::Retention;
 use views::Views;
@@ -67,7 +70,7 @@ pub struct Switch {
     retention: Retention,
     watcher: Watcher,
     /// Keeps the data directory ours.
-    _data: DataDir,
+    alive: Alive,
 }
 
 /// Orders that may wait for a shard; the router waits when there are more, the network loses.
@@ -135,13 +138,22 @@ impl Switch {
             },
         )?;
 
-        let orphans = aftermath::settle(&records)?;
+        let orphans = aftermath::settle(&records, data.last_alive())?;
+        let alive = Alive::start(data, time.clone())?;
         let gate = Gate::new();
+        gate.depend_on(router.handle());
         let carriers = Carriers::new();
         let desks = {
             let router = router.handle();
-            Desks::new(move || router.view())
+            let (seats, shelf) = (records.seats()?, records.clone());
+            let save = move |seats| {
+                if !shelf.save_seats(seats) {
+                    tracing::error!("who works at which phone is not saved: the store is behind");
+                }
+            };
+            Desks::restored(move || router.view(), seats.as_deref(), save)
         };
+        tell_seated(&desks, &office, &registrar, &router.handle())?;
         let bus = Bus::new();
         let mut entropy = Entropy::from_os();
         let mut challenger = Challenger::new(&node.realm, &mut entropy);
@@ -247,13 +259,18 @@ impl Switch {
             records,
             retention,
             watcher,
-            _data: data,
+            alive,
         })
     }
 
     /// Where SIP is listened for.
     pub fn listeners(&self) -> &[(Protocol, SocketAddr)] {
         &self.listeners
+    }
+
+    /// Its router, for whoever runs in the same process: a bench that changes presence beside calls.
+    pub fn router(&self) -> router::RouterHandle {
+        self.router.handle()
     }
 
     /// Where the API is served.
@@ -328,6 +345,7 @@ impl Switch {
         if !self.records.flush(LAST_WORDS) {
             tracing::error!("call records could not all be stored");
         }
+        self.alive.stop();
     }
 }
 
@@ -395,6 +413,29 @@ fn sink(orders: Vec<mpsc::Sender<Order>>) -> router::Sink {
             let _ = orders.blocking_send(Order::Router(Box::new(output)));
         }
     })
+}
+
+/// Agents who work at other phones than their own: whether those are registered.
+fn tell_seated(
+    desks: &Desks,
+    office: &Office,
+    registrar: &Mutex<Registrar>,
+    router: &RouterHandle,
+) -> anyhow::Result<()> {
+    let is_phone = |number: &str| office.phone(number).is_some();
+    desks.keep(&office.desk, is_phone);
+    for worker in &office.plan.workers {
+        let phone = desks.phone_of(&office.desk, &worker.name);
+        if phone.as_ref() == Some(&worker.phone) {
+            continue;
+        }
+        let registrar = registrar.lock().unwrap_or_else(PoisonError::into_inner);
+        let reachable = phone.is_some_and(|phone| registrar.is_registered(&phone));
+        let worker = worker.name.clone();
+        let command = router::Command::SetReachable { worker, reachable };
+        router.send(ShardId(0), command)?;
+    }
+    Ok(())
 }
 
 /// The way to the HEP collector, when there is one.

@@ -7,6 +7,7 @@ use super::breadth::Breadth;
 use super::desk::Session;
 use super::exchange::Exchange;
 use super::feature::{Desk, Dial, Service, ServiceKind, Stage, Treatment};
+use super::gate::Closed;
 use super::identity::Identity;
 use super::leg::Leg;
 use super::machine::Call;
@@ -114,12 +115,7 @@ impl Exchange {
         if let Err(closed) = closed
             && !self.is_emergency(request)
         {
-            self.gate.refused();
-            let retry = (HeaderName::RetryAfter, closed.retry_after().to_string());
-            return Err(Refusal {
-                status: 503,
-                headers: vec![retry],
-            });
+            return Err(self.shut_out(closed));
         }
         let caller = self.identify(now, &generation, flow, request)?;
         let mut arriving = arriving::of_caller(&generation, &caller, request)?;
@@ -178,6 +174,19 @@ impl Exchange {
             offer,
             stage,
         })
+    }
+
+    fn shut_out(&self, closed: Closed) -> Refusal {
+        self.gate.refused();
+        let mut headers = vec![(HeaderName::RetryAfter, closed.retry_after().to_string())];
+        if closed == Closed::Journal {
+            tracing::warn!("the router's journal cannot be written: a call for a flow is refused");
+            // Q.850 41, temporary failure (RFC 3326 §2).
+            let reason = "Q.850;cause=41;text=\"the journal cannot be written\"";
+            headers.push((HeaderName::Reason, reason.to_owned()));
+        }
+        let status = 503;
+        Refusal { status, headers }
     }
 
     fn read_offer(&self, now: Timestamp, flow: &Flow, body: &[u8]) -> Result<Description, Refusal> {
@@ -273,6 +282,9 @@ impl Exchange {
                 number,
                 attributes,
             } => {
+                self.gate
+                    .check_router()
+                    .map_err(|closed| self.shut_out(closed))?;
                 let document = generation.flows.get(name).ok_or(500_u16)?.clone();
                 let context = Context {
                     from: from.to_owned(),

@@ -1,10 +1,11 @@
 //! The admission gate: past a configured number of calls, or when the node cannot keep up, a new
 //! INVITE gets 503 with Retry-After before anything is spent on it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::base::ShardId;
+use crate::router::RouterHandle;
 
 /// Shared by all shards of a node.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,8 @@ struct State {
     overloaded: AtomicU64,
     refusals: AtomicU64,
     draining: AtomicBool,
+    /// Without one every task is taken.
+    router: OnceLock<RouterHandle>,
 }
 
 /// Why a call was not let in.
@@ -32,6 +35,8 @@ pub(crate) enum Closed {
     Draining,
     /// As many calls as configured.
     Full,
+    /// The router's journal cannot be written, or too much waits for it.
+    Journal,
     /// A shard or media worker is late.
     Late,
 }
@@ -45,6 +50,21 @@ impl Gate {
     /// Calls inside.
     pub fn calls(&self) -> usize {
         self.state.calls.load(Ordering::Relaxed)
+    }
+
+    /// Whom calls that may be queued depend on; the first one given stays.
+    pub fn depend_on(&self, router: RouterHandle) {
+        // Given once, at the start.
+        let _ = self.state.router.set(router);
+    }
+
+    /// Whether a call that may be queued may come in: nobody is to stand in a line that the
+    /// journal does not know.
+    pub(crate) fn check_router(&self) -> Result<(), Closed> {
+        match self.state.router.get() {
+            Some(router) if !router.is_ready() => Err(Closed::Journal),
+            _ => Ok(()),
+        }
     }
 
     /// A shard says whether it is behind its work.
@@ -136,7 +156,7 @@ impl Closed {
     pub(crate) fn retry_after(self) -> u32 {
         match self {
             Closed::Draining => 30,
-            Closed::Full => 5,
+            Closed::Full | Closed::Journal => 5,
             Closed::Late => 2,
         }
     }

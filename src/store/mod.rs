@@ -10,9 +10,13 @@ mod database;
 mod error;
 mod journal;
 mod records;
+mod snapshots;
 
 use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+
+use crate::base::Timestamp;
 
 pub use error::Error;
 pub use journal::{PastJournal, Progress, SqliteJournal};
@@ -22,7 +26,9 @@ pub use records::{Full, Records};
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    _lock: File,
+    lock: File,
+    /// What the process before wrote last.
+    last_alive: Option<Timestamp>,
 }
 
 impl DataDir {
@@ -34,9 +40,19 @@ impl DataDir {
             source,
         };
         fs::create_dir_all(&path).map_err(fail)?;
-        let lock = File::create(path.join("lock")).map_err(fail)?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path.join("lock"))
+            .map_err(fail)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
+            Ok(()) => Ok(Self {
+                last_alive: read_instant(&lock),
+                path,
+                lock,
+            }),
             Err(TryLockError::WouldBlock) => Err(Error::InUse { path }),
             Err(TryLockError::Error(source)) => Err(fail(source)),
         }
@@ -45,6 +61,22 @@ impl DataDir {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// When the process that had the directory before was last seen alive, as it said itself.
+    pub fn last_alive(&self) -> Option<Timestamp> {
+        self.last_alive
+    }
+
+    /// Says that this process is alive, for the one after it. Survives kill -9, not a power cut.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    pub fn say_alive(&self, now: Timestamp) -> std::io::Result<()> {
+        // Always as long, so that an overwritten one leaves nothing behind.
+        let text = format!("{:020}\n", now.as_micros());
+        self.lock.write_all_at(text.as_bytes(), 0)
     }
 
     /// Opens the router's journal; whole, or with the reason why not.
@@ -63,9 +95,28 @@ impl DataDir {
     }
 }
 
+fn read_instant(lock: &File) -> Option<Timestamp> {
+    let mut text = [0; 20];
+    lock.read_exact_at(&mut text, 0).ok()?;
+    let micros = std::str::from_utf8(&text).ok()?.parse().ok()?;
+    Some(Timestamp::from_micros(micros))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_next_process_knows_when_the_last_one_was_alive() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = DataDir::open(dir.path()).unwrap();
+        assert_eq!(first.last_alive(), None);
+        let at = Timestamp::from_millis(1_800_000_000_000);
+        first.say_alive(at).unwrap();
+        drop(first);
+        let second = DataDir::open(dir.path()).unwrap();
+        assert_eq!(second.last_alive(), Some(at));
+    }
 
     #[test]
     fn a_directory_belongs_to_one_process() {

@@ -14,6 +14,7 @@ use super::Error;
 use super::bindings;
 use super::database::{self, Layout};
 use super::error::may_pass;
+use super::snapshots;
 use crate::events::record::{Archive, ArchiveError, CallRecord, Filter};
 use crate::events::{AgentStretch, Direction, Stretch};
 
@@ -49,6 +50,7 @@ enum Job {
     Bindings(Vec<bindings::Change>),
     Flush(SyncSender<()>),
     Record(Box<CallRecord>),
+    Seats(String),
 }
 
 impl Records {
@@ -124,6 +126,18 @@ impl Records {
     /// Every phone with what [`Records::save_bindings`] kept of it last.
     pub fn bindings(&self) -> Result<Vec<(String, String)>, Error> {
         bindings::read(&self.lock()).map_err(|source| Error::sqlite(&self.shared.path, source))
+    }
+
+    /// Keeps who works at which phone, in place of what was kept before; `false` when the writer
+    /// is too far behind.
+    pub fn save_seats(&self, body: String) -> bool {
+        self.send(Job::Seats(body)).is_ok()
+    }
+
+    /// What [`Records::save_seats`] kept last.
+    pub fn seats(&self) -> Result<Option<String>, Error> {
+        snapshots::read(&self.lock(), SEATS)
+            .map_err(|source| Error::sqlite(&self.shared.path, source))
     }
 
     /// Waits until all that was handed over before is on disk; `false` when it is not within
@@ -298,7 +312,7 @@ fn one_by_one(database: &mut Connection, batch: &[Job]) {
         if let Err(error) = write(database, std::slice::from_ref(job)) {
             let call = match job {
                 Job::Record(record) => record.id.as_str(),
-                Job::Bindings(_) | Job::Flush(_) => "",
+                Job::Bindings(_) | Job::Flush(_) | Job::Seats(_) => "",
             };
             tracing::error!(%error, call, "a call record was refused and is lost");
         }
@@ -312,6 +326,7 @@ fn write(database: &mut Connection, batch: &[Job]) -> rusqlite::Result<()> {
             Job::Bindings(changes) => bindings::write(&transaction, changes)?,
             Job::Flush(_) => {}
             Job::Record(record) => insert(&transaction, record)?,
+            Job::Seats(body) => snapshots::write(&transaction, SEATS, body)?,
         }
     }
     transaction.commit()
@@ -384,6 +399,9 @@ const MOST_AT_ONCE: usize = 256;
 const REST: Duration = Duration::from_millis(50);
 
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// Name of the snapshot of who works at which phone.
+const SEATS: &str = "seats";
 
 /// Tries when the process is about to end.
 const LAST_TRIES: u32 = 10;
@@ -526,6 +544,8 @@ mod tests {
         }
         let kept = vec![("1001".to_owned(), Some("[]".to_owned()))];
         records.save_bindings(kept.clone()).unwrap();
+        assert!(records.save_seats("{}".to_owned()));
+        assert!(records.save_seats("{\"emma\":\"1001\"}".to_owned()));
         drop(records);
         let records = Records::open(&path).unwrap();
         let all = Filter {
@@ -535,6 +555,8 @@ mod tests {
         assert_eq!(records.list(&all).unwrap().len(), 300);
         let bindings = records.bindings().unwrap();
         assert_eq!(bindings, [("1001".to_owned(), "[]".to_owned())]);
+        let seats = records.seats().unwrap();
+        assert_eq!(seats.as_deref(), Some("{\"emma\":\"1001\"}"));
     }
 
     #[test]

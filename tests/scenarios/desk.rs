@@ -52,7 +52,7 @@ fn seconds_of_speech(heard: &[i16]) -> f64 {
 #[test]
 fn an_agent_logs_in_with_his_pin_at_a_strange_phone_and_takes_a_call_there() {
     let _turn = quiet::shared();
-    let office = Office::open();
+    let mut office = Office::open();
     office.register(1007);
     is_reachable(&office, "sato", false);
     let heard = dial(&office, "1007", "*41", ",,,1001#,,1001#");
@@ -61,6 +61,11 @@ fn an_agent_logs_in_with_his_pin_at_a_strange_phone_and_takes_a_call_there() {
     is_reachable(&office, "sato", true);
     let log = office.log();
     assert!(log.contains("agent.login"), "{log}");
+    // He sits there still when the process was killed; his own phone is not even registered.
+    office.kill();
+    office.start();
+    is_in(&office, "sato", "available");
+    is_reachable(&office, "sato", true);
 
     // The phone whose log-in it was goes on being registered, and rings.
     let mut phone = OwnPhone::start(

@@ -91,6 +91,24 @@ impl Office {
         std::fs::write(&path, change(&text)).expect("a writable folder");
     }
 
+    /// Puts other configuration in the place of all there is.
+    #[track_caller]
+    pub(crate) fn refurnish(&self, files: &[(String, String)]) {
+        let config = self.folder().join("config");
+        std::fs::remove_dir_all(&config).expect("a writable folder");
+        for (name, text) in files {
+            let path = config.join(name);
+            let folder = path.parent().expect("inside the folder");
+            std::fs::create_dir_all(folder).expect("a writable folder");
+            std::fs::write(&path, text).expect("a writable folder");
+        }
+    }
+
+    /// Where the switch keeps its journal and its records.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder().join("var")
+    }
+
     /// Sets one environment variable for the switch.
     pub(crate) fn set(&mut self, name: &str, value: impl ToString) {
         self.environment.retain(|(known, _)| known != name);

@@ -188,11 +188,11 @@ fn no_recording_no_call_where_that_is_wanted() {
     assert!(office.log().contains("recorder not ready"));
 }
 
-/// A volume of a few megabytes where recordings go.
-struct Volume(PathBuf);
+/// A volume of a few megabytes, for recordings or for everything.
+pub(crate) struct Volume(PathBuf);
 
 impl Volume {
-    fn small(place: &std::path::Path) -> Option<Self> {
+    pub(crate) fn small(place: &std::path::Path) -> Option<Self> {
         std::fs::create_dir_all(place).expect("a folder");
         let mount = std::process::Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
@@ -205,13 +205,13 @@ impl Volume {
     }
 
     /// Not a byte is free afterwards.
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         use std::io::Write;
         let mut file = std::fs::File::create(self.0.join("filler")).expect("a file");
         while file.write_all(&[0; 4096]).is_ok() {}
     }
 
-    fn empty(&self) {
+    pub(crate) fn empty(&self) {
         std::fs::remove_file(self.0.join("filler")).expect("there");
     }
 }

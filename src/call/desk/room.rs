@@ -15,6 +15,7 @@ pub struct Desks(Arc<Shared>);
 struct Shared {
     room: Mutex<DeskRoom>,
     view: Box<dyn Fn() -> Arc<RouterView> + Send + Sync>,
+    save: Box<dyn Fn(String) + Send + Sync>,
 }
 
 /// What changes while the switch runs.
@@ -27,9 +28,24 @@ pub(crate) struct DeskRoom {
 impl Desks {
     /// Everybody at his own phone. `view` shows the router as it is; it must not wait.
     pub fn new(view: impl Fn() -> Arc<RouterView> + Send + Sync + 'static) -> Self {
+        Self::restored(view, None, |_| {})
+    }
+
+    /// Everybody where he was when `save` was last called, which is told who sits where each time
+    /// somebody moves; it must not wait.
+    pub fn restored(
+        view: impl Fn() -> Arc<RouterView> + Send + Sync + 'static,
+        seats: Option<&str>,
+        save: impl Fn(String) + Send + Sync + 'static,
+    ) -> Self {
+        let room = DeskRoom {
+            seats: seats.map(Seats::read).unwrap_or_default(),
+            ..DeskRoom::default()
+        };
         Self(Arc::new(Shared {
-            room: Mutex::default(),
+            room: Mutex::new(room),
             view: Box::new(view),
+            save: Box::new(save),
         }))
     }
 
@@ -53,6 +69,13 @@ impl Desks {
     /// The router as it is.
     pub(crate) fn view(&self) -> Arc<RouterView> {
         (self.0.view)()
+    }
+
+    /// Keeps who sits where, when somebody has moved.
+    pub(crate) fn save(&self, room: &mut DeskRoom) {
+        if let Some(written) = room.seats.written() {
+            (self.0.save)(written);
+        }
     }
 
     pub(crate) fn room(&self) -> MutexGuard<'_, DeskRoom> {

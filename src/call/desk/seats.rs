@@ -8,9 +8,26 @@ use super::terms::DeskTerms;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seats {
     guests: BTreeMap<String, String>,
+    /// Whether somebody moved since the last time that was asked.
+    is_news: bool,
 }
 
 impl Seats {
+    /// As [`Seats::written`] had them; nobody has moved when that cannot be read.
+    pub(crate) fn read(written: &str) -> Self {
+        Self {
+            guests: serde_json::from_str(written).unwrap_or_default(),
+            is_news: false,
+        }
+    }
+
+    /// To be kept for the next start, when somebody has moved since the last time.
+    pub(crate) fn written(&mut self) -> Option<String> {
+        let is_news = std::mem::take(&mut self.is_news);
+        // Text keys and values cannot fail to serialise.
+        is_news.then(|| serde_json::to_string(&self.guests).unwrap_or_default())
+    }
+
     /// The agent who works at a phone.
     pub(crate) fn agent_at<'a>(&'a self, terms: &'a DeskTerms, phone: &str) -> Option<&'a str> {
         self.guest_at(phone)
@@ -33,6 +50,7 @@ impl Seats {
     /// The agent works at this phone from now on: everybody whose phone may be another by that.
     pub(crate) fn sit(&mut self, terms: &DeskTerms, agent: &str, phone: &str) -> Vec<String> {
         let mut moved = self.leave(terms, agent);
+        self.is_news = true;
         let before = self.agent_at(terms, phone).map(str::to_owned);
         self.guests.retain(|_, seat| seat != phone);
         if terms.owner(phone) != Some(agent) {
@@ -48,6 +66,7 @@ impl Seats {
     pub(crate) fn leave(&mut self, terms: &DeskTerms, agent: &str) -> Vec<String> {
         let mut moved = vec![agent.to_owned()];
         if let Some(left) = self.guests.remove(agent) {
+            self.is_news = true;
             moved.extend(terms.owner(&left).map(str::to_owned));
         }
         moved

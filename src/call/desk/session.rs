@@ -197,7 +197,8 @@ impl Session {
                 available: *available,
                 reachable: *reachable,
                 state: *state,
-                waiting: shown.map_or(0, |shown| shown.waiting),
+                waiting: shown.as_ref().map_or(0, |shown| shown.waiting),
+                next: shown.and_then(|shown| shown.next),
             });
         }
         let Step::Waiting { want, then, .. } = &self.step else {

@@ -17,7 +17,11 @@ pub(super) fn of_standing(terms: &DeskTerms, standing: &Standing) -> Vec<String>
             vec![of_activity(terms, &standing.activity, standing.available)]
         }
     };
-    if !standing.reachable {
+    if let Some(next) = &standing.next {
+        let available = terms.activity(next).is_some_and(|next| next.available);
+        sounds.push("agent-after-this".to_owned());
+        sounds.push(of_activity(terms, next, available));
+    } else if !standing.reachable {
         sounds.push("agent-unreachable".to_owned());
     } else if standing.available {
         sounds.push(match standing.waiting {

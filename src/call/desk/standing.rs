@@ -14,6 +14,8 @@ pub(crate) struct Standing {
     pub(crate) state: WorkerState,
     /// Callers who wait in his queues, those being offered included.
     pub(crate) waiting: usize,
+    /// What he goes over to when he has nothing left in hand.
+    pub(crate) next: Option<String>,
 }
 
 impl Standing {
@@ -29,6 +31,8 @@ impl Standing {
             reachable: worker.reachable,
             state: worker.state,
             waiting: own.map(|queue| queue.waiting).sum(),
+            // The router does not know it yet.
+            next: None,
         })
     }
 

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::order::{AgentOrder, Told};
 use super::room::DeskRoom;
+use super::seats::Seats;
 use super::session::{Around, Output, Session};
 use super::speech::voiced;
 use super::standing::Standing;
@@ -67,6 +68,7 @@ impl Office {
             reachable: true,
             state: WorkerState::Away,
             waiting: 3,
+            next: None,
         };
         Self {
             now: Timestamp::ZERO,
@@ -263,6 +265,11 @@ fn what_one_is_is_said_as_the_router_shows_it() {
     );
     assert_eq!(said(|it| it.state = WorkerState::Talking), "agent-busy");
     assert_eq!(said(|it| it.state = WorkerState::WrapUp), "agent-wrap-up");
+    let next = said(|it| {
+        it.state = WorkerState::Talking;
+        it.next = Some("lunch".to_owned());
+    });
+    assert_eq!(next, "agent-busy agent-after-this agent-lunch");
 }
 
 #[test]
@@ -449,6 +456,21 @@ fn the_owner_takes_his_phone_back_and_the_guest_goes_home() {
     );
     let seats = [("emma", Some("1003")), ("sato", Some("1001"))];
     assert_eq!(office.seats(), seats);
+}
+
+#[test]
+fn who_sits_where_is_written_when_somebody_moves_and_read_back() {
+    let mut office = Office::new();
+    office.dial(AgentService::LogOut, "1001", "");
+    assert_eq!(office.room.seats.written(), None, "he was at home");
+    let mut line = office.dial(AgentService::LogIn, "1001", "1003");
+    office.press(&mut line, "0815#");
+    let written = office.room.seats.written().expect("she moved");
+    assert_eq!(office.room.seats.written(), None, "once");
+    let seats = Seats::read(&written);
+    assert_eq!(seats, office.room.seats);
+    assert_eq!(seats.agent_at(&office.terms, "1001"), Some("emma"));
+    assert_eq!(Seats::read("{"), Seats::default());
 }
 
 #[test]

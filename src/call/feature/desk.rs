@@ -47,6 +47,7 @@ impl Desk {
             standing: &|agent| Standing::of(&view, agent),
         };
         act(&mut self.session, &mut around);
+        desks.save(around.room);
         let caller = core.caller().id;
         let mut is_over = false;
         while let Some(output) = self.session.poll_output() {

@@ -242,6 +242,8 @@ impl Feature for Waiting {
                 );
                 self.ringing
                     .begin(core, hands, (reservation, worker, phone));
+                // Should the switch die now, the record says who was rung.
+                core.save(hands);
                 Next::Stay
             }
             router::Output::OfferRevoked {
@@ -347,7 +349,7 @@ fn left(output: &router::Output) -> LeaveWhy {
 fn revoked(why: RevokedWhy) -> &'static str {
     match why {
         RevokedWhy::ActivityChanged => "agent_left",
-        RevokedWhy::Recovered => "restarted",
+        RevokedWhy::Recovered => "switch-restart",
         RevokedWhy::Reevaluated => "reevaluated",
         RevokedWhy::Rejected => "declined",
         RevokedWhy::Rescinded => "taken_elsewhere",

@@ -1,0 +1,265 @@
+//! A contact centre at work: nobody is rung twice at a time, nobody is lost, every record says what the
+//! wire saw; and the same centre when its switch is killed, and when its disk is full.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tsunagu::journal::Reader as _;
+use tsunagu::router::{self, Router};
+use tsunagu::store::PastJournal;
+
+use super::address::CARRIER;
+use super::crowd::{Crowd, Manners, Plan};
+use super::office::Office;
+use super::record::{assert_whole, list, stretch, time};
+use super::recording::Volume;
+use super::{quiet, wait};
+
+#[test]
+fn thirty_agents_and_ten_calls_a_second_no_double_offer_nobody_lost_every_record_right() {
+    let _turn = quiet::alone();
+    let (mut office, mut crowd) = centre(
+        Plan {
+            agents: 30,
+            groups: 3,
+        },
+        Manners {
+            ring: Some((50, 400)),
+            talk: (1_500, 4_000),
+            callers_hang_up: 20,
+            impatient: 5,
+            busy: 2,
+        },
+    );
+    office.start();
+    crowd.register();
+    crowd.stream(10.0, Duration::from_secs(8), false);
+    let records = office.records(crowd.placed() - crowd.refused());
+    let seen = &crowd.seen;
+    assert_eq!(seen.faults, [""; 0]);
+    let wrong = crowd.judge(&records, 0);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen.talks > 50, "{seen:?}");
+    for record in &records {
+        assert_whole(record, &office.recordings());
+    }
+    println!(
+        "{} calls, {} talks; most of idle beside waiting {:?}",
+        crowd.placed(),
+        seen.talks,
+        seen.idle_beside_waiting
+    );
+}
+
+#[test]
+fn killed_with_two_hundred_in_line_and_fifty_offers_out() {
+    let _turn = quiet::alone();
+    let (mut office, mut crowd) = centre(
+        Plan {
+            agents: OFFERED,
+            groups: 1,
+        },
+        Manners {
+            ring: None,
+            ..SHORT
+        },
+    );
+    office.start();
+    crowd.register();
+    // As fast as a busy machine takes them: who is turned away because it is late is replaced.
+    let is_so = |crowd: &Crowd| crowd.ringing() == OFFERED && crowd.in_line() == IN_LINE;
+    let started = Instant::now();
+    while !is_so(&crowd) {
+        assert!(started.elapsed() < 2 * wait::PATIENCE, "{:?}", crowd.seen);
+        if crowd.placed() - crowd.refused() < OFFERED + IN_LINE && crowd.unanswered() < 5 {
+            crowd.call(0);
+        }
+        crowd.step(false);
+    }
+    assert_eq!(crowd.seen.faults, [""; 0]);
+    // They wait for a while, and nothing happens that would be written.
+    crowd.until(Duration::from_secs(3), |_| false);
+    let agents = standing(&office);
+    assert!(agents.values().all(|(state, ..)| state == "reserved"));
+    office.kill();
+    let killed = std::time::SystemTime::now();
+
+    let journaled = fold(&office);
+    let view = journaled.view();
+    let line = &view.queues[0];
+    assert_eq!((line.waiting, line.offered), (IN_LINE + OFFERED, OFFERED));
+    // The oldest first, and nobody overtook anybody.
+    let places: Vec<_> = view.tasks.iter().filter_map(|task| task.position).collect();
+    assert_eq!(places, (1..=IN_LINE + OFFERED).collect::<Vec<_>>());
+    let rung = view.tasks.iter().filter(|task| task.worker.is_some());
+    assert_eq!(rung.count(), OFFERED);
+
+    crowd.forget();
+    office.start();
+    let after = standing(&office);
+    for (agent, (state, activity, available)) in &after {
+        let before = &agents[agent];
+        assert_eq!((activity, available), (&before.1, &before.2), "{agent}");
+        assert_eq!(state, "free", "{agent} missed nothing");
+    }
+    assert_eq!(after.len(), OFFERED);
+    let told = office.ask(&["queues"]);
+    assert!(told.contains("queue0"), "{told}");
+
+    let records = office.records(OFFERED + IN_LINE);
+    assert_eq!(records.len(), OFFERED + IN_LINE);
+    let mut rung = 0;
+    for record in &records {
+        assert_whole(record, &office.recordings());
+        lost_by_crash(record, killed);
+        for offer in list(&record["offers"]) {
+            assert_eq!(offer["outcome"], "switch-restart", "{record:#}");
+            rung += 1;
+        }
+    }
+    assert_eq!(rung, OFFERED);
+    // What the journal tells is the same: the waits are counted, nothing was missed.
+    let recovered = fold(&office);
+    assert!(recovered.view().tasks.is_empty());
+
+    let past = crowd.placed();
+    crowd.manners = SHORT;
+    crowd.stream(20.0, Duration::from_secs(3), false);
+    let records = office.records(crowd.placed() - crowd.refused());
+    assert_eq!(crowd.seen.faults, [""; 0]);
+    let wrong = crowd.judge(&records, past);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_full_journal_volume_costs_new_calls_and_none_that_are_up() {
+    let _turn = quiet::alone();
+    let plan = Plan {
+        agents: 4,
+        groups: 1,
+    };
+    let (mut office, mut crowd) = centre(
+        plan,
+        Manners {
+            talk: (9_000, 10_000),
+            ..SHORT
+        },
+    );
+    let Some(volume) = Volume::small(&office.data()) else {
+        println!("skipped: a small volume cannot be mounted here (that takes root)");
+        return;
+    };
+    office.start();
+    crowd.register();
+    for _ in 0..6 {
+        crowd.call(0);
+    }
+    let all_talk = |crowd: &Crowd| crowd.talking() == 4 && crowd.in_line() == 2;
+    assert!(crowd.until(wait::PATIENCE, all_talk), "{:?}", crowd.seen);
+    volume.fill();
+    // What is known of the disk is known by writing: the first who come are let in.
+    let started = Instant::now();
+    while office.api.is_ready() {
+        assert!(started.elapsed() < wait::PATIENCE, "the disk is full");
+        crowd.call(0);
+        crowd.until(Duration::from_millis(50), |_| false);
+    }
+    assert!(crowd.until(wait::PATIENCE, |crowd| crowd.unanswered() == 0));
+    let (before, let_in) = (crowd.refused(), crowd.placed());
+    for _ in 0..5 {
+        crowd.call(0);
+    }
+    let is_refused = |crowd: &Crowd| crowd.refused() == before + 5;
+    assert!(crowd.until(wait::PATIENCE, is_refused), "{:?}", crowd.seen);
+    assert_eq!(crowd.talking(), 4, "who talks goes on");
+    assert!(
+        office.log().contains("router journal cannot be written"),
+        "the log says why"
+    );
+    volume.empty();
+    wait::until_true("calls to be taken again", wait::PATIENCE, || {
+        office.api.is_ready()
+    });
+    crowd.manners = SHORT;
+    for _ in 0..5 {
+        crowd.call(0);
+    }
+    let limit = 3 * wait::PATIENCE;
+    assert!(crowd.until(limit, Crowd::is_over), "{:?}", crowd.seen);
+    assert_eq!(crowd.seen.faults, [""; 0], "{let_in} calls were let in");
+    let records = office.records(crowd.placed() - crowd.refused());
+    let wrong = crowd.judge(&records, 0);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // Nothing is corrupted: it folds, here and in the next process.
+    assert!(fold(&office).view().tasks.is_empty());
+    office.kill();
+    office.start();
+    office.kill();
+    drop(volume);
+}
+
+/// An office of this plan, not started yet, and whoever calls it.
+fn centre(plan: Plan, manners: Manners) -> (Office, Crowd) {
+    let office = Office::prepare();
+    let carrier = office.block.at(CARRIER, 5_060);
+    let mut files = plan.files(carrier, 120);
+    files.push(("node.toml".to_owned(), NODE.to_owned()));
+    office.refurnish(&files);
+    let crowd = Crowd::new(Crowd::bind(carrier), office.sip(), plan, manners);
+    (office, crowd)
+}
+
+/// The record of a caller who was in line when the switch was killed.
+#[track_caller]
+fn lost_by_crash(record: &Value, killed: std::time::SystemTime) {
+    let stays = list(&record["queues"]);
+    assert_eq!(stays.len(), 1, "{record:#}");
+    assert_eq!(stays[0]["outcome"], "lost-by-crash", "{record:#}");
+    let cause = record["cause"].as_str().unwrap_or_default();
+    assert!(cause.starts_with("lost-by-crash"), "{record:#}");
+    // He waited until the switch died, or a second less: that is how often it says that it lives.
+    let (entered, left) = (time(&stays[0]["entered"]), time(&stays[0]["left"]));
+    let waited = left.duration_since(entered).expect("forwards");
+    let really = killed.duration_since(entered).expect("forwards");
+    assert!(waited <= really, "{waited:?} of {really:?}");
+    assert!(waited >= Duration::from_secs(1), "{waited:?} of {really:?}");
+    let told = stretch(record, "queue")["duration_ms"].as_u64();
+    assert_eq!(told, u64::try_from(waited.as_millis()).ok(), "{record:#}");
+}
+
+/// State, activity and availability of every agent.
+fn standing(office: &Office) -> BTreeMap<String, (String, String, bool)> {
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let agents = office.api.agents();
+    let one = |agent: &Value| {
+        let available = agent["available"] == true;
+        let state = (word(&agent["state"]), word(&agent["activity"]), available);
+        (word(&agent["name"]), state)
+    };
+    agents.iter().map(one).collect()
+}
+
+/// The router that the journal on disk describes.
+#[track_caller]
+fn fold(office: &Office) -> Router {
+    let path = office.data().join("journal.db");
+    let mut journal = PastJournal::open(&path).expect("a journal");
+    assert!(journal.latest_snapshot(0).is_ok());
+    router::replay(&mut journal, 0).expect("it folds")
+}
+
+const OFFERED: usize = 50;
+const IN_LINE: usize = 200;
+
+/// Calls of a second, without anything unusual.
+const SHORT: Manners = Manners {
+    ring: Some((20, 100)),
+    talk: (300, 700),
+    callers_hang_up: 0,
+    impatient: 0,
+    busy: 0,
+};
+
+const NODE: &str = "name = \"tokyo1\"\nregion = \"jp1\"\nmax_calls = 5000\n\n\
+    [media]\nports = \"10000-59999\"\n";
