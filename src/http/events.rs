@@ -244,10 +244,8 @@ async fn stream(mut reader: Reader) -> Result<Response, Refusal> {
     };
     let chunks = futures_util::stream::unfold(Some(open), |open| async {
         let mut open = open?;
-        match open.chunk().await {
-            Some(chunk) => Some((Ok::<_, std::convert::Infallible>(chunk), Some(open))),
-            None => None,
-        }
+        let chunk = open.chunk().await?;
+        Some((Ok::<_, std::convert::Infallible>(chunk), Some(open)))
     });
     let headers = [
         (header::CONTENT_TYPE, STREAM),

@@ -153,7 +153,7 @@ impl TaskQueue {
             strategy: word(&spec.strategy),
             max_reserved: spec.max_reserved,
             ring_timeout: spec.ring_timeout.as_secs_f64(),
-            wrap_up: (!spec.wrap_up_open).then(|| spec.wrap_up.as_secs_f64()),
+            wrap_up: (!spec.wrap_up_open).then_some(spec.wrap_up.as_secs_f64()),
             wrap_up_codes: spec.wrap_up_codes.clone(),
             wrap_up_code_required: spec.wrap_up_code_required,
             max_waiting: spec.max_waiting,

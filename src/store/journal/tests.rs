@@ -285,7 +285,7 @@ fn events_are_written_with_their_facts_and_forgotten_with_them() {
         shard: 0,
         sequence,
         fact,
-        worker: (sequence % 2 == 0).then(|| "花子".to_owned()),
+        worker: sequence.is_multiple_of(2).then(|| "花子".to_owned()),
         body: format!("{{\"sequence\":{sequence}}}"),
     };
     let mut number = 0;
