@@ -68,7 +68,7 @@ impl Centre {
             attributes: map(json!({
                 "from": format!("+8190{made:08}"),
                 "to": "+81312345678",
-                "language": if made % 11 == 0 { "en" } else { "ja" },
+                "language": if made.is_multiple_of(11) { "en" } else { "ja" },
             })),
             ..NewTask::of_call(TaskId::new(format!("task{made}")), call, queue)
         }))

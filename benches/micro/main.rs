@@ -2,7 +2,7 @@
 
 mod decide;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{criterion_group, criterion_main};
 
 criterion_group!(benches, decide::decide);
 criterion_main!(benches);

@@ -10,6 +10,7 @@ use super::heartbeat::{self, Heartbeat};
 use super::names::Names;
 use super::report::Problem;
 use super::section::{At, Notes, Section};
+use crate::expr::Schema;
 use crate::router::{ActivitySpec, NOT_ANSWERING, Plan, WorkerSpec};
 
 /// Agents and activities as read.
@@ -120,6 +121,15 @@ pub(super) fn read(
 }
 
 impl Agents {
+    /// The attributes there are; nothing is said of them when there is no agent at all.
+    pub(super) fn schema(&self) -> Schema {
+        let seen: Vec<_> = self.workers.iter().map(WorkerSpec::seen).collect();
+        match seen.is_empty() {
+            true => Schema::default(),
+            false => Schema::default().workers(&seen),
+        }
+    }
+
     /// Tasks an agent takes at a time, by channel.
     fn read_capacity(&mut self, agent: &Section<'_>) -> BTreeMap<String, u32> {
         let capacities = agent.integer_table("capacity", 0..=i64::from(Plan::MOST_CAPACITY));

@@ -178,7 +178,9 @@ impl Profiles {
             };
             let nothing = serde_json::Map::new();
             let matches = |worker: &WorkerSpec| {
-                target.uses_task() || target.eval(&Scope::new(&worker.attributes, &nothing))
+                target.uses_task()
+                    || target.looks_at_state()
+                    || target.eval(&Scope::new(&worker.seen(), &nothing))
             };
             let mut matching = agents
                 .workers

@@ -13,7 +13,7 @@ use super::report::Problem;
 use super::section::{At, Notes, Section};
 use super::source::Place;
 use super::words::{nearest, remedy};
-use crate::expr::{Expression, Scope};
+use crate::expr::{self, Expression, Scope};
 use crate::router::{KnownWorker, QueueOrder, QueueSpec, Strategy, WhenNobody, WorkerSpec};
 use crate::waiting::LineConfig;
 
@@ -371,13 +371,15 @@ fn read_target(queue: &Section<'_>, agents: &Agents, notes: &Notes) -> String {
             notes.error(&place, error.message, help);
         }
         Ok(expression) => {
-            for lint in expression.lints() {
+            let doubts = expression.check(expr::Place::Queue, &agents.schema());
+            for lint in doubts.into_iter().filter(|lint| !lint.doubt.is_note()) {
                 let place = target.place.inside(&target.value, lint.span.clone());
-                notes.warning(&place, lint.message.clone(), EXPRESSION_HELP);
+                notes.warning(&place, lint.message, EXPRESSION_HELP);
             }
             let serves =
-                |worker: &WorkerSpec| expression.eval(&Scope::new(&worker.attributes, &Map::new()));
-            if !expression.uses_task() && !agents.workers.iter().any(serves) {
+                |worker: &WorkerSpec| expression.eval(&Scope::new(&worker.seen(), &Map::new()));
+            let is_sure = !expression.uses_task() && !expression.looks_at_state();
+            if is_sure && !agents.workers.iter().any(serves) {
                 let help = "compare the keys and values with the attributes in agents.toml";
                 notes.warning(&target.place, "no agent serves this queue", help);
             }

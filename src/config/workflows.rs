@@ -14,7 +14,7 @@ use super::queues::Queues;
 use super::section::{At, Notes, Section};
 use super::source::{Place, Source};
 use super::value::{self, Table};
-use crate::expr::{Expression, Scope};
+use crate::expr::{Expression, Schema, Scope};
 use crate::router::{
     At as StepAt, Document, DocumentFault, FilterSpec, KnownWorker, StepSpec, WhenNobody,
     WorkerKey, WorkerSpec, WorkflowPart, WorkflowSpec, WorkflowSpot,
@@ -43,6 +43,7 @@ pub(super) fn read(files: &Files, agents: &Agents, queues: &Queues, notes: &Note
         agents,
         queues,
         notes,
+        schema: agents.schema(),
         named: HashSet::new(),
         workflows: Workflows {
             specs: Vec::new(),
@@ -91,6 +92,8 @@ struct Reader<'f> {
     agents: &'f Agents,
     queues: &'f Queues,
     notes: &'f Notes,
+    /// What agents have.
+    schema: Schema,
     /// Documents that a `[[workflow]]` has taken.
     named: HashSet<String>,
     workflows: Workflows,
@@ -259,7 +262,7 @@ impl<'f> Reader<'f> {
         }
         spec.resolve(&self.queues.specs);
         if faults.is_empty() {
-            for lint in spec.lints() {
+            for lint in spec.lints(&self.schema) {
                 let place = written.place(&lint.spot);
                 self.notes.warning(&place, lint.message, lint.help);
             }
@@ -283,7 +286,9 @@ impl<'f> Reader<'f> {
         }
         let nothing = Map::new();
         let holds = |expression: &Expression, worker: &WorkerSpec| {
-            expression.uses_task() || expression.eval(&Scope::new(&worker.attributes, &nothing))
+            expression.uses_task()
+                || expression.looks_at_state()
+                || expression.eval(&Scope::new(&worker.seen(), &nothing))
         };
         for (at, step) in spec.steps() {
             let queue = self

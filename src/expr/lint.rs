@@ -92,6 +92,13 @@ impl Lint {
             message_ja: message_ja.to_owned(),
         }
     }
+
+    /// The same with more to say.
+    pub(super) fn with(mut self, more: &str, more_ja: &str) -> Self {
+        self.message.push_str(more);
+        self.message_ja.push_str(more_ja);
+        self
+    }
 }
 
 /// What can be doubted without knowing any attributes.

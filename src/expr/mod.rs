@@ -4,7 +4,7 @@
 //! `AND`, `OR`, parentheses, with quoted path segments and any Unicode in keys and strings; ours
 //! ([`Options::extensions`]) are `NOT`, a bare path as a condition, `STARTSWITH` and `+ - * /`.
 //! Strings are compared code point by code point: text in NFC and in NFD differs, as it does in
-//! JSON.
+//! JSON. docs/expressions.md is the page for those who write them.
 
 mod candidates;
 mod error;
@@ -16,6 +16,7 @@ mod number;
 mod order;
 mod parser;
 mod program;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -26,6 +27,7 @@ pub use error::Error;
 pub use index::AttributeIndex;
 pub use lint::{Doubt, Lint};
 pub use order::OrderBy;
+pub use schema::{Place, Schema};
 
 use eval::View;
 use program::Program;

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use serde_json::json;
 use tsunagu::base::{Entropy, Timestamp};
 use tsunagu::config::{self, Environment};
-use tsunagu::expr::{Expression, Scope};
+use tsunagu::expr::{AttributeIndex, Expression, OrderBy, Place, Schema, Scope};
 use tsunagu::media::dtmf;
 use tsunagu::media::rtcp;
 use tsunagu::media::rtp;
@@ -257,15 +257,24 @@ fn expressions() {
     let worker = json!({"skills": ["ja", "en"], "level": 3, "name": "佐藤"});
     let task = json!({"language": "ja", "customer": {"tier": "gold"}});
     let (worker, task) = (object(worker), object(task));
+    let index = AttributeIndex::build([&worker]);
+    let schema = Schema::default().workers([&worker]).tasks([&task]);
     fuzz("expressions", EXPRESSIONS, |input| {
         let text = String::from_utf8_lossy(input);
         match Expression::parse(&text) {
             Ok(expression) => {
-                let _ = expression.eval(&Scope::new(&worker, &task));
+                let holds = expression.eval(&Scope::new(&worker, &task));
+                if let Some(candidates) = expression.candidates(&task, &index) {
+                    assert!(!holds || candidates == [0]);
+                }
+                for lint in expression.check(Place::Queue, &schema) {
+                    assert!(text.get(lint.span).is_some());
+                }
             }
-            Err(error) => {
-                let _ = error.to_string();
-            }
+            Err(error) => assert!(text.get(error.span).is_some()),
+        }
+        if let Ok(order) = OrderBy::parse(&text) {
+            assert!(order.compare(&worker, &worker).is_eq());
         }
     });
 }
@@ -500,6 +509,8 @@ const EXPRESSIONS: &[&[u8]] = &[
     b"worker.level > 1 OR NOT (task.customer.tier == \"gold\")",
     "name == '佐藤' AND task.language IN ['ja', 'en']".as_bytes(),
     b"1 == 1 AND (true OR false) AND missing.path != null",
+    b"worker[\"level\"] * 2 - 1 >= 5.25 AND 'ja' NOT IN task.languages OR name STARTSWITH 'x'",
+    b"worker.level DESC, worker.age ASC",
 ];
 
 const RTP: &[&[u8]] = &[

@@ -1,7 +1,10 @@
 //! What expressions mean: the vectors of the language, and what must never happen.
 
+mod hostile;
 mod order;
+mod schema;
 mod search;
+mod table;
 
 use serde_json::{Map, Value, json};
 

@@ -145,18 +145,8 @@ impl Index {
 
 impl WorkerIndex {
     pub(super) fn new(worker: &Worker) -> Self {
-        let mut attributes = worker.spec.attributes.clone();
-        for (key, value) in [
-            ("name", &worker.spec.name),
-            ("friendly_name", &worker.spec.name),
-            ("phone", &worker.spec.phone),
-        ] {
-            if !attributes.contains_key(key) {
-                attributes.insert(key.to_owned(), Value::String(value.clone()));
-            }
-        }
         Self {
-            attributes,
+            attributes: worker.spec.seen(),
             ..Self::default()
         }
     }

@@ -2,22 +2,27 @@
 
 use super::fault::{WorkflowFault, WorkflowPart, WorkflowSpot};
 use super::{FilterSpec, StepSpec, WhenNobody, WorkflowSpec};
-use crate::expr::{Expression, Options, Scope, Subject};
+use crate::expr::{Expression, Options, Place, Schema, Scope, Subject};
 use crate::router::At;
 
 impl WorkflowSpec {
     /// Doubtful spots of a workflow that has no [`WorkflowSpec::faults`]: what no task can reach,
-    /// and expressions that cannot mean what they say.
-    pub fn lints(&self) -> Vec<WorkflowFault> {
+    /// and expressions that cannot mean what they say. `schema`: the attributes there are.
+    pub fn lints(&self, schema: &Schema) -> Vec<WorkflowFault> {
         let mut lints = Vec::new();
         for (place, filter) in self.filters.iter().enumerate() {
             let spot = WorkflowSpot::filter(place);
-            self.lint_expression(spot, "expression", &filter.expression, &mut lints);
+            let what = (Place::Filter, "expression", filter.expression.as_str());
+            self.lint_expression(spot, what, schema, &mut lints);
         }
         for (at, step) in self.steps() {
-            for (key, text) in [("expression", &step.expression), ("skip_if", &step.skip_if)] {
+            for (place, key, text) in [
+                (Place::Target, "expression", &step.expression),
+                (Place::SkipIf, "skip_if", &step.skip_if),
+            ] {
                 if let Some(text) = text {
-                    self.lint_expression(WorkflowSpot::step(at), key, text, &mut lints);
+                    let spot = WorkflowSpot::step(at);
+                    self.lint_expression(spot, (place, key, text), schema, &mut lints);
                 }
             }
         }
@@ -28,8 +33,8 @@ impl WorkflowSpec {
     fn lint_expression(
         &self,
         spot: WorkflowSpot,
-        key: &'static str,
-        text: &str,
+        (place, key, text): (Place, &'static str, &str),
+        schema: &Schema,
         lints: &mut Vec<WorkflowFault>,
     ) {
         let Ok(expression) = Expression::parse_with(text, self.options()) else {
@@ -39,9 +44,10 @@ impl WorkflowSpec {
             "skip_if" => "an example: workers.available == 0",
             _ => "an example: task.language IN worker.languages",
         };
-        for lint in expression.lints() {
+        let doubts = expression.check(place, schema).into_iter();
+        for lint in doubts.filter(|lint| !lint.doubt.is_note()) {
             let spot = spot.clone().key(key).within(lint.span.clone());
-            lints.push(spot.fault(lint.message.clone(), help));
+            lints.push(spot.fault(lint.message, help));
         }
     }
 

@@ -148,6 +148,23 @@ impl Plan {
 }
 
 impl WorkerSpec {
+    /// What expressions see as `worker.`: his attributes, and what he is called where he has no
+    /// attribute of that key: `name`, `friendly_name` and `sid` are his name, `phone` his phone.
+    pub fn seen(&self) -> Map<String, Value> {
+        let mut seen = self.attributes.clone();
+        for (key, value) in [
+            ("name", &self.name),
+            ("friendly_name", &self.name),
+            ("sid", &self.name),
+            ("phone", &self.phone),
+        ] {
+            if !seen.contains_key(key) {
+                seen.insert(key.to_owned(), Value::String(value.clone()));
+            }
+        }
+        seen
+    }
+
     /// A worker without attributes, shown by its name.
     pub fn new(name: impl Into<String>, phone: impl Into<String>) -> Self {
         let name = name.into();

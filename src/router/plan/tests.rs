@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::expr::Schema;
 
 fn seconds(seconds: u64) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
@@ -305,7 +306,7 @@ fn bounds_of_a_workflow_are_held() {
 /// What `lints` says: place and message.
 fn lints(workflow: &WorkflowSpec) -> Vec<String> {
     assert_eq!(workflow.faults(), []);
-    let said = workflow.lints().into_iter().map(|lint| {
+    let said = workflow.lints(&Schema::default()).into_iter().map(|lint| {
         assert!(!lint.help.is_empty());
         format!("{}: {}", lint.spot, lint.message)
     });

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::*;
-use crate::expr::{Expression, Options, Scope, Subject};
+use crate::expr::{Expression, Options, Schema, Scope, Subject};
 use crate::router::{FilterSpec, WhenNobody};
 
 /// A plan found in production (requirements, section 2.2a).
@@ -80,7 +80,7 @@ fn the_plan_found_in_production_loads_unchanged() {
     assert_eq!(workflow.default, Some(StepSpec::new("support")));
     assert_eq!(workflow.skip_when_nobody, WhenNobody::Wait);
     assert_eq!(
-        (workflow.faults(), workflow.lints()),
+        (workflow.faults(), workflow.lints(&Schema::default())),
         (Vec::new(), Vec::new())
     );
 }
@@ -557,7 +557,7 @@ proptest! {
 fn survive(text: &str) {
     match Document::parse("w", text) {
         Ok(document) => {
-            for lint in document.workflow.lints() {
+            for lint in document.workflow.lints(&Schema::default()) {
                 let span = Document::span_of(text, &lint.spot);
                 assert!(text.get(span).is_some(), "{lint:?}\n{text}");
             }
