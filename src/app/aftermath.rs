@@ -167,3 +167,75 @@ pub(super) fn report(orphans: &Sender<Box<RecordingFacts>>, facts: Box<Recording
         tracing::info!(%recording, "recording.without_call");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{CallId, ReservationId, TaskId};
+    use crate::events::{Direction, Stretch};
+
+    /// A call that came at 0 ms, stood in line at 100 ms and was offered to an agent at 200 ms.
+    fn left() -> CallRecord {
+        let facts = [
+            Fact::CallStarted {
+                region: "jp1".into(),
+                node: "tokyo1".into(),
+                direction: Direction::Inbound,
+                from: "+819012345678".to_owned(),
+                to: "+81312345678".to_owned(),
+                trunk: None,
+                generation: 1,
+            },
+            Fact::CallerEntered {
+                stretch: Stretch::Queue,
+                with: "sales".to_owned(),
+            },
+            Fact::Queued {
+                queue: "sales".to_owned(),
+                task: TaskId::new("a"),
+            },
+            Fact::Offered {
+                reservation: ReservationId::new("a.1"),
+                agent: "花子".to_owned(),
+                queue: "sales".to_owned(),
+                why: "idle for longest".to_owned(),
+            },
+        ];
+        let mut record = CallRecord::default();
+        for (millis, fact) in [0, 100, 100, 200].into_iter().zip(facts) {
+            let call = CallId::new("jp1-tokyo1-0-x-1");
+            let at = at(millis);
+            record.apply(&Event { at, call, fact });
+        }
+        record
+    }
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(1_800_000_000_000 + millis)
+    }
+
+    #[test]
+    fn who_waited_did_so_until_the_switch_was_last_alive_and_nobody_missed_an_offer() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::open(&folder.path().join("calls.db")).unwrap();
+        publish(&records, left(), at(61_000));
+        assert!(records.flush(PATIENCE));
+        let record = records.list(&Default::default()).unwrap().remove(0);
+        assert_eq!(record.offers[0].outcome.as_deref(), Some("switch-restart"));
+        let stay = &record.queues[0];
+        assert_eq!(stay.outcome.as_deref(), Some("lost-by-crash"));
+        assert_eq!((stay.entered, stay.left), (at(100), Some(at(61_000))));
+        assert_eq!(record.total_ms(Stretch::Queue), 60_900);
+        assert!(record.is_settled());
+    }
+
+    #[test]
+    fn what_is_known_of_a_call_after_the_last_pulse_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::open(&folder.path().join("calls.db")).unwrap();
+        publish(&records, left(), at(150));
+        assert!(records.flush(PATIENCE));
+        let record = records.list(&Default::default()).unwrap().remove(0);
+        assert_eq!(record.ended, Some(at(200)));
+    }
+}

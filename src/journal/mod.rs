@@ -172,6 +172,12 @@ pub trait Journal: Reader + Send {
     /// Returns when everything appended is synced (survives a power cut).
     fn sync(&mut self) -> Result<(), Error>;
 
+    /// Sees to it that everything appended is synced within milliseconds; does not wait for it
+    /// where somebody else can. Says what went wrong with syncs before.
+    fn sync_soon(&mut self) -> Result<(), Error> {
+        self.sync()
+    }
+
     /// Keeps a snapshot, beside those there are.
     fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), Error>;
 

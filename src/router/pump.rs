@@ -195,6 +195,13 @@ impl Pump {
         !self.unwritten.is_empty()
     }
 
+    /// Has what is written synced, without waiting for it where the journal need not.
+    pub fn sync_soon(&mut self) -> Result<(), journal::Error> {
+        self.journal.sync_soon()?;
+        self.unsynced = false;
+        Ok(())
+    }
+
     /// Syncs what is written.
     pub fn sync(&mut self) -> Result<(), journal::Error> {
         self.journal.sync()?;

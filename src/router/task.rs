@@ -393,7 +393,12 @@ impl Desk {
             .is_some_and(|by| at_once || by <= self.clock.now())
         {
             self.sync_by = None;
-            self.report("sync", Pump::sync);
+            // A disk takes as long for a sync as a caller may wait for a decision: nobody decides
+            // meanwhile, so it is waited for only at the end.
+            match at_once {
+                true => self.report("sync", Pump::sync),
+                false => self.report("sync", Pump::sync_soon),
+            }
             if self.pump.is_unsynced() {
                 self.sync_by = Some(self.clock.now() + RETRY_AFTER);
             }

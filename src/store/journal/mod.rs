@@ -236,6 +236,11 @@ impl Journal for SqliteJournal {
         self.syncer.barrier().map_err(journal::Error::Storage)
     }
 
+    fn sync_soon(&mut self) -> Result<(), journal::Error> {
+        // The syncer has known since the append, and is at it.
+        self.syncer.trouble().map_err(journal::Error::Storage)
+    }
+
     fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), journal::Error> {
         let Snapshot {
             shard,

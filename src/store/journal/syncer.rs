@@ -126,6 +126,11 @@ impl Syncer {
         Ok(())
     }
 
+    /// What keeps it from syncing, as far as it knows.
+    pub(super) fn trouble(&self) -> Result<(), String> {
+        self.shared.lock().trouble.clone().map_or(Ok(()), Err)
+    }
+
     pub(super) fn log_is_long(&self) -> bool {
         self.shared.progress.log_is_long.load(Ordering::Relaxed)
     }
