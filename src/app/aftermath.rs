@@ -172,7 +172,9 @@ pub(super) fn report(orphans: &Sender<Box<RecordingFacts>>, facts: Box<Recording
 mod tests {
     use super::*;
     use crate::base::{CallId, ReservationId, TaskId};
+    use crate::events::record::Archive as _;
     use crate::events::{Direction, Stretch};
+    use crate::store::DataDir;
 
     /// A call that came at 0 ms, stood in line at 100 ms and was offered to an agent at 200 ms.
     fn left() -> CallRecord {
@@ -217,7 +219,7 @@ mod tests {
     #[test]
     fn who_waited_did_so_until_the_switch_was_last_alive_and_nobody_missed_an_offer() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::open(&folder.path().join("calls.db")).unwrap();
+        let records = DataDir::open(folder.path()).unwrap().records().unwrap();
         publish(&records, left(), at(61_000));
         assert!(records.flush(PATIENCE));
         let record = records.list(&Default::default()).unwrap().remove(0);
@@ -232,7 +234,7 @@ mod tests {
     #[test]
     fn what_is_known_of_a_call_after_the_last_pulse_counts() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::open(&folder.path().join("calls.db")).unwrap();
+        let records = DataDir::open(folder.path()).unwrap().records().unwrap();
         publish(&records, left(), at(150));
         assert!(records.flush(PATIENCE));
         let record = records.list(&Default::default()).unwrap().remove(0);
