@@ -184,6 +184,17 @@ impl Call {
 
     /// Takes what the router says about the call.
     pub(crate) fn on_router(&mut self, hands: &mut Hands<'_>, output: &router::Output) {
+        if let router::Output::WrapEnded {
+            task,
+            worker,
+            code: Some(code),
+            ..
+        } = output
+        {
+            let (task, agent, code) = (task.clone(), worker.clone(), code.clone());
+            self.core
+                .emit(hands, Fact::WrapUpCoded { task, agent, code });
+        }
         // `WrapUp::None`: the queue has no after-call work any more, whatever it had when the
         // call came in.
         if let router::Output::WrapEnded { task, .. }

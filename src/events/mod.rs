@@ -223,6 +223,15 @@ pub enum Fact {
         #[serde(default)]
         said: Option<String>,
     },
+    /// An agent said, after the conversation, what it was about.
+    WrapUpCoded {
+        /// Task of the stay in the queue.
+        task: TaskId,
+        /// Agent.
+        agent: String,
+        /// One of the queue's codes.
+        code: String,
+    },
     /// The call left the queue.
     Unqueued {
         /// Queue.

@@ -226,7 +226,7 @@ impl CallRecord {
             | Fact::AudioLost { .. }
             | Fact::AudioBack { .. }
             | Fact::LegEnded { .. } => self.leg(&event.fact, at),
-            Fact::Queued { .. } | Fact::Unqueued { .. } => {
+            Fact::Queued { .. } | Fact::Unqueued { .. } | Fact::WrapUpCoded { .. } => {
                 let fits = parts::queue(&mut self.queues, &event.fact, at);
                 self.truncated |= !fits;
             }

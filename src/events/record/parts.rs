@@ -144,6 +144,9 @@ pub struct QueueVisit {
     pub left: Option<Timestamp>,
     /// How it left: `answered`, `abandoned`, `timeout`, ...
     pub outcome: Option<String>,
+    /// What the agent said the conversation was about.
+    #[serde(default)]
+    pub wrap_up_code: Option<String>,
 }
 
 /// One offer to an agent.
@@ -399,8 +402,16 @@ pub(super) fn queue(queues: &mut Vec<QueueVisit>, fact: &Fact, at: Timestamp) ->
                 entered: at,
                 left: None,
                 outcome: None,
+                wrap_up_code: None,
             };
             push(queues, visit)
+        }
+        Fact::WrapUpCoded { task, code, .. } => {
+            // Of the stays of one task the last is the one that was answered.
+            if let Some(visit) = queues.iter_mut().rev().find(|visit| visit.task == *task) {
+                visit.wrap_up_code = Some(code.clone());
+            }
+            true
         }
         Fact::Unqueued { queue, outcome } => {
             let open = |visit: &&mut QueueVisit| visit.queue == *queue && visit.left.is_none();

@@ -390,6 +390,11 @@ fn any_fact() -> impl Strategy<Value = Fact> {
             task: TaskId::new(task)
         }),
         (name.clone(), name.clone()).prop_map(|(queue, outcome)| Fact::Unqueued { queue, outcome }),
+        (id, name.clone(), name.clone()).prop_map(|(task, agent, code)| Fact::WrapUpCoded {
+            task: TaskId::new(task),
+            agent,
+            code
+        }),
         (id, name.clone()).prop_map(|(one, agent)| Fact::Offered {
             reservation: ReservationId::new(one),
             agent,
@@ -429,4 +434,31 @@ fn any_time() -> impl Strategy<Value = Timestamp> {
         8 => (0i64..100_000_000).prop_map(|us| Timestamp::from_micros(START * 1000 + us)),
         1 => any::<i64>().prop_map(Timestamp::from_micros),
     ]
+}
+
+#[test]
+fn a_wrap_up_code_is_with_the_stay_that_was_answered() {
+    let queue = |name: &str| Fact::Queued {
+        queue: name.into(),
+        task: TaskId::new("t1"),
+    };
+    let record = CallRecord::fold(&[
+        event(0, call_started()),
+        event(1, queue("owner")),
+        event(2, queue("sales")),
+        event(
+            3,
+            Fact::WrapUpCoded {
+                task: TaskId::new("t1"),
+                agent: "hanako".into(),
+                code: "注文".into(),
+            },
+        ),
+    ]);
+    let codes: Vec<_> = record
+        .queues
+        .iter()
+        .map(|stay| stay.wrap_up_code.as_deref())
+        .collect();
+    assert_eq!(codes, [None, Some("注文")]);
 }
