@@ -49,10 +49,10 @@ use crate::sip::transport::Tls;
 use crate::store::{DataDir, Records};
 use crate::trunk::Carriers;
 
+use alive::Alive;
 use bindings::Keeper;
 use live::House;
 use outlets::ShardOutlets;
-use alive::Alive;
 use pulse::{Beats, Watcher};
 use retention::Retention;
 use views::Views;
