@@ -7,12 +7,17 @@ HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_'
 OWN_LOOPBACK := CARGO_TARGET_$(HOST)_RUNNER=$(CURDIR)/scripts/own-loopback
 # Scenarios mostly wait for sound to be played; the measured ones take the machine for themselves.
 SCENARIOS_AT_ONCE := 4
+# gungraun wants its runner by name; `scripts/set-up counts` builds it once.
+COUNTS_RUNNER := GUNGRAUN_RUNNER=$(CURDIR)/target/tools/bin/gungraun-runner
+# Our own crate optimised inside the dev profile, so that dependencies are those of all other tests
+# and only we are compiled twice.
+COUNTED := opt-level=2 codegen-units=16 debug-assertions=false overflow-checks=false
 # Seconds of each target, and the seed.
 FUZZ := FUZZ_SECONDS=$${FUZZ_SECONDS:-300} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)}
 
 .NOTPARALLEL:
 .PHONY: help run test bench demo soak fuzz
-.PHONY: tools-to-build tools-to-test format lint unit house scenarios pages
+.PHONY: tools-to-build tools-to-test tools-to-count format lint unit house scenarios counts pages
 
 help:
 	@printf '%s\n' \
@@ -20,13 +25,14 @@ help:
 	  'make test   everything CI checks: format, lints, tests, scenarios, docs' \
 	  'make demo   watch one call go through, and listen to its recording' \
 	  'make bench  figures of a release build' \
+	  'make counts instructions of single decisions, held by limits (part of make test)' \
 	  'make fuzz   five minutes of mutated input or operations a target, new seed' \
 	  'make soak   rounds of load, ten minutes of a contact centre, 100,000 histories of the router'
 
 run: tools-to-build
 	$(CARGO) run --locked -- serve
 
-test: tools-to-test format lint unit house scenarios pages
+test: tools-to-test format lint unit house scenarios counts pages
 	$(HEADING) 'all of it passed'
 
 demo: tools-to-build
@@ -55,6 +61,9 @@ tools-to-build:
 tools-to-test:
 	@scripts/set-up build test
 
+tools-to-count:
+	@scripts/set-up build counts
+
 format:
 	$(HEADING) 'format'
 	$(CARGO) fmt --check
@@ -77,6 +86,11 @@ scenarios:
 	$(HEADING) 'scenarios: the real binary, judged by SIPp, baresip and linphone'
 	$(OWN_LOOPBACK) $(CARGO) test --locked --test scenarios -- \
 	  --test-threads=$(SCENARIOS_AT_ONCE)
+
+counts: tools-to-count
+	$(HEADING) 'instructions, counted by callgrind'
+	CARGO_INCREMENTAL=0 $(COUNTS_RUNNER) $(CARGO) bench --locked --profile dev --bench counts \
+	  $(addprefix --config profile.dev.package.tsunagu.,$(COUNTED))
 
 pages:
 	$(HEADING) 'documentation'

@@ -3,11 +3,16 @@
 //! `cargo bench --bench expression`. Bars: three conditions 50 ns; a look-up by attribute among
 //! 500 workers 5 us, among 50,000 20 us.
 
+#[path = "subjects/workers.rs"]
+mod workers;
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Map, Value, json};
 use tsunagu::expr::{AttributeIndex, Expression, OrderBy, Scope};
+
+use workers::{BY_EMAIL, THREE_CONDITIONS, object, worker};
 
 criterion_group!(benches, judging, finding);
 criterion_main!(benches);
@@ -19,10 +24,7 @@ fn judging(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("judge");
     for (name, text) in [
         ("one condition", "language == 'ja'"),
-        (
-            "three conditions",
-            "skills HAS 'support' AND language == 'ja' AND level >= 3",
-        ),
+        ("three conditions", THREE_CONDITIONS),
         (
             "three of the task",
             "worker.skills HAS 'support' AND worker.language == task.language AND \
@@ -43,7 +45,7 @@ fn judging(criterion: &mut Criterion) {
         }
     }
     let order = OrderBy::parse("worker.level DESC, worker.age ASC").expect("an order");
-    let other = self::worker(8);
+    let other = workers::worker(8);
     group.bench_function("order of two terms", |bencher| {
         bencher.iter(|| order.compare(black_box(&worker), black_box(&other)));
     });
@@ -57,7 +59,7 @@ fn finding(criterion: &mut Criterion) {
         let index = AttributeIndex::build(&workers);
         let task = object(json!({"email": "agent77@example.com", "department_id": 3}));
         for (name, text) in [
-            ("by email", "task.email == worker.email"),
+            ("by email", BY_EMAIL),
             (
                 "by email and department",
                 "worker.email == task.email AND worker.department_id == task.department_id",
@@ -92,27 +94,7 @@ fn finding(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Six attributes, as plans in production have them.
-fn worker(number: u32) -> Map<String, Value> {
-    let rare = if number % 1000 == 77 { "rare" } else { "sales" };
-    object(json!({
-        "email": format!("agent{number}@example.com"),
-        "contact_uri": format!("client:agent{number}"),
-        "department_id": number % 10 + 1 - u32::from(number == 77) * 5,
-        "skills": [rare, "support", "vip"],
-        "language": if number.is_multiple_of(3) { "en" } else { "ja" },
-        "level": number % 5 + 1,
-    }))
-}
-
 fn wide(number: u32) -> Map<String, Value> {
     let more = (0..24).map(|place| (format!("attribute_{place}"), json!(place)));
     more.chain(worker(number)).collect()
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
 }
