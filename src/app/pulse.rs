@@ -145,14 +145,14 @@ fn send(router: &RouterHandle, changes: Vec<Change>) {
             agent,
             activity,
             by,
+            is_gone,
         } = change;
         tracing::info!(agent, activity, by, "agent.heartbeat");
         let command = Command::SetActivity {
             worker: agent,
             activity,
             by,
-            // Nobody is there: whoever is being offered to him goes to another at once.
-            reject_pending: true,
+            reject_pending: is_gone,
         };
         if let Err(full) = router.send(ShardId(0), command) {
             tracing::error!("{full}");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::files::nowhere;
 use super::section::{At, Notes};
-use super::words::remedy;
+use super::words::nearest;
 use crate::media::Library;
 
 /// Checks that `directory` has a file for every sound in `named`.
@@ -24,12 +24,12 @@ pub(super) fn check(directory: &Path, named: &[At<String>], notes: &Notes) {
     for sound in named {
         if !known.contains(&sound.value) {
             let message = format!("there is no sound \"{}\"", sound.value);
-            let introduction = format!("put {}.wav into the sounds directory; it has", sound.value);
-            notes.error(
-                &sound.place,
-                message,
-                remedy(&sound.value, &names, &introduction),
-            );
+            // There are too many sounds for a list of them to help.
+            let help = match nearest(&sound.value, &names) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => format!("put {}.wav into the sounds directory", sound.value),
+            };
+            notes.error(&sound.place, message, help);
         }
     }
 }

@@ -47,6 +47,8 @@ pub struct Change {
     pub activity: String,
     /// Why, for the history; begins with `heartbeat`.
     pub by: String,
+    /// Whether nobody is there: what he is being offered is taken back.
+    pub is_gone: bool,
 }
 
 /// All agents whose heartbeats are waited for. As many as there are agents, at most: whoever tells
@@ -149,6 +151,7 @@ impl Heartbeats {
             agent: agent.to_owned(),
             activity,
             by: "heartbeat again".to_owned(),
+            is_gone: false,
         })
     }
 
@@ -192,6 +195,7 @@ impl Heartbeats {
                 activity: own.unwrap_or(&self.terms.activity).clone(),
                 agent,
                 by,
+                is_gone: true,
             });
         }
         changes
