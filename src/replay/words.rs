@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::base::{CallId, Language, ReservationId, TaskId};
 use crate::router::{
-    At, Command, Decision, Destination, Explanation, Fact, LeftWhy, MovedWhy, NewTask, NobodyWhy,
-    NotChosen, Rejection, SkippedWhy, Timer, VOICE,
+    At, ChosenBy, Command, Decision, Destination, Explanation, Fact, LeftWhy, MovedWhy, NewTask,
+    NobodyWhy, NotChosen, Rejection, SkippedWhy, Timer, VOICE,
 };
 
 /// One fact, and what it is about.
@@ -419,13 +419,20 @@ fn choice(decision: &Decision, language: Language) -> Told {
             let names = offers.iter().map(|offer| offer.worker.as_str());
             let worker = &names.collect::<Vec<_>>().join(language.pick(", ", "、"));
             let reasons = because(explanation, language);
-            let (idle, among) = match &explanation.chosen {
-                Some(chosen) => (chosen.idle_ms / 1000, chosen.among),
-                None => (0, 1),
-            };
+            let how = explanation
+                .chosen
+                .as_ref()
+                .map_or_else(String::new, |chosen| {
+                    let (idle, among) = (chosen.idle_ms / 1000, chosen.among);
+                    let how = chosen_by(chosen.by, idle, language);
+                    language.pick(
+                        format!(": {how} of {among} free"),
+                        format!(": 待機中{among}名のうち{how}"),
+                    )
+                });
             let words = language.pick(
-                format!("{task} is offered to {worker}: idle longest ({idle} s) of {among} free{reasons}"),
-                format!("{task}を{worker}に呼び出し: 待機中{among}名のうち最長({idle}秒){reasons}"),
+                format!("{task} is offered to {worker}{how}{reasons}"),
+                format!("{task}を{worker}に呼び出し{how}{reasons}"),
             );
             let told = Told::new("offered", words).task(task);
             offers
@@ -441,6 +448,24 @@ fn choice(decision: &Decision, language: Language) -> Told {
             Told::new("task_dropped", words).task(task)
         }
     }
+}
+
+/// What put the one chosen before the others; `idle` in seconds.
+fn chosen_by(by: ChosenBy, idle: u64, language: Language) -> String {
+    let (english, japanese) = match by {
+        ChosenBy::LongestIdle => {
+            return language.pick(
+                format!("idle longest ({idle} s)"),
+                format!("最長({idle}秒)"),
+            );
+        }
+        ChosenBy::Attributes => ("first by attributes", "属性の順で先頭"),
+        ChosenBy::Chance => ("drawn by chance", "無作為に選択"),
+        ChosenBy::LeastCalls => ("fewest calls today", "本日の応答が最少"),
+        ChosenBy::RoundRobin => ("his turn", "順番"),
+        ChosenBy::Sticky => ("served the customer last", "前回の担当者"),
+    };
+    language.pick(english, japanese).to_owned()
 }
 
 /// A step, counted from 1 as people do.

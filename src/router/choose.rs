@@ -4,11 +4,11 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Strategy;
 use super::fact::Offered;
 use super::index::{Free, Pool, Serving};
 use super::machine::{Router, reservation_id};
 use super::state::{Task, Worker};
+use super::{ChosenBy, Strategy};
 use crate::expr::{OrderBy, Scope};
 
 /// How many of the free workers are looked at in their order before the members of the pool are
@@ -39,6 +39,37 @@ impl Router {
         self.choice(number).map_or_else(Vec::new, |choice| {
             self.choose(number, &choice, self.state.workers.len())
         })
+    }
+
+    /// What put the first of those chosen before the others.
+    pub(super) fn chosen_by(&self, number: u64, chosen: &[usize]) -> ChosenBy {
+        let Some(choice) = self.choice(number) else {
+            return ChosenBy::default();
+        };
+        let first = chosen
+            .first()
+            .and_then(|place| self.state.workers.get_index(*place));
+        let served = self
+            .customer(number)
+            .and_then(|who| self.state.served.get(&who));
+        let lane = &self.index.queues[choice.pool.key.queue];
+        let by_step = choice
+            .pool
+            .rule
+            .as_ref()
+            .and_then(|rule| rule.order_by.as_ref());
+        if first.is_some_and(|(name, _)| served == Some(name)) {
+            ChosenBy::Sticky
+        } else if by_step.or(lane.order_by.as_ref()).is_some() {
+            ChosenBy::Attributes
+        } else {
+            match self.state.queues[choice.pool.key.queue].spec.strategy {
+                Strategy::LeastCalls => ChosenBy::LeastCalls,
+                Strategy::Random => ChosenBy::Chance,
+                Strategy::RoundRobin => ChosenBy::RoundRobin,
+                Strategy::LongestIdle | Strategy::OrderBy(_) => ChosenBy::LongestIdle,
+            }
+        }
     }
 
     fn choice(&self, number: u64) -> Option<Choice<'_>> {

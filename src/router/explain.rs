@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::explanation::{Candidate, Chosen, NotChosen, Rule};
+use super::explanation::{Candidate, Chosen, ChosenBy, NotChosen, Rule};
 use super::index::Free;
 use super::machine::Router;
 use super::state::Task;
@@ -54,6 +54,7 @@ impl Router {
                 worker: name.clone(),
                 idle_ms: u64::try_from(at.since(worker.idle_since).as_millis()).unwrap_or(0),
                 among,
+                by: self.chosen_by(number, chosen),
             }),
             considered: self.state.workers.len(),
             not_chosen,

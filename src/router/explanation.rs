@@ -139,6 +139,28 @@ pub struct Chosen {
     pub idle_ms: u64,
     /// How many free workers he was chosen from, himself included.
     pub among: usize,
+    /// What put him before the others.
+    #[serde(default)]
+    pub by: ChosenBy,
+}
+
+/// What put a worker before the others who were free.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChosenBy {
+    /// The attributes that the step, or the queue, orders by.
+    Attributes,
+    /// Chance.
+    Chance,
+    /// He accepted the fewest tasks today.
+    LeastCalls,
+    /// He was idle longest.
+    #[default]
+    LongestIdle,
+    /// He was offered a task longest ago.
+    RoundRobin,
+    /// He served the customer last.
+    Sticky,
 }
 
 /// A worker who was not chosen.
@@ -263,12 +285,17 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.chosen {
             Some(chosen) => {
-                let idle = chosen.idle_ms / 1000;
-                write!(
-                    f,
-                    "{}: idle longest ({idle} s) of {} free",
-                    chosen.worker, chosen.among
-                )?;
+                let (idle, among) = (chosen.idle_ms / 1000, chosen.among);
+                write!(f, "{}: ", chosen.worker)?;
+                match chosen.by {
+                    ChosenBy::Attributes => write!(f, "first by attributes")?,
+                    ChosenBy::Chance => write!(f, "drawn by chance")?,
+                    ChosenBy::LeastCalls => write!(f, "fewest calls today")?,
+                    ChosenBy::LongestIdle => write!(f, "idle longest ({idle} s)")?,
+                    ChosenBy::RoundRobin => write!(f, "his turn")?,
+                    ChosenBy::Sticky => write!(f, "served the customer last")?,
+                }
+                write!(f, " of {among} free")?;
             }
             None => f.write_str("nobody")?,
         }

@@ -41,8 +41,8 @@ pub use command::{Command, Destination, NewTask, Rejection};
 pub use errand::{Declined, Object, PlanView, Shown};
 pub use event::{About, Event, EventName, Kind};
 pub use explanation::{
-    Candidate, Chosen, Explanation, LeftWhy, MovedWhy, NobodyWhy, NotChosen, Passed, PassedWhy,
-    Rule, SkippedWhy,
+    Candidate, Chosen, ChosenBy, Explanation, LeftWhy, MovedWhy, NobodyWhy, NotChosen, Passed,
+    PassedWhy, Rule, SkippedWhy,
 };
 pub use fact::{Decision, FORMAT, Fact, FoldError, Offered, Timer};
 pub use machine::Router;

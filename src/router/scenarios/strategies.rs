@@ -216,3 +216,43 @@ fn the_same_story_writes_the_same_journal() {
     };
     assert_eq!(told(), told());
 }
+
+#[test]
+fn an_offer_says_what_put_the_worker_before_the_others() {
+    let said = |strategy: Strategy, sticky: bool| {
+        let mut office = open(2, |queue| {
+            queue.strategy = strategy.clone();
+            queue.sticky = sticky.then(|| "from".to_owned());
+        });
+        serve(&mut office, 1, "t");
+        let heard = office.ask(create("x", "all", 0, json!({"from": "t"})));
+        let mut words = heard.iter().filter_map(|output| match output {
+            Output::Offer { explanation, .. } => Some(explanation.to_string()),
+            _ => None,
+        });
+        words.next().expect("an offer")
+    };
+    for (strategy, sticky, words) in [
+        (Strategy::LongestIdle, false, "w1: idle longest ("),
+        (Strategy::RoundRobin, false, "w1: his turn of 2 free"),
+        (
+            Strategy::LeastCalls,
+            false,
+            "w1: fewest calls today of 2 free",
+        ),
+        (Strategy::Random, false, ": drawn by chance of 2 free"),
+        (
+            Strategy::OrderBy("n DESC".to_owned()),
+            false,
+            "w1: first by attributes of 2 free",
+        ),
+        (
+            Strategy::LongestIdle,
+            true,
+            "w0: served the customer last of 2 free",
+        ),
+    ] {
+        let heard = said(strategy, sticky);
+        assert!(heard.contains(words), "{heard}");
+    }
+}
