@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::explanation::{Candidate, Chosen, ChosenBy, NotChosen, Rule};
+use super::explanation::{Candidate, Chosen, NotChosen, Rule};
 use super::index::Free;
 use super::machine::Router;
 use super::state::Task;
