@@ -29,6 +29,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// Views take at most one part in so many of the thread's time.
 const VIEW_SHARE: u32 = 20;
+/// Snapshots take at most one part in so many: at the highest rates there is one in some seconds.
+const SNAPSHOT_SHARE: u32 = 500;
 /// Longest wait for an answer to a question; whoever asks is a person.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
@@ -100,6 +102,7 @@ impl RouterTask {
         let mut desk = Desk {
             view_of: pump.sequence(),
             view_due: clock.now(),
+            snapshot_due: clock.now(),
             pump,
             receiver,
             clock,
@@ -280,6 +283,7 @@ struct Desk {
     done: Vec<Done>,
     view_of: u64,
     view_due: Timestamp,
+    snapshot_due: Timestamp,
 }
 
 impl Desk {
@@ -293,8 +297,8 @@ impl Desk {
             }
             let is_quiet = taken < BATCH;
             self.sync(is_quiet && self.is_stopping());
-            if is_quiet && self.pump.wants_snapshot() {
-                self.report("snapshot", |pump| pump.save_snapshot());
+            if is_quiet {
+                self.snapshot();
             }
             self.publish();
             if is_quiet && self.is_stopping() {
@@ -415,6 +419,17 @@ impl Desk {
             let seen = self.clock.now();
             let took = seen.since(now) * VIEW_SHARE;
             self.view_due = seen + took.max(self.settings.view_every);
+        }
+    }
+
+    /// Keeps a snapshot when enough facts came and the last one was long enough ago: whoever is
+    /// decided for meanwhile waits for it.
+    fn snapshot(&mut self) {
+        let now = self.clock.now();
+        if self.snapshot_due <= now && self.pump.wants_snapshot() {
+            self.report("snapshot", |pump| pump.save_snapshot());
+            let after = self.clock.now();
+            self.snapshot_due = after + after.since(now) * SNAPSHOT_SHARE;
         }
     }
 
