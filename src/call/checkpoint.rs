@@ -124,7 +124,7 @@ impl Exchange {
             }
             call.core.end_unrestored(hands);
             for leg in call.core.legs.iter().filter(|leg| leg.is_live()) {
-                if leg.agent.is_none() {
+                if leg.is_phones_own() {
                     hands.phone_engaged(call.core.generation, &leg.party, leg.id);
                 }
             }

@@ -258,7 +258,7 @@ impl Core {
     pub(crate) fn take_leg(&mut self, hands: &mut Hands<'_>, leg: Leg) {
         hands.index.sessions.insert(leg.session, (self.key, leg.id));
         hands.index.legs.insert(leg.id, self.key);
-        if leg.agent.is_none() {
+        if leg.is_phones_own() {
             hands.phone_engaged(self.generation, &leg.party, leg.id);
         }
         let fact = Fact::LegAdded {

@@ -152,6 +152,12 @@ impl Leg {
         }
     }
 
+    /// Whether it may be at a phone of ours and the router did not ask for it. What goes through a
+    /// trunk is at none, though its number may look like that of one.
+    pub(crate) fn is_phones_own(&self) -> bool {
+        self.agent.is_none() && self.trunk.is_none()
+    }
+
     /// Whether the leg may still be heard of by SIP.
     pub(crate) fn is_live(&self) -> bool {
         self.progress != Progress::Over

@@ -396,3 +396,28 @@ fn an_agent_who_hangs_up_before_the_router_knows_does_not_cost_the_caller_his_pl
     assert_eq!(outcomes, ["declined", "accepted"]);
     assert!(record.total_ms(Stretch::Talk) > 1900, "{}", world.tell());
 }
+
+#[test]
+fn an_agent_in_a_call_of_his_own_is_not_rung() {
+    let mut world = World::new(61);
+    let carrier = world.carrier();
+    let first = world.phone("1001", Manners::Answers(500));
+    let second = world.phone("1002", Manners::Answers(500));
+    world.run_for(100);
+    let own = world.with_peer(first, |peer, now| peer.call(now, "600", "1001"));
+    world.run_for(1_000);
+    rush(&mut world, carrier, 1);
+    serve(&mut world, &[second], 30);
+    world.hang_up(first, own);
+    world.run_for(2_000);
+    // Free again, and idle for longer than the other.
+    rush(&mut world, carrier, 1);
+    serve(&mut world, &[first, second], 30);
+    world.finish();
+    let offered = world
+        .records
+        .iter()
+        .filter(|record| !record.offers.is_empty());
+    let offered: Vec<_> = offered.map(outcomes).collect();
+    assert_eq!(offered, [[("suzuki", "accepted")], [("sato", "accepted")]]);
+}
