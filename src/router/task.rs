@@ -222,7 +222,7 @@ impl RouterHandle {
         self.shared.tail.clone()
     }
 
-    /// The latest view; at most some 20 ms old.
+    /// The latest view; some 20 ms old, longer with thousands of workers.
     pub fn view(&self) -> Arc<RouterView> {
         self.shared.view.load_full()
     }
