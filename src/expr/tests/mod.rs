@@ -106,7 +106,10 @@ fn an_object_is_there_and_equal_to_nothing() {
         ("address != address", true),
         // Only arrays make it false.
         ("address != list OR list != address", false),
-        ("address < 1 OR address >= 'x' OR address CONTAINS 'x'", false),
+        (
+            "address < 1 OR address >= 'x' OR address CONTAINS 'x'",
+            false,
+        ),
         ("address IN [1, 'x'] OR address IN list", false),
         ("address NOT IN [1] AND address NOT IN list", true),
         ("1 IN address OR 1 NOT IN address", false),
@@ -169,7 +172,11 @@ fn what_is_not_there_is_refused_or_doubted() {
         let found: Vec<_> = lints.iter().map(|it| (it.doubt, it.span.clone())).collect();
         assert_eq!(found, [(Doubt::NotThere, span)], "{text}");
     }
-    for fine in ["now == 1", "task.now.hour >= 9", "worker.taskqueue.name == 'b'"] {
+    for fine in [
+        "now == 1",
+        "task.now.hour >= 9",
+        "worker.taskqueue.name == 'b'",
+    ] {
         assert_eq!(Expression::parse(fine).expect(fine).lints(), [], "{fine}");
     }
     // As an attribute of that name it is what it says.

@@ -103,7 +103,9 @@ fn a_doubt_names_its_place_and_often_what_was_meant() {
 #[test]
 fn what_is_compared_as_a_single_value_is_known() {
     let ways = |text: &str, place| {
-        let ways = Expression::parse(text).expect(text).single_task_values(place);
+        let ways = Expression::parse(text)
+            .expect(text)
+            .single_task_values(place);
         let ways = ways.into_iter().map(|way| way.join("."));
         ways.collect::<Vec<_>>().join(" ")
     };
