@@ -59,6 +59,9 @@ impl Router {
                         self.revoked(&offer, RevokedWhy::WorkerRemoved);
                     }
                 }
+                // Nobody would end what he began or was left to do.
+                let name = self.state.workers[place].spec.name.clone();
+                self.end_wraps(&name, None, None, self.state.clock);
             }
             self.state.workers[place].removed = !is_kept;
         }

@@ -262,14 +262,10 @@ impl Router {
             .iter()
             .filter_map(|place| self.state.workers.get_index(*place));
         let attempt = task.offers + 1;
-        let id = |at: usize| match at {
-            0 => reservation_id(&task.id, attempt),
-            _ => crate::base::ReservationId::new(format!("{}.{attempt}.{}", task.id, at + 1)),
-        };
         names
             .enumerate()
             .map(|(at, (name, _))| Offered {
-                reservation: id(at),
+                reservation: reservation_id(&task.id, attempt, at),
                 worker: name.clone(),
             })
             .collect()

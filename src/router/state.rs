@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    ActivitySpec, ChannelSpec, NOT_ANSWERING, ProfileSpec, QueueOrder, QueueSpec, StepSpec,
+    ActivitySpec, ChannelSpec, Chosen, NOT_ANSWERING, ProfileSpec, QueueOrder, QueueSpec, StepSpec,
     WorkerSpec, WorkerState, WorkflowSpec,
 };
 use crate::base::{CallId, ReservationId, TaskId, Timestamp};
@@ -104,8 +104,6 @@ pub(super) struct Wrap {
     pub(super) after: Option<After>,
     /// When it ends by itself; `None` when he must end it.
     pub(super) until: Option<Timestamp>,
-    /// What the task was about.
-    pub(super) code: Option<String>,
 }
 
 /// What after-call work follows.
@@ -144,6 +142,9 @@ pub(super) struct Task {
     pub(super) step: Option<Step>,
     pub(super) status: Status,
     pub(super) offers: u32,
+    /// Whom it was offered last, and why to them: later they are no longer what they were then.
+    #[serde(default)]
+    pub(super) chosen: Vec<Chosen>,
     /// Workers who are not to be offered this task before a time.
     pub(super) cooling: Vec<(String, Timestamp)>,
     pub(super) nobody_told: bool,
@@ -270,6 +271,11 @@ impl Worker {
 
     pub(super) fn is_idle(&self) -> bool {
         self.engagements.is_empty()
+    }
+
+    /// How long he has had nothing to do, milliseconds.
+    pub(super) fn idle_ms(&self, at: Timestamp) -> u64 {
+        u64::try_from(at.since(self.idle_since).as_millis()).unwrap_or(u64::MAX)
     }
 
     /// How much of a channel he has in hand or is offered.

@@ -139,6 +139,7 @@ impl Index {
         }
         shift.left_duty = self.on_duty.has(place) && !worker.is_on_duty();
         self.on_duty.set(place, worker.is_on_duty());
+        self.wrapping.set(place, worker.wraps().next().is_some());
         shift
     }
 }

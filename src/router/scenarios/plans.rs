@@ -221,3 +221,96 @@ fn what_fell_due_while_the_process_was_dead_happens_when_it_is_back() {
         "the next step from now on"
     );
 }
+
+/// A step in the queue the task stands in already is no new place in its line.
+#[test]
+fn whoever_stands_in_a_queue_may_go_on_in_it_be_it_full_or_gone() {
+    let filters = json!([{"expression": "1==1", "targets": [
+        {"queue": "few", "timeout": 10}, {"queue": "few", "timeout": 600}]}]);
+    let mut plan = office_of(&[("a", json!({}))], routing("w", filters, Value::Null));
+    plan.queues[1].max_waiting = 1;
+    for is_gone in [false, true] {
+        let mut office = Office::new(&plan);
+        office.enter("t", "w", json!({}));
+        if is_gone {
+            let mut less = plan.clone();
+            less.generation = 2;
+            less.queues.remove(1);
+            less.workflows = vec![WorkflowSpec::new("other", "all")];
+            office.activate(&less);
+        }
+        office.until(10_000);
+        let story = office.story("t");
+        assert_eq!(
+            story[story.len() - 2..],
+            ["10000 0.1 TimedOut", "10000 waits"],
+            "{is_gone}"
+        );
+    }
+}
+
+/// No profile can list a queue that is gone from the plan: whom its target matches drains it.
+#[test]
+fn a_removed_queue_drains_where_agents_have_profiles() {
+    let mut plan = plan();
+    let entry = |queue: &str| ProfileEntry {
+        queue: queue.to_owned(),
+        channel: VOICE.to_owned(),
+        priority: 1,
+        delay: Duration::ZERO,
+    };
+    plan.profiles = vec![ProfileSpec {
+        name: "p".to_owned(),
+        entries: vec![entry("sales"), entry("support")],
+        ..ProfileSpec::default()
+    }];
+    for worker in &mut plan.workers {
+        worker.profile = Some("p".to_owned());
+    }
+    let mut office = Office::new(&plan);
+    office.create("talk", "support", 0);
+    office.accept("talk.1");
+    office.create("wait", "support", 0);
+    plan.generation = 2;
+    plan.queues.remove(1);
+    plan.profiles[0].entries.remove(1);
+    let heard = office.activate(&plan);
+    assert!(nobody(&heard).is_empty());
+    assert_eq!(
+        offers(&office.complete("talk")),
+        ["wait>taro"],
+        "support is his"
+    );
+}
+
+/// Nobody could end the after-call work of a worker who is no longer in the plan.
+#[test]
+fn a_removed_worker_has_no_after_call_work() {
+    for is_talking in [false, true] {
+        let mut plan = plan();
+        plan.queues[0].wrap_up_open = true;
+        let mut office = Office::new(&plan);
+        office.create("t", "sales", 0);
+        office.accept("t.1");
+        if !is_talking {
+            office.complete("t");
+        }
+        plan.generation = 2;
+        plan.workers.remove(0);
+        let mut heard = office.activate(&plan);
+        if is_talking {
+            assert_eq!(office.worker("花子").state, WorkerState::Talking);
+            heard = office.complete("t");
+        }
+        let is_over = |output: &Output| match output {
+            Output::TaskEnded { wrap_up, .. } => *wrap_up == WrapUp::None,
+            Output::WrapEnded { .. } => true,
+            _ => false,
+        };
+        assert!(heard.iter().any(is_over), "{heard:?}");
+        assert_eq!(office.router.view().workers.len(), 1);
+        plan.generation = 3;
+        office.activate(&plan);
+        assert_eq!(office.router.state.workers.len(), 1);
+    }
+}

@@ -493,3 +493,24 @@ fn rule_12_order_by_then_the_longest_idle() {
     let idle = ["odd", "low", "high", "elder", "twin"];
     assert_eq!(order("worker.level DESC", &wrong)[0], idle[0]);
 }
+
+/// 2.2 rule 9: new attributes name another worker; he is found without a new evaluation.
+#[test]
+fn rule_9_new_attributes_find_the_known_worker_anew() {
+    let filters = json!([{"expression": "1==1", "targets": [
+        {"queue": "all", "known_worker_friendly_name": "task.owner", "timeout": 60}]}]);
+    let mut office = open(filters, Value::Null);
+    office.enter("t", "w", json!({"n": 1}));
+    assert_eq!(office.story("t")[1], "0 waits", "it names nobody");
+    let name = |owner: &str| json!({"owner": owner});
+    let heard = office.update("t", |change| change.attributes = Some(name("stranger")));
+    assert!(offers(&heard).is_empty());
+    let heard = office.update("t", |change| change.attributes = Some(name("mate")));
+    assert_eq!(offers(&heard), ["t>mate"]);
+    let state = office.router.state().clone();
+    let mut again = Router::new(1);
+    for entry in &office.facts {
+        again.fold(entry).expect("it folds");
+    }
+    assert_eq!(*again.state(), state);
+}
