@@ -125,6 +125,15 @@ impl Serving {
         !hidden.iter().any(|(_, workers)| workers.has(place))
     }
 
+    /// How many delays must be over for a worker to see a task.
+    pub(in crate::router) fn sees_after(&self, place: usize) -> usize {
+        let own = self
+            .delays
+            .iter()
+            .rposition(|(_, workers)| workers.has(place));
+        own.map_or(0, |at| at + 1)
+    }
+
     /// How many delays are over after a wait.
     pub(in crate::router) fn seen_after(&self, wait: Duration) -> usize {
         self.delays.partition_point(|(delay, _)| *delay <= wait)

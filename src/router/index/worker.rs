@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Deadline, Index, PoolId};
 use crate::base::Timestamp;
@@ -15,6 +15,8 @@ use crate::router::{NotChosen, OtherChannels, Strategy};
 pub(in crate::router) struct WorkerIndex {
     /// What expressions see.
     pub(in crate::router) attributes: Map<String, Value>,
+    /// What expressions see of how he stands; kept only while some expression looks at it.
+    pub(in crate::router) seen: Map<String, Value>,
     /// Where he serves, the first served first.
     pub(in crate::router) serves: Vec<Serve>,
     /// Pools that have him among a few.
@@ -122,6 +124,9 @@ impl Index {
                 *standing = now;
             }
         }
+        if self.looks_at_state {
+            slot.seen = seen_of(state, worker);
+        }
         let wrap_until = worker.wraps().filter_map(|wrap| wrap.until).min();
         for (kept, wanted, deadline) in [
             (
@@ -183,12 +188,12 @@ impl PartialEq for WorkerIndex {
     /// Where his pools are kept does not matter.
     fn eq(&self, other: &Self) -> bool {
         (
-            &self.attributes,
+            (&self.attributes, &self.seen),
             &self.serves,
             &self.standing,
             self.pools.len(),
         ) == (
-            &other.attributes,
+            (&other.attributes, &other.seen),
             &other.serves,
             &other.standing,
             other.pools.len(),
@@ -210,6 +215,30 @@ impl Standing {
             }
         }
     }
+}
+
+/// What expressions see of how a worker stands (requirements, section 2.3).
+fn seen_of(state: &State, worker: &Worker) -> Map<String, Value> {
+    let channels = state.channels.iter().map(|channel| {
+        let capacity = state.capacity(worker, channel);
+        let load = worker.load(&channel.name);
+        let left = capacity.saturating_sub(load);
+        let percentage = (left * 100).checked_div(capacity).unwrap_or(0);
+        let seen = json!({
+            "configured_capacity": capacity,
+            "assigned_tasks": load,
+            "available_capacity_percentage": percentage,
+            "available": capacity > 0,
+        });
+        (channel.name.clone(), seen)
+    });
+    let channels: Map<String, Value> = channels.collect();
+    let mut seen = Map::new();
+    for key in ["activity_name", "activity_sid"] {
+        seen.insert(key.to_owned(), Value::from(worker.activity.clone()));
+    }
+    seen.insert("channel".to_owned(), Value::Object(channels));
+    seen
 }
 
 /// Why a worker cannot be offered a task of a channel; what keeps him furthest away is named.
