@@ -135,6 +135,7 @@ impl Switch {
             ShardId(0),
             router::Command::ActivatePlan {
                 plan: Box::new(plan),
+                reevaluate: false,
             },
         )?;
 
@@ -294,7 +295,7 @@ impl Switch {
     ///
     /// The report, as text; the running generation stays.
     pub fn reload(&self) -> Result<String, String> {
-        self.house.load_again()
+        self.house.load_again(http::Reload::default())
     }
 
     /// Whether shards, workers and router keep time.

@@ -27,7 +27,7 @@ impl Router {
     fn apply_input(&mut self, command: Command) {
         match command {
             Command::Accept { reservation } => self.assign(&reservation),
-            Command::ActivatePlan { plan } => self.activate(*plan),
+            Command::ActivatePlan { plan, reevaluate } => self.activate(*plan, reevaluate),
             Command::CancelTask { task, why } => {
                 if let Some(number) = self.number_of(&task) {
                     let outcome = TaskOutcome::Cancelled(why);
@@ -394,7 +394,7 @@ impl Router {
             let (place, name, worker) = self.state.workers.get_full(&offer.worker)?;
             Some(Chosen {
                 worker: name.clone(),
-                idle_ms: worker.idle_ms(clock),
+                idle_ms: worker.idle_ms(clock, number),
                 by: self.chosen_by(number, &[place]),
                 ..*first
             })

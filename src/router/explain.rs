@@ -52,7 +52,7 @@ impl Router {
             until: step.and_then(|step| step.until),
             chosen: first.map(|(name, worker)| Chosen {
                 worker: name.clone(),
-                idle_ms: worker.idle_ms(at),
+                idle_ms: worker.idle_ms(at, number),
                 among,
                 by: self.chosen_by(number, chosen),
             }),

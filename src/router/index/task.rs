@@ -138,7 +138,11 @@ impl Index {
             queue,
             channel,
             pool,
-            key: task.order_key(number, state.queues[queue].spec.order),
+            key: task.order_key(
+                number,
+                state.queues[queue].spec.order,
+                state.prioritize_queue_order,
+            ),
             seen: task.step.as_ref().map_or(0, |step| step.seen),
             at: match task.status {
                 Status::Assigned { .. } => Stage::Assigned,
