@@ -19,6 +19,7 @@ use tsunagu::runtime::logging;
 use crate::bars::{Bar, judge};
 use crate::crowd::{Crowd, Manners, Plan};
 use crate::office::Office;
+use crate::process;
 use crate::statistics::p50_p99;
 
 /// First argument of the process that is switch and storm.
@@ -62,7 +63,7 @@ pub(crate) fn run() {
     let mut office = Office::started_by(&files, program);
     let mut crowd = Crowd::new(socket, office.sip, plan, manners);
     crowd.register();
-    crowd.stream(RATE, WINDOW, true);
+    crowd.stream(RATE, WINDOW, false);
     let (mut calm, mut stormy) = (Vec::new(), Vec::new());
     let mut rings = (Vec::new(), Vec::new());
     let mut facts = (0.0, 0.0);
@@ -76,9 +77,8 @@ pub(crate) fn run() {
             crowd.seen.answers.clear();
             crowd.seen.entered.clear();
             let (before, start) = (office.figure(FACTS), Instant::now());
-            crowd.stream(RATE, WINDOW, spin());
+            crowd.stream(RATE, WINDOW, false);
             *facts += (office.figure(FACTS) - before) / start.elapsed().as_secs_f64();
-            println!("  {words} {:?} {:?}", p50_p99(&mut crowd.seen.answers.clone()), p50_p99(&mut crowd.seen.entered.clone()));
             set_ups.append(&mut crowd.seen.answers);
             rings.append(&mut crowd.seen.entered);
         }
@@ -133,6 +133,8 @@ fn program(folder: &Path) -> Command {
 
 /// A switch that is told `storm` and `calm` line by line.
 pub(crate) fn serve(directory: &str) {
+    // The storm is no part of the switch: confined to one core they would share it.
+    process::go_anywhere();
     let environment = Environment::of_process();
     let directory = PathBuf::from(directory);
     let office = match config::load(&directory, &environment) {
@@ -200,5 +202,3 @@ const RATE: f64 = 50.0;
 const WINDOW: Duration = Duration::from_secs(15);
 const ROUNDS: usize = 5;
 const FACTS: &str = "tsunagu_journal_facts_total";
-
-fn spin() -> bool { std::env::var_os("SPIN").is_some() }
