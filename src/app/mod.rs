@@ -134,6 +134,7 @@ impl Switch {
             ShardId(0),
             router::Command::ActivatePlan {
                 plan: Box::new(plan),
+                reevaluate: false,
             },
         )?;
 
@@ -293,7 +294,7 @@ impl Switch {
     ///
     /// The report, as text; the running generation stays.
     pub fn reload(&self) -> Result<String, String> {
-        self.house.load_again()
+        self.house.load_again(http::Reload::default())
     }
 
     /// Whether shards, workers and router keep time.

@@ -205,6 +205,9 @@ fn refused(why: &Refused) -> Refusal {
         Refused::CodeNeeded(codes) | Refused::UnknownCode(codes) => Refusal::unprocessable(words)
             .with("codes", codes.clone())
             .help("send one of the queue's codes as `code`"),
+        Refused::Left(why) => Refusal::unprocessable(words)
+            .with("left", json!(why))
+            .help("look at the workflow's filters, and at who is there for its steps"),
         Refused::NotPast | Refused::ActivityAvailable => Refusal::unprocessable(words),
         Refused::Assigned
         | Refused::AlreadyAccepted

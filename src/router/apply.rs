@@ -25,7 +25,7 @@ impl Router {
     fn apply_input(&mut self, command: Command) {
         match command {
             Command::Accept { reservation } => self.assign(&reservation),
-            Command::ActivatePlan { plan } => self.activate(*plan),
+            Command::ActivatePlan { plan, reevaluate } => self.activate(*plan, reevaluate),
             Command::CancelTask { task, why } => {
                 if let Some(number) = self.number_of(&task) {
                     let outcome = TaskOutcome::Cancelled(why);

@@ -67,7 +67,10 @@ impl Router {
                 Strategy::LeastCalls => ChosenBy::LeastCalls,
                 Strategy::Random => ChosenBy::Chance,
                 Strategy::RoundRobin => ChosenBy::RoundRobin,
-                Strategy::LongestIdle | Strategy::OrderBy(_) => ChosenBy::LongestIdle,
+                Strategy::LongestIdle | Strategy::OrderBy(_) => match first {
+                    Some((_, worker)) if worker.has_more_than(number) => ChosenBy::LeastInHand,
+                    _ => ChosenBy::LongestIdle,
+                },
             }
         }
     }

@@ -22,6 +22,10 @@ pub enum Command {
     ActivatePlan {
         /// The plan.
         plan: Box<Plan>,
+        /// Whether tasks that nobody has accepted begin their workflow anew where the plan changes
+        /// it; else they go on by the rules they came in with.
+        #[serde(default)]
+        reevaluate: bool,
     },
     /// The caller is gone, or the flow took the call out of the queue; right at any instant.
     /// An assigned task counts as completed.

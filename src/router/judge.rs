@@ -20,7 +20,9 @@ impl Router {
     pub(super) fn judge(&self, command: &Command) -> Result<Effect, Refusal> {
         match command {
             Command::Accept { reservation } => self.judge_open(reservation),
-            Command::ActivatePlan { plan } => return self.judge_plan(plan),
+            Command::ActivatePlan { plan, reevaluate } => {
+                return self.judge_plan(plan, *reevaluate);
+            }
             Command::CancelTask { task, .. } => self.task(task).map(|_| ()),
             Command::Complete { task } => match self.task(task).map(Task::is_assigned) {
                 Ok(true) => Ok(()),
@@ -136,13 +138,13 @@ impl Router {
         }
     }
 
-    fn judge_plan(&self, plan: &Plan) -> Result<Effect, Refusal> {
+    fn judge_plan(&self, plan: &Plan, reevaluate: bool) -> Result<Effect, Refusal> {
         let errors = plan.check();
         if !errors.is_empty() {
             return Err(Refusal::InvalidPlan(errors));
         }
         let is_current = plan.generation == self.state.generation && plan.hash() == self.state.plan;
-        Ok(effect(!is_current))
+        Ok(effect(!is_current || reevaluate))
     }
 
     fn judge_new(&self, new: &NewTask) -> Result<(), Refusal> {

@@ -234,6 +234,10 @@ pub enum Refusal {
     /// The plan has errors.
     #[error("the plan has {} errors, the first: {}", .0.len(), first(.0))]
     InvalidPlan(Vec<PlanError>),
+    /// The task that might come would not stay. Said of questions only: a task that does come so
+    /// ends.
+    #[error("a task would leave its workflow at once: {}", .0.words())]
+    Left(LeftWhy),
     /// The worker is not in after-call work.
     #[error("the worker is not in after-call work")]
     NotInWrapUp,

@@ -180,9 +180,7 @@ impl Router {
         if ended.is_empty() {
             return;
         }
-        if worker.is_idle() {
-            worker.idle_since = idle_since;
-        }
+        worker.idle_since = idle_since;
         worker.since = clock;
         self.worker_changed(place);
         for (channel, wrap) in ended {

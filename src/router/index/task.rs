@@ -136,7 +136,11 @@ impl Index {
             queue,
             channel,
             pool,
-            key: task.order_key(number, state.queues[queue].spec.order),
+            key: task.order_key(
+                number,
+                state.queues[queue].spec.order,
+                state.prioritize_queue_order,
+            ),
             at: match task.status {
                 Status::Assigned { .. } => Stage::Assigned,
                 Status::Pending => Stage::Pending,

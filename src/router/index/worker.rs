@@ -51,8 +51,9 @@ pub(in crate::router) enum Free {
     LeastCalls = 2,
 }
 
-/// The least is chosen first.
-pub(in crate::router) type FreeKey = (u64, i64);
+/// What the order asks for, how much he has in hand, since when he is idle; the least is chosen
+/// first.
+pub(in crate::router) type FreeKey = (u64, u64, i64);
 
 /// How a worker stands on one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,7 +174,7 @@ impl WorkerIndex {
     pub(in crate::router) fn free_key(&self, channel: usize, order: Free) -> FreeKey {
         match self.standing.get(channel) {
             Some(Standing::Free(keys)) => keys[order as usize],
-            _ => (u64::MAX, i64::MAX),
+            _ => (u64::MAX, u64::MAX, i64::MAX),
         }
     }
 }
@@ -200,12 +201,9 @@ impl Standing {
         match why_not(state, worker, channel) {
             Some(reason) => Self::Not(reason),
             None => {
-                let idle = worker.idle_since.as_micros();
-                Self::Free([
-                    (0, idle),
-                    (worker.offered, idle),
-                    (worker.accepted.into(), idle),
-                ])
+                let (in_hand, idle) = (worker.in_hand(), worker.idle_since.as_micros());
+                let key = |asked| (asked, in_hand, idle);
+                Self::Free([key(0), key(worker.offered), key(worker.accepted.into())])
             }
         }
     }

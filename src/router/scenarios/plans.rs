@@ -14,6 +14,7 @@ fn a_removed_queue_drains_and_takes_no_more() {
     less.queues.remove(0);
     let heard = office.ask(Command::ActivatePlan {
         plan: Box::new(less.clone()),
+        reevaluate: false,
     });
     assert_eq!(refusal(&heard), None);
     assert_eq!(
@@ -27,6 +28,7 @@ fn a_removed_queue_drains_and_takes_no_more() {
     less.generation = 3;
     office.tell(Command::ActivatePlan {
         plan: Box::new(less),
+        reevaluate: false,
     });
     assert_eq!(office.router.state.queues.len(), 1);
 }
@@ -39,6 +41,7 @@ fn changed_attributes_match_anew_and_the_same_plan_changes_nothing() {
     let before = office.router.sequence();
     office.tell(Command::ActivatePlan {
         plan: Box::new(plan()),
+        reevaluate: false,
     });
     assert_eq!(office.router.sequence(), before);
     office.heard();
@@ -47,6 +50,7 @@ fn changed_attributes_match_anew_and_the_same_plan_changes_nothing() {
     other.workers[0].attributes = map(json!({"skills": ["support"]}));
     let heard = office.ask(Command::ActivatePlan {
         plan: Box::new(other),
+        reevaluate: false,
     });
     assert_eq!(offers(&heard), ["help>花子"]);
 }
@@ -62,6 +66,7 @@ fn a_removed_worker_finishes_his_call_but_not_his_ringing() {
     other.workers = vec![worker("ken", json!({"skills": ["sales"]}))];
     let heard = office.ask(Command::ActivatePlan {
         plan: Box::new(other),
+        reevaluate: false,
     });
     assert_eq!(revoked(&heard), [RevokedWhy::WorkerRemoved]);
     office.reachable("ken", true);
@@ -80,6 +85,7 @@ fn a_wrong_plan_changes_nothing() {
     wrong.queues[0].target = "skills HAS".to_owned();
     let heard = office.ask(Command::ActivatePlan {
         plan: Box::new(wrong),
+        reevaluate: false,
     });
     assert!(matches!(refusal(&heard), Some(Refusal::InvalidPlan(errors)) if errors.len() == 1));
     assert_eq!(office.router.view().generation, 1);
@@ -153,6 +159,62 @@ fn a_waiting_task_goes_on_by_the_rules_it_came_in_with() {
         office.activate(&third);
         assert_eq!(office.router.state.contents.len(), 1);
     }
+}
+
+/// 2.2 rule 9: a plan that asks for it leads the tasks of workflows it changes through them anew, and
+/// no others.
+#[test]
+fn a_plan_may_lead_tasks_anew_through_the_workflows_it_changes() {
+    let filters = |queue: &str| json!([{"expression": "1==1", "targets": [{"queue": queue}]}]);
+    let workers = [("a", json!({"skills": ["few"]}))];
+    let mut before = office_of(&workers, routing("w", filters("all"), Value::Null));
+    before
+        .workflows
+        .push(routing("same", filters("all"), Value::Null));
+    let mut after = before.clone();
+    after.generation = 2;
+    after.workflows[0] = routing("w", filters("few"), Value::Null);
+    for reevaluate in [false, true] {
+        let mut office = Office::new(&before);
+        office.enter("talks", "w", json!({}));
+        office.accept("talks.1");
+        for (id, workflow) in [("t", "w"), ("u", "same")] {
+            office.enter(id, workflow, json!({}));
+        }
+        office.create("queued", "all", 0);
+        office.pass(1_000);
+        let plan = Box::new(after.clone());
+        let heard = office.ask(Command::ActivatePlan { plan, reevaluate });
+        assert_eq!(refusal(&heard), None);
+        let queue = if reevaluate { "few" } else { "all" };
+        assert_eq!(office.task("t").queue, queue);
+        assert_eq!(office.task("u").queue, "all");
+        assert!(office.task("talks").assigned);
+        let story = office.story("t");
+        match reevaluate {
+            true => assert_eq!(story[2..], ["1000 0.0 Entered", "1000 waits"]),
+            false => assert_eq!(story.len(), 2, "{story:?}"),
+        }
+        assert_eq!(office.story("u").len(), 2);
+        assert_eq!(office.story("queued").len(), 1);
+    }
+
+    // An offer of it is taken back; asked for again, and nothing changed, nothing happens.
+    let mut office = Office::new(&before);
+    office.enter("t", "w", json!({}));
+    for (wanted, offered) in [(1, 2), (0, 2)] {
+        let (plan, reevaluate) = (Box::new(after.clone()), true);
+        let heard = office.ask(Command::ActivatePlan { plan, reevaluate });
+        assert_eq!(revoked(&heard), vec![RevokedWhy::Reevaluated; wanted]);
+        assert_eq!(office.task("t").offers, offered);
+    }
+    // Those who came in with old rules may be led anew without another change.
+    let mut office = Office::new(&before);
+    office.enter("t", "w", json!({}));
+    office.activate(&after);
+    let (plan, reevaluate) = (Box::new(after.clone()), true);
+    let heard = office.ask(Command::ActivatePlan { plan, reevaluate });
+    assert_eq!(revoked(&heard), [RevokedWhy::Reevaluated]);
 }
 
 /// 2.2: begun anew, offers are taken back; an assigned task stays.

@@ -183,20 +183,37 @@ fn ring_all_is_rung_again_when_the_last_offer_is_over() {
     assert_eq!(office.task("t").offers, 2);
 }
 
-/// A worker of both kinds of queue takes first what waits in a first-in-first-out one.
+/// A worker of both kinds of queue takes first from the kind the plan prioritizes (2.2).
 #[test]
-fn fifo_goes_before_lifo() {
+fn fifo_goes_before_lifo_unless_the_plan_says_otherwise() {
+    for (first, then) in [(QueueOrder::Fifo, "fifo>a"), (QueueOrder::Lifo, "newest>a")] {
+        let mut office = both_orders(first);
+        assert_eq!(offers(&office.complete("busy")), [then]);
+    }
+    // A reload turns it round for those who wait.
+    let mut office = both_orders(QueueOrder::Fifo);
+    office.activate(&plan_of_both(QueueOrder::Lifo));
+    assert_eq!(offers(&office.complete("busy")), ["newest>a"]);
+}
+
+fn plan_of_both(first: QueueOrder) -> Plan {
     let mut plan = office_of(
         &[("a", json!({"skills": ["few"]}))],
         WorkflowSpec::new("w", "all"),
     );
     plan.queues[0].order = QueueOrder::Lifo;
-    let mut office = Office::new(&plan);
+    plan.prioritize_queue_order = first;
+    plan
+}
+
+/// One worker of both, busy; a task of high priority waits in the one, one of low in the other.
+fn both_orders(first: QueueOrder) -> Office {
+    let mut office = Office::new(&plan_of_both(first));
     office.create("busy", "all", 0);
     office.accept("busy.1");
     office.create("newest", "all", 9);
     office.create("fifo", "few", 0);
-    assert_eq!(offers(&office.complete("busy")), ["fifo>a"]);
+    office
 }
 
 /// Twice the same facts, twice the same journal: byte for byte.

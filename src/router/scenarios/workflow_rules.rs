@@ -319,8 +319,8 @@ fn rule_9_everything_that_may_help_a_waiting_task_is_seen_at_once() {
     let helps: [(&str, Help); 8] = [
         ("reservation rejected", |office, _| {
             office.reject("first.1", Rejection::Declined);
-            office.cancel("first");
-            office.pass(5_000);
+            let story = office.story("a");
+            assert_eq!(story.last().map(String::as_str), Some("0 > owner"));
         }),
         ("reservation cancelled", |office, _| {
             drop(office.cancel("first"))
@@ -384,6 +384,25 @@ fn rule_9_everything_that_may_help_a_waiting_task_is_seen_at_once() {
             "{what}: {story:?}"
         );
     }
+}
+
+/// 2.2 rule 9: an offer that rang out makes room for the next, and for another task.
+#[test]
+fn rule_9_an_offer_that_rang_out_is_looked_at_again_at_once() {
+    let workers = [("owner", json!({})), ("mate", json!({}))];
+    let plan = office_of(&workers, routing("w", json!([]), json!({"queue": "all"})));
+    let mut office = Office::new(&plan);
+    office.enter("first", "w", json!({}));
+    office.until(30_000);
+    office.activity("mate", "away");
+    office.enter("a", "w", json!({}));
+    office.until(59_999);
+    office.activity("mate", "ready");
+    assert_eq!(office.story("a")[2..], ["59999 > mate"]);
+    office.cancel("a");
+    assert_eq!(office.story("first").len(), 2, "it rings");
+    office.until(60_000);
+    assert_eq!(office.story("first")[2..], ["60000 > mate"]);
 }
 
 /// 2.2 rule 10.
