@@ -110,6 +110,7 @@ impl Switch {
             ShardId(0),
             Command::ActivatePlan {
                 plan: Box::new(plan),
+                reevaluate: false,
             },
         );
         pump.commit().expect("written");
@@ -173,6 +174,7 @@ impl Switch {
             ShardId(0),
             Command::ActivatePlan {
                 plan: Box::new(plan),
+                reevaluate: false,
             },
         );
         self.exchange
