@@ -20,10 +20,10 @@ use crate::http::metrics::{
     DefenceSnapshot, MediaSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source,
     TransportSnapshot,
 };
-use crate::http::{Live, Pulse, view};
+use crate::http::{Live, Pulse, Reload, view};
 use crate::media::{Captured, Engine};
 use crate::registrar::Registrar;
-use crate::router::{Explanation, Prospects, RouterHandle, RouterView, Supposed};
+use crate::router::{Declined, Explanation, Prospects, RouterHandle, RouterView, Supposed};
 use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::sip::auth::Challenger;
@@ -129,12 +129,9 @@ impl Live for House {
         self.router.explain_call(CallId::new(id))
     }
 
-    fn who(&self, supposed: Supposed) -> Result<Prospects, String> {
-        match self.router.who(supposed) {
-            Some(Ok(prospects)) => Ok(prospects),
-            Some(Err(why)) => Err(why.to_string()),
-            None => Err("the router does not answer".to_owned()),
-        }
+    fn who(&self, supposed: Supposed) -> Result<Prospects, Declined> {
+        let answer = self.router.who(supposed).ok_or(Declined::Silent)?;
+        answer.map_err(Declined::Refused)
     }
 
     fn router(&self) -> Arc<RouterView> {
@@ -223,8 +220,8 @@ impl Live for House {
         packets
     }
 
-    fn reload(&self) -> Result<String, String> {
-        self.load_again()
+    fn reload(&self, reload: Reload) -> Result<String, String> {
+        self.load_again(reload)
     }
 
     fn alive(&self) -> Result<(), String> {

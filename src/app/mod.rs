@@ -20,7 +20,7 @@ mod views;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -35,10 +35,9 @@ use crate::config::{Environment, MediaSettings, NodeSettings, Office};
 use crate::events::Bus;
 use crate::http::metrics::Metrics;
 use crate::http::{self, Server};
-use crate::journal::Reader as _;
 use crate::media::{Engine, EngineConfig, Library};
 use crate::registrar::Registrar;
-use crate::router::{self, RouterHandle, RouterTask, Survivors};
+use crate::router::{self, Full, RouterHandle, RouterTask, Survivors};
 use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::sip::Protocol;
@@ -95,10 +94,10 @@ impl Switch {
         let node = Arc::new(office.node.clone());
         let data = DataDir::open(&node.data)?;
         let records = data.records()?;
-        let mut journal = data.journal()?;
+        let journal = data.journal()?;
         let progress = journal.progress();
         let past = data.past()?;
-        let floor = journal.latest_snapshot(0)?.map(|snapshot| snapshot.at);
+        let floor = journal.latest_time(0)?;
         let clock: Arc<SystemClock> = Arc::new(SystemClock::start(floor));
         let time: Arc<dyn Clock> = clock.clone();
 
@@ -135,6 +134,7 @@ impl Switch {
             ShardId(0),
             router::Command::ActivatePlan {
                 plan: Box::new(plan),
+                reevaluate: false,
             },
         )?;
 
@@ -153,7 +153,7 @@ impl Switch {
             };
             Desks::restored(move || router.view(), seats.as_deref(), save)
         };
-        tell_seated(&desks, &office, &registrar, &router.handle())?;
+        tell_reachable(&desks, &office, &registrar, &router.handle())?;
         let bus = Bus::new();
         let mut entropy = Entropy::from_os();
         let mut challenger = Challenger::new(&node.realm, &mut entropy);
@@ -294,7 +294,7 @@ impl Switch {
     ///
     /// The report, as text; the running generation stays.
     pub fn reload(&self) -> Result<String, String> {
-        self.house.load_again()
+        self.house.load_again(http::Reload::default())
     }
 
     /// Whether shards, workers and router keep time.
@@ -415,27 +415,25 @@ fn sink(orders: Vec<mpsc::Sender<Order>>) -> router::Sink {
     })
 }
 
-/// Agents who work at other phones than their own: whether those are registered.
-fn tell_seated(
+/// Of every agent whether his phone, or the one he logged in at, is registered. A plan that is
+/// activated holds new agents for unreachable, and a phone that stays registered says no word.
+fn tell_reachable(
     desks: &Desks,
     office: &Office,
     registrar: &Mutex<Registrar>,
     router: &RouterHandle,
-) -> anyhow::Result<()> {
-    let is_phone = |number: &str| office.phone(number).is_some();
-    desks.keep(&office.desk, is_phone);
-    for worker in &office.plan.workers {
-        let phone = desks.phone_of(&office.desk, &worker.name);
-        if phone.as_ref() == Some(&worker.phone) {
-            continue;
+) -> Result<(), Full> {
+    // Who is no agent any more, or sits at a phone that is no more, keeps nobody from his own.
+    desks.keep(&office.desk, |number| office.phone(number).is_some());
+    let workers = office.plan.workers.iter();
+    let names = workers.map(|worker| worker.name.as_str());
+    let mut told = Ok(());
+    desks.reachable(&office.desk, registrar, names, |command| {
+        if let Err(full) = router.send(ShardId(0), command) {
+            told = Err(full);
         }
-        let registrar = registrar.lock().unwrap_or_else(PoisonError::into_inner);
-        let reachable = phone.is_some_and(|phone| registrar.is_registered(&phone));
-        let worker = worker.name.clone();
-        let command = router::Command::SetReachable { worker, reachable };
-        router.send(ShardId(0), command)?;
-    }
-    Ok(())
+    });
+    told
 }
 
 /// The way to the HEP collector, when there is one.

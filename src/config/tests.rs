@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 mod routing;
+mod workflows;
 
 use super::*;
 use crate::trunk::{AgentService, Destination, Origin};

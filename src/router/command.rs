@@ -22,6 +22,10 @@ pub enum Command {
     ActivatePlan {
         /// The plan.
         plan: Box<Plan>,
+        /// Whether tasks that nobody has accepted begin their workflow anew where the plan changes
+        /// it; else they go on by the rules they came in with.
+        #[serde(default)]
+        reevaluate: bool,
     },
     /// The caller is gone, or the flow took the call out of the queue; right at any instant.
     /// An assigned task counts as completed.
@@ -131,7 +135,7 @@ pub enum Command {
     UpdateTask {
         /// Task.
         task: TaskId,
-        /// What expressions see from now on; at most 64 KiB as JSON.
+        /// What expressions see from now on; at most 64 KiB as JSON, and 64 levels.
         #[serde(default)]
         attributes: Option<Map<String, Value>>,
         /// Priority.
@@ -158,7 +162,7 @@ pub struct NewTask {
     pub to: Destination,
     /// Channel.
     pub channel: String,
-    /// What expressions see as `task.`; at most 64 KiB as JSON.
+    /// What expressions see as `task.`; at most 64 KiB as JSON, and 64 levels.
     pub attributes: Map<String, Value>,
     /// Higher goes first.
     pub priority: i64,
@@ -208,7 +212,8 @@ pub enum Rejection {
     Failed(u16),
     /// The agent said no by the API: as declined, and his phone stops ringing.
     ByApi,
-    /// The phone rang and nobody answered: the worker is moved to the no-answer activity.
+    /// The phone rang and nobody answered: a miss. After so many in a row as the queue says the
+    /// worker goes to the no-answer activity; before that it is as busy.
     NoAnswer,
     /// No phone to ring, or it does not reply: as busy.
     Unreachable,
@@ -237,8 +242,9 @@ impl Command {
         }
     }
 
-    /// Whether it only ends or settles what exists. The number of such commands is bounded by
-    /// what exists, so that they are never refused for lack of room.
+    /// Whether it only ends or settles what exists, or says how a worker's phone is: whoever says
+    /// that says it once. The number of such commands is bounded by what exists and by what phones
+    /// that have proven themselves do, so that they are never refused for lack of room.
     pub fn is_settling(&self) -> bool {
         matches!(
             self,
@@ -247,6 +253,8 @@ impl Command {
                 | Command::Complete { .. }
                 | Command::GiveBack { .. }
                 | Command::Reject { .. }
+                | Command::SetBusy { .. }
+                | Command::SetReachable { .. }
         )
     }
 }

@@ -29,7 +29,11 @@ impl Router {
             reservation: Some(reservation.clone()),
         };
         let channel = task.channel.clone();
-        let wrap_up = self.queue_spec(number).map_or(WrapUp::None, |spec| {
+        let place = self.state.workers.get_index_of(&worker);
+        // Nobody would end that of a worker who is no longer in the plan.
+        let is_removed = place.is_none_or(|place| self.state.workers[place].removed);
+        let spec = self.queue_spec(number).filter(|_| !is_removed);
+        let wrap_up = spec.map_or(WrapUp::None, |spec| {
             if spec.wrap_up_open {
                 WrapUp::Open
             } else if spec.wrap_up > Duration::ZERO {
@@ -38,7 +42,7 @@ impl Router {
                 WrapUp::None
             }
         });
-        if let Some(place) = self.state.workers.get_index_of(&worker) {
+        if let Some(place) = place {
             let until = match wrap_up {
                 WrapUp::None => {
                     self.disengage(place, number, Some(self.state.clock));
@@ -50,7 +54,6 @@ impl Router {
             let wrap = Wrap {
                 after: Some(after),
                 until,
-                code: None,
             };
             // One for the other, so that he is not free in between.
             let mut engaged = self.state.workers[place].engagements.iter_mut();
@@ -76,7 +79,6 @@ impl Router {
         let wrap = Wrap {
             after: None,
             until: lasts.map(|lasts| self.state.clock + lasts),
-            code: None,
         };
         // Begun again, it lasts from now; there is never more than one of it.
         let worker = &mut self.state.workers[place];
@@ -133,7 +135,7 @@ impl Router {
         let needs_code = |wrap: &Wrap| {
             let queue = wrap.after.as_ref().map(|after| &after.queue);
             let queue = queue.and_then(|queue| self.state.queues.get(queue));
-            wrap.code.is_none() && queue.is_some_and(|queue| queue.spec.wrap_up_code_required)
+            queue.is_some_and(|queue| queue.spec.wrap_up_code_required)
         };
         let kept: Vec<Wrap> = worker
             .wraps()
@@ -180,9 +182,7 @@ impl Router {
         if ended.is_empty() {
             return;
         }
-        if worker.is_idle() {
-            worker.idle_since = idle_since;
-        }
+        worker.idle_since = idle_since;
         worker.since = clock;
         self.worker_changed(place);
         for (channel, wrap) in ended {
@@ -190,14 +190,13 @@ impl Router {
                 self.event(EventName::WorkerWrapEnded, About::worker(name));
                 continue;
             };
-            let code = code.cloned().or(wrap.code);
             let about = About {
                 reservation: after.reservation,
                 task: Some(after.task.clone()),
                 call: after.call.clone(),
                 queue: Some(after.queue),
                 channel: Some(channel),
-                code: code.clone(),
+                code: code.cloned(),
                 ..About::worker(name)
             };
             self.event(EventName::ReservationCompleted, about.clone());
@@ -206,7 +205,7 @@ impl Router {
                 task: after.task,
                 call: after.call,
                 worker: name.to_owned(),
-                code,
+                code: code.cloned(),
             });
         }
         self.go_to_next_activity(place);

@@ -14,10 +14,13 @@ use crate::call::{Control, ControlError, TestReport};
 use crate::events::record::{ArchiveError, Filter};
 use crate::events::{CallRecord, Direction, Event, Fact, MediaSummary, Role};
 use crate::http::Pulse;
+use crate::http::Reload;
 use crate::http::metrics::{Snapshot, Source};
 use crate::journal::MemoryJournal;
 use crate::media::Captured;
-use crate::router::{Explanation, Prospects, QueueView, RouterTask, RouterView, Supposed};
+use crate::router::{
+    Declined, Explanation, LeftWhy, Prospects, QueueView, Refusal, RouterTask, RouterView, Supposed,
+};
 use crate::sip::Flow;
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced, Way};
@@ -156,12 +159,16 @@ impl Live for Switch {
         false
     }
 
-    fn who(&self, supposed: Supposed) -> Result<Prospects, String> {
+    fn who(&self, supposed: Supposed) -> Result<Prospects, Declined> {
+        if supposed.workflow.is_some() {
+            return Err(Declined::Refused(Refusal::Left(LeftWhy::Unmatched)));
+        }
+        let unknown = Declined::Refused(Refusal::UnknownQueue);
         Ok(Prospects {
             at: self.now(),
             plan: "abc".into(),
             generation: 1,
-            queue: supposed.queue.ok_or("no such queue")?,
+            queue: supposed.queue.ok_or(unknown)?,
             target: "skill == \"sales\"".into(),
             ahead: 0,
             considered: 0,
@@ -230,7 +237,10 @@ impl Live for Switch {
         Vec::new()
     }
 
-    fn reload(&self) -> Result<String, String> {
+    fn reload(&self, reload: Reload) -> Result<String, String> {
+        if reload.reevaluate {
+            return Ok("anew".to_owned());
+        }
         self.reloads.lock().unwrap().pop().unwrap()
     }
 
@@ -360,6 +370,9 @@ fn who_can_get_a_call_is_asked_with_its_attributes() {
     assert_eq!((status, &body["queue"]), (200, &json!("営業")));
     assert_eq!(body["agents"], json!([]));
     assert_eq!(ask(json!({})).0, 404);
+    let (status, body) = ask(json!({"workflow": "owner first"}));
+    assert_eq!((status, &body["left"]), (422, &json!("unmatched")));
+    assert!(body["help"].as_str().unwrap().contains("filters"), "{body}");
     let (status, body) = ask(json!({"que": "営業"}));
     assert_eq!(status, 400);
     assert!(body["error"].as_str().unwrap().contains("que"), "{body}");
@@ -418,14 +431,19 @@ fn long_questions_leave_threads_to_the_others() {
 #[test]
 fn reload_says_what_changed_or_what_is_wrong() {
     let server = server();
-    let reload = || {
-        let url = format!("http://{}/v1/reload", server.api());
+    let reload = |how: &str| {
+        let url = format!("http://{}/v1/reload{how}", server.api());
         let mut reply = agent().post(url).send_empty().unwrap();
         let body: Value = reply.body_mut().read_json().unwrap();
         (reply.status().as_u16(), body)
     };
-    assert_eq!(reload(), (200, json!({"reloaded": ["generation 2"]})));
-    let (status, body) = reload();
+    assert_eq!(
+        reload("?reevaluate=true"),
+        (200, json!({"reloaded": ["anew"]}))
+    );
+    assert_eq!(reload("?revaluate=true").0, 400);
+    assert_eq!(reload(""), (200, json!({"reloaded": ["generation 2"]})));
+    let (status, body) = reload("");
     assert_eq!(
         (status, &body["error"]),
         (422, &json!("queues.toml:3:1: bad"))

@@ -40,7 +40,13 @@ fn start(journal: &MemoryJournal, capacity: usize) -> (RouterTask, Heard) {
 fn open(handle: &RouterHandle) {
     let plan = Box::new(plan());
     handle
-        .send(ShardId(0), Command::ActivatePlan { plan })
+        .send(
+            ShardId(0),
+            Command::ActivatePlan {
+                plan,
+                reevaluate: false,
+            },
+        )
         .unwrap();
     let (worker, reachable) = ("taro".to_owned(), true);
     handle
@@ -106,7 +112,7 @@ fn offers_syncs_shows_and_explains() {
 }
 
 #[test]
-fn a_full_channel_refuses_new_work_and_still_takes_endings() {
+fn a_full_channel_refuses_new_work_and_still_takes_endings_and_phones() {
     let journal = MemoryJournal::new();
     let (task, heard) = start(&journal, 2);
     let handle = task.handle();
@@ -136,6 +142,19 @@ fn a_full_channel_refuses_new_work_and_still_takes_endings() {
     let (first, why) = (first.expect("one fits"), "left".to_owned());
     let end = Command::CancelTask { task: first, why };
     assert!(handle.send(ShardId(0), end).is_ok());
+    // Whoever says how a phone is says it once.
+    let worker = || "taro".to_owned();
+    let reachable = Command::SetReachable {
+        worker: worker(),
+        reachable: false,
+    };
+    let busy = Command::SetBusy {
+        worker: worker(),
+        shard: 0,
+        busy: true,
+    };
+    assert!(handle.send(ShardId(0), reachable).is_ok());
+    assert!(handle.send(ShardId(0), busy).is_ok());
     journal.fail_next(0);
     until(&heard, |output| {
         matches!(output, Output::TaskEnded { .. }).then_some(())
@@ -152,7 +171,13 @@ fn a_deadline_fires_without_a_command() {
     plan.queues[0].ring_timeout = Duration::from_secs(1);
     let plan = Box::new(plan);
     handle
-        .send(ShardId(0), Command::ActivatePlan { plan })
+        .send(
+            ShardId(0),
+            Command::ActivatePlan {
+                plan,
+                reevaluate: false,
+            },
+        )
         .unwrap();
     let (worker, reachable) = ("taro".to_owned(), true);
     handle

@@ -61,7 +61,13 @@ pub(super) fn start(journal: &MemoryJournal, sink: Sink) -> (RouterTask, Routing
     let plan = Box::new(plan());
     let handle = router.handle();
     handle
-        .send(ShardId(0), Command::ActivatePlan { plan })
+        .send(
+            ShardId(0),
+            Command::ActivatePlan {
+                plan,
+                reevaluate: false,
+            },
+        )
         .unwrap();
     let (worker, reachable) = ("花子".to_owned(), true);
     handle
