@@ -23,7 +23,7 @@ use crate::http::metrics::{
 use crate::http::{Live, Pulse, view};
 use crate::media::{Captured, Engine};
 use crate::registrar::Registrar;
-use crate::router::{Explanation, Prospects, RouterHandle, RouterView, Supposed};
+use crate::router::{Declined, Explanation, Prospects, RouterHandle, RouterView, Supposed};
 use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::sip::auth::Challenger;
@@ -129,12 +129,8 @@ impl Live for House {
         self.router.explain_call(CallId::new(id))
     }
 
-    fn who(&self, supposed: Supposed) -> Result<Prospects, String> {
-        match self.router.who(supposed) {
-            Some(Ok(prospects)) => Ok(prospects),
-            Some(Err(why)) => Err(why.to_string()),
-            None => Err("the router does not answer".to_owned()),
-        }
+    fn who(&self, supposed: Supposed) -> Result<Prospects, Declined> {
+        self.router.who(supposed)
     }
 
     fn router(&self) -> Arc<RouterView> {

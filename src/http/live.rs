@@ -9,7 +9,7 @@ use crate::base::{LegId, Timestamp};
 use crate::call::{Control, ControlError, TestReport};
 use crate::events::CallRecord;
 use crate::media::Captured;
-use crate::router::{Explanation, Prospects, RouterView, Supposed};
+use crate::router::{Declined, Explanation, Prospects, RouterView, Supposed};
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced};
 use crate::trunk::TrunkView;
@@ -38,8 +38,12 @@ pub trait Live: Send + Sync {
     /// Why a call that waits is where it is; `None` when the router has no task for it.
     fn why(&self, id: &str) -> Option<Explanation>;
 
-    /// Who would get a task, were it to come now; in words, why nobody can say.
-    fn who(&self, supposed: Supposed) -> Result<Prospects, String>;
+    /// Who would get a task, were it to come now.
+    ///
+    /// # Errors
+    ///
+    /// Why nobody can say.
+    fn who(&self, supposed: Supposed) -> Result<Prospects, Declined>;
 
     /// Does something to a living call; the leg that was added, if one was.
     fn control(&self, id: &str, wish: Control) -> Result<Option<LegId>, ControlError>;

@@ -9,8 +9,9 @@ use super::{Output, TaskOutcome, WrapUp};
 use crate::base::{TaskId, Timestamp};
 
 impl Router {
-    /// The conversation is over; after-call work begins when the queue has any.
-    pub(super) fn finish(&mut self, number: u64) {
+    /// The conversation is over; after-call work begins when the queue has any. With a code there
+    /// is some in any case, and it is over at once.
+    pub(super) fn finish(&mut self, number: u64, code: Option<&String>) {
         let Some(task) = self.state.tasks.get(&number) else {
             return;
         };
@@ -28,12 +29,14 @@ impl Router {
             queue: task.queue().cloned().unwrap_or_default(),
             reservation: Some(reservation.clone()),
         };
-        let channel = task.channel.clone();
+        let (channel, id) = (task.channel.clone(), task.id.clone());
         let wrap_up = self.queue_spec(number).map_or(WrapUp::None, |spec| {
             if spec.wrap_up_open {
                 WrapUp::Open
             } else if spec.wrap_up > Duration::ZERO {
                 WrapUp::Until(self.state.clock + spec.wrap_up)
+            } else if code.is_some() {
+                WrapUp::Open
             } else {
                 WrapUp::None
             }
@@ -65,7 +68,14 @@ impl Router {
                 None => self.engage(place, &channel, Engaged::Wrapping(wrap)),
             }
         }
-        self.end(number, Some((worker, wrap_up)), TaskOutcome::Completed);
+        self.end(
+            number,
+            Some((worker.clone(), wrap_up)),
+            TaskOutcome::Completed,
+        );
+        if code.is_some() {
+            self.end_wraps(&worker, Some(&id), code, self.state.clock);
+        }
     }
 
     /// After-call work that follows nothing.

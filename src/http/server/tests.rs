@@ -6,6 +6,8 @@ use std::sync::{Condvar, Mutex};
 
 use serde_json::{Value, json};
 
+mod limits;
+mod lists;
 mod routing;
 
 use super::*;
@@ -17,7 +19,10 @@ use crate::http::Pulse;
 use crate::http::metrics::{Snapshot, Source};
 use crate::journal::MemoryJournal;
 use crate::media::Captured;
-use crate::router::{Explanation, Prospects, QueueView, RouterTask, RouterView, Supposed};
+use crate::router::{
+    Declined, Explanation, Prospects, QueueView, Refusal as Refused, RouterTask, RouterView,
+    Supposed,
+};
 use crate::sip::Flow;
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced, Way};
@@ -29,7 +34,7 @@ const START: i64 = 1_795_136_523_000;
 struct Switch {
     archive: BTreeMap<String, CallRecord>,
     reloads: Mutex<Vec<Result<String, String>>>,
-    /// Looks of [`LONG`] that wait for `watched`.
+    /// Looks of [`LONG`], and questions after a workflow, that wait for `watched`.
     watching: Mutex<usize>,
     watched: Gate,
     /// The router behind the desk.
@@ -156,12 +161,16 @@ impl Live for Switch {
         false
     }
 
-    fn who(&self, supposed: Supposed) -> Result<Prospects, String> {
+    fn who(&self, supposed: Supposed) -> Result<Prospects, Declined> {
+        if supposed.workflow.is_some() {
+            *self.watching.lock().unwrap() += 1;
+            self.watched.wait();
+        }
         Ok(Prospects {
             at: self.now(),
             plan: "abc".into(),
             generation: 1,
-            queue: supposed.queue.ok_or("no such queue")?,
+            queue: supposed.queue.ok_or(Refused::UnknownQueue)?,
             target: "skill == \"sales\"".into(),
             ahead: 0,
             considered: 0,
@@ -359,7 +368,7 @@ fn who_can_get_a_call_is_asked_with_its_attributes() {
     let (status, body) = ask(json!({"queue": "営業", "attributes": {"language": "ja"}}));
     assert_eq!((status, &body["queue"]), (200, &json!("営業")));
     assert_eq!(body["agents"], json!([]));
-    assert_eq!(ask(json!({})).0, 404);
+    assert_eq!(ask(json!({})).0, 422);
     let (status, body) = ask(json!({"que": "営業"}));
     assert_eq!(status, 400);
     assert!(body["error"].as_str().unwrap().contains("que"), "{body}");
@@ -413,6 +422,29 @@ fn long_questions_leave_threads_to_the_others() {
         assert_eq!(asked.join().unwrap(), 200);
     }
     assert_eq!(ask(), 200);
+}
+
+/// However many wait for something else, the switch is not said to be dead.
+#[test]
+fn health_is_told_while_every_thread_is_taken() {
+    let (server, switch) = serving();
+    let api = server.api();
+    let ask = move || {
+        let url = format!("http://{api}/v1/who");
+        let asked = agent().post(url).send_json(json!({"workflow": "w"}));
+        asked.unwrap().status().as_u16()
+    };
+    let asked: Vec<_> = (0..MOST_QUESTIONS)
+        .map(|_| std::thread::spawn(ask))
+        .collect();
+    while *switch.watching.lock().unwrap() < MOST_QUESTIONS {
+        std::thread::yield_now();
+    }
+    assert_eq!(get(api, "/health/live").0, 200);
+    let (status, body) = get(api, "/health/ready");
+    assert_eq!((status, &body["why"]), (503, &json!("draining")));
+    switch.watched.open();
+    asked.into_iter().for_each(|one| drop(one.join()));
 }
 
 #[test]
