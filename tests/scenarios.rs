@@ -50,6 +50,8 @@ mod carrier_ways;
 mod carriers;
 #[path = "scenarios/centre.rs"]
 mod centre;
+#[path = "scenarios/clock.rs"]
+mod clock;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
 #[path = "scenarios/desk.rs"]
@@ -86,6 +88,8 @@ mod secure;
 mod seeing;
 #[path = "scenarios/services.rs"]
 mod services;
+#[path = "scenarios/sipp_centre.rs"]
+mod sipp_centre;
 #[path = "scenarios/story.rs"]
 mod story;
 #[path = "scenarios/tasks.rs"]

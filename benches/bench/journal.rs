@@ -110,6 +110,7 @@ fn released(folder: &Path) {
     assert!(shared.router.set(task.handle()).is_ok());
     shared.tell(Command::ActivatePlan {
         plan: Box::new(plan()),
+        reevaluate: false,
     });
     for worker in 0..WORKERS {
         shared.tell(Command::SetReachable {

@@ -57,12 +57,6 @@ pub(crate) fn raise_descriptors() {
 /// Left to the scheduler, a forwarder sits now on the core of whoever sends to it and takes packets
 /// five at a time, now on another and is woken for each: half the CPU, or twice the latency.
 pub(crate) fn spawn(command: &mut Command) -> Child {
-    let only = |range: std::ops::Range<usize>| {
-        let mut cores = CpuSet::new();
-        range.for_each(|core| cores.set(core));
-        // Where it is not allowed figures are coarser.
-        let _ = sched_setaffinity(None, &cores);
-    };
     let cores = cores();
     if cores > 1 {
         // Children inherit it.
@@ -73,6 +67,18 @@ pub(crate) fn spawn(command: &mut Command) -> Child {
         only(0..1);
     }
     child
+}
+
+/// Lets this process have every core again, which [`spawn`] kept it from.
+pub(crate) fn go_anywhere() {
+    only(0..CpuSet::MAX_CPU);
+}
+
+fn only(range: std::ops::Range<usize>) {
+    let mut cores = CpuSet::new();
+    range.for_each(|core| cores.set(core));
+    // Where it is not allowed figures are coarser.
+    let _ = sched_setaffinity(None, &cores);
 }
 
 /// Cores of the machine, counted before this program confines itself to one.

@@ -19,7 +19,8 @@ use tsunagu::runtime::logging;
 use crate::bars::{Bar, judge};
 use crate::crowd::{Crowd, Manners, Plan};
 use crate::office::Office;
-use crate::statistics::{Spread, p50_p99};
+use crate::process;
+use crate::statistics::p50_p99;
 
 /// First argument of the process that is switch and storm.
 pub(crate) const ROLE: &str = "switch-in-a-storm";
@@ -62,37 +63,58 @@ pub(crate) fn run() {
     let mut office = Office::started_by(&files, program);
     let mut crowd = Crowd::new(socket, office.sip, plan, manners);
     crowd.register();
-    crowd.stream(RATE, WINDOW, true);
+    crowd.stream(RATE, WINDOW, false);
     let (mut calm, mut stormy) = (Vec::new(), Vec::new());
     let mut rings = (Vec::new(), Vec::new());
+    let mut facts = (0.0, 0.0);
     for _ in 0..ROUNDS {
-        for (words, set_ups, rings) in [
-            ("calm", &mut calm, &mut rings.0),
-            ("storm", &mut stormy, &mut rings.1),
+        for (words, set_ups, rings, facts) in [
+            ("calm", &mut calm, &mut rings.0, &mut facts.0),
+            ("storm", &mut stormy, &mut rings.1, &mut facts.1),
         ] {
             office.tell(words);
             crowd.until(Duration::from_millis(500), |_| false);
             crowd.seen.answers.clear();
             crowd.seen.entered.clear();
-            crowd.stream(RATE, WINDOW, true);
-            set_ups.push(p50_p99(&mut crowd.seen.answers.clone()).1 / 1000.0);
-            rings.push(p50_p99(&mut crowd.seen.entered.clone()).1 / 1000.0);
+            let (before, start) = (office.figure(FACTS), Instant::now());
+            crowd.stream(RATE, WINDOW, false);
+            *facts += (office.figure(FACTS) - before) / start.elapsed().as_secs_f64();
+            set_ups.append(&mut crowd.seen.answers);
+            rings.append(&mut crowd.seen.entered);
         }
     }
     office.tell("calm");
     let shown = [
-        ("INVITE to 200, p99", Spread::of(&calm), Spread::of(&stormy)),
-        (
-            "answered to the agent's INVITE, p99",
-            Spread::of(&rings.0),
-            Spread::of(&rings.1),
-        ),
+        ("INVITE to 200", calm, stormy),
+        ("answered to the agent's INVITE", rings.0, rings.1),
     ];
-    for (what, calm, stormy) in shown {
-        println!("storm       {what}: calm {calm} ms, in the storm {stormy} ms");
-        let change = 100.0 * (stormy.median / calm.median - 1.0);
-        judge(&format!("{what}, change"), change, "%", Bar::AtMost(10.0));
+    for (what, mut calm, mut stormy) in shown {
+        // All windows together: of one alone, the p99 would be its third worst call.
+        let (calm, stormy) = (p50_p99(&mut calm), p50_p99(&mut stormy));
+        println!(
+            "storm       {what}: calm p50 {:.2} ms, p99 {:.2} ms; in the storm p50 {:.2} ms, p99 \
+             {:.2} ms",
+            calm.0 / 1000.0,
+            calm.1 / 1000.0,
+            stormy.0 / 1000.0,
+            stormy.1 / 1000.0
+        );
+        let change = 100.0 * (stormy.1 / calm.1 - 1.0);
+        judge(
+            &format!("{what}, change of p99"),
+            change,
+            "%",
+            Bar::AtMost(10.0),
+        );
     }
+    // Each change is a fact; what the router refused or never heard would be missing here.
+    let changes = (facts.1 - facts.0) / ROUNDS as f64;
+    judge(
+        "facts the storm added",
+        changes,
+        "a second",
+        Bar::AtLeast(0.99 * CHANGES),
+    );
     let name = "double offers, lost callers";
     let faults = crowd.seen.faults.len();
     judge(name, faults as f64, "of them", Bar::AtMost(0.0));
@@ -111,11 +133,13 @@ fn program(folder: &Path) -> Command {
 
 /// A switch that is told `storm` and `calm` line by line.
 pub(crate) fn serve(directory: &str) {
+    // The storm is no part of the switch: confined to one core they would share it.
+    process::go_anywhere();
     let environment = Environment::of_process();
     let directory = PathBuf::from(directory);
     let office = match config::load(&directory, &environment) {
         Ok(office) => office,
-        Err(report) => panic!("{}", report.summary()),
+        Err(report) => panic!("{}", report.render(config::Style::Plain)),
     };
     let logging = logging::start(None, logging::Form::Auto).expect("a log");
     let switch = Switch::start(office, directory, environment, logging).expect("a switch");
@@ -144,14 +168,6 @@ fn blow(router: &RouterHandle, blows: &AtomicBool) {
     let (mut said, mut since) = (0u64, Instant::now());
     loop {
         if !blows.load(Ordering::Relaxed) {
-            if said > 0 {
-                let seconds = since.elapsed().as_secs_f64();
-                let refused = router.refused();
-                eprintln!(
-                    "{:.0} changes/s, {refused} refused so far",
-                    said as f64 / seconds
-                );
-            }
             (said, since) = (0, Instant::now());
             std::thread::sleep(Duration::from_millis(5));
             continue;
@@ -179,8 +195,10 @@ fn blow(router: &RouterHandle, blows: &AtomicBool) {
 const CHANGES: f64 = 10_000.0;
 /// Agents who change.
 const CHANGING: usize = 1_000;
-const PHONES: usize = 5_001;
+/// Clear of the crowd's own phones and lines.
+const PHONES: usize = 7_001;
 /// Calls a second beside it.
-const RATE: f64 = 20.0;
+const RATE: f64 = 50.0;
 const WINDOW: Duration = Duration::from_secs(15);
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
+const FACTS: &str = "tsunagu_journal_facts_total";

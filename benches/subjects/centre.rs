@@ -33,6 +33,7 @@ impl Centre {
         };
         centre.tell(Command::ActivatePlan {
             plan: Box::new(plan),
+            reevaluate: false,
         });
         for worker in 0..workers {
             let worker = format!("agent{worker}");

@@ -20,7 +20,7 @@ use crate::http::metrics::{
     DefenceSnapshot, MediaSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source,
     TransportSnapshot,
 };
-use crate::http::{Live, Pulse, view};
+use crate::http::{Live, Pulse, Reload, view};
 use crate::media::{Captured, Engine};
 use crate::registrar::Registrar;
 use crate::router::{Declined, Explanation, Prospects, RouterHandle, RouterView, Supposed};
@@ -219,8 +219,8 @@ impl Live for House {
         packets
     }
 
-    fn reload(&self) -> Result<String, String> {
-        self.load_again()
+    fn reload(&self, reload: Reload) -> Result<String, String> {
+        self.load_again(reload)
     }
 
     fn alive(&self) -> Result<(), String> {

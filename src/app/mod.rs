@@ -35,7 +35,6 @@ use crate::config::{Environment, MediaSettings, NodeSettings, Office};
 use crate::events::Bus;
 use crate::http::metrics::Metrics;
 use crate::http::{self, Server};
-use crate::journal::Reader as _;
 use crate::media::{Engine, EngineConfig, Library};
 use crate::registrar::Registrar;
 use crate::router::{self, RouterHandle, RouterTask, Survivors};
@@ -95,10 +94,10 @@ impl Switch {
         let node = Arc::new(office.node.clone());
         let data = DataDir::open(&node.data)?;
         let records = data.records()?;
-        let mut journal = data.journal()?;
+        let journal = data.journal()?;
         let progress = journal.progress();
         let past = data.past()?;
-        let floor = journal.latest_snapshot(0)?.map(|snapshot| snapshot.at);
+        let floor = journal.latest_time(0)?;
         let clock: Arc<SystemClock> = Arc::new(SystemClock::start(floor));
         let time: Arc<dyn Clock> = clock.clone();
 
@@ -135,6 +134,7 @@ impl Switch {
             ShardId(0),
             router::Command::ActivatePlan {
                 plan: Box::new(plan),
+                reevaluate: false,
             },
         )?;
 
@@ -294,7 +294,7 @@ impl Switch {
     ///
     /// The report, as text; the running generation stays.
     pub fn reload(&self) -> Result<String, String> {
-        self.house.load_again()
+        self.house.load_again(http::Reload::default())
     }
 
     /// Whether shards, workers and router keep time.

@@ -9,12 +9,13 @@ use super::{defence, generation, load_sounds};
 use crate::base::ShardId;
 use crate::call::task::Order;
 use crate::config::{self, Office};
+use crate::http::Reload;
 use crate::router::Command;
 use crate::sip::Protocol;
 
 impl House {
     /// What changed, or everything that is wrong; then the running generation stays.
-    pub(super) fn load_again(&self) -> Result<String, String> {
+    pub(super) fn load_again(&self, reload: Reload) -> Result<String, String> {
         // One at a time: two reloads at once would both believe theirs to be the next generation.
         let _turn = self
             .reloading
@@ -37,6 +38,7 @@ impl House {
                 ShardId(0),
                 Command::ActivatePlan {
                     plan: Box::new(plan),
+                    reevaluate: reload.reevaluate,
                 },
             )
             .map_err(|full| full.to_string())?;

@@ -18,6 +18,14 @@ pub(super) struct Connection {
     pub(super) json: bool,
 }
 
+/// The switch refused; its answer says more.
+#[derive(Debug, thiserror::Error)]
+#[error("{words}")]
+pub(super) struct Refused {
+    words: String,
+    pub(super) body: Value,
+}
+
 impl Connection {
     /// To the switch whose API is at `url`.
     pub(super) fn to(url: &str) -> Self {
@@ -95,8 +103,12 @@ impl Connection {
         if reply.status().is_success() {
             return Ok(clean(body));
         }
-        match body["error"].as_str() {
-            Some(words) => bail!("{words}"),
+        match body["error"].as_str().map(str::to_owned) {
+            Some(words) => Err(Refused {
+                words,
+                body: clean(body),
+            }
+            .into()),
             None => bail!("{} answered {}", self.url, reply.status()),
         }
     }

@@ -174,6 +174,7 @@ pub(super) mod tests {
         let commands = [
             Command::ActivatePlan {
                 plan: Box::new(plan),
+                reevaluate: false,
             },
             Command::SetReachable {
                 worker: "花子".into(),

@@ -12,6 +12,10 @@ use super::text::{paint, print};
 /// Read the configuration again; calls go on, and the old one stays when the new one is wrong
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
+    /// Lead tasks that nobody has accepted anew through workflows that have changed
+    #[arg(long)]
+    reevaluate: bool,
+
     #[command(flatten)]
     connection: Connection,
 }
@@ -19,7 +23,11 @@ pub struct Args {
 /// Runs the command; fails with everything that is wrong in the configuration.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let patience = Duration::from_secs(40);
-    let answer = args.connection.post("/v1/reload", patience)?;
+    let path = match args.reevaluate {
+        true => "/v1/reload?reevaluate=true",
+        false => "/v1/reload",
+    };
+    let answer = args.connection.post(path, patience)?;
     if args.connection.json {
         print(&format!("{answer:#}\n"));
     } else {

@@ -2,17 +2,18 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use owo_colors::Style;
 use serde_json::{Map, Value, json};
 
-use super::api::{Connection, parse};
+use super::api::{Connection, Refused, parse};
 use super::period::Speech;
 use super::table::{Align, Table};
 use super::text::{clean, faint, length, paint, print, strong};
 use crate::base::Language;
 use crate::http::view::Who;
-use crate::replay::not_chosen;
+use crate::replay::{left, not_chosen};
+use crate::router::LeftWhy;
 
 /// Show who could get a call that might come, and why the others could not
 #[derive(Clone, Debug, clap::Args)]
@@ -54,17 +55,36 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             supposed[key] = json!(value);
         }
     }
-    let answer = args.connection.ask("/v1/who", &supposed)?;
+    let language = args.speech.language();
+    let answer = args.connection.ask("/v1/who", &supposed);
+    let answer = answer.map_err(|error| match why_left(&error) {
+        Some(why) => anyhow!(would_leave(why, language)),
+        None => error,
+    })?;
     let who: Who = parse(answer.clone())?;
     if args.connection.json {
         print(&format!("{answer:#}\n"));
     } else {
-        print(&show(&who, args.speech.language()));
+        print(&show(&who, language));
     }
     Ok(match who.agents.iter().any(|agent| agent.can) {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// Why the task would leave its workflow, when that is what the switch says.
+fn why_left(error: &anyhow::Error) -> Option<LeftWhy> {
+    let refused: &Refused = error.downcast_ref()?;
+    serde_json::from_value(refused.body["left"].clone()).ok()
+}
+
+fn would_leave(why: LeftWhy, language: Language) -> String {
+    let why = left(why, language);
+    language.pick(
+        format!("nobody: the call would leave the workflow at once: {why}"),
+        format!("該当者なし: ワークフローから直ちに外れる: {why}"),
+    )
 }
 
 fn show(who: &Who, language: Language) -> String {
@@ -153,5 +173,15 @@ mod tests {
             assert!(english.contains(words), "{words} in\n{english}");
         }
         assert!(plain(Language::Japanese).contains("通話中"));
+    }
+
+    #[test]
+    fn a_call_that_would_not_stay_is_said_so() {
+        let said = |language| would_leave(LeftWhy::Unmatched, language);
+        assert_eq!(
+            said(Language::English),
+            "nobody: the call would leave the workflow at once: no rule matches it"
+        );
+        assert!(said(Language::Japanese).contains("一致するルールなし"));
     }
 }

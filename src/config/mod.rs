@@ -121,6 +121,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
         channels: profiles.channels,
         workflows: workflows.specs,
         profiles: profiles.specs,
+        prioritize_queue_order: queues.prioritized.map(|at| at.value).unwrap_or_default(),
     };
     if !notes.has_errors() {
         // What the router would refuse was told with its place above; should that have been

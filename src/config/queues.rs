@@ -47,6 +47,8 @@ pub(super) struct Queues {
     sids: Vec<At<String>>,
     /// Every sound named, with its place.
     pub(super) sounds: Vec<At<String>>,
+    /// The kind of queue that goes first where an agent serves both.
+    pub(super) prioritized: Option<At<QueueOrder>>,
 }
 
 /// Reads the queues; `region` is the only one that has a node.
@@ -59,9 +61,18 @@ pub(super) fn read(files: &Files, agents: &Agents, region: &At<String>, notes: &
         names: Names::new("queue", files.is_complete(Kind::Queues)),
         sids: Vec::new(),
         sounds: Vec::new(),
+        prioritized: None,
     };
     for file in files.of(Kind::Queues) {
         let top = Section::new(notes, &file.table, "queues.toml");
+        let prioritized = top.one_of("prioritize_queue_order", &ORDERS);
+        if let (Some(first), Some(second)) = (&queues.prioritized, &prioritized) {
+            let message = "`prioritize_queue_order` is given twice";
+            let problem =
+                Problem::error(&second.place, message, "keep one; it is about all queues");
+            notes.push(problem.with(&first.place, "the other is given at"));
+        }
+        queues.prioritized = queues.prioritized.or(prioritized);
         for queue in top.sections("queue", "a queue") {
             queues.read_queue(queue, agents, region, notes);
         }

@@ -212,6 +212,8 @@ fn refused(why: &Refused) -> Refusal {
         }
         Refused::AttributesTooLarge => Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, words)
             .help("keep what routing and agents need, and refer to the rest"),
+        Refused::AttributesTooDeep => Refusal::unprocessable(words)
+            .help("keep what routing and agents need, and refer to the rest"),
         Refused::QueueFull => Refusal::new(StatusCode::TOO_MANY_REQUESTS, words)
             .retry_after(Duration::from_secs(5))
             .help("ask again later, or raise `max_waiting` of the queue"),
@@ -226,6 +228,9 @@ fn refused(why: &Refused) -> Refusal {
         Refused::CodeNeeded(codes) | Refused::UnknownCode(codes) => Refusal::unprocessable(words)
             .with("codes", codes.clone())
             .help("send one of the queue's codes as `code`"),
+        Refused::Left(why) => Refusal::unprocessable(words)
+            .with("left", json!(why))
+            .help("look at the workflow's filters, and at who is there for its steps"),
         Refused::NotPast | Refused::ActivityAvailable => Refusal::unprocessable(words),
         Refused::Assigned
         | Refused::AlreadyAccepted

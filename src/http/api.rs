@@ -19,7 +19,7 @@ use super::answer::{Problem, Refusal, answer, shown, text, unanswered, written};
 use super::ask::{PATIENCE, ask, ask_for, ask_long, ask_shown};
 use super::bans::Bans;
 use super::guard;
-use super::live::Live;
+use super::live::{Live, Reload};
 use super::metrics::Metrics;
 use super::pulse;
 use super::query::Query;
@@ -29,7 +29,7 @@ use super::{decisions, events, health, openapi, plan, reservations, tasks, trace
 use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
 use crate::events::record::{Archive, ArchiveError};
-use crate::router::Supposed;
+use crate::router::{Declined, Refusal as Refused, Supposed};
 
 /// What the routes ask.
 #[derive(Clone)]
@@ -234,16 +234,20 @@ async fn why(State(sources): State<Sources>, Path(id): Path<String>) -> Result<R
 /// Who can get this call? The body is a [`Supposed`]; nothing changes.
 #[utoipa::path(post, path = "/v1/who", tag = "calls", request_body = Object,
     responses((status = 200, body = Object), (status = 400, body = Problem),
-        (status = 422, body = Problem), (status = 429, body = Problem),
-        (status = 503, body = Problem)))]
+        (status = 404, body = Problem), (status = 422, body = Problem),
+        (status = 429, body = Problem), (status = 503, body = Problem)))]
 async fn who(
     State(sources): State<Sources>,
     body: Result<Json<Supposed>, JsonRejection>,
 ) -> Result<Response, Refusal> {
     let Json(supposed) = body.map_err(|error| Refusal::bad_request(error.body_text()))?;
-    let found = ask(move || sources.live.who(supposed)).await?;
-    let prospects = found.map_err(unanswered)?;
-    shown(StatusCode::OK, &view::who(&prospects))
+    match ask(move || sources.live.who(supposed)).await? {
+        Ok(prospects) => shown(StatusCode::OK, &view::who(&prospects)),
+        Err(Declined::Refused(why @ (Refused::UnknownQueue | Refused::UnknownWorkflow))) => {
+            Err(Refusal::not_found(why.to_string()))
+        }
+        Err(why) => Err(unanswered(why)),
+    }
 }
 
 /// The SIP messages of a call.
@@ -346,10 +350,15 @@ async fn test_trunk(
 }
 
 /// Loads the configuration again.
-#[utoipa::path(post, path = "/v1/reload", tag = "operation",
-    responses((status = 200, body = Object), (status = 422, body = Problem)))]
-async fn reload(State(sources): State<Sources>) -> Result<Response, Refusal> {
-    match ask_for(RELOAD_PATIENCE, move || sources.live.reload()).await? {
+#[utoipa::path(post, path = "/v1/reload", tag = "operation", params(Reload),
+    responses((status = 200, body = Object), (status = 400, body = Problem),
+        (status = 422, body = Problem)))]
+async fn reload(
+    State(sources): State<Sources>,
+    how: Result<Pairs<Reload>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Pairs(how) = how.map_err(|error| Refusal::bad_request(error.body_text()))?;
+    match ask_for(RELOAD_PATIENCE, move || sources.live.reload(how)).await? {
         Ok(words) => {
             let lines: Vec<&str> = words.lines().collect();
             Ok(answer(StatusCode::OK, &json!({"reloaded": lines})))

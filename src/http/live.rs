@@ -4,6 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
+use utoipa::IntoParams;
+
 use super::pulse::Pulse;
 use crate::base::{LegId, Timestamp};
 use crate::call::{Control, ControlError, TestReport};
@@ -13,6 +16,17 @@ use crate::router::{Declined, Explanation, Prospects, RouterView, Supposed};
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced};
 use crate::trunk::TrunkView;
+
+/// How the configuration is loaded again.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Reload {
+    /// Whether tasks that nobody has accepted begin their workflow anew where it has changed.
+    /// Default false: they go on by the rules they came in with.
+    #[serde(default)]
+    pub reevaluate: bool,
+}
 
 /// The running switch. Called from blocking threads: an answer may take a moment, and one that
 /// takes longer than five seconds is reported as a fault.
@@ -74,7 +88,7 @@ pub trait Live: Send + Sync {
     fn watch(&self, id: &str, time: Duration) -> Vec<Captured>;
 
     /// Loads the configuration again: what changed, or everything that is wrong.
-    fn reload(&self) -> Result<String, String>;
+    fn reload(&self, reload: Reload) -> Result<String, String>;
 
     /// Whether shards and workers keep time; otherwise which does not.
     fn alive(&self) -> Result<(), String>;

@@ -28,7 +28,7 @@ pub mod trace;
 pub mod view;
 mod workers;
 
-pub use live::Live;
+pub use live::{Live, Reload};
 pub use openapi::document;
 pub use pulse::Pulse;
 pub use routing::Routing;

@@ -296,7 +296,7 @@ pub(super) struct Wanted {
     workflow: Option<String>,
     /// Queue it goes into; either this or `workflow`.
     queue: Option<String>,
-    /// What expressions see and agents are shown; at most 64 KiB.
+    /// What expressions see and agents are shown; at most 64 KiB, and 64 levels.
     #[serde(default)]
     #[schema(value_type = Object)]
     attributes: Map<String, Value>,

@@ -20,4 +20,4 @@ pub use figures::{Figures, Load, Spread, Terms};
 pub use model::{Modelled, model};
 pub use past::{Error, Past};
 pub use rerun::{Difference, Rerun, Verified, rerun, verify};
-pub use words::{Names, Told, not_chosen};
+pub use words::{Names, Told, left, not_chosen};

@@ -125,7 +125,13 @@ impl Run<'_> {
         plan.generation = before.generation + 1;
         let workers: Vec<String> = plan.workers.iter().map(|one| one.name.clone()).collect();
         let plan = Box::new(plan);
-        self.tell(past.from, Command::ActivatePlan { plan });
+        self.tell(
+            past.from,
+            Command::ActivatePlan {
+                plan,
+                reevaluate: false,
+            },
+        );
         for worker in workers {
             let reachable = known.get(&worker).copied().unwrap_or(true);
             self.tell(past.from, happening::reach(worker, reachable));

@@ -115,7 +115,13 @@ impl Day {
             snapshot_at: 0,
         };
         let plan = Box::new(plan(AGENTS));
-        day.put(START, Act::Tell(Command::ActivatePlan { plan }));
+        day.put(
+            START,
+            Act::Tell(Command::ActivatePlan {
+                plan,
+                reevaluate: false,
+            }),
+        );
         for number in 0..AGENTS {
             let reach = |reachable| Command::SetReachable {
                 worker: format!("担当{number}"),
@@ -534,7 +540,10 @@ fn two_decisions_of_one_cause_are_verified_in_their_order() {
     };
     let plan = Box::new(plan(2));
     let commands = [
-        Command::ActivatePlan { plan },
+        Command::ActivatePlan {
+            plan,
+            reevaluate: false,
+        },
         create("a"),
         create("b"),
         reach(0),

@@ -113,7 +113,7 @@ fn input(command: &Command, names: &Names, language: Language) -> Told {
                 format!("{who}が{task}に応答"),
             )
         }),
-        Command::ActivatePlan { plan } => {
+        Command::ActivatePlan { plan, .. } => {
             let (agents, queues) = (plan.workers.len(), plan.queues.len());
             let (hash, generation) = (plan.hash(), plan.generation);
             Told::new(
@@ -465,6 +465,7 @@ fn chosen_by(by: ChosenBy, idle: u64, language: Language) -> String {
         ChosenBy::Attributes => ("first by attributes", "属性の順で先頭"),
         ChosenBy::Chance => ("drawn by chance", "無作為に選択"),
         ChosenBy::LeastCalls => ("fewest calls today", "本日の応答が最少"),
+        ChosenBy::LeastInHand => ("least in hand", "対応中の件数が最少"),
         ChosenBy::RoundRobin => ("his turn", "順番"),
         ChosenBy::Sticky => ("served the customer last", "前回の担当者"),
     };
@@ -506,19 +507,16 @@ fn moved(why: MovedWhy, language: Language) -> &'static str {
     }
 }
 
-fn left(why: LeftWhy, language: Language) -> &'static str {
-    match why {
-        LeftWhy::TimeToLive => language.pick("it lived as long as it may", "有効期間の終了"),
-        LeftWhy::TooManyOffers => language.pick("offered too often", "呼び出し回数の上限"),
-        LeftWhy::Unmatched => language.pick("no rule matches it", "一致するルールなし"),
-        LeftWhy::WorkflowSkipped => language.pick(
-            "nobody can take it at the last step",
-            "最後のステップに該当者なし",
-        ),
-        LeftWhy::WorkflowTimedOut => {
-            language.pick("the last step timed out", "最後のステップの制限時間が経過")
-        }
-    }
+/// Why a task left its workflow, in a few words.
+pub fn left(why: LeftWhy, language: Language) -> &'static str {
+    let japanese = match why {
+        LeftWhy::TimeToLive => "有効期間の終了",
+        LeftWhy::TooManyOffers => "呼び出し回数の上限",
+        LeftWhy::Unmatched => "一致するルールなし",
+        LeftWhy::WorkflowSkipped => "最後のステップに該当者なし",
+        LeftWhy::WorkflowTimedOut => "最後のステップの制限時間が経過",
+    };
+    language.pick(why.words(), japanese)
 }
 
 /// Who else was there, as `; 2 talking, 1 not available`.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::event::{About, EventName};
 use super::index::Index;
 use super::machine::Router;
-use super::state::{Queue, Worker};
+use super::state::{Queue, Task, Worker};
 use super::{ChannelSpec, Plan, RevokedWhy, TaskOutcome, VOICE, WorkflowSpec};
 use crate::base::{CallId, ReservationId};
 
@@ -47,7 +47,9 @@ impl Router {
         self.dirty.everything = true;
     }
 
-    pub(super) fn activate(&mut self, plan: Plan) {
+    /// With `reevaluate` tasks whose workflow has changed, and that nobody has accepted, begin it
+    /// anew; else they go on by the rules they came in with.
+    pub(super) fn activate(&mut self, plan: Plan, reevaluate: bool) {
         self.tell_plan(&plan);
         let kept: HashSet<&str> = plan.workers.iter().map(|w| w.name.as_str()).collect();
         for place in 0..self.state.workers.len() {
@@ -59,6 +61,9 @@ impl Router {
                         self.revoked(&offer, RevokedWhy::WorkerRemoved);
                     }
                 }
+                // Nobody would end what he began or was left to do.
+                let name = self.state.workers[place].spec.name.clone();
+                self.end_wraps(&name, None, None, self.state.clock);
             }
             self.state.workers[place].removed = !is_kept;
         }
@@ -66,6 +71,7 @@ impl Router {
         self.state.generation = plan.generation;
         self.state.activities.clone_from(&plan.activities);
         self.state.profiles.clone_from(&plan.profiles);
+        self.state.prioritize_queue_order = plan.prioritize_queue_order;
         self.activate_channels(&plan);
         self.activate_workers(&plan);
         self.activate_queues(&plan);
@@ -82,6 +88,9 @@ impl Router {
         }
         self.index = Index::build(&self.state);
         self.see_anew();
+        if reevaluate {
+            self.start_changed_anew();
+        }
         self.dirty.everything = true;
         self.dirty.workers = (0..self.state.workers.len()).collect();
         self.dirty.lines = (0..self.state.queues.len()).collect();
@@ -115,6 +124,22 @@ impl Router {
         }
         for number in changed {
             self.task_changed(number);
+        }
+    }
+
+    /// Tasks that nobody has accepted begin their workflow anew where its content is another now.
+    fn start_changed_anew(&mut self) {
+        let is_changed = |task: &Task| {
+            let key = task.workflow.as_ref().filter(|_| !task.is_assigned());
+            let name = key.and_then(|key| Some(key.rsplit_once('@')?.0));
+            let newest = name.and_then(|name| self.state.workflows.get(name));
+            newest.is_some_and(|newest| Some(newest) != key)
+        };
+        let changed = self.state.tasks.iter().filter(|(_, task)| is_changed(task));
+        let changed: Vec<u64> = changed.map(|(number, _)| *number).collect();
+        for number in changed {
+            self.start_anew(number);
+            self.task_updated(number, Some("reevaluated"));
         }
     }
 

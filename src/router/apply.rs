@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::event::{About, EventName, Kind};
 use super::fact::{Decision, Fact, Timer};
 use super::machine::Router;
 use super::state::{Engaged, Engagement, Reservation, Status, Step, Task};
+use super::{Chosen, Explanation, WorkflowSpec};
 use super::{Command, Destination, NewTask, Offered, Output, RevokedWhy, StepSpec, TaskOutcome};
-use super::{Explanation, WorkflowSpec};
 use crate::base::Timestamp;
 
 /// Microseconds of a day.
@@ -25,7 +27,7 @@ impl Router {
     fn apply_input(&mut self, command: Command) {
         match command {
             Command::Accept { reservation } => self.assign(&reservation),
-            Command::ActivatePlan { plan } => self.activate(*plan),
+            Command::ActivatePlan { plan, reevaluate } => self.activate(*plan, reevaluate),
             Command::CancelTask { task, why } => {
                 if let Some(number) = self.number_of(&task) {
                     let outcome = TaskOutcome::Cancelled(why);
@@ -110,13 +112,12 @@ impl Router {
                 if reevaluate {
                     self.start_anew(number);
                 }
+                if let Some(attributes) = attributes {
+                    self.set_attributes(number, attributes);
+                }
                 let Some(known) = self.state.tasks.get_mut(&number) else {
                     return;
                 };
-                if let Some(attributes) = attributes {
-                    known.attributes = Arc::new(attributes);
-                    self.index.repool(number);
-                }
                 known.priority = priority.unwrap_or(known.priority);
                 known.started = started.unwrap_or(known.started);
                 self.task_changed(number);
@@ -254,6 +255,7 @@ impl Router {
             step,
             status: Status::Pending,
             offers: 0,
+            chosen: Vec::new(),
             cooling: Vec::new(),
             nobody_told: false,
             version: 0,
@@ -295,6 +297,24 @@ impl Router {
         }
     }
 
+    /// What expressions see of a task changes; whom it names for its step is found anew.
+    fn set_attributes(&mut self, number: u64, attributes: Map<String, Value>) {
+        let Some(task) = self.state.tasks.get_mut(&number) else {
+            return;
+        };
+        task.attributes = Arc::new(attributes);
+        let Some(task) = self.state.tasks.get(&number) else {
+            return;
+        };
+        let spec = task.step.as_ref().map(|step| step.spec.clone());
+        let known = spec.and_then(|spec| self.known_worker(task, &spec));
+        let task = self.state.tasks.get_mut(&number);
+        if let Some(step) = task.and_then(|task| task.step.as_mut()) {
+            step.known = known;
+        }
+        self.index.repool(number);
+    }
+
     fn change_step(&mut self, task: &crate::base::TaskId, change: impl FnOnce(&mut Step)) {
         let Some(number) = self.number_of(task) else {
             return;
@@ -331,6 +351,7 @@ impl Router {
             expires_at,
         });
         known.status = Status::Reserved(made.collect());
+        self.keep_chosen(number, &offers, explanation);
         self.task_changed(number);
         let is_own = self.queue_spec(number).is_some_and(|spec| spec.agent);
         let about = About {
@@ -360,6 +381,28 @@ impl Router {
                 expires_at,
                 explanation: Box::new(explanation.clone()),
             });
+        }
+    }
+
+    /// Keeps why each of these workers was chosen; the explanation says it of the first.
+    fn keep_chosen(&mut self, number: u64, offers: &[Offered], explanation: &Explanation) {
+        let Some(first) = &explanation.chosen else {
+            return;
+        };
+        let clock = self.state.clock;
+        let others = offers.iter().skip(1).filter_map(|offer| {
+            let (place, name, worker) = self.state.workers.get_full(&offer.worker)?;
+            Some(Chosen {
+                worker: name.clone(),
+                idle_ms: worker.idle_ms(clock, number),
+                by: self.chosen_by(number, &[place]),
+                ..*first
+            })
+        });
+        let others: Vec<Chosen> = others.collect();
+        if let Some(task) = self.state.tasks.get_mut(&number) {
+            task.chosen = vec![first.clone()];
+            task.chosen.extend(others);
         }
     }
 

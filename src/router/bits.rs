@@ -44,6 +44,25 @@ impl Bits {
         self.0.iter().zip(&other.0).any(|(a, b)| a & b != 0)
     }
 
+    /// The places in both.
+    pub(super) fn both(&self, other: &Bits) -> Self {
+        let mut words: Vec<u64> = self.0.iter().zip(&other.0).map(|(a, b)| a & b).collect();
+        while words.last() == Some(&0) {
+            words.pop();
+        }
+        Self(words)
+    }
+
+    /// Adds the places of another.
+    pub(super) fn unite(&mut self, other: &Bits) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        for (word, more) in self.0.iter_mut().zip(&other.0) {
+            *word |= more;
+        }
+    }
+
     /// The places, ascending.
     pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         let words = self.0.iter().copied().enumerate();
@@ -105,6 +124,11 @@ mod tests {
             prop_assert!(bits.shared(&others).eq(set.intersection(&other).copied()));
             prop_assert_eq!(bits.count(), set.len());
             prop_assert_eq!(bits.count_shared(&others), set.intersection(&other).count());
+            let both: Bits = set.intersection(&other).copied().collect();
+            prop_assert_eq!(bits.both(&others), both);
+            let mut all = bits.clone();
+            all.unite(&others);
+            prop_assert_eq!(all, set.union(&other).copied().collect::<Bits>());
             prop_assert_eq!(bits.meets(&others), !set.is_disjoint(&other));
             prop_assert_eq!(bits.is_empty(), set.is_empty());
             prop_assert!((0..300).all(|place| bits.has(place) == set.contains(&place)));

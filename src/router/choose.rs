@@ -1,13 +1,14 @@
 //! Who of the free workers gets a task: the queue's strategy, the step's criteria, the agent who
 //! knows the customer.
 
-use serde_json::{Map, Value, json};
+use std::cmp::Ordering;
+
 use sha2::{Digest, Sha256};
 
 use super::fact::Offered;
 use super::index::{Free, Pool, Serving};
 use super::machine::{Router, reservation_id};
-use super::state::{Task, Worker};
+use super::state::Task;
 use super::{ChosenBy, Strategy};
 use crate::expr::{OrderBy, Scope};
 
@@ -67,7 +68,10 @@ impl Router {
                 Strategy::LeastCalls => ChosenBy::LeastCalls,
                 Strategy::Random => ChosenBy::Chance,
                 Strategy::RoundRobin => ChosenBy::RoundRobin,
-                Strategy::LongestIdle | Strategy::OrderBy(_) => ChosenBy::LongestIdle,
+                Strategy::LongestIdle | Strategy::OrderBy(_) => match first {
+                    Some((_, worker)) if worker.has_more_than(number) => ChosenBy::LeastInHand,
+                    _ => ChosenBy::LongestIdle,
+                },
             }
         }
     }
@@ -107,7 +111,7 @@ impl Router {
             .as_ref()
             .and_then(|rule| rule.order_by.as_ref());
         let more = match (by_step.or(lane.order_by.as_ref()), &queue.strategy) {
-            (Some(order), _) => self.by_attributes(choice, order),
+            (Some(order), _) => self.by_attributes(choice, order, left + 1),
             (None, Strategy::Random) => self.by_chance(choice, number, left + chosen.len()),
             (None, Strategy::RoundRobin) => self.in_order(choice, Free::RoundRobin, left + 1),
             (None, Strategy::LeastCalls) => self.in_order(choice, Free::LeastCalls, left + 1),
@@ -145,39 +149,14 @@ impl Router {
 
     /// Whether the expressions of a pool hold for how a worker stands now.
     pub(super) fn stands_right(&self, pool: &Pool, place: usize) -> bool {
-        let Some((_, worker)) = self.state.workers.get_index(place) else {
+        let Some(worker) = self.index.workers.get(place) else {
             return false;
         };
         let target = &self.index.queues[pool.key.queue].target;
         let step = pool.rule.as_ref().and_then(|rule| rule.expression.as_ref());
-        let standing = self.standing_of(worker);
-        let scope = Scope::new(&self.index.workers[place].attributes, &pool.sample);
+        let scope = Scope::new(&worker.attributes, &pool.sample);
         let mut asked = [Some(target), step].into_iter().flatten();
-        asked.all(|one| one.eval_with_state(&scope, &standing))
-    }
-
-    /// What expressions see of how a worker stands (requirements, section 2.3).
-    fn standing_of(&self, worker: &Worker) -> Map<String, Value> {
-        let channels = self.state.channels.iter().map(|channel| {
-            let capacity = self.state.capacity(worker, channel);
-            let load = worker.load(&channel.name);
-            let left = capacity.saturating_sub(load);
-            let percentage = (left * 100).checked_div(capacity).unwrap_or(0);
-            let seen = json!({
-                "configured_capacity": capacity,
-                "assigned_tasks": load,
-                "available_capacity_percentage": percentage,
-                "available": capacity > 0,
-            });
-            (channel.name.clone(), seen)
-        });
-        let channels: Map<String, Value> = channels.collect();
-        let mut seen = Map::new();
-        for key in ["activity_name", "activity_sid"] {
-            seen.insert(key.to_owned(), Value::from(worker.activity.clone()));
-        }
-        seen.insert("channel".to_owned(), Value::Object(channels));
-        seen
+        asked.all(|one| one.eval_with_state(&scope, &worker.seen))
     }
 
     /// All free members, in plan order.
@@ -218,7 +197,7 @@ impl Router {
         all.into_iter().map(|(_, place)| place).collect()
     }
 
-    fn by_attributes(&self, choice: &Choice<'_>, order: &OrderBy) -> Vec<usize> {
+    fn by_attributes(&self, choice: &Choice<'_>, order: &OrderBy, wanted: usize) -> Vec<usize> {
         let mut all: Vec<usize> = self.all_free(choice).collect();
         let attributes = |place: &usize| &self.index.workers[*place].attributes;
         let applies = all.iter().all(|place| order.applies_to(attributes(place)));
@@ -226,13 +205,19 @@ impl Router {
             let worker = &self.index.workers[*place];
             (worker.free_key(choice.channel, Free::LongestIdle), *place)
         };
-        all.sort_by(|a, b| {
+        // No two are equal, so that the first of them are the same however they are found.
+        let better = |a: &usize, b: &usize| {
             let by_attributes = match applies {
                 true => order.compare(attributes(a), attributes(b)),
-                false => std::cmp::Ordering::Equal,
+                false => Ordering::Equal,
             };
             by_attributes.then_with(|| idle(a).cmp(&idle(b)))
-        });
+        };
+        if wanted < all.len() {
+            all.select_nth_unstable_by(wanted, better);
+            all.truncate(wanted);
+        }
+        all.sort_unstable_by(better);
         all
     }
 
@@ -262,14 +247,10 @@ impl Router {
             .iter()
             .filter_map(|place| self.state.workers.get_index(*place));
         let attempt = task.offers + 1;
-        let id = |at: usize| match at {
-            0 => reservation_id(&task.id, attempt),
-            _ => crate::base::ReservationId::new(format!("{}.{attempt}.{}", task.id, at + 1)),
-        };
         names
             .enumerate()
             .map(|(at, (name, _))| Offered {
-                reservation: id(at),
+                reservation: reservation_id(&task.id, attempt, at),
                 worker: name.clone(),
             })
             .collect()

@@ -22,6 +22,10 @@ pub enum Command {
     ActivatePlan {
         /// The plan.
         plan: Box<Plan>,
+        /// Whether tasks that nobody has accepted begin their workflow anew where the plan changes
+        /// it; else they go on by the rules they came in with.
+        #[serde(default)]
+        reevaluate: bool,
     },
     /// The caller is gone, or the flow took the call out of the queue; right at any instant.
     /// An assigned task counts as completed.
@@ -134,7 +138,7 @@ pub enum Command {
     UpdateTask {
         /// Task.
         task: TaskId,
-        /// What expressions see from now on; at most 64 KiB as JSON.
+        /// What expressions see from now on; at most 64 KiB as JSON, and 64 levels.
         #[serde(default)]
         attributes: Option<Map<String, Value>>,
         /// Priority.
@@ -161,7 +165,7 @@ pub struct NewTask {
     pub to: Destination,
     /// Channel.
     pub channel: String,
-    /// What expressions see as `task.`; at most 64 KiB as JSON.
+    /// What expressions see as `task.`; at most 64 KiB as JSON, and 64 levels.
     pub attributes: Map<String, Value>,
     /// Higher goes first.
     pub priority: i64,
@@ -211,7 +215,8 @@ pub enum Rejection {
     Failed(u16),
     /// The agent said no by the API: as declined, and his phone stops ringing.
     ByApi,
-    /// The phone rang and nobody answered: the worker is moved to the no-answer activity.
+    /// The phone rang and nobody answered: a miss. After so many in a row as the queue says the
+    /// worker goes to the no-answer activity; before that it is as busy.
     NoAnswer,
     /// No phone to ring, or it does not reply: as busy.
     Unreachable,

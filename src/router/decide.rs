@@ -160,7 +160,7 @@ impl Router {
             };
             let serving = &self.index.queues[pool.key.queue].channels[pool.key.channel].workers;
             if !pool.members.meets(&self.index.on_duty, serving) {
-                tasks.extend(pool.pending.iter().copied());
+                tasks.extend(pool.pending.iter());
             }
         }
         tasks.iter().map(|key: &OrderKey| key.number()).collect()
@@ -232,16 +232,14 @@ impl Router {
             return None;
         }
         let (name, _) = self.state.workers.get_index(place)?;
-        let mut pending = pool.pending.iter();
-        let may = |key: &&OrderKey| {
+        let may = |key: OrderKey| {
             let task = self.state.tasks.get(&key.number());
             task.is_some_and(|task| {
-                let seen = task.step.as_ref().map_or(0, |step| step.seen);
                 let is_over = task.step.as_ref().is_some_and(|step| step.is_over);
-                !is_over && !task.is_cooling(name) && serving.is_seen_by(place, seen)
+                !is_over && !task.is_cooling(name)
             })
         };
-        pending.find(may).copied()
+        pool.pending.first(serving.sees_after(place), may)
     }
 
     fn offer(&mut self, number: u64, places: &[usize]) {

@@ -82,10 +82,10 @@ impl Router {
             activity: worker.next_activity.clone(),
             ..About::worker(&worker.spec.name).because(&worker.reason)
         };
-        let is_done = worker.next_activity.is_some() && worker.tasks().next().is_none();
+        let is_leaving = worker.next_activity.is_some();
         self.event(EventName::WorkerNextActivity, about);
-        // Who has nothing but after-call work left is done with it.
-        if is_done {
+        // Whoever is about to leave is done with what follows earlier conversations.
+        if is_leaving {
             self.leave_wraps(place);
         }
         self.worker_changed(place);

@@ -52,7 +52,7 @@ impl Router {
             until: step.and_then(|step| step.until),
             chosen: first.map(|(name, worker)| Chosen {
                 worker: name.clone(),
-                idle_ms: u64::try_from(at.since(worker.idle_since).as_millis()).unwrap_or(0),
+                idle_ms: worker.idle_ms(at, number),
                 among,
                 by: self.chosen_by(number, chosen),
             }),

@@ -119,6 +119,19 @@ pub enum LeftWhy {
     WorkflowTimedOut,
 }
 
+impl LeftWhy {
+    /// A few words for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            LeftWhy::TimeToLive => "it lived as long as it may",
+            LeftWhy::TooManyOffers => "offered too often",
+            LeftWhy::Unmatched => "no rule matches it",
+            LeftWhy::WorkflowSkipped => "nobody can take it at the last step",
+            LeftWhy::WorkflowTimedOut => "the last step timed out",
+        }
+    }
+}
+
 impl SkippedWhy {
     /// The word events carry.
     pub fn as_str(self) -> &'static str {
@@ -135,7 +148,7 @@ impl SkippedWhy {
 pub struct Chosen {
     /// Worker.
     pub worker: String,
-    /// How long he had been idle, milliseconds.
+    /// How long he had been idle, milliseconds; 0 when he had something else in hand.
     pub idle_ms: u64,
     /// How many free workers he was chosen from, himself included.
     pub among: usize,
@@ -154,6 +167,9 @@ pub enum ChosenBy {
     Chance,
     /// He accepted the fewest tasks today.
     LeastCalls,
+    /// He had the least in hand, all of those free having something; of equals he was done with
+    /// something longest ago.
+    LeastInHand,
     /// He was idle longest.
     #[default]
     LongestIdle,
@@ -178,7 +194,8 @@ pub struct Candidate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotChosen {
-    /// Free, but another one was idle longer, or came first by the queue's strategy.
+    /// Free, but another one was idle longer or had less in hand, or came first by the queue's
+    /// strategy.
     IdleLessLong,
     /// Free, but sees tasks of this queue only after a while.
     SeesLater,
@@ -291,6 +308,7 @@ impl fmt::Display for Explanation {
                     ChosenBy::Attributes => write!(f, "first by attributes")?,
                     ChosenBy::Chance => write!(f, "drawn by chance")?,
                     ChosenBy::LeastCalls => write!(f, "fewest calls today")?,
+                    ChosenBy::LeastInHand => write!(f, "least in hand")?,
                     ChosenBy::LongestIdle => write!(f, "idle longest ({idle} s)")?,
                     ChosenBy::RoundRobin => write!(f, "his turn")?,
                     ChosenBy::Sticky => write!(f, "served the customer last")?,

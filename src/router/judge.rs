@@ -9,6 +9,9 @@ use crate::base::{ReservationId, TaskId};
 
 /// Most bytes of a task's attributes, as JSON.
 const MAX_ATTRIBUTES: usize = 64 * 1024;
+/// Most levels of a task's attributes, themselves the first: what is written is read back with
+/// what stands around it, and serde_json reads 127.
+const DEEPEST_ATTRIBUTES: usize = 64;
 
 /// Whether an acceptable command changes anything.
 pub(super) enum Effect {
@@ -20,7 +23,9 @@ impl Router {
     pub(super) fn judge(&self, command: &Command) -> Result<Effect, Refusal> {
         match command {
             Command::Accept { reservation } => self.judge_open(reservation),
-            Command::ActivatePlan { plan } => return self.judge_plan(plan),
+            Command::ActivatePlan { plan, reevaluate } => {
+                return self.judge_plan(plan, *reevaluate);
+            }
             Command::CancelTask { task, .. } => self.task(task).map(|_| ()),
             Command::Complete { task, code } => self.judge_complete(task, code.as_ref()),
             Command::CreateTask(new) => self.judge_new(new),
@@ -130,17 +135,19 @@ impl Router {
         }
     }
 
-    fn judge_plan(&self, plan: &Plan) -> Result<Effect, Refusal> {
+    fn judge_plan(&self, plan: &Plan, reevaluate: bool) -> Result<Effect, Refusal> {
         let errors = plan.check();
         if !errors.is_empty() {
             return Err(Refusal::InvalidPlan(errors));
         }
         let is_current = plan.generation == self.state.generation && plan.hash() == self.state.plan;
-        Ok(effect(!is_current))
+        Ok(effect(!is_current || reevaluate))
     }
 
     fn judge_new(&self, new: &NewTask) -> Result<(), Refusal> {
-        if self.index.tasks.contains_key(&new.task) {
+        // The ids of calls' tasks are our own and never the same.
+        let is_wrapped = || new.call.is_none() && self.is_wrapped(&new.task);
+        if self.index.tasks.contains_key(&new.task) || is_wrapped() {
             return Err(Refusal::DuplicateTask);
         }
         if self.state.channel(&new.channel).is_none() {
@@ -202,10 +209,7 @@ impl Router {
             is_any = true;
             let queue = wrap.after.as_ref().map(|after| &after.queue);
             let queue = queue.and_then(|name| self.state.queues.get(name));
-            match (queue, code.as_ref().or(wrap.code.as_ref())) {
-                (Some(queue), code) => judge_code(&queue.spec, code),
-                (None, _) => Ok(()),
-            }
+            queue.map_or(Ok(()), |queue| judge_code(&queue.spec, code.as_ref()))
         })?;
         is_any.then_some(()).ok_or(Refusal::NotInWrapUp)
     }
@@ -231,8 +235,24 @@ fn effect(is_any: bool) -> Effect {
 }
 
 fn fits(attributes: &Map<String, Value>) -> Result<(), Refusal> {
+    if attributes
+        .values()
+        .any(|value| is_deeper(value, DEEPEST_ATTRIBUTES - 1))
+    {
+        return Err(Refusal::AttributesTooDeep);
+    }
     let mut room = Room(MAX_ATTRIBUTES);
     serde_json::to_writer(&mut room, attributes).map_err(|_| Refusal::AttributesTooLarge)
+}
+
+/// Whether a value has more levels than this.
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let below = |value: &Value| is_deeper(value, levels - 1);
+    match value {
+        Value::Array(values) => levels == 0 || values.iter().any(below),
+        Value::Object(values) => levels == 0 || values.values().any(below),
+        _ => false,
+    }
 }
 
 /// Counts down the bytes that may still be written.

@@ -210,12 +210,20 @@ impl Router {
     }
 
     /// Why a waiting task is where it is: who was looked at, and why none of them has it.
-    /// For one that is offered or assigned: who else was there.
+    /// For one that is offered or assigned: why its worker was chosen, then, and who else is there.
     pub fn explain(&self, task: &TaskId) -> Option<Explanation> {
         let number = *self.index.tasks.get(task)?;
-        let holders = self.state.tasks.get(&number)?.holders();
-        let places = holders.filter_map(|(worker, _)| self.state.workers.get_index_of(worker));
-        self.explanation(number, &places.collect::<Vec<_>>())
+        let known = self.state.tasks.get(&number)?;
+        let places = known
+            .holders()
+            .filter_map(|(worker, _)| self.state.workers.get_index_of(worker));
+        let mut explanation = self.explanation(number, &places.collect::<Vec<_>>())?;
+        if let Some((holder, _)) = known.holders().next() {
+            let mut chosen = known.chosen.iter();
+            let then = chosen.find(|chosen| chosen.worker == *holder);
+            explanation.chosen = then.cloned().or(explanation.chosen);
+        }
+        Some(explanation)
     }
 
     /// The latest time it was told.
@@ -300,7 +308,41 @@ impl Router {
     }
 }
 
-/// The id of a task's next offer.
-pub(super) fn reservation_id(task: &TaskId, attempt: u32) -> ReservationId {
-    ReservationId::new(format!("{task}.{attempt}"))
+/// The id of a task's next offer; `at` is its place among those of one attempt, from 0.
+///
+/// After the last dot are digits, or digits, `-` and digits; before it is the task, whatever its
+/// id. So an id can be read in one way only, and no two offers that are out have the same.
+pub(super) fn reservation_id(task: &TaskId, attempt: u32, at: usize) -> ReservationId {
+    ReservationId::new(match at {
+        0 => format!("{task}.{attempt}"),
+        _ => format!("{task}.{attempt}-{}", at + 1),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Task ids with dots, hyphens and digits: whatever is equal is of one task and one offer.
+        #[test]
+        fn no_two_offers_have_the_same_id(
+            tasks in proptest::array::uniform2("[1-2.-]{1,6}"),
+            attempts in proptest::array::uniform2(1..25u32),
+            places in proptest::array::uniform2(0..25usize),
+        ) {
+            let id = |n: usize| reservation_id(&TaskId::new(tasks[n].as_str()), attempts[n], places[n]);
+            let is_same = (&tasks[0], attempts[0], places[0]) == (&tasks[1], attempts[1], places[1]);
+            prop_assert_eq!(id(0) == id(1), is_same);
+            // Read back, it is the one it was made of.
+            let (id, task) = (id(0), TaskId::new(tasks[0].as_str()));
+            let (before, after) = id.as_str().rsplit_once('.').expect("it has a dot");
+            let (attempt, place) = after.split_once('-').unwrap_or((after, "1"));
+            prop_assert_eq!(before, task.as_str());
+            prop_assert_eq!(attempt.parse::<u32>(), Ok(attempts[0]));
+            prop_assert_eq!(place.parse::<usize>(), Ok(places[0] + 1));
+        }
+    }
 }

@@ -136,7 +136,8 @@ impl Router {
             Rejection::NoAnswer => self.missed(offer),
             Rejection::ByApi | Rejection::Declined => {
                 self.cool_down(offer.task, offer.worker, until);
-                if let Some(activity) = &spec.declined_activity {
+                let activity = spec.declined_activity.as_ref();
+                if let Some(activity) = activity.filter(|_| self.is_available(offer.worker)) {
                     let reason = format!("declined offer {}", offer.reservation);
                     self.move_to(offer.worker, activity, reason);
                 }
@@ -148,7 +149,7 @@ impl Router {
     }
 
     /// The worker let an offer ring: after so many in a row no further ones until he, or someone,
-    /// says that he is there.
+    /// says that he is there. Whoever has gone elsewhere meanwhile stays there.
     pub(super) fn missed(&mut self, offer: &Offer) {
         let Some(spec) = self.queue_spec(offer.task) else {
             return;
@@ -160,11 +161,18 @@ impl Router {
             self.pause(offer.worker, self.state.clock + spec.retry_after);
             return;
         }
+        if !self.is_available(offer.worker) {
+            return;
+        }
         let reason = match misses {
             1 => format!("missed offer {}", offer.reservation),
             _ => format!("missed {misses} offers, the last {}", offer.reservation),
         };
         self.move_to(offer.worker, &spec.no_answer_activity, reason);
+    }
+
+    fn is_available(&self, place: usize) -> bool {
+        self.state.workers[place].available
     }
 
     fn pause(&mut self, place: usize, until: Timestamp) {

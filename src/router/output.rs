@@ -159,7 +159,9 @@ pub enum RevokedWhy {
     Rejected,
     /// Another worker who was offered the task accepted it.
     Rescinded,
-    /// It rang for as long as it may; the worker is moved to the no-answer activity.
+    /// It rang for as long as it may. After so many in a row as the queue says the worker goes to
+    /// the no-answer activity, unless he went elsewhere himself; before that he is left alone for a
+    /// while.
     RingTimeout,
     /// The task was cancelled: the caller left.
     TaskCancelled,
@@ -222,6 +224,9 @@ pub enum Refusal {
     /// The task is assigned.
     #[error("the task is assigned")]
     Assigned,
+    /// The task's attributes have more than 64 levels.
+    #[error("task attributes are nested deeper than 64 levels")]
+    AttributesTooDeep,
     /// The task's attributes exceed 64 KiB.
     #[error("task attributes exceed 64 KiB")]
     AttributesTooLarge,
@@ -234,6 +239,10 @@ pub enum Refusal {
     /// The plan has errors.
     #[error("the plan has {} errors, the first: {}", .0.len(), first(.0))]
     InvalidPlan(Vec<PlanError>),
+    /// The task that might come would not stay. Said of questions only: a task that does come so
+    /// ends.
+    #[error("a task would leave its workflow at once: {}", .0.words())]
+    Left(LeftWhy),
     /// The worker is not in after-call work.
     #[error("the worker is not in after-call work")]
     NotInWrapUp,

@@ -218,8 +218,8 @@ impl Pump {
     /// Keeps a snapshot and forgets facts far behind it.
     pub fn save_snapshot(&mut self) -> Result<(), journal::Error> {
         let snapshot = self.router.snapshot();
-        self.snapshot_at = snapshot.sequence;
         self.journal.save_snapshot(&snapshot)?;
+        self.snapshot_at = snapshot.sequence;
         let shard = self.settings.shard;
         let tidying = self
             .settings

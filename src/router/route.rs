@@ -13,6 +13,10 @@ use super::{
     RevokedWhy, SkippedWhy, StepSpec, WhenNobody, WorkerKey, WorkflowSpec,
 };
 
+/// Most bytes of what a customer is remembered by: numbers, addresses and keys are shorter, and
+/// 100,000 of them are in every snapshot.
+const LONGEST_CUSTOMER: usize = 256;
+
 /// Where a task goes from where it is.
 enum Way {
     To(At, Vec<Passed>),
@@ -67,7 +71,7 @@ impl Router {
                 let why = PassedWhy::NoMatch;
                 passed.push(Passed { at, why });
             } else if let Some(target) = spec.steps.get(step) {
-                match self.closed(target) {
+                match self.closed(task, target) {
                     None => return Way::To(at, passed),
                     Some(why) => {
                         passed.push(Passed { at, why });
@@ -91,7 +95,7 @@ impl Router {
             .default
             .as_ref()
             .filter(|_| !was_default && why != MovedWhy::TimedOut);
-        match default.map(|target| self.closed(target)) {
+        match default.map(|target| self.closed(task, target)) {
             Some(None) => Way::To(At::Default, passed),
             Some(Some(why)) => {
                 let at = At::Default;
@@ -102,12 +106,15 @@ impl Router {
         }
     }
 
-    /// Why nobody can enter a step's queue.
-    fn closed(&self, spec: &StepSpec) -> Option<PassedWhy> {
+    /// Why a task cannot enter a step's queue. Whoever stands in it already takes no room that he
+    /// does not have, and may stay in one that drains.
+    fn closed(&self, task: &Task, spec: &StepSpec) -> Option<PassedWhy> {
         let Some((place, _, queue)) = self.state.queues.get_full(&spec.queue) else {
             return Some(PassedWhy::QueueGone);
         };
-        if queue.draining {
+        if task.queue() == Some(&spec.queue) {
+            None
+        } else if queue.draining {
             Some(PassedWhy::QueueGone)
         } else if self.index.queues[place].line.len() >= queue.spec.max_waiting {
             Some(PassedWhy::QueueFull)
@@ -117,7 +124,7 @@ impl Router {
     }
 
     /// The worker a task names for a step.
-    fn known_worker(&self, task: &Task, spec: &StepSpec) -> Option<Known> {
+    pub(super) fn known_worker(&self, task: &Task, spec: &StepSpec) -> Option<Known> {
         let KnownWorker { path, by } = spec.known_worker.as_ref()?;
         let name = match value_at(&task.attributes, path) {
             Some(Value::String(name)) => name.clone(),
@@ -343,12 +350,13 @@ impl Router {
     }
 }
 
-/// What a sticky queue remembers a task's customer by: the queue and the customer.
+/// What a sticky queue remembers a task's customer by: the queue and the customer. Nothing of one
+/// longer than any number, address or key.
 pub(super) fn customer(state: &State, task: &Task) -> Option<String> {
     let queue = task.queue()?;
     let path = state.queues.get(queue)?.spec.sticky.as_ref()?;
     let value = match value_at(&task.attributes, path)? {
-        Value::String(text) => text.clone(),
+        Value::String(text) if text.len() <= LONGEST_CUSTOMER => text.clone(),
         Value::Number(number) => number.to_string(),
         _ => return None,
     };

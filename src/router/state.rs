@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    ActivitySpec, ChannelSpec, NOT_ANSWERING, ProfileSpec, QueueOrder, QueueSpec, StepSpec,
+    ActivitySpec, ChannelSpec, Chosen, NOT_ANSWERING, ProfileSpec, QueueOrder, QueueSpec, StepSpec,
     WorkerSpec, WorkerState, WorkflowSpec,
 };
 use crate::base::{CallId, ReservationId, TaskId, Timestamp};
@@ -26,6 +26,9 @@ pub struct State {
     /// That of calls first.
     pub(super) channels: Vec<ChannelSpec>,
     pub(super) profiles: Vec<ProfileSpec>,
+    /// The kind of queue that goes first where a worker serves both.
+    #[serde(default)]
+    pub(super) prioritize_queue_order: QueueOrder,
     /// In plan order; those removed from the plan that still finish come last.
     pub(super) workers: IndexMap<String, Worker>,
     /// In plan order; those that drain come last.
@@ -62,7 +65,8 @@ pub(super) struct Worker {
     pub(super) busy: BTreeSet<u16>,
     /// Since when he is what `state` says.
     pub(super) since: Timestamp,
-    /// Since when he has had nothing to do; the earliest is chosen first.
+    /// Since when he has had nothing to do; with something in hand, when he last was done with
+    /// something. Of those with equally much in hand the earliest is chosen first.
     pub(super) idle_since: Timestamp,
     /// His phone failed: no offers before this.
     pub(super) paused_until: Option<Timestamp>,
@@ -104,8 +108,6 @@ pub(super) struct Wrap {
     pub(super) after: Option<After>,
     /// When it ends by itself; `None` when he must end it.
     pub(super) until: Option<Timestamp>,
-    /// What the task was about.
-    pub(super) code: Option<String>,
 }
 
 /// What after-call work follows.
@@ -144,6 +146,9 @@ pub(super) struct Task {
     pub(super) step: Option<Step>,
     pub(super) status: Status,
     pub(super) offers: u32,
+    /// Whom it was offered last, and why to them: later they are no longer what they were then.
+    #[serde(default)]
+    pub(super) chosen: Vec<Chosen>,
     /// Workers who are not to be offered this task before a time.
     pub(super) cooling: Vec<(String, Timestamp)>,
     pub(super) nobody_told: bool,
@@ -217,8 +222,8 @@ pub(super) struct Reservation {
     pub(super) expires_at: Timestamp,
 }
 
-/// Where a task stands among all others; the least is next. Tasks of first-in-first-out queues
-/// come before those of last-in-first-out ones when a worker serves both.
+/// Where a task stands among all others; the least is next. Tasks of the kind of queue the plan
+/// prioritizes come before those of the other kind when a worker serves both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct OrderKey(u8, Reverse<i64>, i64, i64);
 
@@ -272,6 +277,29 @@ impl Worker {
         self.engagements.is_empty()
     }
 
+    /// How much he has in hand or is offered, on all channels.
+    pub(super) fn in_hand(&self) -> u64 {
+        self.engagements.len() as u64
+    }
+
+    /// How long he has had nothing to do but this task, milliseconds; 0 for who has something in
+    /// hand.
+    pub(super) fn idle_ms(&self, at: Timestamp, task: u64) -> u64 {
+        match self.has_more_than(task) {
+            true => 0,
+            false => u64::try_from(at.since(self.idle_since).as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Whether he has anything in hand, or is offered any, but this task.
+    pub(super) fn has_more_than(&self, task: u64) -> bool {
+        let mut engaged = self.engagements.iter();
+        engaged.any(|one| match one.what {
+            Engaged::Assigned(number) | Engaged::Reserved(number) => number != task,
+            Engaged::Wrapping(_) => true,
+        })
+    }
+
     /// How much of a channel he has in hand or is offered.
     pub(super) fn load(&self, channel: &str) -> u32 {
         let on_it = self.engagements.iter().filter(|one| one.channel == channel);
@@ -320,16 +348,18 @@ impl Task {
         Some(&self.step.as_ref()?.spec.queue)
     }
 
-    pub(super) fn order_key(&self, number: u64, order: QueueOrder) -> OrderKey {
+    /// Its key in a queue of this order, where queues of the order `first` go first.
+    pub(super) fn order_key(&self, number: u64, order: QueueOrder, first: QueueOrder) -> OrderKey {
+        let kind = u8::from(order != first);
         let number = i64::try_from(number).unwrap_or(i64::MAX);
         match order {
             QueueOrder::Fifo => {
                 let started = self.started.as_micros();
-                OrderKey(0, Reverse(self.priority), started, number)
+                OrderKey(kind, Reverse(self.priority), started, number)
             }
             QueueOrder::Lifo => {
                 let newest = self.created.as_micros().saturating_neg();
-                OrderKey(1, Reverse(0), newest, -number)
+                OrderKey(kind, Reverse(0), newest, -number)
             }
         }
     }

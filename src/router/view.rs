@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::bits::Bits;
 use super::machine::Router;
-use super::state::{After, Engaged, Engagement, OrderKey, State, Task, Worker};
+use super::state::{After, Engaged, Engagement, OrderKey, State, Task, Worker, Wrap};
 use super::{At, Object, PlanView, Shown, WorkerSpec, WorkerState};
 use crate::base::{CallId, ReservationId, TaskId, Timestamp};
 
@@ -43,11 +44,12 @@ pub struct QueueView {
     pub oldest_since: Option<Timestamp>,
     /// Tasks in conversation.
     pub assigned: usize,
-    /// Workers whom the target matches; for a target that looks at the task, all.
+    /// Workers whom the target matches, on whatever channel; for a target that looks at the task,
+    /// all.
     pub members: usize,
     /// How many of them are on duty: reachable and in an available activity.
     pub on_duty: usize,
-    /// How many of them can be offered a task right now.
+    /// How many of them can be offered a task of some channel right now.
     pub free: usize,
     /// Whether it is no longer in the plan and only drains.
     pub draining: bool,
@@ -199,21 +201,20 @@ impl Router {
             .map(|((name, queue), lane)| {
                 let tasks = lane.line.iter().map(OrderKey::number);
                 let tasks = tasks.filter_map(|number| self.state.tasks.get(&number));
-                let calls = lane.channels.first();
-                let free = self.index.channels.first();
+                let (mut members, mut free) = (Bits::default(), Bits::default());
+                for (serving, channel) in lane.channels.iter().zip(&self.index.channels) {
+                    members.unite(&serving.workers);
+                    free.unite(&serving.workers.both(&channel.free));
+                }
                 QueueView {
                     name: name.clone(),
                     waiting: lane.line.len(),
                     offered: lane.offered,
                     oldest_since: tasks.map(|task| task.started).min(),
                     assigned: lane.assigned,
-                    members: calls.map_or(0, |serving| serving.workers.count()),
-                    on_duty: calls.map_or(0, |serving| {
-                        serving.workers.count_shared(&self.index.on_duty)
-                    }),
-                    free: calls.zip(free).map_or(0, |(serving, channel)| {
-                        serving.workers.count_shared(&channel.free)
-                    }),
+                    members: members.count(),
+                    on_duty: members.count_shared(&self.index.on_duty),
+                    free: free.count(),
                     draining: queue.draining,
                 }
             })
@@ -356,9 +357,19 @@ impl Router {
         Some(self.task_view(task, position))
     }
 
+    /// Whether a task is in after-call work.
+    pub(super) fn is_wrapped(&self, task: &TaskId) -> bool {
+        let places = self.index.wrapping.iter();
+        let mut workers = places.filter_map(|place| Some(self.state.workers.get_index(place)?.1));
+        let is_it = |wrap: &Wrap| wrap.after.as_ref().is_some_and(|after| after.task == *task);
+        workers.any(|worker| worker.wraps().any(is_it))
+    }
+
     /// A task in after-call work: what is left of it.
     fn wrapped(&self, is_it: impl Fn(&After) -> bool) -> Option<TaskView> {
-        let mut all = self.state.workers.values().flat_map(|worker| {
+        let places = self.index.wrapping.iter();
+        let workers = places.filter_map(|place| Some(self.state.workers.get_index(place)?.1));
+        let mut all = workers.flat_map(|worker| {
             let engagements = worker.engagements.iter();
             engagements.map(move |one| (worker, one))
         });

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::index::Pool;
 use super::machine::Router;
-use super::{Command, Destination, NewTask, NotChosen, Output, Refusal};
+use super::{Command, Destination, NewTask, NotChosen, Output, Refusal, TaskOutcome};
 use crate::base::{CallId, TaskId, Timestamp};
 
 /// A task that might come.
@@ -59,7 +59,7 @@ pub struct Prospect {
     pub reason: Option<NotChosen>,
     /// His activity.
     pub activity: String,
-    /// How long he has had nothing to do, milliseconds.
+    /// How long he has had nothing to do, milliseconds; 0 for who has something in hand.
     pub idle_ms: u64,
 }
 
@@ -73,7 +73,8 @@ impl Router {
     ///
     /// # Errors
     ///
-    /// When the plan has no such queue.
+    /// When the plan has no such queue, workflow or channel, or the task would leave its workflow at
+    /// once.
     pub fn who(&self, now: Timestamp, supposed: &Supposed) -> Result<Prospects, Refusal> {
         let id = TaskId::new("who");
         let mut new = NewTask::of_call(id.clone(), CallId::new("who"), "");
@@ -88,10 +89,17 @@ impl Router {
         new.attributes.clone_from(&supposed.attributes);
         // A twin is told the truth; its answer is what would happen.
         let mut twin = self.clone();
+        twin.outputs.clear();
         twin.handle(now, Command::CreateTask(Box::new(new)));
         while let Some(released) = twin.poll_output() {
-            if let Output::Refused { why, .. } = released.output {
-                return Err(why);
+            match released.output {
+                Output::Refused { why, .. } => return Err(why),
+                Output::TaskEnded {
+                    task,
+                    outcome: TaskOutcome::Left(why),
+                    ..
+                } if task == id => return Err(Refusal::Left(why)),
+                _ => {}
             }
         }
         let number = twin.number_of(&id).ok_or(Refusal::UnknownQueue)?;
@@ -105,24 +113,30 @@ impl Router {
         let chosen: Vec<&String> = task.holders().map(|(worker, _)| worker).collect();
         let seen = task.step.as_ref().map_or(0, |step| step.seen);
         let known = self.state.workers.iter().enumerate();
-        let mut ranked: Vec<(bool, NotChosen, Timestamp, usize)> = known
+        let mut ranked: Vec<(bool, NotChosen, u64, Timestamp, usize)> = known
             .map(|(number, (name, worker))| {
                 let is_chosen = chosen.contains(&name);
                 let reason = self.prospect(pool, (place.queue, place.channel), seen, number);
-                (!is_chosen, reason, worker.idle_since, number)
+                (
+                    !is_chosen,
+                    reason,
+                    worker.in_hand(),
+                    worker.idle_since,
+                    number,
+                )
             })
             .collect();
         ranked.sort_unstable();
         let at = now.max(self.state.clock);
         let workers = ranked.iter().take(Prospects::MOST);
-        let workers = workers.filter_map(|(is_other, reason, idle_since, number)| {
-            let (name, worker) = self.state.workers.get_index(*number)?;
+        let workers = workers.filter_map(|(is_other, reason, _, _, place)| {
+            let (name, worker) = self.state.workers.get_index(*place)?;
             Some(Prospect {
                 worker: name.clone(),
                 can: *reason == NotChosen::IdleLessLong,
                 reason: is_other.then_some(*reason),
                 activity: worker.activity.clone(),
-                idle_ms: u64::try_from(at.since(*idle_since).as_millis()).unwrap_or(u64::MAX),
+                idle_ms: worker.idle_ms(at, number),
             })
         });
         let (queue, known) =
@@ -172,6 +186,7 @@ mod tests {
 
     use super::*;
     use crate::router::scenarios::{Office, create, plan};
+    use crate::router::{FilterSpec, LeftWhy, StepSpec, WorkflowSpec};
 
     fn ask(office: &Office, queue: &str, attributes: Value) -> Prospects {
         let supposed = Supposed {
@@ -213,5 +228,47 @@ mod tests {
         let supposed = Supposed::default();
         let error = office.router.who(office.now, &supposed).unwrap_err();
         assert_eq!(error, Refusal::UnknownQueue);
+    }
+
+    #[test]
+    fn what_would_leave_its_workflow_at_once_is_told_why() {
+        let filter = |skip_if| FilterSpec {
+            name: "gold".to_owned(),
+            expression: "tier == 'gold'".to_owned(),
+            steps: vec![StepSpec {
+                skip_if,
+                expression: Some("worker.name == 'nobody'".to_owned()),
+                ..StepSpec::new("sales")
+            }],
+            unknown: Map::new(),
+        };
+        let mut plan = plan();
+        for (name, skip_if) in [("once", Some("1==1".to_owned())), ("all", None)] {
+            plan.workflows.push(WorkflowSpec {
+                filters: vec![filter(skip_if)],
+                default: None,
+                ..WorkflowSpec::new(name, "sales")
+            });
+        }
+        let mut office = Office::new(&plan);
+        for (workflow, tier, why) in [
+            ("all", "tin", LeftWhy::Unmatched),
+            ("once", "gold", LeftWhy::WorkflowSkipped),
+        ] {
+            let supposed = Supposed {
+                workflow: Some(workflow.to_owned()),
+                attributes: json!({"tier": tier}).as_object().cloned().unwrap(),
+                ..Supposed::default()
+            };
+            let error = office.router.who(office.now, &supposed).unwrap_err();
+            assert_eq!(error, Refusal::Left(why));
+        }
+        // What another command was refused, and nobody has heard yet, is no answer to this one.
+        office.tell(create("a", "no such queue", 0, json!({})));
+        let supposed = Supposed {
+            queue: Some("sales".to_owned()),
+            ..Supposed::default()
+        };
+        assert!(office.router.who(office.now, &supposed).is_ok());
     }
 }

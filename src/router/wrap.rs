@@ -30,18 +30,24 @@ impl Router {
             reservation: Some(reservation.clone()),
         };
         let (channel, id) = (task.channel.clone(), task.id.clone());
-        let wrap_up = self.queue_spec(number).map_or(WrapUp::None, |spec| {
+        let place = self.state.workers.get_index_of(&worker);
+        // Nobody would end that of a worker who is no longer in the plan.
+        let is_removed = place.is_none_or(|place| self.state.workers[place].removed);
+        let spec = self.queue_spec(number).filter(|_| !is_removed);
+        let wrap_up = spec.map_or(WrapUp::None, |spec| {
             if spec.wrap_up_open {
                 WrapUp::Open
             } else if spec.wrap_up > Duration::ZERO {
                 WrapUp::Until(self.state.clock + spec.wrap_up)
-            } else if code.is_some() {
-                WrapUp::Open
             } else {
                 WrapUp::None
             }
         });
-        if let Some(place) = self.state.workers.get_index_of(&worker) {
+        let wrap_up = match wrap_up {
+            WrapUp::None if code.is_some() => WrapUp::Open,
+            known => known,
+        };
+        if let Some(place) = place {
             let until = match wrap_up {
                 WrapUp::None => {
                     self.disengage(place, number, Some(self.state.clock));
@@ -53,7 +59,6 @@ impl Router {
             let wrap = Wrap {
                 after: Some(after),
                 until,
-                code: None,
             };
             // One for the other, so that he is not free in between.
             let mut engaged = self.state.workers[place].engagements.iter_mut();
@@ -86,7 +91,6 @@ impl Router {
         let wrap = Wrap {
             after: None,
             until: lasts.map(|lasts| self.state.clock + lasts),
-            code: None,
         };
         // Begun again, it lasts from now; there is never more than one of it.
         let worker = &mut self.state.workers[place];
@@ -143,7 +147,7 @@ impl Router {
         let needs_code = |wrap: &Wrap| {
             let queue = wrap.after.as_ref().map(|after| &after.queue);
             let queue = queue.and_then(|queue| self.state.queues.get(queue));
-            wrap.code.is_none() && queue.is_some_and(|queue| queue.spec.wrap_up_code_required)
+            queue.is_some_and(|queue| queue.spec.wrap_up_code_required)
         };
         let kept: Vec<Wrap> = worker
             .wraps()
@@ -190,9 +194,7 @@ impl Router {
         if ended.is_empty() {
             return;
         }
-        if worker.is_idle() {
-            worker.idle_since = idle_since;
-        }
+        worker.idle_since = idle_since;
         worker.since = clock;
         self.worker_changed(place);
         for (channel, wrap) in ended {
@@ -200,14 +202,13 @@ impl Router {
                 self.event(EventName::WorkerWrapEnded, About::worker(name));
                 continue;
             };
-            let code = code.cloned().or(wrap.code);
             let about = About {
                 reservation: after.reservation,
                 task: Some(after.task.clone()),
                 call: after.call.clone(),
                 queue: Some(after.queue),
                 channel: Some(channel),
-                code: code.clone(),
+                code: code.cloned(),
                 ..About::worker(name)
             };
             self.event(EventName::ReservationCompleted, about.clone());
@@ -216,7 +217,7 @@ impl Router {
                 task: after.task,
                 call: after.call,
                 worker: name.to_owned(),
-                code,
+                code: code.cloned(),
             });
         }
         self.go_to_next_activity(place);

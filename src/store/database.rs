@@ -103,7 +103,7 @@ fn migrate(database: &mut Connection, layout: &Layout, version: i64) -> rusqlite
 const CACHE: i64 = -512;
 
 /// How long to wait for another connection of ours; nobody else opens these files to write.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

@@ -200,7 +200,7 @@ fn a_full_journal_volume_costs_new_calls_and_none_that_are_up() {
 }
 
 /// An office of this plan, not started yet, and whoever calls it.
-fn centre(plan: Plan, manners: Manners) -> (Office, Crowd) {
+pub(crate) fn centre(plan: Plan, manners: Manners) -> (Office, Crowd) {
     let office = Office::prepare();
     let carrier = office.block.at(CARRIER, 5_060);
     let mut files = plan.files(carrier, 120);
@@ -261,5 +261,5 @@ const SHORT: Manners = Manners {
     busy: 0,
 };
 
-const NODE: &str = "name = \"tokyo1\"\nregion = \"jp1\"\nmax_calls = 5000\n\n\
+pub(crate) const NODE: &str = "name = \"tokyo1\"\nregion = \"jp1\"\nmax_calls = 5000\n\n\
     [media]\nports = \"10000-59999\"\n";

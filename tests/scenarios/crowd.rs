@@ -9,6 +9,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::Value;
 use socket2::SockRef;
 use tsunagu::base::Entropy;
@@ -410,7 +411,12 @@ impl Crowd {
             self.look(now);
         }
         if heard == 0 && !spin {
-            std::thread::sleep(Duration::from_micros(500));
+            // Half a millisecond at the most, for what is due; less when something comes.
+            let most = Timespec {
+                tv_sec: 0,
+                tv_nsec: 500_000,
+            };
+            let _ = poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&most));
         }
     }
 

@@ -154,13 +154,28 @@ impl Sipp {
     }
 
     /// One number a call, as the scenario's `[field0]`.
-    pub(crate) fn instants(mut self, instants: &[u64]) -> Self {
+    pub(crate) fn instants(self, instants: &[u64]) -> Self {
+        self.rows(instants.iter().map(|ms| format!("{ms};")))
+    }
+
+    fn rows(mut self, rows: impl ExactSizeIterator<Item = String>) -> Self {
         let path = self.folder.join(format!("{}.csv", self.name));
-        let rows: String = instants.iter().map(|ms| format!("{ms};\n")).collect();
-        std::fs::write(&path, format!("SEQUENTIAL\n{rows}")).expect("a writable folder");
-        self.calls = instants.len() as u32;
+        self.calls = rows.len() as u32;
+        let rows: Vec<String> = rows.collect();
+        let text = format!("SEQUENTIAL\n{}\n", rows.join("\n"));
+        std::fs::write(&path, text).expect("a writable folder");
         self.instants = Some(path);
         self
+    }
+
+    /// Once for each of these phones, whose passwords are those of the demonstration.
+    pub(crate) fn of_each(mut self, numbers: &[u64]) -> Self {
+        let fixed = "[authentication username={{phone}} password={{password}}]";
+        self.script = self.script.replace(fixed, "[field1]");
+        let rows = numbers.iter().map(|number| {
+            format!("{number};[authentication username={number} password=tsunagu-{number}];")
+        });
+        self.set("phone", "[field0]").rows(rows)
     }
 
     /// Starts it.

@@ -109,6 +109,7 @@ impl Switch {
             ShardId(0),
             Command::ActivatePlan {
                 plan: Box::new(plan),
+                reevaluate: false,
             },
         );
         pump.commit().expect("written");
@@ -168,6 +169,7 @@ impl Switch {
             ShardId(0),
             Command::ActivatePlan {
                 plan: Box::new(plan),
+                reevaluate: false,
             },
         );
         self.exchange

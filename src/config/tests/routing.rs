@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::router::{
-    At, Destination as Way, Document, KnownWorker, OtherChannels, ProfileEntry, StepSpec, Strategy,
-    WhenNobody, WorkerKey,
+    At, Destination as Way, Document, KnownWorker, OtherChannels, ProfileEntry, QueueOrder,
+    StepSpec, Strategy, WhenNobody, WorkerKey,
 };
 
 const OWNER_FIRST: &str = include_str!("../../../tests/data/workflows/owner-first.json");
@@ -392,4 +392,22 @@ fn the_reference_shows_a_workflow_that_is_what_it_says() {
     );
     let printed = workflow.to_document(&office.plan.queues).to_string();
     assert!(Document::parse("w", &printed).is_ok());
+}
+
+#[test]
+fn the_kind_of_queue_that_goes_first_is_said_once_for_all() {
+    let queue = "[[queue]]\nname = \"sales\"\nagents = \"1==1\"\n";
+    let first = |text: &str| format!("prioritize_queue_order = \"{text}\"\n{queue}");
+    let plan = |text: &str| good(&[("queues.toml", text)]).plan;
+    assert_eq!(plan(queue).prioritize_queue_order, QueueOrder::Fifo);
+    let lifo = plan(&first("lifo"));
+    assert_eq!(lifo.prioritize_queue_order, QueueOrder::Lifo);
+    assert_ne!(lifo.hash(), plan(queue).hash());
+    let twice = said(&[
+        ("queues.toml", &first("lifo")),
+        ("queues/more.toml", "prioritize_queue_order = \"fifo\"\n"),
+    ]);
+    assert!(twice[0].contains("is given twice"), "{twice:?}");
+    let wrong = said(&[("queues.toml", &first("filo"))]);
+    assert!(wrong[0].starts_with("queues.toml:1:"), "{wrong:?}");
 }

@@ -16,12 +16,12 @@ use crate::call::{Control, ControlError, TestReport};
 use crate::events::record::{ArchiveError, Filter};
 use crate::events::{CallRecord, Direction, Event, Fact, MediaSummary, Role};
 use crate::http::Pulse;
+use crate::http::Reload;
 use crate::http::metrics::{Snapshot, Source};
 use crate::journal::MemoryJournal;
 use crate::media::Captured;
 use crate::router::{
-    Declined, Explanation, Prospects, QueueView, Refusal as Refused, RouterTask, RouterView,
-    Supposed,
+    Declined, Explanation, LeftWhy, Prospects, QueueView, Refusal, RouterTask, RouterView, Supposed,
 };
 use crate::sip::Flow;
 use crate::sip::guard::Ban;
@@ -34,7 +34,7 @@ const START: i64 = 1_795_136_523_000;
 struct Switch {
     archive: BTreeMap<String, CallRecord>,
     reloads: Mutex<Vec<Result<String, String>>>,
-    /// Looks of [`LONG`], and questions after a workflow, that wait for `watched`.
+    /// Looks of [`LONG`], and questions after the workflow `held`, that wait for `watched`.
     watching: Mutex<usize>,
     watched: Gate,
     /// The router behind the desk.
@@ -163,14 +163,18 @@ impl Live for Switch {
 
     fn who(&self, supposed: Supposed) -> Result<Prospects, Declined> {
         if supposed.workflow.is_some() {
-            *self.watching.lock().unwrap() += 1;
-            self.watched.wait();
+            if supposed.workflow.as_deref() == Some("held") {
+                *self.watching.lock().unwrap() += 1;
+                self.watched.wait();
+            }
+            return Err(Declined::Refused(Refusal::Left(LeftWhy::Unmatched)));
         }
+        let unknown = Declined::Refused(Refusal::UnknownQueue);
         Ok(Prospects {
             at: self.now(),
             plan: "abc".into(),
             generation: 1,
-            queue: supposed.queue.ok_or(Refused::UnknownQueue)?,
+            queue: supposed.queue.ok_or(unknown)?,
             target: "skill == \"sales\"".into(),
             ahead: 0,
             considered: 0,
@@ -239,7 +243,10 @@ impl Live for Switch {
         Vec::new()
     }
 
-    fn reload(&self) -> Result<String, String> {
+    fn reload(&self, reload: Reload) -> Result<String, String> {
+        if reload.reevaluate {
+            return Ok("anew".to_owned());
+        }
         self.reloads.lock().unwrap().pop().unwrap()
     }
 
@@ -368,7 +375,10 @@ fn who_can_get_a_call_is_asked_with_its_attributes() {
     let (status, body) = ask(json!({"queue": "営業", "attributes": {"language": "ja"}}));
     assert_eq!((status, &body["queue"]), (200, &json!("営業")));
     assert_eq!(body["agents"], json!([]));
-    assert_eq!(ask(json!({})).0, 422);
+    assert_eq!(ask(json!({})).0, 404);
+    let (status, body) = ask(json!({"workflow": "owner first"}));
+    assert_eq!((status, &body["left"]), (422, &json!("unmatched")));
+    assert!(body["help"].as_str().unwrap().contains("filters"), "{body}");
     let (status, body) = ask(json!({"que": "営業"}));
     assert_eq!(status, 400);
     assert!(body["error"].as_str().unwrap().contains("que"), "{body}");
@@ -431,7 +441,7 @@ fn health_is_told_while_every_thread_is_taken() {
     let api = server.api();
     let ask = move || {
         let url = format!("http://{api}/v1/who");
-        let asked = agent().post(url).send_json(json!({"workflow": "w"}));
+        let asked = agent().post(url).send_json(json!({"workflow": "held"}));
         asked.unwrap().status().as_u16()
     };
     let asked: Vec<_> = (0..MOST_QUESTIONS)
@@ -450,14 +460,19 @@ fn health_is_told_while_every_thread_is_taken() {
 #[test]
 fn reload_says_what_changed_or_what_is_wrong() {
     let server = server();
-    let reload = || {
-        let url = format!("http://{}/v1/reload", server.api());
+    let reload = |how: &str| {
+        let url = format!("http://{}/v1/reload{how}", server.api());
         let mut reply = agent().post(url).send_empty().unwrap();
         let body: Value = reply.body_mut().read_json().unwrap();
         (reply.status().as_u16(), body)
     };
-    assert_eq!(reload(), (200, json!({"reloaded": ["generation 2"]})));
-    let (status, body) = reload();
+    assert_eq!(
+        reload("?reevaluate=true"),
+        (200, json!({"reloaded": ["anew"]}))
+    );
+    assert_eq!(reload("?revaluate=true").0, 400);
+    assert_eq!(reload(""), (200, json!({"reloaded": ["generation 2"]})));
+    let (status, body) = reload("");
     assert_eq!(
         (status, &body["error"]),
         (422, &json!("queues.toml:3:1: bad"))

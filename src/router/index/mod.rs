@@ -30,6 +30,8 @@ pub(super) struct Index {
     /// By place in `State::channels`.
     pub(super) channels: Vec<ChannelIndex>,
     pub(super) on_duty: Bits,
+    /// Who is in after-call work.
+    pub(super) wrapping: Bits,
     /// Whether an expression looks at how workers stand: then any change of one may count.
     pub(super) looks_at_state: bool,
     pub(super) attributes: AttributeIndex,
@@ -70,7 +72,7 @@ impl Index {
             index.rules.insert(key.clone(), Rules::new(content));
         }
         for queue in state.queues.values() {
-            let queue = QueueIndex::new(&queue.spec, state, &index.workers);
+            let queue = QueueIndex::new(queue, state, &index.workers);
             index.queues.push(queue);
         }
         index.looks_at_state = index

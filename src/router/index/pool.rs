@@ -52,10 +52,15 @@ pub(in crate::router) struct Pool {
     /// Whether an expression looks at how a worker stands: it is asked at the moment of choosing.
     pub(in crate::router) looks_at_state: bool,
     /// Tasks that wait and are not offered.
-    pub(in crate::router) pending: BTreeSet<OrderKey>,
+    pub(in crate::router) pending: Pending,
     /// Tasks of it, waiting or not; at none it is gone.
     tasks: usize,
 }
+
+/// Pending tasks in their order, by how many delays are over for them: whoever sees tasks late
+/// goes over those he sees alone.
+#[derive(Clone, Debug, Default)]
+pub(in crate::router) struct Pending(Vec<BTreeSet<OrderKey>>);
 
 /// Who may take the tasks of a pool, free or not.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,9 +155,56 @@ impl Pool {
             sample,
             members: Members::All,
             looks_at_state: false,
-            pending: BTreeSet::new(),
+            pending: Pending::default(),
             tasks: 0,
         }
+    }
+}
+
+impl Pending {
+    pub(super) fn insert(&mut self, seen: usize, key: OrderKey) {
+        if self.0.len() <= seen {
+            self.0.resize_with(seen + 1, BTreeSet::new);
+        }
+        self.0[seen].insert(key);
+    }
+
+    pub(super) fn remove(&mut self, seen: usize, key: &OrderKey) {
+        if let Some(keys) = self.0.get_mut(seen) {
+            keys.remove(key);
+        }
+    }
+
+    pub(in crate::router) fn is_empty(&self) -> bool {
+        self.0.iter().all(BTreeSet::is_empty)
+    }
+
+    /// All, in no order.
+    pub(in crate::router) fn iter(&self) -> impl Iterator<Item = OrderKey> + '_ {
+        self.0.iter().flatten().copied()
+    }
+
+    /// The first of those for which at least so many delays are over and `may` holds.
+    pub(in crate::router) fn first(
+        &self,
+        seen: usize,
+        may: impl Fn(OrderKey) -> bool,
+    ) -> Option<OrderKey> {
+        let sets = self.0.iter().skip(seen);
+        let firsts = sets.filter_map(|keys| keys.iter().copied().find(|key| may(*key)));
+        firsts.min()
+    }
+}
+
+impl PartialEq for Pending {
+    /// Sets that were emptied do not matter.
+    fn eq(&self, other: &Self) -> bool {
+        let of = |one: &Self| {
+            let sets = one.0.iter().enumerate();
+            let keys = sets.flat_map(|(seen, keys)| keys.iter().map(move |key| (seen, *key)));
+            keys.collect::<Vec<_>>()
+        };
+        of(self) == of(other)
     }
 }
 

@@ -8,10 +8,10 @@ use super::WorkerIndex;
 use super::pool::PoolId;
 use super::rules::parsed;
 use crate::expr::{Expression, Options, OrderBy, Scope};
+use crate::router::Strategy;
 use crate::router::bits::Bits;
 use crate::router::line::Line;
-use crate::router::state::{OrderKey, State};
-use crate::router::{QueueSpec, Strategy};
+use crate::router::state::{OrderKey, Queue, State};
 
 /// One queue.
 #[derive(Clone, Debug)]
@@ -31,14 +31,16 @@ pub(in crate::router) struct QueueIndex {
 /// Who serves a queue on one channel.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::router) struct Serving {
-    /// All who may; where the target looks at the task, all who may at all.
+    /// All who may and take anything of the channel; where the target looks at the task, all who
+    /// may at all.
     pub(in crate::router) workers: Bits,
     /// Those of them who see a task only after a while, the shortest first.
     pub(in crate::router) delays: Vec<(Duration, Bits)>,
 }
 
 impl QueueIndex {
-    pub(super) fn new(spec: &QueueSpec, state: &State, workers: &[WorkerIndex]) -> Self {
+    pub(super) fn new(queue: &Queue, state: &State, workers: &[WorkerIndex]) -> Self {
+        let spec = &queue.spec;
         let target = parsed(&spec.target, Options::default());
         let no_task = Map::new();
         let mut channels = vec![Serving::default(); state.channels.len()];
@@ -51,29 +53,29 @@ impl QueueIndex {
             if worker.removed {
                 continue;
             }
-            let Some(profile) = state.profile_of(worker) else {
+            // Whoever takes nothing of a channel serves nobody on it.
+            let takes = |channel: usize| state.capacity(worker, &state.channels[channel]) > 0;
+            // An agent's own queue is his whatever his profile says. A queue that drains is in no
+            // profile any more; whom its target matches drains it.
+            let is_for_all = spec.agent || queue.draining;
+            let profile = state.profile_of(worker).filter(|_| !is_for_all);
+            let Some(profile) = profile else {
                 if is_target() {
-                    for serving in &mut channels {
-                        serving.workers.set(place, true);
+                    for channel in (0..channels.len()).filter(|channel| takes(*channel)) {
+                        channels[channel].add(place, Duration::ZERO);
                     }
                 }
                 continue;
             };
-            // An agent's own queue is his whatever his profile says.
             let listed = profile
                 .entries
                 .iter()
                 .filter(|entry| entry.queue == spec.name);
             let mut listed = listed.peekable();
-            if (spec.agent || listed.peek().is_some()) && is_target() {
-                if spec.agent {
-                    for serving in &mut channels {
-                        serving.workers.set(place, true);
-                    }
-                    continue;
-                }
+            if listed.peek().is_some() && is_target() {
                 for entry in listed {
-                    if let Some(channel) = state.channel(&entry.channel) {
+                    let channel = state.channel(&entry.channel);
+                    if let Some(channel) = channel.filter(|channel| takes(*channel)) {
                         channels[channel].add(place, entry.delay);
                     }
                 }
@@ -121,6 +123,15 @@ impl Serving {
     pub(in crate::router) fn is_seen_by(&self, place: usize, seen: usize) -> bool {
         let hidden = self.delays.get(seen..).unwrap_or_default();
         !hidden.iter().any(|(_, workers)| workers.has(place))
+    }
+
+    /// How many delays must be over for a worker to see a task.
+    pub(in crate::router) fn sees_after(&self, place: usize) -> usize {
+        let own = self
+            .delays
+            .iter()
+            .rposition(|(_, workers)| workers.has(place));
+        own.map_or(0, |at| at + 1)
     }
 
     /// How many delays are over after a wait.

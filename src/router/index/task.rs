@@ -32,6 +32,8 @@ pub(in crate::router) struct Place {
     pub(in crate::router) channel: usize,
     pub(in crate::router) pool: PoolId,
     pub(in crate::router) key: OrderKey,
+    /// How many delays are over for it.
+    pub(in crate::router) seen: usize,
     pub(in crate::router) at: Stage,
 }
 
@@ -136,7 +138,12 @@ impl Index {
             queue,
             channel,
             pool,
-            key: task.order_key(number, state.queues[queue].spec.order),
+            key: task.order_key(
+                number,
+                state.queues[queue].spec.order,
+                state.prioritize_queue_order,
+            ),
+            seen: task.step.as_ref().map_or(0, |step| step.seen),
             at: match task.status {
                 Status::Assigned { .. } => Stage::Assigned,
                 Status::Pending => Stage::Pending,
@@ -152,7 +159,7 @@ impl Index {
             Stage::Offered => queue.offered += 1,
             Stage::Pending => {
                 if let Some(pool) = self.pools.get_mut(place.pool) {
-                    pool.pending.insert(place.key);
+                    pool.pending.insert(place.seen, place.key);
                 }
             }
         }
@@ -169,10 +176,11 @@ impl Index {
             Stage::Offered => queue.offered -= 1,
             Stage::Pending => {
                 let stays = now.is_some_and(|now| {
-                    now.at == Stage::Pending && (now.pool, now.key) == (place.pool, place.key)
+                    now.at == Stage::Pending
+                        && (now.pool, now.seen, now.key) == (place.pool, place.seen, place.key)
                 });
                 if let Some(pool) = self.pools.get_mut(place.pool).filter(|_| !stays) {
-                    pool.pending.remove(&place.key);
+                    pool.pending.remove(place.seen, &place.key);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Deadline, Index, PoolId};
 use crate::base::Timestamp;
@@ -15,6 +15,8 @@ use crate::router::{NotChosen, OtherChannels, Strategy};
 pub(in crate::router) struct WorkerIndex {
     /// What expressions see.
     pub(in crate::router) attributes: Map<String, Value>,
+    /// What expressions see of how he stands; kept only while some expression looks at it.
+    pub(in crate::router) seen: Map<String, Value>,
     /// Where he serves, the first served first.
     pub(in crate::router) serves: Vec<Serve>,
     /// Pools that have him among a few.
@@ -51,8 +53,9 @@ pub(in crate::router) enum Free {
     LeastCalls = 2,
 }
 
-/// The least is chosen first.
-pub(in crate::router) type FreeKey = (u64, i64);
+/// What the order asks for, how much he has in hand, since when he is idle; the least is chosen
+/// first.
+pub(in crate::router) type FreeKey = (u64, u64, i64);
 
 /// How a worker stands on one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +125,9 @@ impl Index {
                 *standing = now;
             }
         }
+        if self.looks_at_state {
+            slot.seen = seen_of(state, worker);
+        }
         let wrap_until = worker.wraps().filter_map(|wrap| wrap.until).min();
         for (kept, wanted, deadline) in [
             (
@@ -139,6 +145,7 @@ impl Index {
         }
         shift.left_duty = self.on_duty.has(place) && !worker.is_on_duty();
         self.on_duty.set(place, worker.is_on_duty());
+        self.wrapping.set(place, worker.wraps().next().is_some());
         shift
     }
 }
@@ -173,7 +180,7 @@ impl WorkerIndex {
     pub(in crate::router) fn free_key(&self, channel: usize, order: Free) -> FreeKey {
         match self.standing.get(channel) {
             Some(Standing::Free(keys)) => keys[order as usize],
-            _ => (u64::MAX, i64::MAX),
+            _ => (u64::MAX, u64::MAX, i64::MAX),
         }
     }
 }
@@ -182,12 +189,12 @@ impl PartialEq for WorkerIndex {
     /// Where his pools are kept does not matter.
     fn eq(&self, other: &Self) -> bool {
         (
-            &self.attributes,
+            (&self.attributes, &self.seen),
             &self.serves,
             &self.standing,
             self.pools.len(),
         ) == (
-            &other.attributes,
+            (&other.attributes, &other.seen),
             &other.serves,
             &other.standing,
             other.pools.len(),
@@ -200,15 +207,36 @@ impl Standing {
         match why_not(state, worker, channel) {
             Some(reason) => Self::Not(reason),
             None => {
-                let idle = worker.idle_since.as_micros();
-                Self::Free([
-                    (0, idle),
-                    (worker.offered, idle),
-                    (worker.accepted.into(), idle),
-                ])
+                let (in_hand, idle) = (worker.in_hand(), worker.idle_since.as_micros());
+                let key = |asked| (asked, in_hand, idle);
+                Self::Free([key(0), key(worker.offered), key(worker.accepted.into())])
             }
         }
     }
+}
+
+/// What expressions see of how a worker stands (requirements, section 2.3).
+fn seen_of(state: &State, worker: &Worker) -> Map<String, Value> {
+    let channels = state.channels.iter().map(|channel| {
+        let capacity = state.capacity(worker, channel);
+        let load = worker.load(&channel.name);
+        let left = capacity.saturating_sub(load);
+        let percentage = (left * 100).checked_div(capacity).unwrap_or(0);
+        let seen = json!({
+            "configured_capacity": capacity,
+            "assigned_tasks": load,
+            "available_capacity_percentage": percentage,
+            "available": capacity > 0,
+        });
+        (channel.name.clone(), seen)
+    });
+    let channels: Map<String, Value> = channels.collect();
+    let mut seen = Map::new();
+    for key in ["activity_name", "activity_sid"] {
+        seen.insert(key.to_owned(), Value::from(worker.activity.clone()));
+    }
+    seen.insert("channel".to_owned(), Value::Object(channels));
+    seen
 }
 
 /// Why a worker cannot be offered a task of a channel; what keeps him furthest away is named.

@@ -49,6 +49,9 @@ pub struct Plan {
     /// Routing profiles.
     #[serde(default)]
     pub profiles: Vec<ProfileSpec>,
+    /// Which kind of queue a worker of both kinds is sent to first, priority of his profile aside.
+    #[serde(default)]
+    pub prioritize_queue_order: QueueOrder,
 }
 
 /// One worker (an agent).
@@ -115,6 +118,7 @@ impl Plan {
             &self.channels,
             &self.workflows,
             &self.profiles,
+            &self.prioritize_queue_order,
         ));
         // Serialising these types into memory cannot fail: string keys, no foreign code.
         let digest = Sha256::digest(content.unwrap_or_default());

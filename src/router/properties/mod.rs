@@ -93,7 +93,10 @@ impl World {
             events: 0,
             worker_events: HashMap::new(),
         };
-        world.tell(Command::ActivatePlan { plan: plan(0) });
+        world.tell(Command::ActivatePlan {
+            plan: plan(0),
+            reevaluate: false,
+        });
         for worker in WORKERS {
             let worker = worker.to_owned();
             let reachable = true;
@@ -225,6 +228,7 @@ impl World {
             }
             _ => Command::ActivatePlan {
                 plan: plan(u8::try_from(how).expect("a byte") % PLANS),
+                reevaluate: which.is_multiple_of(3),
             },
         }
     }

@@ -65,7 +65,11 @@ impl Naive<'_> {
         let keys = tasks.map(|(number, task)| {
             let order = self.0.queues[task.queue().expect("in one")].spec.order;
             let (priority, _) = self.serves(task, place).expect("he may");
-            (priority, task.order_key(*number, order), *number)
+            (
+                priority,
+                task.order_key(*number, order, self.0.prioritize_queue_order),
+                *number,
+            )
         });
         keys.min().map(|(_, _, number)| number)
     }

@@ -43,6 +43,10 @@ pub(super) fn plan(which: u8) -> Box<Plan> {
         }],
         workflows: workflows(which),
         profiles: vec![agents(which), managers(which)],
+        prioritize_queue_order: match which {
+            3 => QueueOrder::Lifo,
+            _ => QueueOrder::Fifo,
+        },
     };
     match which {
         1 => plan.workers.truncate(2),

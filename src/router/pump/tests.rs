@@ -34,7 +34,14 @@ fn open(journal: &MemoryJournal, now: Timestamp) -> (Pump, Heard) {
 
 fn reach(pump: &mut Pump, now: Timestamp) {
     let plan = Box::new(plan());
-    pump.handle(now, ShardId(0), Command::ActivatePlan { plan });
+    pump.handle(
+        now,
+        ShardId(0),
+        Command::ActivatePlan {
+            plan,
+            reevaluate: false,
+        },
+    );
     let worker = "taro".to_owned();
     let reachable = true;
     pump.handle(now, ShardId(0), Command::SetReachable { worker, reachable });

@@ -177,3 +177,154 @@ fn a_chats_after_work_keeps_one_place_of_its_channel() {
     // Both end at the same instant.
     assert_eq!(offers(&office.heard()), ["c2>a", "c3>a"]);
 }
+
+/// R62 to R64: who takes no calls is nobody for a caller, though he is there.
+#[test]
+fn r64_agents_for_chats_alone_are_nobody_for_a_call() {
+    for by_profile in [false, true] {
+        let filters = json!([{"expression": "1==1", "targets": [
+            {"queue": "all", "skip_if": "workers.available == 0", "timeout": 30}]}]);
+        let mut plan = office_of(
+            &[("a", json!({})), ("b", json!({}))],
+            routing("w", filters, json!({"queue": "few"})),
+        );
+        plan.channels = vec![ChannelSpec {
+            name: "chat".to_owned(),
+            capacity: 1,
+        }];
+        plan.queues[1].target = "name == 'b'".to_owned();
+        let entry = |queue: &str, channel: &str| ProfileEntry {
+            queue: queue.to_owned(),
+            channel: channel.to_owned(),
+            priority: 1,
+            delay: Duration::ZERO,
+        };
+        plan.profiles = vec![ProfileSpec {
+            name: "p".to_owned(),
+            entries: ["all", "few"]
+                .iter()
+                .flat_map(|queue| [entry(queue, VOICE), entry(queue, "chat")])
+                .collect(),
+            ..ProfileSpec::default()
+        }];
+        for worker in &mut plan.workers {
+            worker.profile = by_profile.then(|| "p".to_owned());
+            worker.capacity.insert(VOICE.to_owned(), 0);
+        }
+        // An agent's own queue is his, but he takes no call of it either.
+        plan.queues.push(QueueSpec {
+            agent: true,
+            ..QueueSpec::new("own", "name == 'a'")
+        });
+        let mut office = Office::new(&plan);
+        for queue in ["all", "own"] {
+            let heard = office.create(queue, queue, 0);
+            assert_eq!(nobody(&heard), [(queue.to_owned(), NobodyWhy::NoMatch)]);
+        }
+        // The machine speaks at once: `skip_if` holds, and so it does for the default filter.
+        office.enter("t", "w", json!({}));
+        let story = office.story("t");
+        assert_eq!(story[0], "0 0.0 Entered");
+        assert!(story[1].starts_with("0 default Skipped"), "{story:?}");
+        assert_eq!(offers(&office.chat("c", "all")), ["c>a"]);
+    }
+}
+
+/// 1.5: a queue of chats has agents too.
+#[test]
+fn a_queue_shows_the_workers_of_all_its_channels() {
+    let mut plan = office_of(
+        &[("a", json!({})), ("b", json!({})), ("c", json!({}))],
+        WorkflowSpec::new("w", "all"),
+    );
+    plan.channels = vec![ChannelSpec {
+        name: "chat".to_owned(),
+        capacity: 1,
+    }];
+    plan.workers[0].capacity.insert(VOICE.to_owned(), 0);
+    plan.workers[1].capacity.insert("chat".to_owned(), 0);
+    plan.workers[2].capacity = plan.workers[0].capacity.clone();
+    let mut office = Office::new(&plan);
+    let shown = |office: &Office| {
+        let queue = office.router.view().queues.remove(0);
+        (queue.members, queue.on_duty, queue.free)
+    };
+    assert_eq!(shown(&office), (3, 3, 3));
+    office.activity("c", "away");
+    office.chat("x", "all");
+    assert_eq!(shown(&office), (3, 2, 1));
+    office.create("y", "all", 0);
+    assert_eq!(shown(&office), (3, 2, 0));
+}
+
+/// 2.2 rule 12: of two who take three chats each nobody has two while the other has none, be he
+/// idle a second longer; a call goes to who has nothing in hand.
+#[test]
+fn who_has_nothing_in_hand_goes_before_who_has() {
+    let workers = [("a", json!({})), ("b", json!({}))];
+    let mut plan = office_of(&workers, WorkflowSpec::new("w", "all"));
+    plan.channels = vec![ChannelSpec {
+        name: "chat".to_owned(),
+        capacity: 3,
+    }];
+    let mut office = Office::new(&plan);
+    let mut given = Vec::new();
+    for n in 0..4 {
+        given.extend(offers(&office.chat(&format!("c{n}"), "all")));
+        office.accept(&format!("c{n}.1"));
+        office.pass(1_000);
+    }
+    assert_eq!(given, ["c0>a", "c1>b", "c2>a", "c3>b"]);
+    // Of equally much in hand: who was done with something longest ago.
+    office.complete("c1");
+    office.complete("c3");
+    assert_eq!(offers(&office.create("v0", "all", 0)), ["v0>b"], "a call");
+    office.accept("v0.1");
+    office.complete("c0");
+    office.pass(1_000);
+    office.complete("v0");
+    office.chat("c4", "all");
+    office.accept("c4.1");
+    let heard = office.chat("c5", "all");
+    assert_eq!(
+        offers(&heard),
+        ["c5>a"],
+        "a is done with c0 for a second longer"
+    );
+    let said = heard.iter().find_map(|output| match output {
+        Output::Offer { explanation, .. } => Some(explanation.to_string()),
+        _ => None,
+    });
+    let said = said.expect("an offer");
+    assert!(said.starts_with("a: least in hand of 2 free"), "{said}");
+}
+
+/// Who is done with one of several, and then is offered one in vain, is idle since he was done.
+#[test]
+fn an_offer_in_vain_gives_nobody_back_the_idleness_of_before_his_work() {
+    let workers = [("a", json!({})), ("b", json!({}))];
+    let mut plan = office_of(&workers, WorkflowSpec::new("w", "all"));
+    plan.channels = vec![ChannelSpec {
+        name: "chat".to_owned(),
+        capacity: 2,
+    }];
+    plan.queues[0].wrap_up = seconds(10);
+    let mut office = Office::new(&plan);
+    office.activity("b", "away");
+    office.chat("c0", "all");
+    office.accept("c0.1");
+    office.pass(60_000);
+    office.activity("b", "ready");
+    office.complete("c0");
+    office.activity("b", "away");
+    // Offered to him while his after-call work goes on, and until it is over.
+    office.chat("c1", "all");
+    office.activity("b", "ready");
+    office.pass(20_000);
+    office.cancel("c1");
+    assert_eq!(
+        offers(&office.chat("c2", "all")),
+        ["c2>b"],
+        "idle ten seconds longer than a"
+    );
+}

@@ -177,3 +177,40 @@ fn a_thousand_workers_and_waiting_tasks_are_decided_in_well_under_a_millisecond(
     let limit = if cfg!(debug_assertions) { 50 } else { 1 };
     assert!(each < Duration::from_millis(limit), "{each:?}");
 }
+
+/// What is accepted is written, and what is written must be readable after a restart.
+#[test]
+fn attributes_are_as_deep_as_a_snapshot_can_be_read_back() {
+    let deep = |levels: usize| {
+        let nest = |inner: Value, _| json!({"a": [inner]});
+        // Each turn adds two levels.
+        let value = (0..levels / 2).fold(json!(1), nest);
+        if levels.is_multiple_of(2) {
+            value
+        } else {
+            json!({"a": value})
+        }
+    };
+    let mut office = Office::new(&plan());
+    for levels in [65, 66, 124, 125] {
+        let heard = office.ask(create("a", "sales", 0, deep(levels)));
+        assert_eq!(
+            refusal(&heard),
+            Some(Refusal::AttributesTooDeep),
+            "{levels}"
+        );
+    }
+    for (id, levels) in [("a", 64), ("b", 63)] {
+        assert_eq!(
+            refusal(&office.ask(create(id, "sales", 0, deep(levels)))),
+            None
+        );
+    }
+    let heard = office.update("a", |change| change.attributes = Some(deep(65)));
+    assert_eq!(refusal(&heard), Some(Refusal::AttributesTooDeep));
+    let again = Router::restore(&office.router.snapshot()).expect("it reads back");
+    assert_eq!(again.state(), office.router.state());
+    for entry in &office.facts {
+        Fact::decode(entry).expect("it reads back");
+    }
+}

@@ -42,6 +42,7 @@ impl Office {
         };
         office.tell(Command::ActivatePlan {
             plan: Box::new(plan.clone()),
+            reevaluate: false,
         });
         for worker in &plan.workers {
             office.pass(1000);
@@ -135,6 +136,7 @@ impl Office {
     fn activate(&mut self, plan: &Plan) -> Vec<Output> {
         let heard = self.ask(Command::ActivatePlan {
             plan: Box::new(plan.clone()),
+            reevaluate: false,
         });
         assert_eq!(refusal(&heard), None);
         heard

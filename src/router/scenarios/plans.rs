@@ -14,6 +14,7 @@ fn a_removed_queue_drains_and_takes_no_more() {
     less.queues.remove(0);
     let heard = office.ask(Command::ActivatePlan {
         plan: Box::new(less.clone()),
+        reevaluate: false,
     });
     assert_eq!(refusal(&heard), None);
     assert_eq!(
@@ -27,6 +28,7 @@ fn a_removed_queue_drains_and_takes_no_more() {
     less.generation = 3;
     office.tell(Command::ActivatePlan {
         plan: Box::new(less),
+        reevaluate: false,
     });
     assert_eq!(office.router.state.queues.len(), 1);
 }
@@ -39,6 +41,7 @@ fn changed_attributes_match_anew_and_the_same_plan_changes_nothing() {
     let before = office.router.sequence();
     office.tell(Command::ActivatePlan {
         plan: Box::new(plan()),
+        reevaluate: false,
     });
     assert_eq!(office.router.sequence(), before);
     office.heard();
@@ -47,6 +50,7 @@ fn changed_attributes_match_anew_and_the_same_plan_changes_nothing() {
     other.workers[0].attributes = map(json!({"skills": ["support"]}));
     let heard = office.ask(Command::ActivatePlan {
         plan: Box::new(other),
+        reevaluate: false,
     });
     assert_eq!(offers(&heard), ["help>花子"]);
 }
@@ -62,6 +66,7 @@ fn a_removed_worker_finishes_his_call_but_not_his_ringing() {
     other.workers = vec![worker("ken", json!({"skills": ["sales"]}))];
     let heard = office.ask(Command::ActivatePlan {
         plan: Box::new(other),
+        reevaluate: false,
     });
     assert_eq!(revoked(&heard), [RevokedWhy::WorkerRemoved]);
     office.reachable("ken", true);
@@ -80,6 +85,7 @@ fn a_wrong_plan_changes_nothing() {
     wrong.queues[0].target = "skills HAS".to_owned();
     let heard = office.ask(Command::ActivatePlan {
         plan: Box::new(wrong),
+        reevaluate: false,
     });
     assert!(matches!(refusal(&heard), Some(Refusal::InvalidPlan(errors)) if errors.len() == 1));
     assert_eq!(office.router.view().generation, 1);
@@ -155,6 +161,62 @@ fn a_waiting_task_goes_on_by_the_rules_it_came_in_with() {
     }
 }
 
+/// 2.2 rule 9: a plan that asks for it leads the tasks of workflows it changes through them anew, and
+/// no others.
+#[test]
+fn a_plan_may_lead_tasks_anew_through_the_workflows_it_changes() {
+    let filters = |queue: &str| json!([{"expression": "1==1", "targets": [{"queue": queue}]}]);
+    let workers = [("a", json!({"skills": ["few"]}))];
+    let mut before = office_of(&workers, routing("w", filters("all"), Value::Null));
+    before
+        .workflows
+        .push(routing("same", filters("all"), Value::Null));
+    let mut after = before.clone();
+    after.generation = 2;
+    after.workflows[0] = routing("w", filters("few"), Value::Null);
+    for reevaluate in [false, true] {
+        let mut office = Office::new(&before);
+        office.enter("talks", "w", json!({}));
+        office.accept("talks.1");
+        for (id, workflow) in [("t", "w"), ("u", "same")] {
+            office.enter(id, workflow, json!({}));
+        }
+        office.create("queued", "all", 0);
+        office.pass(1_000);
+        let plan = Box::new(after.clone());
+        let heard = office.ask(Command::ActivatePlan { plan, reevaluate });
+        assert_eq!(refusal(&heard), None);
+        let queue = if reevaluate { "few" } else { "all" };
+        assert_eq!(office.task("t").queue, queue);
+        assert_eq!(office.task("u").queue, "all");
+        assert!(office.task("talks").assigned);
+        let story = office.story("t");
+        match reevaluate {
+            true => assert_eq!(story[2..], ["1000 0.0 Entered", "1000 waits"]),
+            false => assert_eq!(story.len(), 2, "{story:?}"),
+        }
+        assert_eq!(office.story("u").len(), 2);
+        assert_eq!(office.story("queued").len(), 1);
+    }
+
+    // An offer of it is taken back; asked for again, and nothing changed, nothing happens.
+    let mut office = Office::new(&before);
+    office.enter("t", "w", json!({}));
+    for (wanted, offered) in [(1, 2), (0, 2)] {
+        let (plan, reevaluate) = (Box::new(after.clone()), true);
+        let heard = office.ask(Command::ActivatePlan { plan, reevaluate });
+        assert_eq!(revoked(&heard), vec![RevokedWhy::Reevaluated; wanted]);
+        assert_eq!(office.task("t").offers, offered);
+    }
+    // Those who came in with old rules may be led anew without another change.
+    let mut office = Office::new(&before);
+    office.enter("t", "w", json!({}));
+    office.activate(&after);
+    let (plan, reevaluate) = (Box::new(after.clone()), true);
+    let heard = office.ask(Command::ActivatePlan { plan, reevaluate });
+    assert_eq!(revoked(&heard), [RevokedWhy::Reevaluated]);
+}
+
 /// 2.2: begun anew, offers are taken back; an assigned task stays.
 #[test]
 fn re_evaluation_takes_offers_back_and_leaves_conversations_alone() {
@@ -220,4 +282,97 @@ fn what_fell_due_while_the_process_was_dead_happens_when_it_is_back() {
         Some(back + seconds(600)),
         "the next step from now on"
     );
+}
+
+/// A step in the queue the task stands in already is no new place in its line.
+#[test]
+fn whoever_stands_in_a_queue_may_go_on_in_it_be_it_full_or_gone() {
+    let filters = json!([{"expression": "1==1", "targets": [
+        {"queue": "few", "timeout": 10}, {"queue": "few", "timeout": 600}]}]);
+    let mut plan = office_of(&[("a", json!({}))], routing("w", filters, Value::Null));
+    plan.queues[1].max_waiting = 1;
+    for is_gone in [false, true] {
+        let mut office = Office::new(&plan);
+        office.enter("t", "w", json!({}));
+        if is_gone {
+            let mut less = plan.clone();
+            less.generation = 2;
+            less.queues.remove(1);
+            less.workflows = vec![WorkflowSpec::new("other", "all")];
+            office.activate(&less);
+        }
+        office.until(10_000);
+        let story = office.story("t");
+        assert_eq!(
+            story[story.len() - 2..],
+            ["10000 0.1 TimedOut", "10000 waits"],
+            "{is_gone}"
+        );
+    }
+}
+
+/// No profile can list a queue that is gone from the plan: whom its target matches drains it.
+#[test]
+fn a_removed_queue_drains_where_agents_have_profiles() {
+    let mut plan = plan();
+    let entry = |queue: &str| ProfileEntry {
+        queue: queue.to_owned(),
+        channel: VOICE.to_owned(),
+        priority: 1,
+        delay: Duration::ZERO,
+    };
+    plan.profiles = vec![ProfileSpec {
+        name: "p".to_owned(),
+        entries: vec![entry("sales"), entry("support")],
+        ..ProfileSpec::default()
+    }];
+    for worker in &mut plan.workers {
+        worker.profile = Some("p".to_owned());
+    }
+    let mut office = Office::new(&plan);
+    office.create("talk", "support", 0);
+    office.accept("talk.1");
+    office.create("wait", "support", 0);
+    plan.generation = 2;
+    plan.queues.remove(1);
+    plan.profiles[0].entries.remove(1);
+    let heard = office.activate(&plan);
+    assert!(nobody(&heard).is_empty());
+    assert_eq!(
+        offers(&office.complete("talk")),
+        ["wait>taro"],
+        "support is his"
+    );
+}
+
+/// Nobody could end the after-call work of a worker who is no longer in the plan.
+#[test]
+fn a_removed_worker_has_no_after_call_work() {
+    for is_talking in [false, true] {
+        let mut plan = plan();
+        plan.queues[0].wrap_up_open = true;
+        let mut office = Office::new(&plan);
+        office.create("t", "sales", 0);
+        office.accept("t.1");
+        if !is_talking {
+            office.complete("t");
+        }
+        plan.generation = 2;
+        plan.workers.remove(0);
+        let mut heard = office.activate(&plan);
+        if is_talking {
+            assert_eq!(office.worker("花子").state, WorkerState::Talking);
+            heard = office.complete("t");
+        }
+        let is_over = |output: &Output| match output {
+            Output::TaskEnded { wrap_up, .. } => *wrap_up == WrapUp::None,
+            Output::WrapEnded { .. } => true,
+            _ => false,
+        };
+        assert!(heard.iter().any(is_over), "{heard:?}");
+        assert_eq!(office.router.view().workers.len(), 1);
+        plan.generation = 3;
+        office.activate(&plan);
+        assert_eq!(office.router.state.workers.len(), 1);
+    }
 }

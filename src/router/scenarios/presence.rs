@@ -260,3 +260,55 @@ fn a_task_given_back_keeps_its_place() {
     let heard = office.heard();
     assert_eq!(offers(&heard), ["t>a"]);
 }
+
+/// A missed or declined offer does not override what the agent chose for himself meanwhile.
+#[test]
+fn whoever_went_elsewhere_while_it_rang_stays_there() {
+    let declined = |office: &mut Office| drop(office.reject("t.1", Rejection::Declined));
+    let missed = |office: &mut Office| drop(office.reject("t.1", Rejection::NoAnswer));
+    let rang_out = |office: &mut Office| office.pass(60_000);
+    let ends: [&dyn Fn(&mut Office); 3] = [&declined, &missed, &rang_out];
+    for (n, end) in ends.iter().enumerate() {
+        for is_next in [false, true] {
+            let mut plan = office_of(&[("a", json!({}))], WorkflowSpec::new("w", "all"));
+            plan.activities.push(ActivitySpec::unavailable("lunch"));
+            plan.queues[0].declined_activity = Some("away".to_owned());
+            plan.queues[0].when_nobody = WhenNobody::Wait;
+            let mut office = Office::new(&plan);
+            office.create("t", "all", 0);
+            match is_next {
+                true => drop(next(&mut office, "a", Some("lunch"))),
+                false => office.activity("a", "lunch"),
+            }
+            end(&mut office);
+            assert_eq!(office.worker("a").activity, "lunch", "{n} {is_next}");
+            let misses = office.router.state.workers["a"].misses;
+            assert_eq!(misses, u32::from(n > 0), "it counts all the same");
+        }
+    }
+}
+
+/// 3.7: after-call work gives way to the next status, while he has another task in hand too.
+#[test]
+fn the_next_activity_ends_after_call_work_beside_a_conversation() {
+    let mut plan = office_of(&[("a", json!({}))], WorkflowSpec::new("w", "all"));
+    plan.channels = vec![ChannelSpec {
+        name: "chat".to_owned(),
+        capacity: 1,
+    }];
+    plan.queues[0].wrap_up_open = true;
+    let mut office = Office::new(&plan);
+    office.chat("c", "all");
+    office.accept("c.1");
+    office.create("t", "all", 0);
+    office.accept("t.1");
+    office.complete("t");
+    let heard = next(&mut office, "a", Some("away"));
+    let is_ended = |output: &Output| matches!(output, Output::WrapEnded { .. });
+    assert!(heard.iter().any(is_ended));
+    let a = office.worker("a");
+    assert_eq!((a.activity.as_str(), a.engagements.len()), ("ready", 1));
+    office.complete("c");
+    next(&mut office, "a", Some("away"));
+    assert_eq!(office.worker("a").activity, "away");
+}

@@ -128,7 +128,7 @@ fn ring_all_reserves_fifty_and_each_offer_ends_by_itself() {
     let mut office = open(60, |queue| queue.max_reserved = QueueSpec::MOST_RESERVED);
     let heard = office.create("t", "all", 0);
     assert_eq!(offers(&heard).len(), 50);
-    office.reject("t.1.7", Rejection::Declined);
+    office.reject("t.1-7", Rejection::Declined);
     assert_eq!(office.task("t").reservations.len(), 49);
     assert!(office.task("t").position.is_some());
     office.until(59_999);
@@ -154,7 +154,7 @@ fn ring_all_whoever_was_not_first_is_free_for_the_next_at_once() {
     let mut office = open(3, |queue| queue.max_reserved = 50);
     assert_eq!(offers(&office.create("t", "all", 0)).len(), 3);
     assert!(offers(&office.create("u", "all", 0)).is_empty());
-    let heard = office.accept("t.1.3");
+    let heard = office.accept("t.1-3");
     assert_eq!(offers(&heard), ["u>w0", "u>w1"]);
 }
 
@@ -172,7 +172,7 @@ fn ring_all_is_rung_again_when_the_last_offer_is_over() {
     let mut office = open(2, |queue| queue.max_reserved = 50);
     office.create("t", "all", 0);
     assert!(offers(&office.reject("t.1", Rejection::Declined)).is_empty());
-    assert!(offers(&office.reject("t.1.2", Rejection::Busy)).is_empty());
+    assert!(offers(&office.reject("t.1-2", Rejection::Busy)).is_empty());
     office.pass(5_000);
     let heard = office.heard();
     assert_eq!(
@@ -183,20 +183,37 @@ fn ring_all_is_rung_again_when_the_last_offer_is_over() {
     assert_eq!(office.task("t").offers, 2);
 }
 
-/// A worker of both kinds of queue takes first what waits in a first-in-first-out one.
+/// A worker of both kinds of queue takes first from the kind the plan prioritizes (2.2).
 #[test]
-fn fifo_goes_before_lifo() {
+fn fifo_goes_before_lifo_unless_the_plan_says_otherwise() {
+    for (first, then) in [(QueueOrder::Fifo, "fifo>a"), (QueueOrder::Lifo, "newest>a")] {
+        let mut office = both_orders(first);
+        assert_eq!(offers(&office.complete("busy")), [then]);
+    }
+    // A reload turns it round for those who wait.
+    let mut office = both_orders(QueueOrder::Fifo);
+    office.activate(&plan_of_both(QueueOrder::Lifo));
+    assert_eq!(offers(&office.complete("busy")), ["newest>a"]);
+}
+
+fn plan_of_both(first: QueueOrder) -> Plan {
     let mut plan = office_of(
         &[("a", json!({"skills": ["few"]}))],
         WorkflowSpec::new("w", "all"),
     );
     plan.queues[0].order = QueueOrder::Lifo;
-    let mut office = Office::new(&plan);
+    plan.prioritize_queue_order = first;
+    plan
+}
+
+/// One worker of both, busy; a task of high priority waits in the one, one of low in the other.
+fn both_orders(first: QueueOrder) -> Office {
+    let mut office = Office::new(&plan_of_both(first));
     office.create("busy", "all", 0);
     office.accept("busy.1");
     office.create("newest", "all", 9);
     office.create("fifo", "few", 0);
-    assert_eq!(offers(&office.complete("busy")), ["fifo>a"]);
+    office
 }
 
 /// Twice the same facts, twice the same journal: byte for byte.
@@ -255,4 +272,74 @@ fn an_offer_says_what_put_the_worker_before_the_others() {
         let heard = said(strategy, sticky);
         assert!(heard.contains(words), "{heard}");
     }
+}
+
+/// Tasks of the API choose their ids themselves: one may look like an offer of another.
+#[test]
+fn offers_of_tasks_whose_ids_look_like_offers_are_not_mistaken_for_each_other() {
+    let mut office = open(4, |queue| queue.max_reserved = 2);
+    office.create("a.1", "all", 0);
+    for offer in office.task("a.1").reservations {
+        office.reject(offer.reservation.as_str(), Rejection::Declined);
+    }
+    office.create("a", "all", 0);
+    let tasks = ["a.1", "a"].map(|id| office.task(id));
+    let offered: Vec<OfferView> = tasks.iter().flat_map(|t| t.reservations.clone()).collect();
+    let ids: std::collections::BTreeSet<_> = offered.iter().map(|one| &one.reservation).collect();
+    assert_eq!((offered.len(), ids.len()), (4, 4), "{offered:?}");
+    for id in ["a.1", "a"] {
+        let last = office.task(id).reservations.remove(1).reservation;
+        office.accept(last.as_str());
+        office.complete(id);
+    }
+    for worker in ["w0", "w1", "w2", "w3"] {
+        assert_eq!(office.worker(worker).state, WorkerState::Free, "{worker}");
+    }
+}
+
+/// 100,000 of them are in every snapshot.
+#[test]
+fn a_customer_of_unlikely_length_is_not_remembered() {
+    let mut office = open(2, |queue| queue.sticky = Some("task.from".to_owned()));
+    let (long, short) = ("9".repeat(257), "9".repeat(256));
+    assert_eq!(serve(&mut office, 2, &long), "w0 w1");
+    assert!(office.router.state.served.is_empty());
+    assert_eq!(serve(&mut office, 2, &short), "w0 w0");
+    assert_eq!(office.router.state.served.len(), 1);
+}
+
+/// What was said when it was offered is said later: he is no longer idle, and in a sticky queue he
+/// who has the task served the customer last.
+#[test]
+fn why_a_worker_has_a_task_is_why_he_was_chosen() {
+    let mut office = open(3, |queue| {
+        queue.sticky = Some("task.from".to_owned());
+        queue.max_reserved = 2;
+    });
+    office.pass(40_000);
+    office.ask(create("t", "all", 0, json!({"from": "+81312345678"})));
+    let of = |office: &Office| {
+        let why = office.router.explain(&TaskId::new("t")).expect("known");
+        why.chosen.expect("somebody has it")
+    };
+    let first = of(&office);
+    assert_eq!(
+        (first.worker.as_str(), first.by),
+        ("w0", ChosenBy::LongestIdle)
+    );
+    assert_eq!((first.idle_ms, first.among), (42_000, 3));
+    office.pass(5_000);
+    assert_eq!(of(&office), first, "while it rings");
+    office.accept("t.1-2");
+    office.pass(60_000);
+    let second = of(&office);
+    let said = (second.worker.as_str(), second.idle_ms, second.by);
+    assert_eq!(
+        said,
+        ("w1", 41_000, ChosenBy::LongestIdle),
+        "he who accepted"
+    );
+    let again = Router::restore(&office.router.snapshot()).expect("it reads back");
+    let why = again.explain(&TaskId::new("t")).expect("known");
+    assert_eq!(why.chosen, Some(second), "across a restart");
 }

@@ -319,8 +319,8 @@ fn rule_9_everything_that_may_help_a_waiting_task_is_seen_at_once() {
     let helps: [(&str, Help); 8] = [
         ("reservation rejected", |office, _| {
             office.reject("first.1", Rejection::Declined);
-            office.cancel("first");
-            office.pass(5_000);
+            let story = office.story("a");
+            assert_eq!(story.last().map(String::as_str), Some("0 > owner"));
         }),
         ("reservation cancelled", |office, _| {
             drop(office.cancel("first"))
@@ -384,6 +384,25 @@ fn rule_9_everything_that_may_help_a_waiting_task_is_seen_at_once() {
             "{what}: {story:?}"
         );
     }
+}
+
+/// 2.2 rule 9: an offer that rang out makes room for the next, and for another task.
+#[test]
+fn rule_9_an_offer_that_rang_out_is_looked_at_again_at_once() {
+    let workers = [("owner", json!({})), ("mate", json!({}))];
+    let plan = office_of(&workers, routing("w", json!([]), json!({"queue": "all"})));
+    let mut office = Office::new(&plan);
+    office.enter("first", "w", json!({}));
+    office.until(30_000);
+    office.activity("mate", "away");
+    office.enter("a", "w", json!({}));
+    office.until(59_999);
+    office.activity("mate", "ready");
+    assert_eq!(office.story("a")[2..], ["59999 > mate"]);
+    office.cancel("a");
+    assert_eq!(office.story("first").len(), 2, "it rings");
+    office.until(60_000);
+    assert_eq!(office.story("first")[2..], ["60000 > mate"]);
 }
 
 /// 2.2 rule 10.
@@ -492,4 +511,25 @@ fn rule_12_order_by_then_the_longest_idle() {
     wrong[0].1 = json!({"level": "5", "age": 30});
     let idle = ["odd", "low", "high", "elder", "twin"];
     assert_eq!(order("worker.level DESC", &wrong)[0], idle[0]);
+}
+
+/// 2.2 rule 9: new attributes name another worker; he is found without a new evaluation.
+#[test]
+fn rule_9_new_attributes_find_the_known_worker_anew() {
+    let filters = json!([{"expression": "1==1", "targets": [
+        {"queue": "all", "known_worker_friendly_name": "task.owner", "timeout": 60}]}]);
+    let mut office = open(filters, Value::Null);
+    office.enter("t", "w", json!({"n": 1}));
+    assert_eq!(office.story("t")[1], "0 waits", "it names nobody");
+    let name = |owner: &str| json!({"owner": owner});
+    let heard = office.update("t", |change| change.attributes = Some(name("stranger")));
+    assert!(offers(&heard).is_empty());
+    let heard = office.update("t", |change| change.attributes = Some(name("mate")));
+    assert_eq!(offers(&heard), ["t>mate"]);
+    let state = office.router.state().clone();
+    let mut again = Router::new(1);
+    for entry in &office.facts {
+        again.fold(entry).expect("it folds");
+    }
+    assert_eq!(*again.state(), state);
 }

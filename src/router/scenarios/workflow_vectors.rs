@@ -264,7 +264,7 @@ fn vector_multi_reservation_of_3_the_second_accepts_and_the_others_are_rescinded
     let mut office = Office::new(&plan);
     let heard = office.create("a", "all", 0);
     assert_eq!(offers(&heard), ["a>owner", "a>mate", "a>far"]);
-    let heard = office.accept("a.1.2");
+    let heard = office.accept("a.1-2");
     assert_eq!(
         revoked(&heard),
         [RevokedWhy::Rescinded, RevokedWhy::Rescinded]

@@ -215,3 +215,22 @@ fn a_needed_code_is_not_got_around() {
     );
     assert_eq!(office.worker("a").activity, "away", "then he may go");
 }
+
+/// A task is there until its after-call work is over; its id is not free before.
+#[test]
+fn a_task_in_after_call_work_is_not_made_once_more() {
+    let mut plan = office_of(&[("a", json!({}))], WorkflowSpec::new("w", "all"));
+    plan.channels = vec![ChannelSpec {
+        name: "chat".to_owned(),
+        capacity: 2,
+    }];
+    plan.queues[0].wrap_up_open = true;
+    let mut office = Office::new(&plan);
+    office.chat("c", "all");
+    office.accept("c.1");
+    office.complete("c");
+    let again = office.chat("c", "all");
+    assert_eq!(refusal(&again), Some(Refusal::DuplicateTask));
+    end(&mut office, Some("c"), None);
+    assert_eq!(refusal(&office.chat("c", "all")), None);
+}

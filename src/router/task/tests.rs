@@ -40,7 +40,13 @@ fn start(journal: &MemoryJournal, capacity: usize) -> (RouterTask, Heard) {
 fn open(handle: &RouterHandle) {
     let plan = Box::new(plan());
     handle
-        .send(ShardId(0), Command::ActivatePlan { plan })
+        .send(
+            ShardId(0),
+            Command::ActivatePlan {
+                plan,
+                reevaluate: false,
+            },
+        )
         .unwrap();
     let (worker, reachable) = ("taro".to_owned(), true);
     handle
@@ -152,7 +158,13 @@ fn a_deadline_fires_without_a_command() {
     plan.queues[0].ring_timeout = Duration::from_secs(1);
     let plan = Box::new(plan);
     handle
-        .send(ShardId(0), Command::ActivatePlan { plan })
+        .send(
+            ShardId(0),
+            Command::ActivatePlan {
+                plan,
+                reevaluate: false,
+            },
+        )
         .unwrap();
     let (worker, reachable) = ("taro".to_owned(), true);
     handle

@@ -6,29 +6,31 @@
 
 mod events;
 mod past;
+mod rows;
 mod syncer;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::Error;
 use super::database::{self, Layout};
 use crate::base::Timestamp;
-use crate::journal::{self, Entry, EventEntry, FactClass, Journal, Mark, Reader, Snapshot};
+use crate::journal::{self, Entry, EventEntry, Journal, Mark, Reader, Snapshot};
 pub use past::PastJournal;
+use rows::{FORMAT, Rows};
 pub use syncer::Progress;
 use syncer::Syncer;
 
 /// The router's facts in SQLite.
 #[derive(Debug)]
 pub struct SqliteJournal {
-    // Before `database`, so that its connection is closed first.
+    // Before `rows`, so that its connection is closed first.
     syncer: Syncer,
-    database: Connection,
-    path: PathBuf,
+    rows: Rows,
     last: HashMap<u16, u64>,
     trims: HashMap<u16, Trim>,
     event_trims: HashMap<u16, Trim>,
@@ -53,25 +55,37 @@ impl SqliteJournal {
         let syncer = Syncer::start(path)?;
         Ok(Self {
             syncer,
-            database,
-            path: path.into(),
+            rows: Rows {
+                database,
+                path: path.into(),
+                format: FORMAT,
+                has_events: true,
+            },
             last: HashMap::new(),
             trims: HashMap::new(),
             event_trims: HashMap::new(),
         })
     }
 
-    /// Time of the newest fact or snapshot of any shard: switch time must not start before it.
-    pub fn latest_time(&self) -> Result<Option<Timestamp>, Error> {
-        self.database
-            .query_row(
-                "SELECT max(at) FROM (SELECT max(at) AS at FROM facts \
-                 UNION ALL SELECT max(at) FROM snapshots)",
-                [],
-                |row| row.get::<_, Option<i64>>(0),
-            )
+    /// Time of the newest fact of `shard`: switch time must not start before it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn latest_time(&self, shard: u16) -> Result<Option<Timestamp>, Error> {
+        let newest = |table: &str| {
+            let ask =
+                format!("SELECT at FROM {table} WHERE shard = ?1 ORDER BY sequence DESC LIMIT 1");
+            let found = self
+                .rows
+                .database
+                .query_row(&ask, [shard], |row| row.get(0));
+            found.optional()
+        };
+        newest("facts")
+            .and_then(|at| Ok(at.max(newest("snapshots")?)))
             .map(|at| at.map(Timestamp::from_micros))
-            .map_err(|source| Error::sqlite(&self.path, source))
+            .map_err(|source| Error::sqlite(&self.rows.path, source))
     }
 
     /// How far writing and syncing have come; stays readable when the journal has moved to its
@@ -86,6 +100,7 @@ impl SqliteJournal {
             return Ok(*last);
         }
         let last: i64 = self
+            .rows
             .database
             .query_row(
                 "SELECT max(coalesce((SELECT max(sequence) FROM facts WHERE shard = ?1), 0), \
@@ -93,14 +108,14 @@ impl SqliteJournal {
                 [shard],
                 |row| row.get(0),
             )
-            .map_err(|source| self.storage(source))?;
+            .map_err(|source| self.rows.storage(source))?;
         let last = u64::try_from(last).unwrap_or(0);
         self.last.insert(shard, last);
         Ok(last)
     }
 
     fn insert(&mut self, entries: &[Entry], events: &[EventEntry]) -> rusqlite::Result<()> {
-        let transaction = self.database.transaction()?;
+        let transaction = self.rows.database.transaction()?;
         {
             let mut insert = transaction.prepare_cached(
                 "INSERT INTO facts (shard, sequence, at, class, format, body) \
@@ -144,14 +159,28 @@ impl SqliteJournal {
     /// The first entry of a shard in the file, whether it may go or not.
     fn first(&self, shard: u16) -> rusqlite::Result<Option<u64>> {
         let first: Option<i64> = self
+            .rows
             .database
             .prepare_cached("SELECT min(sequence) FROM facts WHERE shard = ?1")?
             .query_row([shard], |row| row.get(0))?;
         Ok(first.and_then(|first| u64::try_from(first).ok()))
     }
 
-    fn storage(&self, source: rusqlite::Error) -> journal::Error {
-        journal::Error::Storage(Error::sqlite(&self.path, source).to_string())
+    /// The log only starts over when nobody writes; under steady load that is now or never.
+    ///
+    /// Whoever reads an old page of it keeps it from starting over. He is not waited for: nobody
+    /// would be decided for meanwhile.
+    fn start_log_over(&mut self) {
+        let database = &self.rows.database;
+        let restarted = database
+            .busy_timeout(Duration::ZERO)
+            .and_then(|()| database.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())))
+            .and_then(|()| database.busy_timeout(database::PATIENCE));
+        if let Err(error) = restarted {
+            tracing::warn!(%error, "journal checkpoint failed; the log keeps growing");
+        }
+        // Whether it did is seen at the next checkpoint.
+        self.syncer.log_started_over();
     }
 }
 
@@ -163,8 +192,7 @@ impl Reader for SqliteJournal {
         limit: usize,
     ) -> Result<Vec<Entry>, journal::Error> {
         let kept = self.trims.get(&shard).map_or(0, |trim| trim.keep);
-        read_from(&self.database, FORMAT, shard, sequence.max(kept), limit)
-            .map_err(|source| self.storage(source))?
+        self.rows.read_from(shard, sequence.max(kept), limit)
     }
 
     fn events_from(
@@ -174,8 +202,7 @@ impl Reader for SqliteJournal {
         limit: usize,
     ) -> Result<Vec<EventEntry>, journal::Error> {
         let kept = self.event_trims.get(&shard).map_or(0, |trim| trim.keep);
-        events::read_from(&self.database, shard, sequence.max(kept), limit)
-            .map_err(|source| self.storage(source))
+        self.rows.events_from(shard, sequence.max(kept), limit)
     }
 
     fn snapshot_at(
@@ -183,11 +210,11 @@ impl Reader for SqliteJournal {
         shard: u16,
         sequence: u64,
     ) -> Result<Option<Snapshot>, journal::Error> {
-        snapshot_at(&self.database, FORMAT, shard, sequence).map_err(|source| self.storage(source))
+        self.rows.snapshot_at(shard, sequence)
     }
 
     fn snapshots(&mut self, shard: u16) -> Result<Vec<Mark>, journal::Error> {
-        snapshots(&self.database, shard).map_err(|source| self.storage(source))
+        self.rows.snapshots(shard)
     }
 }
 
@@ -216,18 +243,11 @@ impl Journal for SqliteJournal {
             return Ok(());
         }
         self.insert(entries, events)
-            .map_err(|source| self.storage(source))?;
+            .map_err(|source| self.rows.storage(source))?;
         self.last.extend(ends);
         self.syncer.written(entries.len() as u64);
         if self.syncer.log_is_long() {
-            // The log only starts over when nobody writes; under steady load that is now or never.
-            let restart = self
-                .database
-                .query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
-            if let Err(error) = restart {
-                tracing::warn!(%error, "journal checkpoint failed; the log keeps growing");
-            }
-            self.syncer.log_started_over();
+            self.start_log_over();
         }
         Ok(())
     }
@@ -250,7 +270,8 @@ impl Journal for SqliteJournal {
             body,
         } = snapshot;
         let save = || -> rusqlite::Result<()> {
-            self.database
+            self.rows
+                .database
                 .prepare_cached(
                     "INSERT OR REPLACE INTO snapshots (shard, sequence, at, format, body) \
                      VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -258,23 +279,26 @@ impl Journal for SqliteJournal {
                 .execute(params![shard, sql(*sequence), at.as_micros(), format, body])?;
             Ok(())
         };
-        save().map_err(|source| self.storage(source))?;
+        save().map_err(|source| self.rows.storage(source))?;
         self.syncer.written(1);
         Ok(())
     }
 
     fn forget_snapshot(&mut self, shard: u16, sequence: u64) -> Result<(), journal::Error> {
-        self.database
+        self.rows
+            .database
             .prepare_cached("DELETE FROM snapshots WHERE shard = ?1 AND sequence = ?2")
             .and_then(|mut forget| forget.execute(params![shard, sql(sequence)]))
             .map(|_| ())
-            .map_err(|source| self.storage(source))
+            .map_err(|source| self.rows.storage(source))
     }
 
     fn trim(&mut self, shard: u16, sequence: u64) -> Result<(), journal::Error> {
         // The number must not be given twice once its entry is gone.
         self.last(shard)?;
-        let first = self.first(shard).map_err(|source| self.storage(source))?;
+        let first = self
+            .first(shard)
+            .map_err(|source| self.rows.storage(source))?;
         let next = match (self.trims.get(&shard), first) {
             (Some(trim), _) => trim.next,
             (None, Some(first)) => first,
@@ -284,8 +308,8 @@ impl Journal for SqliteJournal {
             let keep = sequence;
             self.trims.insert(shard, Trim { next, keep });
         }
-        let events = events::of_facts_before(&self.database, shard, sequence);
-        if let Some((first, keep)) = events.map_err(|source| self.storage(source))? {
+        let events = events::of_facts_before(&self.rows.database, shard, sequence);
+        if let Some((first, keep)) = events.map_err(|source| self.rows.storage(source))? {
             let next = self.event_trims.get(&shard).map_or(first, |trim| trim.next);
             if next < keep {
                 self.event_trims.insert(shard, Trim { next, keep });
@@ -295,93 +319,9 @@ impl Journal for SqliteJournal {
     }
 }
 
-/// Entries in order, or which are missing. `format` is the column, or what stands for it.
-fn read_from(
-    database: &Connection,
-    format: &str,
-    shard: u16,
-    sequence: u64,
-    limit: usize,
-) -> rusqlite::Result<Result<Vec<Entry>, journal::Error>> {
-    let entries: Vec<Entry> = database
-        .prepare_cached(&format!(
-            "SELECT shard, sequence, at, class, {format}, body FROM facts \
-             WHERE shard = ?1 AND sequence >= ?2 ORDER BY sequence LIMIT ?3"
-        ))?
-        .query_map(params![shard, sql(sequence), sql(limit as u64)], entry)?
-        .collect::<rusqlite::Result<_>>()?;
-    for pair in entries.windows(2) {
-        if pair[1].sequence != pair[0].sequence + 1 {
-            return Ok(Err(journal::Error::Missing {
-                shard,
-                missing: pair[0].sequence + 1..=pair[1].sequence - 1,
-            }));
-        }
-    }
-    Ok(Ok(entries))
-}
-
-fn snapshot_at(
-    database: &Connection,
-    format: &str,
-    shard: u16,
-    sequence: u64,
-) -> rusqlite::Result<Option<Snapshot>> {
-    database
-        .query_row(
-            &format!(
-                "SELECT sequence, at, {format}, body FROM snapshots \
-                 WHERE shard = ?1 AND sequence <= ?2 ORDER BY sequence DESC LIMIT 1"
-            ),
-            params![shard, sql(sequence)],
-            |row| {
-                Ok(Snapshot {
-                    shard,
-                    sequence: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
-                    at: Timestamp::from_micros(row.get(1)?),
-                    format: row.get(2)?,
-                    body: row.get(3)?,
-                })
-            },
-        )
-        .optional()
-}
-
-fn snapshots(database: &Connection, shard: u16) -> rusqlite::Result<Vec<Mark>> {
-    database
-        .prepare_cached("SELECT sequence, at FROM snapshots WHERE shard = ?1 ORDER BY sequence")?
-        .query_map([shard], |row| {
-            Ok(Mark {
-                sequence: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
-                at: Timestamp::from_micros(row.get(1)?),
-            })
-        })?
-        .collect()
-}
-
-fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let word: String = row.get(3)?;
-    let class = FactClass::parse(&word).ok_or_else(|| {
-        let kind = rusqlite::types::Type::Text;
-        let what = format!("unknown fact class {word:?}").into();
-        rusqlite::Error::FromSqlConversionFailure(3, kind, what)
-    })?;
-    Ok(Entry {
-        shard: row.get(0)?,
-        sequence: u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0),
-        at: Timestamp::from_micros(row.get(2)?),
-        class,
-        format: row.get(4)?,
-        body: row.get(5)?,
-    })
-}
-
 fn sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
-
-/// The column that says how a body is written.
-const FORMAT: &str = "format";
 
 /// Entries, and events, that go with one append: a millisecond or two at most, and more than an append brings.
 const TRIMMED_AT_ONCE: u64 = 256;

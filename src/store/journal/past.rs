@@ -1,24 +1,18 @@
 //! A journal that is only read: that of a running switch, or a copy of one.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::super::Error;
-use super::{FORMAT, LAYOUT, events, read_from, snapshot_at, snapshots};
+use super::LAYOUT;
+use super::rows::{FORMAT, Rows};
 use crate::journal::{self, Entry, EventEntry, Mark, Reader, Snapshot};
 
 /// A journal that is only read. The switch that writes it is not held up.
 #[derive(Debug)]
-pub struct PastJournal {
-    database: Connection,
-    path: PathBuf,
-    /// Column of the format; the first layout had none, and only one format.
-    format: &'static str,
-    /// Whether the layout has events.
-    has_events: bool,
-}
+pub struct PastJournal(Rows);
 
 impl PastJournal {
     /// Opens `path`, a `journal.db`.
@@ -43,16 +37,12 @@ impl PastJournal {
             let path = path.into();
             return Err(Error::Newer { path, found, known });
         }
-        Ok(Self {
+        Ok(Self(Rows {
             has_events: found >= 3,
             format: if found < 2 { "1" } else { FORMAT },
             path: path.into(),
             database,
-        })
-    }
-
-    fn storage(&self, source: rusqlite::Error) -> journal::Error {
-        journal::Error::Storage(Error::sqlite(&self.path, source).to_string())
+        }))
     }
 }
 
@@ -63,8 +53,7 @@ impl Reader for PastJournal {
         sequence: u64,
         limit: usize,
     ) -> Result<Vec<Entry>, journal::Error> {
-        read_from(&self.database, self.format, shard, sequence, limit)
-            .map_err(|source| self.storage(source))?
+        self.0.read_from(shard, sequence, limit)
     }
 
     fn events_from(
@@ -73,11 +62,7 @@ impl Reader for PastJournal {
         sequence: u64,
         limit: usize,
     ) -> Result<Vec<EventEntry>, journal::Error> {
-        if !self.has_events {
-            return Ok(Vec::new());
-        }
-        events::read_from(&self.database, shard, sequence, limit)
-            .map_err(|source| self.storage(source))
+        self.0.events_from(shard, sequence, limit)
     }
 
     fn snapshot_at(
@@ -85,12 +70,11 @@ impl Reader for PastJournal {
         shard: u16,
         sequence: u64,
     ) -> Result<Option<Snapshot>, journal::Error> {
-        snapshot_at(&self.database, self.format, shard, sequence)
-            .map_err(|source| self.storage(source))
+        self.0.snapshot_at(shard, sequence)
     }
 
     fn snapshots(&mut self, shard: u16) -> Result<Vec<Mark>, journal::Error> {
-        snapshots(&self.database, shard).map_err(|source| self.storage(source))
+        self.0.snapshots(shard)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -81,11 +81,17 @@ impl Syncer {
             .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
             .map_err(|source| Error::sqlite(path, source))?;
         let shared = Arc::new(Shared::default());
+        let mover = Mover {
+            database,
+            file: File::open(path).map_err(fail)?,
+            log_path: log_path.clone(),
+            next: Instant::now(),
+        };
         let thread = thread::Builder::new()
             .name("journal-sync".into())
             .spawn({
                 let shared = shared.clone();
-                move || run(&shared, &log, &log_path, &database)
+                move || run(&shared, &log, mover)
             })
             .map_err(|source| Error::Directory {
                 path: path.into(),
@@ -104,11 +110,12 @@ impl Syncer {
     /// Notes that `count` more are written; they are synced soon.
     pub(super) fn written(&self, count: u64) {
         let _wishes = self.shared.lock();
-        self.shared
-            .progress
-            .written
-            .fetch_add(count, Ordering::AcqRel);
-        self.shared.changed.notify_all();
+        let progress = &self.shared.progress;
+        let before = progress.written.fetch_add(count, Ordering::AcqRel);
+        // Once something is written it is awake, or will look again.
+        if before == progress.synced() {
+            self.shared.changed.notify_all();
+        }
     }
 
     /// Waits until everything written so far is synced.
@@ -180,7 +187,8 @@ impl Shared {
     }
 }
 
-fn run(shared: &Shared, log: &File, log_path: &Path, database: &Connection) {
+fn run(shared: &Shared, log: &File, mut mover: Mover) {
+    give_way();
     while let Some(target) = shared.next_group() {
         let result = log.sync_data();
         let mut wishes = shared.lock();
@@ -207,26 +215,54 @@ fn run(shared: &Shared, log: &File, log_path: &Path, database: &Connection) {
             continue;
         }
         drop(wishes);
-        tidy(shared, log_path, database);
+        mover.tidy(&shared.progress);
     }
 }
 
-/// Moves the log's pages into the database when there are many, beside the writer.
-fn tidy(shared: &Shared, log_path: &Path, database: &Connection) {
-    let length = fs::metadata(log_path).map_or(0, |log| log.len());
-    if length < CHECKPOINT_FROM {
-        return;
+/// With fewer cores than busy threads, the owner and the signalling threads come first: what they
+/// do is waited for, what this one does is not.
+fn give_way() {
+    // For a thread of Linux, its own number stands for it alone.
+    let own = rustix::thread::gettid();
+    if let Err(error) = rustix::process::setpriority_process(Some(own), NICE) {
+        tracing::debug!(%error, "the journal's syncer keeps its priority");
     }
-    let moved = database.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-        Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-    });
-    match moved {
-        // The file keeps its length; what counts is how many pages it holds now.
-        Ok((pages, _)) => {
-            let long = pages.saturating_mul(4096) > i64::try_from(RESTART_FROM).unwrap_or(i64::MAX);
-            shared.progress.log_is_long.store(long, Ordering::Relaxed);
+}
+
+/// Moves the log's pages into the database, beside the writer.
+struct Mover {
+    database: Connection,
+    /// The database's own file.
+    file: File,
+    log_path: PathBuf,
+    /// Not before; a page written a hundred times meanwhile is moved once.
+    next: Instant,
+}
+
+impl Mover {
+    fn tidy(&mut self, progress: &Progress) {
+        let length = fs::metadata(&self.log_path).map_or(0, |log| log.len());
+        if length < CHECKPOINT_FROM || Instant::now() < self.next {
+            return;
         }
-        Err(error) => tracing::warn!(%error, "journal checkpoint failed"),
+        let moved = self
+            .database
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+                row.get::<_, i64>(1)
+            });
+        self.next = Instant::now() + CHECKPOINT_EVERY;
+        // The file keeps its length; what counts is how many pages it holds now.
+        let long = match moved {
+            Ok(pages) => {
+                pages.saturating_mul(4096) > i64::try_from(RESTART_FROM).unwrap_or(i64::MAX)
+            }
+            Err(error) => return tracing::warn!(%error, "journal checkpoint failed"),
+        };
+        // What the writer starts over, it must sync first: here it is synced without him.
+        if long && let Err(error) = self.file.sync_data() {
+            tracing::warn!(%error, "journal cannot be synced");
+        }
+        progress.log_is_long.store(long, Ordering::Relaxed);
     }
 }
 
@@ -236,6 +272,12 @@ const GATHER_FOR: Duration = Duration::from_millis(3);
 
 /// SQLite's own default (1000 pages).
 const CHECKPOINT_FROM: u64 = 4 << 20;
+
+/// How often pages are moved; as long as a syncer that gives way may need for it.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(100);
+
+/// Of 19.
+const NICE: i32 = 5;
 
 /// A log this long is started over by the writer itself, a few milliseconds every 8000 appends.
 const RESTART_FROM: u64 = 32 << 20;

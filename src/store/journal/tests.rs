@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::journal::FactClass;
+use rusqlite::Connection;
 
 fn journal(dir: &Path) -> SqliteJournal {
     SqliteJournal::open(&dir.join("journal.db")).unwrap()
@@ -35,7 +37,7 @@ fn reads_back_in_order_after_a_clean_close() {
     assert_eq!(all, [entry(0, 1), entry(0, 2), entry(0, 3)]);
     assert_eq!(open.read_from(0, 2, 1).unwrap(), [entry(0, 2)]);
     assert_eq!(open.read_from(1, 2, 9).unwrap(), []);
-    assert_eq!(open.latest_time().unwrap(), Some(entry(0, 3).at));
+    assert_eq!(open.latest_time(0).unwrap(), Some(entry(0, 3).at));
     open.append(&[entry(0, 4)]).unwrap();
 }
 
@@ -85,6 +87,37 @@ fn a_trimmed_journal_goes_on_after_its_snapshot() {
         journal(dir.path()).read_from(5, 1, 9).unwrap(),
         [entry(5, 11)]
     );
+}
+
+#[test]
+fn who_reads_for_long_does_not_hold_up_the_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let mut open = journal(dir.path());
+    open.append(&[entry(0, 1)]).unwrap();
+    let reader = database::reader(&path).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    let count = |reader: &Connection| -> i64 {
+        let count = reader.query_row("SELECT count(*) FROM facts", [], |row| row.get(0));
+        count.unwrap()
+    };
+    assert_eq!(count(&reader), 1);
+    open.append(&[entry(0, 2)]).unwrap();
+    let begin = Instant::now();
+    for _ in 0..10 {
+        // Each would wait for all the patience SQLite was given.
+        open.start_log_over();
+    }
+    assert!(begin.elapsed() < 5 * database::PATIENCE);
+    assert_eq!(count(&reader), 1, "the reader keeps what he saw");
+    reader.execute_batch("COMMIT").unwrap();
+    assert_eq!(count(&reader), 2);
+    open.start_log_over();
+    let log = path.with_extension("db-wal");
+    let length = fs::metadata(&log).unwrap().len();
+    open.append(&[entry(0, 3)]).unwrap();
+    assert_eq!(fs::metadata(&log).unwrap().len(), length, "started over");
+    assert_eq!(count(&reader), 3);
 }
 
 #[test]

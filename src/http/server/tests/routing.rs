@@ -71,7 +71,10 @@ fn start_as(
     let handle = router.handle();
     let (worker, reachable) = ("花子".to_owned(), true);
     for command in [
-        Command::ActivatePlan { plan },
+        Command::ActivatePlan {
+            plan,
+            reevaluate: false,
+        },
         Command::SetReachable { worker, reachable },
     ] {
         // There may be room for one alone.
