@@ -36,7 +36,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         .collect();
     let wraps_up = |name: &String| {
         let spec = office.plan.queues.iter().find(|spec| spec.name == *name);
-        spec.is_some_and(|spec| !spec.wrap_up.is_zero())
+        spec.is_some_and(|spec| spec.wrap_up_open || !spec.wrap_up.is_zero())
     };
     let queues = office.lines.iter().map(|(name, line)| {
         (

@@ -20,7 +20,7 @@ mod views;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ use crate::http::metrics::Metrics;
 use crate::http::{self, Server};
 use crate::media::{Engine, EngineConfig, Library};
 use crate::registrar::Registrar;
-use crate::router::{self, RouterHandle, RouterTask, Survivors};
+use crate::router::{self, Full, RouterHandle, RouterTask, Survivors};
 use crate::runtime::SystemClock;
 use crate::runtime::logging::Logging;
 use crate::sip::Protocol;
@@ -153,7 +153,7 @@ impl Switch {
             };
             Desks::restored(move || router.view(), seats.as_deref(), save)
         };
-        tell_seated(&desks, &office, &registrar, &router.handle())?;
+        tell_reachable(&desks, &office, &registrar, &router.handle())?;
         let bus = Bus::new();
         let mut entropy = Entropy::from_os();
         let mut challenger = Challenger::new(&node.realm, &mut entropy);
@@ -415,27 +415,25 @@ fn sink(orders: Vec<mpsc::Sender<Order>>) -> router::Sink {
     })
 }
 
-/// Agents who work at other phones than their own: whether those are registered.
-fn tell_seated(
+/// Of every agent whether his phone, or the one he logged in at, is registered. A plan that is
+/// activated holds new agents for unreachable, and a phone that stays registered says no word.
+fn tell_reachable(
     desks: &Desks,
     office: &Office,
     registrar: &Mutex<Registrar>,
     router: &RouterHandle,
-) -> anyhow::Result<()> {
-    let is_phone = |number: &str| office.phone(number).is_some();
-    desks.keep(&office.desk, is_phone);
-    for worker in &office.plan.workers {
-        let phone = desks.phone_of(&office.desk, &worker.name);
-        if phone.as_ref() == Some(&worker.phone) {
-            continue;
+) -> Result<(), Full> {
+    // Who is no agent any more, or sits at a phone that is no more, keeps nobody from his own.
+    desks.keep(&office.desk, |number| office.phone(number).is_some());
+    let workers = office.plan.workers.iter();
+    let names = workers.map(|worker| worker.name.as_str());
+    let mut told = Ok(());
+    desks.reachable(&office.desk, registrar, names, |command| {
+        if let Err(full) = router.send(ShardId(0), command) {
+            told = Err(full);
         }
-        let registrar = registrar.lock().unwrap_or_else(PoisonError::into_inner);
-        let reachable = phone.is_some_and(|phone| registrar.is_registered(&phone));
-        let worker = worker.name.clone();
-        let command = router::Command::SetReachable { worker, reachable };
-        router.send(ShardId(0), command)?;
-    }
-    Ok(())
+    });
+    told
 }
 
 /// The way to the HEP collector, when there is one.

@@ -73,25 +73,9 @@ impl House {
 
     /// Agents who are new, or whose phone changed, may be on phones that are registered.
     fn tell_reachable(&self, office: &Office) {
-        let workers = office.plan.workers.iter();
-        // Before the registrar's lock: whoever holds that of the desks may want it.
-        let seats = workers.map(|worker| {
-            let phone = self.desks.phone_of(&office.desk, &worker.name);
-            (worker, phone)
-        });
-        let seats: Vec<_> = seats.collect();
-        let registrar = self
-            .registrar
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        for (worker, phone) in seats {
-            let command = Command::SetReachable {
-                worker: worker.name.clone(),
-                reachable: phone.is_some_and(|phone| registrar.is_registered(&phone)),
-            };
-            if let Err(full) = self.router.send(ShardId(0), command) {
-                tracing::error!(worker = worker.name, "{full}");
-            }
+        let (desks, router) = (&self.desks, &self.router);
+        if let Err(full) = super::tell_reachable(desks, office, &self.registrar, router) {
+            tracing::error!("who can be reached was not told: {full}");
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::arriving;
+use super::arriving::{self, Arriving};
 use super::breadth::Breadth;
 use super::desk::Session;
 use super::exchange::Exchange;
 use super::feature::{Desk, Dial, Service, ServiceKind, Stage, Treatment};
 use super::gate::Closed;
-use super::identity::Identity;
+use super::identity::{Identity, caller_name};
 use super::leg::Leg;
 use super::machine::Call;
 use super::negotiate;
@@ -156,7 +156,7 @@ impl Exchange {
         }
         let stage = match tested {
             Some(name) => Stage::Service(Service::new(ServiceKind::Loop(name.clone()))),
-            None => self.first_stage(&generation, &caller, &arriving.from, &destination)?,
+            None => self.first_stage(&generation, &caller, &arriving, &destination)?,
         };
         let trunk = match &caller {
             Caller::Trunk(name) => generation.trunks.get(name),
@@ -259,7 +259,7 @@ impl Exchange {
         &self,
         generation: &Generation,
         caller: &Caller,
-        from: &str,
+        arriving: &Arriving,
         destination: &Destination,
     ) -> Result<Stage, Refusal> {
         let service = |kind| Ok(Stage::Service(Service::new(kind)));
@@ -287,7 +287,8 @@ impl Exchange {
                     .map_err(|closed| self.shut_out(closed))?;
                 let document = generation.flows.get(name).ok_or(500_u16)?.clone();
                 let context = Context {
-                    from: from.to_owned(),
+                    from: arriving.from.clone(),
+                    from_name: caller_name(generation, &arriving.from, Some(&arriving.identity)),
                     to: number.clone(),
                     trunk: match caller {
                         Caller::Trunk(name) => Some(name.clone()),

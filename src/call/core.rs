@@ -273,6 +273,17 @@ impl Core {
         self.emit(hands, fact);
     }
 
+    /// An agent's leg that lives is none of a task, or no longer: his phone is in a call of its own.
+    pub(crate) fn beside_task(&mut self, hands: &mut Hands<'_>, id: LegId) {
+        let lives = |leg: &&mut Leg| leg.is_live() && leg.agent.is_some();
+        let Some(leg) = self.leg_mut(id).filter(lives) else {
+            return;
+        };
+        leg.is_beside_task = true;
+        let phone = leg.party.clone();
+        hands.phone_engaged(self.generation, &phone, id);
+    }
+
     /// Opens the media of a leg that has none yet. The status to refuse with when no port is left.
     pub(crate) fn open_media(&mut self, hands: &mut Hands<'_>, id: LegId) -> Result<(), u16> {
         let other = self.leg_with_media();
@@ -400,6 +411,9 @@ impl Core {
             .iter()
             .filter_map(|name| {
                 let sound = generation.and_then(|now| now.sounds.sound(name));
+                // The music of a queue that a later configuration brought.
+                let newest = || hands.newest().and_then(|now| now.sounds.sound(name));
+                let sound = sound.or_else(newest);
                 if sound.is_none() {
                     tracing::warn!(call = %self.id, name, "no such sound");
                 }

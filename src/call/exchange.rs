@@ -73,6 +73,9 @@ pub enum Output {
     Known(Flow),
     /// A name server is asked; [`Exchange::handle_answer`] takes what it says.
     Query(Question),
+    /// Whether this agent can be reached may have changed: [`Exchange::tell_reachable`] says how it
+    /// is when that is told. Two shards may have seen two changes in an order of their own.
+    Reachable(String),
     /// A recording that belongs to no call here: repaired after a crash.
     Recording(Box<RecordingFacts>),
     /// The router is asked or told something.
@@ -148,7 +151,8 @@ const PUBLISH_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
 /// How soon after a leg its sockets are looked after, and the shortest time between two looks.
 const TIDY: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// Longest after-call work a queue may have.
+/// How long after its end a call waits for after-call work: the longest a queue may have of itself.
+/// Open or prolonged work may last longer; its code is then in the journal, not in the record.
 const LONGEST_WRAP: std::time::Duration = std::time::Duration::from_secs(3600);
 
 impl Exchange {

@@ -1,11 +1,12 @@
 //! What a call may do to the world, lent to it for the length of one event.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::conferences::Conferences;
 use super::desk::Desks;
+use super::engaged::{Engaged, Word};
 use super::{CallKey, Generation, Output};
 use crate::base::{CallId, Entropy, IdSource, LegId, OwnMap, RecordingId, Timestamp};
 use crate::media::{Command, Engine};
@@ -41,13 +42,26 @@ pub(crate) struct Index {
     /// Which call has the tasks of one that became part of it.
     pub(crate) heirs: OwnMap<CallId, CallKey>,
     pub(crate) recordings: OwnMap<RecordingId, CallKey>,
-    /// Legs of agents' phones that the router did not ask for, by phone, with the agent.
-    pub(crate) own_legs: HashMap<String, (String, BTreeSet<LegId>)>,
+    /// Phones with legs that the router did not ask for.
+    pub(crate) engaged: Engaged,
     /// Sessions of agents who wait for the router's word, by agent.
     pub(crate) desks: HashMap<String, CallKey>,
 }
 
-impl Hands<'_> {
+impl<'a> Hands<'a> {
+    /// The newest generation, whose plan the router follows.
+    pub(crate) fn newest(&self) -> Option<&'a Arc<Generation>> {
+        let newest = self.generations.last_key_value();
+        newest.map(|(_, generation)| generation)
+    }
+
+    /// The generation that knows a phone: this one, else the newest.
+    pub(crate) fn with_phone(&self, number: u64, phone: &str) -> Option<&'a Arc<Generation>> {
+        let own = self.generations.get(&number);
+        let mut known = own.into_iter().chain(self.newest());
+        known.find(|one| one.phones.contains_key(phone))
+    }
+
     /// Asks the router.
     pub(crate) fn route(&mut self, command: router::Command) {
         self.outbox.push_back(Output::Router(command));
@@ -56,35 +70,29 @@ impl Hands<'_> {
     /// A leg that the router did not ask for begins at a phone: while there is any, the agent who
     /// works there is offered no call.
     pub(crate) fn phone_engaged(&mut self, generation: u64, phone: &str, leg: LegId) {
-        if let Some((_, legs)) = self.index.own_legs.get_mut(phone) {
-            legs.insert(leg);
-            return;
-        }
-        let generation = self.generations.get(&generation);
-        let Some(worker) = generation.and_then(|now| self.desks.agent_at(&now.desk, phone)) else {
-            return;
-        };
-        let legs = BTreeSet::from([leg]);
-        let known = (worker.clone(), legs);
-        self.index.own_legs.insert(phone.to_owned(), known);
-        self.tell_busy(worker, true);
+        let (generations, desks) = (self.generations, self.desks);
+        let word = self.index.engaged.begin(phone, leg, || {
+            let generation = generations.get(&generation)?;
+            desks.agent_at(&generation.desk, phone)
+        });
+        self.tell_busy(word);
     }
 
     /// A leg is over; see [`Hands::phone_engaged`].
     pub(crate) fn phone_released(&mut self, phone: &str, leg: LegId) {
-        let Some((worker, legs)) = self.index.own_legs.get_mut(phone) else {
-            return;
-        };
-        legs.remove(&leg);
-        if legs.is_empty() {
-            // Who worked there when it began, though he may have logged out meanwhile.
-            let worker = std::mem::take(worker);
-            self.index.own_legs.remove(phone);
-            self.tell_busy(worker, false);
+        let word = self.index.engaged.end(phone, leg);
+        self.tell_busy(word);
+    }
+
+    /// Another agent, or nobody, works at a phone from now on.
+    pub(crate) fn phone_reseated(&mut self, phone: &str, agent: Option<&str>) {
+        for word in self.index.engaged.reseat(phone, agent) {
+            self.tell_busy(word);
         }
     }
 
-    fn tell_busy(&mut self, worker: String, busy: bool) {
+    fn tell_busy(&mut self, word: Option<Word>) {
+        let Some((worker, busy)) = word else { return };
         let shard = self.ids.origin().shard.0;
         self.route(router::Command::SetBusy {
             worker,

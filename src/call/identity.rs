@@ -136,10 +136,29 @@ impl Core {
         }
     }
 
+    /// The name of whom `from` names, for flows and agents.
+    pub(super) fn name_of_from(&self, generation: &Generation) -> Option<String> {
+        caller_name(generation, &self.from, self.identity_of_from())
+    }
+
     /// What is known of whom `from` names; `None` when a transfer made him another.
     pub(super) fn identity_of_from(&self) -> Option<&Identity> {
         Some(&self.identity).filter(|identity| identity.of == self.from)
     }
+}
+
+/// A caller's name, unless he withholds it; a phone's is the one it has here.
+pub(super) fn caller_name(
+    generation: &Generation,
+    from: &str,
+    identity: Option<&Identity>,
+) -> Option<String> {
+    if identity.is_some_and(|identity| identity.withheld) {
+        return None;
+    }
+    let said = identity.and_then(|identity| identity.display.clone());
+    let own = || Some(generation.phones.get(from)?.display_name.clone());
+    said.or_else(own).filter(|name| !name.is_empty())
 }
 
 /// Code and sentences as headers. Quotation marks would end the text, line breaks the header.

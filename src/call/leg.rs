@@ -24,6 +24,10 @@ pub(crate) struct Leg {
     pub(crate) party: String,
     /// Agent that is rung or talks, when the leg is one.
     pub(crate) agent: Option<String>,
+    /// Whether it is no longer, or never was, one of a task of that agent: his phone is in a call of
+    /// its own.
+    #[serde(default)]
+    pub(crate) is_beside_task: bool,
     /// Trunk the leg goes through.
     pub(crate) trunk: Option<String>,
     /// Where the leg's requests came from or go to.
@@ -123,6 +127,7 @@ impl Leg {
             role,
             party,
             agent: None,
+            is_beside_task: false,
             trunk: None,
             flow,
             binding: None,
@@ -155,7 +160,7 @@ impl Leg {
     /// Whether it may be at a phone of ours and the router did not ask for it. What goes through a
     /// trunk is at none, though its number may look like that of one.
     pub(crate) fn is_phones_own(&self) -> bool {
-        self.agent.is_none() && self.trunk.is_none()
+        (self.agent.is_none() || self.is_beside_task) && self.trunk.is_none()
     }
 
     /// Whether the leg may still be heard of by SIP.

@@ -106,7 +106,8 @@ impl Core {
             return (Redirector::Trunk(name.to_owned()), mode);
         }
         let party = leg.map_or("", |leg| leg.party.as_str());
-        match generation.and_then(|now| now.phones.get(party)) {
+        let known = hands.with_phone(self.generation, party);
+        match known.and_then(|one| one.phones.get(party)) {
             Some(phone) => (Redirector::Phone(party.to_owned()), phone.redirects),
             None => (Redirector::Foreign, Redirects::Follow),
         }

@@ -107,7 +107,9 @@ impl Exchange {
                 trunk.is_some_and(|trunk| trunk.transfer.accept_refer)
             }
             None => {
-                let phone = generation.phones.get(&leaver.party);
+                // An agent may be at a phone that a later configuration brought.
+                let mut known = [generation, self.generation()].into_iter();
+                let phone = known.find_map(|one| one.phones.get(&leaver.party));
                 phone.is_some_and(|phone| phone.may_transfer)
             }
         };

@@ -158,15 +158,16 @@ impl Exchange {
                 Change::Unregistered { phone } => (phone, false),
             };
             tracing::info!(phone = %Pii(phone), reachable, "phone");
-            if let Some(worker) = self.desks.agent_at(&generation.desk, phone) {
-                self.outbox
-                    .push_back(Output::Router(router::Command::SetReachable {
-                        worker,
-                        reachable,
-                    }));
-            }
+            let agent = self.desks.agent_at(&generation.desk, phone);
+            self.outbox.extend(agent.map(Output::Reachable));
         }
         self.outbox.push_back(Output::Bindings);
+    }
+
+    /// Tells whether an agent can be reached, as it is now; what `tell` does must not wait.
+    pub fn tell_reachable(&self, agent: &str, tell: impl FnMut(router::Command)) {
+        let terms = &self.generation().desk;
+        self.desks.reachable(terms, &self.registrar, [agent], tell);
     }
 }
 

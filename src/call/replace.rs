@@ -172,6 +172,7 @@ impl Call {
         };
         let mut leg = Leg::arriving((id, session), flow, role, party);
         leg.agent = old.agent.clone().filter(|_| is_same);
+        leg.is_beside_task = old.is_beside_task;
         leg.trunk.clone_from(&found.trunk);
         leg.remote_offer = found.offer;
         let (was_lead, replaced) = (self.core.is_lead(found.old), old.name());

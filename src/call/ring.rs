@@ -21,6 +21,7 @@ use crate::trunk::profile::MediaTerms;
 impl Core {
     /// Rings all contacts a phone has registered; first answer wins. The status to tell the
     /// caller when there is none: 404 for an unknown phone, 480 for one that is not registered.
+    /// A phone that came with a later configuration is rung as that one has it.
     pub(crate) fn ring_phone(
         &mut self,
         hands: &mut Hands<'_>,
@@ -28,7 +29,7 @@ impl Core {
         role: Role,
         agent: Option<&str>,
     ) -> Result<Vec<LegId>, u16> {
-        let generation = hands.generations.get(&self.generation).ok_or(500_u16)?;
+        let generation = hands.with_phone(self.generation, phone).ok_or(404_u16)?;
         let srtp = generation.phones.get(phone).ok_or(404_u16)?.srtp;
         let generation = generation.clone();
         let bindings = hands.registrar().targets(phone);

@@ -74,7 +74,7 @@ pub trait Outlets: Send {
     fn recording_found(&mut self, recording: Box<RecordingFacts>);
     /// A call's record is to be stored; one of the same call is replaced.
     fn publish(&mut self, record: Box<CallRecord>);
-    /// The router is told something.
+    /// The router is told something; does not wait.
     /// Gives the command back when the router takes no more.
     fn route(&mut self, command: router::Command) -> Result<(), Box<router::Command>>;
 }
@@ -289,8 +289,8 @@ impl<O: Outlets> Shard<O> {
         }
     }
 
-    /// A command the router has no room for is refused in its name; only those that ask for
-    /// something new can be.
+    /// A command the router has no room for is refused in its name: one that asks for something
+    /// new. What ends something, and what only says how it is, always finds room.
     fn route(&mut self, command: router::Command) {
         if let Err(command) = self.outlets.route(command) {
             let refused = router::Output::Refused {
@@ -334,6 +334,12 @@ impl<O: Outlets> Shard<O> {
                 }
                 Output::Known(flow) => self.tell_holder(flow, Order::Known(flow)),
                 Output::Query(question) => self.ask(question),
+                Output::Reachable(agent) => {
+                    let (exchange, outlets) = (&self.exchange, &mut self.outlets);
+                    // Given back only by a router that is gone, and then all is over.
+                    let tell = |command| drop(outlets.route(command));
+                    exchange.tell_reachable(&agent, tell);
+                }
                 Output::Recording(recording) => self.outlets.recording_found(recording),
                 Output::Record(record) => self.outlets.publish(record),
                 Output::Router(command) => self.route(command),

@@ -8,7 +8,7 @@ use super::node::NodeSettings;
 use super::phones::Phone;
 use super::queues::Placement;
 use super::report::Report;
-use crate::call::DeskTerms;
+use crate::call::{Agents, DeskTerms};
 use crate::flow::Document;
 use crate::presence::HeartbeatTerms;
 use crate::router::Plan;
@@ -126,7 +126,7 @@ impl Office {
         changes.removed.extend(gone.cloned());
         changes.settings(&self.node, &newer.node);
         let rules = |office: &Office| DeskTerms {
-            agents: BTreeMap::new(),
+            agents: Agents::default(),
             activities: Vec::new(),
             ..office.desk.clone()
         };

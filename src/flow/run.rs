@@ -17,6 +17,9 @@ use crate::router::Destination;
 pub struct Context {
     /// Caller's number, normalised.
     pub from: String,
+    /// Caller's name, when it is known and not withheld.
+    #[serde(default)]
+    pub from_name: Option<String>,
     /// Number that led to the flow, normalised.
     pub to: String,
     /// Trunk the call came in by.
@@ -45,7 +48,7 @@ pub enum Action {
     Enqueue {
         /// Queue, or the workflow that leads into queues.
         to: Destination,
-        /// All attributes of the call, with `from`, `to`, `trunk` and `flow`.
+        /// All attributes of the call, with `from`, `from_name`, `to`, `trunk` and `flow`.
         attributes: Map<String, Value>,
         /// Higher is served first.
         priority: i64,
@@ -450,6 +453,9 @@ impl Run {
     fn task_attributes(&self) -> Map<String, Value> {
         let mut attributes = Map::new();
         attributes.insert("from".to_owned(), self.context.from.clone().into());
+        if let Some(name) = &self.context.from_name {
+            attributes.insert("from_name".to_owned(), name.clone().into());
+        }
         attributes.insert("to".to_owned(), self.context.to.clone().into());
         if let Some(trunk) = &self.context.trunk {
             attributes.insert("trunk".to_owned(), trunk.clone().into());
@@ -627,6 +633,7 @@ mod tests {
     fn context() -> Context {
         Context {
             from: text("+819012345678"),
+            from_name: Some(text("Yuki 山田")),
             to: text("+81312345678"),
             trunk: Some(text("demo")),
             attributes: map(json!({"vip": true})),
@@ -671,7 +678,8 @@ mod tests {
         assert_eq!(drain(&mut run), [said(2, &["menu"])]);
         run.handle(at(4), Input::Digit('1'));
         let expected = json!({
-            "from": "+819012345678", "to": "+81312345678", "trunk": "demo", "flow": "main",
+            "from": "+819012345678", "from_name": "Yuki 山田", "to": "+81312345678",
+            "trunk": "demo", "flow": "main",
             "language": "ja", "vip": true, "topic": "sales"
         });
         assert_eq!(

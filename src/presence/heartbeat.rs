@@ -128,6 +128,12 @@ impl Heartbeats {
         &self.terms
     }
 
+    /// Whether an agent was found to be gone and not heard since: what he is now is to be asked of
+    /// whoever was told so, not of a picture that may be older.
+    pub fn is_gone(&self, agent: &str) -> bool {
+        self.watched.get(agent).is_some_and(|watch| watch.gone)
+    }
+
     /// An agent is heard. What he is to be, if not what he is.
     pub fn beat(&mut self, now: Timestamp, agent: &str, present: &Present) -> Option<Change> {
         let within = self.terms.within;

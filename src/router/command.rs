@@ -245,8 +245,9 @@ impl Command {
         }
     }
 
-    /// Whether it only ends or settles what exists. The number of such commands is bounded by
-    /// what exists, so that they are never refused for lack of room.
+    /// Whether it only ends or settles what exists, or says how a worker's phone is: whoever says
+    /// that says it once. The number of such commands is bounded by what exists and by what phones
+    /// that have proven themselves do, so that they are never refused for lack of room.
     pub fn is_settling(&self) -> bool {
         matches!(
             self,
@@ -255,6 +256,8 @@ impl Command {
                 | Command::Complete { .. }
                 | Command::GiveBack { .. }
                 | Command::Reject { .. }
+                | Command::SetBusy { .. }
+                | Command::SetReachable { .. }
         )
     }
 }

@@ -274,6 +274,8 @@ fn a_phone_that_vanished_costs_the_caller_one_ring_timeout() {
     assert_eq!(list[0].0, "sato");
     assert!(matches!(list[0].1, "no_answer" | "unreachable"), "{list:?}");
     assert_eq!(list[1], ("suzuki", "accepted"));
+    let gap = record.offers[1].offered.since(record.offers[0].offered);
+    assert_eq!(gap.as_secs(), 15, "ring_timeout of the queue: {gap:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Agents who work by phone alone: what they dial and press, what they hear, where they are rung.
 
-use tsunagu::events::Fact;
+use tsunagu::events::{AgentStretch, Fact};
 use tsunagu::router::{WorkerState, WorkerView};
 
 use crate::ear::{likeness, listen};
@@ -224,5 +224,89 @@ fn after_call_work_ends_by_phone() {
     let talk = dial(&mut world, sato, "*48", &[]);
     assert!(hears(&world, sato, talk, "agent-available.ja"));
     assert_eq!(worker(&world, "sato").state, WorkerState::Free);
+    world.finish();
+}
+
+#[test]
+fn open_after_call_work_is_in_the_record_with_its_code() {
+    let open = "wrap_up = \"open\"\nwrap_up_codes = [\"12\"]";
+    let office = crate::office::changed(&[("queues.toml", "# wrap_up = \"0s\"", open)]);
+    let mut world = World::with(507, office);
+    let carrier = world.carrier();
+    let sato = world.phone("1001", Manners::Answers(300));
+    serve(&mut world, carrier, sato);
+    world.run_for(5_000);
+    assert_eq!(worker(&world, "sato").state, WorkerState::WrapUp);
+    dial(&mut world, sato, "*4812", &[]);
+    world.finish();
+    let record = world
+        .records
+        .iter()
+        .find(|record| !record.queues.is_empty());
+    let record = record.expect("the customer's");
+    assert_eq!(record.queues[0].wrap_up_code.as_deref(), Some("12"));
+    let last = record.agents[0].timeline.last().expect("parts");
+    assert_eq!(last.stretch, AgentStretch::Wrap);
+    assert!(last.duration_ms >= Some(5_000), "{last:?}");
+}
+
+#[test]
+fn who_logs_in_at_a_strange_phone_is_offered_nothing_until_he_has_heard_that() {
+    let mut world = World::new(508);
+    let carrier = world.carrier();
+    let desk = world.phone("1007", Manners::Answers(300));
+    let other = world.phone("1002", Manners::Rings);
+    world.customer(carrier);
+    world.run_to("another is rung", 20_000, |world| {
+        world.peers[other].live() == 1
+    });
+    world.customer(carrier);
+    world.run_for(8_000);
+    dial(&mut world, desk, "*411001", &[(3_000, "1001#")]);
+    world.run_to("served", 3_000, |world| {
+        world.peers[desk]
+            .talks
+            .get(1)
+            .is_some_and(|talk| talk.is_answered)
+    });
+    let refused = world.events.iter().filter(|event| {
+        matches!(&event.fact, Fact::OfferEnded { agent, outcome, .. }
+            if agent == "sato" && outcome != "accepted")
+    });
+    assert_eq!(refused.count(), 0, "{}", world.tell());
+    world.hang_up(desk, 1);
+    world.hang_up(carrier, 0);
+    world.hang_up(carrier, 1);
+    world.finish();
+}
+
+#[test]
+fn an_agent_who_is_new_at_the_start_is_rung_at_a_phone_that_stayed_registered() {
+    let mut world = World::new(509);
+    let carrier = world.carrier();
+    let phone = world.phone("1007", Manners::Answers(300));
+    let new = "[[agent]]\nname = \"aoki\"\nphone = \"1007\"\n\
+               attributes = { skills = [\"sales\"], languages = [\"ja\"] }\n\n\
+               [[agent]]\nname = \"emma\"";
+    world.office = crate::office::changed(&[("agents.toml", "[[agent]]\nname = \"emma\"", new)]);
+    world.restart();
+    assert!(worker(&world, "aoki").reachable);
+    serve(&mut world, carrier, phone);
+    world.finish();
+}
+
+#[test]
+fn a_guest_who_is_removed_gives_the_phone_back_to_its_agent() {
+    let mut world = World::new(510);
+    world.carrier();
+    let phone = world.phone("1003", Manners::Answers(300));
+    dial(&mut world, phone, "*411001", &[(3_000, "1001#")]);
+    assert!(!worker(&world, "emma").reachable);
+    let office = crate::office::changed(&[("agents.toml", "name = \"sato\"", "name = \"tanaka\"")]);
+    world.reload(office);
+    world.run_for(100);
+    assert!(worker(&world, "emma").reachable);
+    let tanaka = worker(&world, "tanaka");
+    assert!(!tanaka.reachable, "his own phone is not registered");
     world.finish();
 }

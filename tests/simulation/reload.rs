@@ -1,10 +1,11 @@
 //! The configuration changes while calls are under way.
 
-use tsunagu::events::Stretch;
+use tsunagu::events::{AgentStretch, Stretch};
 
 use crate::ear::{likeness, listen};
 use crate::office::{changed, sounds};
 use crate::peer::Manners;
+use crate::script::{CUSTOMER, OFFICE};
 use crate::world::World;
 
 #[test]
@@ -159,4 +160,116 @@ fn an_agent_who_is_removed_while_he_talks_finishes() {
         .expect("new");
     assert!(tanaka.reachable, "the phone was registered all the time");
     assert!(world.record().total_ms(Stretch::Talk) >= 2000);
+}
+
+#[test]
+fn an_agent_whose_phone_came_while_a_caller_waits_is_rung_at_it() {
+    let mut world = World::new(605);
+    let carrier = world.carrier();
+    // The only agent on duty is busy with somebody else.
+    let first = world.phone("1001", Manners::Answers(300));
+    world.customer(carrier);
+    world.until_talking();
+    world.customer(carrier);
+    world.run_for(8_000);
+    let phones =
+        "[[phone]]\nnumber = \"1099\"\npassword = \"demo\"\n\n[[phone]]\nnumber = \"1001\"";
+    world.reload(changed(&[
+        ("agents.toml", "phone = \"1002\"", "phone = \"1099\""),
+        ("phones.toml", "[[phone]]\nnumber = \"1001\"", phones),
+    ]));
+    let new = world.phone("1099", Manners::Answers(300));
+    world.run_to("rung there", 3_000, |world| {
+        world.peers[new]
+            .talks
+            .first()
+            .is_some_and(|talk| talk.is_answered)
+    });
+    world.run_for(500);
+    world.hang_up(new, 0);
+    world.hang_up(first, 0);
+    world.finish();
+    let offers = world.records.iter().flat_map(|record| &record.offers);
+    let outcomes: Vec<_> = offers
+        .map(|one| (&*one.agent, one.outcome.as_deref()))
+        .collect();
+    let accepted = Some("accepted");
+    assert!(
+        outcomes.contains(&("suzuki", accepted)) && outcomes.len() == 2,
+        "{outcomes:?}"
+    );
+}
+
+#[test]
+fn agents_who_exchange_their_phones_while_a_caller_waits_are_rung_at_their_new_ones() {
+    let mut world = World::new(606);
+    let carrier = world.carrier();
+    // On duty all the time, and in a call of his own.
+    let daniel = world.phone("1004", Manners::Answers(300));
+    world.with_peer(daniel, |peer, now| peer.call(now, "600", "1004"));
+    world.run_for(500);
+    let first = world.phone("1001", Manners::Answers(300));
+    world.customer(carrier);
+    world.until_answered(first, 0);
+    world.customer(carrier);
+    world.run_for(8_000);
+    let phone = |number: &str| format!("phone = \"{number}\"");
+    let (sato, suzuki, between) = (phone("1001"), phone("1002"), phone("?"));
+    world.reload(changed(&[
+        ("agents.toml", &sato, &between),
+        ("agents.toml", &suzuki, &sato),
+        ("agents.toml", &between, &suzuki),
+    ]));
+    // Sato talks on at what was his phone; the caller who waits is rung through to suzuki there.
+    world.until_answered(first, 1);
+    world.run_for(1_000);
+    world.hang_up(first, 1);
+    world.hang_up(first, 0);
+    world.hang_up(daniel, 0);
+    world.finish();
+    let offers = world.records.iter().flat_map(|record| &record.offers);
+    let mut agents: Vec<_> = offers.map(|one| &*one.agent).collect();
+    agents.sort_unstable();
+    assert_eq!(agents, ["sato", "suzuki"], "{}", world.tell());
+}
+
+#[test]
+fn a_workflow_that_leads_into_a_new_queue_keeps_its_callers_as_that_queue_says() {
+    let flow = ("flows/main.toml", "queue = \"sales\"", "workflow = \"way\"");
+    let first = "# workflows.toml: the way";
+    let way = "[[workflow]]\nname = \"way\"\n[workflow.default]\nqueue = \"sales\"\n# the way";
+    let flow = [flow, ("workflows.toml", first, way)];
+    let mut world = World::with(607, changed(&flow));
+    let carrier = world.carrier();
+    let agent = world.phone("1001", Manners::Answers(2_000));
+    let talk = world.with_peer(carrier, |peer, now| peer.call(now, OFFICE, CUSTOMER));
+    world.run_for(300);
+    world.reload(changed(&[
+        flow[0],
+        flow[1],
+        ("queues.toml", "name = \"sales\"", "name = \"verkauf\""),
+        ("workflows.toml", "\"sales\"", "\"verkauf\""),
+        ("queues.toml", "# wrap_up = \"0s\"", "wrap_up = \"2s\""),
+    ]));
+    world.run_for(300);
+    world.peers[carrier].talks[talk].voice.press("1");
+    world.run_to("in line", 20_000, |world| {
+        let records = world.switch.exchange.records();
+        records[0]
+            .queues
+            .first()
+            .is_some_and(|stay| stay.queue == "verkauf")
+    });
+    let from = world.peers[carrier].talks[talk].voice.got.len();
+    world.until_answered(agent, 0);
+    let heard = listen(&world.peers[carrier].talks[talk].voice.got[from..]);
+    let music = sounds().sound("music").expect("there");
+    assert!(likeness(&music.samples()[800..2400], &heard) > 0.9, "music");
+    world.run_for(1_000);
+    world.hang_up(agent, 0);
+    world.finish();
+    let record = world.record();
+    assert_eq!(record.recordings.len(), 1, "as the queue wants it");
+    let last = record.agents[0].timeline.last().expect("a timeline");
+    assert_eq!(last.stretch, AgentStretch::Wrap);
 }

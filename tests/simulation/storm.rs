@@ -362,6 +362,12 @@ impl Storm {
                 told.switch.pump.handle(self.now, ShardId(0), command);
                 told.switch.commit();
             }
+            Output::Reachable(agent) => {
+                let (now, switch) = (self.now, &mut told.switch);
+                let (exchange, pump) = (&switch.exchange, &mut switch.pump);
+                exchange.tell_reachable(&agent, |command| pump.handle(now, ShardId(0), command));
+                switch.commit();
+            }
             Output::Alias { .. } | Output::Known(_) | Output::Silence { .. } => {}
             Output::Transmit { flow, bytes } => self.send(flow, &bytes),
             Output::Bindings

@@ -30,6 +30,7 @@ pub(crate) struct Switch {
     pub(crate) gate: Gate,
     pub(crate) guard: Guard,
     pub(crate) registrar: Arc<Mutex<Registrar>>,
+    desks: Desks,
     /// The router as windows see it.
     view: Arc<Mutex<Arc<RouterView>>>,
     /// What the router said and nobody was told yet.
@@ -126,6 +127,7 @@ impl Switch {
         let shown = view.clone();
         let gate = Gate::new();
         let guard = Guard::new(Rules::default(), &mut Entropy::from_seed(seed));
+        let desks = Desks::new(move || lock(&shown).clone());
         let origin = Origin {
             region: node.region.as_str().into(),
             node: node.name.as_str().into(),
@@ -141,13 +143,13 @@ impl Switch {
             gate: gate.clone(),
             guard: guard.clone(),
             carriers: Carriers::new(),
-            desks: Desks::new(move || lock(&shown).clone()),
+            desks: desks.clone(),
             listeners,
             generation: generation::prepare(office, generation, sounds()),
             entropy,
         });
         let notices = engine.notices(ShardId(0));
-        Self {
+        let mut switch = Self {
             exchange,
             engine,
             notices,
@@ -155,9 +157,12 @@ impl Switch {
             gate,
             guard,
             registrar,
+            desks,
             view,
             said,
-        }
+        };
+        switch.tell_reachable(now, office);
+        switch
     }
 
     /// Takes a changed configuration over, as `tsunagu reload` does.
@@ -174,12 +179,18 @@ impl Switch {
         );
         self.exchange
             .commit(now, generation::prepare(office, number, sounds()));
-        for worker in &office.plan.workers {
-            let reachable = self.is_registered(&worker.phone);
-            let worker = worker.name.clone();
-            self.pump
-                .handle(now, ShardId(0), Command::SetReachable { worker, reachable });
-        }
+        self.tell_reachable(now, office);
+    }
+
+    /// Of every agent whether his phone is registered, as the switch says it at a start and a reload.
+    fn tell_reachable(&mut self, now: Timestamp, office: &Office) {
+        let workers = office.plan.workers.iter();
+        let names = workers.map(|worker| worker.name.as_str());
+        let pump = &mut self.pump;
+        self.desks
+            .reachable(&office.desk, &self.registrar, names, |command| {
+                pump.handle(now, ShardId(0), command);
+            });
         self.commit();
     }
 

@@ -802,3 +802,51 @@ fn transfers_survive_loss() {
         }
     }
 }
+
+/// Whether the router holds an agent's phone for being in a call of its own.
+fn is_busy(world: &World) -> bool {
+    let reason = world.busy.get(&agent_name(world));
+    reason.copied().unwrap_or_default()
+}
+
+#[test]
+fn an_agent_who_is_rung_again_has_a_call_of_his_own() {
+    let mut world = served(941, Manners::Regrets(1500, 486));
+    assert!(!is_busy(&world), "the router knows of the task");
+    refer(&mut world, AGENT, 0, "1006");
+    world.run_for(300);
+    world.hang_up(AGENT, 0);
+    world.until_answered(AGENT, 1);
+    world.run_for(3_000);
+    assert!(is_busy(&world), "he talks with the customer");
+    // One more caller waits, and is not offered to him.
+    world.customer(CARRIER);
+    world.run_for(20_000);
+    assert_eq!(world.peers[AGENT].talks.len(), 2);
+    world.hang_up(CARRIER, 0);
+    world.until_answered(AGENT, 2);
+    world.run_for(500);
+    assert!(!is_busy(&world));
+    world.hang_up(AGENT, 2);
+    world.finish();
+}
+
+#[test]
+fn an_agent_who_is_sent_elsewhere_himself_has_a_call_of_his_own() {
+    let mut world = world(942);
+    let caller = world.phone("1005", Manners::Rings);
+    world.phone("1001", Manners::Answers(300));
+    world.with_peer(caller, |peer, now| peer.call(now, "100", "1005"));
+    world.run_for(700);
+    world.peers[caller].talks[0].voice.press("1");
+    world.until_talking();
+    refer(&mut world, caller, 0, "600");
+    world.run_for(4_000);
+    assert!(world.peers[caller].talks[0].is_over, "{}", world.tell());
+    assert!(!world.peers[AGENT].talks[0].is_over);
+    assert!(is_busy(&world), "he hears himself");
+    world.hang_up(AGENT, 0);
+    world.run_for(500);
+    assert!(!is_busy(&world));
+    world.finish();
+}

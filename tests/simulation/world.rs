@@ -87,6 +87,8 @@ pub(crate) struct World {
     pub(crate) seed: u64,
     /// Media's notices are lost.
     pub(crate) is_media_silent: bool,
+    /// Agents whose phones were last said to be in a call of their own.
+    pub(crate) busy: BTreeMap<String, bool>,
     /// How often the process died.
     pub(crate) restarts: u32,
     /// Steps without time passing: a world that stands still is a bug.
@@ -137,6 +139,7 @@ impl World {
             is_express: false,
             seed,
             is_media_silent: false,
+            busy: BTreeMap::new(),
             restarts: 0,
             standing: 0,
             journal,
@@ -394,8 +397,18 @@ impl World {
             Output::Record(record) if record.ended.is_none() => {}
             Output::Record(record) => self.keep(*record),
             Output::Router(command) => {
+                if let router::Command::SetBusy { worker, busy, .. } = &command {
+                    self.busy.insert(worker.clone(), *busy);
+                }
                 let at = self.link.heard(self.now, Hallway::ToRouter);
                 self.put(at, Item::Command(command));
+            }
+            Output::Reachable(agent) => {
+                let mut told = None;
+                let exchange = &self.switch.exchange;
+                exchange.tell_reachable(&agent, |command| told = Some(command));
+                let at = self.link.heard(self.now, Hallway::ToRouter);
+                self.put(at, Item::Command(told.expect("told at once")));
             }
             Output::Alias { .. } | Output::Known(_) | Output::Silence { .. } => {}
             Output::Transmit { flow, bytes } => self.send_to(flow, bytes),

@@ -1,12 +1,15 @@
 //! Log-in with a PIN, also at a phone that is not the agent's own, and log-out.
 //!
 //! Whoever guesses learns nothing but that it was wrong: a number that nobody has is asked for a
-//! PIN like any other.
+//! PIN, and after too many wrong ones asked no more, like any other.
 
 use serde::{Deserialize, Serialize};
 
+use super::lockout::Try;
 use super::order::AgentOrder;
 use super::session::{Around, Asked, Output, Session, Then, Want, digits};
+use super::terms::DeskTerms;
+use crate::base::Timestamp;
 use crate::ivr::Question;
 
 /// What came of a log-in or log-out.
@@ -53,8 +56,8 @@ impl Session {
     pub(super) fn ask_pin(&mut self, around: &mut Around<'_>, number: String) {
         let agent = self.named(around, &number);
         let (now, terms) = (around.now, around.terms);
-        let lockout = &around.room.lockout;
-        if lockout.is_closed(now, terms, &self.phone, agent.as_deref()) {
+        let one = self.one(now, terms, (agent.as_deref(), &number));
+        if around.room.lockout.is_closed(&one) {
             return self.refuse(agent, Outcome::Locked, "agent-locked");
         }
         let owner = agent.filter(|agent| terms.owner(&self.phone) == Some(agent));
@@ -74,17 +77,18 @@ impl Session {
         let secret = known.and_then(|known| known.pin.as_ref());
         let is_right = secret.is_some_and(|secret| secret.is(pin));
         let (now, terms) = (around.now, around.terms);
+        let one = self.one(now, terms, (agent.as_deref(), number));
         let lockout = &mut around.room.lockout;
         // Another session may have used up the tries meanwhile.
-        if lockout.is_closed(now, terms, &self.phone, agent.as_deref()) {
+        if lockout.is_closed(&one) {
             return self.refuse(agent, Outcome::Locked, "agent-locked");
         }
         if let Some(agent) = agent.clone().filter(|_| is_right) {
-            lockout.succeeded(terms, &self.phone, &agent);
+            lockout.succeeded(&one);
             return self.log_in(around, agent);
         }
-        lockout.failed(now, terms, &self.phone, agent.as_deref());
-        if lockout.is_closed(now, terms, &self.phone, agent.as_deref()) {
+        lockout.failed(&one);
+        if lockout.is_closed(&one) {
             return self.refuse(agent, Outcome::Locked, "agent-locked");
         }
         let outcome = Outcome::Wrong;
@@ -94,7 +98,7 @@ impl Session {
 
     pub(super) fn log_out(&mut self, around: &mut Around<'_>, agent: &str) {
         let moved = around.room.seats.leave(around.terms, agent);
-        self.tell_seats(around, &moved);
+        self.tell_seats(moved);
         let activity = around.terms.logged_out.clone();
         let by = format!("phone {}: logged out", self.phone);
         self.order(AgentOrder::Activity {
@@ -130,7 +134,7 @@ impl Session {
                 by: format!("phone {}: {agent} logged in", self.phone),
             });
         }
-        self.tell_seats(around, &moved);
+        self.tell_seats(moved);
         self.order(AgentOrder::Activity {
             agent: agent.clone(),
             activity: available.clone(),
@@ -145,13 +149,24 @@ impl Session {
         self.wait(around, Want::Activity(available), then);
     }
 
-    fn tell_seats(&mut self, around: &Around<'_>, agents: &[String]) {
+    fn tell_seats(&mut self, agents: Vec<String>) {
         for agent in agents {
-            let phone = around.room.seats.phone_of(around.terms, agent);
-            self.order(AgentOrder::Seat {
-                agent: agent.clone(),
-                phone: phone.map(str::to_owned),
-            });
+            self.order(AgentOrder::Seat { agent });
+        }
+    }
+
+    /// A PIN for an agent, or for a number that nobody has, at this phone.
+    fn one<'a>(
+        &'a self,
+        now: Timestamp,
+        terms: &'a DeskTerms,
+        (agent, number): (Option<&'a str>, &'a str),
+    ) -> Try<'a> {
+        Try {
+            now,
+            terms,
+            phone: &self.phone,
+            whom: agent.ok_or(number),
         }
     }
 

@@ -4,6 +4,7 @@
 //! [`AgentOrder`]s, which `order` alone translates to the router's commands.
 
 mod activity;
+mod agents;
 mod lockout;
 mod login;
 mod order;
@@ -17,6 +18,7 @@ mod terms;
 mod tests;
 mod wrap;
 
+pub use agents::Agents;
 pub use room::Desks;
 pub use terms::{ActivityTerms, AgentTerms, DeskTerms, Pin};
 

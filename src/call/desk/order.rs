@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::call;
 use crate::router::{Command, Output, Refusal, WorkerState};
 
 /// What an agent wants of the router.
@@ -31,18 +32,11 @@ pub(crate) enum AgentOrder {
         activity: Option<String>,
         by: String,
     },
-    /// The phone he works at; `None` while another works at his.
-    Seat {
-        agent: String,
-        phone: Option<String>,
-    },
+    /// He works at another phone than before, or at none: whether that is registered.
+    Seat { agent: String },
     /// He begins after-call work by hand.
     StartWrap { agent: String },
 }
-
-/// The router cannot do this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unsupported;
 
 /// What the router said about an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,11 +57,8 @@ pub(crate) enum Told {
 }
 
 impl AgentOrder {
-    /// The router's commands for it. `is_registered` says whether a phone is.
-    pub(crate) fn commands(
-        self,
-        is_registered: impl Fn(&str) -> bool,
-    ) -> Result<Vec<Command>, Unsupported> {
+    /// What is to be done for it.
+    pub(crate) fn output(self) -> call::Output {
         let command = match self {
             AgentOrder::Activity {
                 agent,
@@ -98,12 +89,9 @@ impl AgentOrder {
                 worker: agent,
                 lasts: None,
             },
-            AgentOrder::Seat { agent, phone } => Command::SetReachable {
-                reachable: phone.is_some_and(|phone| is_registered(&phone)),
-                worker: agent,
-            },
+            AgentOrder::Seat { agent } => return call::Output::Reachable(agent),
         };
-        Ok(vec![command])
+        call::Output::Router(command)
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::lockout::Lockout;
 use super::seats::Seats;
 use super::terms::DeskTerms;
-use crate::router::RouterView;
+use crate::registrar::Registrar;
+use crate::router::{Command, RouterView};
 
 /// The desks of a node; shared by its shards, cheap to clone.
 #[derive(Clone)]
@@ -59,6 +60,28 @@ impl Desks {
     pub fn phone_of(&self, terms: &DeskTerms, agent: &str) -> Option<String> {
         let room = self.room();
         room.seats.phone_of(terms, agent).map(str::to_owned)
+    }
+
+    /// Tells of agents whether they can be reached: whether the phone each works at is registered.
+    /// Meanwhile nobody moves and no phone comes or goes, so that of two who tell at once the later
+    /// one is right; what `tell` does must not wait.
+    pub fn reachable<'a>(
+        &self,
+        terms: &DeskTerms,
+        registrar: &Mutex<Registrar>,
+        agents: impl IntoIterator<Item = &'a str>,
+        mut tell: impl FnMut(Command),
+    ) {
+        let room = self.room();
+        // In this order everywhere: first the desks', then the registrar's.
+        let registrar = registrar.lock().unwrap_or_else(PoisonError::into_inner);
+        for agent in agents {
+            let phone = room.seats.phone_of(terms, agent);
+            tell(Command::SetReachable {
+                worker: agent.to_owned(),
+                reachable: phone.is_some_and(|phone| registrar.is_registered(phone)),
+            });
+        }
     }
 
     /// Forgets agents and phones that a new configuration no longer has.

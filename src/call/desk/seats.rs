@@ -40,11 +40,14 @@ impl Seats {
 
     /// The phone an agent works at; `None` while another works at his.
     pub(crate) fn phone_of<'a>(&'a self, terms: &'a DeskTerms, agent: &str) -> Option<&'a str> {
+        let own = terms.agents.get(agent)?.phone.as_str();
         if let Some(phone) = self.guests.get(agent) {
             return Some(phone);
         }
-        let own = terms.agents.get(agent)?.phone.as_str();
-        self.guest_at(own).is_none().then_some(own)
+        // A guest who is no agent any more keeps nobody from his phone.
+        let guest = self.guest_at(own);
+        let guest = guest.filter(|guest| terms.agents.contains_key(*guest));
+        guest.is_none().then_some(own)
     }
 
     /// The agent works at this phone from now on: everybody whose phone may be another by that.

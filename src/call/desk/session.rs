@@ -253,6 +253,11 @@ impl Session {
         self.outputs.pop_front()
     }
 
+    /// The phone he dialled from.
+    pub(crate) fn phone(&self) -> &str {
+        &self.phone
+    }
+
     /// Whose session it is, once that is known.
     pub(crate) fn agent(&self) -> Option<&str> {
         self.agent.as_deref()

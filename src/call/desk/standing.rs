@@ -31,7 +31,6 @@ impl Standing {
             reachable: worker.reachable,
             state: worker.state,
             waiting: own.map(|queue| queue.waiting).sum(),
-            // The router does not know it yet.
             next: worker.next_activity.clone(),
         })
     }

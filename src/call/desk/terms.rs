@@ -1,14 +1,15 @@
 //! What the office says of agents who work by phone: numbers, PINs, codes, language.
 
-use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::Duration;
+
+use super::agents::Agents;
 
 /// Everything an agent's phone session looks up; part of a generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeskTerms {
     /// Agents by name.
-    pub agents: BTreeMap<String, AgentTerms>,
+    pub agents: Agents,
     /// Activities in the order of the plan.
     pub activities: Vec<ActivityTerms>,
     /// Language spoken to agents who have none of their own. Default `en`.
@@ -82,7 +83,7 @@ impl fmt::Debug for Pin {
 impl Default for DeskTerms {
     fn default() -> Self {
         Self {
-            agents: BTreeMap::new(),
+            agents: Agents::default(),
             activities: Vec::new(),
             language: "en".to_owned(),
             logged_out: "away".to_owned(),
@@ -94,19 +95,9 @@ impl Default for DeskTerms {
 }
 
 impl DeskTerms {
-    /// Agents by the numbers of their own phones.
-    pub fn by_phone(&self) -> HashMap<String, String> {
-        let agents = self.agents.iter();
-        agents
-            .map(|(name, agent)| (agent.phone.clone(), name.clone()))
-            .collect()
-    }
-
     /// The agent whose own phone has this number.
     pub(crate) fn owner(&self, phone: &str) -> Option<&str> {
-        let mut agents = self.agents.iter();
-        let found = agents.find(|(_, agent)| agent.phone == phone);
-        found.map(|(name, _)| name.as_str())
+        self.agents.owner(phone)
     }
 
     /// The agent who logs in with this number.

@@ -25,6 +25,8 @@ struct Office {
     /// What the router makes of an order; `None` when it says nothing.
     answers: fn(&AgentOrder) -> Option<Told>,
     orders: Vec<AgentOrder>,
+    /// Where agents sat when the router was to be told.
+    seats: Vec<(String, Option<String>)>,
     outcomes: Vec<(Option<String>, &'static str)>,
 }
 
@@ -78,13 +80,16 @@ impl Office {
                     activity("away", false, "2"),
                     activity("lunch", false, "3"),
                 ],
-                agents: agents.map(|(name, it)| (name.to_owned(), it)).into(),
+                agents: (agents.into_iter())
+                    .map(|(name, it)| (name.to_owned(), it))
+                    .collect(),
                 ..DeskTerms::default()
             },
             room: DeskRoom::default(),
             standings: agents_of(["sato", "suzuki", "emma"], &standing),
             answers: |_| None,
             orders: Vec::new(),
+            seats: Vec::new(),
             outcomes: Vec::new(),
         }
     }
@@ -132,6 +137,11 @@ impl Office {
                     self.outcomes.push((agent, outcome.as_str()));
                 }
                 Output::Order(order) => {
+                    if let AgentOrder::Seat { agent } = &order {
+                        let phone = self.room.seats.phone_of(&self.terms, agent);
+                        let phone = phone.map(str::to_owned);
+                        self.seats.push((agent.clone(), phone));
+                    }
                     told.extend((self.answers)(&order).or_else(|| self.obey(&order)));
                     self.orders.push(order);
                 }
@@ -215,12 +225,16 @@ impl Office {
         orders.collect()
     }
 
+    /// What was ordered so far is seen.
+    fn forget(&mut self) {
+        self.orders.clear();
+        self.seats.clear();
+    }
+
     fn seats(&self) -> Vec<(&str, Option<&str>)> {
-        let orders = self.orders.iter().filter_map(|order| match order {
-            AgentOrder::Seat { agent, phone } => Some((agent.as_str(), phone.as_deref())),
-            _ => None,
-        });
-        orders.collect()
+        let seats = self.seats.iter();
+        let seats = seats.map(|(agent, phone)| (agent.as_str(), phone.as_deref()));
+        seats.collect()
     }
 }
 
@@ -399,6 +413,36 @@ fn tries_are_counted_over_calls_and_a_right_pin_ends_the_count() {
 }
 
 #[test]
+fn his_own_right_pin_takes_back_nothing_that_he_guessed_of_others() {
+    let mut office = Office::new();
+    let mut try_pin = |number: &str, pin: &str| {
+        let mut line = office.dial(AgentService::LogIn, "1001", number);
+        office.press(&mut line, pin);
+        office.outcomes.last().expect("one").1
+    };
+    assert_eq!(try_pin("1003", "1111#"), "wrong");
+    assert_eq!(try_pin("1003", "2222#"), "wrong");
+    assert_eq!(try_pin("1001", "4711#"), "accepted");
+    assert_eq!(try_pin("1003", "3333#"), "locked");
+}
+
+#[test]
+fn guesses_at_the_agents_own_phone_count_for_him_elsewhere() {
+    let mut office = Office::new();
+    for (phone, pin) in [("1003", "1111#"), ("1003", "2222#"), ("1001", "3333#")] {
+        let mut line = office.dial(AgentService::LogIn, phone, "1003");
+        office.press(&mut line, pin);
+    }
+    assert_eq!(office.outcomes.last().expect("one").1, "locked");
+    // At his own phone one is left, and the right one opens it.
+    let mut line = office.dial(AgentService::LogIn, "1003", "1003");
+    office.press(&mut line, "0815#");
+    assert_eq!(office.outcomes.last().expect("one").1, "accepted");
+    let line = office.dial(AgentService::LogIn, "1002", "1003");
+    assert_eq!(line.heard, ["agent-pin"], "two of three are taken back");
+}
+
+#[test]
 fn a_number_that_nobody_has_is_asked_for_a_pin_like_any_other() {
     let mut office = Office::new();
     let mut unknown = office.dial(AgentService::LogIn, "1001", "7777");
@@ -408,6 +452,28 @@ fn a_number_that_nobody_has_is_asked_for_a_pin_like_any_other() {
     }
     assert_eq!(unknown.heard, known.heard);
     assert_eq!(office.activities(), []);
+    // And from a phone that guessed nothing yet.
+    for number in ["7777", "1003"] {
+        let line = office.dial(AgentService::LogIn, "1009", number);
+        assert_eq!(line.heard, ["agent-locked"], "{number}");
+    }
+    let line = office.dial(AgentService::LogIn, "1009", "8888");
+    assert_eq!(line.heard, ["agent-pin"]);
+}
+
+#[test]
+fn a_guest_who_is_no_agent_any_more_keeps_nobody_from_his_phone() {
+    let mut office = Office::new();
+    office.room.seats.sit(&office.terms, "sato", "1003");
+    assert_eq!(office.room.seats.phone_of(&office.terms, "emma"), None);
+    let emma = agent("1003", None);
+    office.terms.agents = [("emma".to_owned(), emma)].into_iter().collect();
+    let phone_of = |name| office.room.seats.phone_of(&office.terms, name);
+    assert_eq!((phone_of("emma"), phone_of("sato")), (Some("1003"), None));
+    assert_eq!(
+        office.room.seats.agent_at(&office.terms, "1003"),
+        Some("emma")
+    );
 }
 
 #[test]
@@ -423,14 +489,14 @@ fn a_guest_takes_the_phone_and_gives_it_back() {
         [("sato", "away"), ("emma", "available")]
     );
     assert_eq!(office.seats(), [("emma", Some("1001")), ("sato", None)]);
-    office.orders.clear();
+    office.forget();
 
     // What is dialled at the phone is hers now.
     office.dial(AgentService::Away, "1001", "3");
     assert_eq!(office.activities(), [("emma", "lunch")]);
     let line = office.dial(AgentService::Away, "1003", "");
     assert_eq!(line.heard, ["agent-nobody"], "nobody at her own");
-    office.orders.clear();
+    office.forget();
 
     office.dial(AgentService::LogOut, "1001", "");
     assert_eq!(office.activities(), [("emma", "away")]);
@@ -447,7 +513,7 @@ fn the_owner_takes_his_phone_back_and_the_guest_goes_home() {
     let mut office = Office::new();
     let mut line = office.dial(AgentService::LogIn, "1001", "1003");
     office.press(&mut line, "0815#");
-    office.orders.clear();
+    office.forget();
     let mut line = office.dial(AgentService::LogIn, "1001", "1001");
     office.press(&mut line, "4711#");
     assert_eq!(
@@ -629,6 +695,8 @@ fn a_session_that_is_stored_has_forgotten_the_pin() {
 #[derive(Clone, Debug)]
 enum Step {
     Hear,
+    /// His own PIN where one is asked for; else the end of what was asked.
+    Pin,
     Press(char),
     Tell(Told),
     Wait,
@@ -661,6 +729,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Hear),
         4 => prop::char::ranges(vec!['0'..='9', '#'..='#', '*'..='*', 'A'..='D'].into())
             .prop_map(Step::Press),
+        1 => Just(Step::Pin),
         1 => told.prop_map(Step::Tell),
         1 => Just(Step::Wait),
     ]
@@ -691,6 +760,8 @@ proptest! {
             match step {
                 Step::Hear => drop(office.hear(&mut line)),
                 Step::Press(key) => office.press(&mut line, &key.to_string()),
+                Step::Pin if line.is_secret => office.press(&mut line, "4711#"),
+                Step::Pin => office.press(&mut line, "#"),
                 Step::Tell(told) => {
                     office.with(&mut line, |session, around| session.handle_told(around, told));
                 }
@@ -712,9 +783,12 @@ proptest! {
             }
         }
         prop_assert!(line.is_over && !line.is_secret);
-        let proven = office.outcomes.iter().any(|(_, outcome)| *outcome == "accepted");
         for (agent, _) in office.activities() {
-            prop_assert!(agent == "sato" || proven, "{agent} was never there");
+            prop_assert!(agent == "sato", "{agent} was never there");
+        }
+        for (agent, outcome) in &office.outcomes {
+            let is_he = agent.as_deref() == Some("sato");
+            prop_assert!(*outcome != "accepted" || is_he, "{agent:?} has another PIN");
         }
         let wrong = office.outcomes.iter().filter(|(_, outcome)| *outcome == "wrong");
         prop_assert!(wrong.count() <= 2);

@@ -48,6 +48,10 @@ impl Desk {
         };
         act(&mut self.session, &mut around);
         desks.save(around.room);
+        // This very call is at the phone of whoever logs in by it: said before he is available.
+        let phone = self.session.phone();
+        let seated = around.room.seats.agent_at(&generation.desk, phone);
+        hands.phone_reseated(phone, seated);
         let caller = core.caller().id;
         let mut is_over = false;
         while let Some(output) = self.session.poll_output() {
@@ -64,13 +68,7 @@ impl Desk {
                     if let Some(agent) = self.session.agent() {
                         hands.index.desks.insert(agent.to_owned(), core.key);
                     }
-                    let registrar = hands.registrar();
-                    let commands = order.commands(|phone| registrar.is_registered(phone));
-                    drop(registrar);
-                    match commands {
-                        Ok(commands) => commands.into_iter().for_each(|one| hands.route(one)),
-                        Err(_) => self.session.handle_told(&mut around, Told::Refused),
-                    }
+                    hands.outbox.push_back(order.output());
                 }
                 Output::Play(names) => {
                     let language = generation.desk.language_of(self.session.agent());

@@ -45,12 +45,13 @@ impl Ringing {
         (reservation, agent, phone): (&ReservationId, &str, &str),
     ) {
         core.agent_enters(hands, agent, None, Some(AgentStretch::Offer));
-        let seat = hands.generations.get(&core.generation).map(|now| {
+        // The offer is of the router's newest plan, whatever generation the call began with.
+        let seat = hands.newest().and_then(|now| {
             let known = now.desk.agents.contains_key(agent);
             known.then(|| hands.desks.phone_of(&now.desk, agent))
         });
         // He may work at another phone than his own.
-        let rung = match seat.flatten() {
+        let rung = match seat {
             Some(seat) => seat.map_or(Err(480), |phone| {
                 core.ring_phone(hands, &phone, Role::Agent, Some(agent))
             }),

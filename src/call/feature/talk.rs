@@ -112,6 +112,15 @@ impl Talk {
         }
     }
 
+    /// The agents' work is done though they stay in the call.
+    pub(crate) fn release(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        for agent in std::mem::take(&mut self.agents) {
+            // Before he is free: he is to be offered nothing meanwhile.
+            core.beside_task(hands, agent.leg);
+            agent.complete(core, hands);
+        }
+    }
+
     /// The agents go over to another call, with their tasks.
     pub(crate) fn hand_over_agents(
         &mut self,

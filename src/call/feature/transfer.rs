@@ -171,7 +171,7 @@ impl Transfer {
                     Some(stage) => {
                         self.done(core, hands, None);
                         // An agent who was sent there himself serves nobody any more.
-                        self.talk.leave(core, hands);
+                        self.talk.release(core, hands);
                         return Next::Become(stage);
                     }
                     None => Err(404),
@@ -280,14 +280,10 @@ impl Transfer {
         if !recalls || !is_ours {
             return self.give_up(core, hands, cause);
         }
-        let role = match agent {
-            Some(_) => Role::Agent,
-            None => Role::Callee,
-        };
         self.phase = Phase::Recalling;
         self.refused = None;
         core.caller_enters(hands, Stretch::Ring, agent.as_deref().unwrap_or(&phone));
-        match core.ring_phone(hands, &phone, role, agent.as_deref()) {
+        match ring_again(core, hands, (&phone, agent.as_deref())) {
             Ok(legs) => {
                 self.legs = legs;
                 self.wait(core, hands);
@@ -365,6 +361,20 @@ impl Transfer {
     }
 }
 
+/// Rings whoever transferred and hung up. An agent's task is done by then: he has a call of his own.
+fn ring_again(
+    core: &mut Core,
+    hands: &mut Hands<'_>,
+    (phone, agent): (&str, Option<&str>),
+) -> Result<Vec<LegId>, u16> {
+    let role = agent.map_or(Role::Callee, |_| Role::Agent);
+    let legs = core.ring_phone(hands, phone, role, agent)?;
+    for leg in &legs {
+        core.beside_task(hands, *leg);
+    }
+    Ok(legs)
+}
+
 /// The stage of a destination where nobody has to be rung first.
 fn stage_of(core: &Core, hands: &Hands<'_>, destination: &Destination) -> Option<Stage> {
     let kind = match destination {
@@ -381,6 +391,7 @@ fn stage_of(core: &Core, hands: &Hands<'_>, destination: &Destination) -> Option
             let document = generation.flows.get(name)?.clone();
             let context = Context {
                 from: core.from.clone(),
+                from_name: core.name_of_from(generation),
                 to: number.clone(),
                 trunk: core.caller().trunk.clone(),
                 attributes: attributes.clone(),
@@ -500,7 +511,7 @@ impl Feature for Transfer {
         let rung = match (&self.wish.target, self.phase, leaver) {
             (_, Phase::Recalling, Some(leg)) => {
                 let (phone, agent) = (leg.party.clone(), leg.agent.clone());
-                core.ring_phone(hands, &phone, Role::Callee, agent.as_deref())
+                ring_again(core, hands, (&phone, agent.as_deref()))
             }
             (Target::Number { destination, .. }, Phase::Ringing, _) => match destination.clone() {
                 Destination::Phone(number) => core.ring_phone(hands, &number, Role::Callee, None),

@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 use super::ringing::Ringing;
 use super::{Feature, LegEvent, Next, Stage, Talk, Treatment};
 use crate::base::{Cause, LegId, Party, ReservationId, TaskId, Timestamp};
+use crate::call::QueueCare;
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::events::{Fact, Stretch};
 use crate::flow::{Input, QueueOutcome, Run};
 use crate::media::PlayId;
 use crate::router::{self, Destination, LeftWhy, NewTask, RevokedWhy, TaskOutcome};
-use crate::waiting::{Action, LeaveWhy, Line};
+use crate::waiting::{Action, LeaveWhy, Line, LineConfig};
 
 /// A caller in a queue.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,18 +75,20 @@ impl Waiting {
 
     /// Hears what waiting in the queue sounds like.
     fn hear_queue(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
-        let generation = hands.generations.get(&core.generation);
-        let queue = self.queue.as_ref();
-        let care = generation
-            .zip(queue)
-            .and_then(|(now, queue)| now.queues.get(queue));
-        // A queue that a later generation brought: what was heard goes on.
-        if let Some(care) = care {
-            let mut line = Line::new(care.line.clone());
-            line.entered(hands.now);
-            self.line = Some(line);
-            self.play = None;
-        }
+        let care = self
+            .queue
+            .as_ref()
+            .and_then(|queue| care(core, hands, queue));
+        let terms = match (care, &self.line) {
+            (Some(care), _) => care.line.clone(),
+            // The router leads on into a queue before a configuration with it was heard of.
+            (None, Some(_)) => return,
+            (None, None) => LineConfig::default(),
+        };
+        let mut line = Line::new(terms);
+        line.entered(hands.now);
+        self.line = Some(line);
+        self.play = None;
     }
 
     fn leave_queue(&mut self, core: &mut Core, hands: &mut Hands<'_>, outcome: &str) {
@@ -113,10 +116,7 @@ impl Waiting {
         core.stop_play(hands, core.caller().id);
         let mut run = self.run.clone();
         run.handle(hands.now, Input::QueueLeft(QueueOutcome::Answered));
-        let care = hands
-            .generations
-            .get(&core.generation)
-            .and_then(|now| now.queues.get(&queue));
+        let care = care(core, hands, &queue);
         let talk = Talk::with_agent(leg, worker.clone(), task.clone(), care, run);
         Next::Become(Stage::Talk(Box::new(talk)))
     }
@@ -178,11 +178,11 @@ impl Feature for Waiting {
         self.ask_router(core, hands);
         if let Some(queue) = queue {
             self.stand_in(core, hands, &queue);
-            self.hear_queue(core, hands);
-            if self.line.is_none() {
+            if care(core, hands, &queue).is_none() {
                 let cause = Cause::from_status(500).with_words("the queue does not exist");
                 return Next::End(Party::Switch, cause);
             }
+            self.hear_queue(core, hands);
         } else {
             core.caller_enters(hands, Stretch::Queue, "");
         }
@@ -313,6 +313,14 @@ impl Feature for Waiting {
             self.leave_queue(core, hands, "abandoned");
         }
     }
+}
+
+/// How callers of a queue are kept: as the call's own configuration has it, else as the newest, whose
+/// plan the router follows, wherever a workflow leads.
+fn care<'h>(core: &Core, hands: &'h Hands<'_>, queue: &str) -> Option<&'h QueueCare> {
+    let own = hands.generations.get(&core.generation);
+    let mut known = own.into_iter().chain(hands.newest());
+    known.find_map(|one| one.queues.get(queue))
 }
 
 /// The task an output is about.

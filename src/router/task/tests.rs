@@ -112,7 +112,7 @@ fn offers_syncs_shows_and_explains() {
 }
 
 #[test]
-fn a_full_channel_refuses_new_work_and_still_takes_endings() {
+fn a_full_channel_refuses_new_work_and_still_takes_endings_and_phones() {
     let journal = MemoryJournal::new();
     let (task, heard) = start(&journal, 2);
     let handle = task.handle();
@@ -142,6 +142,19 @@ fn a_full_channel_refuses_new_work_and_still_takes_endings() {
     let (first, why) = (first.expect("one fits"), "left".to_owned());
     let end = Command::CancelTask { task: first, why };
     assert!(handle.send(ShardId(0), end).is_ok());
+    // Whoever says how a phone is says it once.
+    let worker = || "taro".to_owned();
+    let reachable = Command::SetReachable {
+        worker: worker(),
+        reachable: false,
+    };
+    let busy = Command::SetBusy {
+        worker: worker(),
+        shard: 0,
+        busy: true,
+    };
+    assert!(handle.send(ShardId(0), reachable).is_ok());
+    assert!(handle.send(ShardId(0), busy).is_ok());
     journal.fail_next(0);
     until(&heard, |output| {
         matches!(output, Output::TaskEnded { .. }).then_some(())
