@@ -26,7 +26,7 @@ pub fn run(args: &Args) -> io::Result<ExitCode> {
     };
     match config::load(&directory, &environment) {
         Ok(office) => {
-            if office.warnings.warnings() > 0 {
+            if !office.warnings.problems.is_empty() {
                 write!(io::stderr(), "{}", office.warnings.render(style))?;
             }
             if let Err(errors) = Library::load(&office.node.sounds) {

@@ -1,7 +1,9 @@
 //! `agents.toml`: agents with their phones and attributes, and the activities they can be in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+
+use serde_json::{Map, Value};
 
 use super::desk::{self, Desk};
 use super::environment::Environment;
@@ -10,6 +12,7 @@ use super::heartbeat::{self, Heartbeat};
 use super::names::Names;
 use super::report::Problem;
 use super::section::{At, Notes, Section};
+use super::source::Place;
 use crate::expr::Schema;
 use crate::router::{ActivitySpec, NOT_ANSWERING, Plan, WorkerSpec};
 
@@ -18,6 +21,10 @@ use crate::router::{ActivitySpec, NOT_ANSWERING, Plan, WorkerSpec};
 pub(super) struct Agents {
     /// Agents.
     pub(super) workers: Vec<WorkerSpec>,
+    /// What expressions see of each of them.
+    pub(super) seen: Vec<Map<String, Value>>,
+    /// The attributes there are; nothing is said of them when there is no agent at all.
+    pub(super) schema: Schema,
     /// Activities; `available` and `away` when none is written.
     pub(super) activities: Vec<ActivitySpec>,
     /// Names of activities, with the built-in one.
@@ -42,6 +49,8 @@ pub(super) fn read(
     let is_complete = files.is_complete(Kind::Agents);
     let mut agents = Agents {
         workers: Vec::new(),
+        seen: Vec::new(),
+        schema: Schema::default(),
         activities: Vec::new(),
         activity_names: Names::new("activity", is_complete),
         desk: Desk::default(),
@@ -50,12 +59,12 @@ pub(super) fn read(
         heartbeat: Heartbeat::default(),
     };
     let mut names = Names::new("agent", is_complete);
-    let mut rung: Vec<At<String>> = Vec::new();
+    let mut rung: HashMap<String, Place> = HashMap::new();
     let mut starts: Vec<At<String>> = Vec::new();
     for file in files.of(Kind::Agents) {
         let top = Section::new(notes, &file.table, "agents.toml");
         agents.desk.read(&top, notes);
-        agents.heartbeat.read(&top);
+        agents.heartbeat.read(&top, notes);
         for activity in top.sections("activity", "an activity") {
             let name = activity.required("name", "lunch");
             let available = activity.flag("available").is_some_and(|at| at.value);
@@ -89,12 +98,13 @@ pub(super) fn read(
             }
             if let Some(phone) = phone.clone() {
                 phones.refer(notes, &phone);
-                if let Some(other) = rung.iter().find(|other| other.value == phone.value) {
+                if let Some(other) = rung.get(&phone.value) {
                     let message = format!("phone {} already has an agent", phone.value);
                     let problem = Problem::error(&phone.place, message, "one agent, one phone");
-                    notes.push(problem.with(&other.place, "the other is at"));
+                    notes.push(problem.with(other, "the other is at"));
+                } else {
+                    rung.insert(phone.value, phone.place);
                 }
-                rung.push(phone);
             }
             starts.extend(activity.clone());
             let (Some(name), Some(phone)) = (name, phone) else {
@@ -117,19 +127,14 @@ pub(super) fn read(
     agents.finish_activities(notes, &starts);
     agents.desk.finish(notes);
     agents.heartbeat.finish(&agents.activities, notes);
+    agents.seen = agents.workers.iter().map(WorkerSpec::seen).collect();
+    if !agents.seen.is_empty() {
+        agents.schema = Schema::default().workers(&agents.seen);
+    }
     agents
 }
 
 impl Agents {
-    /// The attributes there are; nothing is said of them when there is no agent at all.
-    pub(super) fn schema(&self) -> Schema {
-        let seen: Vec<_> = self.workers.iter().map(WorkerSpec::seen).collect();
-        match seen.is_empty() {
-            true => Schema::default(),
-            false => Schema::default().workers(&seen),
-        }
-    }
-
     /// Tasks an agent takes at a time, by channel.
     fn read_capacity(&mut self, agent: &Section<'_>) -> BTreeMap<String, u32> {
         let capacities = agent.integer_table("capacity", 0..=i64::from(Plan::MOST_CAPACITY));

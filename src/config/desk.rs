@@ -1,6 +1,7 @@
 //! What `agents.toml` says for agents who work by phone: `[desk]`, and `number`, `pin`, `language`,
 //! `code` and `sound` of agents and activities.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,8 +20,10 @@ pub(super) struct Desk {
     /// Sounds of activities.
     pub(super) sounds: Vec<At<String>>,
     logged_out: Option<At<String>>,
-    /// Agents' numbers, and whether each is written.
-    numbers: Vec<(At<String>, bool)>,
+    /// Where agents' numbers stand, each for the first time, those of their phones included.
+    numbers: HashMap<String, Place>,
+    /// The same of numbers written as such.
+    written_numbers: HashMap<String, Place>,
     codes: Vec<At<String>>,
     /// Agents whose PIN everybody knows.
     published: Vec<At<String>>,
@@ -127,16 +130,24 @@ impl Desk {
         }
         let is_written = number.is_some();
         let number = number.unwrap_or_else(|| phone.clone());
-        let mut others = self.numbers.iter();
         // Two agents of one phone are told of that alone.
-        let other =
-            others.find(|(other, written)| (is_written || *written) && other.value == number.value);
-        if let Some((other, _)) = other {
+        let others = match is_written {
+            true => &self.numbers,
+            false => &self.written_numbers,
+        };
+        if let Some(other) = others.get(&number.value) {
             let message = format!("agent number {} is taken", number.value);
             let problem = Problem::error(&number.place, message, "give every agent his own");
-            notes.push(problem.with(&other.place, "the other is at"));
+            notes.push(problem.with(other, "the other is at"));
         }
-        self.numbers.push((number.clone(), is_written));
+        let taken = [
+            Some(&mut self.numbers),
+            is_written.then_some(&mut self.written_numbers),
+        ];
+        for taken in taken.into_iter().flatten() {
+            let place = || number.place.clone();
+            taken.entry(number.value.clone()).or_insert_with(place);
+        }
         let pin = pin.and_then(|pin| {
             let text = match &pin.value {
                 secret::Digits::Demo => {

@@ -201,26 +201,47 @@ fn source(name: &str, text: String) -> Arc<Source> {
     })
 }
 
-/// Names of the files in a directory that end so, sorted; none when it does not exist.
+/// Names of the files in a directory that end so, sorted; none when it does not exist. One that
+/// cannot be read is told: half a configuration is none.
 fn names_in(directory: &Path, prefix: &str, ending: &str, notes: &Notes) -> Vec<String> {
+    let cannot_read = |error| {
+        let place = nowhere(&directory.display().to_string());
+        let message = format!("cannot read the directory: {error}");
+        let help = "let the user tsunagu runs as read it";
+        notes.push(Problem::error(&place, message, help));
+    };
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !prefix.is_empty() => {
             return Vec::new();
         }
         Err(error) => {
-            let place = nowhere(&directory.display().to_string());
-            let message = format!("cannot read the directory: {error}");
-            let help = "let the user tsunagu runs as read it";
-            notes.push(Problem::error(&place, message, help));
+            cannot_read(error);
             return Vec::new();
         }
     };
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(ending) && !name.starts_with('.'))
-        .map(|name| format!("{prefix}{name}"))
-        .collect();
+    let mut names = Vec::new();
+    for entry in entries {
+        let written = match entry {
+            Ok(entry) => entry.file_name(),
+            Err(error) => {
+                cannot_read(error);
+                continue;
+            }
+        };
+        let name = written.to_string_lossy();
+        if !name.ends_with(ending) || name.starts_with('.') {
+            continue;
+        }
+        let name = format!("{prefix}{name}");
+        match written.to_str() {
+            Some(_) => names.push(name),
+            None => {
+                let message = "the name of this file is not UTF-8";
+                notes.error(&nowhere(&name), message, "rename it");
+            }
+        }
+    }
     names.sort();
     names
 }

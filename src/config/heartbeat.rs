@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use super::report::Problem;
 use super::section::{At, Notes, Section};
+use super::source::Place;
 use crate::presence::HeartbeatTerms;
 use crate::router::ActivitySpec;
 
@@ -13,6 +15,7 @@ pub(super) struct Heartbeat {
     pub(super) terms: HeartbeatTerms,
     activity: Option<At<String>>,
     activities: Vec<(String, At<String>)>,
+    section: Option<Place>,
 }
 
 /// What one agent's entry says.
@@ -23,10 +26,16 @@ pub(super) struct AgentHeartbeat {
 
 impl Heartbeat {
     /// Reads `[heartbeat]` of a file.
-    pub(super) fn read(&mut self, top: &Section<'_>) {
+    pub(super) fn read(&mut self, top: &Section<'_>, notes: &Notes) {
         let Some(section) = top.section("heartbeat", "[heartbeat]") else {
             return;
         };
+        if let Some(other) = &self.section {
+            let message = "there are two [heartbeat] sections";
+            let problem = Problem::error(section.place(), message, "delete one of them");
+            notes.push(problem.with(other, "the other is at"));
+        }
+        self.section = Some(section.place().clone());
         let terms = &mut self.terms;
         let range = Duration::from_secs(1)..=Duration::from_secs(30);
         if let Some(within) = section.duration("within", range) {

@@ -177,15 +177,17 @@ impl Profiles {
                 continue;
             };
             let nothing = serde_json::Map::new();
-            let matches = |worker: &WorkerSpec| {
+            let matches = |seen| {
                 target.uses_task()
                     || target.looks_at_state()
-                    || target.eval(&Scope::new(&worker.seen(), &nothing))
+                    || target.eval(&Scope::new(seen, &nothing))
             };
             let mut matching = agents
                 .workers
                 .iter()
-                .filter(|worker| matches(worker))
+                .zip(&agents.seen)
+                .filter(|(_, seen)| matches(seen))
+                .map(|(worker, _)| worker)
                 .peekable();
             // That nobody matches is told where the expression stands.
             if matching.peek().is_none() || matching.any(|worker| self.serves(worker, queue)) {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
@@ -14,7 +15,7 @@ use super::section::{At, Notes, Section};
 use super::source::Place;
 use super::words::{nearest, remedy};
 use crate::expr::{self, Expression, Scope};
-use crate::router::{KnownWorker, QueueOrder, QueueSpec, Strategy, WhenNobody, WorkerSpec};
+use crate::router::{KnownWorker, QueueOrder, QueueSpec, Strategy, WhenNobody};
 use crate::waiting::LineConfig;
 
 /// Where the conference of caller and agent is placed.
@@ -44,7 +45,7 @@ pub(super) struct Queues {
     /// Names.
     pub(super) names: Names,
     /// Their other names.
-    sids: Vec<At<String>>,
+    sids: IndexMap<String, Place>,
     /// Every sound named, with its place.
     pub(super) sounds: Vec<At<String>>,
     /// The kind of queue that goes first where an agent serves both.
@@ -59,7 +60,7 @@ pub(super) fn read(files: &Files, agents: &Agents, region: &At<String>, notes: &
         placements: HashMap::new(),
         recorded: HashSet::new(),
         names: Names::new("queue", files.is_complete(Kind::Queues)),
-        sids: Vec::new(),
+        sids: IndexMap::new(),
         sounds: Vec::new(),
         prioritized: None,
     };
@@ -171,38 +172,34 @@ impl Queues {
     /// The other name of a queue, as documents use it.
     fn read_sid(&mut self, queue: &Section<'_>, notes: &Notes) -> Option<String> {
         let sid = queue.text("sid")?;
-        if let Some(other) = self.sids.iter().find(|other| other.value == sid.value) {
+        if let Some(other) = self.sids.get(&sid.value) {
             let message = format!("the sid \"{}\" is there twice", sid.value);
             let problem = Problem::error(&sid.place, message, "give every queue its own");
-            notes.push(problem.with(&other.place, "the other is at"));
+            notes.push(problem.with(other, "the other is at"));
+        } else {
+            self.sids.insert(sid.value.clone(), sid.place);
         }
-        self.sids.push(sid.clone());
         Some(sid.value)
     }
 
     /// A sid is no other queue's name: a document would mean either.
     fn check_sids(&self, notes: &Notes) {
-        let own = |sid: &At<String>| {
-            let spec = self
-                .specs
-                .iter()
-                .find(|it| it.sid.as_ref() == Some(&sid.value));
-            spec.is_some_and(|spec| spec.name == sid.value)
-        };
-        for sid in &self.sids {
-            if let Some(place) = self.names.place(&sid.value).filter(|_| !own(sid)) {
-                let message = format!("\"{}\" is the name of another queue", sid.value);
-                let problem = Problem::error(&sid.place, message, "change one of the two");
+        let named = self
+            .specs
+            .iter()
+            .filter_map(|spec| Some((spec.sid.as_ref()?, &spec.name)));
+        for (sid, _) in named.filter(|(sid, name)| sid != name) {
+            if let (Some(written), Some(place)) = (self.sids.get(sid), self.names.place(sid)) {
+                let message = format!("\"{sid}\" is the name of another queue");
+                let problem = Problem::error(written, message, "change one of the two");
                 notes.push(problem.with(place, "the other is at"));
             }
         }
     }
 
-    /// Notes an error when a workflow's step names no queue, by name or by sid.
-    pub(super) fn refer(&self, notes: &Notes, queue: &At<String>) {
-        if !self.sids.iter().any(|sid| sid.value == queue.value) {
-            self.names.refer(notes, queue);
-        }
+    /// Whether a workflow's step names a queue, by name or by sid.
+    pub(super) fn knows(&self, queue: &str) -> bool {
+        self.sids.contains_key(queue) || self.names.place(queue).is_some()
     }
 
     fn read_line(&mut self, queue: &Section<'_>) -> LineConfig {
@@ -382,15 +379,14 @@ fn read_target(queue: &Section<'_>, agents: &Agents, notes: &Notes) -> String {
             notes.error(&place, error.message, help);
         }
         Ok(expression) => {
-            let doubts = expression.check(expr::Place::Queue, &agents.schema());
-            for lint in doubts.into_iter().filter(|lint| !lint.doubt.is_note()) {
+            for lint in expression.check(expr::Place::Queue, &agents.schema) {
                 let place = target.place.inside(&target.value, lint.span.clone());
-                notes.warning(&place, lint.message, EXPRESSION_HELP);
+                notes.doubt(lint.doubt.is_note(), &place, lint.message, EXPRESSION_HELP);
             }
-            let serves =
-                |worker: &WorkerSpec| expression.eval(&Scope::new(&worker.seen(), &Map::new()));
+            let nothing = Map::new();
+            let serves = |seen| expression.eval(&Scope::new(seen, &nothing));
             let is_sure = !expression.uses_task() && !expression.looks_at_state();
-            if is_sure && !agents.workers.iter().any(serves) {
+            if is_sure && !agents.seen.iter().any(serves) {
                 let help = "compare the keys and values with the attributes in agents.toml";
                 notes.warning(&target.place, "no agent serves this queue", help);
             }

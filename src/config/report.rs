@@ -31,6 +31,8 @@ pub enum Level {
     Error,
     /// It is taken all the same.
     Warning,
+    /// It is taken, and may well be meant: only worth knowing. Not counted.
+    Note,
 }
 
 /// Every problem of one configuration directory, in the order of files and lines.
@@ -71,6 +73,14 @@ impl Problem {
         }
     }
 
+    /// A note.
+    pub fn note(place: &Place, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            severity: Level::Note,
+            ..Self::error(place, message, help)
+        }
+    }
+
     /// The same with another place that matters.
     pub fn with(mut self, place: &Place, what: impl Into<String>) -> Self {
         self.other = Some((place.clone(), what.into()));
@@ -87,7 +97,8 @@ impl Problem {
 }
 
 impl Report {
-    /// Sorts the problems as people read: by source, then by place.
+    /// Sorts the problems as people read: by source, then by place. Beside errors, what is only
+    /// worth knowing is left out.
     pub(super) fn new(directory: String, mut problems: Vec<Problem>) -> Self {
         problems.sort_by(|a, b| {
             let key =
@@ -95,6 +106,9 @@ impl Report {
             key(a).cmp(&key(b))
         });
         problems.dedup();
+        if problems.iter().any(|it| it.severity == Level::Error) {
+            problems.retain(|problem| problem.severity != Level::Note);
+        }
         Self {
             directory,
             problems,
@@ -160,6 +174,7 @@ impl fmt::Display for Report {
             let level = match problem.severity {
                 Level::Error => "error",
                 Level::Warning => "warning",
+                Level::Note => "note",
             };
             writeln!(f, "{}: {level}: {}", problem.place, problem.message)?;
             writeln!(f, "    help: {}", problem.remedy())?;
@@ -183,6 +198,7 @@ impl Diagnostic for Problem {
         Some(match self.severity {
             Level::Error => Severity::Error,
             Level::Warning => Severity::Warning,
+            Level::Note => Severity::Advice,
         })
     }
 

@@ -1,11 +1,11 @@
 //! Passwords: in the environment, in a file, or as a digest; never in plain text in a config file.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::environment::Environment;
 use super::section::{At, Notes, Section};
-use super::source::{Place, Source};
+use super::source::Place;
+use super::value::{Kind, Value};
 use crate::sip::auth::{Algorithm, Ha1};
 
 /// A password as far as the configuration knows it.
@@ -33,6 +33,8 @@ const MAX_FILE: u64 = 4096;
 const HELP: &str = "write \"env:NAME\", \"file:PATH\" or the HA1, which is what \
                     `printf %s USER:REALM:PASSWORD | md5sum` prints";
 
+const DIGITS_HELP: &str = "write \"env:NAME\" or \"file:PATH\"";
+
 /// What a digest may be introduced by; without any of them it is an MD5.
 const DIGESTS: [(&str, Algorithm); 4] = [
     ("ha1:", Algorithm::Md5),
@@ -49,7 +51,8 @@ pub(super) fn read(
     environment: &Environment,
     notes: &Notes,
 ) -> Option<At<Secret>> {
-    let written = section.required(key, "env:NAME")?;
+    section.demand(key, "\"env:NAME\"");
+    let written = read_text(section, key, HELP, notes)?;
     let place = &written.place;
     let text = written.value.as_str();
     let secret = if text == "demo" {
@@ -67,7 +70,8 @@ pub(super) fn read(
             Some(_) => "an HA1 of SHA-256 or SHA-512-256 has 64 hex digits",
             None => "a password cannot stand here in plain text",
         };
-        notes.error(&masked(place), message, HELP);
+        notes.hide(place);
+        notes.error(place, message, HELP);
         return None;
     };
     Some(At {
@@ -84,7 +88,7 @@ pub(super) fn read_digits(
     environment: &Environment,
     notes: &Notes,
 ) -> Option<At<Digits>> {
-    let written = section.text(key)?;
+    let written = read_text(section, key, DIGITS_HELP, notes)?;
     let place = &written.place;
     let text = written.value.as_str();
     let digits = if text == "demo" {
@@ -95,17 +99,42 @@ pub(super) fn read_digits(
         Digits::Text(from_file(&directory.join(path), place, notes)?)
     } else {
         let message = format!("`{key}` cannot stand here in plain text");
-        notes.error(
-            &masked(place),
-            message,
-            "write \"env:NAME\" or \"file:PATH\"",
-        );
+        notes.hide(place);
+        notes.error(place, message, DIGITS_HELP);
         return None;
     };
     Some(At {
         value: digits,
         place: written.place,
     })
+}
+
+/// The text of a secret. What is written without quotes is one in plain text all the same.
+fn read_text(
+    section: &Section<'_>,
+    key: &'static str,
+    help: &str,
+    notes: &Notes,
+) -> Option<At<String>> {
+    let Some(value) = section.not_text(key) else {
+        return section.text(key);
+    };
+    hide(value, notes);
+    let message = format!("`{key}` cannot stand here in plain text, without quotes");
+    notes.error(&value.place, message, help);
+    None
+}
+
+fn hide(value: &Value, notes: &Notes) {
+    notes.hide(&value.place);
+    match &value.kind {
+        Kind::List(items) => items.iter().for_each(|item| hide(item, notes)),
+        Kind::Table(table) => {
+            let values = table.entries.values().map(|entry| &entry.value);
+            values.for_each(|value| hide(value, notes));
+        }
+        _ => {}
+    }
 }
 
 impl std::fmt::Debug for Digits {
@@ -174,16 +203,4 @@ fn from_file(path: &Path, place: &Place, notes: &Notes) -> Option<String> {
             None
         }
     }
-}
-
-/// The same place in a copy of its source that does not show what stands there.
-fn masked(place: &Place) -> Place {
-    let mut text = place.source.text.clone();
-    let stars = "*".repeat(place.span.len());
-    text.replace_range(place.span.clone(), &stars);
-    let source = Arc::new(Source {
-        name: place.source.name.clone(),
-        text,
-    });
-    Place::new(&source, place.span.clone())
 }

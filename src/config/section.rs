@@ -1,16 +1,17 @@
 //! Reads one table setting by setting: right type, in range, nothing unknown; every mistake noted.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Number};
 
 use super::duration::{self, show_duration};
 use super::report::{Level, Problem};
-use super::source::Place;
+use super::source::{Place, Source};
 use super::value::{Kind, Table, Value};
 use super::words::remedy;
 
@@ -22,6 +23,8 @@ pub(super) struct Notes {
     spelling: RefCell<Vec<Problem>>,
     /// Names of those sources.
     unreadable: RefCell<HashSet<String>>,
+    /// What must not be shown, whatever is said of what is beside it.
+    hidden: RefCell<Vec<Place>>,
 }
 
 /// A value with its place.
@@ -69,6 +72,25 @@ impl Notes {
         self.push(Problem::warning(place, message, help));
     }
 
+    /// Takes up what is doubtful, or only worth knowing.
+    pub(super) fn doubt(
+        &self,
+        is_note: bool,
+        place: &Place,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.push(match is_note {
+            true => Problem::note(place, message, help),
+            false => Problem::warning(place, message, help),
+        });
+    }
+
+    /// Keeps what stands at a place out of every problem's picture: a secret in plain text.
+    pub(super) fn hide(&self, place: &Place) {
+        self.hidden.borrow_mut().push(place.clone());
+    }
+
     /// Whether an error was noted.
     pub(super) fn has_errors(&self) -> bool {
         let is_error = |problem: &Problem| problem.severity == Level::Error;
@@ -81,8 +103,37 @@ impl Notes {
         let mut problems = self.problems.into_inner();
         problems.retain(|problem| !unreadable.contains(&problem.place.source.name));
         problems.extend(self.spelling.into_inner());
+        let hidden = masked(&self.hidden.into_inner());
+        for problem in &mut problems {
+            let other = problem.other.as_mut().map(|(place, _)| place);
+            for place in [Some(&mut problem.place), other].into_iter().flatten() {
+                if let Some(source) = hidden.get(&place.source.name) {
+                    place.source = Arc::clone(source);
+                }
+            }
+        }
         problems
     }
+}
+
+/// Copies of sources, by name, that do not show what stands at `places`.
+fn masked(places: &[Place]) -> HashMap<String, Arc<Source>> {
+    let mut texts: HashMap<String, String> = HashMap::new();
+    for place in places {
+        let Source { name, text } = &*place.source;
+        let text = texts.entry(name.clone()).or_insert_with(|| text.clone());
+        // Lines and bytes stay where they are.
+        let stars: String = text[place.span.clone()]
+            .split('\n')
+            .map(|line| "*".repeat(line.len()))
+            .collect::<Vec<_>>()
+            .join("\n");
+        text.replace_range(place.span.clone(), &stars);
+    }
+    texts
+        .into_iter()
+        .map(|(name, text)| (name.clone(), Arc::new(Source { name, text })))
+        .collect()
 }
 
 impl<'a> Section<'a> {
@@ -112,6 +163,13 @@ impl<'a> Section<'a> {
             return None;
         }
         Some(at(text.to_owned(), value))
+    }
+
+    /// What stands at a key when it is no text.
+    pub(super) fn not_text(&self, key: &'static str) -> Option<&'a Value> {
+        let value = &self.table.entries.get(key)?.value;
+        let is_text = matches!(value.kind, Kind::Text(_) | Kind::Variable(_));
+        if is_text { None } else { self.value(key) }
     }
 
     /// Whether a key is written.

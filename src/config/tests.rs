@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 mod routing;
+mod workflows;
 
 use super::*;
 use crate::trunk::{AgentService, Destination, Origin};
@@ -355,6 +356,69 @@ fn a_password_in_plain_text_is_not_repeated_in_the_report() {
     let report = load_with(&below("tests/data/broken/passwords"), &[]).expect_err("broken");
     assert!(!report.render(Style::Plain).contains("himitsu"));
     assert!(!report.to_string().contains("himitsu"));
+}
+
+/// A secret written without quotes, with a mistake on the line beside it.
+#[test]
+fn a_secret_of_any_type_is_not_repeated_in_the_report() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let write = |name: &str, text: &str| {
+        fs::write(directory.path().join(name), text).expect("written");
+    };
+    write("node.toml", "name = \"a\"\nregion = \"b\"\n");
+    for secret in [
+        "4821",
+        "\"4821\"",
+        "48.21",
+        "[\"4821\",\n4821]",
+        "{ a = 4821 }",
+        "\"\"\"\n4821\n\"\"\"",
+    ] {
+        let phone = format!("[[phone]]\nnumber = \"10\"\npassword = {secret}\nfish = 1\n");
+        write("phones.toml", &phone);
+        let agent =
+            format!("[[agent]]\nname = \"sato\"\nphone = \"10\"\npin = {secret}\nfish = 1\n");
+        write("agents.toml", &agent);
+        let report = load_with(directory.path(), &[]).expect_err("in plain text");
+        let drawn = report.render(Style::Plain);
+        for said in [&drawn, &report.to_string()] {
+            assert!(!said.contains("4821") && !said.contains("48.21"), "{said}");
+        }
+        let told = report.problems.iter();
+        let told = told.filter(|it| it.message.contains("in plain text"));
+        let told: Vec<&Problem> = told.collect();
+        assert_eq!((told.len(), report.errors()), (2, 4), "{drawn}");
+        for (problem, line) in told.iter().zip([4, 3]) {
+            assert!(problem.help.starts_with("write \"env:NAME\""), "{drawn}");
+            assert_eq!(problem.place.line(), line, "{drawn}");
+        }
+    }
+}
+
+/// What cannot be named is not left out in silence: the rest would be half an office.
+#[cfg(unix)]
+#[test]
+fn a_file_whose_name_is_not_utf_8_is_an_error() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let at = |name: &[u8]| directory.path().join(OsStr::from_bytes(name));
+    fs::create_dir(at(b"queues")).expect("made");
+    fs::write(at(b"node.toml"), "name = \"a\"\nregion = \"b\"\n").expect("written");
+    fs::write(at(b"queues/caf\xe9.txt"), "").expect("written");
+    fs::write(at(b"queues/.caf\xe9.toml"), "").expect("written");
+    assert!(load_with(directory.path(), &[]).is_ok());
+    fs::write(at(b"queues/caf\xe9.toml"), "").expect("written");
+    fs::create_dir(at(b"workflows")).expect("made");
+    fs::write(at(b"workflows/\xff.json"), "").expect("written");
+    let report = load_with(directory.path(), &[]).expect_err("two cannot be named");
+    let said = report.to_string();
+    assert_eq!(report.errors(), 2, "{said}");
+    for name in ["queues/caf\u{fffd}.toml", "workflows/\u{fffd}.json"] {
+        let line = format!("{name}:1:1: error: the name of this file is not UTF-8");
+        assert!(said.contains(&line), "{said}");
+    }
 }
 
 #[test]

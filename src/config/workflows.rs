@@ -1,11 +1,11 @@
 //! `workflows.toml` and `workflows/*.json`: the way of a call through queues, in our own form or as
 //! TaskRouter's documents.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::agents::Agents;
 use super::files::{Files, JsonFile, Kind};
@@ -14,10 +14,10 @@ use super::queues::Queues;
 use super::section::{At, Notes, Section};
 use super::source::{Place, Source};
 use super::value::{self, Table};
-use crate::expr::{Expression, Schema, Scope};
+use crate::expr::{Expression, Scope};
 use crate::router::{
-    At as StepAt, Document, DocumentFault, FilterSpec, KnownWorker, StepSpec, WhenNobody,
-    WorkerKey, WorkerSpec, WorkflowPart, WorkflowSpec, WorkflowSpot,
+    At as StepAt, Document, DocumentFault, DocumentPlaces, FilterSpec, KnownWorker, StepSpec,
+    WhenNobody, WorkerKey, WorkflowPart, WorkflowSpec, WorkflowSpot,
 };
 
 /// Workflows as read.
@@ -31,9 +31,13 @@ pub(super) struct Workflows {
 
 /// What a workflow was read from, to find places in it again.
 enum Written<'f> {
-    Json(&'f Arc<Source>),
+    Json(&'f Arc<Source>, DocumentPlaces<'f>),
     Toml(&'f Table),
 }
+
+/// Most problems of one kind that one workflow is told of: nobody reads more, and each costs a
+/// look at the whole text when it is drawn.
+const MOST_PROBLEMS: usize = WorkflowSpec::MOST_LINTS;
 
 /// Reads workflows, and checks each with the queues and agents there are.
 pub(super) fn read(files: &Files, agents: &Agents, queues: &Queues, notes: &Notes) -> Workflows {
@@ -43,7 +47,6 @@ pub(super) fn read(files: &Files, agents: &Agents, queues: &Queues, notes: &Note
         agents,
         queues,
         notes,
-        schema: agents.schema(),
         named: HashSet::new(),
         workflows: Workflows {
             specs: Vec::new(),
@@ -64,7 +67,7 @@ pub(super) fn read(files: &Files, agents: &Agents, queues: &Queues, notes: &Note
                 place: Place::new(&file.source, 0..0),
             };
             if let Some(spec) = reader.read_document(&name.value, file) {
-                reader.add(name, spec, &Written::Json(&file.source));
+                reader.add(name, spec, &Written::of(file));
             } else {
                 reader.workflows.names.declare(notes, &name);
             }
@@ -92,8 +95,6 @@ struct Reader<'f> {
     agents: &'f Agents,
     queues: &'f Queues,
     notes: &'f Notes,
-    /// What agents have.
-    schema: Schema,
     /// Documents that a `[[workflow]]` has taken.
     named: HashSet<String>,
     workflows: Workflows,
@@ -118,7 +119,7 @@ impl<'f> Reader<'f> {
                 None => (None, Written::Toml(table)),
                 Some(file) => {
                     let name = name.as_ref().map_or("", |at| at.value.as_str());
-                    (self.read_document(name, file), Written::Json(&file.source))
+                    (self.read_document(name, file), Written::of(file))
                 }
             },
             None => {
@@ -240,35 +241,39 @@ impl<'f> Reader<'f> {
         self.workflows.names.declare(self.notes, &name);
         spec.name = name.value;
         let faults = spec.faults();
-        for fault in &faults {
-            // Those of a document were told when it was read.
-            if matches!(written, Written::Toml(_)) {
-                let place = written.place(&fault.spot);
-                self.notes.error(&place, &fault.message, &fault.help);
-            }
+        // Those of a document by itself were told when it was read, and kept it from coming here.
+        for fault in faults.iter().take(MOST_PROBLEMS) {
+            let place = written.place(&fault.spot);
+            self.notes.error(&place, &fault.message, &fault.help);
         }
-        for (at, step) in spec.steps() {
-            if step.queue != UNREADABLE {
-                let spot = step_spot(at, "queue");
-                let queue = At {
-                    value: step.queue.clone(),
-                    place: written.place(&spot),
-                };
-                // An inherited name was looked up where it is written.
-                if written.says(&spot) {
-                    self.queues.refer(self.notes, &queue);
-                }
-            }
-        }
+        self.check_queues(&spec, written);
         spec.resolve(&self.queues.specs);
         if faults.is_empty() {
-            for lint in spec.lints(&self.schema) {
+            for lint in spec.lints(&self.agents.schema) {
                 let place = written.place(&lint.spot);
-                self.notes.warning(&place, lint.message, lint.help);
+                self.notes
+                    .doubt(lint.is_note, &place, lint.message, lint.help);
             }
             self.check_served(&spec, written);
         }
         self.workflows.specs.push(spec);
+    }
+
+    /// Every queue that a step names is there.
+    fn check_queues(&self, spec: &WorkflowSpec, written: &Written<'_>) {
+        let unknown = spec
+            .steps()
+            .filter(|(_, step)| step.queue != UNREADABLE && !self.queues.knows(&step.queue))
+            .map(|(at, step)| (step, step_spot(at, "queue")))
+            // An inherited name was looked up where it is written.
+            .filter(|(_, spot)| written.says(spot));
+        for (step, spot) in unknown.take(MOST_PROBLEMS) {
+            let queue = At {
+                value: step.queue.clone(),
+                place: written.place(&spot),
+            };
+            self.queues.names.refer(self.notes, &queue);
+        }
     }
 
     /// Steps that no agent can ever take.
@@ -285,33 +290,40 @@ impl<'f> Reader<'f> {
             return;
         }
         let nothing = Map::new();
-        let holds = |expression: &Expression, worker: &WorkerSpec| {
+        let may_hold = |expression: &Expression, seen| {
             expression.uses_task()
                 || expression.looks_at_state()
-                || expression.eval(&Scope::new(&worker.seen(), &nothing))
+                || expression.eval(&Scope::new(seen, &nothing))
         };
+        let targets: HashMap<&str, &str> = self
+            .queues
+            .specs
+            .iter()
+            .map(|queue| (&*queue.name, &*queue.target))
+            .collect();
+        let mut members: HashMap<&str, Vec<&Map<String, Value>>> = HashMap::new();
+        let mut told = 0;
         for (at, step) in spec.steps() {
-            let queue = self
-                .queues
-                .specs
-                .iter()
-                .find(|queue| queue.name == step.queue);
-            let target = queue.and_then(|queue| Expression::parse(&queue.target).ok());
-            let options = step.expression.as_ref().map(|text| spec.parse(text));
-            let (Some(target), Some(Ok(expression))) = (target, options) else {
+            let text = step.expression.as_deref();
+            let Some(Ok(expression)) = text.map(|text| spec.parse(text)) else {
                 continue;
             };
-            let mut members = self
-                .agents
-                .workers
-                .iter()
-                .filter(|worker| holds(&target, worker));
-            let mut of_queue = members.clone().peekable();
-            if of_queue.peek().is_some() && !members.any(|worker| holds(&expression, worker)) {
+            let members = members.entry(&step.queue).or_insert_with(|| {
+                let target = targets.get(&*step.queue).copied().unwrap_or_default();
+                let target = Expression::parse(target).ok();
+                let all = self.agents.seen.iter();
+                all.filter(|seen| target.as_ref().is_some_and(|it| may_hold(it, seen)))
+                    .collect()
+            });
+            if !members.is_empty() && !members.iter().any(|seen| may_hold(&expression, seen)) {
                 let place = written.place(&step_spot(at, "expression"));
                 let message = format!("no agent of \"{}\" can take this step", step.queue);
                 let help = "compare the keys and values with the attributes in agents.toml";
                 self.notes.warning(&place, message, help);
+                told += 1;
+                if told == MOST_PROBLEMS {
+                    break;
+                }
             }
         }
     }
@@ -322,6 +334,12 @@ fn read_terms(section: &Section<'_>, spec: &mut WorkflowSpec) {
     let second = Duration::from_secs(1);
     if let Some(lenient) = section.flag("lenient") {
         spec.lenient = lenient.value;
+    }
+    if let Some(equals) = section.flag("missing_equals_missing") {
+        spec.missing_equals_missing = equals.value;
+    }
+    if let Some(extensions) = section.flag("extensions") {
+        spec.extensions = extensions.value;
     }
     if let Some(when) = section.one_of("skip_when_nobody", &WhenNobody::WORDS) {
         spec.skip_when_nobody = when.value;
@@ -361,11 +379,15 @@ fn step_spot(at: StepAt, key: &'static str) -> WorkflowSpot {
     }
 }
 
-impl Written<'_> {
+impl<'f> Written<'f> {
+    fn of(file: &'f JsonFile) -> Self {
+        Self::Json(&file.source, DocumentPlaces::of(&file.source.text))
+    }
+
     /// Where something stands; what is around it when it is not written.
     fn place(&self, spot: &WorkflowSpot) -> Place {
         match self {
-            Self::Json(source) => Place::new(source, Document::span_of(&source.text, spot)),
+            Self::Json(source, places) => Place::new(source, places.span_of(spot)),
             Self::Toml(table) => place_of(table, spot),
         }
     }

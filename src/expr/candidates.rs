@@ -83,8 +83,8 @@ impl<'a> Search<'a> {
                     None => Some(Cow::Borrowed(&[])),
                     // Who lacks the attribute is in no index.
                     Some(Scalar::Null) => {
-                        let never = matches!(value, Operand::Path(_))
-                            && !self.view.options.missing_equals_missing;
+                        let never =
+                            value.can_be_missing() && !self.view.options.missing_equals_missing;
                         never.then_some(Cow::Borrowed(&[]))
                     }
                     Some(value) => self.find(path, value),

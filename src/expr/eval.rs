@@ -32,12 +32,14 @@ pub(super) enum Seen<'a> {
     Value(&'a Value),
 }
 
-/// What is no array and no object.
+/// What is no array.
 #[derive(Clone, Copy)]
 pub(super) enum Scalar<'a> {
     Amount(Amount),
     Bool(bool),
     Null,
+    /// Equal to nothing, itself included.
+    Object,
     Text(&'a str),
 }
 
@@ -156,7 +158,8 @@ pub(super) fn compare(comparison: &Comparison, view: &View<'_>) -> bool {
                 Operator::StartsWith => both_texts(a, b, |a, b| a.starts_with(b)),
                 Operator::Equal | Operator::NotEqual => {
                     let are_missing = matches!((a, b), (Scalar::Null, Scalar::Null))
-                        && matches!((left, right), (Operand::Path(_), Operand::Path(_)));
+                        && left.can_be_missing()
+                        && right.can_be_missing();
                     let are_equal = match are_missing {
                         true => view.options.missing_equals_missing,
                         false => equal(a, b),
@@ -179,16 +182,22 @@ fn both_texts(a: Scalar<'_>, b: Scalar<'_>, holds: impl Fn(&str, &str) -> bool) 
 
 /// Whether the array holds the item; `None` when it is no array, or the item is one.
 fn holds_item(comparison: &Comparison, view: &View<'_>) -> Option<bool> {
-    let (array, item) = comparison.array_and_item();
-    let item = scalar(look(item, view))?;
+    let (array, wanted) = comparison.array_and_item();
+    let item = scalar(look(wanted, view))?;
+    // What is missing is found among written nulls, but not among what is missing as well.
+    let is_missing = matches!(item, Scalar::Null)
+        && wanted.can_be_missing()
+        && !view.options.missing_equals_missing;
     match look(array, view) {
         Seen::List(items) => Some(items.iter().any(|candidate| {
-            scalar(look(candidate, view)).is_some_and(|value| equal(value, item))
+            !(is_missing && candidate.can_be_missing())
+                && scalar(look(candidate, view)).is_some_and(|value| equal(value, item))
         })),
         Seen::Value(Value::Array(values)) => Some(
-            values
-                .iter()
-                .any(|value| scalar(Seen::Value(value)).is_some_and(|value| equal(value, item))),
+            !is_missing
+                && values
+                    .iter()
+                    .any(|it| scalar(Seen::Value(it)).is_some_and(|value| equal(value, item))),
         ),
         Seen::Value(Value::Null | Value::Object(_)) => None,
         single if view.options.lenient_arrays => Some(equal(scalar(single)?, item)),
@@ -196,7 +205,7 @@ fn holds_item(comparison: &Comparison, view: &View<'_>) -> Option<bool> {
     }
 }
 
-/// What is seen, unless it is an array or an object.
+/// What is seen, unless it is an array.
 #[inline]
 pub(super) fn scalar(seen: Seen<'_>) -> Option<Scalar<'_>> {
     match seen {
@@ -205,7 +214,8 @@ pub(super) fn scalar(seen: Seen<'_>) -> Option<Scalar<'_>> {
         Seen::Value(Value::Null) => Some(Scalar::Null),
         Seen::Value(Value::Number(number)) => Amount::of(number).map(Scalar::Amount),
         Seen::Value(Value::String(text)) => Some(Scalar::Text(text)),
-        Seen::List(_) | Seen::Value(Value::Array(_) | Value::Object(_)) => None,
+        Seen::Value(Value::Object(_)) => Some(Scalar::Object),
+        Seen::List(_) | Seen::Value(Value::Array(_)) => None,
     }
 }
 

@@ -80,6 +80,7 @@ impl AttributeIndex {
             Scalar::Amount(amount) => node.numbers.get(&bits(amount.as_f64())),
             Scalar::Bool(value) => Some(&node.bools[usize::from(value)]),
             Scalar::Null => Some(&node.nulls),
+            Scalar::Object => None,
             Scalar::Text(text) => node.texts.get(text),
         });
         found.map_or(&[], Vec::as_slice)
@@ -132,7 +133,7 @@ impl Node {
             Some(Scalar::Bool(value)) => change.apply(&mut self.bools[usize::from(value)]),
             Some(Scalar::Null) => change.apply(&mut self.nulls),
             Some(Scalar::Text(text)) => change_keyed(&mut self.texts, text, change),
-            None => {}
+            Some(Scalar::Object) | None => {}
         }
     }
 

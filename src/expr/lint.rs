@@ -31,6 +31,8 @@ pub enum Doubt {
     Empty,
     /// An array may be missing: `NOT IN` is false then.
     MissingArray,
+    /// `now.` or `taskqueue.`, which look like more than attributes.
+    NotThere,
     /// A key that this place cannot see.
     OutOfSight,
     /// `HAS` or `IN` on a single value, in strict mode.
@@ -66,6 +68,10 @@ impl Doubt {
             Self::MissingArray => (
                 "false where the array is missing",
                 "配列の属性がないときは偽になります",
+            ),
+            Self::NotThere => (
+                "there is no `now.` and no `taskqueue.`; this is an attribute of that name",
+                "`now.` と `taskqueue.` はありません。同じ名前の属性として扱います",
             ),
             Self::OutOfSight => ("this cannot be seen here", "ここからは参照できません"),
             Self::SingleForArray => (
@@ -104,6 +110,11 @@ impl Lint {
 /// What can be doubted without knowing any attributes.
 pub(super) fn doubts(root: &Condition, options: Options) -> Vec<Lint> {
     let mut lints = Vec::new();
+    root.each_path(&mut |path| {
+        if path.is_absent() {
+            lints.push(Lint::new(Doubt::NotThere, path.span.clone()));
+        }
+    });
     root.each_comparison(&mut |comparison| {
         if let Some(doubt) = doubt(comparison, options) {
             lints.push(Lint::new(doubt, comparison.span.clone()));

@@ -162,6 +162,13 @@ impl Parser {
                 self.extension(span, "STARTSWITH")?;
                 Operator::StartsWith
             }
+            Token::Word(word) if word.eq_ignore_ascii_case("MATCHES") => {
+                let error = Error::new(span, "there is no MATCHES", "MATCHES はありません");
+                return Err(error.help(
+                    "use STARTSWITH, CONTAINS or IN",
+                    "STARTSWITH、CONTAINS、IN を使ってください",
+                ));
+            }
             Token::Word(word) if word.eq_ignore_ascii_case("NOT") => {
                 self.at += 1;
                 if self.take_word("IN") {

@@ -1,7 +1,8 @@
 //! Doubts that need to know where an expression stands, and which attributes there are: keys that
 //! cannot be seen or that nobody has, types that never meet, arrays that are single values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -25,8 +26,10 @@ pub enum Place {
 /// Which attributes there are. What is left out is not known, and not doubted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Schema {
-    worker: Option<Node>,
-    task: Option<Node>,
+    worker: Option<Arc<Node>>,
+    task: Option<Arc<Node>>,
+    /// Ways into the task to what is surely no array.
+    singles: BTreeSet<Vec<String>>,
 }
 
 /// What has been seen at one path.
@@ -50,13 +53,20 @@ struct Kinds(u8);
 impl Schema {
     /// All workers with their attributes.
     pub fn workers<'a>(mut self, all: impl IntoIterator<Item = &'a Map<String, Value>>) -> Self {
-        self.worker = Some(Node::of(all));
+        self.worker = Some(Arc::new(Node::of(all)));
         self
     }
 
     /// All tasks, or the attributes that tasks can have.
     pub fn tasks<'a>(mut self, all: impl IntoIterator<Item = &'a Map<String, Value>>) -> Self {
-        self.task = Some(Node::of(all));
+        self.task = Some(Arc::new(Node::of(all)));
+        self
+    }
+
+    /// The same where attributes of tasks, by their keys, are known to be single values: as
+    /// [`Expression::single_task_values`] tells of other expressions about the same tasks.
+    pub fn single_task_values(mut self, ways: impl IntoIterator<Item = Vec<String>>) -> Self {
+        self.singles.extend(ways);
         self
     }
 
@@ -65,8 +75,8 @@ impl Schema {
             return None;
         }
         match path.subject.unwrap_or(bare) {
-            Subject::Worker => self.worker.as_ref(),
-            Subject::Task => self.task.as_ref(),
+            Subject::Worker => self.worker.as_deref(),
+            Subject::Task => self.task.as_deref(),
         }
     }
 }
@@ -203,6 +213,44 @@ impl Expression {
     }
 }
 
+impl Expression {
+    /// Ways into the task, by their keys, to what it takes for a single value, in the order of the
+    /// text: whoever writes `task.department == 7` has no list of departments in mind.
+    pub fn single_task_values(&self, place: Place) -> Vec<Vec<String>> {
+        let bare = place.bare();
+        let mut ways = Vec::new();
+        self.root.each_comparison(&mut |comparison| {
+            let (left, right) = (&comparison.left, &comparison.right);
+            let is_null = |operand: &Operand| matches!(operand, Operand::Literal(Value::Null));
+            let sides = match comparison.operator.wants_array() {
+                true => [Some(comparison.array_and_item().1), None],
+                // Whether it is there is asked of arrays too.
+                false if is_null(left) || is_null(right) => [None, None],
+                false => [Some(left), Some(right)],
+            };
+            for side in sides.into_iter().flatten() {
+                if let Operand::Path(path) = side
+                    && path.subject.unwrap_or(bare) == Subject::Task
+                    && let Some(keys) = path.keys()
+                {
+                    ways.push(keys.map(str::to_owned).collect());
+                }
+            }
+        });
+        ways
+    }
+}
+
+impl Place {
+    /// What keys without prefix belong to.
+    fn bare(self) -> Subject {
+        match self {
+            Self::Filter => Subject::Task,
+            Self::Queue | Self::SkipIf | Self::Target => Subject::Worker,
+        }
+    }
+}
+
 struct Check<'a> {
     place: Place,
     schema: &'a Schema,
@@ -211,10 +259,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn bare(&self) -> Subject {
-        match self.place {
-            Place::Filter => Subject::Task,
-            Place::Queue | Place::SkipIf | Place::Target => Subject::Worker,
-        }
+        self.place.bare()
     }
 
     fn path(&self, path: &Path, with_hint: bool) -> Option<Lint> {
@@ -244,6 +289,10 @@ impl Check<'_> {
             }
             _ => {}
         }
+        // Doubted already.
+        if path.is_absent() {
+            return None;
+        }
         let mut node = self.schema.node(path, self.bare())?;
         for (place, segment) in path.segments.iter().enumerate() {
             let Segment::Key(key) = segment else {
@@ -271,29 +320,9 @@ impl Check<'_> {
 
     fn comparison(&self, comparison: &Comparison) -> Option<Lint> {
         let lint = |doubt| Lint::new(doubt, comparison.span.clone());
-        let operator = comparison.operator;
-        if operator.wants_array() {
-            let (array, item) = comparison.array_and_item();
-            let side = self.side(array)?;
-            let single = side.kinds.without(Kinds::NULL);
-            if !side.kinds.meets(Kinds::ARRAY) {
-                if !self.options.lenient_arrays && !single.is_empty() {
-                    let (words, words_ja) = single.words();
-                    return Some(lint(Doubt::SingleForArray).with(
-                        &format!("; it is {words}"),
-                        &format!("。実際は{words_ja}です"),
-                    ));
-                }
-                return None;
-            }
-            if operator == Operator::NotIn && side.may_be_missing {
-                return Some(lint(Doubt::MissingArray));
-            }
-            let mut held = side.elements;
-            if self.options.lenient_arrays {
-                held.add(side.kinds.without(Kinds::ARRAY));
-            }
-            return self.mismatch(comparison, self.side(item)?.kinds, held);
+        if comparison.operator.wants_array() {
+            let lint = self.membership(comparison);
+            return lint.or_else(|| self.both_missing(comparison));
         }
         let (Some(left), Some(right)) = (self.side(&comparison.left), self.side(&comparison.right))
         else {
@@ -307,6 +336,50 @@ impl Check<'_> {
         }
         self.mismatch(comparison, left.kinds, right.kinds)
             .or_else(|| self.both_missing(comparison))
+    }
+
+    /// `HAS`, `IN` and `NOT IN`.
+    fn membership(&self, comparison: &Comparison) -> Option<Lint> {
+        let lint = |doubt| Lint::new(doubt, comparison.span.clone());
+        let (array, item) = comparison.array_and_item();
+        if self.is_single(array) {
+            return Some(lint(Doubt::SingleForArray).with(
+                "; elsewhere it is compared as one",
+                "。ほかの式では単独の値として比べています",
+            ));
+        }
+        let side = self.side(array)?;
+        let single = side.kinds.without(Kinds::NULL);
+        if !side.kinds.meets(Kinds::ARRAY) {
+            if !self.options.lenient_arrays && !single.is_empty() {
+                let (words, words_ja) = single.words();
+                return Some(lint(Doubt::SingleForArray).with(
+                    &format!("; it is {words}"),
+                    &format!("。実際は{words_ja}です"),
+                ));
+            }
+            return None;
+        }
+        if comparison.operator == Operator::NotIn && side.may_be_missing {
+            return Some(lint(Doubt::MissingArray));
+        }
+        let mut held = side.elements;
+        if self.options.lenient_arrays {
+            held.add(side.kinds.without(Kinds::ARRAY));
+        }
+        self.mismatch(comparison, self.side(item)?.kinds, held)
+    }
+
+    /// Whether a side is known to be a single value of the task, and that matters.
+    fn is_single(&self, array: &Operand) -> bool {
+        let Operand::Path(path) = array else {
+            return false;
+        };
+        let is_task = path.subject.unwrap_or(self.bare()) == Subject::Task;
+        let way = || Some(path.keys()?.map(str::to_owned).collect::<Vec<_>>());
+        !self.options.lenient_arrays
+            && is_task
+            && way().is_some_and(|way| self.schema.singles.contains(&way))
     }
 
     /// Sides that never have a kind in common; null is one only where it is written.
@@ -324,17 +397,32 @@ impl Check<'_> {
         ))
     }
 
-    /// `task.email == worker.email` where both may be missing.
+    /// `task.email == worker.email`, and `worker.email IN [task.email, ...]`, where both may be
+    /// missing.
     fn both_missing(&self, comparison: &Comparison) -> Option<Lint> {
-        let may_be_missing = |operand: &Operand| {
-            let is_path = matches!(operand, Operand::Path(_));
-            is_path && self.side(operand).is_none_or(|side| side.may_be_missing)
+        let (left, right) = (&comparison.left, &comparison.right);
+        let can_be = match comparison.operator {
+            Operator::Equal => self.may_be_missing(left) && self.may_be_missing(right),
+            Operator::Has | Operator::In => {
+                let (array, item) = comparison.array_and_item();
+                let is_any = |items: &[Operand]| items.iter().any(|it| self.may_be_missing(it));
+                self.may_be_missing(item) && matches!(array, Operand::List(items) if is_any(items))
+            }
+            _ => false,
         };
-        let is_doubtful = comparison.operator == Operator::Equal
-            && !self.options.missing_equals_missing
-            && may_be_missing(&comparison.left)
-            && may_be_missing(&comparison.right);
+        let is_doubtful = can_be && !self.options.missing_equals_missing;
         is_doubtful.then(|| Lint::new(Doubt::BothMissing, comparison.span.clone()))
+    }
+
+    fn may_be_missing(&self, operand: &Operand) -> bool {
+        match operand {
+            Operand::List(_) | Operand::Literal(_) => false,
+            Operand::Path(_) => self.side(operand).is_none_or(|side| side.may_be_missing),
+            Operand::Sum(terms) => {
+                let mut factors = terms.iter().flat_map(|term| &term.factors);
+                factors.any(|(_, factor)| self.may_be_missing(factor))
+            }
+        }
     }
 
     /// What is known of an operand; `None` if nothing.

@@ -121,6 +121,14 @@ impl Path {
         }
     }
 
+    /// Whether it looks like one of the requirements' extensions that are not there: `now.` and
+    /// `taskqueue.`.
+    pub(super) fn is_absent(&self) -> bool {
+        let is_longer = self.subject.is_none() && self.segments.len() > 1;
+        let first = self.segments.first();
+        is_longer && matches!(first, Some(Segment::Key(key)) if key == "now" || key == "taskqueue")
+    }
+
     /// Its keys; none when it leads through an array.
     pub(super) fn keys(&self) -> Option<impl Iterator<Item = &str>> {
         let are_keys = |segment: &Segment| matches!(segment, Segment::Key(_));
@@ -194,6 +202,12 @@ impl Condition {
 }
 
 impl Operand {
+    /// Whether it comes from attributes, so that null says that something is missing.
+    #[inline]
+    pub(super) fn can_be_missing(&self) -> bool {
+        matches!(self, Self::Path(_) | Self::Sum(_))
+    }
+
     /// Calls `see` with every path in it, from left to right.
     pub(super) fn each_path<'a>(&'a self, see: &mut dyn FnMut(&'a Path)) {
         match self {

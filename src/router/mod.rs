@@ -48,10 +48,10 @@ pub use fact::{Decision, FORMAT, Fact, FoldError, Offered, Timer};
 pub use machine::Router;
 pub use output::{Output, Refusal, Released, RevokedWhy, TaskOutcome, WorkerState, WrapUp};
 pub use plan::{
-    ActivitySpec, ChannelSpec, Document, DocumentFault, FilterSpec, KnownWorker, NOT_ANSWERING,
-    OtherChannels, Plan, PlanError, ProfileChannel, ProfileEntry, ProfileSpec, QueueOrder,
-    QueueSpec, StepSpec, Strategy, VOICE, WhenNobody, WorkerKey, WorkerSpec, WorkflowFault,
-    WorkflowPart, WorkflowSpec, WorkflowSpot,
+    ActivitySpec, ChannelSpec, Document, DocumentFault, DocumentPlaces, FilterSpec, KnownWorker,
+    NOT_ANSWERING, OtherChannels, Plan, PlanError, ProfileChannel, ProfileEntry, ProfileSpec,
+    QueueOrder, QueueSpec, StepSpec, Strategy, VOICE, WhenNobody, WorkerKey, WorkerSpec,
+    WorkflowFault, WorkflowPart, WorkflowSpec, WorkflowSpot,
 };
 pub use pump::{Pump, Settings, Sink, StartError, Survivors, replay};
 pub use state::{At, Known, State};

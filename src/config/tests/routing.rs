@@ -9,10 +9,10 @@ use crate::router::{
     StepSpec, Strategy, WhenNobody, WorkerKey,
 };
 
-const OWNER_FIRST: &str = include_str!("../../../tests/data/workflows/owner-first.json");
+pub(super) const OWNER_FIRST: &str = include_str!("../../../tests/data/workflows/owner-first.json");
 
 /// An office of a few lines; `more` are files beside the least it needs.
-fn office(more: &[(&str, &str)]) -> Result<Office, Report> {
+pub(super) fn office(more: &[(&str, &str)]) -> Result<Office, Report> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut files = vec![
         ("node.toml", "name = \"a\"\nregion = \"b\"\n"),
@@ -44,12 +44,12 @@ fn office(more: &[(&str, &str)]) -> Result<Office, Report> {
     load_with(directory.path(), &[])
 }
 
-fn good(more: &[(&str, &str)]) -> Office {
+pub(super) fn good(more: &[(&str, &str)]) -> Office {
     office(more).unwrap_or_else(|report| panic!("{report}"))
 }
 
 /// What is warned of, or wrong: `file:line:column: level: what`.
-fn said(more: &[(&str, &str)]) -> Vec<String> {
+pub(super) fn said(more: &[(&str, &str)]) -> Vec<String> {
     let report = match office(more) {
         Ok(office) => office.warnings,
         Err(report) => report,
@@ -61,7 +61,7 @@ fn said(more: &[(&str, &str)]) -> Vec<String> {
 }
 
 /// A flow that leads into a workflow.
-fn flow(workflow: &str) -> String {
+pub(super) fn flow(workflow: &str) -> String {
     format!(
         "start = \"in\"\n[steps.in]\ndo = \"queue\"\nworkflow = \"{workflow}\"\n\
          nobody = \"hangup\"\n"

@@ -8,7 +8,7 @@ mod table;
 
 use serde_json::{Map, Value, json};
 
-use crate::expr::{Expression, MAX_DEPTH, Options, Scope};
+use crate::expr::{Doubt, Expression, MAX_DEPTH, Options, Scope};
 
 fn map(value: Value) -> Map<String, Value> {
     match value {
@@ -93,6 +93,94 @@ fn odd_types_are_false_and_numbers_are_exact() {
     assert!(holds("a != 'x' AND a != null", json!({"a": 1})));
     assert!(holds("b == null AND NOT b", json!({})));
     assert!(holds("a[0] == -2.5", json!({"a": [-2.5]})));
+}
+
+#[test]
+fn an_object_is_there_and_equal_to_nothing() {
+    let worker = || json!({"address": {"city": "大阪"}, "list": [{}, 1], "a": 1});
+    for (text, wanted) in [
+        ("address != null", true),
+        ("address == null", false),
+        ("address != 'x' AND 'x' != address AND a != address", true),
+        ("address == address OR address == 'x'", false),
+        ("address != address", true),
+        // Only arrays make it false.
+        ("address != list OR list != address", false),
+        (
+            "address < 1 OR address >= 'x' OR address CONTAINS 'x'",
+            false,
+        ),
+        ("address IN [1, 'x'] OR address IN list", false),
+        ("address NOT IN [1] AND address NOT IN list", true),
+        ("1 IN address OR 1 NOT IN address", false),
+        ("address + 1 == null", true),
+    ] {
+        assert_eq!(holds(text, worker()), wanted, "{text}");
+        let lenient = both(text, worker(), json!({}), LENIENT);
+        assert_eq!(lenient, wanted, "{text}, lenient");
+    }
+    let task = json!({"address": {"city": "大阪"}});
+    let same = "task.address == worker.address";
+    assert!(!both(same, worker(), task, Options::default()));
+}
+
+/// What is missing on both sides matches nobody, in whatever way it is asked.
+#[test]
+fn what_is_missing_on_both_sides_does_not_match_everybody() {
+    let compat = Options {
+        missing_equals_missing: true,
+        ..Options::default()
+    };
+    let task = || json!({"nothing": null, "nulls": [null]});
+    for text in [
+        "worker.email == task.email",
+        "worker.email IN [task.email, task.email2]",
+        "[task.email, 1] HAS worker.email",
+        "worker.email IN [task.nothing]",
+        "worker.email IN task.nulls",
+        "worker.level == task.level + 1",
+        "worker.level - 1 == task.level",
+        "worker.level + 1 IN [task.level * 2]",
+    ] {
+        let judge = |options| both(text, json!({}), task(), options);
+        assert!(!judge(Options::default()), "{text}");
+        assert!(!judge(LENIENT), "{text}");
+        assert!(judge(compat), "{text}");
+    }
+    // The negations hold, and what is written is found.
+    for text in [
+        "worker.email != task.email",
+        "worker.email NOT IN [task.email]",
+        "worker.level != task.level + 1",
+        "worker.email == null AND worker.email IN ['x', null]",
+        "null IN [task.email] AND null IN task.nulls",
+        "worker.level + 1 == null",
+    ] {
+        assert!(both(text, json!({}), task(), Options::default()), "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_refused_or_doubted() {
+    let error = Expression::parse("name MATCHES '^a'").expect_err("no MATCHES");
+    assert_eq!((error.span, error.help.is_some()), (5..12, true));
+    for (text, span) in [
+        ("now.hour >= 9", 0..8),
+        ("type == 'a' AND taskqueue.name == 'b'", 16..30),
+    ] {
+        let lints = Expression::parse(text).expect(text).lints().to_vec();
+        let found: Vec<_> = lints.iter().map(|it| (it.doubt, it.span.clone())).collect();
+        assert_eq!(found, [(Doubt::NotThere, span)], "{text}");
+    }
+    for fine in [
+        "now == 1",
+        "task.now.hour >= 9",
+        "worker.taskqueue.name == 'b'",
+    ] {
+        assert_eq!(Expression::parse(fine).expect(fine).lints(), [], "{fine}");
+    }
+    // As an attribute of that name it is what it says.
+    assert!(holds("now.hour >= 9", json!({"now": {"hour": 9}})));
 }
 
 #[test]

@@ -51,6 +51,15 @@ fn attributes_that_cannot_do_what_is_asked_are_doubted() {
         ("level = 3", Some(Doubt::SingleEquals)),
         ("task.email==worker.email", Some(Doubt::BothMissing)),
         ("task.dept == worker.dept", None),
+        (
+            "worker.email IN [task.email, 'x']",
+            Some(Doubt::BothMissing),
+        ),
+        ("[task.email] HAS langs", Some(Doubt::BothMissing)),
+        ("task.level == task.email + 1", Some(Doubt::BothMissing)),
+        ("email IN ['x', null]", None),
+        ("dept IN [task.dept]", None),
+        ("now.hour >= 9", Some(Doubt::NotThere)),
         ("worker.dept IN task.dept", None),
     ] {
         let wanted: Vec<Doubt> = wanted.into_iter().collect();
@@ -92,6 +101,21 @@ fn a_doubt_names_its_place_and_often_what_was_meant() {
 }
 
 #[test]
+fn what_is_compared_as_a_single_value_is_known() {
+    let ways = |text: &str, place| {
+        let ways = Expression::parse(text)
+            .expect(text)
+            .single_task_values(place);
+        let ways = ways.into_iter().map(|way| way.join("."));
+        ways.collect::<Vec<_>>().join(" ")
+    };
+    let text = "task.a.b == 1 AND 'x' CONTAINS c AND task.d != null AND task.e[0] == 1 \
+                AND task.f IN task.g AND task.h HAS worker.i AND NOT task.j < worker.k";
+    assert_eq!(ways(text, Place::Target), "a.b f j");
+    assert_eq!(ways(text, Place::Filter), "a.b c f j");
+}
+
+#[test]
 fn tasks_have_a_schema_too_and_lenient_is_lenient() {
     let task = map(json!({"department_id": 1}));
     let schema = schema().tasks([&task]);
@@ -105,6 +129,17 @@ fn tasks_have_a_schema_too_and_lenient_is_lenient() {
     };
     let lenient = Expression::parse_with(text, options).expect(text);
     assert!(lenient.check(Place::Target, &schema).is_empty());
+    // Known from another expression only.
+    let other = Expression::parse("task.department_id == 1").expect("an expression");
+    let singles = other.single_task_values(Place::Target);
+    let schema = schema.single_task_values(singles);
+    let bare = Schema::default().single_task_values([vec!["department_id".to_owned()]]);
+    for schema in [&schema, &bare] {
+        let lints = strict.check(Place::Target, schema);
+        assert_eq!(lints[0].doubt, Doubt::SingleForArray);
+        assert!(lints[0].message.ends_with("compared as one"), "{lints:?}");
+        assert!(lenient.check(Place::Target, schema).is_empty());
+    }
     let missing = Expression::parse("task.nothing == 1").expect("an expression");
     assert_eq!(
         missing.check(Place::Target, &schema)[0].doubt,

@@ -26,10 +26,7 @@ pub(in crate::router) struct StepRule {
 
 impl Rules {
     pub(super) fn new(content: &WorkflowSpec) -> Self {
-        let options = Options {
-            lenient_arrays: content.lenient,
-            ..Options::default()
-        };
+        let options = content.options();
         let mut steps = HashMap::new();
         for (filter, spec) in content.filters.iter().enumerate() {
             for (step, spec) in spec.steps.iter().enumerate() {

@@ -22,6 +22,7 @@ impl Plan {
             errors: Vec::new(),
             activities: self.activities.iter().map(|spec| &*spec.name).collect(),
             channels: self.channels.iter().map(|spec| &*spec.name).collect(),
+            profiles: self.profiles.iter().map(|spec| &*spec.name).collect(),
             queues: self.queues.iter().map(|spec| &*spec.name).collect(),
         };
         check.activities.insert(NOT_ANSWERING);
@@ -52,6 +53,7 @@ struct Check<'p> {
     errors: Vec<PlanError>,
     activities: HashSet<&'p str>,
     channels: HashSet<&'p str>,
+    profiles: HashSet<&'p str>,
     queues: HashSet<&'p str>,
 }
 
@@ -131,7 +133,7 @@ impl<'p> Check<'p> {
         let subject = format!("worker {:?}", worker.name);
         self.check_activity(&subject, worker.activity.as_deref());
         if let Some(profile) = &worker.profile
-            && !self.plan.profiles.iter().any(|it| it.name == *profile)
+            && !self.profiles.contains(profile.as_str())
         {
             let message = format!("unknown profile {profile:?}");
             self.wrong(&subject, message, "list it among the profiles");
@@ -336,8 +338,9 @@ impl WorkflowSpec {
     /// How its expressions are read.
     pub(in crate::router) fn options(&self) -> Options {
         Options {
+            extensions: self.extensions,
             lenient_arrays: self.lenient,
-            ..Options::default()
+            missing_equals_missing: self.missing_equals_missing,
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct WorkflowFault {
     pub message: String,
     /// What to do about it.
     pub help: String,
+    /// Whether it is only worth knowing, for it may well be meant.
+    pub is_note: bool,
 }
 
 /// Where in a workflow something stands.
@@ -88,6 +90,7 @@ impl WorkflowSpot {
             spot: self,
             message: message.into(),
             help: help.into(),
+            is_note: false,
         }
     }
 }

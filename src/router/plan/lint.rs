@@ -1,75 +1,77 @@
 //! What is doubtful in a workflow: valid, but surely not meant.
 
+use std::collections::HashMap;
+
 use super::fault::{WorkflowFault, WorkflowPart, WorkflowSpot};
 use super::{FilterSpec, StepSpec, WhenNobody, WorkflowSpec};
-use crate::expr::{Expression, Options, Place, Schema, Scope, Subject};
+use crate::expr::{self, Doubt, Expression, Options, Place, Schema, Scope, Subject};
 use crate::router::At;
 
 impl WorkflowSpec {
+    /// Most doubts of one workflow that are told, and most notes besides: nobody reads more.
+    pub const MOST_LINTS: usize = 100;
+
     /// Doubtful spots of a workflow that has no [`WorkflowSpec::faults`]: what no task can reach,
-    /// and expressions that cannot mean what they say. `schema`: the attributes there are.
+    /// and expressions that cannot mean what they say; the first [`WorkflowSpec::MOST_LINTS`].
+    /// `schema`: the attributes there are.
     pub fn lints(&self, schema: &Schema) -> Vec<WorkflowFault> {
-        let mut lints = Vec::new();
-        for (place, filter) in self.filters.iter().enumerate() {
-            let spot = WorkflowSpot::filter(place);
-            let what = (Place::Filter, "expression", filter.expression.as_str());
-            self.lint_expression(spot, what, schema, &mut lints);
-        }
-        for (at, step) in self.steps() {
-            for (place, key, text) in [
-                (Place::Target, "expression", &step.expression),
-                (Place::SkipIf, "skip_if", &step.skip_if),
-            ] {
-                if let Some(text) = text {
-                    let spot = WorkflowSpot::step(at);
-                    self.lint_expression(spot, (place, key, text), schema, &mut lints);
-                }
+        let mut lints = Lints::default();
+        let expressions = self.expressions();
+        // What one expression compares is no array in another.
+        let singles = expressions
+            .iter()
+            .flat_map(|(.., place, expression)| expression.single_task_values(*place));
+        let schema = schema.clone().single_task_values(singles);
+        for (spot, place, expression) in &expressions {
+            if lints.is_full() {
+                break;
+            }
+            for lint in expression.check(*place, &schema) {
+                lints.push_found(spot, lint);
             }
         }
         self.lint_ways(&mut lints);
-        lints
+        lints.faults
     }
 
-    fn lint_expression(
-        &self,
-        spot: WorkflowSpot,
-        (place, key, text): (Place, &'static str, &str),
-        schema: &Schema,
-        lints: &mut Vec<WorkflowFault>,
-    ) {
-        let Ok(expression) = Expression::parse_with(text, self.options()) else {
-            return;
-        };
-        let help = match key {
-            "skip_if" => "an example: workers.available == 0",
-            _ => "an example: task.language IN worker.languages",
-        };
-        let doubts = expression.check(place, schema).into_iter();
-        for lint in doubts.filter(|lint| !lint.doubt.is_note()) {
-            let spot = spot.clone().key(key).within(lint.span.clone());
-            lints.push(spot.fault(lint.message, help));
-        }
+    /// Its expressions with their places: those of filters, then those of steps.
+    fn expressions(&self) -> Vec<(WorkflowSpot, Place, Expression)> {
+        let filters = self.filters.iter().enumerate().map(|(place, filter)| {
+            let spot = WorkflowSpot::filter(place).key("expression");
+            (spot, Place::Filter, Some(&filter.expression))
+        });
+        let steps = self.steps().flat_map(|(at, step)| {
+            let spot = |key| WorkflowSpot::step(at).key(key);
+            [
+                (spot("expression"), Place::Target, step.expression.as_ref()),
+                (spot("skip_if"), Place::SkipIf, step.skip_if.as_ref()),
+            ]
+        });
+        let parsed = filters
+            .chain(steps)
+            .filter_map(|(spot, place, text)| Some((spot, place, self.parse(text?).ok()?)));
+        parsed.collect()
     }
 
     /// Steps and filters that no task comes to.
-    fn lint_ways(&self, lints: &mut Vec<WorkflowFault>) {
+    fn lint_ways(&self, lints: &mut Lints) {
         // By what a filter says: the first one that never lets a task go on.
-        let mut keeps: Vec<(String, usize)> = Vec::new();
+        let mut keeps: HashMap<String, usize> = HashMap::new();
         let mut keeps_all: Option<usize> = None;
         for (place, filter) in self.filters.iter().enumerate() {
             let spot = WorkflowSpot::filter(place);
             let condition = condensed(&filter.expression);
-            let before = keeps.iter().find(|(before, _)| *before == condition);
+            let before = keeps.get(&condition).copied();
             if let Some(before) = keeps_all {
                 let message = format!("no task comes here: {} takes all", self.name_of(before));
                 let help = "put it in front of that one, or give that one's last step a timeout";
                 lints.push(spot.fault(message, help));
                 continue;
             }
-            if let Some((_, before)) = before {
+            if let Some(before) = before {
                 let message = format!(
                     "no task comes here: {} has the same expression and keeps its tasks",
-                    self.name_of(*before)
+                    self.name_of(before)
                 );
                 let help = "change one of the two expressions, or delete this filter";
                 lints.push(spot.key("expression").fault(message, help));
@@ -86,7 +88,7 @@ impl WorkflowSpec {
                     let help = "give that step a timeout, or delete what follows it";
                     lints.push(spot.fault(message, help));
                 }
-                keeps.push((condition, place));
+                keeps.insert(condition, place);
                 if self.is_for_all(filter) {
                     keeps_all = Some(place);
                 }
@@ -128,6 +130,47 @@ impl WorkflowSpec {
         let condition = condensed(&filter.expression);
         let is_constant = ["1==1", "true", "true==true"].contains(&condition.as_str());
         is_constant && holds_for_nothing(&filter.expression, self.options())
+    }
+}
+
+/// What was found, up to a bound.
+#[derive(Default)]
+struct Lints {
+    faults: Vec<WorkflowFault>,
+    notes: usize,
+}
+
+impl Lints {
+    fn is_full(&self) -> bool {
+        self.faults.len() - self.notes >= WorkflowSpec::MOST_LINTS
+    }
+
+    fn push(&mut self, fault: WorkflowFault) {
+        let is_full = match fault.is_note {
+            true => self.notes >= WorkflowSpec::MOST_LINTS,
+            false => self.is_full(),
+        };
+        if !is_full {
+            self.notes += usize::from(fault.is_note);
+            self.faults.push(fault);
+        }
+    }
+
+    /// What was found in the expression at a spot.
+    fn push_found(&mut self, spot: &WorkflowSpot, lint: expr::Lint) {
+        let help = match lint.doubt {
+            Doubt::BothMissing => {
+                "to take TaskRouter's side: missing_equals_missing = true in workflows.toml"
+            }
+            Doubt::SingleForArray => "write ==, or set lenient = true in workflows.toml",
+            _ if spot.key == Some("skip_if") => "an example: workers.available == 0",
+            _ => "an example: task.language IN worker.languages",
+        };
+        let spot = spot.clone().within(lint.span);
+        self.push(WorkflowFault {
+            is_note: lint.doubt.is_note(),
+            ..spot.fault(lint.message, help)
+        });
     }
 }
 

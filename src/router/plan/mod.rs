@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-pub use document::{Document, DocumentFault};
+pub use document::{Document, DocumentFault, DocumentPlaces};
 pub use fault::{WorkflowFault, WorkflowPart, WorkflowSpot};
 pub use profile::{OtherChannels, ProfileChannel, ProfileEntry, ProfileSpec};
 pub use queue::{QueueOrder, QueueSpec, Strategy, WhenNobody};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::expr::Schema;
+use crate::expr::{Schema, Scope};
 
 fn seconds(seconds: u64) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
@@ -306,7 +306,8 @@ fn bounds_of_a_workflow_are_held() {
 /// What `lints` says: place and message.
 fn lints(workflow: &WorkflowSpec) -> Vec<String> {
     assert_eq!(workflow.faults(), []);
-    let said = workflow.lints(&Schema::default()).into_iter().map(|lint| {
+    let lints = workflow.lints(&Schema::default()).into_iter();
+    let said = lints.filter(|lint| !lint.is_note).map(|lint| {
         assert!(!lint.help.is_empty());
         format!("{}: {}", lint.spot, lint.message)
     });
@@ -365,4 +366,39 @@ fn what_no_task_can_reach_is_told() {
     assert_eq!(lints(&all), Vec::<String>::new());
     let found = lints(&workflow(json!([filter("a = 1", stays())])));
     assert_eq!(found, ["filter 1: expression: `=` is read as `==`"]);
+}
+
+#[test]
+fn a_workflow_says_how_its_expressions_are_read() {
+    let mut workflow = WorkflowSpec::new("w", "q");
+    let step = workflow.default.as_mut().expect("there");
+    step.expression = Some("task.email == worker.email OR worker.a STARTSWITH 'b'".to_owned());
+    let judge = |workflow: &WorkflowSpec| {
+        let text = workflow
+            .default
+            .as_ref()
+            .and_then(|it| it.expression.as_ref());
+        let expression = workflow.parse(text.expect("there"))?;
+        let nothing = serde_json::Map::new();
+        Ok::<bool, crate::expr::Error>(expression.eval(&Scope::new(&nothing, &nothing)))
+    };
+    assert_eq!(judge(&workflow), Ok(false));
+    workflow.missing_equals_missing = true;
+    assert_eq!(judge(&workflow), Ok(true));
+    workflow.extensions = false;
+    assert!(judge(&workflow).is_err());
+    let faults: Vec<String> = workflow
+        .faults()
+        .iter()
+        .map(|it| it.message.clone())
+        .collect();
+    assert_eq!(faults, ["STARTSWITH is no part of TaskRouter's language"]);
+    // A fact of before does not say it.
+    let mut written = serde_json::to_value(WorkflowSpec::new("w", "q")).expect("it prints");
+    for key in ["missing_equals_missing", "extensions"] {
+        let fields = written.as_object_mut().expect("an object");
+        assert!(fields.remove(key).is_some(), "{key}");
+    }
+    let read: WorkflowSpec = serde_json::from_value(written).expect("it is read");
+    assert_eq!(read, WorkflowSpec::new("w", "q"));
 }

@@ -25,6 +25,12 @@ pub struct WorkflowSpec {
     /// Whether `HAS`, `IN` and `NOT IN` take a single value for an array of one.
     #[serde(default)]
     pub lenient: bool,
+    /// Whether two attributes that are both missing are equal, as TaskRouter has it. Default no.
+    #[serde(default)]
+    pub missing_equals_missing: bool,
+    /// Whether its expressions may say what TaskRouter's language cannot. Default yes.
+    #[serde(default = "yes")]
+    pub extensions: bool,
     /// When a step is left at once though it has no `skip_if`: a document of TaskRouter says
     /// [`WhenNobody::Wait`].
     #[serde(default)]
@@ -135,6 +141,8 @@ impl WorkflowSpec {
             default: Some(StepSpec::new(queue)),
             reservation_timeout: None,
             lenient: false,
+            missing_equals_missing: false,
+            extensions: true,
             skip_when_nobody: WhenNobody::default(),
             time_to_live: Self::TIME_TO_LIVE,
             most_offers: Self::MOST_OFFERS,
@@ -189,4 +197,8 @@ impl StepSpec {
             unknown: Map::new(),
         }
     }
+}
+
+fn yes() -> bool {
+    true
 }

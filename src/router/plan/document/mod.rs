@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use place::{Key, locate};
+pub use place::DocumentPlaces;
+
+use place::{Key, too_deep};
 use reader::{Notes, Reader};
 
 use super::fault::{WorkflowPart, WorkflowSpot};
 use super::{KnownWorker, QueueSpec, StepSpec, WorkerKey, WorkflowSpec};
-use crate::router::At;
 
 /// A document as read.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +50,9 @@ pub struct DocumentFault {
 impl Document {
     /// Longest document in bytes; TaskRouter takes a little less.
     pub const LONGEST: usize = 1 << 20;
+    /// Deepest nesting of lists and objects. What is kept of a document stands deeper in the fact
+    /// of a new plan, and a fact is read back 127 levels deep at most.
+    pub const DEEPEST: usize = 64;
 
     /// Reads a document. Expressions and ranges are checked as well; whether the queues exist is
     /// the plan's to say.
@@ -60,6 +64,12 @@ impl Document {
             let help = "make two workflows of it";
             let span = Self::LONGEST..text.len();
             return Err(vec![DocumentFault::new(text, span, &[], message, help)]);
+        }
+        if let Some(at) = too_deep(text, Self::DEEPEST) {
+            let message = format!("nested deeper than {}", Self::DEEPEST);
+            let help = "leave out what is so deep: it means nothing here and is only kept";
+            let fault = DocumentFault::new(text, at..at + 1, &[], message, help);
+            return Err(vec![fault]);
         }
         let value: Value = serde_json::from_str(body).map_err(|error| {
             let at = start + offset(body, error.line(), error.column());
@@ -73,7 +83,7 @@ impl Document {
             vec![DocumentFault::new(text, at..at + 1, &[], message, help)]
         })?;
         let mut reader = Reader {
-            text,
+            places: DocumentPlaces::of(text),
             errors: Notes::default(),
             doubts: Notes::default(),
         };
@@ -84,11 +94,10 @@ impl Document {
             if !is_read && fault.spot == WorkflowSpot::of(WorkflowPart::Whole) {
                 continue;
             }
-            let (span, path) = Self::place(text, &fault.spot);
-            let path: Vec<Key<'_>> = path.iter().map(OwnedKey::as_key).collect();
+            let places = &reader.places;
             reader
                 .errors
-                .push(|| DocumentFault::new(text, span, &path, fault.message, fault.help));
+                .push(|| places.fault_at(&fault.spot, fault.message, fault.help));
         }
         match reader.errors.faults.is_empty() {
             true => Ok(Self {
@@ -98,72 +107,13 @@ impl Document {
             false => Err(reader.errors.faults),
         }
     }
-
-    /// Where in a document, in bytes, something of its workflow stands; what is around it when it
-    /// is not written. The text is one that [`Document::parse`] read.
-    pub fn span_of(text: &str, spot: &WorkflowSpot) -> Range<usize> {
-        Self::place(text, spot).0
-    }
-
-    fn place(text: &str, spot: &WorkflowSpot) -> (Range<usize>, Vec<OwnedKey>) {
-        let routing = Key::Name("task_routing");
-        let mut ways: Vec<Vec<Key<'_>>> = match spot.part {
-            WorkflowPart::Whole => vec![vec![routing]],
-            WorkflowPart::Filter(filter) => {
-                vec![vec![routing, Key::Name("filters"), Key::Place(filter)]]
-            }
-            WorkflowPart::Step(At::Filter(filter, step)) => {
-                let targets = [Key::Name("targets"), Key::Place(step)];
-                let filter = [routing, Key::Name("filters"), Key::Place(filter)];
-                vec![[&filter[..], &targets[..]].concat()]
-            }
-            WorkflowPart::Step(At::Default) => {
-                let default = vec![routing, Key::Name("default_filter")];
-                let targets = [Key::Name("targets"), Key::Place(0)];
-                vec![[&default[..], &targets[..]].concat(), default]
-            }
-        };
-        let names: &[&str] = match spot.key {
-            None => &[],
-            Some("known_worker") => &KNOWN_WORKER,
-            Some("name") => &FRIENDLY_NAME,
-            Some("steps") => &["targets"],
-            Some(key) => &[key],
-        };
-        if !names.is_empty() {
-            let keyed = ways.iter().flat_map(|way| {
-                let name = |name: &&'static str| [&way[..], &[Key::Name(name)]].concat();
-                names.iter().map(name)
-            });
-            ways = keyed.collect();
-        }
-        // The longest part of a way that is written.
-        let mut best = (0..text.len().min(1), Vec::new());
-        for way in ways {
-            let (span, length) = locate(text, &way);
-            if length > best.1.len() || best.1.is_empty() {
-                best = (span, way[..length].to_vec());
-            }
-        }
-        let (mut span, way) = best;
-        let written = text.get(span.clone()).unwrap_or_default();
-        // With escapes, places in the value are not places in the text.
-        if let Some(part) = &spot.span
-            && written.starts_with('"')
-            && !written.contains('\\')
-        {
-            let inside = |at: usize| (span.start + 1 + at).min(span.end);
-            span = inside(part.start)..inside(part.end);
-        }
-        (span, way.iter().map(OwnedKey::from).collect())
-    }
 }
 
 impl WorkflowSpec {
     /// The document that says the same. Queues are named by their sid where they have one.
     ///
-    /// A document cannot say [`WorkflowSpec::lenient`], `skip_when_nobody` and the bounds of
-    /// tasks and offers.
+    /// A document cannot say how its expressions are read ([`WorkflowSpec::lenient`] and the like),
+    /// `skip_when_nobody` and the bounds of tasks and offers.
     pub fn to_document(&self, queues: &[QueueSpec]) -> Value {
         let filters = self.filters.iter().map(|filter| {
             let mut printed = Map::new();
@@ -267,27 +217,6 @@ impl fmt::Display for DocumentFault {
 }
 
 impl std::error::Error for DocumentFault {}
-
-/// A step of a way on its own.
-struct OwnedKey(Result<String, usize>);
-
-impl From<&Key<'_>> for OwnedKey {
-    fn from(key: &Key<'_>) -> Self {
-        Self(match key {
-            Key::Name(name) => Ok((*name).to_owned()),
-            Key::Place(place) => Err(*place),
-        })
-    }
-}
-
-impl OwnedKey {
-    fn as_key(&self) -> Key<'_> {
-        match &self.0 {
-            Ok(name) => Key::Name(name),
-            Err(place) => Key::Place(*place),
-        }
-    }
-}
 
 fn show(way: &[Key<'_>]) -> String {
     let mut shown = String::new();

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::place::{Key, locate};
+use super::place::{DocumentPlaces, Key};
 use super::{DocumentFault, FRIENDLY_NAME, KNOWN_WORKER};
 use crate::router::{FilterSpec, KnownWorker, StepSpec, WhenNobody, WorkerKey, WorkflowSpec};
 
-/// Faults as they are found; the first ones only, for each costs a walk through the text.
+/// Faults as they are found; the first ones only, for nobody reads more.
 #[derive(Default)]
 pub(super) struct Notes {
     pub(super) faults: Vec<DocumentFault>,
@@ -25,7 +25,7 @@ impl Notes {
 }
 
 pub(super) struct Reader<'t> {
-    pub(super) text: &'t str,
+    pub(super) places: DocumentPlaces<'t>,
     pub(super) errors: Notes,
     pub(super) doubts: Notes,
 }
@@ -312,9 +312,16 @@ impl Reader<'_> {
 
     /// Unknown fields are kept; one that looks like a known one misspelt is told of.
     fn doubt_unknown(&mut self, way: &[Key<'_>], fields: &Map<String, Value>, known: &[&str]) {
-        for name in fields.keys() {
-            let distance = |known: &str| strsim::damerau_levenshtein(known, &name.to_lowercase());
-            let meant = known.iter().find(|known| distance(known) <= 2);
+        // Longer than any field there is, with two slips in it.
+        const LONGEST: usize = 32;
+        for name in fields.keys().filter(|name| name.len() <= LONGEST) {
+            let written = name.to_lowercase();
+            let length = written.chars().count();
+            let is_near = |known: &str| {
+                known.len().abs_diff(length) <= 2
+                    && strsim::damerau_levenshtein(known, &written) <= 2
+            };
+            let meant = known.iter().find(|known| is_near(known));
             if let Some(meant) = meant.filter(|meant| *meant != name) {
                 let way = [way, &[Key::Name(name)]].concat();
                 let message = format!("`{name}` means nothing here and is only kept");
@@ -324,15 +331,13 @@ impl Reader<'_> {
     }
 
     fn error(&mut self, way: &[Key<'_>], message: String, help: &str) {
-        let text = self.text;
-        let fault = || DocumentFault::new(text, locate(text, way).0, way, message, help);
-        self.errors.push(fault);
+        let places = &self.places;
+        self.errors.push(|| places.fault(way, message, help));
     }
 
     fn doubt(&mut self, way: &[Key<'_>], message: String, help: &str) {
-        let text = self.text;
-        let fault = || DocumentFault::new(text, locate(text, way).0, way, message, help);
-        self.doubts.push(fault);
+        let places = &self.places;
+        self.doubts.push(|| places.fault(way, message, help));
     }
 }
 

@@ -8,7 +8,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::*;
 use crate::expr::{Expression, Options, Schema, Scope, Subject};
-use crate::router::{FilterSpec, WhenNobody};
+use crate::router::{At, FilterSpec, WhenNobody};
 
 /// A plan found in production (requirements, section 2.2a).
 const OWNER_FIRST: &str = include_str!("../../../../tests/data/workflows/owner-first.json");
@@ -79,10 +79,46 @@ fn the_plan_found_in_production_loads_unchanged() {
     );
     assert_eq!(workflow.default, Some(StepSpec::new("support")));
     assert_eq!(workflow.skip_when_nobody, WhenNobody::Wait);
+    assert_eq!(workflow.faults(), []);
+}
+
+/// `IN` between two scalars, which takes nobody as long as it is not lenient.
+#[test]
+fn the_plan_found_in_production_is_doubted_where_it_takes_nobody() {
+    let document = Document::parse("owner-first", OWNER_FIRST).expect("it loads");
+    let mut workflow = document.workflow;
+    let places = DocumentPlaces::of(OWNER_FIRST);
+    let told = |workflow: &WorkflowSpec, is_note| {
+        let lints = workflow.lints(&Schema::default()).into_iter();
+        let told = lints.filter(move |lint| lint.is_note == is_note);
+        told.map(|lint| {
+            (
+                OWNER_FIRST[places.span_of(&lint.spot)].to_owned(),
+                lint.message,
+            )
+        })
+        .collect::<Vec<_>>()
+    };
+    let [(text, message)] = &told(&workflow, false)[..] else {
+        panic!("{:?}", told(&workflow, false))
+    };
+    assert_eq!(text, "worker.department_id IN task.department_id");
+    assert!(message.contains("must be an array"), "{message}");
+    let notes: Vec<String> = told(&workflow, true)
+        .into_iter()
+        .map(|(text, _)| text)
+        .collect();
     assert_eq!(
-        (workflow.faults(), workflow.lints(&Schema::default())),
-        (Vec::new(), Vec::new())
+        notes,
+        [
+            "task.email==worker.email",
+            "task.department_id==worker.department_id"
+        ]
     );
+    workflow.lenient = true;
+    assert_eq!(told(&workflow, false), []);
+    workflow.missing_equals_missing = true;
+    assert_eq!(workflow.lints(&Schema::default()), []);
 }
 
 /// Which steps of the production plan take the worker of requirements 2.2a for a task.
@@ -392,6 +428,67 @@ fn every_mistake_is_told_at_once_but_not_without_end() {
     assert_eq!(said.len(), 100);
 }
 
+/// However many mistakes there are, the text is walked through once for their places.
+#[test]
+fn places_cost_one_walk_however_many_mistakes_there_are() {
+    let good = "{\"expression\":\"1==1\",\"targets\":[{\"queue\":\"q\"}]}";
+    let bad = good.replace("==1", "==");
+    let filters = format!("{good},{}", vec![bad.as_str(); 9_999].join(","));
+    let text = format!("{{\"task_routing\":{{\"filters\":[{filters}]}}}}");
+    let before = DocumentPlaces::walks();
+    let faults = Document::parse("w", &text).expect_err("9,999 are wrong");
+    assert_eq!((faults.len(), DocumentPlaces::walks() - before), (100, 1));
+    assert_eq!(faults[99].path, "task_routing.filters[100].expression");
+    // Doubts are bounded as well.
+    let doubtful = text.replace("==\"", "=1\"");
+    let workflow = Document::parse("w", &doubtful)
+        .expect("it is read")
+        .workflow;
+    let lints = workflow.lints(&Schema::default());
+    let places = DocumentPlaces::of(&doubtful);
+    for lint in &lints {
+        let start = places.span_of(&lint.spot).start;
+        assert!(doubtful[..start].ends_with("\"1") || doubtful[start..].starts_with('{'));
+    }
+    assert_eq!((lints.len(), DocumentPlaces::walks() - before), (100, 2));
+}
+
+#[test]
+fn names_too_long_for_a_slip_are_not_compared() {
+    let long = "timeoutt".repeat(1 << 16);
+    let document = read(one_step(json!({"queue": "q", long: 1, "Timeoutt": 1})));
+    let said: Vec<&str> = document
+        .doubts
+        .iter()
+        .map(|it| it.message.as_str())
+        .collect();
+    assert_eq!(said, ["`Timeoutt` means nothing here and is only kept"]);
+}
+
+/// What is kept of a document stands deeper in the fact of a new plan.
+#[test]
+fn what_is_kept_can_be_read_back_from_a_fact() {
+    let nested = |levels: usize| {
+        let text = format!(
+            "{{\"task_routing\":{{\"filters\":[{{\"expression\":\"1==1\",\"targets\":[\
+             {{\"queue\":\"q\",\n\"note\":{}\"]\"{}}}]}}]}}}}",
+            "[".repeat(levels),
+            "]".repeat(levels)
+        );
+        Document::parse("w", &text).map(|document| document.workflow)
+    };
+    let workflow = nested(Document::DEEPEST - 6).expect("as deep as may be");
+    let mut plan = crate::router::Plan::default();
+    plan.workflows.push(workflow);
+    // As deep again as the facts and snapshots around it are.
+    let written = json!([[[[[[[[{"plan": plan}]]]]]]]]).to_string();
+    let read: Value = serde_json::from_str(&written).expect("it can be read");
+    assert_eq!(read.to_string(), written);
+    let faults = nested(Document::DEEPEST - 5).expect_err("too deep");
+    assert_eq!(faults[0].message, "nested deeper than 64");
+    assert_eq!((faults[0].line, faults[0].column), (2, 8 + 58));
+}
+
 #[test]
 fn the_last_of_two_fields_of_a_name_counts_and_is_pointed_at() {
     let text = "{\"task_routing\": {\"default_filter\": {\"queue\": \"a\"}, \
@@ -423,7 +520,7 @@ fn long_and_deep_documents_are_read_or_refused() {
     ] {
         assert_eq!(wrong(&deep), wrong(&deep[..]));
         assert!(
-            wrong(&deep)[0].contains("recursion limit exceeded"),
+            wrong(&deep)[0].contains("nested deeper than 64"),
             "{:?}",
             wrong(&deep)
         );
@@ -558,7 +655,7 @@ fn survive(text: &str) {
     match Document::parse("w", text) {
         Ok(document) => {
             for lint in document.workflow.lints(&Schema::default()) {
-                let span = Document::span_of(text, &lint.spot);
+                let span = DocumentPlaces::of(text).span_of(&lint.spot);
                 assert!(text.get(span).is_some(), "{lint:?}\n{text}");
             }
             let printed = document.workflow.to_document(&[]).to_string();
