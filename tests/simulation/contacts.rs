@@ -3,6 +3,7 @@
 use tsunagu::base::ShardId;
 use tsunagu::call::Output;
 use tsunagu::events::Stretch;
+use tsunagu::router::Command;
 use tsunagu::sip::{ConnectionId, Flow, HeaderName, Message};
 
 use crate::ear::{level, listen};
@@ -279,4 +280,32 @@ fn who_held_a_connection_forgets_its_phones_and_has_it_written_down() {
     assert!(outputs.any(|output| matches!(output, Output::Bindings)));
     // It is registered as before, in one place less.
     assert_eq!(places(&world), 1);
+}
+
+#[test]
+fn a_phone_that_came_back_meanwhile_is_told_as_it_is() {
+    let mut world = World::new(331);
+    let phone = world.phone_over_tcp("1001", Manners::Answers(300));
+    let flow = Flow::tcp(
+        SWITCH,
+        world.peers[phone].address,
+        world.peers[phone].connection,
+    );
+    let registrar = world.switch.registrar.clone();
+    let before = registrar.lock().unwrap().clone();
+    let (now, exchange) = (world.now, &mut world.switch.exchange);
+    exchange.handle_transport_error(now, &flow);
+    // It registers by another shard before this one's word has gone out.
+    *registrar.lock().unwrap() = before;
+    let mut told = Vec::new();
+    while let Some(output) = exchange.poll_output() {
+        if let Output::Reachable(agent) = output {
+            exchange.tell_reachable(&agent, |command| told.push(command));
+        }
+    }
+    let sato = Command::SetReachable {
+        worker: "sato".to_owned(),
+        reachable: true,
+    };
+    assert_eq!(told, [sato]);
 }

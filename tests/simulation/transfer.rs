@@ -845,6 +845,12 @@ fn an_agent_who_is_sent_elsewhere_himself_has_a_call_of_his_own() {
     assert!(world.peers[caller].talks[0].is_over, "{}", world.tell());
     assert!(!world.peers[AGENT].talks[0].is_over);
     assert!(is_busy(&world), "he hears himself");
+    let records = world.switch.exchange.records();
+    let name = records[0].attributes.get("from_name");
+    assert_eq!(
+        name.and_then(|name| name.as_str()),
+        Some("受付 (Reception)")
+    );
     world.hang_up(AGENT, 0);
     world.run_for(500);
     assert!(!is_busy(&world));

@@ -26,6 +26,9 @@ pub(crate) struct DeskRoom {
     pub(crate) lockout: Lockout,
 }
 
+/// Agents told of with the locks held once: shards wait for them.
+const AT_ONCE: usize = 256;
+
 impl Desks {
     /// Everybody at his own phone. `view` shows the router as it is; it must not wait.
     pub fn new(view: impl Fn() -> Arc<RouterView> + Send + Sync + 'static) -> Self {
@@ -63,7 +66,7 @@ impl Desks {
     }
 
     /// Tells of agents whether they can be reached: whether the phone each works at is registered.
-    /// Meanwhile nobody moves and no phone comes or goes, so that of two who tell at once the later
+    /// While one is told of nobody moves and no phone comes or goes, so that of two who tell at once the later
     /// one is right; what `tell` does must not wait.
     pub fn reachable<'a>(
         &self,
@@ -72,15 +75,18 @@ impl Desks {
         agents: impl IntoIterator<Item = &'a str>,
         mut tell: impl FnMut(Command),
     ) {
-        let room = self.room();
-        // In this order everywhere: first the desks', then the registrar's.
-        let registrar = registrar.lock().unwrap_or_else(PoisonError::into_inner);
-        for agent in agents {
-            let phone = room.seats.phone_of(terms, agent);
-            tell(Command::SetReachable {
-                worker: agent.to_owned(),
-                reachable: phone.is_some_and(|phone| registrar.is_registered(phone)),
-            });
+        let mut agents = agents.into_iter().peekable();
+        while agents.peek().is_some() {
+            let room = self.room();
+            // In this order everywhere: first the desks', then the registrar's.
+            let registrar = registrar.lock().unwrap_or_else(PoisonError::into_inner);
+            for agent in agents.by_ref().take(AT_ONCE) {
+                let phone = room.seats.phone_of(terms, agent);
+                tell(Command::SetReachable {
+                    worker: agent.to_owned(),
+                    reachable: phone.is_some_and(|phone| registrar.is_registered(phone)),
+                });
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Who works at which phone: at his own, unless he logged in elsewhere or another did at his.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::terms::DeskTerms;
 
@@ -8,6 +8,8 @@ use super::terms::DeskTerms;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seats {
     guests: BTreeMap<String, String>,
+    /// The same by phone.
+    by_phone: HashMap<String, String>,
     /// Whether somebody moved since the last time that was asked.
     is_news: bool,
 }
@@ -15,8 +17,13 @@ pub(crate) struct Seats {
 impl Seats {
     /// As [`Seats::written`] had them; nobody has moved when that cannot be read.
     pub(crate) fn read(written: &str) -> Self {
+        let guests: BTreeMap<String, String> = serde_json::from_str(written).unwrap_or_default();
+        let seats = guests.iter();
         Self {
-            guests: serde_json::from_str(written).unwrap_or_default(),
+            by_phone: seats
+                .map(|(agent, phone)| (phone.clone(), agent.clone()))
+                .collect(),
+            guests,
             is_news: false,
         }
     }
@@ -55,9 +62,12 @@ impl Seats {
         let mut moved = self.leave(terms, agent);
         self.is_news = true;
         let before = self.agent_at(terms, phone).map(str::to_owned);
-        self.guests.retain(|_, seat| seat != phone);
+        if let Some(guest) = self.by_phone.remove(phone) {
+            self.guests.remove(&guest);
+        }
         if terms.owner(phone) != Some(agent) {
             self.guests.insert(agent.to_owned(), phone.to_owned());
+            self.by_phone.insert(phone.to_owned(), agent.to_owned());
         }
         moved.extend(before);
         moved.sort_unstable();
@@ -69,6 +79,7 @@ impl Seats {
     pub(crate) fn leave(&mut self, terms: &DeskTerms, agent: &str) -> Vec<String> {
         let mut moved = vec![agent.to_owned()];
         if let Some(left) = self.guests.remove(agent) {
+            self.by_phone.remove(&left);
             self.is_news = true;
             moved.extend(terms.owner(&left).map(str::to_owned));
         }
@@ -79,11 +90,12 @@ impl Seats {
     pub(crate) fn keep(&mut self, terms: &DeskTerms, is_phone: impl Fn(&str) -> bool) {
         self.guests
             .retain(|agent, phone| terms.agents.contains_key(agent) && is_phone(phone));
+        let guests = &self.guests;
+        self.by_phone
+            .retain(|phone, agent| guests.get(agent) == Some(phone));
     }
 
     fn guest_at(&self, phone: &str) -> Option<&str> {
-        let mut guests = self.guests.iter();
-        let found = guests.find(|(_, seat)| *seat == phone);
-        found.map(|(agent, _)| agent.as_str())
+        self.by_phone.get(phone).map(String::as_str)
     }
 }

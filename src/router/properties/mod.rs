@@ -174,7 +174,10 @@ impl World {
                 task: task(),
                 why: "caller left".to_owned(),
             },
-            20..=23 => Command::Complete { task: task() },
+            20..=23 => Command::Complete {
+                task: task(),
+                code: None,
+            },
             24 => Command::EndWrap {
                 worker: worker(),
                 task: None,
