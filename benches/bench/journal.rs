@@ -138,7 +138,7 @@ fn released(folder: &Path) {
             let oldest = shared.talking.lock().expect("no panic").pop_front();
             let Some((task, worker)) = oldest else { break };
             shared.ended[worker].store(shared.now(), Ordering::Release);
-            shared.tell(Command::Complete { task });
+            shared.tell(Command::Complete { task, code: None });
             shared.arrive(made);
             made += 1;
             sent += 1;

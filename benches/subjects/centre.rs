@@ -112,7 +112,8 @@ impl Centre {
     /// The decision alone. `benches/counts` counts what is inside this function, by its name.
     #[inline(never)]
     fn complete(&mut self, task: TaskId) -> Vec<Entry> {
-        self.router.handle(self.now, Command::Complete { task });
+        self.router
+            .handle(self.now, Command::Complete { task, code: None });
         self.router.take_facts()
     }
 }

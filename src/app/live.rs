@@ -130,8 +130,7 @@ impl Live for House {
     }
 
     fn who(&self, supposed: Supposed) -> Result<Prospects, Declined> {
-        let answer = self.router.who(supposed).ok_or(Declined::Silent)?;
-        answer.map_err(Declined::Refused)
+        self.router.who(supposed)
     }
 
     fn router(&self) -> Arc<RouterView> {

@@ -157,7 +157,7 @@ impl House {
     /// An agent's program says that it is there; `None` when there is no such agent.
     pub(super) fn hear(&self, agent: &str) -> Option<Pulse> {
         let shown = self.beats.present(&self.router.view(), agent)?;
-        let asked = || match self.router.look(Object::Worker(agent.to_owned()))? {
+        let asked = || match self.router.look(Object::Worker(agent.to_owned())).ok()?? {
             Shown::Worker(worker) => present(&worker),
             Shown::Task(_) => None,
         };

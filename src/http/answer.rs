@@ -101,22 +101,30 @@ impl IntoResponse for Refusal {
 
 /// JSON with a line end, so that `curl` leaves the prompt alone.
 pub(super) fn answer(status: StatusCode, body: &Value) -> Response {
+    text(status, format!("{body}\n"))
+}
+
+/// A body, as JSON. A long one is to be written elsewhere: [`super::ask::ask_shown`].
+pub(super) fn shown(status: StatusCode, body: &impl Serialize) -> Result<Response, Refusal> {
+    Ok(text(status, written(body)?))
+}
+
+/// The text of a body.
+pub(super) fn written(body: &impl Serialize) -> Result<String, Refusal> {
+    let written = serde_json::to_string(body).map(|text| text + "\n");
+    written.map_err(|error| {
+        let words = format!("the answer cannot be written: {error}");
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, words)
+    })
+}
+
+/// A text that is JSON.
+pub(super) fn text(status: StatusCode, text: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    (status, headers, format!("{body}\n")).into_response()
-}
-
-/// A body, as JSON.
-pub(super) fn shown(status: StatusCode, body: &impl Serialize) -> Result<Response, Refusal> {
-    match serde_json::to_value(body) {
-        Ok(body) => Ok(answer(status, &body)),
-        Err(error) => {
-            let words = format!("the answer cannot be written: {error}");
-            Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, words))
-        }
-    }
+    (status, headers, text).into_response()
 }
 
 /// A body with the version of what it shows, for a later `If-Match`.
@@ -179,6 +187,19 @@ pub(super) fn declined(why: Declined) -> Refusal {
             .with("version", now)
             .help("nothing was done; get it again, look, and send its new ETag"),
         Declined::Refused(why) => refused(&why),
+    }
+}
+
+/// Why the router did not answer a question, which changes nothing.
+pub(super) fn unanswered(why: Declined) -> Refusal {
+    match why {
+        Declined::Silent => {
+            let words = "the router does not answer";
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, words)
+                .retry_after(Duration::from_secs(1))
+                .help("nothing was done; /health/ready says why")
+        }
+        why => declined(why),
     }
 }
 

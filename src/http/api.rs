@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query as Pairs, State};
+use axum::extract::{DefaultBodyLimit, Path, Query as Pairs, State};
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -15,8 +15,8 @@ use tokio::sync::{Semaphore, watch};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{Problem, Refusal, answer, declined, shown};
-use super::ask::{PATIENCE, ask, ask_for, ask_long};
+use super::answer::{Problem, Refusal, answer, shown, text, unanswered, written};
+use super::ask::{PATIENCE, ask, ask_for, ask_long, ask_shown};
 use super::bans::Bans;
 use super::guard;
 use super::live::{Live, Reload};
@@ -44,6 +44,8 @@ pub(super) struct Sources {
     pub(super) stopped: watch::Receiver<bool>,
     /// Questions that take seconds: few at a time, so that the others find a thread.
     pub(super) long: Arc<Semaphore>,
+    /// Questions with a thread of their own: after the switch's health.
+    pub(super) apart: Arc<Semaphore>,
 }
 
 /// Everything, for the loopback listener.
@@ -52,6 +54,7 @@ pub(super) fn whole(sources: Sources) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .with_state(sources)
+        .layer(DefaultBodyLimit::max(MOST_OCTETS))
         .layer(middleware::from_fn(guard::loopback_only))
 }
 
@@ -134,9 +137,13 @@ async fn calls(
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Result<Response, Refusal> {
     let query = Query::parse(&pairs).map_err(Refusal::bad_request)?;
-    let calls = ask(move || list(&sources, &query)).await?.map_err(unread)?;
-    let calls: Vec<Value> = calls.iter().map(CallRecord::to_json).collect();
-    Ok(answer(StatusCode::OK, &json!({"calls": calls})))
+    let calls = ask(move || {
+        let calls = list(&sources, &query)?;
+        let calls: Vec<Value> = calls.iter().map(CallRecord::to_json).collect();
+        Ok(written(&json!({"calls": calls})))
+    });
+    let calls = calls.await?.map_err(unread)??;
+    Ok(text(StatusCode::OK, calls))
 }
 
 /// Live calls and finished ones, the newest first, none twice.
@@ -227,7 +234,8 @@ async fn why(State(sources): State<Sources>, Path(id): Path<String>) -> Result<R
 /// Who can get this call? The body is a [`Supposed`]; nothing changes.
 #[utoipa::path(post, path = "/v1/who", tag = "calls", request_body = Object,
     responses((status = 200, body = Object), (status = 400, body = Problem),
-        (status = 404, body = Problem), (status = 422, body = Problem)))]
+        (status = 404, body = Problem), (status = 422, body = Problem),
+        (status = 429, body = Problem), (status = 503, body = Problem)))]
 async fn who(
     State(sources): State<Sources>,
     body: Result<Json<Supposed>, JsonRejection>,
@@ -238,7 +246,7 @@ async fn who(
         Err(Declined::Refused(why @ (Refused::UnknownQueue | Refused::UnknownWorkflow))) => {
             Err(Refusal::not_found(why.to_string()))
         }
-        Err(why) => Err(declined(why)),
+        Err(why) => Err(unanswered(why)),
     }
 }
 
@@ -299,10 +307,7 @@ async fn pcap(
     responses((status = 200, body = Object)))]
 async fn queues(State(sources): State<Sources>) -> Result<Response, Refusal> {
     let live = sources.live;
-    shown(
-        StatusCode::OK,
-        &ask(move || view::queues(&live.router(), live.now())).await?,
-    )
+    ask_shown(move || view::queues(&live.router(), live.now())).await
 }
 
 /// Agents, as people look at them.
@@ -310,10 +315,7 @@ async fn queues(State(sources): State<Sources>) -> Result<Response, Refusal> {
     responses((status = 200, body = Object)))]
 async fn agents(State(sources): State<Sources>) -> Result<Response, Refusal> {
     let live = sources.live;
-    shown(
-        StatusCode::OK,
-        &ask(move || view::agents(&live.router(), live.now())).await?,
-    )
+    ask_shown(move || view::agents(&live.router(), live.now())).await
 }
 
 /// Trunks and how they are.
@@ -321,8 +323,7 @@ async fn agents(State(sources): State<Sources>) -> Result<Response, Refusal> {
     responses((status = 200, body = Object)))]
 async fn trunks(State(sources): State<Sources>) -> Result<Response, Refusal> {
     let live = sources.live;
-    let shown = ask(move || view::trunks(&live.trunks(), live.now()));
-    self::shown(StatusCode::OK, &shown.await?)
+    ask_shown(move || view::trunks(&live.trunks(), live.now())).await
 }
 
 /// Tests a trunk; the body may name the number to call.
@@ -381,6 +382,9 @@ pub(super) fn unread(error: ArchiveError) -> Refusal {
     tracing::error!(%error, "call archive");
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
 }
+
+/// Longest body: 64 KiB of attributes with each character escaped, and room.
+const MOST_OCTETS: usize = 512 << 10;
 
 /// Seconds of media in one capture: some 5 MB.
 const LONGEST_CAPTURE: u64 = 60;

@@ -1,5 +1,6 @@
 //! `GET /v1/calls/{id}/decisions`: all that was decided about a call, from the journal.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
@@ -12,14 +13,15 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{Problem, Refusal, shown};
+use super::answer::{Problem, Refusal, text, written};
 use super::api::{Sources, find};
 use super::ask::ask_long;
 use super::routing::Facts;
 use crate::base::{Language, Timestamp};
+use crate::events::CallRecord;
 use crate::journal::Entry;
 use crate::replay::{self, Names};
-use crate::router::{At, Decision, Explanation, Fact};
+use crate::router::{At, Command, Decision, Explanation, Fact};
 
 pub(super) fn routes() -> OpenApiRouter<Sources> {
     OpenApiRouter::new().routes(routes!(decisions))
@@ -146,24 +148,29 @@ async fn decisions(
         // After-call work may follow its end.
         let until = record.ended.map(|ended| ended + LATE);
         let until = until.unwrap_or_else(|| sources.live.now() + LATE);
+        let tasks = record.queues.iter().map(|stay| stay.task.clone());
         let facts = sources
             .routing
-            .facts_of(&record.id, from, until)
+            .facts_of(&record.id, tasks, from, until)
             .map_err(|error| {
                 tracing::error!(%error, "journal cannot be read");
                 Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
             })?;
-        Ok::<_, Refusal>(tell(record.id.to_string(), &facts, language))
+        written(&tell(&record, &facts, language))
     });
-    shown(StatusCode::OK, &found.await??)
+    Ok(text(StatusCode::OK, found.await??))
 }
 
-fn tell(id: String, facts: &Facts, language: Language) -> Decisions {
+fn tell(record: &CallRecord, facts: &Facts, language: Language) -> Decisions {
     let mut names = Names::default();
     let mut decisions = Vec::with_capacity(facts.entries.len());
+    let mut made = HashSet::new();
     for entry in &facts.entries {
         if let Some((fact, body)) = Fact::decode(entry).ok().zip(read(entry)) {
             names.learn(&fact);
+            if let Fact::Input(Command::CreateTask(new)) = &fact {
+                made.insert(new.task.clone());
+            }
             decisions.push(Told {
                 sequence: entry.sequence,
                 at: entry.at.to_rfc3339(),
@@ -174,15 +181,9 @@ fn tell(id: String, facts: &Facts, language: Language) -> Decisions {
             });
         }
     }
-    let begins = facts.entries.first().is_none_or(|entry| {
-        matches!(
-            Fact::decode(entry),
-            Ok(Fact::Input(crate::router::Command::CreateTask(_)))
-        )
-    });
     Decisions {
-        id,
-        complete: begins && !facts.is_cut,
+        id: record.id.to_string(),
+        complete: !facts.is_cut && record.queues.iter().all(|stay| made.contains(&stay.task)),
         decisions,
     }
 }
@@ -243,3 +244,41 @@ const LATE: Duration = Duration::from_secs(3600);
 
 /// A million facts are looked through in some seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{CallId, TaskId};
+    use crate::events::record::QueueVisit;
+    use crate::router::NewTask;
+
+    #[test]
+    fn what_is_no_longer_kept_is_missed() {
+        let (task, call) = (TaskId::new("t"), CallId::new("c"));
+        let mut record = CallRecord::fold(&[]);
+        let told = |record: &CallRecord, facts: &[Fact]| {
+            let entries = facts.iter().map(|fact| fact.encode(0, 1, Timestamp::ZERO));
+            let facts = Facts {
+                entries: entries.collect(),
+                is_cut: false,
+            };
+            tell(record, &facts, Language::English).complete
+        };
+        assert!(told(&record, &[]), "no queue knew it");
+        record.queues.push(QueueVisit {
+            queue: "sales".to_owned(),
+            task: task.clone(),
+            entered: Timestamp::ZERO,
+            left: None,
+            outcome: None,
+            wrap_up_code: None,
+        });
+        let new = NewTask::of_call(task.clone(), call, "sales");
+        let made = Fact::Input(Command::CreateTask(Box::new(new)));
+        let code = None;
+        let over = Fact::Input(Command::Complete { task, code });
+        assert!(!told(&record, &[]), "nothing is kept");
+        assert!(!told(&record, std::slice::from_ref(&over)));
+        assert!(told(&record, &[made, over]));
+    }
+}

@@ -50,7 +50,7 @@ pub(super) struct Which {
     #[serde(default)]
     #[param(maximum = 60)]
     wait: u64,
-    /// Most events in one answer, 1 to 1000. Default 100.
+    /// Most events in one answer, 1 to 1000. Default 100. Past a megabyte there are fewer.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
@@ -83,9 +83,7 @@ async fn events(
         return Err(Refusal::bad_request(words));
     }
     let tail = sources.routing.tail();
-    let last = headers
-        .get("last-event-id")
-        .and_then(|id| id.to_str().ok()?.parse().ok());
+    let last = last_event(&headers)?;
     let mut reader = Reader {
         after: last.or(which.after).unwrap_or_else(|| tail.newest()),
         newest: tail.watch(),
@@ -112,6 +110,20 @@ async fn events(
     }
 }
 
+/// Where a stream broke off. One that cannot be read is no reason to begin elsewhere.
+fn last_event(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    let Some(id) = headers.get("last-event-id") else {
+        return Ok(None);
+    };
+    match id.to_str().ok().and_then(|id| id.trim().parse().ok()) {
+        Some(number) => Ok(Some(number)),
+        None => Err(
+            Refusal::bad_request("Last-Event-ID: not the number of an event")
+                .help("send the `id` of the last event, or none and `after`"),
+        ),
+    }
+}
+
 /// One reader of events.
 struct Reader {
     sources: Sources,
@@ -134,15 +146,30 @@ impl Reader {
             );
             return Err(gone(words, None, newest));
         }
-        while self.after < self.tail.newest() {
-            let looked_at = match self.tail.after(self.after, LOOKED_AT) {
-                Some(events) => events,
-                None => self.past().await?,
+        loop {
+            let newest = self.tail.newest();
+            if self.after >= newest {
+                return Ok(Vec::new());
+            }
+            // Of one worker few may be among many.
+            let most = match self.worker {
+                Some(_) => LOOKED_AT,
+                None => self.limit.min(LOOKED_AT),
             };
-            let mut found = Vec::new();
+            let looked_at = match self.tail.after(self.after, most) {
+                Some(events) => events,
+                None => self.past(most).await?,
+            };
+            let (mut found, mut octets) = (Vec::new(), 0);
             for event in looked_at {
+                // What is written and not announced yet comes with the next answer, whose cursor
+                // would else be ahead.
+                if event.sequence > newest || octets >= MOST_OCTETS {
+                    break;
+                }
                 self.after = event.sequence;
                 if self.worker.is_none() || self.worker == event.worker {
+                    octets += event.body.len();
                     found.push(event);
                     if found.len() == self.limit {
                         break;
@@ -155,7 +182,6 @@ impl Reader {
             // Many may be of others: everybody else has his turn in between.
             tokio::task::yield_now().await;
         }
-        Ok(Vec::new())
     }
 
     /// As [`Reader::next`], and waits for one.
@@ -174,9 +200,9 @@ impl Reader {
     }
 
     /// What is no longer in memory.
-    async fn past(&self) -> Result<Vec<Arc<EventEntry>>, Refusal> {
+    async fn past(&self, most: usize) -> Result<Vec<Arc<EventEntry>>, Refusal> {
         let (router, first) = (self.sources.routing.clone(), self.after + 1);
-        let found = ask(move || router.events_from(first, LOOKED_AT)).await?;
+        let found = ask(move || router.events_from(first, most, MOST_OCTETS)).await?;
         let found = found.map_err(|error| {
             tracing::error!(%error, "events cannot be read");
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
@@ -293,6 +319,9 @@ const LINES: &str = "application/x-ndjson";
 
 /// Events looked at together.
 const LOOKED_AT: usize = 1000;
+
+/// Octets after which no other event is put into an answer, or a piece of a stream.
+const MOST_OCTETS: usize = 1 << 20;
 
 /// Streams at a time: half of the connections.
 pub(super) const MOST_STREAMS: usize = 32;

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::answer::{Problem, Refusal, answer};
 use super::api::Sources;
-use super::ask::ask;
+use super::ask::{ask, ask_apart};
 use super::metrics::CONTENT_TYPE;
 
 pub(super) fn routes() -> OpenApiRouter<Sources> {
@@ -31,14 +31,20 @@ async fn metrics(State(sources): State<Sources>) -> Result<Response, Refusal> {
 #[utoipa::path(get, path = "/health/live", tag = "operation",
     responses((status = 200, body = Object), (status = 503, body = Problem)))]
 async fn alive(State(sources): State<Sources>) -> Result<Response, Refusal> {
-    Ok(health("alive", ask(move || sources.live.alive()).await?))
+    Ok(health(
+        "alive",
+        ask_apart(sources.apart.clone(), move || sources.live.alive()).await?,
+    ))
 }
 
 /// 200 while new calls are accepted: else send calls elsewhere.
 #[utoipa::path(get, path = "/health/ready", tag = "operation",
     responses((status = 200, body = Object), (status = 503, body = Problem)))]
 async fn ready(State(sources): State<Sources>) -> Result<Response, Refusal> {
-    Ok(health("ready", ask(move || sources.live.ready()).await?))
+    Ok(health(
+        "ready",
+        ask_apart(sources.apart.clone(), move || sources.live.ready()).await?,
+    ))
 }
 
 fn health(what: &str, state: Result<(), String>) -> Response {

@@ -1,5 +1,7 @@
 //! `/v1/task-queues` and `/v1/workflows`: what the plan says, and how its queues are.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
@@ -11,9 +13,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{Problem, Refusal, gone, shown};
+use super::answer::{Problem, Refusal, gone, shown, unanswered};
 use super::api::Sources;
-use super::ask::ask;
+use super::ask::{ask, ask_shown};
 use crate::router::{PlanView, QueueSpec, QueueView, StepSpec, WorkerKey, WorkflowSpec};
 
 pub(super) fn routes() -> OpenApiRouter<Sources> {
@@ -141,8 +143,7 @@ pub(super) struct Step {
 }
 
 impl TaskQueue {
-    fn new(spec: &QueueSpec, views: &[QueueView]) -> Self {
-        let now = views.iter().find(|view| view.name == spec.name);
+    fn new(spec: &QueueSpec, now: Option<&QueueView>) -> Self {
         let count = |of: fn(&QueueView) -> usize| now.map_or(0, of);
         Self {
             name: spec.name.clone(),
@@ -211,23 +212,25 @@ impl Step {
     responses((status = 200, body = TaskQueues), (status = 503, body = Problem)))]
 async fn queues(State(sources): State<Sources>) -> Result<Response, Refusal> {
     let plan = plan(&sources).await?;
-    let view = sources.live.router();
-    let queues = plan
-        .queues
-        .iter()
-        .map(|spec| TaskQueue::new(spec, &view.queues));
-    let body = TaskQueues {
-        generation: plan.generation,
-        plan: plan.plan.clone(),
-        task_queues: queues.collect(),
-    };
-    shown(StatusCode::OK, &body)
+    ask_shown(move || {
+        let view = sources.live.router();
+        let now: HashMap<&str, &QueueView> =
+            (view.queues.iter().map(|queue| (queue.name.as_str(), queue))).collect();
+        let of = |spec: &Arc<QueueSpec>| TaskQueue::new(spec, now.get(spec.name.as_str()).copied());
+        TaskQueues {
+            generation: plan.generation,
+            task_queues: plan.queues.iter().map(of).collect(),
+            plan: plan.plan,
+        }
+    })
+    .await
 }
 
 /// One queue.
 #[utoipa::path(get, path = "/v1/task-queues/{name}", tag = "plan",
     params(("name" = String, Path, description = "The queue's name")),
-    responses((status = 200, body = TaskQueue), (status = 404, body = Problem)))]
+    responses((status = 200, body = TaskQueue), (status = 404, body = Problem),
+        (status = 503, body = Problem)))]
 async fn queue(
     State(sources): State<Sources>,
     Path(name): Path<String>,
@@ -235,10 +238,9 @@ async fn queue(
     let plan = plan(&sources).await?;
     let spec = plan.queues.iter().find(|spec| spec.name == name);
     let spec = spec.ok_or_else(|| gone("task queue", &name))?;
-    shown(
-        StatusCode::OK,
-        &TaskQueue::new(spec, &sources.live.router().queues),
-    )
+    let view = sources.live.router();
+    let now = view.queues.iter().find(|view| view.name == name);
+    shown(StatusCode::OK, &TaskQueue::new(spec, now))
 }
 
 /// The workflows.
@@ -246,19 +248,23 @@ async fn queue(
     responses((status = 200, body = Workflows), (status = 503, body = Problem)))]
 async fn workflows(State(sources): State<Sources>) -> Result<Response, Refusal> {
     let plan = plan(&sources).await?;
-    let workflows = plan.workflows.iter().map(|spec| Workflow::new(spec));
-    let body = Workflows {
+    ask_shown(move || Workflows {
         generation: plan.generation,
-        plan: plan.plan.clone(),
-        workflows: workflows.collect(),
-    };
-    shown(StatusCode::OK, &body)
+        workflows: plan
+            .workflows
+            .iter()
+            .map(|one| Workflow::new(one))
+            .collect(),
+        plan: plan.plan,
+    })
+    .await
 }
 
 /// One workflow.
 #[utoipa::path(get, path = "/v1/workflows/{name}", tag = "plan",
     params(("name" = String, Path, description = "The workflow's name")),
-    responses((status = 200, body = Workflow), (status = 404, body = Problem)))]
+    responses((status = 200, body = Workflow), (status = 404, body = Problem),
+        (status = 503, body = Problem)))]
 async fn workflow(
     State(sources): State<Sources>,
     Path(name): Path<String>,
@@ -271,13 +277,7 @@ async fn workflow(
 
 async fn plan(sources: &Sources) -> Result<PlanView, Refusal> {
     let router = sources.routing.clone();
-    ask(move || router.plan()).await?.ok_or_else(|| {
-        Refusal::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the router did not answer in time",
-        )
-        .retry_after(Duration::from_secs(1))
-    })
+    ask(move || router.plan()).await?.map_err(unanswered)
 }
 
 /// How the plan writes a choice.

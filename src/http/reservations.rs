@@ -10,10 +10,10 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{self, Problem, Refusal, gone, only_if, shown, versioned};
+use super::answer::{self, Problem, Refusal, gone, only_if, text, versioned, written};
 use super::api::Sources;
 use super::ask::ask;
-use super::tasks::{carry_out, status, unread};
+use super::tasks::{Known, Status, carry_out, look, status, unread};
 use crate::base::{ReservationId, Timestamp};
 use crate::router::{Command, Object, OfferView, Rejection, TaskView};
 
@@ -32,6 +32,9 @@ pub(super) struct Reservations {
     at: String,
     /// In the order of their tasks.
     reservations: Vec<Reservation>,
+    /// Whether there are more tasks than were looked at: the oldest 1000. Never with `worker` or
+    /// `task`.
+    truncated: bool,
 }
 
 /// One offer of a task to a worker.
@@ -62,9 +65,9 @@ impl Reservation {
         Self {
             id: offer.reservation.to_string(),
             status: match status(task) {
-                "assigned" => "accepted",
-                "wrapping" => "wrapping",
-                _ => "pending",
+                Status::Assigned => "accepted",
+                Status::Wrapping => "wrapping",
+                Status::Pending | Status::Reserved => "pending",
             },
             worker: offer.worker.clone(),
             task: task.task.to_string(),
@@ -82,7 +85,7 @@ impl Reservation {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
-    /// Worker.
+    /// Worker; with him those of his after-call work too.
     worker: Option<String>,
     /// Task.
     task: Option<String>,
@@ -90,24 +93,32 @@ pub(super) struct Which {
 
 /// The offers that are out or were accepted.
 #[utoipa::path(get, path = "/v1/reservations", tag = "reservations", params(Which),
-    responses((status = 200, body = Reservations), (status = 400, body = Problem)))]
+    responses((status = 200, body = Reservations), (status = 400, body = Problem),
+        (status = 503, body = Problem)))]
 async fn list(
     State(sources): State<Sources>,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(which) = which.map_err(|error| Refusal::bad_request(error.body_text()))?;
-    let view = sources.live.router();
-    let all = view.tasks.iter().flat_map(|task| {
-        let offers = task.reservations.iter();
-        offers.map(move |offer| Reservation::new(task, offer))
+    let reservations = ask(move || {
+        let known = match (&which.task, &which.worker) {
+            (Some(task), _) => Known::one(&sources, task)?,
+            (None, Some(worker)) => Known::of_worker(&sources, worker)?,
+            (None, None) => Known::oldest(&sources),
+        };
+        let all = known.tasks().iter().flat_map(|task| {
+            let offers = task.reservations.iter();
+            offers.map(move |offer| Reservation::new(task, offer))
+        });
+        let is_wanted =
+            |one: &Reservation| (which.worker.as_ref()).is_none_or(|worker| *worker == one.worker);
+        written(&Reservations {
+            at: sources.live.now().to_rfc3339(),
+            reservations: all.filter(is_wanted).collect(),
+            truncated: known.is_cut(),
+        })
     });
-    let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|it| it == value);
-    let found = all.filter(|one| is(&which.worker, &one.worker) && is(&which.task, &one.task));
-    let reservations = Reservations {
-        at: sources.live.now().to_rfc3339(),
-        reservations: found.collect(),
-    };
-    shown(StatusCode::OK, &reservations)
+    Ok(text(StatusCode::OK, reservations.await??))
 }
 
 /// One offer.
@@ -115,7 +126,7 @@ async fn list(
     params(("id" = String, Path, description = "The offer's id")),
     responses((status = 200, body = Reservation,
             headers(("ETag" = String, description = "Version of its task"))),
-        (status = 404, body = Problem)))]
+        (status = 404, body = Problem), (status = 503, body = Problem)))]
 async fn one(State(sources): State<Sources>, Path(id): Path<String>) -> Result<Response, Refusal> {
     let id = ReservationId::new(id);
     let task = find(&sources, &id).await?;
@@ -123,9 +134,7 @@ async fn one(State(sources): State<Sources>, Path(id): Path<String>) -> Result<R
 }
 
 async fn find(sources: &Sources, id: &ReservationId) -> Result<Box<TaskView>, Refusal> {
-    let router = sources.routing.clone();
-    let object = Object::Reservation(id.clone());
-    let found = ask(move || router.look(object)).await?;
+    let found = look(sources, Object::Reservation(id.clone())).await?;
     answer::task(found).ok_or_else(|| gone("reservation", id.as_str()))
 }
 

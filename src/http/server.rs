@@ -11,7 +11,7 @@ use tokio::runtime::{self, Runtime};
 use tokio::sync::{Semaphore, watch};
 
 use super::api::{self, Sources};
-use super::ask::MOST_LONG;
+use super::ask::{MOST_APART, MOST_LONG};
 use super::events::MOST_STREAMS;
 use super::listener::Bounded;
 use super::live::Live;
@@ -78,6 +78,7 @@ impl Server {
             metrics,
             routing: Arc::new(routing),
             long: Arc::new(Semaphore::new(MOST_LONG)),
+            apart: Arc::new(Semaphore::new(MOST_APART)),
             streams: Arc::new(Semaphore::new(MOST_STREAMS)),
             stopped: stopped.clone(),
         };

@@ -1,5 +1,6 @@
 //! `/v1/tasks`: what waits, is offered, is served; of every channel.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -7,17 +8,21 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{self, Problem, Refusal, declined, gone, only_if, shown, versioned};
+use super::answer::{
+    self, Problem, Refusal, declined, gone, only_if, text, unanswered, versioned, written,
+};
 use super::api::Sources;
 use super::ask::ask;
 use crate::base::{TaskId, Timestamp};
-use crate::router::{At, Command, Destination, NewTask, Object, Shown, TaskView, VOICE};
+use crate::router::{
+    At, Command, Declined, Destination, NewTask, Object, RouterView, Shown, TaskView, VOICE,
+};
 
 pub(super) fn routes() -> OpenApiRouter<Sources> {
     OpenApiRouter::new()
@@ -31,8 +36,10 @@ pub(super) fn routes() -> OpenApiRouter<Sources> {
 pub(super) struct Tasks {
     /// Switch time of the answer, RFC 3339.
     at: String,
-    /// Oldest first; at most 1000.
+    /// Oldest first; those of a worker as they came to him.
     tasks: Vec<Task>,
+    /// Whether there are more tasks than were looked at: the oldest 1000. Never with `worker`.
+    truncated: bool,
 }
 
 /// One task.
@@ -44,8 +51,8 @@ pub(super) struct Task {
     call: Option<String>,
     /// Channel, such as `voice` or `chat`.
     channel: String,
-    /// `pending`, `reserved` (offered), `assigned` or `wrapping` (in after-call work).
-    status: &'static str,
+    /// What becomes of it.
+    status: Status,
     /// Queue it stands in; empty before its first step.
     queue: String,
     /// Workflow it goes through.
@@ -57,8 +64,9 @@ pub(super) struct Task {
     /// Higher goes first.
     priority: i64,
     /// What expressions see of it, and what agents are shown.
+    #[serde(serialize_with = "whole")]
     #[schema(value_type = Object)]
-    attributes: Value,
+    attributes: Arc<Map<String, Value>>,
     /// From when on its wait counts, RFC 3339.
     since: String,
     /// Place in line; 1 is next.
@@ -69,6 +77,31 @@ pub(super) struct Task {
     reservations: Vec<Offer>,
     /// Its version, also in the `ETag` header; grows with every change.
     version: u64,
+}
+
+/// What becomes of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Status {
+    /// It waits.
+    Pending,
+    /// It is being offered.
+    Reserved,
+    /// A worker has accepted it.
+    Assigned,
+    /// It is in after-call work.
+    Wrapping,
+}
+
+impl Status {
+    fn as_str(self) -> &'static str {
+        match self {
+            Status::Pending => "pending",
+            Status::Reserved => "reserved",
+            Status::Assigned => "assigned",
+            Status::Wrapping => "wrapping",
+        }
+    }
 }
 
 /// One offer of a task.
@@ -103,7 +136,7 @@ impl Task {
             filter,
             step,
             priority: view.priority,
-            attributes: Value::Object(view.attributes.as_ref().clone()),
+            attributes: view.attributes.clone(),
             since: view.entered.to_rfc3339(),
             position: view.position,
             offers: view.offers,
@@ -113,15 +146,72 @@ impl Task {
     }
 }
 
-pub(super) fn status(view: &TaskView) -> &'static str {
+pub(super) fn status(view: &TaskView) -> Status {
     if view.wrapping {
-        "wrapping"
+        Status::Wrapping
     } else if view.assigned {
-        "assigned"
+        Status::Assigned
     } else if view.reservations.is_empty() {
-        "pending"
+        Status::Pending
     } else {
-        "reserved"
+        Status::Reserved
+    }
+}
+
+/// Tasks that a list is made of.
+pub(super) struct Known {
+    view: Option<Arc<RouterView>>,
+    looked_at: Vec<TaskView>,
+}
+
+impl Known {
+    /// The oldest ones.
+    pub(super) fn oldest(sources: &Sources) -> Self {
+        Self {
+            view: Some(sources.live.router()),
+            looked_at: Vec::new(),
+        }
+    }
+
+    /// All that a worker has or is offered, as it is now.
+    pub(super) fn of_worker(sources: &Sources, worker: &str) -> Result<Self, Refusal> {
+        let look = |object| sources.routing.look(object).map_err(unanswered);
+        let worker = answer::worker(look(Object::Worker(worker.to_owned()))?);
+        let mut looked_at = Vec::new();
+        for one in worker.into_iter().flat_map(|worker| worker.engagements) {
+            if let Some(task) = one.task {
+                // It may have ended meanwhile.
+                looked_at.extend(answer::task(look(Object::Task(task))?).map(|task| *task));
+            }
+        }
+        let view = None;
+        Ok(Self { view, looked_at })
+    }
+
+    /// One, as it is now.
+    pub(super) fn one(sources: &Sources, task: &str) -> Result<Self, Refusal> {
+        let found = sources.routing.look(Object::Task(TaskId::new(task)));
+        let found = answer::task(found.map_err(unanswered)?);
+        Ok(Self {
+            view: None,
+            looked_at: found.into_iter().map(|task| *task).collect(),
+        })
+    }
+
+    pub(super) fn tasks(&self) -> &[TaskView] {
+        match &self.view {
+            Some(view) => &view.tasks,
+            None => &self.looked_at,
+        }
+    }
+
+    /// Whether there are more.
+    pub(super) fn is_cut(&self) -> bool {
+        self.view.as_ref().is_some_and(|view| {
+            let of_queues = view.queues.iter();
+            let all: usize = of_queues.map(|queue| queue.waiting + queue.assigned).sum();
+            all > view.tasks.len()
+        })
     }
 }
 
@@ -134,51 +224,62 @@ pub(super) struct Which {
     queue: Option<String>,
     /// Channel.
     channel: Option<String>,
-    /// Worker who has it or is offered it.
+    /// Worker who has it or is offered it; with it those in his after-call work are listed too.
     worker: Option<String>,
-    /// `pending`, `reserved` or `assigned`.
-    status: Option<String>,
+    /// What becomes of it; `wrapping` with `worker` only.
+    #[param(inline)]
+    status: Option<Status>,
 }
 
 /// The tasks that live, oldest first.
 #[utoipa::path(get, path = "/v1/tasks", tag = "tasks", params(Which),
-    responses((status = 200, body = Tasks), (status = 400, body = Problem)))]
+    responses((status = 200, body = Tasks), (status = 400, body = Problem),
+        (status = 503, body = Problem)))]
 async fn list(
     State(sources): State<Sources>,
     which: Result<Query<Which>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(which) = which.map_err(|error| Refusal::bad_request(error.body_text()))?;
-    let view = sources.live.router();
-    let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|it| it == value);
-    let tasks = view.tasks.iter().filter(|task| {
-        let mut holders = task.reservations.iter();
-        is(&which.queue, &task.queue)
-            && is(&which.channel, &task.channel)
-            && is(&which.status, status(task))
-            && (which.worker.as_ref())
-                .is_none_or(|worker| holders.any(|offer| offer.worker == *worker))
+    if which.status == Some(Status::Wrapping) && which.worker.is_none() {
+        let words = "status: tasks in after-call work are listed with `worker` only";
+        return Err(Refusal::bad_request(words));
+    }
+    let tasks = ask(move || {
+        let known = match &which.worker {
+            Some(worker) => Known::of_worker(&sources, worker)?,
+            None => Known::oldest(&sources),
+        };
+        let is =
+            |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|it| it == value);
+        let tasks = known.tasks().iter().filter(|task| {
+            let mut holders = task.reservations.iter();
+            is(&which.queue, &task.queue)
+                && is(&which.channel, &task.channel)
+                && which.status.is_none_or(|wanted| wanted == status(task))
+                && (which.worker.as_ref())
+                    .is_none_or(|worker| holders.any(|offer| offer.worker == *worker))
+        });
+        written(&Tasks {
+            at: sources.live.now().to_rfc3339(),
+            tasks: tasks.map(Task::new).collect(),
+            truncated: known.is_cut(),
+        })
     });
-    let tasks = Tasks {
-        at: sources.live.now().to_rfc3339(),
-        tasks: tasks.map(Task::new).collect(),
-    };
-    shown(StatusCode::OK, &tasks)
+    Ok(text(StatusCode::OK, tasks.await??))
 }
 
 /// One task.
 #[utoipa::path(get, path = "/v1/tasks/{id}", tag = "tasks",
     params(("id" = String, Path, description = "The task's id")),
     responses((status = 200, body = Task, headers(("ETag" = String, description = "Its version"))),
-        (status = 404, body = Problem)))]
+        (status = 404, body = Problem), (status = 503, body = Problem)))]
 async fn one(State(sources): State<Sources>, Path(id): Path<String>) -> Result<Response, Refusal> {
     let task = find(&sources, &id).await?;
     versioned(StatusCode::OK, task.version, &Task::new(&task))
 }
 
 async fn find(sources: &Sources, id: &str) -> Result<Box<TaskView>, Refusal> {
-    let router = sources.routing.clone();
-    let object = Object::Task(TaskId::new(id));
-    let found = ask(move || router.look(object)).await?;
+    let found = look(sources, Object::Task(TaskId::new(id))).await?;
     answer::task(found).ok_or_else(|| gone("task", id))
 }
 
@@ -358,17 +459,28 @@ async fn cancel(
         .unwrap_or_else(|| "canceled by the API".to_owned());
     let why = brief("reason", why)?;
     let only_if = only_if(&headers)?;
-    let task = of_no_call(find(&sources, &id).await?)?;
-    if task.assigned || task.wrapping {
-        return Err(Refusal::conflict(format!("task {id} is {}", status(&task)))
-            .help("POST /v1/tasks/{id}/complete ends it"));
+    for _ in 0..MOST_LOOKS {
+        let task = of_no_call(find(&sources, &id).await?)?;
+        if task.assigned || task.wrapping {
+            let words = format!("task {id} is {}", status(&task).as_str());
+            return Err(Refusal::conflict(words).help("POST /v1/tasks/{id}/complete ends it"));
+        }
+        // Accepted meanwhile it would end as completed: it must still be what was looked at.
+        let versions = only_if.clone().unwrap_or_else(|| vec![task.version]);
+        let object = Object::Task(task.task.clone());
+        let (task, why) = (task.task, why.clone());
+        let command = Command::CancelTask { task, why };
+        match try_out(&sources, command, object, Some(versions)).await? {
+            Ok(_) => return Ok(StatusCode::NO_CONTENT),
+            // Not for who asked for no version: it is looked at again.
+            Err(Declined::Changed { .. }) if only_if.is_none() => {}
+            Err(why) => return Err(declined(why)),
+        }
     }
-    // Accepted meanwhile it would end as completed: it must still be what was looked at.
-    let only_if = only_if.or_else(|| Some(vec![task.version]));
-    let object = Object::Task(task.task.clone());
-    let task = task.task;
-    carry_out(&sources, Command::CancelTask { task, why }, object, only_if).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Err(
+        Refusal::conflict(format!("task {id} changes too often to be cancelled"))
+            .help("nothing was done; ask again"),
+    )
 }
 
 /// How a task is completed.
@@ -397,28 +509,26 @@ async fn complete(
     body: Result<Json<Ending>, JsonRejection>,
 ) -> Result<Response, Refusal> {
     let Json(ending) = body.map_err(unread)?;
-    let mut only_if = only_if(&headers)?;
-    let mut task = find(&sources, &id).await?;
-    if !task.wrapping {
-        task = of_no_call(task)?;
-        let object = Object::Task(task.task.clone());
-        let command = Command::Complete {
-            task: task.task.clone(),
-        };
-        let done = carry_out(&sources, command, object, only_if.take()).await?;
-        match answer::task(done) {
-            Some(left) if ending.code.is_some() => task = left,
-            Some(left) => return versioned(StatusCode::OK, left.version, &Task::new(&left)),
-            None => return Ok(answer::nothing()),
-        }
-    }
-    let command = Command::EndWrap {
-        worker: task.worker.clone().unwrap_or_default(),
-        task: Some(task.task.clone()),
-        code: ending.code,
+    let code = ending.code.map(|code| brief("code", code)).transpose()?;
+    let only_if = only_if(&headers)?;
+    let task = find(&sources, &id).await?;
+    let object = Object::Task(task.task.clone());
+    let command = match task.wrapping {
+        true => Command::EndWrap {
+            worker: task.worker.clone().unwrap_or_default(),
+            task: Some(task.task),
+            code,
+        },
+        false => Command::Complete {
+            task: of_no_call(task)?.task,
+            code,
+        },
     };
-    carry_out(&sources, command, Object::Task(task.task), only_if).await?;
-    Ok(answer::nothing())
+    let done = carry_out(&sources, command, object, only_if).await?;
+    match answer::task(done) {
+        Some(left) => versioned(StatusCode::OK, left.version, &Task::new(&left)),
+        None => Ok(answer::nothing()),
+    }
 }
 
 /// Refuses what is up to a telephone.
@@ -440,9 +550,24 @@ pub(super) async fn carry_out(
     object: Object,
     only_if: Option<Vec<u64>>,
 ) -> Result<Option<Shown>, Refusal> {
-    let router = sources.routing.clone();
-    let done = ask(move || router.carry_out(command, object, only_if)).await?;
+    let done = try_out(sources, command, object, only_if).await?;
     done.map_err(declined)
+}
+
+async fn try_out(
+    sources: &Sources,
+    command: Command,
+    object: Object,
+    only_if: Option<Vec<u64>>,
+) -> Result<Result<Option<Shown>, Declined>, Refusal> {
+    let router = sources.routing.clone();
+    ask(move || router.carry_out(command, object, only_if)).await
+}
+
+/// A thing as it is now.
+pub(super) async fn look(sources: &Sources, object: Object) -> Result<Option<Shown>, Refusal> {
+    let router = sources.routing.clone();
+    ask(move || router.look(object)).await?.map_err(unanswered)
 }
 
 /// Why a body cannot be read.
@@ -472,6 +597,14 @@ pub(super) fn brief(field: &str, text: String) -> Result<String, Refusal> {
     }
     Ok(text)
 }
+
+/// Attributes as they are, not copied for a list.
+fn whole<S: Serializer>(map: &Arc<Map<String, Value>>, to: S) -> Result<S::Ok, S::Error> {
+    map.as_ref().serialize(to)
+}
+
+/// How often a task is looked at that changes while it is to be cancelled.
+const MOST_LOOKS: usize = 3;
 
 /// Longest life of a task, seconds: 30 days.
 const LONGEST_LIFE: u64 = 2_592_000;

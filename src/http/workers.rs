@@ -13,13 +13,13 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{self, Problem, Refusal, gone, only_if, shown, versioned};
+use super::answer::{self, Problem, Refusal, gone, only_if, versioned};
 use super::api::Sources;
-use super::ask::ask;
-use super::tasks::{brief, carry_out, unread};
+use super::ask::ask_shown;
+use super::tasks::{brief, carry_out, look, unread};
 use super::view::state_word;
 use crate::base::{TaskId, Timestamp};
-use crate::router::{Command, Object, WorkerView};
+use crate::router::{Command, Object, WorkerState, WorkerView};
 
 pub(super) fn routes() -> OpenApiRouter<Sources> {
     OpenApiRouter::new()
@@ -124,7 +124,8 @@ pub(super) struct Which {
     /// Activity they are in.
     activity: Option<String>,
     /// `free`, `away`, `reserved`, `talking` or `wrap_up`.
-    state: Option<String>,
+    #[param(value_type = Option<String>)]
+    state: Option<WorkerState>,
     /// How many to leave out at the beginning.
     #[serde(default)]
     offset: usize,
@@ -147,25 +148,27 @@ async fn list(
             "limit: 1 to 10000, not {limit}"
         )));
     }
-    let view = sources.live.router();
     let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|it| it == value);
-    let found = view.workers.iter().filter(|worker| {
-        is(&which.activity, &worker.activity)
-            && is(&which.state, state_word(worker.state))
-            && which
-                .queue
-                .as_ref()
-                .is_none_or(|queue| worker.queues.contains(queue))
-    });
-    let workers = Workers {
-        at: sources.live.now().to_rfc3339(),
-        workers: found
-            .skip(which.offset)
-            .take(limit)
-            .map(Worker::new)
-            .collect(),
-    };
-    shown(StatusCode::OK, &workers)
+    ask_shown(move || {
+        let view = sources.live.router();
+        let found = view.workers.iter().filter(|worker| {
+            is(&which.activity, &worker.activity)
+                && which.state.is_none_or(|state| state == worker.state)
+                && which
+                    .queue
+                    .as_ref()
+                    .is_none_or(|queue| worker.queues.contains(queue))
+        });
+        Workers {
+            at: sources.live.now().to_rfc3339(),
+            workers: found
+                .skip(which.offset)
+                .take(limit)
+                .map(Worker::new)
+                .collect(),
+        }
+    })
+    .await
 }
 
 /// One worker.
@@ -173,7 +176,7 @@ async fn list(
     params(("name" = String, Path, description = "The worker's name")),
     responses((status = 200, body = Worker,
             headers(("ETag" = String, description = "His version"))),
-        (status = 404, body = Problem)))]
+        (status = 404, body = Problem), (status = 503, body = Problem)))]
 async fn one(
     State(sources): State<Sources>,
     Path(name): Path<String>,
@@ -183,9 +186,7 @@ async fn one(
 }
 
 async fn find(sources: &Sources, name: &str) -> Result<Box<WorkerView>, Refusal> {
-    let router = sources.routing.clone();
-    let object = Object::Worker(name.to_owned());
-    let found = ask(move || router.look(object)).await?;
+    let found = look(sources, Object::Worker(name.to_owned())).await?;
     answer::worker(found).ok_or_else(|| gone("worker", name))
 }
 
@@ -306,7 +307,7 @@ async fn wrap_up(
         WrapUp::End { task, code } => Command::EndWrap {
             worker,
             task: task.map(TaskId::new),
-            code,
+            code: code.map(|code| brief("code", code)).transpose()?,
         },
     };
     told(&sources, name, command, only_if).await

@@ -39,8 +39,10 @@ struct Caller {
     patience: Option<(Duration, String)>,
     answered: Option<Timestamp>,
     talk: Option<Duration>,
-    /// After-call work that the agent ended by hand.
-    wrap: Option<Duration>,
+    /// After how much after-call work the agent ended it by hand, and with what code.
+    wrap: Option<(Duration, Option<String>)>,
+    /// When he wanted more of it, since its beginning, and how much.
+    more: Vec<(Duration, Duration)>,
 }
 
 /// What an agent did with an offer.
@@ -110,9 +112,14 @@ impl Behaviour {
             .unwrap_or(TALKS_FOR)
     }
 
-    /// How long after-call work takes that the agent ends by hand.
-    pub(super) fn wrap(&self, task: &TaskId) -> Option<Duration> {
-        self.callers.get(task)?.wrap
+    /// How long after-call work takes that the agent ends by hand, and the code he gives.
+    pub(super) fn wrap(&self, task: &TaskId) -> Option<(Duration, Option<String>)> {
+        self.callers.get(task)?.wrap.clone()
+    }
+
+    /// After how much after-call work the agent wants more, and how much.
+    pub(super) fn more_wrap(&self, task: &TaskId) -> &[(Duration, Duration)] {
+        self.callers.get(task).map_or(&[], |caller| &caller.more)
     }
 
     /// Why a caller leaves when nobody can take him; `None` when he stays.
@@ -211,12 +218,19 @@ impl Behaviour {
             Happening::Dropped { task } => {
                 open.tasks.remove(&task);
             }
-            Happening::WrapEnded { worker } => {
+            Happening::WrapEnded { worker, code } => {
                 let after = open.wrapping.remove(&worker);
                 if let Some((task, since)) = after
                     && let Some(caller) = self.callers.get_mut(&task)
                 {
-                    caller.wrap = Some(at.since(since));
+                    caller.wrap = Some((at.since(since), code));
+                }
+            }
+            Happening::WrapExtended { worker, by } => {
+                if let Some((task, since)) = open.wrapping.get(&worker)
+                    && let Some(caller) = self.callers.get_mut(task)
+                {
+                    caller.more.push((at.since(*since), by));
                 }
             }
             Happening::Restarted { calls, .. } => {

@@ -212,7 +212,8 @@ impl Ledger {
             }
             Happening::NobodyCanTake { .. }
             | Happening::Reachable { .. }
-            | Happening::WrapEnded { .. } => {}
+            | Happening::WrapEnded { .. }
+            | Happening::WrapExtended { .. } => {}
         }
     }
 

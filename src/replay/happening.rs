@@ -1,6 +1,8 @@
 //! What facts mean to callers and agents, and what may be told to a machine in their place. Every
 //! kind of fact is here; figures and models know only what is said here.
 
+use std::time::Duration;
+
 use crate::base::{CallId, ReservationId, TaskId};
 use crate::router::{Command, Decision, Destination, Fact, Known, Rejection, Timer};
 
@@ -48,7 +50,13 @@ pub(super) enum Happening {
     /// It was found that nobody can take it.
     NobodyCanTake { task: TaskId },
     /// An agent ended his after-call work by hand.
-    WrapEnded { worker: String },
+    WrapEnded {
+        worker: String,
+        /// What it was about, when he said so.
+        code: Option<String>,
+    },
+    /// An agent wanted more time for his after-call work.
+    WrapExtended { worker: String, by: Duration },
     /// An agent came or went: his phone was registered, or no longer is.
     Reachable { worker: String, reachable: bool },
     /// The process was restarted: all calls ended but these; these phones are registered.
@@ -84,7 +92,7 @@ fn happening(fact: &Fact, owner_key: &str) -> Option<Happening> {
                 task: task.clone(),
                 why: why.clone(),
             },
-            Command::Complete { task } => Happening::Completed { task: task.clone() },
+            Command::Complete { task, .. } => Happening::Completed { task: task.clone() },
             Command::CreateTask(new) => {
                 let owner = new
                     .attributes
@@ -98,8 +106,13 @@ fn happening(fact: &Fact, owner_key: &str) -> Option<Happening> {
                     owner: owner.filter(|owner| !owner.is_empty()).map(str::to_owned),
                 }
             }
-            Command::EndWrap { worker, .. } => Happening::WrapEnded {
+            Command::EndWrap { worker, code, .. } => Happening::WrapEnded {
                 worker: worker.clone(),
+                code: code.clone(),
+            },
+            Command::ExtendWrap { worker, by } => Happening::WrapExtended {
+                worker: worker.clone(),
+                by: *by,
             },
             Command::GiveBack { reservation, why } => Happening::GivenBack {
                 reservation: reservation.clone(),
@@ -120,7 +133,6 @@ fn happening(fact: &Fact, owner_key: &str) -> Option<Happening> {
                 reachable: *reachable,
             },
             Command::ActivatePlan { .. }
-            | Command::ExtendWrap { .. }
             | Command::SetActivity { .. }
             | Command::SetBusy { .. }
             | Command::SetNextActivity { .. }
@@ -166,6 +178,9 @@ pub(super) enum Told {
     Outside,
     /// Answers something the machine did: whoever said it says it again when his turn comes.
     Answer,
+    /// About after-call work. Of that which follows a conversation an answer; of that which an agent
+    /// began by hand told at the same instant, as its beginning was.
+    WrapUp,
     /// A restart: told as what it did to phones and calls.
     Restart,
 }
@@ -176,11 +191,10 @@ pub(super) fn told(command: &Command) -> Told {
         Command::Accept { .. }
         | Command::CancelTask { .. }
         | Command::Complete { .. }
-        | Command::EndWrap { .. }
-        | Command::ExtendWrap { .. }
         | Command::GiveBack { .. }
         | Command::Reject { .. } => Told::Answer,
         Command::ActivatePlan { .. } => Told::Plan,
+        Command::EndWrap { .. } | Command::ExtendWrap { .. } => Told::WrapUp,
         Command::CreateTask(_)
         | Command::SetActivity { .. }
         | Command::SetBusy { .. }
@@ -219,16 +233,21 @@ pub(super) fn leave(task: TaskId, why: &str) -> Command {
 
 /// A conversation ends.
 pub(super) fn complete(task: TaskId) -> Command {
-    Command::Complete { task }
+    Command::Complete { task, code: None }
 }
 
 /// An agent ends his after-call work.
-pub(super) fn end_wrap(worker: String) -> Command {
+pub(super) fn end_wrap(worker: String, code: Option<String>) -> Command {
     Command::EndWrap {
         worker,
         task: None,
-        code: None,
+        code,
     }
+}
+
+/// An agent wants more time for his after-call work.
+pub(super) fn extend_wrap(worker: String, by: Duration) -> Command {
+    Command::ExtendWrap { worker, by }
 }
 
 /// A phone is registered, or no longer is.

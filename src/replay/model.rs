@@ -2,13 +2,14 @@
 //! ([`Behaviour`]), and the clock is turned to whatever comes next.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use super::behaviour::{Answer, Behaviour};
 use super::figures::{Figures, Ledger, Terms};
 use super::happening::{self, Happening, Told, happenings};
 use super::past::{Error, Past};
 use crate::base::{ReservationId, TaskId, Timestamp};
-use crate::router::{Command, Fact, Plan, Rejection, Router};
+use crate::router::{Command, Fact, Object, Plan, Refusal, Rejection, Router, Shown};
 
 /// What came of a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +92,8 @@ struct Caller {
 enum Act {
     Accept(ReservationId),
     Arrive(Box<Command>),
-    EndWrap(String, TaskId),
+    EndWrap(String, TaskId, Option<String>),
+    ExtendWrap(String, TaskId, Duration),
     GiveBack(ReservationId, Rejection),
     /// The conversation that began then ends.
     HangUp(TaskId, Timestamp),
@@ -100,6 +102,8 @@ enum Act {
     Phones(Vec<String>),
     Reject(ReservationId, Rejection),
     Tell(Box<Command>),
+    /// About the after-call work that an agent began by hand.
+    WrapUp(String, Box<Command>),
 }
 
 impl Run<'_> {
@@ -153,6 +157,13 @@ impl Run<'_> {
                     Some(Happening::Restarted { phones, .. }) => Act::Phones(phones),
                     _ => continue,
                 },
+                Told::WrapUp => match what {
+                    Some(
+                        Happening::WrapEnded { worker, .. }
+                        | Happening::WrapExtended { worker, .. },
+                    ) => Act::WrapUp(worker, Box::new(command)),
+                    _ => continue,
+                },
                 // Of a call that came before anything that is known: it ends as it did.
                 Told::Answer => match what {
                     Some(Happening::Left { task, .. } | Happening::Completed { task })
@@ -198,9 +209,30 @@ impl Run<'_> {
                 self.tell(at, happening::give_back(reservation, why))
             }
             Act::Reject(reservation, why) => self.tell(at, happening::reject(reservation, why)),
-            Act::EndWrap(worker, task) => {
+            Act::EndWrap(worker, task, code) => {
                 if self.wrapping.get(&worker) == Some(&task) {
-                    self.tell(at, happening::end_wrap(worker));
+                    self.end_wrap(at, worker, code);
+                }
+            }
+            Act::ExtendWrap(worker, task, by) => {
+                if self.wrapping.get(&worker) == Some(&task) {
+                    self.tell(at, happening::extend_wrap(worker, by));
+                }
+            }
+            Act::WrapUp(worker, command) => {
+                let began_by_hand = match self.router.look(&Object::Worker(worker.clone())) {
+                    Some(Shown::Worker(worker)) => {
+                        let mut engaged = worker.engagements.iter();
+                        engaged.any(|one| one.channel.is_empty())
+                    }
+                    _ => false,
+                };
+                match *command {
+                    _ if !began_by_hand => {}
+                    // That of one task leaves what follows none.
+                    Command::EndWrap { task: Some(_), .. } => {}
+                    Command::EndWrap { code, .. } => self.end_wrap(at, worker, code),
+                    command => self.tell(at, command),
                 }
             }
             Act::HangUp(task, since) => {
@@ -233,6 +265,19 @@ impl Run<'_> {
             }
             Act::Tell(command) => self.tell(at, *command),
         }
+    }
+
+    /// An agent ends his after-call work. He had other calls than that day, maybe of a queue with
+    /// other codes: one of these will do.
+    fn end_wrap(&mut self, at: Timestamp, worker: String, code: Option<String>) {
+        let end = happening::end_wrap(worker.clone(), code);
+        if let Err((_, Refusal::CodeNeeded(codes) | Refusal::UnknownCode(codes))) =
+            self.router.carry_out(at, end)
+        {
+            let end = happening::end_wrap(worker, codes.into_iter().next());
+            self.router.handle(at, end);
+        }
+        self.take();
     }
 
     fn tell(&mut self, at: Timestamp, command: Command) {
@@ -324,8 +369,13 @@ impl Run<'_> {
                 let caller = self.callers.remove(&task);
                 if let Some((worker, _)) = caller.and_then(|caller| caller.answered) {
                     self.wrapping.insert(worker.clone(), task.clone());
-                    if let Some(wrap) = self.behaviour.wrap(&task) {
-                        self.put(at + wrap, Act::EndWrap(worker, task));
+                    let behaviour = self.behaviour;
+                    for (after, by) in behaviour.more_wrap(&task) {
+                        let act = Act::ExtendWrap(worker.clone(), task.clone(), *by);
+                        self.put(at + *after, act);
+                    }
+                    if let Some((wrap, code)) = self.behaviour.wrap(&task) {
+                        self.put(at + wrap, Act::EndWrap(worker, task, code));
                     }
                 }
             }
@@ -339,7 +389,8 @@ impl Run<'_> {
             | Happening::Rejected { .. }
             | Happening::RangOut { .. }
             | Happening::Restarted { .. }
-            | Happening::WrapEnded { .. } => {}
+            | Happening::WrapEnded { .. }
+            | Happening::WrapExtended { .. } => {}
         }
     }
 

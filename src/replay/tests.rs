@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Map, json};
 
+mod kinds;
+mod wraps;
+
 use super::*;
 use crate::base::{CallId, Language, ReservationId, TaskId, Timestamp};
 use crate::journal::{Journal, MemoryJournal, Reader};
@@ -276,7 +279,10 @@ impl Day {
                             reservation,
                             why: Rejection::Unreachable,
                         },
-                        _ => Command::Complete { task: task.clone() },
+                        _ => Command::Complete {
+                            task: task.clone(),
+                            code: None,
+                        },
                     };
                     let is_gone = matches!(command, Command::GiveBack { .. });
                     let after = if is_gone {
@@ -291,7 +297,7 @@ impl Day {
                     self.talks.remove(&task);
                     if let (Some(worker), 0) = (worker, self.chance(3)) {
                         let after = Duration::from_millis(1_000 + self.chance(20_000));
-                        self.put(now + after, Act::Tell(happening::end_wrap(worker)));
+                        self.put(now + after, Act::Tell(happening::end_wrap(worker, None)));
                     }
                 }
                 _ => {}
@@ -512,47 +518,6 @@ fn more_agents_answer_sooner_and_fewer_later() {
         brief(&gone)
     );
     assert!(gone.refused > 0);
-}
-
-#[test]
-fn every_fact_reads_in_two_languages() {
-    let mut journal = Day::of(200, length(200));
-    let past = Past::read(&mut journal, 0, None, None).unwrap();
-    let mut names = Names::default();
-    let mut kinds = std::collections::BTreeSet::new();
-    for entry in past.facts() {
-        let fact = Fact::decode(entry).unwrap();
-        names.learn(&fact);
-        let english = Told::of(&fact, &names, Language::English);
-        let japanese = Told::of(&fact, &names, Language::Japanese);
-        let tag = format!(":\"{}\"", english.kind);
-        assert!(
-            entry.body.contains(&tag),
-            "{} in {}",
-            english.kind,
-            entry.body
-        );
-        assert_ne!(english.words, japanese.words);
-        assert_eq!(
-            (&english.task, &english.workers),
-            (&japanese.task, &japanese.workers)
-        );
-        let is_of_task = english.task.is_some();
-        assert_eq!(is_of_task, english.call.is_some(), "{english:?}");
-        kinds.insert(english.kind);
-    }
-    assert!(kinds.len() >= 12, "{kinds:?}");
-    let offer = past
-        .facts()
-        .iter()
-        .find(|entry| entry.body.contains("offered"));
-    let fact = Fact::decode(offer.unwrap()).unwrap();
-    let words = Told::of(&fact, &names, Language::English).words;
-    assert!(words.contains(" is offered to 担当"), "{words}");
-    let reservation = ReservationId::new("elder.1");
-    let fact = Fact::Input(Command::Accept { reservation });
-    let words = Told::of(&fact, &names, Language::Japanese).words;
-    assert_eq!(words, "担当者がelder.1に応答");
 }
 
 /// Two agents who each decline what the other then gets: one input, two decisions, whose order the

@@ -138,11 +138,14 @@ fn input(command: &Command, names: &Names, language: Language) -> Told {
             );
             Told::new("cancel_task", words).task(task)
         }
-        Command::Complete { task } => {
-            let words = language.pick(
+        Command::Complete { task, code } => {
+            let mut words = language.pick(
                 format!("{task}: the conversation is over"),
                 format!("{task}の通話が終了"),
             );
+            if let Some(code) = code {
+                words += &language.pick(format!(": {code}"), format!("({code})"));
+            }
             Told::new("complete", words).task(task)
         }
         Command::CreateTask(new) => {

@@ -34,9 +34,9 @@ impl Router {
                     self.cancel(number, outcome, RevokedWhy::TaskCancelled);
                 }
             }
-            Command::Complete { task } => {
+            Command::Complete { task, code } => {
                 if let Some(number) = self.number_of(&task) {
-                    self.finish(number);
+                    self.finish(number, code.as_ref());
                 }
             }
             Command::CreateTask(new) => self.create(*new),
@@ -412,7 +412,7 @@ impl Router {
             return;
         };
         if task.is_assigned() {
-            return self.finish(number);
+            return self.finish(number, None);
         }
         self.take_back_all(number, why);
         self.end(number, None, outcome);

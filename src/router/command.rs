@@ -39,6 +39,9 @@ pub enum Command {
     Complete {
         /// Task.
         task: TaskId,
+        /// What the task was about, one of its queue's codes: its after-call work is over too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
     },
     /// A task enters a workflow or a queue.
     CreateTask(Box<NewTask>),

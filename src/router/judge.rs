@@ -27,13 +27,7 @@ impl Router {
                 return self.judge_plan(plan, *reevaluate);
             }
             Command::CancelTask { task, .. } => self.task(task).map(|_| ()),
-            Command::Complete { task } => match self.task(task).map(Task::is_assigned) {
-                Ok(true) => Ok(()),
-                _ => Err(match self.index.tasks.contains_key(task) {
-                    true => Refusal::NotAssigned,
-                    false => Refusal::UnknownTask,
-                }),
-            },
+            Command::Complete { task, code } => self.judge_complete(task, code.as_ref()),
             Command::CreateTask(new) => self.judge_new(new),
             Command::EndWrap { worker, task, code } => self.judge_end_wrap(worker, task, code),
             Command::ExtendWrap { worker, .. } => {
@@ -185,6 +179,19 @@ impl Router {
             }
         }
         fits(&new.attributes)
+    }
+
+    fn judge_complete(&self, task: &TaskId, code: Option<&String>) -> Result<(), Refusal> {
+        let known = self.task(task)?;
+        if !known.is_assigned() {
+            return Err(Refusal::NotAssigned);
+        }
+        let queue = known.queue().and_then(|name| self.state.queues.get(name));
+        match (queue, code) {
+            (Some(queue), Some(code)) => judge_code(&queue.spec, Some(code)),
+            // Without a code its after-call work begins, and is asked for it at its end.
+            _ => Ok(()),
+        }
     }
 
     fn judge_end_wrap(

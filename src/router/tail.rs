@@ -52,10 +52,9 @@ impl Tail {
             };
             kept.octets -= oldest.body.len();
         }
-        let newest = kept.events.back().map(|event| event.sequence);
-        drop(kept);
-        if let Some(newest) = newest {
-            self.newest.send_replace(newest);
+        // Under the lock: nobody sees an event that is newer than the newest.
+        if let Some(newest) = kept.events.back() {
+            self.newest.send_replace(newest.sequence);
         }
     }
 

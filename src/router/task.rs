@@ -4,9 +4,9 @@
 //! always fit, since there are no more of them than there are tasks. While the journal cannot be
 //! written no command is taken and nothing is said: the channel fills, and the switch is not ready.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ const VIEW_SHARE: u32 = 20;
 const SNAPSHOT_SHARE: u32 = 500;
 /// Longest wait for an answer to a question; whoever asks is a person.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// Questions that may wait: far more than there are threads to ask them.
+const MOST_QUESTIONS: usize = 64;
 
 /// The running router; stops when dropped.
 #[derive(Debug)]
@@ -58,6 +60,10 @@ struct Shared {
     capacity: usize,
     waiting: AtomicUsize,
     refused: AtomicU64,
+    /// Questions that wait.
+    asked: AtomicUsize,
+    /// Whether it is being asked who would get a task.
+    is_supposing: AtomicBool,
     is_writing: AtomicBool,
     stopping: AtomicBool,
     view: ArcSwap<RouterView>,
@@ -67,16 +73,39 @@ struct Shared {
 enum Message {
     Command(ShardId, Box<Command>),
     Errand(Errand),
-    Explain(Question, SyncSender<Option<Explanation>>),
-    Look(Object, SyncSender<Option<Shown>>),
-    Plan(SyncSender<PlanView>),
+    /// While who asks is there.
+    Question(Question, Weak<()>),
     Wake,
-    Who(Box<Supposed>, SyncSender<Result<Prospects, Refusal>>),
 }
 
+/// What is asked, and where the answer goes. Nothing changes by it.
 enum Question {
-    Call(CallId),
-    Task(TaskId),
+    Explain(TaskId, SyncSender<Option<Explanation>>),
+    ExplainCall(CallId, SyncSender<Option<Explanation>>),
+    Look(Object, SyncSender<Option<Shown>>),
+    Plan(SyncSender<PlanView>),
+    Who(
+        Box<Supposed>,
+        SyncSender<Result<Prospects, Refusal>>,
+        Supposing,
+    ),
+}
+
+/// The right to ask who would get a task: one at a time, since it takes as long as a view.
+#[derive(Debug)]
+struct Supposing(Arc<Shared>);
+
+impl Supposing {
+    fn begin(shared: &Arc<Shared>) -> Option<Self> {
+        let was_supposing = shared.is_supposing.swap(true, Ordering::AcqRel);
+        (!was_supposing).then(|| Self(shared.clone()))
+    }
+}
+
+impl Drop for Supposing {
+    fn drop(&mut self) {
+        self.0.is_supposing.store(false, Ordering::Release);
+    }
 }
 
 impl RouterTask {
@@ -94,6 +123,8 @@ impl RouterTask {
             capacity: settings.capacity,
             waiting: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
+            asked: AtomicUsize::new(0),
+            is_supposing: AtomicBool::new(false),
             is_writing: AtomicBool::new(true),
             stopping: AtomicBool::new(false),
             view: ArcSwap::new(pump.view()),
@@ -203,18 +234,19 @@ impl RouterHandle {
             .unwrap_or(Err(Declined::Silent))
     }
 
-    /// A thing as it is now. Waits for the thread: not for signalling shards.
-    pub fn look(&self, object: Object) -> Option<Shown> {
-        let (reply, answer) = sync_channel(1);
-        self.sender.send(Message::Look(object, reply)).ok()?;
-        answer.recv_timeout(ANSWER_WITHIN).ok()?
+    /// A thing as it is now; `None` when there is none. Waits for the thread: not for signalling
+    /// shards.
+    ///
+    /// # Errors
+    ///
+    /// When the thread does not answer, or too many ask.
+    pub fn look(&self, object: Object) -> Result<Option<Shown>, Declined> {
+        self.ask(|reply| Question::Look(object, reply))
     }
 
-    /// What the plan says; `None` when the thread does not answer. Not for signalling shards.
-    pub fn plan(&self) -> Option<PlanView> {
-        let (reply, answer) = sync_channel(1);
-        self.sender.send(Message::Plan(reply)).ok()?;
-        answer.recv_timeout(ANSWER_WITHIN).ok()
+    /// What the plan says. Not for signalling shards; errors as of [`RouterHandle::look`].
+    pub fn plan(&self) -> Result<PlanView, Declined> {
+        self.ask(Question::Plan)
     }
 
     /// The newest events.
@@ -229,21 +261,24 @@ impl RouterHandle {
 
     /// Why a task is where it is. Waits for the thread: not for signalling shards.
     pub fn explain(&self, task: TaskId) -> Option<Explanation> {
-        self.ask(Question::Task(task))
+        self.ask(|reply| Question::Explain(task, reply)).ok()?
     }
 
     /// Why a call is where it is. Waits for the thread: not for signalling shards.
     pub fn explain_call(&self, call: CallId) -> Option<Explanation> {
-        self.ask(Question::Call(call))
+        self.ask(|reply| Question::ExplainCall(call, reply)).ok()?
     }
 
-    /// Who would get a task, were it to come now; `None` when the thread does not answer. Waits
-    /// for it: not for signalling shards.
-    pub fn who(&self, supposed: Supposed) -> Option<Result<Prospects, Refusal>> {
-        let (reply, answer) = sync_channel(1);
-        let message = Message::Who(Box::new(supposed), reply);
-        self.sender.send(message).ok()?;
-        answer.recv_timeout(ANSWER_WITHIN).ok()
+    /// Who would get a task, were it to come now. Waits for the thread: not for signalling shards.
+    ///
+    /// # Errors
+    ///
+    /// When there can be no such task, when somebody else asks the same at the moment, and as of
+    /// [`RouterHandle::look`].
+    pub fn who(&self, supposed: Supposed) -> Result<Prospects, Declined> {
+        let supposing = Supposing::begin(&self.shared).ok_or(Declined::Busy)?;
+        let supposed = Box::new(supposed);
+        Ok(self.ask(|reply| Question::Who(supposed, reply, supposing))??)
     }
 
     /// Whether it takes commands and its journal can be written.
@@ -264,10 +299,25 @@ impl RouterHandle {
         self.shared.refused.load(Ordering::Relaxed)
     }
 
-    fn ask(&self, question: Question) -> Option<Explanation> {
+    /// Waits for an answer, unless it is known that none can come.
+    fn ask<T>(&self, question: impl FnOnce(SyncSender<T>) -> Question) -> Result<T, Declined> {
+        let shared = &self.shared;
+        if !shared.is_writing.load(Ordering::Acquire) {
+            return Err(Declined::Silent);
+        }
+        if shared.asked.fetch_add(1, Ordering::AcqRel) >= MOST_QUESTIONS {
+            shared.asked.fetch_sub(1, Ordering::AcqRel);
+            return Err(Declined::Busy);
+        }
         let (reply, answer) = sync_channel(1);
-        self.sender.send(Message::Explain(question, reply)).ok()?;
-        answer.recv_timeout(ANSWER_WITHIN).ok()?
+        let here = Arc::new(());
+        let message = Message::Question(question(reply), Arc::downgrade(&here));
+        if self.sender.send(message).is_err() {
+            shared.asked.fetch_sub(1, Ordering::AcqRel);
+            return Err(Declined::Silent);
+        }
+        let answer = answer.recv_timeout(ANSWER_WITHIN);
+        answer.map_err(|_| Declined::Silent)
     }
 }
 
@@ -289,13 +339,12 @@ struct Desk {
 impl Desk {
     fn run(&mut self) {
         loop {
-            let taken = self.take_batch();
+            let is_quiet = self.take_batch();
             self.pump.handle_timeout(self.clock.now());
             self.write();
             for done in self.done.drain(..) {
                 done.tell(&self.pump);
             }
-            let is_quiet = taken < BATCH;
             self.sync(is_quiet && self.is_stopping());
             if is_quiet {
                 self.snapshot();
@@ -307,8 +356,8 @@ impl Desk {
         }
     }
 
-    /// Waits for a message or a deadline, then takes what else is there.
-    fn take_batch(&mut self) -> usize {
+    /// Waits for a message or a deadline, then takes what else is there; whether that was all.
+    fn take_batch(&mut self) -> bool {
         let mut next = match self.receiver.recv_timeout(self.sleep()) {
             Ok(message) => Some(message),
             Err(RecvTimeoutError::Timeout) => None,
@@ -320,42 +369,57 @@ impl Desk {
         let mut taken = 0;
         while let Some(message) = next {
             taken += 1;
-            match message {
+            let took_long = match message {
                 Message::Command(from, command) => {
                     self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
                     self.pump.handle(self.clock.now(), from, *command);
+                    false
                 }
                 Message::Errand(errand) => {
                     self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
                     self.done.push(errand.run(&mut self.pump, self.clock.now()));
+                    false
                 }
-                Message::Look(object, reply) => {
-                    let _ = reply.try_send(self.pump.look(&object));
-                }
-                Message::Plan(reply) => {
-                    let _ = reply.try_send(self.pump.plan());
-                }
-                Message::Explain(question, reply) => {
-                    let answer = match question {
-                        Question::Call(call) => self.pump.explain_call(&call),
-                        Question::Task(task) => self.pump.explain(&task),
-                    };
+                Message::Question(question, asker) => {
+                    self.shared.asked.fetch_sub(1, Ordering::AcqRel);
                     // Whoever asked may have given up waiting.
-                    let _ = reply.try_send(answer);
+                    asker.strong_count() > 0 && self.answer(question)
                 }
-                Message::Wake => {}
-                Message::Who(supposed, reply) => {
-                    let answer = self.pump.who(self.clock.now(), &supposed);
-                    // As above.
-                    let _ = reply.try_send(answer);
-                }
-            }
-            next = match taken < BATCH {
-                true => self.receiver.try_recv().ok(),
-                false => None,
+                Message::Wake => false,
             };
+            if taken == BATCH || took_long {
+                return false;
+            }
+            next = self.receiver.try_recv().ok();
         }
-        taken
+        true
+    }
+
+    /// Answers a question; whether that took so long that what was decided before must be said.
+    fn answer(&self, question: Question) -> bool {
+        // Whoever asked may give up meanwhile.
+        match question {
+            Question::Explain(task, reply) => {
+                let _ = reply.try_send(self.pump.explain(&task));
+            }
+            Question::ExplainCall(call, reply) => {
+                let _ = reply.try_send(self.pump.explain_call(&call));
+            }
+            Question::Look(object, reply) => {
+                let _ = reply.try_send(self.pump.look(&object));
+            }
+            Question::Plan(reply) => {
+                let _ = reply.try_send(self.pump.plan());
+            }
+            Question::Who(supposed, reply, supposing) => {
+                let answer = self.pump.who(self.clock.now(), &supposed);
+                // Before the answer, so that the same asker may ask again at once.
+                drop(supposing);
+                let _ = reply.try_send(answer);
+                return true;
+            }
+        }
+        false
     }
 
     fn sleep(&self) -> Duration {

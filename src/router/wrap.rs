@@ -9,8 +9,9 @@ use super::{Output, TaskOutcome, WrapUp};
 use crate::base::{TaskId, Timestamp};
 
 impl Router {
-    /// The conversation is over; after-call work begins when the queue has any.
-    pub(super) fn finish(&mut self, number: u64) {
+    /// The conversation is over; after-call work begins when the queue has any. With a code there
+    /// is some in any case, and it is over at once.
+    pub(super) fn finish(&mut self, number: u64, code: Option<&String>) {
         let Some(task) = self.state.tasks.get(&number) else {
             return;
         };
@@ -28,7 +29,7 @@ impl Router {
             queue: task.queue().cloned().unwrap_or_default(),
             reservation: Some(reservation.clone()),
         };
-        let channel = task.channel.clone();
+        let (channel, id) = (task.channel.clone(), task.id.clone());
         let place = self.state.workers.get_index_of(&worker);
         // Nobody would end that of a worker who is no longer in the plan.
         let is_removed = place.is_none_or(|place| self.state.workers[place].removed);
@@ -42,6 +43,10 @@ impl Router {
                 WrapUp::None
             }
         });
+        let wrap_up = match wrap_up {
+            WrapUp::None if code.is_some() => WrapUp::Open,
+            known => known,
+        };
         if let Some(place) = place {
             let until = match wrap_up {
                 WrapUp::None => {
@@ -68,7 +73,14 @@ impl Router {
                 None => self.engage(place, &channel, Engaged::Wrapping(wrap)),
             }
         }
-        self.end(number, Some((worker, wrap_up)), TaskOutcome::Completed);
+        self.end(
+            number,
+            Some((worker.clone(), wrap_up)),
+            TaskOutcome::Completed,
+        );
+        if code.is_some() {
+            self.end_wraps(&worker, Some(&id), code, self.state.clock);
+        }
     }
 
     /// After-call work that follows nothing.

@@ -359,7 +359,7 @@ impl Agent {
     /// The agent's part in the conversation is over.
     fn complete(self, core: &mut Core, hands: &mut Hands<'_>) {
         let task = self.task.clone();
-        hands.route(router::Command::Complete { task });
+        hands.route(router::Command::Complete { task, code: None });
         core.agent_done(hands, (self.name, self.task), self.wraps_up);
     }
 }

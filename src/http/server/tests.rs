@@ -6,6 +6,8 @@ use std::sync::{Condvar, Mutex};
 
 use serde_json::{Value, json};
 
+mod limits;
+mod lists;
 mod routing;
 
 use super::*;
@@ -32,7 +34,7 @@ const START: i64 = 1_795_136_523_000;
 struct Switch {
     archive: BTreeMap<String, CallRecord>,
     reloads: Mutex<Vec<Result<String, String>>>,
-    /// Looks of [`LONG`] that wait for `watched`.
+    /// Looks of [`LONG`], and questions after the workflow `held`, that wait for `watched`.
     watching: Mutex<usize>,
     watched: Gate,
     /// The router behind the desk.
@@ -161,6 +163,10 @@ impl Live for Switch {
 
     fn who(&self, supposed: Supposed) -> Result<Prospects, Declined> {
         if supposed.workflow.is_some() {
+            if supposed.workflow.as_deref() == Some("held") {
+                *self.watching.lock().unwrap() += 1;
+                self.watched.wait();
+            }
             return Err(Declined::Refused(Refusal::Left(LeftWhy::Unmatched)));
         }
         let unknown = Declined::Refused(Refusal::UnknownQueue);
@@ -426,6 +432,29 @@ fn long_questions_leave_threads_to_the_others() {
         assert_eq!(asked.join().unwrap(), 200);
     }
     assert_eq!(ask(), 200);
+}
+
+/// However many wait for something else, the switch is not said to be dead.
+#[test]
+fn health_is_told_while_every_thread_is_taken() {
+    let (server, switch) = serving();
+    let api = server.api();
+    let ask = move || {
+        let url = format!("http://{api}/v1/who");
+        let asked = agent().post(url).send_json(json!({"workflow": "held"}));
+        asked.unwrap().status().as_u16()
+    };
+    let asked: Vec<_> = (0..MOST_QUESTIONS)
+        .map(|_| std::thread::spawn(ask))
+        .collect();
+    while *switch.watching.lock().unwrap() < MOST_QUESTIONS {
+        std::thread::yield_now();
+    }
+    assert_eq!(get(api, "/health/live").0, 200);
+    let (status, body) = get(api, "/health/ready");
+    assert_eq!((status, &body["why"]), (503, &json!("draining")));
+    switch.watched.open();
+    asked.into_iter().for_each(|one| drop(one.join()));
 }
 
 #[test]

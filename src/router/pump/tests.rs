@@ -215,7 +215,7 @@ fn ten_thousand_offers_are_seen_before_they_ring() {
         let reservation = ReservationId::new(format!("{task}.1"));
         pump.handle(now, ShardId(0), Command::Accept { reservation });
         let task = TaskId::new(task);
-        pump.handle(now, ShardId(0), Command::Complete { task });
+        pump.handle(now, ShardId(0), Command::Complete { task, code: None });
         pump.commit().unwrap();
     }
     assert_eq!(rung.lock().unwrap().len(), 10_000);

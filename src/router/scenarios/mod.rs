@@ -190,7 +190,7 @@ impl Office {
 
     fn complete(&mut self, task: &str) -> Vec<Output> {
         let task = TaskId::new(task);
-        self.ask(Command::Complete { task })
+        self.ask(Command::Complete { task, code: None })
     }
 
     fn worker(&self, name: &str) -> WorkerView {

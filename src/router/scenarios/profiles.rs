@@ -50,6 +50,7 @@ fn order(office: &mut Office, worker: &str) -> Vec<String> {
         office.tell(Command::Accept { reservation });
         office.tell(Command::Complete {
             task: TaskId::new(task),
+            code: None,
         });
         order.push(task.to_owned());
     }

@@ -219,6 +219,7 @@ fn vector_lifo_with_priorities() {
         });
         office.tell(Command::Complete {
             task: TaskId::new(id.clone()),
+            code: None,
         });
         order.push(id);
     }

@@ -158,6 +158,39 @@ fn r153_a_code_is_one_of_the_queues_and_may_be_needed() {
     }
 }
 
+/// A code with the end of the conversation: judged before anything changes, kept in one fact, in
+/// queues without after-call work too.
+#[test]
+fn a_code_given_with_the_end_is_judged_first_and_kept() {
+    for wrap_up in [0, 10] {
+        let mut office = open(|queue| {
+            queue.wrap_up = seconds(wrap_up);
+            queue.wrap_up_codes = vec!["sold".to_owned()];
+            queue.wrap_up_code_required = true;
+        });
+        office.create("t", "all", 0);
+        office.accept("t.1");
+        let finish = |office: &mut Office, code: &str| {
+            office.ask(Command::Complete {
+                task: TaskId::new("t"),
+                code: Some(code.to_owned()),
+            })
+        };
+        let facts = office.facts.len();
+        let heard = finish(&mut office, "bought");
+        let all = vec!["sold".to_owned()];
+        assert_eq!(refusal(&heard), Some(Refusal::UnknownCode(all)));
+        assert_eq!(office.worker("a").state, WorkerState::Talking);
+        assert_eq!(office.facts.len(), facts, "a refusal changes nothing");
+        let heard = finish(&mut office, "sold");
+        assert_eq!(codes(&heard), [Some("sold".to_owned())]);
+        assert_eq!(office.worker("a").state, WorkerState::Free);
+        assert_eq!(office.facts.len(), facts + 1);
+        let again = Refusal::UnknownTask;
+        assert_eq!(refusal(&finish(&mut office, "sold")), Some(again));
+    }
+}
+
 /// A code that is needed is needed as well of who says that he is ready, or goes elsewhere.
 #[test]
 fn a_needed_code_is_not_got_around() {

@@ -194,3 +194,81 @@ fn a_deadline_fires_without_a_command() {
     assert!(late < Duration::from_millis(500), "{late:?}");
     drop(task);
 }
+
+/// While nothing can be written no question is answered, and nobody waits to learn that; what was
+/// asked by who has given up is not looked at.
+#[test]
+fn silence_is_told_from_not_there_and_told_at_once() {
+    let journal = MemoryJournal::new();
+    let (task, _heard) = start(&journal, 100);
+    let handle = task.handle();
+    open(&handle);
+    let nobody = Object::Worker("nobody".to_owned());
+    assert_eq!(handle.look(nobody.clone()), Ok(None));
+    assert_eq!(handle.plan().expect("it answers").generation, 1);
+    let queue = |queue: &str| Supposed {
+        queue: Some(queue.to_owned()),
+        ..Supposed::default()
+    };
+    let unknown = Err(Declined::Refused(Refusal::UnknownQueue));
+    assert_eq!(handle.who(queue("none")).map(|_| ()), unknown);
+    assert!(handle.who(queue("sales")).is_ok());
+
+    journal.fail_next(u32::MAX);
+    handle
+        .send(ShardId(0), create("a", "sales", 0, json!({})))
+        .unwrap();
+    while handle.is_ready() {
+        std::thread::yield_now();
+    }
+    for _ in 0..1000 {
+        assert_eq!(handle.look(nobody.clone()), Err(Declined::Silent));
+        assert_eq!(handle.plan().map(|_| ()), Err(Declined::Silent));
+        assert_eq!(
+            handle.who(queue("sales")).map(|_| ()),
+            Err(Declined::Silent)
+        );
+    }
+    journal.fail_next(0);
+    while !handle.is_ready() {
+        std::thread::yield_now();
+    }
+    assert!(handle.who(queue("sales")).is_ok());
+}
+
+/// One at a time asks who would get a task, and no more questions wait than may.
+#[test]
+fn questions_are_bounded() {
+    let journal = MemoryJournal::new();
+    let (task, _heard) = start(&journal, 100);
+    let handle = task.handle();
+    open(&handle);
+    let supposed = || Supposed {
+        queue: Some("sales".to_owned()),
+        ..Supposed::default()
+    };
+    let other = Supposing::begin(&handle.shared).expect("nobody asks");
+    assert_eq!(handle.who(supposed()).map(|_| ()), Err(Declined::Busy));
+    drop(other);
+    assert!(handle.who(supposed()).is_ok());
+    handle
+        .shared
+        .asked
+        .fetch_add(MOST_QUESTIONS, Ordering::AcqRel);
+    let nobody = Object::Worker("nobody".to_owned());
+    assert_eq!(handle.look(nobody.clone()), Err(Declined::Busy));
+    handle
+        .shared
+        .asked
+        .fetch_sub(MOST_QUESTIONS, Ordering::AcqRel);
+    assert_eq!(handle.look(nobody), Ok(None));
+
+    // Who has given up is not waited for.
+    let (reply, answer) = sync_channel(1);
+    let gone = Weak::new();
+    handle.shared.asked.fetch_add(1, Ordering::AcqRel);
+    let message = Message::Question(Question::Plan(reply), gone);
+    handle.sender.send(message).unwrap();
+    assert!(answer.recv_timeout(Duration::from_secs(10)).is_err());
+    assert_eq!(handle.shared.asked.load(Ordering::Acquire), 0);
+}

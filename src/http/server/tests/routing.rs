@@ -20,7 +20,7 @@ impl Clock for Wall {
     }
 }
 
-fn plan() -> Plan {
+pub(super) fn plan() -> Plan {
     let worker = |name: &str| WorkerSpec::new(name, name);
     let mut chats = QueueSpec::new("chats", "1 == 1");
     chats.wrap_up_open = true;
@@ -45,51 +45,64 @@ fn plan() -> Plan {
 
 /// A router with a plan and one worker who is there.
 pub(super) fn start(journal: &MemoryJournal, sink: Sink) -> (RouterTask, Routing) {
+    start_as(journal, sink, &plan(), crate::router::Settings::default())
+}
+
+fn start_as(
+    journal: &MemoryJournal,
+    sink: Sink,
+    plan: &Plan,
+    settings: crate::router::Settings,
+) -> (RouterTask, Routing) {
     let origin = Origin {
         region: "jp1".into(),
         node: "tokyo1".into(),
         shard: ShardId(9),
     };
     let router = RouterTask::start(
-        crate::router::Settings::default(),
+        settings,
         Box::new(journal.clone()),
         Arc::new(Wall(Instant::now())),
         Survivors::default(),
         sink,
     );
     let router = router.unwrap();
-    let plan = Box::new(plan());
+    let plan = Box::new(plan.clone());
     let handle = router.handle();
-    handle
-        .send(
-            ShardId(0),
-            Command::ActivatePlan {
-                plan,
-                reevaluate: false,
-            },
-        )
-        .unwrap();
     let (worker, reachable) = ("花子".to_owned(), true);
-    handle
-        .send(ShardId(0), Command::SetReachable { worker, reachable })
-        .unwrap();
+    for command in [
+        Command::ActivatePlan {
+            plan,
+            reevaluate: false,
+        },
+        Command::SetReachable { worker, reachable },
+    ] {
+        // There may be room for one alone.
+        while handle.send(ShardId(0), command.clone()).is_err() {
+            std::thread::yield_now();
+        }
+    }
     let past = Box::new(journal.clone());
     (router, Routing::new(handle, past, 0, IdSource::new(origin)))
 }
 
-struct Site {
-    server: Server,
-    journal: MemoryJournal,
-    router: crate::router::RouterHandle,
+pub(super) struct Site {
+    pub(super) server: Server,
+    pub(super) journal: MemoryJournal,
+    pub(super) router: crate::router::RouterHandle,
     heard: mpsc::Receiver<Output>,
 }
 
 impl Site {
-    fn open() -> Self {
+    pub(super) fn open() -> Self {
+        Self::with(&plan(), crate::router::Settings::default())
+    }
+
+    pub(super) fn with(plan: &Plan, settings: crate::router::Settings) -> Self {
         let journal = MemoryJournal::new();
         let (ear, heard) = mpsc::channel();
         let sink = move |_, output| drop(ear.send(output));
-        let (routing, desk) = start(&journal, Box::new(sink));
+        let (routing, desk) = start_as(&journal, Box::new(sink), plan, settings);
         let router = routing.handle();
         let switch = Arc::new(Switch {
             routing: Some(routing),
@@ -104,15 +117,21 @@ impl Site {
         }
     }
 
-    fn get(&self, path: &str) -> (u16, Value) {
+    pub(super) fn get(&self, path: &str) -> (u16, Value) {
         get(self.server.api(), path)
     }
 
-    fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
+    pub(super) fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
         self.send_if(method, path, body, None)
     }
 
-    fn send_if(&self, method: &str, path: &str, body: &Value, tag: Option<&str>) -> Answer {
+    pub(super) fn send_if(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        tag: Option<&str>,
+    ) -> Answer {
         let address = self.server.api();
         let mut request = ureq::http::Request::builder()
             .method(method)
@@ -142,7 +161,7 @@ impl Site {
     }
 
     /// A chat, offered to the only worker: its id and that of its offer.
-    fn chat(&self) -> (String, String) {
+    pub(super) fn chat(&self) -> (String, String) {
         let made = self.send(
             "POST",
             "/v1/tasks",
@@ -153,7 +172,7 @@ impl Site {
         (text(&made.body["id"]), text(offer))
     }
 
-    fn names(&self, path: &str) -> Vec<String> {
+    pub(super) fn names(&self, path: &str) -> Vec<String> {
         let (status, body) = self.get(path);
         assert_eq!(status, 200, "{body}");
         let events = body["events"].as_array().unwrap();
@@ -162,14 +181,14 @@ impl Site {
 }
 
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    body: Value,
-    tag: Option<String>,
-    retry: Option<String>,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Value,
+    pub(super) tag: Option<String>,
+    pub(super) retry: Option<String>,
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     value
         .as_str()
         .unwrap_or_else(|| panic!("no text: {value}"))
@@ -622,15 +641,32 @@ fn a_stream_goes_on_where_it_broke_off() {
 #[test]
 fn a_router_that_cannot_write_is_said_to_be_silent() {
     let site = Site::open();
-    site.chat();
+    let (task, offer) = site.chat();
     site.journal.fail_next(u32::MAX);
     let wanted = json!({"channel": "chat", "queue": "chats"});
-    let answer = site.send("POST", "/v1/tasks", &wanted);
-    assert_eq!(
-        (answer.status, answer.retry.as_deref()),
-        (503, Some("1")),
-        "{answer:?}"
-    );
+    let task = format!("/v1/tasks/{task}");
+    let offer = format!("/v1/reservations/{offer}");
+    for (method, path, body) in [
+        ("POST", "/v1/tasks", wanted),
+        ("GET", &task, json!({})),
+        ("PATCH", &task, json!({"priority": 1})),
+        ("DELETE", &task, json!({})),
+        ("POST", &format!("{task}/complete"), json!({})),
+        ("GET", &offer, json!({})),
+        ("POST", &format!("{offer}/accept"), json!({})),
+        ("POST", &format!("{offer}/reject"), json!({})),
+        ("GET", "/v1/workers/%E8%8A%B1%E5%AD%90", json!({})),
+        ("GET", "/v1/tasks?worker=%E8%8A%B1%E5%AD%90", json!({})),
+        ("GET", "/v1/task-queues", json!({})),
+    ] {
+        let answer = site.send(method, path, &body);
+        assert_eq!(
+            (answer.status, answer.retry.as_deref()),
+            (503, Some("1")),
+            "{method} {path}: {answer:?}"
+        );
+    }
+    assert_eq!(site.get("/health/live").0, 200);
     site.journal.fail_next(0);
 }
 
