@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tsunagu::journal::Reader as _;
-use tsunagu::router::{self, Router};
+use tsunagu::journal::{FactClass, Reader as _};
+use tsunagu::router::{self, Router, TaskView, WorkerState, WorkerView};
 use tsunagu::store::PastJournal;
 
 use super::address::CARRIER;
@@ -44,6 +44,9 @@ fn thirty_agents_and_ten_calls_a_second_no_double_offer_nobody_lost_every_record
     for record in &records {
         assert_whole(record, &office.recordings());
     }
+    assert_nobody_is_left_idle(&office);
+    // On the wire, with all that a busy machine adds: nobody is forgotten beside an idle agent.
+    assert!(seen.idle_beside_waiting < FORGOTTEN, "{seen:?}");
     println!(
         "{} calls, {} talks; most of idle beside waiting {:?}",
         crowd.placed(),
@@ -240,6 +243,34 @@ fn standing(office: &Office) -> BTreeMap<String, (String, String, bool)> {
     agents.iter().map(one).collect()
 }
 
+/// Between any two things that happen nobody waits whom an idle agent could take: by the switch's
+/// journal, so that how busy the machine is makes no difference.
+#[track_caller]
+fn assert_nobody_is_left_idle(office: &Office) {
+    let path = office.data().join("journal.db");
+    let mut journal = PastJournal::open(&path).expect("a journal");
+    let entries = journal.read_from(0, 1, 1_000_000).expect("facts");
+    assert!(entries.len() > 100, "{}", entries.len());
+    let mut router = Router::new(0);
+    for (place, entry) in entries.iter().enumerate() {
+        router.fold(entry).expect("it folds");
+        let next = entries.get(place + 1);
+        // Decisions follow from what happened: only before the next happening are they all made.
+        if next.is_some_and(|next| next.class == FactClass::Decision) {
+            continue;
+        }
+        let view = router.view();
+        let is_waiting = |task: &&TaskView| !task.assigned && task.reservations.is_empty();
+        for task in view.tasks.iter().filter(is_waiting) {
+            let is_idle = |worker: &&WorkerView| {
+                worker.state == WorkerState::Free && worker.queues.contains(&task.queue)
+            };
+            let idle = view.workers.iter().find(is_idle);
+            assert!(idle.is_none(), "{entry:?}: {task:?} beside {idle:?}");
+        }
+    }
+}
+
 /// The router that the journal on disk describes.
 #[track_caller]
 fn fold(office: &Office) -> Router {
@@ -249,6 +280,8 @@ fn fold(office: &Office) -> Router {
     router::replay(&mut journal, 0).expect("it folds")
 }
 
+/// Longer than any machine is late: something else had to happen before he was thought of.
+const FORGOTTEN: Duration = Duration::from_secs(5);
 const OFFERED: usize = 50;
 const IN_LINE: usize = 200;
 

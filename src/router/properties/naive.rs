@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::expr::{Expression, Options, OrderBy, Scope};
+use super::idle::Idle;
+use crate::expr::{Expression, Options, OrderBy, Scope, Subject};
 use crate::router::state::{Engaged, State, Task, Worker};
-use crate::router::{Known, NobodyWhy, OtherChannels, StepSpec, Strategy, VOICE};
+use crate::router::{Known, NobodyWhy, OtherChannels, StepSpec, Strategy, VOICE, WorkflowSpec};
 
 /// What a worker sees of a queue on a channel: its priority for him, and his delay.
 type Serves = (u8, Duration);
@@ -74,15 +75,19 @@ impl Naive<'_> {
         keys.min().map(|(_, _, number)| number)
     }
 
-    /// Who should be offered a task now, best first; `None` where chance decides of how many.
-    pub(super) fn chosen(&self, number: u64) -> (Vec<usize>, bool) {
+    /// Who should be offered a task now, best first, and whether chance decides.
+    pub(super) fn chosen(&self, number: u64, idle: &Idle) -> (Vec<usize>, bool) {
         let task = &self.0.tasks[&number];
         let queue = &self.0.queues[task.queue().expect("in one")].spec;
         let all = 0..self.0.workers.len();
         let able: Vec<usize> = all
             .filter(|place| self.could_take(number, *place))
             .collect();
-        let idle = |place: usize| (self.worker(place).idle_since, place);
+        // Who has the least in hand, then who is idle longest, then as the plan lists them.
+        let idle = |place: usize| {
+            let name = self.name(place);
+            (self.in_hand(&name), idle.since(&name), place)
+        };
         let mut sorted = able.clone();
         let of_step = self.step(task).and_then(|step| step.order_by.clone());
         let order = of_step.or(match &queue.strategy {
@@ -129,6 +134,45 @@ impl Naive<'_> {
             sorted.truncate(queue.max_reserved as usize);
         }
         (sorted, is_chance)
+    }
+
+    /// How much a worker has or is offered, counted over the tasks; and his after-call work.
+    fn in_hand(&self, name: &String) -> usize {
+        let tasks = self.0.tasks.values();
+        let held = tasks.filter(|task| task.holders().any(|(worker, _)| worker == name));
+        held.count() + self.0.workers[name].wraps().count()
+    }
+
+    /// Whether the `skip_if` of a task's step holds.
+    pub(super) fn skip_if_holds(&self, task: &Task) -> bool {
+        let Some(skip_if) = self.step(task).and_then(|step| step.skip_if.as_ref()) else {
+            return false;
+        };
+        let all = 0..self.0.workers.len();
+        let serving: Vec<&Worker> = all
+            .filter(|place| self.serves(task, *place).is_some())
+            .map(|place| self.worker(place))
+            .collect();
+        let mut counts = Map::new();
+        let activities = self.0.activities.iter().map(|one| &one.name);
+        for name in activities.chain(serving.iter().map(|worker| &worker.activity)) {
+            let at_it = serving.iter().filter(|worker| worker.activity == *name);
+            counts.insert(name.clone(), json!(at_it.count()));
+        }
+        let on_duty = serving.iter().filter(|worker| worker.is_on_duty()).count();
+        counts.insert("available".to_owned(), json!(on_duty));
+        counts.insert("unavailable".to_owned(), json!(serving.len() - on_duty));
+        parsed(skip_if, false).eval_counts(&counts)
+    }
+
+    /// Whether a filter is for a task.
+    pub(super) fn is_for(expression: &str, content: &WorkflowSpec, task: &Task) -> bool {
+        let nobody = Map::new();
+        let scope = Scope {
+            bare: Subject::Task,
+            ..Scope::new(&nobody, &task.attributes)
+        };
+        parsed(expression, content.lenient).eval(&scope)
     }
 
     /// Whether nobody can take a task, be he free or not.

@@ -18,7 +18,7 @@ pub(super) const CODES: [&str; 2] = ["sold", "none of them"];
 /// How many plans there are.
 pub(super) const PLANS: u8 = 8;
 /// Most tasks of one channel any of the plans lets a worker have.
-pub(super) const MOST_CAPACITY: u32 = 2;
+const MOST_CAPACITY: u32 = 2;
 
 pub(super) fn map(value: Value) -> Map<String, Value> {
     match value {
