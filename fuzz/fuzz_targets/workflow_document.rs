@@ -3,7 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tsunagu::router::Document;
+use tsunagu::expr::Schema;
+use tsunagu::router::{Document, DocumentPlaces};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else {
@@ -19,8 +20,9 @@ fuzz_target!(|data: &[u8]| {
             return;
         }
     };
-    for lint in document.workflow.lints() {
-        assert!(text.get(Document::span_of(text, &lint.spot)).is_some());
+    let places = DocumentPlaces::of(text);
+    for lint in document.workflow.lints(&Schema::default()) {
+        assert!(text.get(places.span_of(&lint.spot)).is_some());
     }
     let printed = document.workflow.to_document(&[]).to_string();
     let again = Document::parse("fuzzed", &printed).expect("what we print is read");

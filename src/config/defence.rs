@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::section::{Notes, Section};
+use super::notes::Notes;
+use super::section::Section;
 use super::words::remedy;
 use crate::base::Network;
 use crate::sip::auth::{Algorithm, Policy, Qop};

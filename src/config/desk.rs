@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::environment::Environment;
 use super::node::{Listeners, is_public};
+use super::notes::Notes;
 use super::report::Problem;
 use super::secret;
-use super::section::{At, Notes, Section};
+use super::section::{At, Section};
 use super::source::Place;
 use crate::call::{ActivityTerms, AgentTerms, DeskTerms, Pin};
 

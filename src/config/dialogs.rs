@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::section::{Notes, Section};
+use super::notes::Notes;
+use super::section::Section;
 use super::terms;
 use crate::sip::ua::{SessionTimer, Terms};
 

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::section::{Notes, Section};
+use super::notes::Notes;
+use super::section::Section;
 use crate::sip::Host;
 use crate::sip::location::NameServers;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::notes::Notes;
 use super::report::Problem;
-use super::section::Notes;
 use super::source::{Place, Source};
 use super::value::{self, Table};
 use super::words::remedy;

@@ -8,8 +8,9 @@ use indexmap::IndexMap;
 
 use super::files::{File, Files, Kind};
 use super::names::Names;
+use super::notes::Notes;
 use super::report::Problem;
-use super::section::{At, Notes, Section};
+use super::section::{At, Section};
 use super::source::Place;
 use super::value::{self, Table};
 use super::words::remedy;

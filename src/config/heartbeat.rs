@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use super::notes::Notes;
 use super::report::Problem;
-use super::section::{At, Notes, Section};
+use super::section::{At, Section};
 use super::source::Place;
 use crate::presence::HeartbeatTerms;
 use crate::router::ActivitySpec;

@@ -10,7 +10,7 @@ use ::config::{Config, ConfigError, Map, Source as Layer, Value as Laid, ValueKi
 use indexmap::IndexMap;
 
 use super::environment::{Environment, PREFIX};
-use super::section::Notes;
+use super::notes::Notes;
 use super::source::{Place, Source};
 use super::value::{Entry, Kind, Table, Value};
 use super::words::nearest;

@@ -1,6 +1,7 @@
 //! Keys about media that trunks and phones have alike: codecs, packets, keys.
 
-use super::section::{Notes, Section};
+use super::notes::Notes;
+use super::section::Section;
 use crate::media::dtmf::Method;
 use crate::sdp::{AudioCodec, CodecOrder};
 use crate::trunk::profile::MediaTerms;

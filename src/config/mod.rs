@@ -20,6 +20,7 @@ mod layers;
 mod media;
 mod names;
 mod node;
+mod notes;
 mod numbers;
 mod office;
 mod phones;
@@ -51,7 +52,7 @@ use crate::trunk::Origin;
 
 use files::Files;
 use flows::Flows;
-use section::Notes;
+use notes::Notes;
 
 pub use defence::DefenceSettings;
 pub use desk::published_pin;

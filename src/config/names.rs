@@ -2,8 +2,9 @@
 
 use indexmap::IndexMap;
 
+use super::notes::Notes;
 use super::report::Problem;
-use super::section::{At, Notes};
+use super::section::At;
 use super::source::Place;
 use super::words::remedy;
 

@@ -2,9 +2,10 @@
 
 use super::files::{Files, Kind};
 use super::names::Names;
+use super::notes::Notes;
 use super::phones::Phones;
 use super::report::Problem;
-use super::section::{At, Notes, Section};
+use super::section::{At, Section};
 use super::source::Place;
 use super::words::remedy;
 use crate::trunk::{

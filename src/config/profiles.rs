@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::agents::Agents;
 use super::files::{Files, Kind};
 use super::names::Names;
+use super::notes::Notes;
 use super::queues::Queues;
 use super::report::Problem;
-use super::section::{At, Notes, Section};
+use super::section::{At, Section};
 use crate::expr::{Expression, Scope};
 use crate::router::{
     ChannelSpec, OtherChannels, Plan, ProfileChannel, ProfileEntry, ProfileSpec, QueueSpec, VOICE,

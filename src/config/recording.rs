@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::section::{Notes, Section};
+use super::notes::Notes;
+use super::section::Section;
 use crate::call::RecordingTerms;
 use crate::media::recorder::MAX_CHANNELS;
 use crate::recording::{Format, Limits};

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::environment::Environment;
-use super::section::{At, Notes, Section};
+use super::notes::Notes;
+use super::section::{At, Section};
 use super::source::Place;
 use super::value::{Kind, Value};
 use crate::sip::auth::{Algorithm, Ha1};

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::section::{At, Notes, Section};
+use super::notes::Notes;
+use super::section::{At, Section};
 use crate::trunk::{CallerIds, Country, Site, SiteError};
 
 /// Where the switch stands, as far as numbers go.

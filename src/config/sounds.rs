@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::files::nowhere;
-use super::section::{At, Notes};
+use super::notes::Notes;
+use super::section::At;
 use super::words::nearest;
 use crate::media::Library;
 

@@ -3,7 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::section::{Notes, Section};
+use super::notes::Notes;
+use super::section::Section;
 use crate::sip::ua::{Refresher, Reliable, SessionTimer, Terms};
 
 /// Times that `session_expires` and `min_se` may have.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::section::{At, Notes, Section};
+use super::notes::Notes;
+use super::section::{At, Section};
 use super::source::Place;
 use crate::sip::transport::{
     Certificate, ClientCertificates, TlsConfig, TlsError, TlsMaterial, Wildcards,

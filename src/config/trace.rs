@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::node::parse_address;
-use super::section::{Notes, Section};
+use super::notes::Notes;
+use super::section::Section;
 use crate::sip::trace::{Agent, Numbers};
 
 /// What is kept of the signalling.

@@ -414,16 +414,19 @@ fn tries_are_counted_over_calls_and_a_right_pin_ends_the_count() {
 
 #[test]
 fn his_own_right_pin_takes_back_nothing_that_he_guessed_of_others() {
-    let mut office = Office::new();
-    let mut try_pin = |number: &str, pin: &str| {
-        let mut line = office.dial(AgentService::LogIn, "1001", number);
-        office.press(&mut line, pin);
-        office.outcomes.last().expect("one").1
-    };
-    assert_eq!(try_pin("1003", "1111#"), "wrong");
-    assert_eq!(try_pin("1003", "2222#"), "wrong");
-    assert_eq!(try_pin("1001", "4711#"), "accepted");
-    assert_eq!(try_pin("1003", "3333#"), "locked");
+    // At his own phone, and at hers.
+    for phone in ["1001", "1003"] {
+        let mut office = Office::new();
+        let mut try_pin = |number: &str, pin: &str| {
+            let mut line = office.dial(AgentService::LogIn, phone, number);
+            office.press(&mut line, pin);
+            office.outcomes.last().expect("one").1
+        };
+        assert_eq!(try_pin("1003", "1111#"), "wrong");
+        assert_eq!(try_pin("1003", "2222#"), "wrong");
+        assert_eq!(try_pin("1001", "4711#"), "accepted");
+        assert_eq!(try_pin("1003", "3333#"), "locked", "at {phone}");
+    }
 }
 
 #[test]

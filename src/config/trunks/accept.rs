@@ -1,7 +1,8 @@
 //! `accept`: the networks and hosts whose calls belong to a trunk.
 
+use crate::config::notes::Notes;
 use crate::config::report::Problem;
-use crate::config::section::{At, Notes, Section};
+use crate::config::section::{At, Section};
 use crate::sip::Host;
 use crate::trunk::Network;
 

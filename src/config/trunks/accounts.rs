@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::credentials;
 use crate::config::environment::Environment;
-use crate::config::section::{Notes, Section};
+use crate::config::notes::Notes;
+use crate::config::section::Section;
 use crate::sip::auth::Credentials;
 use crate::trunk::{Account, Profile};
 

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use crate::config::environment::Environment;
+use crate::config::notes::Notes;
 use crate::config::secret::{self, Secret};
-use crate::config::section::{Notes, Section};
+use crate::config::section::Section;
 use crate::sip::auth::Credentials;
 use crate::trunk::profile::RegisterMode;
 

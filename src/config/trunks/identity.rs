@@ -2,7 +2,8 @@
 //! `dialled_from`, `forwarding`, `display_names`, `anonymous`, `withhold`, `pass_caller`,
 //! `called_format`, `caller_format`, `caller_ids`.
 
-use crate::config::section::{Notes, Section};
+use crate::config::notes::Notes;
+use crate::config::section::Section;
 use crate::config::site;
 use crate::config::words::remedy;
 use crate::trunk::{

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::config::media;
 use crate::config::node::Listeners;
+use crate::config::notes::Notes;
 use crate::config::report::Problem;
-use crate::config::section::{At, Notes, Section};
+use crate::config::section::{At, Section};
 use crate::config::terms;
 use crate::config::words::remedy;
 use crate::sdp::SrtpPolicy;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::config::node::Listeners;
+use crate::config::notes::Notes;
 use crate::config::report::Problem;
-use crate::config::section::{At, Notes, Section};
+use crate::config::section::{At, Section};
 use crate::sip::{Host, Protocol, Uri};
 use crate::trunk::Target;
 
