@@ -108,10 +108,7 @@ fn released(folder: &Path) {
     )
     .expect("a router");
     assert!(shared.router.set(task.handle()).is_ok());
-    shared.tell(Command::ActivatePlan {
-        plan: Box::new(plan()),
-        reevaluate: false,
-    });
+    shared.tell(Command::activate(plan()));
     for worker in 0..WORKERS {
         shared.tell(Command::SetReachable {
             worker: format!("agent{worker}"),

@@ -31,10 +31,7 @@ impl Centre {
             made: 0,
             talking: VecDeque::new(),
         };
-        centre.tell(Command::ActivatePlan {
-            plan: Box::new(plan),
-            reevaluate: false,
-        });
+        centre.tell(Command::activate(plan));
         for worker in 0..workers {
             let worker = format!("agent{worker}");
             centre.tell(Command::SetReachable {

@@ -17,6 +17,7 @@ mod shards;
 mod trunk_ear;
 mod views;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
@@ -128,16 +129,6 @@ impl Switch {
             },
             sink(orders.clone()),
         )?;
-        let mut plan = office.plan.clone();
-        plan.generation = 1;
-        router.handle().send(
-            ShardId(0),
-            router::Command::ActivatePlan {
-                plan: Box::new(plan),
-                reevaluate: false,
-            },
-        )?;
-
         let orphans = aftermath::settle(&records, data.last_alive())?;
         let alive = Alive::start(data, time.clone())?;
         let gate = Gate::new();
@@ -153,6 +144,16 @@ impl Switch {
             };
             Desks::restored(move || router.view(), seats.as_deref(), save)
         };
+        let mut plan = office.plan.clone();
+        plan.generation = 1;
+        router.handle().send(
+            ShardId(0),
+            router::Command::ActivatePlan {
+                plan: Box::new(plan),
+                reevaluate: false,
+                reachable: reached(&desks, &office, &registrar),
+            },
+        )?;
         tell_reachable(&desks, &office, &registrar, &router.handle())?;
         let bus = Bus::new();
         let mut entropy = Entropy::from_os();
@@ -415,8 +416,18 @@ fn sink(orders: Vec<mpsc::Sender<Order>>) -> router::Sink {
     })
 }
 
+/// Agents whose phone is registered.
+fn reached(desks: &Desks, office: &Office, registrar: &Mutex<Registrar>) -> BTreeSet<String> {
+    let workers = office.plan.workers.iter();
+    desks.reached(
+        &office.desk,
+        registrar,
+        workers.map(|worker| worker.name.as_str()),
+    )
+}
+
 /// Of every agent whether his phone, or the one he logged in at, is registered. A plan that is
-/// activated holds new agents for unreachable, and a phone that stays registered says no word.
+/// activated knows of no phone that came or went meanwhile, and one that stays registered says no word.
 fn tell_reachable(
     desks: &Desks,
     office: &Office,

@@ -39,6 +39,7 @@ impl House {
                 Command::ActivatePlan {
                     plan: Box::new(plan),
                     reevaluate: reload.reevaluate,
+                    reachable: super::reached(&self.desks, &office, &self.registrar),
                 },
             )
             .map_err(|full| full.to_string())?;

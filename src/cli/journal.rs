@@ -172,10 +172,7 @@ pub(super) mod tests {
         let mut router = Router::new(0);
         let reservation = || ReservationId::new("t1.1");
         let commands = [
-            Command::ActivatePlan {
-                plan: Box::new(plan),
-                reevaluate: false,
-            },
+            Command::activate(plan),
             Command::SetReachable {
                 worker: "花子".into(),
                 reachable: true,

@@ -124,14 +124,7 @@ impl Run<'_> {
         let mut plan = plan.clone();
         plan.generation = before.generation + 1;
         let workers: Vec<String> = plan.workers.iter().map(|one| one.name.clone()).collect();
-        let plan = Box::new(plan);
-        self.tell(
-            past.from,
-            Command::ActivatePlan {
-                plan,
-                reevaluate: false,
-            },
-        );
+        self.tell(past.from, Command::activate(plan));
         for worker in workers {
             let reachable = known.get(&worker).copied().unwrap_or(true);
             self.tell(past.from, happening::reach(worker, reachable));

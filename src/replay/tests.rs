@@ -115,13 +115,7 @@ impl Day {
             snapshot_at: 0,
         };
         let plan = Box::new(plan(AGENTS));
-        day.put(
-            START,
-            Act::Tell(Command::ActivatePlan {
-                plan,
-                reevaluate: false,
-            }),
-        );
+        day.put(START, Act::Tell(Command::activate(plan)));
         for number in 0..AGENTS {
             let reach = |reachable| Command::SetReachable {
                 worker: format!("担当{number}"),
@@ -540,10 +534,7 @@ fn two_decisions_of_one_cause_are_verified_in_their_order() {
     };
     let plan = Box::new(plan(2));
     let commands = [
-        Command::ActivatePlan {
-            plan,
-            reevaluate: false,
-        },
+        Command::activate(plan),
         create("a"),
         create("b"),
         reach(0),

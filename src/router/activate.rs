@@ -48,8 +48,9 @@ impl Router {
     }
 
     /// With `reevaluate` tasks whose workflow has changed, and that nobody has accepted, begin it
-    /// anew; else they go on by the rules they came in with.
-    pub(super) fn activate(&mut self, plan: Plan, reevaluate: bool) {
+    /// anew; else they go on by the rules they came in with. Who is new, or has another phone, is
+    /// `reachable` or not.
+    pub(super) fn activate(&mut self, plan: Plan, reevaluate: bool, reachable: &BTreeSet<String>) {
         self.tell_plan(&plan);
         let kept: HashSet<&str> = plan.workers.iter().map(|w| w.name.as_str()).collect();
         for place in 0..self.state.workers.len() {
@@ -73,7 +74,7 @@ impl Router {
         self.state.profiles.clone_from(&plan.profiles);
         self.state.prioritize_queue_order = plan.prioritize_queue_order;
         self.activate_channels(&plan);
-        self.activate_workers(&plan);
+        self.activate_workers(&plan, reachable);
         self.activate_queues(&plan);
         self.activate_workflows(&plan);
         let workers = &self.state.workers;
@@ -170,7 +171,7 @@ impl Router {
         self.state.channels = channels;
     }
 
-    fn activate_workers(&mut self, plan: &Plan) {
+    fn activate_workers(&mut self, plan: &Plan, reachable: &BTreeSet<String>) {
         let clock = self.state.clock;
         let sequence = self.state.sequence;
         let mut news = Vec::new();
@@ -184,7 +185,7 @@ impl Router {
                 activity,
                 reason: format!("plan {}", plan.generation),
                 next_activity: None,
-                reachable: false,
+                reachable: reachable.contains(&spec.name),
                 busy: BTreeSet::new(),
                 since: clock,
                 idle_since: clock,
@@ -199,8 +200,9 @@ impl Router {
             if worker.spec.as_ref() != spec {
                 worker.version = sequence;
             }
-            if worker.reachable && worker.spec.phone != spec.phone {
-                worker.reachable = false;
+            let is_reached = reachable.contains(&spec.name);
+            if worker.spec.phone != spec.phone && worker.reachable != is_reached {
+                worker.reachable = is_reached;
                 let about = About::worker(&spec.name).because("another phone");
                 news.push((EventName::WorkerReachability, about));
             }

@@ -27,7 +27,11 @@ impl Router {
     fn apply_input(&mut self, command: Command) {
         match command {
             Command::Accept { reservation } => self.assign(&reservation),
-            Command::ActivatePlan { plan, reevaluate } => self.activate(*plan, reevaluate),
+            Command::ActivatePlan {
+                plan,
+                reevaluate,
+                reachable,
+            } => self.activate(*plan, reevaluate, &reachable),
             Command::CancelTask { task, why } => {
                 if let Some(number) = self.number_of(&task) {
                     let outcome = TaskOutcome::Cancelled(why);

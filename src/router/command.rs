@@ -1,5 +1,7 @@
 //! What the router may be told. Accepted commands are journaled as inputs, word for word.
 
+use std::collections::BTreeSet;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,10 @@ pub enum Command {
         /// it; else they go on by the rules they came in with.
         #[serde(default)]
         reevaluate: bool,
+        /// Of the workers who are new, or whose phone is another: those whose phone is registered.
+        /// The others are held for unreachable until something else is said of them.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        reachable: BTreeSet<String>,
     },
     /// The caller is gone, or the flow took the call out of the queue; right at any instant.
     /// An assigned task counts as completed.
@@ -237,6 +243,15 @@ impl Rejection {
 }
 
 impl Command {
+    /// A plan becomes the current one, and nothing is known of new workers' phones.
+    pub fn activate(plan: impl Into<Box<Plan>>) -> Self {
+        Self::ActivatePlan {
+            plan: plan.into(),
+            reevaluate: false,
+            reachable: BTreeSet::new(),
+        }
+    }
+
     /// The call it is about, when it names one.
     pub fn call(&self) -> Option<&CallId> {
         match self {

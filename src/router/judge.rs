@@ -23,7 +23,9 @@ impl Router {
     pub(super) fn judge(&self, command: &Command) -> Result<Effect, Refusal> {
         match command {
             Command::Accept { reservation } => self.judge_open(reservation),
-            Command::ActivatePlan { plan, reevaluate } => {
+            Command::ActivatePlan {
+                plan, reevaluate, ..
+            } => {
                 return self.judge_plan(plan, *reevaluate);
             }
             Command::CancelTask { task, .. } => self.task(task).map(|_| ()),

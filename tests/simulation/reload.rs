@@ -234,6 +234,35 @@ fn agents_who_exchange_their_phones_while_a_caller_waits_are_rung_at_their_new_o
 }
 
 #[test]
+fn whoever_waits_for_one_whose_phone_changes_waits_on() {
+    let mut world = World::new(608);
+    let carrier = world.carrier();
+    let first = world.phone("1001", Manners::Answers(300));
+    world.customer(carrier);
+    world.until_answered(first, 0);
+    world.customer(carrier);
+    world.run_for(8_000);
+    // The only one for sales gets another phone, and that is registered: he is on duty all the time.
+    let third = world.phone("1003", Manners::Answers(300));
+    world.run_for(500);
+    let phone = |number: &str| format!("phone = \"{number}\"");
+    let (sato, emma, between) = (phone("1001"), phone("1003"), phone("?"));
+    world.reload(changed(&[
+        ("agents.toml", &sato, &between),
+        ("agents.toml", &emma, &sato),
+        ("agents.toml", &between, &emma),
+    ]));
+    world.run_for(3_000);
+    world.hang_up(first, 0);
+    world.until_answered(third, 0);
+    world.run_for(1_000);
+    world.hang_up(third, 0);
+    world.finish();
+    let agents = world.records.iter().map(|record| &*record.agents[0].agent);
+    assert_eq!(agents.collect::<Vec<_>>(), ["sato", "sato"]);
+}
+
+#[test]
 fn a_workflow_that_leads_into_a_new_queue_keeps_its_callers_as_that_queue_says() {
     let flow = ("flows/main.toml", "queue = \"sales\"", "workflow = \"way\"");
     let first = "# workflows.toml: the way";

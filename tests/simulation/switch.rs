@@ -105,14 +105,7 @@ impl Switch {
         .expect("the journal folds");
         let mut plan = office.plan.clone();
         plan.generation = generation;
-        pump.handle(
-            now,
-            ShardId(0),
-            Command::ActivatePlan {
-                plan: Box::new(plan),
-                reevaluate: false,
-            },
-        );
+        pump.handle(now, ShardId(0), Command::activate(plan));
         pump.commit().expect("written");
 
         let mut entropy = Entropy::from_seed(seed);
@@ -169,14 +162,18 @@ impl Switch {
     pub(crate) fn reload(&mut self, now: Timestamp, office: &Office, number: u64) {
         let mut plan = office.plan.clone();
         plan.generation = number;
-        self.pump.handle(
-            now,
-            ShardId(0),
-            Command::ActivatePlan {
-                plan: Box::new(plan),
-                reevaluate: false,
-            },
-        );
+        let names = office
+            .plan
+            .workers
+            .iter()
+            .map(|worker| worker.name.as_str());
+        let reachable = self.desks.reached(&office.desk, &self.registrar, names);
+        let activate = Command::ActivatePlan {
+            plan: Box::new(plan),
+            reevaluate: false,
+            reachable,
+        };
+        self.pump.handle(now, ShardId(0), activate);
         self.exchange
             .commit(now, generation::prepare(office, number, sounds()));
         self.tell_reachable(now, office);

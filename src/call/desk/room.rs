@@ -1,5 +1,6 @@
 //! What the desks of a node share: who sits where, wrong PINs, and a look at the router.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -88,6 +89,27 @@ impl Desks {
                 });
             }
         }
+    }
+
+    /// Agents who can be reached: what a plan that is activated holds of those who are new to it, or
+    /// have another phone. Told after it, it would come too late for who waits for nobody else.
+    pub fn reached<'a>(
+        &self,
+        terms: &DeskTerms,
+        registrar: &Mutex<Registrar>,
+        agents: impl IntoIterator<Item = &'a str>,
+    ) -> BTreeSet<String> {
+        let mut reached = BTreeSet::new();
+        self.reachable(terms, registrar, agents, |command| {
+            if let Command::SetReachable {
+                worker,
+                reachable: true,
+            } = command
+            {
+                reached.insert(worker);
+            }
+        });
+        reached
     }
 
     /// Forgets agents and phones that a new configuration no longer has.

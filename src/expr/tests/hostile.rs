@@ -1,8 +1,11 @@
 //! Texts and attributes that mean harm: no panic, no endless work, and every error has its place.
 
 use std::fmt::Write;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::{Map, Value, json};
 
 use super::map;
@@ -109,30 +112,99 @@ proptest! {
 
     #[test]
     fn mutated_expressions_are_judged_or_refused(
-        seed in prop::sample::select(vec![
-            "skills HAS 'support' AND language == 'ja' AND level >= 3",
-            "task.email==worker.email OR (worker.department_id IN task.department_id)",
-            "worker[\"a-b\"].c[2] NOT IN ['x', 1, null, true] AND NOT name CONTAINS \"田\"",
-            "workers.available == 0 OR level * 2 - 1 / x >= 5.25",
-            "worker.level DESC, worker.age ASC",
-        ]),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), 0..5, "\\PC{0,3}"), 1..8),
+        seed in prop::sample::select(&SEEDS[..]),
+        changes in prop::collection::vec((any::<usize>(), 0..5u32, "\\PC{0,3}"), 1..8),
     ) {
         let mut text: Vec<char> = seed.chars().collect();
-        for (at, kind, piece) in changes {
-            let at = at.index(text.len() + 1);
-            let end = (at + piece.chars().count()).min(text.len());
-            match kind {
-                0 => drop(text.drain(at..end)),
-                1 => drop(text.splice(at..at, piece.chars())),
-                2 => drop(text.splice(at..end, piece.chars())),
-                3 => drop(text.splice(at..at, "((NOT [".chars())),
-                _ => text.extend_from_within(at..),
-            }
+        for (at, kind, piece) in &changes {
+            change(&mut text, *at, *kind, piece);
         }
-        let attributes = map(json!({
-            "skills": ["support"], "level": 3, "x": 0, "a-b": {"c": [1]}, "available": 0, "name": "山田",
-        }));
-        use_up(&text.into_iter().collect::<String>(), &attributes);
+        use_up(&text.into_iter().collect::<String>(), &somebody());
     }
 }
+
+/// One second of damaged expressions, or `FUZZ_SECONDS` from `FUZZ_SEED` on.
+#[test]
+fn fuzz_expressions() {
+    let variable = |name| std::env::var(name).ok()?.parse::<u64>().ok();
+    let first = variable("FUZZ_SEED").unwrap_or(0);
+    let time = Duration::from_secs(variable("FUZZ_SECONDS").unwrap_or(1));
+    let (started, attributes) = (Instant::now(), somebody());
+    let mut count = 0;
+    while started.elapsed() < time {
+        let seed = first.wrapping_add(count);
+        let text = damaged(seed);
+        let outcome = std::panic::catch_unwind(|| use_up(&text, &attributes));
+        if let Err(panic) = outcome {
+            eprintln!("FUZZ_SEED={seed}: {text}");
+            std::panic::resume_unwind(panic);
+        }
+        count += 1;
+    }
+    println!("expressions: {count} from seed {first} on");
+}
+
+/// An expression or an order with some stretches of it cut, doubled or overwritten.
+fn damaged(seed: u64) -> String {
+    let mut chance = ChaCha8Rng::seed_from_u64(seed);
+    let mut below = |end: usize| chance.next_u32() as usize % end;
+    let mut text: Vec<char> = SEEDS[below(SEEDS.len())].chars().collect();
+    for _ in 0..1 + below(7) {
+        let piece = FRAGMENTS[below(FRAGMENTS.len())];
+        change(&mut text, below(1 << 20), below(5) as u32, piece);
+    }
+    text.into_iter().collect()
+}
+
+fn change(text: &mut Vec<char>, at: usize, kind: u32, piece: &str) {
+    let at = at % (text.len() + 1);
+    let end = (at + piece.chars().count()).min(text.len());
+    match kind {
+        0 => drop(text.drain(at..end)),
+        1 => drop(text.splice(at..at, piece.chars())),
+        2 => drop(text.splice(at..end, piece.chars())),
+        3 => drop(text.splice(at..at, "((NOT [".chars())),
+        _ => text.extend_from_within(at..),
+    }
+}
+
+fn somebody() -> Map<String, Value> {
+    map(json!({
+        "skills": ["support"], "level": 3, "x": 0, "a-b": {"c": [1]}, "available": 0, "name": "山田",
+    }))
+}
+
+const SEEDS: [&str; 5] = [
+    "skills HAS 'support' AND language == 'ja' AND level >= 3",
+    "task.email==worker.email OR (worker.department_id IN task.department_id)",
+    "worker[\"a-b\"].c[2] NOT IN ['x', 1, null, true] AND NOT name CONTAINS \"田\"",
+    "workers.available == 0 OR level * 2 - 1 / x >= 5.25",
+    "worker.level DESC, worker.age ASC",
+];
+
+const FRAGMENTS: [&str; 24] = [
+    "",
+    "(",
+    ")",
+    "[",
+    "]",
+    "'",
+    "\"",
+    "\\",
+    ".",
+    "..",
+    "==",
+    "!=",
+    "<=",
+    " AND ",
+    " OR NOT ",
+    " HAS ",
+    " NOT IN ",
+    "null",
+    "1e308",
+    "-9223372036854775808",
+    "0.1",
+    "task.",
+    "佐\u{0}",
+    "\u{1f3f4}\u{e0067}",
+];

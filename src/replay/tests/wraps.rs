@@ -8,13 +8,7 @@ fn day_of(plan: Plan, commands: Vec<(u64, Command)>) -> Past {
     let (worker, plan) = ("担当0".to_owned(), Box::new(plan));
     let reachable = true;
     let opening = [
-        (
-            0,
-            Command::ActivatePlan {
-                plan,
-                reevaluate: false,
-            },
-        ),
+        (0, Command::activate(plan)),
         (0, Command::SetReachable { worker, reachable }),
     ];
     for (second, command) in opening.into_iter().chain(commands) {

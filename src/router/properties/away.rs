@@ -26,13 +26,7 @@ impl Chance {
 fn r45_ten_thousand_times_nobody_who_went_a_millisecond_ago_is_reserved() {
     let mut open = Router::new(1);
     let mut now = Timestamp::from_millis(1_800_000_000_000);
-    open.handle(
-        now,
-        Command::ActivatePlan {
-            plan: plan(0),
-            reevaluate: false,
-        },
-    );
+    open.handle(now, Command::activate(plan(0)));
     for worker in WORKERS {
         now = now + Duration::from_millis(10);
         let (worker, reachable) = (worker.to_owned(), true);

@@ -92,10 +92,7 @@ impl World {
             events: 0,
             worker_events: HashMap::new(),
         };
-        world.tell(Command::ActivatePlan {
-            plan: plan(0),
-            reevaluate: false,
-        });
+        world.tell(Command::activate(plan(0)));
         for worker in WORKERS {
             let worker = worker.to_owned();
             let reachable = true;
@@ -228,6 +225,11 @@ impl World {
             _ => Command::ActivatePlan {
                 plan: plan(u8::try_from(how).expect("a byte") % PLANS),
                 reevaluate: which.is_multiple_of(3),
+                reachable: WORKERS
+                    .iter()
+                    .skip(usize::from(which))
+                    .map(|name| (*name).to_owned())
+                    .collect(),
             },
         }
     }

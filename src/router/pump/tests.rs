@@ -34,14 +34,7 @@ fn open(journal: &MemoryJournal, now: Timestamp) -> (Pump, Heard) {
 
 fn reach(pump: &mut Pump, now: Timestamp) {
     let plan = Box::new(plan());
-    pump.handle(
-        now,
-        ShardId(0),
-        Command::ActivatePlan {
-            plan,
-            reevaluate: false,
-        },
-    );
+    pump.handle(now, ShardId(0), Command::activate(plan));
     let worker = "taro".to_owned();
     let reachable = true;
     pump.handle(now, ShardId(0), Command::SetReachable { worker, reachable });

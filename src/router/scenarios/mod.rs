@@ -40,10 +40,7 @@ impl Office {
             opened: Timestamp::ZERO,
             facts: Vec::new(),
         };
-        office.tell(Command::ActivatePlan {
-            plan: Box::new(plan.clone()),
-            reevaluate: false,
-        });
+        office.tell(Command::activate(plan.clone()));
         for worker in &plan.workers {
             office.pass(1000);
             office.activity(&worker.name, "away");
@@ -134,10 +131,7 @@ impl Office {
     }
 
     fn activate(&mut self, plan: &Plan) -> Vec<Output> {
-        let heard = self.ask(Command::ActivatePlan {
-            plan: Box::new(plan.clone()),
-            reevaluate: false,
-        });
+        let heard = self.ask(Command::activate(plan.clone()));
         assert_eq!(refusal(&heard), None);
         heard
     }

@@ -1,5 +1,7 @@
 //! A plan takes the place of another; a process takes the place of one that died.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 #[test]
@@ -12,10 +14,7 @@ fn a_removed_queue_drains_and_takes_no_more() {
     let mut less = plan();
     less.generation = 2;
     less.queues.remove(0);
-    let heard = office.ask(Command::ActivatePlan {
-        plan: Box::new(less.clone()),
-        reevaluate: false,
-    });
+    let heard = office.ask(Command::activate(less.clone()));
     assert_eq!(refusal(&heard), None);
     assert_eq!(
         refusal(&office.create("b", "sales", 0)),
@@ -26,10 +25,7 @@ fn a_removed_queue_drains_and_takes_no_more() {
     office.complete("a");
     assert_eq!(office.router.view().queues.len(), 1);
     less.generation = 3;
-    office.tell(Command::ActivatePlan {
-        plan: Box::new(less),
-        reevaluate: false,
-    });
+    office.tell(Command::activate(less));
     assert_eq!(office.router.state.queues.len(), 1);
 }
 
@@ -39,19 +35,13 @@ fn changed_attributes_match_anew_and_the_same_plan_changes_nothing() {
     office.activity("taro", "away");
     office.create("help", "support", 0);
     let before = office.router.sequence();
-    office.tell(Command::ActivatePlan {
-        plan: Box::new(plan()),
-        reevaluate: false,
-    });
+    office.tell(Command::activate(plan()));
     assert_eq!(office.router.sequence(), before);
     office.heard();
     let mut other = plan();
     other.generation = 2;
     other.workers[0].attributes = map(json!({"skills": ["support"]}));
-    let heard = office.ask(Command::ActivatePlan {
-        plan: Box::new(other),
-        reevaluate: false,
-    });
+    let heard = office.ask(Command::activate(other));
     assert_eq!(offers(&heard), ["help>花子"]);
 }
 
@@ -64,10 +54,7 @@ fn a_removed_worker_finishes_his_call_but_not_his_ringing() {
     let mut other = plan();
     other.generation = 2;
     other.workers = vec![worker("ken", json!({"skills": ["sales"]}))];
-    let heard = office.ask(Command::ActivatePlan {
-        plan: Box::new(other),
-        reevaluate: false,
-    });
+    let heard = office.ask(Command::activate(other));
     assert_eq!(revoked(&heard), [RevokedWhy::WorkerRemoved]);
     office.reachable("ken", true);
     assert_eq!(offers(&office.heard()), ["ring>ken"]);
@@ -83,10 +70,7 @@ fn a_wrong_plan_changes_nothing() {
     let mut wrong = plan();
     wrong.generation = 2;
     wrong.queues[0].target = "skills HAS".to_owned();
-    let heard = office.ask(Command::ActivatePlan {
-        plan: Box::new(wrong),
-        reevaluate: false,
-    });
+    let heard = office.ask(Command::activate(wrong));
     assert!(matches!(refusal(&heard), Some(Refusal::InvalidPlan(errors)) if errors.len() == 1));
     assert_eq!(office.router.view().generation, 1);
 }
@@ -184,7 +168,11 @@ fn a_plan_may_lead_tasks_anew_through_the_workflows_it_changes() {
         office.create("queued", "all", 0);
         office.pass(1_000);
         let plan = Box::new(after.clone());
-        let heard = office.ask(Command::ActivatePlan { plan, reevaluate });
+        let heard = office.ask(Command::ActivatePlan {
+            plan,
+            reevaluate,
+            reachable: BTreeSet::new(),
+        });
         assert_eq!(refusal(&heard), None);
         let queue = if reevaluate { "few" } else { "all" };
         assert_eq!(office.task("t").queue, queue);
@@ -204,7 +192,11 @@ fn a_plan_may_lead_tasks_anew_through_the_workflows_it_changes() {
     office.enter("t", "w", json!({}));
     for (wanted, offered) in [(1, 2), (0, 2)] {
         let (plan, reevaluate) = (Box::new(after.clone()), true);
-        let heard = office.ask(Command::ActivatePlan { plan, reevaluate });
+        let heard = office.ask(Command::ActivatePlan {
+            plan,
+            reevaluate,
+            reachable: BTreeSet::new(),
+        });
         assert_eq!(revoked(&heard), vec![RevokedWhy::Reevaluated; wanted]);
         assert_eq!(office.task("t").offers, offered);
     }
@@ -213,7 +205,11 @@ fn a_plan_may_lead_tasks_anew_through_the_workflows_it_changes() {
     office.enter("t", "w", json!({}));
     office.activate(&after);
     let (plan, reevaluate) = (Box::new(after.clone()), true);
-    let heard = office.ask(Command::ActivatePlan { plan, reevaluate });
+    let heard = office.ask(Command::ActivatePlan {
+        plan,
+        reevaluate,
+        reachable: BTreeSet::new(),
+    });
     assert_eq!(revoked(&heard), [RevokedWhy::Reevaluated]);
 }
 

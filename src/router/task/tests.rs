@@ -39,15 +39,7 @@ fn start(journal: &MemoryJournal, capacity: usize) -> (RouterTask, Heard) {
 
 fn open(handle: &RouterHandle) {
     let plan = Box::new(plan());
-    handle
-        .send(
-            ShardId(0),
-            Command::ActivatePlan {
-                plan,
-                reevaluate: false,
-            },
-        )
-        .unwrap();
+    handle.send(ShardId(0), Command::activate(plan)).unwrap();
     let (worker, reachable) = ("taro".to_owned(), true);
     handle
         .send(ShardId(0), Command::SetReachable { worker, reachable })
@@ -170,15 +162,7 @@ fn a_deadline_fires_without_a_command() {
     let mut plan = plan();
     plan.queues[0].ring_timeout = Duration::from_secs(1);
     let plan = Box::new(plan);
-    handle
-        .send(
-            ShardId(0),
-            Command::ActivatePlan {
-                plan,
-                reevaluate: false,
-            },
-        )
-        .unwrap();
+    handle.send(ShardId(0), Command::activate(plan)).unwrap();
     let (worker, reachable) = ("taro".to_owned(), true);
     handle
         .send(ShardId(0), Command::SetReachable { worker, reachable })

@@ -71,10 +71,7 @@ fn start_as(
     let handle = router.handle();
     let (worker, reachable) = ("花子".to_owned(), true);
     for command in [
-        Command::ActivatePlan {
-            plan,
-            reevaluate: false,
-        },
+        Command::activate(plan),
         Command::SetReachable { worker, reachable },
     ] {
         // There may be room for one alone.
