@@ -227,7 +227,7 @@ impl World {
                 reevaluate: which.is_multiple_of(3),
                 reachable: WORKERS
                     .iter()
-                    .skip(usize::from(which))
+                    .skip(which)
                     .map(|name| (*name).to_owned())
                     .collect(),
             },
