@@ -120,7 +120,12 @@ impl Queues {
             notes.error(&no_answer.place, message, help);
         }
         let wrap_up_open = queue.is_word("wrap_up", "open");
-        let (wrap_up_codes, wrap_up_code_required) = read_codes(&queue, notes);
+        let wrap_up = match wrap_up_open {
+            true => default.wrap_up,
+            false => time("wrap_up", 0, 3600, default.wrap_up),
+        };
+        let is_wrapped_up = wrap_up_open || !wrap_up.is_zero();
+        let (wrap_up_codes, wrap_up_code_required) = read_codes(&queue, is_wrapped_up, notes);
         let spec = QueueSpec {
             sid: self.read_sid(&queue, notes),
             agent: queue.flag("agent_queue").is_some_and(|at| at.value),
@@ -143,10 +148,7 @@ impl Queues {
             when_nobody: queue
                 .one_of("when_nobody", &WhenNobody::WORDS)
                 .map_or(default.when_nobody, |at| at.value),
-            wrap_up: match wrap_up_open {
-                true => default.wrap_up,
-                false => time("wrap_up", 0, 3600, default.wrap_up),
-            },
+            wrap_up,
             no_answer_activity: no_answer.map_or(default.no_answer_activity, |at| at.value),
             declined_activity: activity("declined_activity").map(|at| at.value),
             retry_after: time("retry_after", 1, 3600, default.retry_after),
@@ -323,7 +325,7 @@ fn read_sticky(queue: &Section<'_>, notes: &Notes) -> Option<String> {
 }
 
 /// What an agent may say a call was about, and whether he must.
-fn read_codes(queue: &Section<'_>, notes: &Notes) -> (Vec<String>, bool) {
+fn read_codes(queue: &Section<'_>, is_wrapped_up: bool, notes: &Notes) -> (Vec<String>, bool) {
     let mut codes: Vec<String> = Vec::new();
     for code in queue.texts("wrap_up_codes").unwrap_or_default() {
         if code.value.trim().is_empty() || codes.contains(&code.value) {
@@ -343,6 +345,12 @@ fn read_codes(queue: &Section<'_>, notes: &Notes) -> (Vec<String>, bool) {
         let message = "a wrap-up code is required, but there is none";
         let help = "add wrap_up_codes = [\"order\", \"complaint\"], or delete this line";
         notes.error(&required.place, message, help);
+    } else if let Some(required) = &required
+        && !is_wrapped_up
+    {
+        let message = "a wrap-up code is required, but there is no after-call work to give it in";
+        let help = "add wrap_up = \"60s\" or wrap_up = \"open\", or delete this line";
+        notes.warning(&required.place, message, help);
     }
     (codes, required.is_some())
 }

@@ -104,6 +104,10 @@ pub(super) struct Workflow {
     reservation_timeout: Option<f64>,
     /// Whether a single value counts as an array of one.
     lenient: bool,
+    /// Whether attributes that are missing on both sides are equal.
+    missing_equals_missing: bool,
+    /// Whether expressions may use what TaskRouter does not know.
+    extensions: bool,
     /// Longest life of a task that nobody accepts, seconds.
     time_to_live: f64,
     /// Most offers of one task.
@@ -182,6 +186,8 @@ impl Workflow {
             default: spec.default.as_ref().map(Step::new),
             reservation_timeout: spec.reservation_timeout.map(|time| time.as_secs_f64()),
             lenient: spec.lenient,
+            missing_equals_missing: spec.missing_equals_missing,
+            extensions: spec.extensions,
             time_to_live: spec.time_to_live.as_secs_f64(),
             most_offers: spec.most_offers,
         }

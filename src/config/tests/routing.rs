@@ -411,3 +411,19 @@ fn the_kind_of_queue_that_goes_first_is_said_once_for_all() {
     let wrong = said(&[("queues.toml", &first("filo"))]);
     assert!(wrong[0].starts_with("queues.toml:1:"), "{wrong:?}");
 }
+
+#[test]
+fn a_code_that_is_required_where_it_can_not_be_given_is_doubted() {
+    let queue = |wrap_up: &str| {
+        format!(
+            "[[queue]]\nname = \"sales\"\nagents = \"1==1\"\nwrap_up_codes = [\"order\"]\n\
+             wrap_up_code_required = true\n{wrap_up}"
+        )
+    };
+    let said = |wrap_up: &str| said(&[("queues.toml", &queue(wrap_up))]);
+    assert!(said("")[0].starts_with("queues.toml:5:"), "{:?}", said(""));
+    assert!(said("")[0].contains("no after-call work"));
+    for wrap_up in ["wrap_up = \"60s\"", "wrap_up = \"open\""] {
+        assert_eq!(said(wrap_up), Vec::<String>::new());
+    }
+}
