@@ -86,6 +86,7 @@ impl Syncer {
             file: File::open(path).map_err(fail)?,
             log_path: log_path.clone(),
             next: Instant::now(),
+            length: 0,
         };
         let thread = thread::Builder::new()
             .name("journal-sync".into())
@@ -235,16 +236,20 @@ struct Mover {
     /// The database's own file.
     file: File,
     log_path: PathBuf,
-    /// Not before; a page written a hundred times meanwhile is moved once.
+    /// Not before, unless the log grows fast; a page written a hundred times meanwhile is moved once.
     next: Instant,
+    /// Length of the log when it was last moved, bytes.
+    length: u64,
 }
 
 impl Mover {
     fn tidy(&mut self, progress: &Progress) {
         let length = fs::metadata(&self.log_path).map_or(0, |log| log.len());
-        if length < CHECKPOINT_FROM || Instant::now() < self.next {
+        let grows_fast = length >= self.length.saturating_add(CHECKPOINT_FROM);
+        if length < CHECKPOINT_FROM || Instant::now() < self.next && !grows_fast {
             return;
         }
+        self.length = length;
         let moved = self
             .database
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
