@@ -452,9 +452,15 @@ fn copy(from: &Path, to: &Path) {
 pub(crate) const QUARANTINE: Duration = Duration::from_secs(8);
 /// How long transactions remember what is over: timers D, H and J of RFC 3261, 64 T1.
 const MEMORY_OF_SIP: Duration = Duration::from_secs(32);
-/// Of tokio's pools for questions that may wait, the API's and that of start and reload; and the
-/// allocator's, which it starts when it has something to give back.
-const TEMPORARY_THREADS: [&str; 3] = ["http-ask", "jemalloc_bg_thd", "tokio-rt-worker"];
+/// Of tokio's pools for questions that may wait, the API's and that of start and reload; those that
+/// each answer one question about health; and the allocator's, which it starts when it has something
+/// to give back.
+const TEMPORARY_THREADS: [&str; 4] = [
+    "http-ask",
+    "http-health",
+    "jemalloc_bg_thd",
+    "tokio-rt-worker",
+];
 /// Gauges that are 0 when no call goes on.
 const HELD: [&str; 11] = [
     "tsunagu_calls{",
