@@ -51,7 +51,7 @@ fuzz: tools-to-build
 soak: tools-to-test
 	SCENARIO_ROUNDS=$${SCENARIO_ROUNDS:-20} $(OWN_LOOPBACK) \
 	  $(CARGO) test --locked --release --test scenarios load:: -- --nocapture
-	SCENARIO_CALLS=$${SCENARIO_CALLS:-3000} $(OWN_LOOPBACK) \
+	SCENARIO_CALLS=$${SCENARIO_CALLS:-900} $(OWN_LOOPBACK) \
 	  $(CARGO) test --locked --release --test scenarios sipp_centre:: -- --nocapture
 	PROPTEST_CASES=$${PROPTEST_CASES:-100000} \
 	  $(CARGO) test --locked --profile fuzz --lib router::properties
