@@ -260,9 +260,8 @@ impl Command {
         }
     }
 
-    /// Whether it only ends or settles what exists, or says how a worker's phone is: whoever says
-    /// that says it once. The number of such commands is bounded by what exists and by what phones
-    /// that have proven themselves do, so that they are never refused for lack of room.
+    /// Whether it only ends or settles what exists: the number of such commands is bounded by what
+    /// exists, so that they are never refused for lack of room.
     pub fn is_settling(&self) -> bool {
         matches!(
             self,
@@ -271,8 +270,12 @@ impl Command {
                 | Command::Complete { .. }
                 | Command::GiveBack { .. }
                 | Command::Reject { .. }
-                | Command::SetBusy { .. }
-                | Command::SetReachable { .. }
         )
+    }
+
+    /// Whether it says how a worker's phone is: whoever says that says it once, so that it is never
+    /// refused; what was said before is worth nothing then.
+    pub fn is_of_phone(&self) -> bool {
+        matches!(self, Command::SetBusy { .. } | Command::SetReachable { .. })
     }
 }

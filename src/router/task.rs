@@ -1,17 +1,23 @@
 //! The router's thread: commands from a channel in, batches to the journal, outputs to the sink.
 //!
 //! The channel holds so many commands and refuses one more; commands that only settle what exists
-//! always fit, since there are no more of them than there are tasks. While the journal cannot be
-//! written no command is taken and nothing is said: the channel fills, and the switch is not ready.
+//! always fit, since there are no more of them than there are tasks. Of what phones say of themselves
+//! only the last is kept then. While the journal cannot be written no command is taken and nothing
+//! is said: the channel fills, and the switch is not ready.
+
+mod latest;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, SendError, Sender, SyncSender, channel, sync_channel,
+};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use self::latest::Latest;
 use super::errand::{Done, Errand};
 use super::pump::{Pump, Settings, Sink, StartError, Survivors};
 use super::{
@@ -60,6 +66,7 @@ struct Shared {
     capacity: usize,
     waiting: AtomicUsize,
     refused: AtomicU64,
+    phones: Latest,
     /// Questions that wait.
     asked: AtomicUsize,
     /// Whether it is being asked who would get a task.
@@ -72,6 +79,8 @@ struct Shared {
 
 enum Message {
     Command(ShardId, Box<Command>),
+    /// What phones say of themselves is kept beside the channel; its place is here.
+    Phones,
     Errand(Errand),
     /// While who asks is there.
     Question(Question, Weak<()>),
@@ -123,6 +132,7 @@ impl RouterTask {
             capacity: settings.capacity,
             waiting: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
+            phones: Latest::default(),
             asked: AtomicUsize::new(0),
             is_supposing: AtomicBool::new(false),
             is_writing: AtomicBool::new(true),
@@ -183,20 +193,30 @@ impl RouterHandle {
     /// Sends a command on behalf of a signalling shard; never waits.
     pub fn send(&self, from: ShardId, command: Command) -> Result<(), Full> {
         let shared = &self.shared;
-        let before = shared.waiting.fetch_add(1, Ordering::AcqRel);
-        let lost = if before >= shared.capacity && !command.is_settling() {
-            Some(Box::new(command))
-        } else {
-            let message = Message::Command(from, Box::new(command));
-            match self.sender.send(message).map_err(|lost| lost.0) {
-                Err(Message::Command(_, command)) => Some(command),
-                Ok(()) | Err(_) => None,
+        let is_full = shared.waiting.load(Ordering::Acquire) >= shared.capacity;
+        let command = Box::new(command);
+        let sent = match command.is_of_phone() {
+            true => shared
+                .phones
+                .say(from, command, is_full, |message| self.pass(message)),
+            false if is_full && !command.is_settling() => {
+                Err(SendError(Message::Command(from, command)))
             }
+            false => self.pass(Message::Command(from, command)),
         };
-        lost.map_or(Ok(()), |command| {
-            shared.waiting.fetch_sub(1, Ordering::AcqRel);
-            shared.refused.fetch_add(1, Ordering::Relaxed);
-            Err(Full(command))
+        match sent {
+            Err(SendError(Message::Command(_, command))) => {
+                shared.refused.fetch_add(1, Ordering::Relaxed);
+                Err(Full(command))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn pass(&self, message: Message) -> Result<(), SendError<Message>> {
+        self.shared.waiting.fetch_add(1, Ordering::AcqRel);
+        self.sender.send(message).inspect_err(|_| {
+            self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
         })
     }
 
@@ -373,6 +393,14 @@ impl Desk {
                 Message::Command(from, command) => {
                     self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
                     self.pump.handle(self.clock.now(), from, *command);
+                    false
+                }
+                Message::Phones => {
+                    self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
+                    let now = self.clock.now();
+                    for (from, command) in self.shared.phones.take() {
+                        self.pump.handle(now, from, *command);
+                    }
                     false
                 }
                 Message::Errand(errand) => {

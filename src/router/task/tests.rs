@@ -154,6 +154,56 @@ fn a_full_channel_refuses_new_work_and_still_takes_endings_and_phones() {
     task.stop();
 }
 
+/// A phone that comes and goes while nothing can be written takes no memory, and the last that it
+/// said counts; so it does when it goes on while the channel is emptied.
+#[test]
+fn of_what_phones_say_to_a_full_channel_the_last_is_kept() {
+    let journal = MemoryJournal::new();
+    let (task, heard) = start(&journal, 2);
+    let handle = task.handle();
+    open(&handle);
+    let say = |reachable| {
+        let worker = "taro".to_owned();
+        let command = Command::SetReachable { worker, reachable };
+        handle.send(ShardId(0), command).expect("taken");
+    };
+    let told = |reachable: bool| {
+        until(&heard, |output| match output {
+            Output::WorkerChanged { reachable: now, .. } => (now == reachable).then_some(()),
+            _ => None,
+        });
+    };
+    told(true);
+    for (round, last) in [false, true].into_iter().enumerate() {
+        journal.fail_next(u32::MAX);
+        let task = create(&format!("t{round}"), "none", 0, json!({}));
+        say(!last);
+        handle.send(ShardId(0), task).expect("taken");
+        while handle.is_ready() {
+            std::thread::yield_now();
+        }
+        for n in 0..100_000 {
+            say(n % 2 == 0);
+        }
+        assert!(handle.waiting() <= 4, "{}", handle.waiting());
+        journal.fail_next(0);
+        for n in 0..1_001 {
+            say(n % 2 == 0);
+        }
+        say(last);
+        let settled = Instant::now();
+        while handle.waiting() > 0 || !handle.is_ready() {
+            assert!(settled.elapsed() < Duration::from_secs(10));
+            std::thread::yield_now();
+        }
+        let look = handle.look(Object::Worker("taro".to_owned()));
+        let shown = look.expect("it answers").expect("he is there");
+        let is_so = matches!(&shown, Shown::Worker(taro) if taro.reachable == last);
+        assert!(is_so, "{shown:?}");
+    }
+    task.stop();
+}
+
 #[test]
 fn a_deadline_fires_without_a_command() {
     let journal = MemoryJournal::new();
