@@ -38,18 +38,7 @@ pub(crate) fn run() {
 
 /// 300 agents and 50 calls a second, sometimes more than they can take.
 pub(crate) fn run_centre() {
-    let plan = Plan {
-        agents: 300,
-        groups: 3,
-    };
-    let manners = Manners {
-        ring: Some((200, 1_000)),
-        talk: (3_000, 7_400),
-        callers_hang_up: 20,
-        impatient: 3,
-        busy: 1,
-    };
-    let (office, mut crowd) = open(plan, manners);
+    let (office, mut crowd) = open(Plan::LARGE, Manners::OF_A_BUSY_DAY);
     let time = seconds(60);
     crowd.stream(50.0, time, true);
     let Seen {

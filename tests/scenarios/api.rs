@@ -1,6 +1,6 @@
 //! The switch's HTTP window, as a user sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -57,6 +57,18 @@ impl Api {
         (response.status().as_u16(), text)
     }
 
+    /// Status and text of a PATCH.
+    #[track_caller]
+    pub(crate) fn change(&self, path: &str, body: &Value) -> (u16, String) {
+        let mut response = self
+            .agent
+            .patch(format!("{}{path}", self.base))
+            .send_json(body)
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
+        let text = response.body_mut().read_to_string().unwrap_or_default();
+        (response.status().as_u16(), text)
+    }
+
     /// Status and text of an empty POST.
     #[track_caller]
     pub(crate) fn post(&self, path: &str) -> (u16, String) {
@@ -78,7 +90,23 @@ impl Api {
     /// All records the switch will show, newest first, live ones among them.
     #[track_caller]
     pub(crate) fn calls(&self) -> Vec<Value> {
-        list(self.json("/v1/calls?limit=1000"), "calls")
+        let mut records = list(self.json("/v1/calls?limit=1000"), "calls");
+        let mut known: HashSet<String> = records.iter().map(|it| it["id"].to_string()).collect();
+        let mut page = records.len();
+        while page == 1000 {
+            let oldest = records.last().and_then(|record| record["started"].as_str());
+            let oldest: jiff::Timestamp = oldest.expect("a full page").parse().expect("a time");
+            // Others may have come in its millisecond: they come again, and what is known is skipped.
+            let next = oldest + jiff::SignedDuration::from_millis(1);
+            let more = list(
+                self.json(&format!("/v1/calls?limit=1000&before={next:.3}")),
+                "calls",
+            );
+            page = more.len();
+            let new = more.into_iter();
+            records.extend(new.filter(|record| known.insert(record["id"].to_string())));
+        }
+        records
     }
 
     /// Records of calls that go on.

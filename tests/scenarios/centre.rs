@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tsunagu::journal::{FactClass, Reader as _};
 use tsunagu::router::{self, Router, TaskView, WorkerState, WorkerView};
 use tsunagu::store::PastJournal;
@@ -17,30 +17,18 @@ use super::recording::Volume;
 use super::{quiet, wait};
 
 #[test]
-fn thirty_agents_and_ten_calls_a_second_no_double_offer_nobody_lost_every_record_right() {
+fn three_hundred_agents_and_fifty_calls_a_second_no_double_offer_nobody_lost_every_record_right() {
     let _turn = quiet::alone();
-    let (mut office, mut crowd) = centre(
-        Plan {
-            agents: 30,
-            groups: 3,
-        },
-        Manners {
-            ring: Some((50, 400)),
-            talk: (1_500, 4_000),
-            callers_hang_up: 20,
-            impatient: 5,
-            busy: 2,
-        },
-    );
+    let (mut office, mut crowd) = centre(Plan::LARGE, Manners::OF_A_BUSY_DAY);
     office.start();
     crowd.register();
-    crowd.stream(10.0, Duration::from_secs(8), false);
+    crowd.stream(50.0, Duration::from_secs(60), false);
     let records = office.records(crowd.placed() - crowd.refused());
     let seen = &crowd.seen;
     assert_eq!(seen.faults, [""; 0]);
     let wrong = crowd.judge(&records, 0);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(seen.talks > 50, "{seen:?}");
+    assert!(seen.refused == 0 && seen.talks > 2_000, "{seen:?}");
     for record in &records {
         assert_whole(record, &office.recordings());
     }
@@ -68,8 +56,10 @@ fn killed_with_two_hundred_in_line_and_fifty_offers_out() {
             ..SHORT
         },
     );
+    hire(&office);
     office.start();
     crowd.register();
+    let chats = work(&office);
     // As fast as a busy machine takes them: who is turned away because it is late is replaced.
     let is_so = |crowd: &Crowd| crowd.ringing() == OFFERED && crowd.in_line() == IN_LINE;
     let started = Instant::now();
@@ -84,7 +74,14 @@ fn killed_with_two_hundred_in_line_and_fifty_offers_out() {
     // They wait for a while, and nothing happens that would be written.
     crowd.until(Duration::from_secs(3), |_| false);
     let agents = standing(&office);
-    assert!(agents.values().all(|(state, ..)| state == "reserved"));
+    let rung = |(name, _): &(&String, &Standing)| name.starts_with("agent");
+    assert_eq!(agents.len(), OFFERED + OTHERS.len());
+    assert!(agents.iter().filter(rung).all(|(_, it)| it.0 == "reserved"));
+    for (name, state, activity, available) in OTHERS {
+        let so = (state.to_owned(), activity.to_owned(), available);
+        assert_eq!(agents[name], so, "{name}");
+    }
+    let lines = lines(&office);
     office.kill();
     let killed = std::time::SystemTime::now();
 
@@ -93,7 +90,8 @@ fn killed_with_two_hundred_in_line_and_fifty_offers_out() {
     let line = &view.queues[0];
     assert_eq!((line.waiting, line.offered), (IN_LINE + OFFERED, OFFERED));
     // The oldest first, and nobody overtook anybody.
-    let places: Vec<_> = view.tasks.iter().filter_map(|task| task.position).collect();
+    let calls = view.tasks.iter().filter(|task| task.queue == line.name);
+    let places: Vec<_> = calls.filter_map(|task| task.position).collect();
     assert_eq!(places, (1..=IN_LINE + OFFERED).collect::<Vec<_>>());
     let rung = view.tasks.iter().filter(|task| task.worker.is_some());
     assert_eq!(rung.count(), OFFERED);
@@ -104,9 +102,19 @@ fn killed_with_two_hundred_in_line_and_fifty_offers_out() {
     for (agent, (state, activity, available)) in &after {
         let before = &agents[agent];
         assert_eq!((activity, available), (&before.1, &before.2), "{agent}");
-        assert_eq!(state, "free", "{agent} missed nothing");
+        match agent.starts_with("agent") {
+            true => assert_eq!(state, "free", "{agent} missed nothing"),
+            false => assert_eq!(state, &before.0, "{agent} is at what he was at"),
+        }
     }
-    assert_eq!(after.len(), OFFERED);
+    assert_eq!(after.len(), agents.len());
+    // A task without a call has not died with the process: it is in its place, since when it was.
+    let again = self::lines(&office);
+    let mut wanted = lines;
+    wanted.insert(line.name.clone(), Vec::new());
+    assert_eq!(again, wanted);
+    let order: Vec<_> = again["later"].iter().map(|(task, _)| task).collect();
+    assert_eq!(order, [&chats[1], &chats[2], &chats[0]]);
     let told = office.ask(&["queues"]);
     assert!(told.contains("queue0"), "{told}");
 
@@ -124,7 +132,9 @@ fn killed_with_two_hundred_in_line_and_fifty_offers_out() {
     assert_eq!(rung, OFFERED);
     // What the journal tells is the same: the waits are counted, nothing was missed.
     let recovered = fold(&office);
-    assert!(recovered.view().tasks.is_empty());
+    let left = recovered.view().tasks;
+    assert!(left.iter().all(|task| task.call.is_none()), "{left:?}");
+    assert_eq!(left.len(), chats.len());
 
     let past = crowd.placed();
     crowd.manners = SHORT;
@@ -208,9 +218,88 @@ pub(crate) fn centre(plan: Plan, manners: Manners) -> (Office, Crowd) {
     let carrier = office.block.at(CARRIER, 5_060);
     let mut files = plan.files(carrier, 120);
     files.push(("node.toml".to_owned(), NODE.to_owned()));
+    let chat = "[[channel]]\nname = \"chat\"\ncapacity = 3\n";
+    files.push(("profiles.toml".to_owned(), chat.to_owned()));
     office.refurnish(&files);
     let crowd = Crowd::new(Crowd::bind(carrier), office.sip(), plan, manners);
     (office, crowd)
+}
+
+/// Two agents beside those of the plan, at the demo office's phones; chats, and two queues of them,
+/// one of which nobody serves.
+fn hire(office: &Office) {
+    let add = |file: &str, more: &str| office.rewrite(file, |text| format!("{text}\n{more}"));
+    add(
+        "phones.toml",
+        "[[phone]]\nnumber = \"1001\"\npassword = \"demo\"\n\n\
+         [[phone]]\nnumber = \"1002\"\npassword = \"demo\"\n",
+    );
+    add(
+        "agents.toml",
+        "[[agent]]\nname = \"writer\"\nphone = \"1001\"\nattributes = { skills = [77] }\n\n\
+         [[agent]]\nname = \"sleeper\"\nphone = \"1002\"\nattributes = { skills = [0] }\n",
+    );
+    add(
+        "queues.toml",
+        "[[queue]]\nname = \"chats\"\nagents = \"skills HAS 77\"\nwrap_up = \"open\"\n\n\
+         [[queue]]\nname = \"later\"\nagents = \"skills HAS 99\"\nwhen_nobody = \"wait\"\n",
+    );
+}
+
+/// One of them goes away, the other does a chat and its after-call work; three more chats are left
+/// to wait, the first of them behind the others. Names of the three.
+fn work(office: &Office) -> Vec<String> {
+    office
+        .sipp("register", office.phone_address(1_001))
+        .of_each(&[1_001, 1_002])
+        .set("expires", 600)
+        .run(wait::PATIENCE);
+    for agent in ["writer", "sleeper"] {
+        wait::until_true("the agent is free", wait::PATIENCE, || {
+            office.api.json(&format!("/v1/workers/{agent}"))["state"] == "free"
+        });
+    }
+    let away = json!({"activity": "away", "by": "boss"});
+    let (status, text) = office.api.change("/v1/workers/sleeper", &away);
+    assert_eq!(status, 200, "{text}");
+    let create = |queue: &str, priority: i32| {
+        let wanted = json!({"channel": "chat", "queue": queue, "priority": priority});
+        let (status, text) = office.api.tell("/v1/tasks", &wanted);
+        assert_eq!(status, 201, "{text}");
+        let task: Value = serde_json::from_str(&text).expect("a task");
+        task["id"].as_str().expect("an id").to_owned()
+    };
+    let chat = create("chats", 0);
+    let events = office.api.json("/v1/events?after=0&limit=1000");
+    let events = list(&events["events"]);
+    let is_offer = |event: &&Value| event["event"] == "reservation.created";
+    let offer = events.iter().find(is_offer).expect("an offer");
+    let offer = offer["reservation"].as_str().expect("a name");
+    let (status, text) = office
+        .api
+        .tell(&format!("/v1/reservations/{offer}/accept"), &json!({}));
+    assert_eq!(status, 200, "{text}");
+    let done = office
+        .api
+        .tell(&format!("/v1/tasks/{chat}/complete"), &json!({}));
+    assert_eq!(done.0, 200, "{done:?}");
+    vec![create("later", 0), create("later", 5), create("later", 5)]
+}
+
+/// Every queue's line: who is in it, and since when.
+fn lines(office: &Office) -> BTreeMap<String, Vec<(String, String)>> {
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut lines = BTreeMap::new();
+    for queue in office.api.queues() {
+        let line = list(&queue["line"]);
+        let one = |at: &Value| {
+            let task = word(&at["task"]);
+            let since = office.api.json(&format!("/v1/tasks/{task}"))["since"].to_string();
+            (task, since)
+        };
+        lines.insert(word(&queue["name"]), line.iter().map(one).collect());
+    }
+    lines
 }
 
 /// The record of a caller who was in line when the switch was killed.
@@ -231,8 +320,11 @@ fn lost_by_crash(record: &Value, killed: std::time::SystemTime) {
     assert_eq!(told, u64::try_from(waited.as_millis()).ok(), "{record:#}");
 }
 
-/// State, activity and availability of every agent.
-fn standing(office: &Office) -> BTreeMap<String, (String, String, bool)> {
+/// State, activity, and whether that is an available one.
+type Standing = (String, String, bool);
+
+/// How every agent is.
+fn standing(office: &Office) -> BTreeMap<String, Standing> {
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let agents = office.api.agents();
     let one = |agent: &Value| {
@@ -283,6 +375,11 @@ fn fold(office: &Office) -> Router {
 /// Longer than any machine is late: something else had to happen before he was thought of.
 const FORGOTTEN: Duration = Duration::from_secs(5);
 const OFFERED: usize = 50;
+/// Agents who are not rung, and how they are.
+const OTHERS: [(&str, &str, &str, bool); 2] = [
+    ("writer", "wrap_up", "available", true),
+    ("sleeper", "away", "away", false),
+];
 const IN_LINE: usize = 200;
 
 /// Calls of a second, without anything unusual.

@@ -989,7 +989,24 @@ impl Crowd {
     }
 }
 
+impl Manners {
+    /// With [`Plan::LARGE`] and 50 calls a second now and then more than the agents can take.
+    pub(crate) const OF_A_BUSY_DAY: Self = Self {
+        ring: Some((200, 1_000)),
+        talk: (3_000, 7_400),
+        callers_hang_up: 20,
+        impatient: 3,
+        busy: 1,
+    };
+}
+
 impl Plan {
+    /// A large contact centre.
+    pub(crate) const LARGE: Self = Self {
+        agents: 300,
+        groups: 3,
+    };
+
     /// The files of the office, by name: a trunk at `carrier`, everything else of the plan.
     pub(crate) fn files(&self, carrier: SocketAddr, ring_seconds: u64) -> Vec<(String, String)> {
         let (mut phones, mut agents) = (String::new(), String::from(ACTIVITIES));
