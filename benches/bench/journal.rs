@@ -129,11 +129,15 @@ fn released(folder: &Path) {
 
     let time = seconds(10);
     let (begin, mut sent) = (Instant::now(), 0u64);
+    let mut late = Vec::new();
     while begin.elapsed() < time {
-        let due = (begin.elapsed().as_secs_f64() * DECISIONS) as u64;
+        let now = begin.elapsed();
+        let due = (now.as_secs_f64() * DECISIONS) as u64;
         while sent < due {
             let oldest = shared.talking.lock().expect("no panic").pop_front();
             let Some((task, worker)) = oldest else { break };
+            let meant = Duration::from_secs_f64(sent as f64 / DECISIONS);
+            late.push(now.saturating_sub(meant).as_nanos() as u64);
             shared.ended[worker].store(shared.now(), Ordering::Release);
             shared.tell(Command::Complete { task, code: None });
             shared.arrive(made);
@@ -148,9 +152,11 @@ fn released(folder: &Path) {
     }
     let mut took = shared.took.lock().expect("no panic").clone();
     let (p50, p99) = p50_p99(&mut took);
+    let (_, late) = p50_p99(&mut late);
     println!(
-        "journal     {rate:.0} agents freed a second ({} facts kept a second), the offer to the next \
-         in line released after p50 {:.2} ms, p99 {:.2} ms",
+        "journal     {rate:.0} agents freed a second, p99 {:.2} ms late ({} facts kept a second), the \
+         offer to the next in line released after p50 {:.2} ms, p99 {:.2} ms",
+        late / 1000.0,
         task.handle().view().sequence / (shared.begin.elapsed().as_secs().max(1)),
         p50 / 1000.0,
         p99 / 1000.0

@@ -30,6 +30,12 @@ mod sound;
 mod statistics;
 mod storm;
 
+use tikv_jemallocator::Jemalloc;
+
+/// The switch's, for the parts that have its router or its parser in this process.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
 /// One part and its name on the command line.
 const PARTS: [(&str, fn()); 16] = [
     ("parse", parse::run),

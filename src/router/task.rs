@@ -29,14 +29,19 @@ use crate::journal::Journal;
 
 /// Commands applied before their facts are written together.
 const BATCH: usize = 256;
+/// Longest that the first of them waits for the last.
+const BATCH_LASTS: Duration = Duration::from_micros(500);
+/// Batches begin at least so far apart: what comes meanwhile is written together, at half the cost.
+const GATHER_FOR: Duration = Duration::from_micros(250);
 /// Pause before writing is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// Longest sleep; only so that nothing hangs on a clock that was turned.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
-/// Views take at most one part in so many of the thread's time.
-const VIEW_SHARE: u32 = 20;
+/// Views take at most one part in so many of the thread's time: whoever is decided for meanwhile waits
+/// for them, and no more than one in a hundred may.
+const VIEW_SHARE: u32 = 300;
 /// Snapshots take at most one part in so many: at the highest rates there is one in some seconds.
-const SNAPSHOT_SHARE: u32 = 500;
+const SNAPSHOT_SHARE: u32 = 1000;
 /// Longest wait for an answer to a question; whoever asks is a person.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Questions that may wait: far more than there are threads to ask them.
@@ -140,10 +145,12 @@ impl RouterTask {
             view: ArcSwap::new(pump.view()),
             tail: pump.tail(),
         });
+        let now = clock.now();
         let mut desk = Desk {
             view_of: pump.sequence(),
-            view_due: clock.now(),
-            snapshot_due: clock.now(),
+            view_due: now,
+            snapshot_due: now,
+            began: now,
             pump,
             receiver,
             clock,
@@ -348,6 +355,8 @@ struct Desk {
     clock: Arc<dyn Clock>,
     settings: Settings,
     shared: Arc<Shared>,
+    /// When the last batch began.
+    began: Timestamp,
     sync_by: Option<Timestamp>,
     /// Errands whose facts are not written yet.
     done: Vec<Done>,
@@ -386,6 +395,7 @@ impl Desk {
                 None
             }
         };
+        self.gather();
         let mut taken = 0;
         while let Some(message) = next {
             taken += 1;
@@ -415,12 +425,23 @@ impl Desk {
                 }
                 Message::Wake => false,
             };
-            if taken == BATCH || took_long {
+            let is_due = self.clock.now().since(self.began) >= BATCH_LASTS;
+            if taken == BATCH || is_due || took_long {
                 return false;
             }
             next = self.receiver.try_recv().ok();
         }
         true
+    }
+
+    /// Begins a batch, not too soon after the last one.
+    fn gather(&mut self) {
+        let now = self.clock.now();
+        let early = GATHER_FOR.saturating_sub(now.since(self.began));
+        if !early.is_zero() && !self.is_stopping() {
+            std::thread::sleep(early);
+        }
+        self.began = self.clock.now();
     }
 
     /// Answers a question; whether that took so long that what was decided before must be said.
