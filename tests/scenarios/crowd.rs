@@ -129,6 +129,8 @@ struct Caller {
     rung: Vec<usize>,
     ringing: Option<usize>,
     talked_with: Option<usize>,
+    /// His BYE and the agent's 200 crossed: which came first only the switch knows.
+    crossed: bool,
     left: bool,
     refused: bool,
 }
@@ -247,6 +249,7 @@ impl Crowd {
             rung: Vec::new(),
             ringing: None,
             talked_with: None,
+            crossed: false,
             left: false,
             refused: false,
         });
@@ -689,6 +692,7 @@ impl Crowd {
         let caller = talked.caller;
         self.callers[caller].ringing = None;
         self.callers[caller].talked_with = Some(agent);
+        self.callers[caller].crossed = self.callers[caller].left;
         self.seen.talks += 1;
         let time = self.within(self.manners.talk);
         if self.draw(100) < self.manners.callers_hang_up {
@@ -934,6 +938,7 @@ impl Crowd {
         let Caller {
             rung,
             talked_with,
+            crossed,
             queue,
             ..
         } = &self.callers[caller];
@@ -947,6 +952,8 @@ impl Crowd {
             .iter()
             .map(|visit| (word(&visit["queue"]), word(&visit["outcome"])))
             .collect();
+        let is_answered = visits.iter().any(|(_, outcome)| outcome == "answered");
+        let talked_with = talked_with.filter(|_| !crossed || is_answered);
         let outcome = if talked_with.is_some() {
             "answered"
         } else {
