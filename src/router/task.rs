@@ -31,7 +31,7 @@ use crate::journal::Journal;
 const BATCH: usize = 256;
 /// Longest that the first of them waits for the last.
 const BATCH_LASTS: Duration = Duration::from_micros(500);
-/// Batches begin at least so far apart: what comes meanwhile is written together, at half the cost.
+/// Batches begin at least so far apart: what comes meanwhile is written in one transaction.
 const GATHER_FOR: Duration = Duration::from_micros(250);
 /// Pause before writing is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
