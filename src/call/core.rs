@@ -389,6 +389,18 @@ impl Core {
         names: impl IntoIterator<Item = &'n str>,
         looped: Looped,
     ) -> PlayId {
+        self.play_in(None, hands, leg, names, looped)
+    }
+
+    /// Plays sounds in a language; the caller's when none is given.
+    pub(crate) fn play_in<'n>(
+        &mut self,
+        language: Option<&str>,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        names: impl IntoIterator<Item = &'n str>,
+        looped: Looped,
+    ) -> PlayId {
         self.plays += 1;
         let play = PlayId(self.plays);
         let names = names.into_iter().map(str::to_owned).collect();
@@ -397,6 +409,7 @@ impl Core {
             play,
             names,
             looped,
+            language: language.map(str::to_owned),
         };
         self.start_play(hands, &playing);
         self.playing = Some(playing);
@@ -406,13 +419,14 @@ impl Core {
     /// Begins a play, or begins it again.
     pub(crate) fn start_play(&self, hands: &mut Hands<'_>, playing: &Playing) {
         let generation = hands.generations.get(&self.generation);
+        let language = playing.language.as_deref().or(self.language());
         let sounds = playing
             .names
             .iter()
             .filter_map(|name| {
-                let sound = generation.and_then(|now| now.sounds.sound(name));
+                let sound = generation.and_then(|now| now.sounds.spoken(name, language));
                 // The music of a queue that a later configuration brought.
-                let newest = || hands.newest().and_then(|now| now.sounds.sound(name));
+                let newest = || hands.newest()?.sounds.spoken(name, language);
                 let sound = sound.or_else(newest);
                 if sound.is_none() {
                     tracing::warn!(call = %self.id, name, "no such sound");
@@ -467,6 +481,11 @@ impl Core {
         for leg in supervisors {
             self.hang_up(hands, leg, Party::Switch, Cause::normal());
         }
+    }
+
+    /// The language the caller is spoken to in: his attribute `language`; `None`: the office's.
+    pub(crate) fn language(&self) -> Option<&str> {
+        self.attributes.get("language")?.as_str()
     }
 
     /// What is heard on hold: silence where no music is configured.
@@ -644,6 +663,9 @@ pub(crate) struct Playing {
     pub(crate) play: PlayId,
     pub(crate) names: Vec<String>,
     pub(crate) looped: Looped,
+    /// Another than the caller's.
+    #[serde(default)]
+    pub(crate) language: Option<String>,
 }
 
 /// Whether a sound is played once or until stopped.

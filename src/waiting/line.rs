@@ -182,7 +182,7 @@ mod tests {
         line.entered(at(0));
         assert_eq!(
             line.poll_action(),
-            Some(Action::Music("hold-music".to_owned()))
+            Some(Action::Music("music".to_owned()))
         );
         line
     }
@@ -211,7 +211,7 @@ mod tests {
         line.play_done(at(13), true);
         assert_eq!(
             line.poll_action(),
-            Some(Action::Music("hold-music".to_owned()))
+            Some(Action::Music("music".to_owned()))
         );
         assert_eq!(line.poll_timeout(), Some(at(43)));
     }
@@ -236,7 +236,7 @@ mod tests {
         line.handle_timeout(at(70));
         assert_eq!(
             line.poll_action(),
-            Some(Action::Music("hold-music".to_owned()))
+            Some(Action::Music("music".to_owned()))
         );
     }
 

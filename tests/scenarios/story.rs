@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
+use tsunagu::media::{Codec, FRAME_SAMPLES, Library, Sound};
 
 use super::address::CARRIER;
 use super::capture_file::Stream;
@@ -221,8 +222,16 @@ pub(crate) fn voice(folder: &Path, hz: f64, seconds: f64) -> PathBuf {
 
 /// The channels of one of the demo office's sounds.
 fn sounds(name: &str) -> Vec<Vec<i16>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sounds");
-    sound::read_wav(&folder.join(format!("{name}.wav")))
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/sounds"));
+    let library = Library::open(&[folder], "en").expect("sounds");
+    let sound = library.sound(name).expect("a sound of the demo office");
+    // As a phone with G.711 hears it.
+    let sound = Sound::at(sound.hz(), name, sound.samples().to_vec());
+    let mut samples = vec![0; sound.frames() * FRAME_SAMPLES];
+    for (frame, samples) in samples.chunks_mut(FRAME_SAMPLES).enumerate() {
+        assert!(sound.linear(Codec::Pcmu, frame, samples));
+    }
+    vec![samples]
 }
 
 /// How long the caller listens before pressing a key.

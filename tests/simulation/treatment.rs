@@ -6,16 +6,15 @@ use tsunagu::events::{AgentStretch, Stretch};
 use tsunagu::router::WorkerState;
 
 use crate::ear::{likeness, listen};
-use crate::office::{changed, sounds};
+use crate::office::{changed, spoken};
 use crate::peer::Manners;
 use crate::script::{CUSTOMER, OFFICE};
 use crate::world::World;
 
 /// Whether a sound was heard between two seconds of a talk.
 fn heard(world: &World, sound: &str, from: usize, until: usize) -> bool {
-    let sound = sounds().sound(sound).expect("there");
+    let sound = spoken(sound);
     let loud = sound
-        .samples()
         .iter()
         .position(|sample| sample.abs() > 1000)
         .expect("loud");
@@ -23,10 +22,7 @@ fn heard(world: &World, sound: &str, from: usize, until: usize) -> bool {
     let until = (until * 8000).min(all.len());
     // Music goes within 200 ms under a prompt.
     let begin = loud + 1600;
-    likeness(
-        &sound.samples()[begin..begin + 800],
-        &all[from * 8000..until],
-    ) > 0.95
+    likeness(&sound[begin..begin + 800], &all[from * 8000..until]) > 0.95
 }
 
 #[test]
