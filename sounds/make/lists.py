@@ -1,4 +1,8 @@
-"""The text lists: NAME = "text", or NAME = { text = "...", say = "..." } where the voice needs help."""
+"""The text lists: NAME = "text", or a table with `text` and
+
+- `say`: what the voice is given, where it needs help;
+- `reading`: how the word is pronounced, for the tables of numbers (words.py); the voice has no use for it.
+"""
 
 import os
 import tomllib
@@ -48,7 +52,7 @@ def read(language):
     for name, value in listed.items():
         if isinstance(value, str):
             value = {"text": value}
-        if not value.get("text") or set(value) - {"text", "say"}:
-            raise SystemExit(f"{language}.toml: {name} is neither a text nor {{ text, say }}")
+        if not value.get("text") or set(value) - {"text", "say", "reading"}:
+            raise SystemExit(f"{language}.toml: {name} is neither a text nor {{ text, say, reading }}")
         prompts.append(Prompt(language, name, value["text"], value.get("say", value["text"])))
     return prompts

@@ -29,7 +29,7 @@ fn a_call_keeps_the_generation_it_began_with_and_the_next_one_takes_the_new() {
     ]));
     let new = world.customer(carrier);
     world.run_for(9000);
-    for (talk, greeting) in [(old, "greeting"), (new, "goodbye")] {
+    for (talk, greeting) in [(old, "ja/greeting"), (new, "ja/goodbye")] {
         let sound = spoken(greeting);
         let heard = listen(&world.peers[carrier].talks[talk].voice.got);
         assert!(

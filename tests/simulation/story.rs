@@ -36,7 +36,7 @@ fn a_caller_hears_greeting_and_music_and_talks_with_an_agent() {
         "{}",
         world.tell()
     );
-    let greeting = spoken("greeting");
+    let greeting = spoken("ja/greeting");
     assert!(likeness(&greeting[800..4000], &heard[..8000]) > 0.95);
     // Ringing took three seconds in which music was to be heard.
     let ear = |from: i64, until: i64| {
