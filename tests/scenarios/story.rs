@@ -13,7 +13,7 @@ use super::office::Office;
 use super::phone::{Answering, Phone};
 use super::record::{assert_whole, digits, list, stretch, stretches, time};
 use super::sipp::{Running, Step};
-use super::sound::{self, Searched, find, level_db, loudest, loudness_db, seconds_of, tone};
+use super::sound::{Searched, find, level_db, loudest, loudness_db, seconds_of, tone};
 use super::tap::{Heard, Tap};
 use super::{quiet, wait};
 
@@ -125,7 +125,7 @@ impl Story {
 
     #[track_caller]
     fn judge_greeting(heard: &Heard, record: &Value) {
-        let prompt = sounds("greeting").swap_remove(0);
+        let prompt = sounds("ja/greeting").swap_remove(0);
         let (_, piece) = loudest(&prompt, 4_000);
         let ivr = stretch(record, "ivr");
         let listened = heard.between(time(&ivr["from"]), time(&ivr["until"]));
