@@ -6,7 +6,7 @@
 //! - [`base`]: time, ids, chance, timers, reasons. [`events`]: what has happened, and the record.
 //! - [`sip`], [`sdp`]: messages, transactions, dialogs, transports. [`media`]: what is heard.
 //!   [`expr`]: attribute expressions. [`journal`]: facts in order.
-//! - [`router`]: who takes which task, and why. [`ivr`]: prompts and digits. [`recording`]: files
+//! - [`router`]: who takes which task, and why. [`ivr`]: prompts and digits. [`speech`]: texts said by a voice. [`recording`]: files
 //!   that stand as evidence. [`registrar`]: where phones are. [`presence`]: who says that he is
 //!   there. [`trunk`]: carriers and numbers.
 //! - [`replay`]: the past, told, run once more, or run with another plan.
@@ -29,6 +29,7 @@ pub mod presence;
 pub mod recording;
 pub mod registrar;
 pub mod router;
+pub mod speech;
 pub mod trunk;
 
 pub mod flow;

@@ -16,6 +16,7 @@ const TIERS: [&[&str]; 10] = [
     &[
         "router",
         "ivr",
+        "speech",
         "conference",
         "recording",
         "registrar",

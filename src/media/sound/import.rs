@@ -81,12 +81,17 @@ pub enum SoundError {
 
 /// Reads a file; the sound is named like it, without its ending, and not encoded yet.
 pub(super) fn read(path: &Path) -> Result<Sound, SoundError> {
+    read_as(path, path.extension().and_then(|ending| ending.to_str()))
+}
+
+/// The same of a file that is what this ending says.
+pub(super) fn read_as(path: &Path, ending: Option<&str>) -> Result<Sound, SoundError> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let source = File::open(path).map_err(|source| SoundError::Open {
         path: path.to_owned(),
         source,
     })?;
-    let read = read_samples(source, path.extension().and_then(|ending| ending.to_str()));
+    let read = read_samples(source, ending);
     let (hz, samples) = read.map_err(|problem| match problem {
         Problem::Long => SoundError::Long {
             path: path.to_owned(),

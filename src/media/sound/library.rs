@@ -6,18 +6,21 @@ use std::sync::Arc;
 
 use super::Sound;
 use super::import::SoundError;
+use super::kept::{self, Kept};
 use super::shelf::Shelf;
 
 /// All sounds of the office. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Library(Arc<Inner>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Inner {
     /// Earlier ones go before later ones; the last has the built-in sounds.
-    shelves: Vec<Shelf>,
+    shelves: Arc<[Shelf]>,
     /// The language of whoever has none of his own.
     language: String,
+    /// What was made while the switch ran.
+    kept: Option<Kept>,
 }
 
 /// The language of prompts that are there in no other.
@@ -34,8 +37,9 @@ impl Library {
     /// The built-in sounds and these; later ones replace earlier ones of the same name.
     pub fn from_sounds(sounds: impl IntoIterator<Item = Sound>) -> Self {
         Self(Arc::new(Inner {
-            shelves: vec![Shelf::of(sounds), Shelf::built_in()],
+            shelves: Arc::new([Shelf::of(sounds), Shelf::built_in()]),
             language: LAST_LANGUAGE.to_owned(),
+            kept: None,
         }))
     }
 
@@ -61,7 +65,21 @@ impl Library {
         }
         shelves.push(Shelf::built_in());
         let language = language.to_owned();
-        Ok(Self(Arc::new(Inner { shelves, language })))
+        let kept = None;
+        Ok(Self(Arc::new(Inner {
+            shelves: shelves.into(),
+            language,
+            kept,
+        })))
+    }
+
+    /// The same, and what is kept of texts that were said, by [`Kept::name`].
+    pub fn with_kept(self, kept: Kept) -> Self {
+        let inner = Inner::clone(&self.0);
+        Self(Arc::new(Inner {
+            kept: Some(kept),
+            ..inner
+        }))
     }
 
     /// Reads the files of these sounds, in every language they are there in, so that nobody waits for
@@ -77,7 +95,7 @@ impl Library {
     ) -> Result<(), Vec<SoundError>> {
         let mut errors = Vec::new();
         for name in names {
-            for shelf in &self.0.shelves {
+            for shelf in self.0.shelves.iter() {
                 let is_it = |known: &&str| *known == name || bare(known) == name;
                 for known in shelf.names().filter(is_it) {
                     errors.extend(shelf.warm(known).err());
@@ -132,6 +150,9 @@ impl Library {
     ///
     /// Reads the file when it was not read before: a millisecond or two for a prompt.
     pub fn spoken(&self, name: &str, language: Option<&str>) -> Option<Arc<Sound>> {
+        if let Some((kept, key)) = self.kept(name) {
+            return kept.sound(key);
+        }
         let (shelf, key) = self.find(name, language)?;
         shelf.sound(&key)
     }
@@ -144,7 +165,19 @@ impl Library {
 
     /// Whether there is such a sound, in any language.
     pub fn has(&self, name: &str) -> bool {
+        if let Some((kept, key)) = self.kept(name) {
+            return kept.sound(key).is_some();
+        }
         self.find(name, None).is_some() || self.all().into_iter().any(|known| bare(known) == name)
+    }
+
+    fn kept<'n>(&self, name: &'n str) -> Option<(&Kept, &'n str)> {
+        let (folder, key) = name.split_once('/')?;
+        self.0
+            .kept
+            .as_ref()
+            .filter(|_| folder == kept::FOLDER)
+            .map(|kept| (kept, key))
     }
 
     fn find(&self, name: &str, language: Option<&str>) -> Option<(&Shelf, String)> {

@@ -5,6 +5,7 @@
 
 mod conversion;
 mod import;
+mod kept;
 mod library;
 mod progress;
 mod rendition;
@@ -12,6 +13,7 @@ mod shelf;
 mod studio;
 
 pub use import::SoundError;
+pub use kept::Kept;
 pub use library::Library;
 pub(crate) use studio::Studio;
 
@@ -66,6 +68,15 @@ impl Sound {
     /// encoded, for whatever codec, when the first listener asks for it.
     pub fn read(path: &Path) -> Result<Self, SoundError> {
         import::read(path)
+    }
+
+    /// Reads a WAV file, however its name ends.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sound::read`].
+    pub fn read_wav(path: &Path) -> Result<Self, SoundError> {
+        import::read_as(path, Some("wav"))
     }
 
     /// Whether it is rendered for a codec, or will be.

@@ -1,0 +1,361 @@
+//! The threads that have texts said, and who waits for which.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Failure, MOST_CHARACTERS, Settings, Voice, Wish, command, level};
+use crate::media::{Kept, Sound};
+
+/// Texts that may wait for a program.
+const MOST_WAITING: usize = 64;
+
+/// Has texts said. Cheap to clone; its threads end with the last clone.
+#[derive(Clone, Debug)]
+pub struct Speech(Arc<Door>);
+
+/// What is told whoever asked: the name of the sound, or why there is none.
+type Tell = Box<dyn FnOnce(Result<String, Failure>) + Send>;
+
+#[derive(Debug)]
+struct Door {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    kept: Kept,
+    state: Mutex<State>,
+    more: Condvar,
+}
+
+struct State {
+    settings: Arc<Settings>,
+    /// Texts nobody works on yet, oldest first.
+    waiting: VecDeque<Job>,
+    /// Who waits for which text, worked on or not.
+    asked: HashMap<String, Vec<Tell>>,
+    is_over: bool,
+}
+
+struct Job {
+    key: String,
+    voice: Voice,
+    text: String,
+}
+
+impl Speech {
+    /// Starts the threads; as many programs run at once for as long as they live.
+    ///
+    /// # Errors
+    ///
+    /// A thread that cannot be started.
+    pub fn start(settings: Settings, kept: Kept) -> io::Result<Self> {
+        let at_once = settings.at_once;
+        let inner = Arc::new(Inner {
+            kept,
+            state: Mutex::new(State {
+                settings: Arc::new(settings),
+                waiting: VecDeque::new(),
+                asked: HashMap::new(),
+                is_over: false,
+            }),
+            more: Condvar::new(),
+        });
+        let speech = Self(Arc::new(Door {
+            inner: Arc::clone(&inner),
+        }));
+        for number in 0..at_once {
+            let inner = Arc::clone(&inner);
+            thread::Builder::new()
+                .name(format!("speech-{number}"))
+                .spawn(move || inner.work())?;
+        }
+        Ok(speech)
+    }
+
+    /// Other voices from now on; how many run at once stays.
+    pub fn set(&self, settings: Settings) {
+        self.0.inner.state().settings = Arc::new(settings);
+    }
+
+    /// Has a text said. `tell` is called once: at once where it was said before or cannot be said,
+    /// else by a thread of ours when it is; it must not wait for anything.
+    ///
+    /// The name it is told is that of a sound in a [`crate::media::Library`] that has the same
+    /// [`Kept`].
+    pub fn say(&self, wish: &Wish, tell: impl FnOnce(Result<String, Failure>) + Send + 'static) {
+        match self.0.inner.accept(wish) {
+            Ok(job) => self.0.inner.order(job, Box::new(tell)),
+            Err(failure) => tell(Err(failure)),
+        }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        let mut state = self.inner.state();
+        state.is_over = true;
+        // Nobody is left to be told.
+        state.asked.clear();
+        drop(state);
+        self.inner.more.notify_all();
+    }
+}
+
+impl Inner {
+    fn accept(&self, wish: &Wish) -> Result<Job, Failure> {
+        let text: Vec<&str> = wish
+            .text
+            .0
+            .split(is_gap)
+            .filter(|it| !it.is_empty())
+            .collect();
+        let text = text.join(" ");
+        if text.is_empty() {
+            return Err(Failure::Text("there is nothing to say"));
+        }
+        if text.chars().count() > MOST_CHARACTERS {
+            return Err(Failure::Text("the text is longer than 1500 characters"));
+        }
+        let settings = Arc::clone(&self.state().settings);
+        let voice = settings.voice(wish.voice.as_deref(), &wish.language);
+        let voice = voice.ok_or(Failure::Voice)?.clone();
+        let key = key(&voice, &text);
+        Ok(Job { key, voice, text })
+    }
+
+    fn order(&self, job: Job, tell: Tell) {
+        if self.kept.sound(&job.key).is_some() {
+            return tell(Ok(Kept::name(&job.key)));
+        }
+        let mut state = self.state();
+        if let Some(others) = state.asked.get_mut(&job.key) {
+            return others.push(tell);
+        }
+        if state.waiting.len() >= MOST_WAITING {
+            drop(state);
+            return tell(Err(Failure::Busy));
+        }
+        state.asked.insert(job.key.clone(), vec![tell]);
+        state.waiting.push_back(job);
+        drop(state);
+        self.more.notify_one();
+    }
+
+    fn work(&self) {
+        loop {
+            let mut state = self.state();
+            let job = loop {
+                if state.is_over {
+                    return;
+                }
+                if let Some(job) = state.waiting.pop_front() {
+                    break job;
+                }
+                state = self
+                    .more
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+            };
+            drop(state);
+            let said = self.make(&job);
+            if let Err(failure) = &said {
+                tracing::warn!(voice = %job.voice.name, %failure, "a text was not said");
+            }
+            let asked = self.state().asked.remove(&job.key);
+            for tell in asked.into_iter().flatten() {
+                tell(said.clone().map(|()| Kept::name(&job.key)));
+            }
+        }
+    }
+
+    fn make(&self, job: &Job) -> Result<(), Failure> {
+        let broken = |error: &dyn std::fmt::Display| Failure::Broken(error.to_string());
+        let file = self.kept.unfinished(&format!("{}-said", job.key));
+        let said = command::run(&job.voice, &job.text, &file);
+        let sound = said.and_then(|()| Sound::read_wav(&file).map_err(|error| broken(&error)));
+        // A program may have written nothing.
+        let _ = std::fs::remove_file(&file);
+        let sound = sound?;
+        let samples = level::settle(sound.hz(), sound.samples());
+        if samples.is_empty() {
+            return Err(Failure::Broken("the voice said nothing".to_owned()));
+        }
+        let kept = self.kept.put(&job.key, sound.hz(), &samples);
+        kept.map_err(|error| broken(&error))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Speech").finish_non_exhaustive()
+    }
+}
+
+fn is_gap(character: char) -> bool {
+    character.is_whitespace() || character.is_control()
+}
+
+/// A voice that is set up otherwise is another one.
+fn key(voice: &Voice, text: &str) -> String {
+    let mut hash = Sha256::new();
+    for word in voice.command.iter().map(String::as_str).chain([text]) {
+        hash.update(word);
+        hash.update([0]);
+    }
+    hex::encode(&hash.finalize()[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
+
+    use hound::{SampleFormat, WavSpec, WavWriter};
+
+    use super::*;
+    use crate::base::Pii;
+    use crate::media::Library;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// A WAV file for a voice that is no more than `cat`.
+    fn sound(path: &Path) {
+        let spec = WavSpec {
+            channels: 1,
+            sample_rate: 16_000,
+            bits_per_sample: 16,
+            sample_format: SampleFormat::Int,
+        };
+        let mut writer = WavWriter::create(path, spec).unwrap();
+        for place in 0..16_000 {
+            let sample = (f64::from(place) * 0.3).sin() * 3000.0;
+            writer.write_sample(sample as i16).unwrap();
+        }
+        writer.finalize().unwrap();
+    }
+
+    struct Scene {
+        folder: tempfile::TempDir,
+        kept: Kept,
+        speech: Speech,
+    }
+
+    impl Scene {
+        /// Every run leaves a line in `runs`, waits for the file `go` where `waits`, and writes a sound.
+        fn set(waits: bool) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            sound(&folder.path().join("sound.wav"));
+            let wait = if waits {
+                "while [ ! -e go ]; do sleep 0.01; done;"
+            } else {
+                ""
+            };
+            let script = format!(
+                "cd {}; cat >> runs; echo >> runs; {wait} cat sound.wav",
+                folder.path().display()
+            );
+            let voice = Voice {
+                name: "test".to_owned(),
+                language: "en".to_owned(),
+                command: vec!["sh".to_owned(), "-c".to_owned(), script],
+                timeout: PATIENCE,
+            };
+            let settings = Settings {
+                voices: vec![voice],
+                ..Settings::default()
+            };
+            let kept = Kept::open(&folder.path().join("kept"), 1 << 20).unwrap();
+            let speech = Speech::start(settings, kept.clone()).unwrap();
+            Self {
+                folder,
+                kept,
+                speech,
+            }
+        }
+
+        fn say(&self, text: &str) -> Receiver<Result<String, Failure>> {
+            let (tell, told) = channel();
+            let wish = Wish {
+                text: Pii(text.to_owned()),
+                voice: None,
+                language: "en".to_owned(),
+            };
+            self.speech.say(&wish, move |said| drop(tell.send(said)));
+            told
+        }
+
+        fn runs(&self) -> Vec<String> {
+            let runs = fs::read_to_string(self.folder.path().join("runs")).unwrap_or_default();
+            runs.lines().map(str::to_owned).collect()
+        }
+    }
+
+    #[test]
+    fn a_text_is_said_once_and_kept() {
+        let scene = Scene::set(false);
+        let name = scene
+            .say("Hello,\n caller")
+            .recv_timeout(PATIENCE)
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            scene.say("Hello, caller ").recv().unwrap(),
+            Ok(name.clone())
+        );
+        assert_eq!(scene.runs(), ["Hello, caller"]);
+        let library = Library::built_in().with_kept(scene.kept.clone());
+        let heard = library.spoken(&name, Some("ja")).unwrap();
+        assert_eq!(heard.hz(), 16_000);
+        assert!((40..=66).contains(&heard.frames()), "{}", heard.frames());
+        assert!(library.sound("speech/none").is_none() && library.has(&name));
+    }
+
+    #[test]
+    fn who_asks_for_the_same_meanwhile_waits_for_the_same_run() {
+        let scene = Scene::set(true);
+        let told: Vec<_> = (0..5).map(|_| scene.say("Please wait")).collect();
+        fs::write(scene.folder.path().join("go"), b"").unwrap();
+        for told in told {
+            assert!(told.recv_timeout(PATIENCE).unwrap().is_ok());
+        }
+        assert_eq!(scene.runs(), ["Please wait"]);
+    }
+
+    #[test]
+    fn too_many_texts_are_refused_and_what_cannot_be_said_at_once() {
+        let scene = Scene::set(true);
+        let told: Vec<_> = (0..2 + MOST_WAITING + 10)
+            .map(|number| scene.say(&format!("Number {number}")))
+            .collect();
+        let refused = |told: &Receiver<_>| matches!(told.try_recv(), Ok(Err(Failure::Busy)));
+        let count = told.iter().filter(|told| refused(told)).count();
+        assert!((10..=12).contains(&count), "{count}");
+        let long = "a".repeat(MOST_CHARACTERS + 1);
+        for text in ["", " \n", &long] {
+            assert!(matches!(
+                scene.say(text).recv().unwrap(),
+                Err(Failure::Text(_))
+            ));
+        }
+        fs::write(scene.folder.path().join("go"), b"").unwrap();
+    }
+
+    #[test]
+    fn a_voice_that_says_nothing_is_told_so() {
+        let scene = Scene::set(false);
+        fs::write(scene.folder.path().join("sound.wav"), b"RIFF no sound").unwrap();
+        let told = scene.say("Hello").recv_timeout(PATIENCE).unwrap();
+        assert!(matches!(told, Err(Failure::Broken(_))), "{told:?}");
+        assert!(scene.kept.sound("Hello").is_none());
+    }
+}
