@@ -20,11 +20,12 @@ pub(super) enum Kind {
     Phones,
     Profiles,
     Queues,
+    Speech,
     Trunks,
     Workflows,
 }
 
-const KINDS: [(&str, Kind); 9] = [
+const KINDS: [(&str, Kind); 10] = [
     ("node", Kind::Node),
     ("trunks", Kind::Trunks),
     ("phones", Kind::Phones),
@@ -34,6 +35,7 @@ const KINDS: [(&str, Kind); 9] = [
     ("workflows", Kind::Workflows),
     ("flows", Kind::Flows),
     ("numbers", Kind::Numbers),
+    ("speech", Kind::Speech),
 ];
 
 /// One file as read.

@@ -33,6 +33,7 @@ mod section;
 mod site;
 mod sounds;
 mod source;
+mod speech;
 mod terms;
 mod tls;
 mod trace;
@@ -91,6 +92,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     let queues = queues::read(&files, &agents, &listeners.region, &notes);
     let profiles = profiles::read(&files, &agents, &queues, &notes);
     let workflows = workflows::read(&files, &agents, &queues, &notes);
+    let voices = speech::read(&files, &notes);
     let flows = Flows::read(&files, &notes);
     let mut led_to = HashSet::new();
     for workflow in flows.named(|flow| flow.workflows()) {
@@ -154,6 +156,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
         flows: flows.documents,
         numbers,
         sounds,
+        speech: voices.settings,
         warnings: report,
     })
 }

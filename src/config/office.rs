@@ -13,6 +13,7 @@ use crate::flow::Document;
 use crate::presence::HeartbeatTerms;
 use crate::router::Plan;
 use crate::sip::transport::TlsConfig;
+use crate::speech;
 use crate::trunk::{Numbers, Trunk};
 use crate::waiting::LineConfig;
 
@@ -45,6 +46,8 @@ pub struct Office {
     pub numbers: Numbers,
     /// Sounds that it names, sorted.
     pub sounds: Vec<String>,
+    /// Voices that say texts.
+    pub speech: speech::Settings,
     /// Digest of all files and settings, secrets left out: 16 hex digits.
     pub hash: String,
     /// What was doubtful but taken.
@@ -138,6 +141,10 @@ impl Office {
         if self.heartbeat != newer.heartbeat {
             changes.changed.push("heartbeat".to_owned());
         }
+        let bounds = |office: &Office| (office.speech.keep, office.speech.at_once);
+        if bounds(self) != bounds(newer) {
+            changes.need_restart.push("speech".to_owned());
+        }
         changes
     }
 
@@ -220,6 +227,9 @@ impl Office {
                 &queue.name,
                 format!("{queue:?} {line:?} {placement:?} {record}"),
             );
+        }
+        for voice in &self.speech.voices {
+            add("voice", &voice.name, format!("{voice:?}"));
         }
         for (name, flow) in &self.flows {
             add("flow", name, format!("{flow:?}"));
