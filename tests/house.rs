@@ -21,6 +21,7 @@ const TIERS: [&[&str]; 10] = [
         "registrar",
         "presence",
         "trunk",
+        "webhook",
     ],
     &["waiting", "flow", "replay"],
     &["call"],
