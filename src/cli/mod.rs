@@ -16,6 +16,7 @@ pub mod replay;
 pub mod serve;
 pub mod trunk;
 pub mod trunks;
+pub mod webhooks;
 pub mod who;
 pub mod why;
 
@@ -69,6 +70,8 @@ enum Command {
     Trunks(trunks::Args),
     /// Try a trunk out.
     Trunk(trunk::Args),
+    /// List notices to web applications that never arrived, or send them again.
+    Webhooks(webhooks::Args),
     /// Prove recordings, mix one, keep one.
     Recording(recording::Args),
     /// Watch one call go through the demo office.
@@ -102,6 +105,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Command::Serve(args) => serve::run(&args),
         Command::Trunk(args) => trunk::run(args),
         Command::Trunks(args) => trunks::run(args),
+        Command::Webhooks(args) => webhooks::run(args),
         Command::Who(args) => who::run(&args),
         Command::Why(args) => why::run(args),
     }

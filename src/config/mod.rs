@@ -39,6 +39,7 @@ mod trace;
 mod transfer;
 mod trunks;
 mod value;
+mod webhooks;
 mod words;
 mod workflows;
 
@@ -91,6 +92,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     let queues = queues::read(&files, &agents, &listeners.region, &notes);
     let profiles = profiles::read(&files, &agents, &queues, &notes);
     let workflows = workflows::read(&files, &agents, &queues, &notes);
+    let (webhooks, _endpoints) = webhooks::read(directory, &files, environment, &notes);
     let flows = Flows::read(&files, &notes);
     let mut led_to = HashSet::new();
     for workflow in flows.named(|flow| flow.workflows()) {
@@ -150,6 +152,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
         recorded: queues.recorded,
         flows: flows.documents,
         numbers,
+        webhooks,
         warnings: report,
     })
 }

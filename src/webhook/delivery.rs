@@ -16,6 +16,8 @@ pub(super) struct Delivery {
     outbox: Mutex<Outbox>,
     shelf: Arc<dyn Shelf>,
     news: Notify,
+    /// Rings when a delivery ended.
+    ended: Notify,
 }
 
 /// Why a dead letter is not replayed.
@@ -41,6 +43,7 @@ impl Delivery {
             outbox: Mutex::default(),
             shelf,
             news: Notify::new(),
+            ended: Notify::new(),
         }
     }
 
@@ -146,6 +149,18 @@ impl Web {
         });
     }
 
+    /// Waits until nothing is on its way.
+    pub(super) async fn delivered(&self) {
+        let delivery = &self.inner.delivery;
+        loop {
+            let ended = delivery.ended.notified();
+            if delivery.waiting() == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+
     /// Keeps what is on its way as dead letters: the switch stops.
     pub(super) fn keep_undelivered(&self) {
         let inner = &self.inner;
@@ -172,6 +187,7 @@ impl Inner {
             outbox.done(&letter.id, failure, &terms, (self.now(), &mut chance))
         };
         self.delivery.news.notify_one();
+        self.delivery.ended.notify_waiters();
         match outcome {
             Outcome::Dead(dead) => self.bury(vec![*dead]),
             Outcome::Delivered { was_kept } => {

@@ -1,5 +1,7 @@
 //! A URL as it is asked: what goes over the wire, what the fragment says, whose name and password.
 
+use std::net::IpAddr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::{Host, Url};
@@ -129,6 +131,20 @@ impl Target {
     /// What the fragment says.
     pub fn overrides(&self) -> &Overrides {
         &self.overrides
+    }
+
+    /// Whether the URL has a name or password of its own.
+    pub fn has_password(&self) -> bool {
+        self.authorization.is_some()
+    }
+
+    /// The host, when it is written as an address.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self.url.host() {
+            Some(Host::Ipv4(address)) => Some(address.into()),
+            Some(Host::Ipv6(address)) => Some(address.into()),
+            Some(Host::Domain(_)) | None => None,
+        }
     }
 
     /// The value of `Authorization`, when the URL has a name or password.

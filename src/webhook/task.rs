@@ -126,13 +126,17 @@ impl WebTask {
         self.web.clone()
     }
 
-    /// Ends all questions; notices that were not delivered become dead letters.
-    pub fn stop(mut self) {
-        self.end();
+    /// Ends all questions. Notices have `patience` to arrive, then they become dead letters.
+    pub fn stop(mut self, patience: Duration) {
+        self.end(patience);
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, patience: Duration) {
         if let Some(runtime) = self.runtime.take() {
+            runtime.block_on(async {
+                let web = &self.web;
+                let _ = timeout(patience, web.delivered()).await;
+            });
             self.web.keep_undelivered();
             runtime.shutdown_timeout(LAST_WORDS);
         }
@@ -141,7 +145,7 @@ impl WebTask {
 
 impl Drop for WebTask {
     fn drop(&mut self) {
-        self.end();
+        self.end(Duration::ZERO);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls_pki_types::pem::PemObject as _;
@@ -129,7 +130,7 @@ fn ask(url: &str, terms: Terms) -> Result<Reply, Failure> {
     });
     let came = told.recv().unwrap();
     drop(asked);
-    task.stop();
+    task.stop(Duration::ZERO);
     came
 }
 
@@ -274,6 +275,6 @@ fn a_switch_that_stops_keeps_what_it_could_not_say() {
         call: None,
         what: "status callback".into(),
     });
-    task.stop();
+    task.stop(Duration::from_millis(1));
     assert_eq!(shelf.0.lock().unwrap().len(), 1);
 }
