@@ -43,8 +43,8 @@ pub(super) struct Hop {
     pub(super) method: Method,
     /// Whether the body goes along; a redirect may have taken it away.
     pub(super) with_body: bool,
-    /// Whether a redirect led away from the endpoint: it gets neither its cookies' secrets, our
-    /// certificate nor a signature that would be good at the endpoint.
+    /// Whether a redirect led away from the endpoint: it gets neither our certificate nor
+    /// a signature that would be good at the endpoint.
     pub(super) is_foreign: bool,
 }
 

@@ -104,7 +104,8 @@ impl Cache {
         *self = Self::default();
     }
 
-    fn forget(&mut self, key: &(String, String)) {
+    /// What is kept is no longer good.
+    pub(super) fn forget(&mut self, key: &(String, String)) {
         if let Some(kept) = self.kept.shift_remove(key) {
             self.octets -= kept.body.len() + ENTRY;
         }

@@ -172,7 +172,8 @@ async fn secure(
         (_, Host::Ipv6(address)) => Ok(ServerName::from(IpAddr::V6(*address))),
     };
     let subject = subject.map_err(|_| tls("the host is no name of a certificate".to_owned()))?;
-    let connector = destination.terms.tls.connector(destination.sni);
+    let tls_client = &destination.terms.tls;
+    let connector = tls_client.connector(destination.sni, destination.is_foreign);
     match connector.connect(subject, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => Err(tls(format!("TLS handshake: {error}"))),

@@ -1,6 +1,6 @@
 //! The pump of notices: delivers what the outbox says, and keeps what died.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -18,6 +18,8 @@ pub(super) struct Delivery {
     news: Notify,
     /// Rings when a delivery ended.
     ended: Notify,
+    /// Dead letters that wait for the disk.
+    burying: AtomicUsize,
 }
 
 /// Why a dead letter is not replayed.
@@ -44,6 +46,7 @@ impl Delivery {
             shelf,
             news: Notify::new(),
             ended: Notify::new(),
+            burying: AtomicUsize::new(0),
         }
     }
 
@@ -207,8 +210,20 @@ impl Inner {
 
     /// Keeps dead letters, on a thread that may wait for the disk.
     fn bury(self: &Arc<Self>, dead: Vec<DeadLetter>) {
+        let burying = &self.delivery.burying;
+        if burying.fetch_add(1, Ordering::Relaxed) >= MOST_BURYING {
+            burying.fetch_sub(1, Ordering::Relaxed);
+            tracing::error!("a dead letter is lost: too many wait for the disk");
+            self.counters
+                .lost
+                .fetch_add(dead.len() as u64, Ordering::Relaxed);
+            return;
+        }
         let inner = self.clone();
-        self.handle.spawn_blocking(move || inner.keep(&dead));
+        self.handle.spawn_blocking(move || {
+            inner.keep(&dead);
+            inner.delivery.burying.fetch_sub(1, Ordering::Relaxed);
+        });
     }
 
     fn keep(&self, dead: &[DeadLetter]) {
@@ -231,3 +246,6 @@ impl Inner {
         };
     }
 }
+
+/// Dead letters that may wait for the disk; it takes some hundred a second.
+const MOST_BURYING: usize = 10_000;

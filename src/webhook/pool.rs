@@ -1,6 +1,8 @@
 //! Connections that wait for the next request of the same endpoint.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +10,7 @@ use http_body_util::Full;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
+use super::settings::Terms;
 use super::target::Origin;
 
 /// What two requests must have in common to share a connection. The endpoint is part of it: its
@@ -15,9 +18,28 @@ use super::target::Origin;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PoolKey {
     pub(super) endpoint: String,
+    pub(super) terms: SameTerms,
     pub(super) origin: Origin,
     pub(super) sni: bool,
     pub(super) is_foreign: bool,
+}
+
+/// The very terms a connection was made by: after a reload, others.
+#[derive(Clone, Debug)]
+pub(super) struct SameTerms(pub(super) Arc<Terms>);
+
+impl PartialEq for SameTerms {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for SameTerms {}
+
+impl Hash for SameTerms {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
 }
 
 pub(super) type Sender = SendRequest<Full<Bytes>>;

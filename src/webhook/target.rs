@@ -265,6 +265,21 @@ mod tests {
         assert_eq!(Target::parse(&long), Err(TargetError::Long));
     }
 
+    proptest::proptest! {
+        /// What others wrote never ends the switch.
+        #[test]
+        fn no_text_is_too_strange(
+            text in "(https?://)?[a-z.:/@#?&=%\\[\\]0-9 \u{0}-\u{ffff}]{0,60}",
+            reference in "\\PC{0,40}",
+        ) {
+            if let Ok(target) = Target::parse(&text) {
+                assert!(!target.as_str().contains('#'));
+                let _ = target.join(&reference);
+                let _ = (target.redacted(), target.origin(), target.path_and_query());
+            }
+        }
+    }
+
     #[test]
     fn origins_have_their_default_ports() {
         let origin = |text| Target::parse(text).unwrap().origin();

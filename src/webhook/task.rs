@@ -21,7 +21,7 @@ use super::exchange::{Doing, Exchange};
 use super::figures::{Counters, Figures};
 use super::jars::Jars;
 use super::letters::Shelf;
-use super::pool::{Pool, PoolKey};
+use super::pool::{Pool, PoolKey, SameTerms};
 use super::question::Question;
 use super::reply::{Failure, FailureKind, Reply};
 use super::settings::{Method, Settings, Terms};
@@ -455,6 +455,7 @@ impl Asking<'_> {
             pool: &inner.pool,
             key: PoolKey {
                 endpoint: self.key.clone(),
+                terms: SameTerms(self.terms.clone()),
                 origin: origin.clone(),
                 sni: attempts.figures.sni,
                 is_foreign: hop.is_foreign,
@@ -475,6 +476,9 @@ impl Asking<'_> {
             lock(&inner.jars).take(call, url, &head.headers);
         }
         let Some((key, _)) = kept else {
+            // RFC 9111 §4.4: what was changed is not as it was kept.
+            let key = (self.key.clone(), hop.target.as_str().to_owned());
+            lock(&inner.cache).forget(&key);
             return Ok((head, body, true));
         };
         let (now, asked) = (inner.now(), whole(&parts, hop.target.as_str()));

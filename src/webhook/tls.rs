@@ -13,10 +13,10 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 /// A client's side of TLS, ready for handshakes. The default believes nobody.
 #[derive(Clone)]
 pub struct TlsClient {
-    /// With the server's name in the first message.
-    naming: Arc<ClientConfig>,
-    /// Without (`sni=n`).
-    nameless: Arc<ClientConfig>,
+    /// For the endpoint itself: with the server's name in the first message, and without (`sni=n`).
+    own: [Arc<ClientConfig>; 2],
+    /// The same for others it redirects to, who are shown no certificate.
+    foreign: [Arc<ClientConfig>; 2],
     /// Digest of what it was made from.
     fingerprint: [u8; 32],
 }
@@ -57,8 +57,9 @@ impl TlsClient {
             .with_safe_default_protocol_versions()
             .map_err(|error| TlsTextError::Roots(error.to_string()))?
             .with_root_certificates(roots(texts.roots)?);
-        let mut naming = if texts.certificate.is_empty() {
-            builder.with_no_client_auth()
+        let foreign = builder.clone().with_no_client_auth();
+        let own = if texts.certificate.is_empty() {
+            foreign.clone()
         } else {
             let chain: Result<Vec<_>, _> =
                 CertificateDer::pem_slice_iter(texts.certificate).collect();
@@ -74,24 +75,21 @@ impl TlsClient {
                 .with_client_auth_cert(chain, key)
                 .map_err(|error| TlsTextError::Key(error.to_string()))?
         };
-        naming.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let mut nameless = naming.clone();
-        nameless.enable_sni = false;
         let mut digest = Sha256::new();
         for text in [texts.roots, texts.certificate, texts.key] {
             digest.update((text.len() as u64).to_be_bytes());
             digest.update(text);
         }
         Ok(Self {
-            naming: Arc::new(naming),
-            nameless: Arc::new(nameless),
+            own: both(own),
+            foreign: both(foreign),
             fingerprint: digest.finalize().into(),
         })
     }
 
-    pub(super) fn connector(&self, sni: bool) -> TlsConnector {
-        let config = if sni { &self.naming } else { &self.nameless };
-        TlsConnector::from(config.clone())
+    pub(super) fn connector(&self, sni: bool, is_foreign: bool) -> TlsConnector {
+        let [naming, nameless] = if is_foreign { &self.foreign } else { &self.own };
+        TlsConnector::from(if sni { naming } else { nameless }.clone())
     }
 }
 
@@ -114,6 +112,14 @@ impl std::fmt::Debug for TlsClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "TlsClient({})", hex::encode(&self.fingerprint[..8]))
     }
+}
+
+/// With the server's name, and without it.
+fn both(mut naming: ClientConfig) -> [Arc<ClientConfig>; 2] {
+    naming.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let mut nameless = naming.clone();
+    nameless.enable_sni = false;
+    [Arc::new(naming), Arc::new(nameless)]
 }
 
 fn roots(pem: &[u8]) -> Result<RootCertStore, TlsTextError> {

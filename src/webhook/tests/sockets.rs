@@ -278,3 +278,17 @@ fn a_switch_that_stops_keeps_what_it_could_not_say() {
     task.stop(Duration::from_millis(1));
     assert_eq!(shelf.0.lock().unwrap().len(), 1);
 }
+
+#[test]
+fn another_server_is_not_shown_our_certificate() {
+    let authority = Authority::new();
+    let wanting = acceptor(authority.issue("localhost"), Some(&authority));
+    let elsewhere = Server::start(Some(wanting), ok_json("{}"));
+    let location = format!("Location: {}\r\n", elsewhere.url("https", ""));
+    let redirect = super::world::reply(307, &location, "");
+    let first = Server::start(Some(acceptor(authority.issue("localhost"), None)), redirect);
+    let own = authority.issue("switch.test");
+    let terms = believing(&authority, Some(own));
+    let failure = ask(&first.url("https", "#rc=0"), terms).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Tls, "{failure}");
+}
