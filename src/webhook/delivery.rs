@@ -179,7 +179,7 @@ impl Inner {
             method: notice.method,
             call: notice.call,
             token: Some(letter.id.clone()),
-            ..Ask::new(notice.to, notice.content, Expects::Anything)
+            ..Ask::new(notice.to, notice.content, Expects::Status)
         };
         let came = self.ask(ask).await;
         let failure = came.err().map(|failure| (failure.kind, failure.words));

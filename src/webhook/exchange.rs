@@ -59,6 +59,8 @@ pub(super) struct Exchange<'a> {
     pub(super) read: Duration,
     /// Octets of the longest body.
     pub(super) limit: usize,
+    /// Whether a longer one is cut off there instead of refused: nobody reads it.
+    pub(super) cuts: bool,
     pub(super) doing: &'a Doing,
 }
 
@@ -114,22 +116,28 @@ impl Exchange<'_> {
         self.doing.is(BODY);
         let (head, incoming) = response.into_parts();
         let read = self.read_body(&head, incoming).await;
-        let body = read.map_err(|trouble| (trouble, Fate::Heard))?;
-        self.pool().put(self.key.clone(), sender, Instant::now());
+        let (body, is_whole) = read.map_err(|trouble| (trouble, Fate::Heard))?;
+        if is_whole {
+            self.pool().put(self.key.clone(), sender, Instant::now());
+        }
         Ok((head, body))
     }
 
+    /// The body, and whether it is all of it.
     async fn read_body(
         &self,
         head: &response::Parts,
         mut incoming: Incoming,
-    ) -> Result<Bytes, Trouble> {
+    ) -> Result<(Bytes, bool), Trouble> {
         let too_large = || {
             let words = format!("the reply is longer than {} octets", self.limit);
             (FailureKind::TooLarge, words)
         };
         if incoming.size_hint().lower() > self.limit as u64 {
-            return Err(too_large());
+            return match self.cuts {
+                true => Ok((Bytes::new(), false)),
+                false => Err(too_large()),
+            };
         }
         let mut body = BytesMut::new();
         loop {
@@ -145,16 +153,19 @@ impl Exchange<'_> {
                 continue;
             };
             if body.len() + data.len() > self.limit {
-                return Err(too_large());
+                return match self.cuts {
+                    true => Ok((body.freeze(), false)),
+                    false => Err(too_large()),
+                };
             }
             body.extend_from_slice(data);
         }
         match head.headers.get(header::CONTENT_ENCODING) {
-            Some(coding) if coding.as_bytes() != b"identity" && !body.is_empty() => {
+            Some(coding) if coding != "identity" && !body.is_empty() && !self.cuts => {
                 let words = "the reply is compressed, which was not asked for".to_owned();
                 Err((FailureKind::BadContent, words))
             }
-            _ => Ok(body.freeze()),
+            _ => Ok((body.freeze(), true)),
         }
     }
 

@@ -176,9 +176,13 @@ impl Letter {
     }
 }
 
-/// Whether a later try may end otherwise: what denies an address or names no endpoint stays so.
+/// Whether a later try may end otherwise: what denies an address, names no endpoint or is too long
+/// stays so.
 fn may_pass(kind: FailureKind) -> bool {
-    !matches!(kind, FailureKind::DeniedAddress | FailureKind::NoEndpoint)
+    !matches!(
+        kind,
+        FailureKind::DeniedAddress | FailureKind::NoEndpoint | FailureKind::TooLarge
+    )
 }
 
 /// Four times as long with each try, half of it by chance.

@@ -9,7 +9,8 @@ use http::request;
 
 use super::ask::{Ask, Content};
 use super::attempts::Hop;
-use super::reply::Expects;
+use super::connection::Trouble;
+use super::reply::{Expects, FailureKind};
 use super::settings::{Method, Terms};
 use super::signature::{self, IDEMPOTENCY_HEADER, SignatureMode, Signed};
 use super::target::Target;
@@ -30,7 +31,17 @@ pub(super) struct Question {
 }
 
 impl Question {
-    pub(super) fn new(ask: &Ask, target: Target, method: Method, terms: &Terms) -> Self {
+    /// Writes it down.
+    ///
+    /// # Errors
+    ///
+    /// It is longer than any endpoint should be asked to read.
+    pub(super) fn new(
+        ask: &Ask,
+        target: Target,
+        method: Method,
+        terms: &Terms,
+    ) -> Result<Self, Trouble> {
         let mut question = Self {
             target,
             method,
@@ -61,7 +72,12 @@ impl Question {
                 question.has_digest = is_signed && terms.signature == SignatureMode::Twilio;
             }
         }
-        question
+        let length = question.body.len().max(question.target.as_str().len());
+        if length > LONGEST {
+            let words = format!("the question has {length} octets; {LONGEST} are the most");
+            return Err((FailureKind::TooLarge, words));
+        }
+        Ok(question)
     }
 
     /// The request of a hop; `cookies` and `now` are of this moment.
@@ -131,6 +147,9 @@ impl Question {
         Ok((parts, body))
     }
 }
+
+/// Octets of a body, or of a URL with its query.
+const LONGEST: usize = 256 << 10;
 
 /// As RFC 9112 §3.2 wants it: with the port when it is not the scheme's.
 fn host(target: &Target) -> String {

@@ -206,6 +206,8 @@ pub enum Expects {
     Anything,
     /// `application/json` or `...+json`; nothing with status 204.
     Json,
+    /// Nothing but a status of success: the body is not read beyond a few octets.
+    Status,
     /// What can be a TwiML document: XML, HTML, plain text, sound.
     Twiml,
 }
@@ -214,7 +216,7 @@ impl Expects {
     /// What is asked for in `Accept`.
     pub(super) fn accept(self) -> &'static str {
         match self {
-            Self::Anything => "*/*",
+            Self::Anything | Self::Status => "*/*",
             Self::Json => "application/json",
             Self::Twiml => "application/xml, text/xml, audio/*, text/plain, text/html;q=0.5",
         }
@@ -233,7 +235,7 @@ impl Expects {
     ) -> Result<(), String> {
         let found = media_type(content_type);
         let is_known = match self {
-            Self::Anything => return Ok(()),
+            Self::Anything | Self::Status => return Ok(()),
             Self::Json if body.is_empty() && status == 204 => return Ok(()),
             Self::Json => {
                 found == "application/json"
@@ -252,7 +254,7 @@ impl Expects {
         }
         let wanted = match self {
             Self::Json => "application/json",
-            Self::Anything | Self::Twiml => "XML, plain text or sound",
+            Self::Anything | Self::Status | Self::Twiml => "XML, plain text or sound",
         };
         Err(match found.as_str() {
             "" => format!("the reply says no Content-Type; {wanted} was expected"),

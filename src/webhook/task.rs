@@ -23,7 +23,7 @@ use super::jars::Jars;
 use super::letters::Shelf;
 use super::pool::{Pool, PoolKey, SameTerms};
 use super::question::Question;
-use super::reply::{Failure, FailureKind, Reply};
+use super::reply::{Expects, Failure, FailureKind, Reply};
 use super::settings::{Method, Settings, Terms};
 use super::target::Target;
 use crate::base::{CallId, Clock, Entropy, Timestamp};
@@ -79,7 +79,7 @@ struct Asking<'a> {
     permit: Permit,
     limit: usize,
     cache_octets: usize,
-    expects: super::reply::Expects,
+    expects: Expects,
     doing: Doing,
 }
 
@@ -312,10 +312,13 @@ impl Inner {
         ask.token
             .get_or_insert_with(|| lock(&self.chance).token(TOKEN));
         let pace = Pace::new(&terms, target.overrides(), ask.budget);
-        let question = Question::new(&ask, target, method, &terms);
+        let question = Question::new(&ask, target, method, &terms).map_err(failed)?;
         let (first, method) = (question.target.clone(), question.method);
         let mut attempts = Attempts::new(pace, first, method, self.now());
-        let limit = terms.reply_limit;
+        let limit = match ask.expects {
+            Expects::Status => LONGEST_STATUS.min(terms.reply_limit),
+            _ => terms.reply_limit,
+        };
         let asking = Asking {
             inner: self,
             key,
@@ -469,6 +472,7 @@ impl Asking<'_> {
             },
             read: attempts.figures.read,
             limit: self.limit,
+            cuts: self.expects == Expects::Status,
             doing: &self.doing,
         };
         let (head, body) = exchange.run(&parts, &body).await?;
@@ -543,5 +547,7 @@ pub(super) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Characters of an idempotency token: 160 bits.
 pub(super) const TOKEN: usize = 32;
+/// Octets of a body that nobody reads: so much may come for the connection to be used again.
+const LONGEST_STATUS: usize = 64 << 10;
 /// How long what is under way may take to end with the switch.
 const LAST_WORDS: Duration = Duration::from_millis(200);

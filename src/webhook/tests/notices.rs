@@ -120,3 +120,30 @@ async fn what_is_on_its_way_when_the_switch_stops_is_kept() {
     assert_eq!(dead.len(), 2);
     assert!(dead[0].words.contains("the switch stopped"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_has_arrived_whatever_the_reply_says_at_length() {
+    let world = World::new();
+    let headers = "Content-Type: text/html\r\nContent-Encoding: br\r\n";
+    let long = reply(200, headers, &"x".repeat(3 << 20));
+    world.answering(move |_| long.clone());
+    let web = world.web(settings());
+    web.notify(notice("http://x.test/", 1, None));
+    settle(&web).await;
+    assert_eq!(web.figures().notices_delivered, 1);
+    assert_eq!(world.heard().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_endpoint_should_be_asked_to_read_is_not_sent() {
+    let world = World::new();
+    world.answering(|_| reply(200, "", ""));
+    let web = world.web(settings());
+    let mut long = notice("http://x.test/", 1, None);
+    long.content = Content::Json(json!({"a": "x".repeat(256 << 10)}));
+    web.notify(long);
+    settle(&web).await;
+    assert!(world.heard().is_empty());
+    let dead = web.dead_letters(10).unwrap();
+    assert_eq!((dead[0].kind.as_str(), dead[0].tries), ("too_large", 1));
+}

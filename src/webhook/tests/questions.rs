@@ -194,6 +194,35 @@ async fn a_get_that_may_be_kept_is_asked_once_and_then_after_its_tag() {
     assert_eq!(world.heard().len(), 2);
     ask(Method::Post).await.unwrap();
     assert_eq!(world.heard().len(), 3);
+    // Which may have changed it.
+    ask(Method::Get).await.unwrap();
+    assert_eq!(world.heard().len(), 4);
+    assert_eq!(header(&world.heard()[3], "if-none-match"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_of_before_a_reload_is_used_no_more() {
+    let world = World::new();
+    world.server("11.0.0.1", |mut stream| async move {
+        while super::world::read_request(&mut stream).await.is_some() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let reply = ok_json("{}");
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, reply.as_bytes()).await;
+        }
+    });
+    let web = world.web(settings());
+    let slow = tokio::spawn({
+        let web = web.clone();
+        async move { web.ask(json("http://x.test/")).await }
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    web.set(settings());
+    slow.await.unwrap().unwrap();
+    assert_eq!(web.figures().resting, 1);
+    web.ask(json("http://x.test/")).await.unwrap();
+    assert_eq!(world.dialled.lock().unwrap().len(), 2);
+    web.ask(json("http://x.test/")).await.unwrap();
+    assert_eq!(world.dialled.lock().unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
