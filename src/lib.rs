@@ -8,7 +8,7 @@
 //!   [`expr`]: attribute expressions. [`journal`]: facts in order.
 //! - [`router`]: who takes which task, and why. [`ivr`]: prompts and digits. [`speech`]: texts said by a voice. [`recording`]: files
 //!   that stand as evidence. [`registrar`]: where phones are. [`presence`]: who says that he is
-//!   there. [`trunk`]: carriers and numbers.
+//!   there. [`trunk`]: carriers and numbers. [`webhook`]: the user's own web application.
 //! - [`replay`]: the past, told, run once more, or run with another plan.
 //!   [`waiting`]: the line a caller stands in. [`flow`]: what a caller hears and may decide.
 //! - [`call`]: legs, bridges, the call itself.
@@ -31,6 +31,7 @@ pub mod registrar;
 pub mod router;
 pub mod speech;
 pub mod trunk;
+pub mod webhook;
 
 pub mod flow;
 pub mod replay;

@@ -22,6 +22,7 @@ const TIERS: [&[&str]; 10] = [
         "registrar",
         "presence",
         "trunk",
+        "webhook",
     ],
     &["waiting", "flow", "replay"],
     &["call"],

@@ -32,6 +32,7 @@ use crate::sip::trace::{Exporter, Numbers, Traced};
 use crate::sip::transport::{Tls, TransportStats};
 use crate::store::{Progress, Records};
 use crate::trunk::{Carriers, TrunkView};
+use crate::webhook::{LetterView, ReplayError, ShelfError, Web};
 
 use super::pulse::Beats;
 use super::retention::Tally;
@@ -57,6 +58,7 @@ pub(super) struct House {
     pub(super) bus: Bus,
     pub(super) counters: Vec<Counters>,
     pub(super) tls: Tls,
+    pub(super) web: Web,
     pub(super) progress: Arc<Progress>,
     pub(super) logging: Logging,
     pub(super) exporter: Option<Exporter>,
@@ -223,6 +225,18 @@ impl Live for House {
         self.load_again(reload)
     }
 
+    fn dead_letters(&self, limit: usize) -> Result<Vec<LetterView>, ShelfError> {
+        self.web.dead_letters(limit)
+    }
+
+    fn replay_letter(&self, id: &str) -> Result<(), ReplayError> {
+        self.web.replay(id)
+    }
+
+    fn discard_letter(&self, id: &str) -> Result<bool, ShelfError> {
+        self.web.discard(id)
+    }
+
     fn alive(&self) -> Result<(), String> {
         let answered = self.ask(Order::Inventory).len();
         if answered < self.orders.len() {
@@ -315,6 +329,7 @@ impl Source for House {
                 turned_away: self.guard.turned_away(),
                 overloaded: u64::from(self.gate.overloaded()),
             },
+            web: self.web.figures(),
             events_lost: self.bus.lost(),
             log_lines_dropped: self.logging.dropped(),
             hep: self.exporter.as_ref().map_or([0; 2], |exporter| {

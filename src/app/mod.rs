@@ -48,6 +48,7 @@ use crate::sip::trace::Exporter;
 use crate::sip::transport::Tls;
 use crate::store::{DataDir, Records};
 use crate::trunk::Carriers;
+use crate::webhook::WebTask;
 
 use alive::Alive;
 use bindings::Keeper;
@@ -69,6 +70,7 @@ pub struct Switch {
     records: Records,
     retention: Retention,
     watcher: Watcher,
+    web: WebTask,
     /// Keeps the data directory ours.
     alive: Alive,
 }
@@ -98,6 +100,7 @@ impl Switch {
         let journal = data.journal()?;
         let progress = journal.progress();
         let past = data.past()?;
+        let letters = Arc::new(data.letters()?);
         let floor = journal.latest_time(0)?;
         let clock: Arc<SystemClock> = Arc::new(SystemClock::start(floor));
         let time: Arc<dyn Clock> = clock.clone();
@@ -163,6 +166,13 @@ impl Switch {
         let guard = Guard::new(defence::rules(&office), &mut entropy);
         defence::welcome(&guard, &registrar, time.now());
         let exporter = start_export(&node)?;
+        let web = WebTask::start(
+            office.webhooks.clone(),
+            time.clone(),
+            entropy.fork(),
+            letters,
+        )
+        .context("cannot start the web client")?;
         let tls = Tls::default();
         tls.set(office.tls.clone());
         let shared = shards::Shared {
@@ -218,6 +228,7 @@ impl Switch {
             bus: bus.clone(),
             counters,
             tls,
+            web: web.web(),
             progress,
             logging,
             exporter,
@@ -260,6 +271,7 @@ impl Switch {
             records,
             retention,
             watcher,
+            web,
             alive,
         })
     }
@@ -338,6 +350,7 @@ impl Switch {
             }
         }
         self.server.stop();
+        self.web.stop(LAST_NOTICES);
         self.retention.stop();
         self.watcher.stop();
         self.house.engine.shutdown();
@@ -352,6 +365,9 @@ impl Switch {
 
 /// How long ended calls may take to say BYE and close their recordings when the switch stops.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How long notices of the last calls may take to be delivered when the switch stops.
+const LAST_NOTICES: Duration = Duration::from_secs(2);
 
 fn media(office: &Office) -> EngineConfig {
     let node = &office.node;

@@ -52,6 +52,7 @@ impl House {
             }
         }
         self.tls.set(office.tls.clone());
+        self.web.set(office.webhooks.clone());
         if let Some(exporter) = &self.exporter {
             exporter.set_numbers(office.node.trace.numbers);
         }

@@ -190,6 +190,7 @@ mod tests {
         check::<crate::cli::replay::Args>();
         check::<crate::cli::trunk::Args>();
         check::<crate::cli::trunks::Args>();
+        check::<crate::cli::webhooks::Args>();
         check::<crate::cli::who::Args>();
         check::<crate::cli::why::Args>();
     }

@@ -17,6 +17,7 @@ pub mod serve;
 pub mod sounds;
 pub mod trunk;
 pub mod trunks;
+pub mod webhooks;
 pub mod who;
 pub mod why;
 
@@ -70,6 +71,8 @@ enum Command {
     Trunks(trunks::Args),
     /// Try a trunk out.
     Trunk(trunk::Args),
+    /// List notices to web applications that never arrived, or send them again.
+    Webhooks(webhooks::Args),
     /// Prove recordings, mix one, keep one.
     Recording(recording::Args),
     /// List sounds with their texts and lengths; play one.
@@ -106,6 +109,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Command::Sounds(args) => sounds::run(&args),
         Command::Trunk(args) => trunk::run(args),
         Command::Trunks(args) => trunks::run(args),
+        Command::Webhooks(args) => webhooks::run(args),
         Command::Who(args) => who::run(&args),
         Command::Why(args) => why::run(args),
     }

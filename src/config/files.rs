@@ -22,10 +22,11 @@ pub(super) enum Kind {
     Queues,
     Speech,
     Trunks,
+    Webhooks,
     Workflows,
 }
 
-const KINDS: [(&str, Kind); 10] = [
+const KINDS: [(&str, Kind); 11] = [
     ("node", Kind::Node),
     ("trunks", Kind::Trunks),
     ("phones", Kind::Phones),
@@ -36,6 +37,7 @@ const KINDS: [(&str, Kind); 10] = [
     ("flows", Kind::Flows),
     ("numbers", Kind::Numbers),
     ("speech", Kind::Speech),
+    ("webhooks", Kind::Webhooks),
 ];
 
 /// One file as read.

@@ -40,6 +40,7 @@ mod trace;
 mod transfer;
 mod trunks;
 mod value;
+mod webhooks;
 mod words;
 mod workflows;
 
@@ -93,6 +94,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     let profiles = profiles::read(&files, &agents, &queues, &notes);
     let workflows = workflows::read(&files, &agents, &queues, &notes);
     let voices = speech::read(&files, &notes);
+    let (webhooks, _endpoints) = webhooks::read(directory, &files, environment, &notes);
     let flows = Flows::read(&files, &notes);
     let mut led_to = HashSet::new();
     for workflow in flows.named(|flow| flow.workflows()) {
@@ -157,6 +159,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
         numbers,
         sounds,
         speech: voices.settings,
+        webhooks,
         warnings: report,
     })
 }

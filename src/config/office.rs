@@ -16,6 +16,7 @@ use crate::sip::transport::TlsConfig;
 use crate::speech;
 use crate::trunk::{Numbers, Trunk};
 use crate::waiting::LineConfig;
+use crate::webhook;
 
 /// One generation of configuration: complete, checked, immutable.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub struct Office {
     pub sounds: Vec<String>,
     /// Voices that say texts.
     pub speech: speech::Settings,
+    /// The user's web applications.
+    pub webhooks: webhook::Settings,
     /// Digest of all files and settings, secrets left out: 16 hex digits.
     pub hash: String,
     /// What was doubtful but taken.
@@ -127,6 +130,12 @@ impl Office {
                 changes.changed.push(format!("PIN of agent {name}"));
             }
         }
+        for (name, endpoint) in &newer.webhooks.endpoints {
+            let before = self.webhooks.endpoints.get(name);
+            if before.is_some_and(|before| before.terms.secret != endpoint.terms.secret) {
+                changes.changed.push(format!("secret of endpoint {name}"));
+            }
+        }
         let gone = old.keys().filter(|name| !new.contains_key(*name));
         changes.removed.extend(gone.cloned());
         changes.settings(&self.node, &newer.node);
@@ -137,6 +146,13 @@ impl Office {
         };
         if rules(self) != rules(newer) {
             changes.changed.push("desk".to_owned());
+        }
+        let common = |office: &Office| webhook::Settings {
+            endpoints: HashMap::new(),
+            ..office.webhooks.clone()
+        };
+        if common(self) != common(newer) {
+            changes.changed.push("webhooks".to_owned());
         }
         if self.heartbeat != newer.heartbeat {
             changes.changed.push("heartbeat".to_owned());
@@ -233,6 +249,9 @@ impl Office {
         }
         for (name, flow) in &self.flows {
             add("flow", name, format!("{flow:?}"));
+        }
+        for (name, endpoint) in &self.webhooks.endpoints {
+            add("endpoint", name, format!("{endpoint:?}"));
         }
         if let Some(trunk) = self.numbers.emergency_trunk() {
             add("emergency", "calls", trunk.to_owned());

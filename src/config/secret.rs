@@ -110,6 +110,30 @@ pub(super) fn read_digits(
     })
 }
 
+/// Reads `key`, the key of a signature; `None` when it is not written.
+pub(super) fn read_key(
+    section: &Section<'_>,
+    key: &'static str,
+    directory: &Path,
+    environment: &Environment,
+    notes: &Notes,
+) -> Option<At<String>> {
+    match read_digits(section, key, directory, environment, notes)? {
+        At {
+            value: Digits::Text(value),
+            place,
+        } => Some(At { value, place }),
+        At {
+            value: Digits::Demo,
+            place,
+        } => {
+            let message = format!("`{key}` cannot stand here in plain text");
+            notes.error(&place, message, DIGITS_HELP);
+            None
+        }
+    }
+}
+
 /// The text of a secret. What is written without quotes is one in plain text all the same.
 fn read_text(
     section: &Section<'_>,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 mod routing;
 mod secrets;
+mod webhooks;
 mod workflows;
 
 use super::*;
@@ -41,7 +42,7 @@ const SOUNDS: [&str; 27] = [
 ];
 
 /// The files of the demo office.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "node.toml",
     "trunks.toml",
     "phones.toml",
@@ -50,6 +51,7 @@ const FILES: [&str; 9] = [
     "profiles.toml",
     "workflows.toml",
     "numbers.toml",
+    "webhooks.toml",
     "flows/main.toml",
 ];
 
@@ -201,7 +203,8 @@ fn every_setting_the_reference_shows_as_a_comment_exists() {
         fs::write(directory.path().join(name), live.join("\n")).expect("written");
     }
     assert!(shown > 30, "{shown}");
-    let office = load_with(directory.path(), &[("DEMO_TRUNK", "secret")]);
+    let secrets = ["CRM_SECRET", "DEMO_TRUNK", "TWILIO_AUTH_TOKEN"];
+    let office = load_with(directory.path(), &secrets.map(|name| (name, "secret")));
     let office = office.unwrap_or_else(|report| panic!("{report}"));
     let credentials = crate::sip::auth::Credentials::new("81312345678", "secret");
     let named = credentials.in_realms(vec!["sip.carrier.example".to_owned()]);

@@ -149,14 +149,15 @@ pub(super) fn read(
     })
 }
 
-struct Files<'a> {
-    directory: &'a Path,
-    notes: &'a Notes,
+/// Where files are, and whom to tell.
+pub(super) struct Files<'a> {
+    pub(super) directory: &'a Path,
+    pub(super) notes: &'a Notes,
 }
 
 impl Files<'_> {
     /// What is in the file; nothing, and a note, when it cannot be read.
-    fn content(&self, file: Option<&At<String>>) -> Vec<u8> {
+    pub(super) fn content(&self, file: Option<&At<String>>) -> Vec<u8> {
         let Some(file) = file else { return Vec::new() };
         let path = self.directory.join(&file.value);
         let size = std::fs::metadata(&path).map_or(0, |about| about.len());
@@ -193,10 +194,11 @@ pub const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 const MAX_FILE: u64 = 4 << 20;
 /// From here on an expiry is told of at each start and reload.
 const WARN_DAYS: i64 = 14;
-const CERTIFICATE_HELP: &str = "it holds our certificate first, then its intermediates, each \
+pub(super) const CERTIFICATE_HELP: &str = "it holds our certificate first, then its intermediates, each \
                                 between BEGIN CERTIFICATE and END CERTIFICATE";
-const KEY_HELP: &str = "it holds one private key without a password: PKCS#8, PKCS#1 or SEC1";
+pub(super) const KEY_HELP: &str =
+    "it holds one private key without a password: PKCS#8, PKCS#1 or SEC1";
 const FIT_HELP: &str = "use the key the certificate was asked for with; `openssl x509 -pubkey` and \
                         `openssl pkey -pubout` show the same";
-const ROOTS_HELP: &str = "it holds one or more root certificates, each between BEGIN CERTIFICATE \
+pub(super) const ROOTS_HELP: &str = "it holds one or more root certificates, each between BEGIN CERTIFICATE \
                           and END CERTIFICATE";

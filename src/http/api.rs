@@ -25,7 +25,9 @@ use super::pulse;
 use super::query::Query;
 use super::routing::Routing;
 use super::view::{self, Why};
-use super::{decisions, events, health, openapi, plan, reservations, tasks, trace, workers};
+use super::{
+    dead_letters, decisions, events, health, openapi, plan, reservations, tasks, trace, workers,
+};
 use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
 use crate::events::record::{Archive, ArchiveError};
@@ -79,6 +81,7 @@ pub(super) fn described() -> OpenApiRouter<Sources> {
         .merge(workers::routes())
         .merge(plan::routes())
         .merge(events::routes())
+        .merge(dead_letters::routes())
         .merge(decisions::routes())
         .merge(health::routes())
         .merge(openapi::routes())

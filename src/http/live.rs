@@ -16,6 +16,7 @@ use crate::router::{Declined, Explanation, Prospects, RouterView, Supposed};
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced};
 use crate::trunk::TrunkView;
+use crate::webhook::{LetterView, ReplayError, ShelfError};
 
 /// How the configuration is loaded again.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
@@ -86,6 +87,27 @@ pub trait Live: Send + Sync {
 
     /// The packets of a living call's media, both ways, for some time or until it ends.
     fn watch(&self, id: &str, time: Duration) -> Vec<Captured>;
+
+    /// Notices that could not be delivered, the one that died last at the front.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be read.
+    fn dead_letters(&self, limit: usize) -> Result<Vec<LetterView>, ShelfError>;
+
+    /// Tries to deliver one again.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not tried.
+    fn replay_letter(&self, id: &str) -> Result<(), ReplayError>;
+
+    /// Throws one out; whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be thrown out.
+    fn discard_letter(&self, id: &str) -> Result<bool, ShelfError>;
 
     /// Loads the configuration again: what changed, or everything that is wrong.
     fn reload(&self, reload: Reload) -> Result<String, String>;

@@ -1,14 +1,15 @@
 //! SQLite: journal, call records, snapshots such as phones' bindings.
 //!
-//! Two files in one data directory, so that a slow sync of records never holds up the router:
+//! Three files in one data directory, so that a slow sync of records never holds up the router:
 //! `journal.db` is written by the router's thread and synced by another, `calls.db` by a thread of
-//! its own. Both survive kill -9 with everything that was written, and a power cut with everything
+//! its own, `webhooks.db` by who gives up a notice. All survive kill -9 with everything that was written, and a power cut with everything
 //! that was synced.
 
 mod bindings;
 mod database;
 mod error;
 mod journal;
+mod letters;
 mod records;
 mod snapshots;
 
@@ -20,6 +21,7 @@ use crate::base::Timestamp;
 
 pub use error::Error;
 pub use journal::{PastJournal, Progress, SqliteJournal};
+pub use letters::Letters;
 pub use records::{Full, Records};
 
 /// A data directory that is ours alone while this value lives.
@@ -87,6 +89,11 @@ impl DataDir {
     /// Opens the journal a second time, to read in it beside its writer.
     pub fn past(&self) -> Result<PastJournal, Error> {
         PastJournal::open(&self.path.join("journal.db"))
+    }
+
+    /// Opens the dead letters.
+    pub fn letters(&self) -> Result<Letters, Error> {
+        Letters::open(&self.path.join("webhooks.db"))
     }
 
     /// Opens the call records and starts their writer.

@@ -38,6 +38,7 @@ impl Collector for Snapshots {
         sip(&mut page, &snapshot)?;
         defence(&mut page, &snapshot)?;
         media(&mut page, &snapshot)?;
+        web(&mut page, &snapshot)?;
         disk(&mut page, &snapshot)?;
         process(&mut page, self.started)
     }
@@ -407,6 +408,54 @@ fn media(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
     )
 }
 
+fn web(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let web = &snapshot.web;
+    page.counters(
+        "tsunagu_web_questions",
+        "Questions to web applications and notices, by what came of each",
+        web.questions
+            .iter()
+            .map(|(outcome, n)| ([("outcome", *outcome)], *n)),
+    )?;
+    page.histogram(
+        "tsunagu_web_seconds",
+        "How long questions to web applications and notices took",
+        web.seconds_sum,
+        &web.seconds,
+    )?;
+    page.gauge(
+        "tsunagu_web_running",
+        "Questions to web applications under way",
+        web.running,
+    )?;
+    page.gauge(
+        "tsunagu_web_connections",
+        "Connections to web applications at rest",
+        web.resting,
+    )?;
+    page.gauges(
+        "tsunagu_web_breakers",
+        "Web applications by the state of their circuit breaker",
+        web.breakers
+            .iter()
+            .map(|(state, n)| ([("state", *state)], *n)),
+    )?;
+    page.gauge(
+        "tsunagu_web_notices_waiting",
+        "Notices that wait for their delivery",
+        web.notices_waiting,
+    )?;
+    page.counters(
+        "tsunagu_web_notices",
+        "Notices by what became of them",
+        [
+            ([("fate", "dead")], web.notices_dead),
+            ([("fate", "delivered")], web.notices_delivered),
+            ([("fate", "lost")], web.notices_lost),
+        ],
+    )
+}
+
 fn disk(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
     let recorder = &snapshot.recorder;
     page.gauge(
@@ -539,6 +588,19 @@ impl Page<'_> {
             Figure::Real(value) => metric.encode_counter::<Labels<'_, 0>, _, f64>(&value, None),
             Figure::Whole(value) => metric.encode_counter::<Labels<'_, 0>, _, u64>(&value, None),
         }
+    }
+
+    fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        sum: f64,
+        buckets: &[(f64, u64)],
+    ) -> fmt::Result {
+        let count = buckets.iter().map(|(_, n)| n).sum();
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Histogram)?
+            .encode_histogram::<Labels<'_, 0>>(sum, count, buckets, None)
     }
 
     fn gauges<S: EncodeLabelSet, V: Into<Figure>>(

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::events::{Direction, Stretch};
 use crate::trunk::TrunkView;
+use crate::webhook;
 
 /// Where snapshots come from: the app, which knows every room.
 pub trait Source: std::fmt::Debug + Send + Sync {
@@ -50,6 +51,8 @@ pub struct Snapshot {
     pub journal_facts: u64,
     /// Facts written but not yet synced.
     pub journal_unsynced: u64,
+    /// Questions to web applications, and notices.
+    pub web: webhook::Figures,
     /// Events a subscriber of the bus was too slow for.
     pub events_lost: u64,
     /// Log lines dropped because standard error was too slow.

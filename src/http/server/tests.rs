@@ -6,6 +6,7 @@ use std::sync::{Condvar, Mutex};
 
 use serde_json::{Value, json};
 
+mod letters;
 mod limits;
 mod lists;
 mod routing;
@@ -27,6 +28,7 @@ use crate::sip::Flow;
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced, Way};
 use crate::trunk::TrunkView;
+use crate::webhook::{LetterView, ReplayError, ShelfError};
 
 const START: i64 = 1_795_136_523_000;
 
@@ -34,6 +36,7 @@ const START: i64 = 1_795_136_523_000;
 struct Switch {
     archive: BTreeMap<String, CallRecord>,
     reloads: Mutex<Vec<Result<String, String>>>,
+    letters: Mutex<Vec<LetterView>>,
     /// Looks of [`LONG`], and questions after the workflow `held`, that wait for `watched`.
     watching: Mutex<usize>,
     watched: Gate,
@@ -248,6 +251,28 @@ impl Live for Switch {
             return Ok("anew".to_owned());
         }
         self.reloads.lock().unwrap().pop().unwrap()
+    }
+
+    fn dead_letters(&self, limit: usize) -> Result<Vec<LetterView>, ShelfError> {
+        let letters = self.letters.lock().unwrap();
+        Ok(letters.iter().take(limit).cloned().collect())
+    }
+
+    fn replay_letter(&self, id: &str) -> Result<(), ReplayError> {
+        match id {
+            "busy" => Err(ReplayError::Busy),
+            "way" => Err(ReplayError::OnItsWay(id.to_owned())),
+            "disk" => Err(ReplayError::Shelf(ShelfError("disk full".into()))),
+            id if self.letters.lock().unwrap().iter().any(|one| one.id == id) => Ok(()),
+            id => Err(ReplayError::NoLetter(id.to_owned())),
+        }
+    }
+
+    fn discard_letter(&self, id: &str) -> Result<bool, ShelfError> {
+        let mut letters = self.letters.lock().unwrap();
+        let before = letters.len();
+        letters.retain(|one| one.id != id);
+        Ok(letters.len() < before)
     }
 
     fn alive(&self) -> Result<(), String> {
