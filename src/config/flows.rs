@@ -15,8 +15,8 @@ use super::source::Place;
 use super::value::{self, Table};
 use super::words::remedy;
 use crate::flow::{
-    Collecting, Dialling, Document, HANG_UP, Menu, Part, Patience, Queueing, Rejection, Speech,
-    Spot, Step,
+    Collecting, Dialling, Document, HANG_UP, HangingUp, Menu, Part, Patience, Queueing, Rejection,
+    Setting, Speech, Spot, Step,
 };
 use crate::ivr::BargeIn;
 use crate::router::Destination;
@@ -135,11 +135,11 @@ fn read_step(step: Section<'_>, notes: &Notes) -> Step {
                 after: step.text("after").map_or_else(hang_up, |at| at.value),
             })
         }
-        "hangup" => Step::Hangup {
+        "hangup" => Step::Hangup(HangingUp {
             cause: step
                 .one_of("cause", &Rejection::WORDS)
                 .map_or(Rejection::Normal, |at| at.value),
-        },
+        }),
         "menu" => {
             step.demand("choices", "{ 1 = \"hangup\" }");
             let choices = step.text_table("choices").into_iter();
@@ -173,10 +173,10 @@ fn read_step(step: Section<'_>, notes: &Notes) -> Step {
         }
         "set" => {
             step.demand("attributes", "{ language = \"ja\" }");
-            Step::Set {
+            Step::Set(Setting {
                 attributes: step.attributes("attributes"),
                 next: target("next"),
-            }
+            })
         }
         other => {
             let message = format!("no step does \"{other}\"");
@@ -302,8 +302,8 @@ fn place_of(file: &Table, spot: &Spot) -> Place {
 }
 
 /// Stands for a step that could not be read, so that others may still name it.
-const PLACEHOLDER: Step = Step::Hangup {
+const PLACEHOLDER: Step = Step::Hangup(HangingUp {
     cause: Rejection::Normal,
-};
+});
 const STEPS: [&str; 7] = ["collect", "dial", "hangup", "menu", "play", "queue", "set"];
 const SECOND: Duration = Duration::from_secs(1);

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::document::{Collecting, Document, HANG_UP, Menu, Step};
-use crate::ivr::is_key;
+use super::document::{Document, HANG_UP};
 
 /// Where in a document something stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +93,18 @@ impl Spot {
     }
 }
 
+impl Fault {
+    /// What a call would suffer from.
+    pub(super) fn fatal(spot: Spot, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            spot,
+            message: message.into(),
+            help: help.into(),
+            fatal: true,
+        }
+    }
+}
+
 impl Document {
     /// Everything wrong with the document by itself: steps that do not exist, are never reached
     /// or go round without end; answers nobody can press.
@@ -108,7 +119,7 @@ impl Document {
                     faults.push(self.dangling(spot, to));
                 }
             }
-            faults.extend(check_keys(name, step));
+            faults.extend(step.kind().faults(name));
         }
         faults.extend(self.endless());
         if faults.is_empty() {
@@ -147,7 +158,7 @@ impl Document {
         let mut faults = Vec::new();
         for begin in self.steps.keys() {
             let (mut path, mut at) = (Vec::new(), begin.as_str());
-            while let Some(step) = self.steps.get(at).filter(|step| step.is_instant()) {
+            while let Some(step) = self.steps.get(at).filter(|step| step.kind().is_instant()) {
                 if let Some(first) = path.iter().position(|&seen| seen == at) {
                     faults.push(Fault {
                         spot: Spot::key(at, "next"),
@@ -195,94 +206,18 @@ impl Document {
     }
 }
 
-fn check_keys(name: &str, step: &Step) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    let mut fault = |spot: Spot, message: String, help: &str| {
-        faults.push(Fault {
-            spot,
-            message,
-            help: help.to_owned(),
-            fatal: true,
-        });
-    };
-    match step {
-        Step::Menu(Menu { choices, patience }) => {
-            if choices.is_empty() {
-                let spot = Spot::key(name, "choices");
-                fault(
-                    spot,
-                    "a menu without choices".to_owned(),
-                    "add one, such as 1 = \"hangup\"",
-                );
-            }
-            for keys in choices.keys() {
-                if keys.is_empty() || !keys.chars().all(is_key) {
-                    let message = format!("nobody can press \"{keys}\"");
-                    fault(Spot::answer(name, keys), message, KEYS);
-                }
-            }
-            if patience.tries == 0 {
-                fault(
-                    Spot::key(name, "tries"),
-                    NO_TRIES.to_owned(),
-                    "write 1 or more",
-                );
-            }
-        }
-        Step::Collect(Collecting {
-            patience,
-            min,
-            max,
-            terminators,
-            ..
-        }) => {
-            if min > max || *max == 0 {
-                let message = format!("no number has between {min} and {max} digits");
-                fault(
-                    Spot::key(name, "max"),
-                    message,
-                    "max must be at least min, and at least 1",
-                );
-            }
-            if *max > 64 {
-                let message = format!("{max} digits are too many");
-                fault(
-                    Spot::key(name, "max"),
-                    message,
-                    "at most 64 digits are kept",
-                );
-            }
-            if let Some(key) = terminators.chars().find(|key| !is_key(*key)) {
-                let message = format!("nobody can press \"{key}\"");
-                fault(Spot::key(name, "terminators"), message, KEYS);
-            }
-            if patience.tries == 0 {
-                fault(
-                    Spot::key(name, "tries"),
-                    NO_TRIES.to_owned(),
-                    "write 1 or more",
-                );
-            }
-        }
-        _ => {}
-    }
-    faults
-}
-
-const KEYS: &str = "a phone has the keys 0 to 9, *, # (and A to D on a few)";
-const NO_TRIES: &str = "a question that is asked zero times";
-
 #[cfg(test)]
 mod tests {
+    use super::super::step::{Setting, Step};
     use super::*;
     use indexmap::IndexMap;
     use serde_json::Map;
 
     fn set(next: &str) -> Step {
-        Step::Set {
+        Step::Set(Setting {
             attributes: Map::new(),
             next: next.to_owned(),
-        }
+        })
     }
 
     fn document(start: &str, steps: &[(&str, Step)]) -> Document {

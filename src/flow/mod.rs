@@ -8,9 +8,11 @@
 mod check;
 mod document;
 mod run;
+mod step;
 
 pub use check::{Fault, Part, Spot};
-pub use document::{
-    Collecting, Dialling, Document, HANG_UP, Menu, Patience, Queueing, Rejection, Speech, Step,
-};
+pub use document::{Document, HANG_UP};
 pub use run::{Action, Context, DialOutcome, Input, QueueOutcome, Run};
+pub use step::{
+    Collecting, Dialling, HangingUp, Menu, Patience, Queueing, Rejection, Setting, Speech, Step,
+};
