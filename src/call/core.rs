@@ -16,7 +16,7 @@ use super::negotiate;
 use crate::base::{CallId, Cause, LegId, Party, RecordingId, RoomId, TaskId, Timestamp};
 use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stretch};
 use crate::media::recorder::Channel;
-use crate::media::{Command, Pause, PlayId, Sound, Tape};
+use crate::media::{Command, Library, Pause, PlayId, Sound, Tape};
 use crate::recording::stem;
 use crate::sdp::{self, Description, LocalCrypto, LocalMedia};
 use crate::sip::ua::Body;
@@ -81,6 +81,9 @@ pub(crate) struct Core {
     pub(crate) attributes: Map<String, Value>,
     /// Counts plays, so that a late `PlayDone` is told from the present one.
     pub(crate) plays: u64,
+    /// Language (BCP 47) the caller is spoken to in, once a flow has set one.
+    #[serde(default)]
+    pub(crate) language: Option<String>,
     /// What the caller hears from us, to begin it again after a restore.
     pub(crate) playing: Option<Playing>,
     /// Set when the call ended; what is left is to gather counts and publish.
@@ -118,6 +121,7 @@ impl Core {
             keys: String::new(),
             attributes: Map::new(),
             plays: 0,
+            language: None,
             playing: None,
             wrapping: Vec::new(),
             also: Vec::new(),
@@ -410,9 +414,15 @@ impl Core {
             .names
             .iter()
             .filter_map(|name| {
-                let sound = generation.and_then(|now| now.sounds.sound(name));
+                // A folder of the sounds is a language.
+                let spoken = |library: &Library| {
+                    let language = self.language.as_deref();
+                    let own = language.and_then(|it| library.sound(&format!("{it}/{name}")));
+                    own.or_else(|| library.sound(name))
+                };
+                let sound = generation.and_then(|now| spoken(&now.sounds));
                 // The music of a queue that a later configuration brought.
-                let newest = || hands.newest().and_then(|now| now.sounds.sound(name));
+                let newest = || hands.newest().and_then(|now| spoken(&now.sounds));
                 let sound = sound.or_else(newest);
                 if sound.is_none() {
                     tracing::warn!(call = %self.id, name, "no such sound");

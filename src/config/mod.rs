@@ -107,6 +107,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     let (numbers, services) =
         numbers::read(&files, &phones, (&trunks.names, &flows.names), site, &notes);
     check_dialled(&flows, &numbers, &notes);
+    flows.check_names(&numbers, &notes);
     let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
     named.extend(queues.sounds);
     named.extend(services);

@@ -1,5 +1,8 @@
 //! The document: named steps, each with where to go next.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,6 +12,13 @@ use super::step::{Mention, Step};
 
 /// The step every document has without writing it: hang up normally.
 pub const HANG_UP: &str = "hangup";
+
+/// The step every document has that has none of this name: back to the flow this one is a part of,
+/// or the end when it is no part of any.
+pub const RETURN: &str = "return";
+
+/// Deepest that flows are parts of each other.
+pub const MAX_DEPTH: usize = 8;
 
 /// One flow as written, complete and immutable; calls share it and keep the one they began with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,9 +31,95 @@ pub struct Document {
     pub attributes: Map<String, Value>,
     /// Steps by name, in the order written.
     pub steps: IndexMap<String, Step>,
+    /// Step when something fails that says no step of its own.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// What a flow that asks for this one may give it, each with its default.
+    #[serde(default)]
+    pub parameters: Map<String, Value>,
+    /// Attributes that come from elsewhere: of a number, a program, an earlier flow.
+    #[serde(default)]
+    pub expects: Vec<String>,
+    /// The flows that its steps go through, by name; see [`Document::link`].
+    #[serde(default)]
+    pub flows: BTreeMap<String, Arc<Document>>,
+}
+
+/// Somebody outside whom a step asks, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked<'d> {
+    /// A calendar.
+    Calendar(&'d str),
+    /// An endpoint.
+    Endpoint(&'d str),
+    /// A table.
+    Table(&'d str),
 }
 
 impl Document {
+    /// A document of a name that is empty as yet: who comes to it is let go.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            start: HANG_UP.to_owned(),
+            attributes: Map::new(),
+            steps: IndexMap::new(),
+            error: None,
+            parameters: Map::new(),
+            expects: Vec::new(),
+            flows: BTreeMap::new(),
+        }
+    }
+
+    /// The same with the flows that its steps go through, which `flow` gives by name; one that it
+    /// does not give is left out, and its step fails.
+    pub fn link(mut self, flow: impl Fn(&str) -> Option<Arc<Document>>) -> Self {
+        let names: Vec<String> = self.parts().map(|(_, name)| name.to_owned()).collect();
+        let found = names
+            .into_iter()
+            .filter_map(|name| Some((name.clone(), flow(&name)?)));
+        self.flows = found.collect();
+        self
+    }
+
+    /// Every flow that its steps go through, with where.
+    pub fn parts(&self) -> impl Iterator<Item = (Spot, &str)> {
+        self.named(|mention| match mention {
+            Mention::Flow(flow) => Some(flow),
+            _ => None,
+        })
+    }
+
+    /// Every calendar, endpoint and table that its steps ask, with where.
+    pub fn asked(&self) -> impl Iterator<Item = (Spot, Asked<'_>)> {
+        self.mentions().filter_map(|(spot, mention)| {
+            let asked = match mention {
+                Mention::Calendar(name) => Asked::Calendar(name),
+                Mention::Endpoint(name) => Asked::Endpoint(name),
+                Mention::Table(name) => Asked::Table(name),
+                _ => return None,
+            };
+            Some((spot, asked))
+        })
+    }
+
+    /// Whether a step may be gone to.
+    pub(super) fn has_step(&self, step: &str) -> bool {
+        step == HANG_UP || step == RETURN || self.steps.contains_key(step)
+    }
+
+    /// Every step that one may lead to, with where it says so: with the document's own step of
+    /// failures where it names none itself.
+    pub fn exits<'d>(&'d self, name: &str, step: &'d Step) -> Vec<(Spot, &'d str)> {
+        let exits = step.exits(name).into_iter();
+        exits
+            .filter_map(|(spot, to)| match to {
+                "" => Some((spot, self.error.as_deref()?)),
+                to => Some((spot, to)),
+            })
+            .collect()
+    }
+
     /// Every sound the document names, with where.
     pub fn sounds(&self) -> impl Iterator<Item = (Spot, &str)> {
         self.named(|mention| match mention {
@@ -51,7 +147,8 @@ impl Document {
     /// Every number the document dials, with where.
     pub fn numbers(&self) -> impl Iterator<Item = (Spot, &str)> {
         self.named(|mention| match mention {
-            Mention::Number(number) => Some(number),
+            // One that is filled in can be anything.
+            Mention::Number(number) if number.is_plain() => Some(number.text()),
             _ => None,
         })
     }

@@ -4,5 +4,6 @@
 //! known beforehand ([`Accept::OneOf`]), a number is one whose length is ([`Accept::Digits`]).
 
 mod collect;
+pub mod say;
 
-pub use collect::{Accept, Answer, BargeIn, Collect, Failure, Output, Question, is_key};
+pub use collect::{Accept, Answer, BargeIn, Collect, Failure, Output, Question, is_key, pattern};

@@ -80,6 +80,8 @@ fn document() -> Arc<Document> {
                 terminators: text("#"),
                 into: text("customer"),
                 secure: false,
+                pattern: None,
+                confirm: None,
                 next: text("support"),
             }),
         ),
@@ -87,7 +89,7 @@ fn document() -> Arc<Document> {
         (
             "desk",
             Step::Dial(Dialling {
-                number: text("1001"),
+                number: Template::new("1001"),
                 ring_timeout: Duration::from_secs(20),
                 failed: text("busy"),
                 after: text(HANG_UP),
@@ -104,10 +106,10 @@ fn document() -> Arc<Document> {
     ];
     let steps = steps.into_iter().map(|(name, step)| (text(name), step));
     let document = Document {
-        name: text("main"),
         start: text("greeting"),
         attributes: map(json!({"language": "ja"})),
         steps: steps.collect::<IndexMap<_, _>>(),
+        ..Document::new("main")
     };
     assert_eq!(document.check(), []);
     Arc::new(document)
@@ -120,6 +122,7 @@ fn context() -> Context {
         to: text("+81312345678"),
         trunk: Some(text("demo")),
         attributes: map(json!({"vip": true})),
+        ..Context::default()
     }
 }
 
@@ -130,7 +133,10 @@ fn started() -> Run {
 }
 
 fn drain(run: &mut Run) -> Vec<Action> {
-    std::iter::from_fn(|| run.poll_action()).collect()
+    let actions = std::iter::from_fn(|| run.poll_action());
+    actions
+        .filter(|action| !matches!(action, Action::Enter { .. }))
+        .collect()
 }
 
 fn said(play: u64, sounds: &[&str]) -> Action {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{Heard, Kind, Mention, Part, Run, See, Turn, see_sounds};
 use crate::base::Timestamp;
 use crate::flow::check::{Fault, Spot};
-use crate::ivr::{Accept, Answer, BargeIn, Question, is_key};
+use crate::ivr::{self, Accept, Answer, BargeIn, Question, is_key};
 
 /// How a question is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,8 +60,27 @@ pub struct Collecting {
     /// journal.
     #[serde(default)]
     pub secure: bool,
+    /// What the whole number must look like (a regular expression); anything when left out.
+    #[serde(default)]
+    pub pattern: Option<String>,
+    /// Whether the caller is asked if it is right.
+    #[serde(default)]
+    pub confirm: Option<Confirmation>,
     /// Step after it.
     pub next: String,
+}
+
+/// Whether what was pressed is right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// Sounds before the digits are read back.
+    pub before: Vec<String>,
+    /// Sounds after them: what to press.
+    pub after: Vec<String>,
+    /// Keys for yes.
+    pub yes: String,
+    /// Keys for no: the number is asked for again.
+    pub no: String,
 }
 
 impl Menu {
@@ -79,6 +98,7 @@ impl Collecting {
         };
         Question {
             secure: self.secure,
+            pattern: self.pattern.clone(),
             ..self.patience.question(accept, &self.terminators)
         }
     }
@@ -97,6 +117,7 @@ impl Patience {
             no_input: self.no_input.clone(),
             no_match: self.no_match.clone(),
             secure: false,
+            pattern: None,
         }
     }
 }
@@ -132,9 +153,12 @@ impl Kind for Menu {
         Turn::Stay
     }
 
-    fn hear(&self, _run: &mut Run, _now: Timestamp, _at: &str, heard: Heard) -> Turn {
+    fn hear(&self, run: &mut Run, _now: Timestamp, at: &str, heard: Heard) -> Turn {
         let next = match heard {
-            Heard::Answer(Answer::Digits(digits)) => self.choices.get(&digits),
+            Heard::Answer(Answer::Digits(digits)) => {
+                run.take_digits(at, &digits);
+                self.choices.get(&digits)
+            }
             Heard::Answer(Answer::Failed(_)) => Some(&self.patience.failed),
             _ => return Turn::Stay,
         };
@@ -145,6 +169,18 @@ impl Kind for Menu {
 impl Kind for Collecting {
     fn mentions<'a>(&'a self, see: See<'_, 'a>) {
         self.patience.mentions(see);
+        if let Some(Confirmation { before, after, .. }) = &self.confirm {
+            for (key, sounds) in [("before", before), ("after", after)] {
+                for sound in sounds {
+                    see(
+                        "confirm",
+                        Part::Target(key.to_owned()),
+                        Mention::Sound(sound),
+                    );
+                }
+            }
+        }
+        see("into", Part::Whole, Mention::Sets(&self.into));
         see("next", Part::Whole, Mention::Step(&self.next));
         let failed = &self.patience.failed;
         see("failed", Part::Whole, Mention::Step(failed));
@@ -165,6 +201,22 @@ impl Kind for Collecting {
             let message = format!("{max} digits are too many");
             fault("max", message, "at most 64 digits are kept");
         }
+        if let Some(Err(error)) = self.pattern.as_deref().map(ivr::pattern) {
+            let help = "write digits such as \"[0-9]{8}\", and | for or";
+            fault("pattern", format!("no pattern: {error}"), help);
+        }
+        if let Some(confirm) = &self.confirm {
+            if self.secure {
+                let help = "leave `confirm` out: what is secret is not read aloud";
+                fault("confirm", "a secret is read back".to_owned(), help);
+            }
+            let keys = [&confirm.yes, &confirm.no];
+            let is_pressed = |it: &&String| !it.is_empty() && it.chars().all(is_key);
+            if confirm.yes == confirm.no || !keys.iter().all(is_pressed) {
+                let message = "yes and no need keys of their own".to_owned();
+                fault("confirm", message, KEYS);
+            }
+        }
         if let Some(key) = self.terminators.chars().find(|key| !is_key(*key)) {
             fault("terminators", format!("nobody can press \"{key}\""), KEYS);
         }
@@ -176,19 +228,59 @@ impl Kind for Collecting {
         Turn::Stay
     }
 
-    fn hear(&self, run: &mut Run, _now: Timestamp, _at: &str, heard: Heard) -> Turn {
+    fn hear(&self, run: &mut Run, now: Timestamp, at: &str, heard: Heard) -> Turn {
         match heard {
-            Heard::Answer(Answer::Digits(digits)) => {
-                let shown = match self.secure {
-                    true => "*".repeat(digits.len()),
-                    false => digits,
-                };
-                let number = (self.into.clone(), Value::String(shown));
-                run.set(&Map::from_iter([number]));
-                Turn::Go(self.next.clone())
+            Heard::Answer(Answer::Digits(digits)) => match &self.confirm {
+                Some(confirmation) => {
+                    let question = confirmation.question(run, &self.patience, &digits);
+                    run.confirm(now, at, question, digits);
+                    Turn::Stay
+                }
+                None => self.take(run, at, digits),
+            },
+            Heard::Confirmed(digits, Answer::Digits(said)) => {
+                let no = self.confirm.as_ref().map(|it| it.no.as_str());
+                match no == Some(said.as_str()) {
+                    true if run.is_refused_again(self.patience.tries) => {
+                        Turn::Go(self.patience.failed.clone())
+                    }
+                    true => {
+                        run.ask(now, at, self.question());
+                        Turn::Stay
+                    }
+                    false => self.take(run, at, digits),
+                }
             }
-            Heard::Answer(Answer::Failed(_)) => Turn::Go(self.patience.failed.clone()),
+            Heard::Answer(Answer::Failed(_)) | Heard::Confirmed(_, Answer::Failed(_)) => {
+                Turn::Go(self.patience.failed.clone())
+            }
             _ => Turn::Stay,
+        }
+    }
+}
+
+impl Collecting {
+    fn take(&self, run: &mut Run, at: &str, digits: String) -> Turn {
+        let shown = match self.secure {
+            true => "*".repeat(digits.len()),
+            false => digits,
+        };
+        run.take_digits(at, &shown);
+        let number = (self.into.clone(), Value::String(shown));
+        run.set(&Map::from_iter([number]));
+        Turn::Go(self.next.clone())
+    }
+}
+
+impl Confirmation {
+    fn question(&self, run: &Run, patience: &Patience, digits: &str) -> Question {
+        let mut prompt = self.before.clone();
+        prompt.extend(super::Sayable::Digits.sounds(run.voice(), digits));
+        prompt.extend(self.after.iter().cloned());
+        let answers = [self.yes.clone(), self.no.clone()];
+        Question {
+            prompt,
+            ..patience.question(Accept::OneOf(answers.into()), "")
         }
     }
 }

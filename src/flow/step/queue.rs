@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Heard, Kind, Mention, Part, Run, See, Turn};
+use super::{Heard, Kind, Mention, Part, Run, See, Turn, see_sets, see_values};
 use crate::base::Timestamp;
 use crate::flow::run::{Action, Position, QueueOutcome};
+use crate::flow::template::render_map;
 use crate::router::Destination;
 
 /// A stand in a queue.
@@ -34,15 +35,18 @@ impl Kind for Queueing {
                 see("workflow", Part::Whole, Mention::Workflow(workflow));
             }
         }
+        see_values("attributes", &self.attributes, see);
+        see_sets("attributes", &self.attributes, see);
         see("nobody", Part::Whole, Mention::Step(&self.nobody));
         see("timeout", Part::Whole, Mention::Step(&self.timeout));
         see("after", Part::Whole, Mention::Step(&self.after));
     }
 
-    fn enter(&self, run: &mut Run, _now: Timestamp, at: &str) -> Turn {
+    fn enter(&self, run: &mut Run, now: Timestamp, at: &str) -> Turn {
         run.answer();
         run.forget_keys();
-        run.set(&self.attributes);
+        let attributes = render_map(&self.attributes, &run.names(now));
+        run.set(&attributes);
         run.push(Action::Enqueue {
             to: self.to.clone(),
             attributes: run.task_attributes(),

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Kind, Mention, Part, Run, See, Turn};
+use super::{Kind, Mention, Part, Run, See, Turn, see_sets, see_values};
 use crate::base::Timestamp;
+use crate::flow::template::render_map;
 
 /// Attributes to set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,8 @@ pub struct Setting {
 
 impl Kind for Setting {
     fn mentions<'a>(&'a self, see: See<'_, 'a>) {
+        see_values("attributes", &self.attributes, see);
+        see_sets("attributes", &self.attributes, see);
         see("next", Part::Whole, Mention::Step(&self.next));
     }
 
@@ -24,8 +27,9 @@ impl Kind for Setting {
         true
     }
 
-    fn enter(&self, run: &mut Run, _now: Timestamp, _at: &str) -> Turn {
-        run.set(&self.attributes);
+    fn enter(&self, run: &mut Run, now: Timestamp, _at: &str) -> Turn {
+        let attributes = render_map(&self.attributes, &run.names(now));
+        run.set(&attributes);
         Turn::Go(self.next.clone())
     }
 }

@@ -1,8 +1,15 @@
 //! What is wrong with a document, found without running it.
 
-use std::collections::{BTreeSet, HashSet};
+mod graph;
+mod names;
+
+use std::ops::Range;
+
+pub use names::Outside;
 
 use super::document::{Document, HANG_UP};
+use super::step::Mention;
+use super::template::variables;
 
 /// Where in a document something stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,11 +25,13 @@ pub struct Spot {
 /// Part of a key's value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// An answer of a menu: the keys to press.
+    /// The name of an entry of a table, such as the keys to press of a menu.
     Answer(String),
+    /// A setting of a member of a list.
+    Field(usize, &'static str),
     /// A member of a list.
     Item(usize),
-    /// Where an answer of a menu leads.
+    /// The value of an entry of a table, such as where an answer of a menu leads.
     Target(String),
     /// All of it.
     Whole,
@@ -33,6 +42,8 @@ pub enum Part {
 pub struct Fault {
     /// Where.
     pub spot: Spot,
+    /// Which bytes of the text that stands there, with the text.
+    pub inside: Option<(String, Range<usize>)>,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
@@ -98,113 +109,107 @@ impl Fault {
     pub(super) fn fatal(spot: Spot, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
             spot,
+            inside: None,
             message: message.into(),
             help: help.into(),
             fatal: true,
+        }
+    }
+
+    /// What is only untidy, or may be meant.
+    fn doubt(spot: Spot, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            fatal: false,
+            ..Self::fatal(spot, message, help)
+        }
+    }
+
+    /// The same about a part of a text.
+    fn inside(self, text: &str, range: Range<usize>) -> Self {
+        Self {
+            inside: Some((text.to_owned(), range)),
+            ..self
         }
     }
 }
 
 impl Document {
     /// Everything wrong with the document by itself: steps that do not exist, are never reached
-    /// or go round without end; answers nobody can press.
+    /// or go round without end; failures that lead nowhere; answers nobody can press; what the
+    /// switch cannot do.
     pub fn check(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
-        if !self.exists(&self.start) {
-            faults.push(self.dangling(Spot::document("start"), &self.start));
+        if self.steps.len() > MAX_STEPS {
+            let message = format!("a flow of more than {MAX_STEPS} steps");
+            let help = "move some of them to flows of their own: do = \"flow\"";
+            return vec![Fault::fatal(Spot::document("steps"), message, help)];
+        }
+        for (key, step) in [("start", Some(&self.start)), ("error", self.error.as_ref())] {
+            if let Some(step) = step.filter(|step| !self.has_step(step)) {
+                faults.push(self.dangling(Spot::document(key), step));
+            }
+        }
+        for (spot, mention) in self.mentions() {
+            faults.extend(self.check_mention(spot, mention));
         }
         for (name, step) in &self.steps {
-            for (spot, to) in step.exits(name) {
-                if !self.exists(to) {
-                    faults.push(self.dangling(spot, to));
-                }
-            }
             faults.extend(step.kind().faults(name));
+            faults.extend(step.kind().unavailable(name));
         }
         faults.extend(self.endless());
-        if faults.is_empty() {
+        if !faults.iter().any(|fault| fault.fatal) {
             faults.extend(self.unreachable());
         }
         faults
     }
 
-    fn exists(&self, step: &str) -> bool {
-        step == HANG_UP || self.steps.contains_key(step)
+    fn check_mention(&self, spot: Spot, mention: Mention<'_>) -> Option<Fault> {
+        match mention {
+            Mention::StepOnError("") if self.error.is_none() => {
+                let message = "nothing says where to go when this fails";
+                let help = "add error = \"...\" to the step, or once at the top of the flow";
+                Some(Fault::fatal(spot, message, help))
+            }
+            Mention::StepOnError("") => None,
+            Mention::Step(to) | Mention::StepOnError(to) if !self.has_step(to) => {
+                Some(self.dangling(spot, to))
+            }
+            Mention::Text(text) => check_text(spot, text),
+            Mention::Number(number) => check_text(spot, number.text()),
+            _ => None,
+        }
     }
 
     fn dangling(&self, spot: Spot, to: &str) -> Fault {
         let mut steps: Vec<&str> = self.steps.keys().map(String::as_str).collect();
         steps.push(HANG_UP);
-        let nearest = steps
-            .iter()
-            .map(|&step| (strsim::damerau_levenshtein(step, to), step))
-            .min()
-            .filter(|(distance, _)| *distance <= 1 + to.chars().count() / 3);
-        let help = match nearest {
-            Some((_, step)) => format!("did you mean \"{step}\"?"),
-            None => format!("the steps of this flow are: {}", steps.join(", ")),
-        };
-        Fault {
-            spot,
-            message: format!("there is no step \"{to}\" in this flow"),
-            help,
-            fatal: true,
-        }
-    }
-
-    /// Rings made only of steps that take no time.
-    fn endless(&self) -> Vec<Fault> {
-        let mut known: HashSet<&str> = HashSet::new();
-        let mut faults = Vec::new();
-        for begin in self.steps.keys() {
-            let (mut path, mut at) = (Vec::new(), begin.as_str());
-            while let Some(step) = self.steps.get(at).filter(|step| step.kind().is_instant()) {
-                if let Some(first) = path.iter().position(|&seen| seen == at) {
-                    faults.push(Fault {
-                        spot: Spot::key(at, "next"),
-                        message: format!(
-                            "these steps go round without end: {}",
-                            path[first..].join(" -> ")
-                        ),
-                        help: "lead one of them to a step that plays, asks, queues or hangs up"
-                            .to_owned(),
-                        fatal: true,
-                    });
-                    break;
-                }
-                if !known.insert(at) {
-                    break;
-                }
-                path.push(at);
-                let Some((_, next)) = step.exits(at).into_iter().next() else {
-                    break;
-                };
-                at = next;
-            }
-        }
-        faults
-    }
-
-    fn unreachable(&self) -> Vec<Fault> {
-        let mut reached: BTreeSet<&str> = BTreeSet::new();
-        let mut open = vec![self.start.as_str()];
-        while let Some(at) = open.pop() {
-            if let Some(step) = self.steps.get(at).filter(|_| reached.insert(at)) {
-                open.extend(step.exits(at).into_iter().map(|(_, to)| to));
-            }
-        }
-        let steps = self.steps.keys();
-        steps
-            .filter(|step| !reached.contains(step.as_str()))
-            .map(|step| Fault {
-                spot: Spot::step(step),
-                message: format!("no caller ever comes to step \"{step}\""),
-                help: "lead another step to it, or delete it".to_owned(),
-                fatal: false,
-            })
-            .collect()
+        let message = format!("there is no step \"{to}\" in this flow");
+        let help = nearest(to, steps.iter().copied())
+            .unwrap_or_else(|| format!("the steps of this flow are: {}", steps.join(", ")));
+        Fault::fatal(spot, message, help)
     }
 }
+
+/// Whether a text can be filled in at all.
+fn check_text(spot: Spot, text: &str) -> Option<Fault> {
+    let fault = variables(text).err()?;
+    let help = "docs/flows.md tells how texts are filled in";
+    let message = format!("this text cannot be filled in: {}", fault.message);
+    let range = fault.at.unwrap_or(0..text.len());
+    Some(Fault::fatal(spot, message, help).inside(text, range))
+}
+
+/// What an unknown word was most likely meant to be, as help.
+fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<String> {
+    let distance = |it: &str| strsim::damerau_levenshtein(it, word);
+    let nearest = known.map(|it| (distance(it), it)).min();
+    nearest
+        .filter(|(distance, _)| *distance <= 1 + word.chars().count() / 3)
+        .map(|(_, it)| format!("did you mean \"{it}\"?"))
+}
+
+/// More than anybody oversees on one page, and little enough to be checked in a moment.
+const MAX_STEPS: usize = 1000;
 
 #[cfg(test)]
 mod tests {
@@ -222,13 +227,12 @@ mod tests {
 
     fn document(start: &str, steps: &[(&str, Step)]) -> Document {
         Document {
-            name: "main".to_owned(),
             start: start.to_owned(),
-            attributes: Map::new(),
             steps: steps
                 .iter()
                 .map(|(name, step)| ((*name).to_owned(), step.clone()))
                 .collect::<IndexMap<_, _>>(),
+            ..Document::new("main")
         }
     }
 
