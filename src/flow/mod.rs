@@ -8,6 +8,8 @@
 mod check;
 mod condition;
 mod document;
+mod draw;
+pub mod rehearsal;
 mod request;
 mod run;
 mod step;
@@ -16,6 +18,7 @@ mod template;
 pub use check::{Fault, Outside, Part, Spot};
 pub use condition::Condition;
 pub use document::{Asked, Document, HANG_UP, MAX_DEPTH, RETURN};
+pub use draw::draw;
 pub use request::{QueueFigures, RecordTerms, Reply, Request};
 pub use run::{Action, Context, DialOutcome, Input, QueueOutcome, Run};
 pub use step::{

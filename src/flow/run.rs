@@ -390,6 +390,11 @@ impl Run {
         }
     }
 
+    /// Whether the caller is asked something and may answer.
+    pub fn is_asking(&self) -> bool {
+        matches!(self.position, Position::Asking { .. })
+    }
+
     /// Whether what the caller presses and says is not to be kept anywhere.
     pub fn is_secret(&self) -> bool {
         let Position::Asking { step, .. } = &self.position else {

@@ -40,6 +40,12 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine
 });
 
+impl From<&str> for Template {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
 impl Template {
     /// A text as written.
     pub fn new(text: impl Into<String>) -> Self {

@@ -1,6 +1,7 @@
 //! `flows/*.toml`: one flow a file, named as the file.
 
 mod step;
+mod trial;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use super::value::{self, Table};
 use crate::flow::{Document, Fault, HANG_UP, MAX_DEPTH, Outside, Part, Spot, Step};
 use crate::trunk::{Meaning, Numbers};
 
+use trial::Test;
+
 /// The flows as read, with what finds a place in them again.
 #[derive(Debug)]
 pub(super) struct Flows<'f> {
@@ -25,6 +28,7 @@ pub(super) struct Flows<'f> {
     /// Their names.
     pub(super) names: Names,
     files: HashMap<String, &'f File>,
+    tests: Vec<Test>,
 }
 
 impl<'f> Flows<'f> {
@@ -34,21 +38,46 @@ impl<'f> Flows<'f> {
             documents: HashMap::new(),
             names: Names::new("flow", files.is_complete(Kind::Flows)),
             files: HashMap::new(),
+            tests: Vec::new(),
         };
         let mut read = BTreeMap::new();
-        for file in files.of(Kind::Flows) {
+        let (tests, files): (Vec<&File>, Vec<&File>) = files
+            .of(Kind::Flows)
+            .iter()
+            .partition(|file| file.stem.ends_with(trial::SUFFIX));
+        for file in files {
             let name = At {
                 value: file.stem.clone(),
                 place: file.table.place.clone(),
             };
             flows.names.declare(notes, &name);
             flows.files.insert(file.stem.clone(), file);
-            let document = read_document(file, notes);
+            let document = read_document(file, &mut flows.tests, notes);
             flows.note(&file.stem, document.check(), notes);
             read.insert(file.stem.clone(), document);
         }
         flows.link(&read, notes);
+        for file in tests {
+            flows.tests.extend(trial::read_file(file, notes));
+        }
+        for test in &flows.tests {
+            let flow = At {
+                value: test.flow().to_owned(),
+                place: test.place().clone(),
+            };
+            flows.names.refer(notes, &flow);
+        }
         flows
+    }
+
+    /// Plays the tests beside the flows; says how many there are.
+    pub(super) fn rehearse(&self, notes: &Notes) -> usize {
+        for test in &self.tests {
+            if let Some(document) = self.documents.get(test.flow()) {
+                test.run(document, notes);
+            }
+        }
+        self.tests.len()
     }
 
     /// Joins flows with those that are parts of them; notes each that is not there, and rings.
@@ -241,7 +270,7 @@ fn depth(read: &BTreeMap<String, Document>, name: &str, above: usize) -> usize {
     1 + deepest.unwrap_or(0)
 }
 
-fn read_document(file: &File, notes: &Notes) -> Document {
+fn read_document(file: &File, tests: &mut Vec<Test>, notes: &Notes) -> Document {
     let flow = Section::new(notes, &file.table, "a flow");
     let error = flow.text("error").map(|at| at.value);
     let steps: IndexMap<String, Step> = flow
@@ -278,6 +307,7 @@ fn read_document(file: &File, notes: &Notes) -> Document {
         steps,
         ..Document::new(&file.stem)
     };
+    tests.extend(trial::read(&file.stem, &flow, notes));
     flow.close();
     document
 }
