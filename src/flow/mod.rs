@@ -12,6 +12,7 @@ mod draw;
 pub mod rehearsal;
 mod request;
 mod run;
+mod seal;
 mod step;
 mod template;
 
@@ -21,6 +22,7 @@ pub use document::{Asked, Document, HANG_UP, MAX_DEPTH, RETURN};
 pub use draw::draw;
 pub use request::{QueueFigures, RecordTerms, Reply, Request};
 pub use run::{Action, Context, DialOutcome, Input, QueueOutcome, Run};
+pub use seal::SealingKey;
 pub use step::{
     Branching, Calling, Case, Collecting, Conferring, Confirmation, Dialling, Fetching, HangingUp,
     LookingUp, Looping, Menu, Merge, Messaging, Opening, Patience, Pausing, Queueing, Recording,

@@ -15,7 +15,7 @@ use super::report::Problem;
 use super::section::{At, Section};
 use super::source::Place;
 use super::value::{self, Table};
-use crate::flow::{Document, Fault, HANG_UP, MAX_DEPTH, Outside, Part, Spot, Step};
+use crate::flow::{Document, Fault, HANG_UP, MAX_DEPTH, Outside, Part, SealingKey, Spot, Step};
 use crate::trunk::{Meaning, Numbers};
 
 use trial::Test;
@@ -272,7 +272,12 @@ fn depth(read: &BTreeMap<String, Document>, name: &str, above: usize) -> usize {
 
 fn read_document(file: &File, tests: &mut Vec<Test>, notes: &Notes) -> Document {
     let flow = Section::new(notes, &file.table, "a flow");
-    let error = flow.text("error").map(|at| at.value);
+    let help = "write a public key: openssl pkey -in private.pem -pubout";
+    let sealing_key = flow.parsed("sealing_key", help, SealingKey::from_pem);
+    let top = step::Top {
+        error: flow.text("error").map(|at| at.value),
+        sealing_key: sealing_key.map(|at| at.value),
+    };
     let steps: IndexMap<String, Step> = flow
         .named_sections("steps", "a step")
         .into_iter()
@@ -281,7 +286,7 @@ fn read_document(file: &File, tests: &mut Vec<Test>, notes: &Notes) -> Document 
                 let message = format!("`{HANG_UP}` is built in");
                 notes.error(&name.place, message, "give the step another name");
             }
-            (name.value, step::read(section, error.as_deref(), notes))
+            (name.value, step::read(section, &top, notes))
         })
         .collect();
     if steps.is_empty() {
@@ -296,7 +301,7 @@ fn read_document(file: &File, tests: &mut Vec<Test>, notes: &Notes) -> Document 
     let document = Document {
         start,
         attributes: flow.attributes("attributes"),
-        error,
+        error: top.error,
         parameters: flow.attributes("parameters"),
         expects: flow
             .texts("expects")

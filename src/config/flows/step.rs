@@ -8,8 +8,8 @@ use super::super::words::remedy;
 use crate::flow::{
     Branching, Calling, Case, Collecting, Condition, Conferring, Confirmation, Dialling, Fetching,
     HANG_UP, HangingUp, LookingUp, Looping, Menu, Merge, Messaging, Opening, Patience, Pausing,
-    Queueing, RecordTerms, Recording, Rejection, Returning, Sayable, Saying, Setting, Share,
-    Speaking, Speech, Splitting, Step, Template, Transferring, Watching,
+    Queueing, RecordTerms, Recording, Rejection, Returning, Sayable, Saying, SealingKey, Setting,
+    Share, Speaking, Speech, Splitting, Step, Template, Transferring, Watching,
 };
 use crate::ivr::BargeIn;
 use crate::router::Destination;
@@ -18,19 +18,27 @@ use crate::router::Destination;
 struct Reading<'r, 'a> {
     step: &'r Section<'a>,
     notes: &'r Notes,
-    /// The document's own step of failures.
-    error: Option<&'r str>,
+    top: &'r Top,
 }
 
-/// Reads a step; `error` is the document's own step of failures.
-pub(super) fn read(step: Section<'_>, error: Option<&str>, notes: &Notes) -> Step {
+/// What the top of a document says for its steps.
+#[derive(Debug, Default)]
+pub(super) struct Top {
+    /// Its own step of failures.
+    pub(super) error: Option<String>,
+    /// What secrets are encrypted with.
+    pub(super) sealing_key: Option<SealingKey>,
+}
+
+/// Reads a step.
+pub(super) fn read(step: Section<'_>, top: &Top, notes: &Notes) -> Step {
     let Some(kind) = step.required("do", "play") else {
         return PLACEHOLDER;
     };
     let reading = Reading {
         step: &step,
         notes,
-        error,
+        top,
     };
     let Some(read) = reading.read(&kind.value) else {
         let message = format!("no step does \"{}\"", kind.value);
@@ -208,10 +216,23 @@ impl Reading<'_, '_> {
             terminators: self.text("terminators").unwrap_or_else(|| "#".to_owned()),
             into: self.required("into", "customer"),
             secure: self.step.flag("secure").is_some_and(|at| at.value),
+            seal: self.seal(),
             pattern: self.text("pattern"),
             confirm: self.confirmation(),
             next: self.target("next"),
         }
+    }
+
+    /// The document's key, when the step is to seal what it takes.
+    fn seal(&self) -> Option<SealingKey> {
+        let seal = self.step.flag("seal").filter(|at| at.value)?;
+        if self.top.sealing_key.is_none() {
+            let help =
+                "add sealing_key = \"\"\"...\"\"\" at the top of the flow: a public key in PEM";
+            self.notes
+                .error(&seal.place, "there is no key to seal with", help);
+        }
+        self.top.sealing_key.clone()
     }
 
     fn confirmation(&self) -> Option<Confirmation> {
@@ -381,8 +402,8 @@ impl Reading<'_, '_> {
 
     /// A step to go to when something fails; the document's own when left out.
     fn failure(&self, key: &'static str) -> String {
-        match self.error {
-            Some(error) => self.text(key).unwrap_or_else(|| error.to_owned()),
+        match &self.top.error {
+            Some(error) => self.text(key).unwrap_or_else(|| error.clone()),
             None => self.target(key),
         }
     }

@@ -257,3 +257,100 @@ fn mistakes_in_steps_have_their_place_and_a_remedy() {
         assert!(found, "{step}: {said:#?}");
     }
 }
+
+/// One flow read, checked, drawn and tested without the rest of an office.
+fn flow_alone(text: &str) -> Result<(), Report> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    fs::create_dir(directory.path().join("flows")).expect("made");
+    fs::write(directory.path().join("flows/main.toml"), text).expect("written");
+    let notes = Notes::default();
+    let files = Files::read(directory.path(), &notes);
+    let flows = Flows::read(&files, &notes);
+    flows.check_names(&crate::trunk::Numbers::default(), &notes);
+    for document in flows.documents.values() {
+        crate::flow::draw(document);
+    }
+    if !notes.has_errors() {
+        flows.rehearse(&notes);
+    }
+    let has_errors = notes.has_errors();
+    let report = Report::new(String::new(), notes.into_problems());
+    match has_errors {
+        true => Err(report),
+        false => Ok(()),
+    }
+}
+
+/// A number that follows from another: the same every time (Knuth, MMIX).
+fn next(seed: &mut u64) -> usize {
+    *seed = seed
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*seed >> 33).unwrap_or(0)
+}
+
+/// Bar 9 of issue 6: a thousand flows with something changed load, or are refused with a place.
+#[test]
+fn a_thousand_mutated_flows_load_or_are_told_where_they_are_wrong() {
+    let mut texts: Vec<String> = examples(include_str!("../../../docs/flows.md"))
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    texts.push(include_str!("../../../config/flows/main.toml").to_owned());
+    const PIECES: [&str; 14] = [
+        "\"",
+        "{{",
+        "}}",
+        "{%",
+        "[",
+        "]",
+        "=",
+        "\n",
+        "hangup",
+        "0",
+        "-1",
+        "99999999999999999999",
+        "名",
+        "\u{0}",
+    ];
+    let (mut seed, mut good, mut refused) = (7, 0, 0);
+    for round in 0..1000 {
+        let mut text: Vec<char> = texts[round % texts.len()].chars().collect();
+        for _ in 0..=next(&mut seed) % 3 {
+            let at = next(&mut seed) % text.len();
+            let length = next(&mut seed) % 12;
+            let end = (at + length).min(text.len());
+            match next(&mut seed) % 4 {
+                0 => drop(text.drain(at..end)),
+                1 => {
+                    let copied: Vec<char> = text[at..end].to_vec();
+                    let to = next(&mut seed) % text.len();
+                    text.splice(to..to, copied);
+                }
+                2 => {
+                    let piece = PIECES[next(&mut seed) % PIECES.len()];
+                    text.splice(at..at, piece.chars());
+                }
+                _ => {
+                    let other = next(&mut seed) % text.len();
+                    text.swap(at, other);
+                }
+            }
+        }
+        let text: String = text.into_iter().collect();
+        match flow_alone(&text) {
+            Ok(_) => good += 1,
+            Err(report) => {
+                refused += 1;
+                let wrong: Vec<_> = report.problems.iter().collect();
+                assert!(!wrong.is_empty());
+                for problem in wrong {
+                    assert!(problem.place.line() >= 1 && !problem.message.is_empty());
+                    assert!(!problem.help.is_empty(), "{}", problem.message);
+                }
+                report.render(Style::Plain);
+            }
+        }
+    }
+    assert!(good > 50 && refused > 300, "{good} good, {refused} refused");
+}

@@ -227,3 +227,6 @@ impl Rehearsal {
 
 /// Most that may happen while time passes once.
 const MOST_HAPPENINGS: usize = 10_000;
+
+#[cfg(test)]
+mod tests;

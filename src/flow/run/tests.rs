@@ -80,6 +80,7 @@ fn document() -> Arc<Document> {
                 terminators: text("#"),
                 into: text("customer"),
                 secure: false,
+                seal: None,
                 pattern: None,
                 confirm: None,
                 next: text("support"),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Heard, Kind, Mention, Part, Run, See, Turn, see_sounds};
 use crate::base::Timestamp;
+use crate::flow::SealingKey;
 use crate::flow::check::{Fault, Spot};
 use crate::ivr::{self, Accept, Answer, BargeIn, Question, is_key};
 
@@ -60,6 +61,9 @@ pub struct Collecting {
     /// journal.
     #[serde(default)]
     pub secure: bool,
+    /// The attribute takes the number encrypted with this key, in place of `*`; for secret ones.
+    #[serde(default)]
+    pub seal: Option<SealingKey>,
     /// What the whole number must look like (a regular expression); anything when left out.
     #[serde(default)]
     pub pattern: Option<String>,
@@ -205,6 +209,10 @@ impl Kind for Collecting {
             let help = "write digits such as \"[0-9]{8}\", and | for or";
             fault("pattern", format!("no pattern: {error}"), help);
         }
+        if self.seal.is_some() && !self.secure {
+            let message = "sealed, and kept in the open beside it".to_owned();
+            fault("seal", message, "add secure = true");
+        }
         if let Some(confirm) = &self.confirm {
             if self.secure {
                 let help = "leave `confirm` out: what is secret is not read aloud";
@@ -261,11 +269,18 @@ impl Kind for Collecting {
 
 impl Collecting {
     fn take(&self, run: &mut Run, at: &str, digits: String) -> Turn {
+        let stars = "*".repeat(digits.len());
+        let sealed = self.seal.as_ref().map(|key| key.seal(&digits));
         let shown = match self.secure {
-            true => "*".repeat(digits.len()),
+            true => stars.clone(),
             false => digits,
         };
         run.take_digits(at, &shown);
+        let shown = match sealed {
+            None => shown,
+            // Without randomness nothing can be sealed, and nothing is kept.
+            Some(sealed) => sealed.unwrap_or(stars),
+        };
         let number = (self.into.clone(), Value::String(shown));
         run.set(&Map::from_iter([number]));
         Turn::Go(self.next.clone())
