@@ -1,154 +1,25 @@
 //! One caller's walk through a document.
 
-use std::collections::{BTreeMap, VecDeque};
+mod action;
+mod knowledge;
+mod parts;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::Template;
-use super::document::{Document, HANG_UP, MAX_DEPTH, RETURN};
+use super::document::{Document, HANG_UP, RETURN};
 use super::request::{QueueFigures, Reply, Request};
 use super::step::{Heard, Rejection, Step, Turn};
-use crate::base::{Cause, Entropy, Language, Timestamp};
+use crate::base::{Cause, Timestamp};
 use crate::ivr::{self, BargeIn, Collect, Question, is_key};
-use crate::router::Destination;
 
-/// What is known about the call when its flow begins.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Context {
-    /// Caller's number, normalised.
-    pub from: String,
-    /// Caller's name, when it is known and not withheld.
-    #[serde(default)]
-    pub from_name: Option<String>,
-    /// Number that led to the flow, normalised.
-    pub to: String,
-    /// Trunk the call came in by.
-    pub trunk: Option<String>,
-    /// Attributes of the number; they outrank the document's.
-    pub attributes: Map<String, Value>,
-    /// The logical call; empty where there is none.
-    #[serde(default)]
-    pub id: String,
-    /// When it began.
-    #[serde(default)]
-    pub started: Timestamp,
-    /// What chance is drawn from: the same seed draws the same.
-    #[serde(default)]
-    pub seed: u64,
-}
+pub use action::{Action, Context, DialOutcome, Input, QueueOutcome};
 
-/// What the run wants done.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Action {
-    /// Answer the call; asked once, before anything is to be heard.
-    Answer,
-    /// Join others in a shared room, for the rest of the call; nothing need be reported.
-    Conference {
-        /// The room's number.
-        room: String,
-    },
-    /// Ask somebody outside; report [`Input::Told`] with the same number. Nobody need be told that
-    /// the flow no longer wants to know: a late reply is ignored.
-    Consult {
-        /// Number of this request, rising within the run.
-        request: u64,
-        /// What is asked.
-        about: Request,
-    },
-    /// The caller came to a step: for the record.
-    Enter {
-        /// Flow the step is of.
-        flow: String,
-        /// Step.
-        step: String,
-    },
-    /// Play these sounds one after the other; report [`Input::PlayDone`] with the same number.
-    Play {
-        /// Number of this request, rising within the run.
-        play: u64,
-        /// Names of sounds.
-        sounds: Vec<String>,
-    },
-    /// Stop what plays; its end need not be reported.
-    StopPlay,
-    /// What is said from here on is said in this language (BCP 47).
-    SetLanguage(String),
-    /// Set attributes of the call.
-    SetAttributes(Map<String, Value>),
-    /// Stand in a queue; report [`Input::QueueLeft`].
-    Enqueue {
-        /// Queue, or the workflow that leads into queues.
-        to: Destination,
-        /// All attributes of the call, with `from`, `from_name`, `to`, `trunk` and `flow`.
-        attributes: Map<String, Value>,
-        /// Higher is served first.
-        priority: i64,
-    },
-    /// Call a number and join the caller with it; report [`Input::DialEnded`].
-    Dial {
-        /// Number, as a phone would dial it.
-        number: String,
-        /// How long it may ring.
-        ring_timeout: Duration,
-    },
-    /// End the call; nothing follows.
-    HangUp {
-        /// Why; a refusal when the call was never answered.
-        cause: Cause,
-    },
-}
-
-/// What the run is told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Input {
-    /// The caller is gone: nothing more is asked.
-    CallerLeft,
-    /// A [`Action::Dial`] has its result.
-    DialEnded(DialOutcome),
-    /// The caller pressed a key.
-    Digit(char),
-    /// The play of this number came to its end by itself. Ends of other plays are ignored.
-    PlayDone {
-        /// Number from [`Action::Play`].
-        play: u64,
-    },
-    /// A [`Action::Enqueue`] has its result.
-    QueueLeft(QueueOutcome),
-    /// The party the caller talked with hung up; the caller is still there.
-    TalkEnded,
-    /// A [`Action::Consult`] of this number has its result. Others are ignored.
-    Told {
-        /// Number from [`Action::Consult`].
-        request: u64,
-        /// What came of it.
-        reply: Reply,
-    },
-}
-
-/// How a stand in a queue ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum QueueOutcome {
-    /// An agent answered; the caller talks.
-    Answered,
-    /// Nobody can ever take the call, or the queue is gone.
-    Nobody,
-    /// The longest wait is over.
-    TimedOut,
-}
-
-/// How a call to a number ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DialOutcome {
-    /// Answered; the caller talks.
-    Answered,
-    /// Busy, silent, refused or not dialable.
-    Failed,
-}
+use parts::{Frame, PartState};
 
 /// One caller's walk. Serialisable at every moment, document and all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -189,27 +60,6 @@ pub struct Run {
     refusals: u32,
 }
 
-/// A flow that waits for another to return.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Frame {
-    /// The other, as the document of the one that waits knows it.
-    flow: String,
-    /// Step when it returns.
-    next: String,
-    /// What was known of the one that waits.
-    part: PartState,
-}
-
-/// What is known of one stay in a flow.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct PartState {
-    parameters: Map<String, Value>,
-    /// What was pressed, by step.
-    digits: Map<String, Value>,
-    /// Rounds under way, by loop.
-    rounds: BTreeMap<String, u32>,
-}
-
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Position {
     Asking {
@@ -245,9 +95,6 @@ pub(super) enum Position {
 
 /// Steps one call may take; a caller who repeats a menu for an hour takes about a thousand.
 const MAX_STEPS: u32 = 5000;
-/// Most attributes of a call, and most bytes of all of them: what a reply may add is limited.
-const MAX_ATTRIBUTES: usize = 256;
-const MAX_ATTRIBUTE_BYTES: usize = 64 * 1024;
 /// Keys kept for the next question; longer than any path through nested menus.
 const MAX_TYPED_AHEAD: usize = 16;
 
@@ -484,62 +331,6 @@ impl Run {
         }
     }
 
-    /// The document of the part at hand.
-    fn part_document(&self) -> Arc<Document> {
-        let mut document = &self.document;
-        for frame in &self.frames {
-            match document.flows.get(&frame.flow) {
-                Some(part) => document = part,
-                None => break,
-            }
-        }
-        Arc::clone(document)
-    }
-
-    /// Goes through another flow; `next` is the step when it returns.
-    pub(super) fn call(&mut self, flow: &str, parameters: Map<String, Value>, next: &str) -> Turn {
-        let document = self.part_document();
-        let Some(part) = document
-            .flows
-            .get(flow)
-            .filter(|_| self.frames.len() < MAX_DEPTH)
-        else {
-            // `Document::check` and the configuration leave no flow that is not there, or too deep.
-            return self.error(None);
-        };
-        let mut known = part.parameters.clone();
-        known.extend(parameters);
-        let inner = PartState {
-            parameters: known,
-            ..PartState::default()
-        };
-        self.frames.push(Frame {
-            flow: flow.to_owned(),
-            next: next.to_owned(),
-            part: std::mem::replace(&mut self.part, inner),
-        });
-        self.set(&part.attributes);
-        Turn::Go(part.start.clone())
-    }
-
-    /// Back to the flow this one is a part of; the end when it is no part.
-    pub(super) fn return_to_caller(&mut self) -> Turn {
-        match self.frames.pop() {
-            None => Turn::End(Rejection::Normal),
-            Some(frame) => {
-                self.part = frame.part;
-                Turn::Go(frame.next)
-            }
-        }
-    }
-
-    /// Where a failure leads: the step's own way, or the document's.
-    pub(super) fn error(&self, own: Option<&str>) -> Turn {
-        let document = self.part_document();
-        let step = own.or(document.error.as_deref());
-        Turn::Go(step.unwrap_or(HANG_UP).to_owned())
-    }
-
     /// Asks somebody outside, who has this long.
     pub(super) fn consult(
         &mut self,
@@ -556,92 +347,6 @@ impl Run {
             step: at.to_owned(),
             request,
         })
-    }
-
-    /// A number below `bound` by chance.
-    pub(super) fn draw(&mut self, bound: u64) -> u64 {
-        self.draws += 1;
-        Entropy::from_seed(self.context.seed.wrapping_add(self.draws)).below(bound)
-    }
-
-    /// Whether one more round of a loop is due, of so many; afterwards it begins anew.
-    pub(super) fn count_round(&mut self, at: &str, times: u32) -> bool {
-        let round = self.part.rounds.entry(at.to_owned()).or_default();
-        if *round >= times {
-            self.part.rounds.remove(at);
-            return false;
-        }
-        *round += 1;
-        true
-    }
-
-    /// Everything texts and conditions may look at.
-    pub(super) fn names(&self, now: Timestamp) -> Map<String, Value> {
-        let context = &self.context;
-        let figures = self.figures.map(serde_json::to_value);
-        let names = json!({
-            "call": {
-                "id": context.id,
-                "from": context.from,
-                "from_name": context.from_name,
-                "to": context.to,
-                "trunk": context.trunk,
-                "started": context.started.to_rfc3339(),
-                "flow": self.document.name,
-                "language": self.language,
-            },
-            "attributes": self.attributes,
-            "digits": self.part.digits,
-            "loops": self.part.rounds,
-            "now": now.to_rfc3339(),
-            "number": context.attributes,
-            "parameters": self.part.parameters,
-            "queue": figures.and_then(Result::ok),
-            "reply": self.reply,
-        });
-        match names {
-            Value::Object(names) => names,
-            _ => Map::new(),
-        }
-    }
-
-    /// A text filled in.
-    pub(super) fn fill_in(&self, now: Timestamp, text: &Template) -> String {
-        match text.is_plain() {
-            true => text.text().to_owned(),
-            false => text.render(&self.names(now)),
-        }
-    }
-
-    /// Speaks another language from here on.
-    pub(super) fn speak_in(&mut self, language: &str) {
-        self.language = Some(language.to_owned());
-        self.push(Action::SetLanguage(language.to_owned()));
-    }
-
-    /// The language in which things are read out.
-    pub(super) fn voice(&self) -> Language {
-        self.language
-            .as_deref()
-            .map_or(Language::English, Language::of_locale)
-    }
-
-    /// What was pressed at a step.
-    pub(super) fn take_digits(&mut self, at: &str, digits: &str) {
-        self.part.digits.insert(at.to_owned(), digits.into());
-    }
-
-    /// What an endpoint or a table said.
-    pub(super) fn take_reply(&mut self, reply: Value) {
-        self.reply = match reply.to_string().len() > MAX_ATTRIBUTE_BYTES {
-            true => Value::Null,
-            false => reply,
-        };
-    }
-
-    /// How a queue is.
-    pub(super) fn take_figures(&mut self, figures: QueueFigures) {
-        self.figures = Some(figures);
     }
 
     /// Wakes up at an instant.
@@ -731,44 +436,6 @@ impl Run {
                     return self.hear(now, heard);
                 }
             }
-        }
-    }
-
-    /// What the router sees of the call.
-    pub(super) fn task_attributes(&self) -> Map<String, Value> {
-        let mut attributes = Map::new();
-        attributes.insert("from".to_owned(), self.context.from.clone().into());
-        if let Some(name) = &self.context.from_name {
-            attributes.insert("from_name".to_owned(), name.clone().into());
-        }
-        attributes.insert("to".to_owned(), self.context.to.clone().into());
-        if let Some(trunk) = &self.context.trunk {
-            attributes.insert("trunk".to_owned(), trunk.clone().into());
-        }
-        attributes.insert("flow".to_owned(), self.document.name.clone().into());
-        attributes.extend(self.attributes.clone());
-        attributes
-    }
-
-    /// Sets attributes of the call.
-    pub(super) fn set(&mut self, attributes: &Map<String, Value>) {
-        let mut taken = Map::new();
-        for (name, value) in attributes {
-            let before = self.attributes.insert(name.clone(), value.clone());
-            // Only what comes from outside can be so much.
-            let bytes = || serde_json::to_string(&self.attributes).map_or(0, |text| text.len());
-            if self.attributes.len() > MAX_ATTRIBUTES || bytes() > MAX_ATTRIBUTE_BYTES {
-                tracing::warn!(flow = %self.document.name, name, "too many attributes");
-                match before {
-                    None => drop(self.attributes.shift_remove(name)),
-                    Some(before) => drop(self.attributes.insert(name.clone(), before)),
-                }
-                continue;
-            }
-            taken.insert(name.clone(), value.clone());
-        }
-        if !taken.is_empty() {
-            self.push(Action::SetAttributes(taken));
         }
     }
 

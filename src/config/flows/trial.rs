@@ -97,8 +97,7 @@ impl Test {
         let difference = difference(&shown(expected), &shown(got));
         let message = format!("the test \"{}\" fails: another `{key}`", self.name);
         let help = format!("- expected, + got:\n{difference}");
-        let problem = Problem::error(place, message, help);
-        notes.push(problem.with(&self.place, "the test is at"));
+        notes.push(Problem::error(place, message, help));
     }
 }
 

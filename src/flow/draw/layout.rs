@@ -29,6 +29,8 @@ pub(super) struct Area {
 pub(super) struct Way {
     pub(super) points: Vec<(f64, f64)>,
     pub(super) label: (f64, f64),
+    /// From a node to itself.
+    pub(super) is_loop: bool,
 }
 
 /// One thing in a layer: a node, or the place where a line passes.
@@ -131,7 +133,7 @@ fn size(shape: Shape, title: &str, detail: &str) -> (f64, f64) {
     match shape {
         Shape::Start => (16.0, 16.0),
         Shape::End => (text + 24.0, if detail.is_empty() { 26.0 } else { 42.0 }),
-        Shape::Ask | Shape::Decide => (text + 56.0, 46.0),
+        Shape::Ask | Shape::Decide | Shape::Outside | Shape::Part => (text + 56.0, 46.0),
         _ => ((text + 32.0).max(70.0), 46.0),
     }
 }
@@ -390,10 +392,8 @@ fn finish(graph: &Graph, items: &[Item], passed: &[Vec<usize>], backward: &[bool
     };
     let boxes: Vec<Area> = items[..graph.nodes.len()].iter().map(area).collect();
     let ports = ports(items, passed);
-    let mut loops = false;
     let ways = passed.iter().enumerate().map(|(index, way)| {
         if way.len() < 2 {
-            loops = true;
             return around(&boxes[way[0]]);
         }
         let (last, begin) = (way[way.len() - 1], &items[way[0]]);
@@ -413,14 +413,46 @@ fn finish(graph: &Graph, items: &[Item], passed: &[Vec<usize>], backward: &[bool
             points.reverse();
         }
         let label = label.unwrap_or(points[points.len() / 2]);
-        Way { points, label }
+        let is_loop = false;
+        let points = straighten(&points, label);
+        Way {
+            points,
+            label,
+            is_loop,
+        }
     });
     let ways: Vec<Way> = ways.collect();
+    let loops = ways.iter().filter(|way| way.is_loop);
+    let loops = loops.map(|way| way.label.0 + 20.0).fold(0.0, f64::max);
     Placed {
-        width: right + shift + MARGIN + if loops { 60.0 } else { 0.0 },
+        width: (right + shift).max(loops) + MARGIN,
         height: bottom + MARGIN,
         boxes,
         ways,
+    }
+}
+
+/// The same line without the points that hardly bend it (after Douglas and Peucker); the one that its
+/// label is at stays.
+fn straighten(points: &[(f64, f64)], label: (f64, f64)) -> Vec<(f64, f64)> {
+    let (Some(&first), Some(&last)) = (points.first(), points.last()) else {
+        return Vec::new();
+    };
+    let (dx, dy) = (last.0 - first.0, last.1 - first.1);
+    let length = dx.hypot(dy).max(1.0);
+    let away = |(x, y): (f64, f64)| {
+        let far = ((x - first.0) * dy - (y - first.1) * dx).abs() / length;
+        if (x, y) == label { far + BEND } else { far }
+    };
+    let inner = (1..points.len().saturating_sub(1)).map(|place| (away(points[place]), place));
+    match inner.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((far, place)) if far >= BEND => {
+            let mut before = straighten(&points[..=place], label);
+            before.pop();
+            before.extend(straighten(&points[place..], label));
+            before
+        }
+        _ => vec![first, last],
     }
 }
 
@@ -462,14 +494,17 @@ fn around(area: &Area) -> Way {
     Way {
         points: vec![
             (right, bottom),
-            (right + 24.0, bottom + 4.0),
-            (right + 24.0, top - 4.0),
+            (right + 30.0, bottom + 4.0),
+            (right + 30.0, top - 4.0),
             (right, top),
         ],
         label: (right + 36.0, area.y),
+        is_loop: true,
     }
 }
 
+/// Less than this a line may pass beside where it was laid: half of what is between neighbours.
+const BEND: f64 = 11.0;
 /// Sweeps over the layers; more change nothing that is seen.
 const ROUNDS: usize = 32;
 /// Lines between two layers beyond which crossings are not counted further.

@@ -141,20 +141,42 @@ fn node_as_svg(text: &mut String, node: &Node, area: &Area) {
 
 /// A line through its points, upright at both ends.
 fn curve(way: &Way) -> String {
-    let mut points = way.points.iter();
-    let Some(&(mut x, mut y)) = points.next() else {
+    let points = &way.points;
+    if way.is_loop
+        && let [a, b, c, d] = points[..]
+    {
+        return format!(
+            "M{:.1} {:.1}C{:.1} {:.1} {:.1} {:.1} {:.1} {:.1}",
+            a.0, a.1, b.0, b.1, c.0, c.1, d.0, d.1
+        );
+    }
+    let Some(&(x, y)) = points.first() else {
         return String::new();
     };
     let mut path = format!("M{x:.1} {y:.1}");
-    for &(to_x, to_y) in points {
-        let bend = (to_y - y) / 2.0;
+    let last = points.len() - 1;
+    let down = if points[last].1 >= y { 1.0 } else { -1.0 };
+    // In the direction of its neighbours; upright where it leaves and enters.
+    let along = |place: usize| {
+        if place == 0 || place == last {
+            return (0.0, down);
+        }
+        let ((x1, y1), (x2, y2)) = (points[place - 1], points[place + 1]);
+        let length = (x2 - x1).hypot(y2 - y1).max(1.0);
+        ((x2 - x1) / length, (y2 - y1) / length)
+    };
+    for place in 1..=last {
+        let ((x1, y1), (x2, y2)) = (points[place - 1], points[place]);
+        let reach = (x2 - x1).hypot(y2 - y1) * 0.38;
+        let ((u1, v1), (u2, v2)) = (along(place - 1), along(place));
         let _ = write!(
             path,
-            "C{x:.1} {:.1} {to_x:.1} {:.1} {to_x:.1} {to_y:.1}",
-            y + bend,
-            to_y - bend
+            "C{:.1} {:.1} {:.1} {:.1} {x2:.1} {y2:.1}",
+            x1 + u1 * reach,
+            y1 + v1 * reach,
+            x2 - u2 * reach,
+            y2 - v2 * reach
         );
-        (x, y) = (to_x, to_y);
     }
     path
 }

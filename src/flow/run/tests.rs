@@ -4,10 +4,11 @@ use indexmap::IndexMap;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::Rejection;
 use super::super::document::HANG_UP;
 use super::super::step::{Collecting, Dialling, HangingUp, Menu, Patience, Queueing, Speech, Step};
+use super::super::{Rejection, Template};
 use super::*;
+use crate::router::Destination;
 
 fn at(seconds: u64) -> Timestamp {
     Timestamp::ZERO + Duration::from_secs(seconds)
