@@ -295,6 +295,7 @@ impl Exchange {
                         Caller::Phone(_) => None,
                     },
                     attributes: attributes.clone(),
+                    ..Context::default()
                 };
                 let run = Run::new(document, context);
                 Ok(Stage::Treatment(Box::new(Treatment::new(run))))

@@ -81,6 +81,9 @@ pub(crate) struct Core {
     pub(crate) attributes: Map<String, Value>,
     /// Counts plays, so that a late `PlayDone` is told from the present one.
     pub(crate) plays: u64,
+    /// Language (BCP 47) the caller is spoken to in, once a flow has set one.
+    #[serde(default)]
+    pub(crate) language: Option<String>,
     /// What the caller hears from us, to begin it again after a restore.
     pub(crate) playing: Option<Playing>,
     /// Set when the call ended; what is left is to gather counts and publish.
@@ -118,6 +121,7 @@ impl Core {
             keys: String::new(),
             attributes: Map::new(),
             plays: 0,
+            language: None,
             playing: None,
             wrapping: Vec::new(),
             also: Vec::new(),
@@ -483,9 +487,11 @@ impl Core {
         }
     }
 
-    /// The language the caller is spoken to in: his attribute `language`; `None`: the office's.
+    /// The language the caller is spoken to in: the one his flow chose, else his attribute
+    /// `language`; `None`: the office's.
     pub(crate) fn language(&self) -> Option<&str> {
-        self.attributes.get("language")?.as_str()
+        let attribute = || self.attributes.get("language")?.as_str();
+        self.language.as_deref().or_else(attribute)
     }
 
     /// What is heard on hold: silence where no music is configured.

@@ -24,8 +24,8 @@ pub fn run(args: &Args) -> io::Result<ExitCode> {
     } else {
         Style::Plain
     };
-    match config::load(&directory, &environment) {
-        Ok(office) => {
+    match config::load_and_test(&directory, &environment) {
+        Ok((office, tests)) => {
             if !office.warnings.problems.is_empty() {
                 write!(io::stderr(), "{}", office.warnings.render(style))?;
             }
@@ -40,7 +40,7 @@ pub fn run(args: &Args) -> io::Result<ExitCode> {
                 io::stdout(),
                 "{} is correct: {}",
                 directory.display(),
-                counts(&office)
+                counts(&office, tests)
             )?;
             Ok(ExitCode::SUCCESS)
         }
@@ -52,7 +52,7 @@ pub fn run(args: &Args) -> io::Result<ExitCode> {
     }
 }
 
-fn counts(office: &Office) -> String {
+fn counts(office: &Office, tests: usize) -> String {
     let count = |number: usize, word: &str| match number {
         1 => format!("1 {word}"),
         _ => format!("{number} {word}s"),
@@ -63,6 +63,7 @@ fn counts(office: &Office) -> String {
         count(office.plan.workers.len(), "agent"),
         count(office.plan.queues.len(), "queue"),
         count(office.flows.len(), "flow"),
+        count(tests, "test"),
         count(office.numbers.entries().len(), "number"),
         format!("hash {}", office.hash),
     ]

@@ -75,6 +75,30 @@ pub use trace::TraceSettings;
 ///
 /// Touches no socket and creates nothing. The error holds every problem found, warnings included.
 pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Report> {
+    read(directory, environment, Tests::Left).map(|(office, _)| office)
+}
+
+/// The same, and plays the tests beside the flows: how many there are. One that comes out otherwise
+/// is an error like any other.
+pub fn load_and_test(
+    directory: &Path,
+    environment: &Environment,
+) -> Result<(Office, usize), Report> {
+    read(directory, environment, Tests::Played)
+}
+
+/// Whether the tests beside flows are played: not where a switch waits for its configuration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tests {
+    Left,
+    Played,
+}
+
+fn read(
+    directory: &Path,
+    environment: &Environment,
+    tests: Tests,
+) -> Result<(Office, usize), Report> {
     let notes = Notes::default();
     let files = Files::read(directory, &notes);
     let (node, listeners) = node::read(directory, &files, environment, &notes);
@@ -111,6 +135,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     let (numbers, services) =
         numbers::read(&files, &phones, (&trunks.names, &flows.names), site, &notes);
     check_dialled(&flows, &numbers, &notes);
+    flows.check_names(&numbers, &notes);
     let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
     named.extend(queues.sounds);
     named.extend(services);
@@ -139,11 +164,15 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
             notes.error(&files::nowhere("the plan"), error.to_string(), help);
         }
     }
+    let played = match tests {
+        Tests::Played if !notes.has_errors() => flows.rehearse(&notes),
+        _ => 0,
+    };
     let report = Report::new(directory.display().to_string(), notes.into_problems());
     if report.errors() > 0 {
         return Err(report);
     }
-    Ok(Office {
+    let office = Office {
         hash: hash(&files, &node),
         node,
         tls: listeners.tls,
@@ -161,7 +190,8 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
         speech: voices.settings,
         webhooks,
         warnings: report,
-    })
+    };
+    Ok((office, played))
 }
 
 /// The directory to use: the one asked for, else `./config`, else `/etc/tsunagu`.

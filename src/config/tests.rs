@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod flows;
 mod routing;
 mod secrets;
 mod webhooks;

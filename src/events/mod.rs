@@ -167,6 +167,13 @@ pub enum Fact {
         /// The stretch, or the end.
         stretch: Option<AgentStretch>,
     },
+    /// The caller came to a step of a flow.
+    StepEntered {
+        /// Flow.
+        flow: String,
+        /// Step.
+        step: String,
+    },
     /// The caller pressed a key.
     DigitPressed {
         /// Leg that pressed.

@@ -160,6 +160,21 @@ impl Expression {
         self.task_paths.iter().map(value).collect()
     }
 
+    /// Every path it looks at, keys joined by dots, with its place in bytes, in the order of the text.
+    pub fn paths(&self) -> Vec<(String, std::ops::Range<usize>)> {
+        let mut paths = Vec::new();
+        self.root.each_path(&mut |path| {
+            let prefix = match path.subject {
+                None => "",
+                Some(Subject::Task) => "task.",
+                Some(Subject::Worker) => "worker.",
+            };
+            let keys: Vec<String> = path.segments.iter().map(tree::Segment::to_string).collect();
+            paths.push((format!("{prefix}{}", keys.join(".")), path.span.clone()));
+        });
+        paths
+    }
+
     /// Whether it looks at `task.`; if not, its result for a worker can be kept.
     pub fn uses_task(&self) -> bool {
         !self.task_paths.is_empty()

@@ -6,11 +6,27 @@
 //! runs in a call, in a test and in the checker alike.
 
 mod check;
+mod condition;
 mod document;
+mod draw;
+pub mod rehearsal;
+mod request;
 mod run;
+mod seal;
+mod step;
+mod template;
 
-pub use check::{Fault, Part, Spot};
-pub use document::{
-    Collecting, Dialling, Document, HANG_UP, Menu, Patience, Queueing, Rejection, Speech, Step,
-};
+pub use check::{Fault, Outside, Part, Spot};
+pub use condition::Condition;
+pub use document::{Asked, Document, HANG_UP, MAX_DEPTH, RETURN};
+pub use draw::draw;
+pub use request::{QueueFigures, RecordTerms, Reply, Request};
 pub use run::{Action, Context, DialOutcome, Input, QueueOutcome, Run};
+pub use seal::SealingKey;
+pub use step::{
+    Branching, Calling, Case, Collecting, Conferring, Confirmation, Dialling, Fetching, HangingUp,
+    LookingUp, Looping, Menu, Merge, Messaging, Opening, Patience, Pausing, Queueing, Recording,
+    Rejection, Returning, Sayable, Saying, Setting, Share, Speaking, Speech, Splitting, Step,
+    Transferring, Watching,
+};
+pub use template::{Template, TemplateFault};

@@ -1,5 +1,9 @@
 //! One caller's walk through a document.
 
+mod action;
+mod knowledge;
+mod parts;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,107 +11,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::document::{Document, HANG_UP, Step};
+use super::document::{Document, HANG_UP, RETURN};
+use super::request::{QueueFigures, Reply, Request};
+use super::step::{Heard, Rejection, Step, Turn};
 use crate::base::{Cause, Timestamp};
-use crate::ivr::{self, Answer, BargeIn, Collect, Question, is_key};
-use crate::router::Destination;
+use crate::ivr::{self, BargeIn, Collect, Question, is_key};
 
-/// What is known about the call when its flow begins.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Context {
-    /// Caller's number, normalised.
-    pub from: String,
-    /// Caller's name, when it is known and not withheld.
-    #[serde(default)]
-    pub from_name: Option<String>,
-    /// Number that led to the flow, normalised.
-    pub to: String,
-    /// Trunk the call came in by.
-    pub trunk: Option<String>,
-    /// Attributes of the number; they outrank the document's.
-    pub attributes: Map<String, Value>,
-}
+pub use action::{Action, Context, DialOutcome, Input, QueueOutcome};
 
-/// What the run wants done.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Action {
-    /// Answer the call; asked once, before anything is to be heard.
-    Answer,
-    /// Play these sounds one after the other; report [`Input::PlayDone`] with the same number.
-    Play {
-        /// Number of this request, rising within the run.
-        play: u64,
-        /// Names of sounds.
-        sounds: Vec<String>,
-    },
-    /// Stop what plays; its end need not be reported.
-    StopPlay,
-    /// Set attributes of the call.
-    SetAttributes(Map<String, Value>),
-    /// Stand in a queue; report [`Input::QueueLeft`].
-    Enqueue {
-        /// Queue, or the workflow that leads into queues.
-        to: Destination,
-        /// All attributes of the call, with `from`, `from_name`, `to`, `trunk` and `flow`.
-        attributes: Map<String, Value>,
-        /// Higher is served first.
-        priority: i64,
-    },
-    /// Call a number and join the caller with it; report [`Input::DialEnded`].
-    Dial {
-        /// Number, as a phone would dial it.
-        number: String,
-        /// How long it may ring.
-        ring_timeout: Duration,
-    },
-    /// End the call; nothing follows.
-    HangUp {
-        /// Why; a refusal when the call was never answered.
-        cause: Cause,
-    },
-}
-
-/// What the run is told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Input {
-    /// The caller is gone: nothing more is asked.
-    CallerLeft,
-    /// A [`Action::Dial`] has its result.
-    DialEnded(DialOutcome),
-    /// The caller pressed a key.
-    Digit(char),
-    /// The play of this number came to its end by itself. Ends of other plays are ignored.
-    PlayDone {
-        /// Number from [`Action::Play`].
-        play: u64,
-    },
-    /// A [`Action::Enqueue`] has its result.
-    QueueLeft(QueueOutcome),
-    /// The party the caller talked with hung up; the caller is still there.
-    TalkEnded,
-}
-
-/// How a stand in a queue ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum QueueOutcome {
-    /// An agent answered; the caller talks.
-    Answered,
-    /// Nobody can ever take the call, or the queue is gone.
-    Nobody,
-    /// The longest wait is over.
-    TimedOut,
-}
-
-/// How a call to a number ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DialOutcome {
-    /// Answered; the caller talks.
-    Answered,
-    /// Busy, silent, refused or not dialable.
-    Failed,
-}
+use parts::{Frame, PartState};
 
 /// One caller's walk. Serialisable at every moment, document and all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,16 +34,62 @@ pub struct Run {
     steps_taken: u32,
     deadline: Option<Timestamp>,
     actions: VecDeque<Action>,
+    /// The flows gone through at the moment, outermost first.
+    #[serde(default)]
+    frames: Vec<Frame>,
+    /// What is known of the part at hand.
+    #[serde(default)]
+    part: PartState,
+    /// Language of the caller, once a step has set it.
+    #[serde(default)]
+    language: Option<String>,
+    /// The last reply of an endpoint or a table.
+    #[serde(default)]
+    reply: Value,
+    /// The last figures of a queue.
+    #[serde(default)]
+    figures: Option<QueueFigures>,
+    /// Counts requests.
+    #[serde(default)]
+    requests: u64,
+    /// Counts draws of chance.
+    #[serde(default)]
+    draws: u64,
+    /// How often the caller said that what he pressed was wrong, at the step he is in.
+    #[serde(default)]
+    refusals: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-enum Position {
-    Asking { step: String, collect: Box<Collect> },
-    Dialling { step: String },
+pub(super) enum Position {
+    Asking {
+        step: String,
+        collect: Box<Collect>,
+        /// What was pressed, when the question is whether that is right.
+        #[serde(default)]
+        confirming: Option<String>,
+    },
+    Consulting {
+        step: String,
+        request: u64,
+    },
+    Dialling {
+        step: String,
+    },
     Over,
-    Playing { step: String, barge_in: BargeIn },
-    Queueing { step: String },
-    Talking { step: String },
+    Pausing {
+        step: String,
+    },
+    Playing {
+        step: String,
+        barge_in: BargeIn,
+    },
+    Queueing {
+        step: String,
+    },
+    Talking {
+        step: String,
+    },
     Waiting,
 }
 
@@ -139,8 +97,6 @@ enum Position {
 const MAX_STEPS: u32 = 5000;
 /// Keys kept for the next question; longer than any path through nested menus.
 const MAX_TYPED_AHEAD: usize = 16;
-/// Longest an announcement may go on before its end is taken for lost.
-const PLAY_LIMIT: Duration = Duration::from_secs(600);
 
 impl Run {
     /// A caller at the door; nothing happens before [`Run::start`].
@@ -158,7 +114,24 @@ impl Run {
             steps_taken: 0,
             deadline: None,
             actions: VecDeque::new(),
+            frames: Vec::new(),
+            part: PartState::default(),
+            language: None,
+            reply: Value::Null,
+            figures: None,
+            requests: 0,
+            draws: 0,
+            refusals: 0,
         }
+    }
+
+    /// The same for a call that has got its id: which, when it began, and what chance is drawn
+    /// from.
+    pub fn of_call(mut self, id: &str, started: Timestamp, seed: u64) -> Self {
+        id.clone_into(&mut self.context.id);
+        self.context.started = started;
+        self.context.seed = seed;
+        self
     }
 
     /// Takes the first step; later calls do nothing.
@@ -169,20 +142,39 @@ impl Run {
         if !self.attributes.is_empty() {
             self.push(Action::SetAttributes(self.attributes.clone()));
         }
+        self.part.parameters.clone_from(&self.document.parameters);
         let first = self.document.start.clone();
-        self.enter(now, first);
+        self.follow(now, Turn::Go(first));
     }
 
     /// Something happened. What does not fit the present step is ignored.
     pub fn handle(&mut self, now: Timestamp, input: Input) {
         match input {
             Input::CallerLeft => self.finish(),
-            Input::DialEnded(outcome) => self.handle_dial_ended(now, outcome),
+            Input::DialEnded(outcome) => {
+                if matches!(self.position, Position::Dialling { .. }) {
+                    self.hear(now, Heard::Dial(outcome));
+                }
+            }
             Input::Digit(key) => self.handle_digit(now, key),
             Input::PlayDone { play } if play == self.plays => self.handle_play_done(now),
             Input::PlayDone { .. } => {}
-            Input::QueueLeft(outcome) => self.handle_queue_left(now, outcome),
-            Input::TalkEnded => self.handle_talk_ended(now),
+            Input::QueueLeft(outcome) => {
+                if matches!(self.position, Position::Queueing { .. }) {
+                    self.hear(now, Heard::Queue(outcome));
+                }
+            }
+            Input::Told { request, reply } => {
+                let asked = matches!(&self.position, Position::Consulting { request: mine, .. } if *mine == request);
+                if asked {
+                    self.hear(now, Heard::Reply(reply));
+                }
+            }
+            Input::TalkEnded => {
+                if matches!(self.position, Position::Talking { .. }) {
+                    self.hear(now, Heard::TalkEnded);
+                }
+            }
         }
     }
 
@@ -192,7 +184,14 @@ impl Run {
             collect.handle_timeout(now);
             self.follow_question(now);
         } else if self.deadline.is_some_and(|deadline| deadline <= now) {
-            self.handle_play_done(now);
+            match &self.position {
+                Position::Consulting { .. } => {
+                    let reply = Reply::Failed("no reply in time".to_owned());
+                    self.hear(now, Heard::Reply(reply));
+                }
+                Position::Pausing { .. } => self.hear(now, Heard::PauseOver),
+                _ => self.handle_play_done(now),
+            }
         }
     }
 
@@ -228,7 +227,9 @@ impl Run {
     pub fn step(&self) -> Option<&str> {
         match &self.position {
             Position::Asking { step, .. }
+            | Position::Consulting { step, .. }
             | Position::Dialling { step }
+            | Position::Pausing { step }
             | Position::Playing { step, .. }
             | Position::Queueing { step }
             | Position::Talking { step } => Some(step),
@@ -236,13 +237,18 @@ impl Run {
         }
     }
 
+    /// Whether the caller is asked something and may answer.
+    pub fn is_asking(&self) -> bool {
+        matches!(self.position, Position::Asking { .. })
+    }
+
     /// Whether what the caller presses and says is not to be kept anywhere.
     pub fn is_secret(&self) -> bool {
         let Position::Asking { step, .. } = &self.position else {
             return false;
         };
-        let step = self.document.steps.get(step);
-        matches!(step, Some(Step::Collect(collecting)) if collecting.secure)
+        let document = self.part_document();
+        matches!(document.steps.get(step), Some(Step::Collect(collecting)) if collecting.secure)
     }
 
     fn handle_digit(&mut self, now: Timestamp, key: char) {
@@ -253,14 +259,18 @@ impl Run {
             }
             Position::Playing {
                 barge_in: BargeIn::Interrupts,
-                step,
+                ..
             } if is_key(key) => {
-                let step = step.clone();
                 if self.typed_ahead.len() < MAX_TYPED_AHEAD {
                     self.typed_ahead.push(key);
                 }
                 self.push(Action::StopPlay);
-                self.leave_speech(now, &step);
+                self.hear(now, Heard::PlayDone);
+            }
+            Position::Consulting { .. } | Position::Pausing { .. } if is_key(key) => {
+                if self.typed_ahead.len() < MAX_TYPED_AHEAD {
+                    self.typed_ahead.push(key);
+                }
             }
             _ => {}
         }
@@ -272,130 +282,120 @@ impl Run {
                 collect.handle_play_done(now);
                 self.follow_question(now);
             }
-            Position::Playing { step, .. } => {
-                let step = step.clone();
-                self.leave_speech(now, &step);
-            }
+            Position::Playing { .. } => self.hear(now, Heard::PlayDone),
             _ => {}
         }
     }
 
-    fn handle_queue_left(&mut self, now: Timestamp, outcome: QueueOutcome) {
-        let Position::Queueing { step } = &self.position else {
+    /// Tells the present step what it waits for.
+    fn hear(&mut self, now: Timestamp, heard: Heard) {
+        let document = self.part_document();
+        let Some(at) = self.step().map(str::to_owned) else {
             return;
         };
-        let step = step.clone();
-        let Some(Step::Queue(queueing)) = self.document.steps.get(&step) else {
-            return;
+        let turn = match document.steps.get(&at) {
+            Some(step) => step.kind().hear(self, now, &at, heard),
+            // Its document was checked: only another program's checkpoint can name it.
+            None => Turn::Go(HANG_UP.to_owned()),
         };
-        let next = match outcome {
-            QueueOutcome::Answered => {
-                self.position = Position::Talking { step };
-                return;
-            }
-            QueueOutcome::Nobody => queueing.nobody.clone(),
-            QueueOutcome::TimedOut => queueing.timeout.clone(),
-        };
-        self.enter(now, next);
-    }
-
-    fn handle_dial_ended(&mut self, now: Timestamp, outcome: DialOutcome) {
-        let Position::Dialling { step } = &self.position else {
-            return;
-        };
-        let step = step.clone();
-        match (outcome, self.document.steps.get(&step)) {
-            (DialOutcome::Answered, _) => {
-                self.answered = true;
-                self.position = Position::Talking { step };
-            }
-            (DialOutcome::Failed, Some(Step::Dial(dialling))) => {
-                let next = dialling.failed.clone();
-                self.enter(now, next);
-            }
-            (DialOutcome::Failed, _) => {}
-        }
-    }
-
-    fn handle_talk_ended(&mut self, now: Timestamp) {
-        let Position::Talking { step } = &self.position else {
-            return;
-        };
-        let next = match self.document.steps.get(step) {
-            Some(Step::Queue(queueing)) => queueing.after.clone(),
-            Some(Step::Dial(dialling)) => dialling.after.clone(),
-            _ => HANG_UP.to_owned(),
-        };
-        self.enter(now, next);
-    }
-
-    fn leave_speech(&mut self, now: Timestamp, step: &str) {
-        if let Some(Step::Play(speech)) = self.document.steps.get(step) {
-            let next = speech.next.clone();
-            self.enter(now, next);
-        }
+        self.follow(now, turn);
     }
 
     /// Walks on until a step takes time or the call ends.
-    fn enter(&mut self, now: Timestamp, first: String) {
-        self.deadline = None;
-        let document = Arc::clone(&self.document);
-        let mut at = first;
+    fn follow(&mut self, now: Timestamp, mut turn: Turn) {
         loop {
+            let at = match turn {
+                Turn::End(how) => return self.end(how),
+                Turn::Go(at) => at,
+                Turn::Stay => return,
+            };
+            (self.deadline, self.refusals) = (None, 0);
             self.steps_taken += 1;
+            let document = self.part_document();
             if self.steps_taken > MAX_STEPS {
                 let words = format!("flow {} took more than {MAX_STEPS} steps", document.name);
                 return self.hang_up(Cause::from_status(500).with_words(words));
             }
-            let Some(step) = document.steps.get(&at) else {
-                // `Document::check` leaves only the built-in step without an entry.
-                return self.end(super::Rejection::Normal);
+            turn = match document.steps.get(&at) {
+                Some(step) => {
+                    self.push(Action::Enter {
+                        flow: document.name.clone(),
+                        step: at.clone(),
+                    });
+                    step.kind().enter(self, now, &at)
+                }
+                None if at == RETURN => self.return_to_caller(),
+                // `Document::check` leaves only the built-in steps without an entry.
+                None => Turn::End(Rejection::Normal),
             };
-            match step {
-                Step::Set { attributes, next } => {
-                    self.set(attributes);
-                    at.clone_from(next);
-                }
-                Step::Play(speech) if speech.sounds.is_empty() => at.clone_from(&speech.next),
-                Step::Play(speech) => {
-                    self.answer();
-                    self.play(speech.sounds.clone());
-                    self.deadline = Some(now + PLAY_LIMIT);
-                    self.position = Position::Playing {
-                        barge_in: speech.barge_in,
-                        step: at,
-                    };
-                    return;
-                }
-                Step::Menu(menu) => return self.ask(now, at, menu.question()),
-                Step::Collect(collecting) => return self.ask(now, at, collecting.question()),
-                Step::Queue(queueing) => {
-                    self.answer();
-                    self.typed_ahead.clear();
-                    self.set(&queueing.attributes);
-                    self.push(Action::Enqueue {
-                        to: queueing.to.clone(),
-                        attributes: self.task_attributes(),
-                        priority: queueing.priority,
-                    });
-                    self.position = Position::Queueing { step: at };
-                    return;
-                }
-                Step::Dial(dialling) => {
-                    self.typed_ahead.clear();
-                    self.push(Action::Dial {
-                        number: dialling.number.clone(),
-                        ring_timeout: dialling.ring_timeout,
-                    });
-                    self.position = Position::Dialling { step: at };
-                    return;
-                }
-                Step::Hangup { cause } => return self.end(*cause),
-            }
         }
     }
 
-    fn ask(&mut self, now: Timestamp, step: String, question: Question) {
+    /// Asks somebody outside, who has this long.
+    pub(super) fn consult(
+        &mut self,
+        now: Timestamp,
+        at: &str,
+        about: Request,
+        budget: Duration,
+    ) -> Turn {
+        self.requests += 1;
+        let request = self.requests;
+        self.push(Action::Consult { request, about });
+        self.deadline = Some(now + budget);
+        self.stay(Position::Consulting {
+            step: at.to_owned(),
+            request,
+        })
+    }
+
+    /// Wakes up at an instant.
+    pub(super) fn wait_until(&mut self, at: Timestamp) {
+        self.deadline = Some(at);
+    }
+
+    /// Whether the caller has said no once too often, now that he says it again.
+    pub(super) fn is_refused_again(&mut self, tries: u32) -> bool {
+        self.refusals += 1;
+        self.refusals >= tries
+    }
+
+    /// Asks whether what was pressed is right; the step is told.
+    pub(super) fn confirm(&mut self, now: Timestamp, at: &str, question: Question, digits: String) {
+        self.position = Position::Asking {
+            step: at.to_owned(),
+            collect: Box::new(Collect::start(question, now)),
+            confirming: Some(digits),
+        };
+        self.follow_question(now);
+    }
+
+    /// Stays in a step.
+    pub(super) fn stay(&mut self, position: Position) -> Turn {
+        self.position = position;
+        Turn::Stay
+    }
+
+    /// Says something to an answered call; the step is told when it is over.
+    pub(super) fn speak(
+        &mut self,
+        now: Timestamp,
+        at: &str,
+        sounds: Vec<String>,
+        barge_in: BargeIn,
+        limit: Duration,
+    ) {
+        self.answer();
+        self.play(sounds);
+        self.deadline = Some(now + limit);
+        self.position = Position::Playing {
+            barge_in,
+            step: at.to_owned(),
+        };
+    }
+
+    /// Asks; the step is told the answer.
+    pub(super) fn ask(&mut self, now: Timestamp, at: &str, question: Question) {
         self.answer();
         let typed_ahead = std::mem::take(&mut self.typed_ahead);
         // What was pressed before was no secret yet, and stands in the record.
@@ -404,14 +404,24 @@ impl Run {
         for key in typed_ahead.chars() {
             collect.handle_digit(now, key);
         }
-        self.position = Position::Asking { step, collect };
+        let step = at.to_owned();
+        self.position = Position::Asking {
+            step,
+            collect,
+            confirming: None,
+        };
         self.follow_question(now);
     }
 
     /// Passes on what the question wants, and leaves it when it is over.
     fn follow_question(&mut self, now: Timestamp) {
         loop {
-            let Position::Asking { step, collect } = &mut self.position else {
+            let Position::Asking {
+                collect,
+                confirming,
+                ..
+            } = &mut self.position
+            else {
                 return;
             };
             match collect.poll_output() {
@@ -419,64 +429,32 @@ impl Run {
                 Some(ivr::Output::Play(sounds)) => self.play(sounds),
                 Some(ivr::Output::StopPlay) => self.push(Action::StopPlay),
                 Some(ivr::Output::Done(answer)) => {
-                    let step = step.clone();
-                    return self.leave_question(now, &step, answer);
+                    let heard = match confirming.take() {
+                        None => Heard::Answer(answer),
+                        Some(digits) => Heard::Confirmed(digits, answer),
+                    };
+                    return self.hear(now, heard);
                 }
             }
         }
     }
 
-    fn leave_question(&mut self, now: Timestamp, step: &str, answer: Answer) {
-        let document = Arc::clone(&self.document);
-        let next = match (document.steps.get(step), answer) {
-            (Some(Step::Menu(menu)), Answer::Digits(digits)) => menu.choices.get(&digits),
-            (Some(Step::Menu(menu)), Answer::Failed(_)) => Some(&menu.patience.failed),
-            (Some(Step::Collect(collecting)), Answer::Digits(digits)) => {
-                let shown = match collecting.secure {
-                    true => "*".repeat(digits.len()),
-                    false => digits,
-                };
-                let number = (collecting.into.clone(), Value::String(shown));
-                self.set(&Map::from_iter([number]));
-                Some(&collecting.next)
-            }
-            (Some(Step::Collect(collecting)), Answer::Failed(_)) => {
-                Some(&collecting.patience.failed)
-            }
-            _ => None,
-        };
-        let next = next.map_or(HANG_UP, String::as_str).to_owned();
-        self.enter(now, next);
-    }
-
-    /// What the router sees of the call.
-    fn task_attributes(&self) -> Map<String, Value> {
-        let mut attributes = Map::new();
-        attributes.insert("from".to_owned(), self.context.from.clone().into());
-        if let Some(name) = &self.context.from_name {
-            attributes.insert("from_name".to_owned(), name.clone().into());
-        }
-        attributes.insert("to".to_owned(), self.context.to.clone().into());
-        if let Some(trunk) = &self.context.trunk {
-            attributes.insert("trunk".to_owned(), trunk.clone().into());
-        }
-        attributes.insert("flow".to_owned(), self.document.name.clone().into());
-        attributes.extend(self.attributes.clone());
-        attributes
-    }
-
-    fn set(&mut self, attributes: &Map<String, Value>) {
-        if !attributes.is_empty() {
-            self.attributes.extend(attributes.clone());
-            self.push(Action::SetAttributes(attributes.clone()));
-        }
-    }
-
-    fn answer(&mut self) {
+    /// Answers the call, unless that was done before.
+    pub(super) fn answer(&mut self) {
         if !self.answered {
             self.answered = true;
             self.push(Action::Answer);
         }
+    }
+
+    /// Somebody else answered the call.
+    pub(super) fn was_answered(&mut self) {
+        self.answered = true;
+    }
+
+    /// Keys typed ahead are for no question.
+    pub(super) fn forget_keys(&mut self) {
+        self.typed_ahead.clear();
     }
 
     fn play(&mut self, sounds: Vec<String>) {
@@ -485,7 +463,7 @@ impl Run {
         self.push(Action::Play { play, sounds });
     }
 
-    fn end(&mut self, how: super::Rejection) {
+    fn end(&mut self, how: Rejection) {
         let cause = if self.answered {
             how.cause()
         } else {
@@ -506,7 +484,8 @@ impl Run {
         self.deadline = None;
     }
 
-    fn push(&mut self, action: Action) {
+    /// Wants something done.
+    pub(super) fn push(&mut self, action: Action) {
         // A prompt answered beforehand, by keys typed ahead, is not even begun.
         if action == Action::StopPlay && matches!(self.actions.back(), Some(Action::Play { .. })) {
             self.actions.pop_back();
@@ -517,377 +496,4 @@ impl Run {
 }
 
 #[cfg(test)]
-mod tests {
-    use indexmap::IndexMap;
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::super::Rejection;
-    use super::super::document::{Collecting, Dialling, Menu, Patience, Queueing, Speech};
-    use super::*;
-
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp::ZERO + Duration::from_secs(seconds)
-    }
-
-    fn text(word: &str) -> String {
-        word.to_owned()
-    }
-
-    fn map(value: Value) -> Map<String, Value> {
-        value.as_object().cloned().unwrap_or_default()
-    }
-
-    fn play(sound: &str, next: &str) -> Step {
-        Step::Play(Speech {
-            sounds: vec![text(sound)],
-            barge_in: BargeIn::Interrupts,
-            next: text(next),
-        })
-    }
-
-    fn patience() -> Patience {
-        Patience {
-            prompt: vec![text("menu")],
-            barge_in: BargeIn::Interrupts,
-            timeout: Duration::from_secs(5),
-            digit_timeout: Duration::from_secs(3),
-            tries: 2,
-            no_input: vec![text("no-input")],
-            no_match: vec![text("no-match")],
-            failed: text("goodbye"),
-        }
-    }
-
-    fn queue(name: &str) -> Step {
-        Step::Queue(Queueing {
-            to: Destination::Queue(text(name)),
-            attributes: map(json!({"topic": name})),
-            priority: 3,
-            nobody: text("nobody"),
-            timeout: text("nobody"),
-            after: text(HANG_UP),
-        })
-    }
-
-    fn document() -> Arc<Document> {
-        let choices = [
-            ("1", "sales"),
-            ("2", "number"),
-            ("9", "menu"),
-            ("0", "desk"),
-        ];
-        let choices = choices.iter().map(|(key, to)| (text(key), text(to)));
-        let steps = [
-            ("greeting", play("greeting", "menu")),
-            (
-                "menu",
-                Step::Menu(Menu {
-                    patience: patience(),
-                    choices: choices.collect(),
-                }),
-            ),
-            ("sales", queue("sales")),
-            (
-                "number",
-                Step::Collect(Collecting {
-                    patience: patience(),
-                    min: 2,
-                    max: 4,
-                    terminators: text("#"),
-                    into: text("customer"),
-                    secure: false,
-                    next: text("support"),
-                }),
-            ),
-            ("support", queue("support")),
-            (
-                "desk",
-                Step::Dial(Dialling {
-                    number: text("1001"),
-                    ring_timeout: Duration::from_secs(20),
-                    failed: text("busy"),
-                    after: text(HANG_UP),
-                }),
-            ),
-            (
-                "busy",
-                Step::Hangup {
-                    cause: Rejection::Busy,
-                },
-            ),
-            ("nobody", play("nobody-available", HANG_UP)),
-            ("goodbye", play("goodbye", HANG_UP)),
-        ];
-        let steps = steps.into_iter().map(|(name, step)| (text(name), step));
-        let document = Document {
-            name: text("main"),
-            start: text("greeting"),
-            attributes: map(json!({"language": "ja"})),
-            steps: steps.collect::<IndexMap<_, _>>(),
-        };
-        assert_eq!(document.check(), []);
-        Arc::new(document)
-    }
-
-    fn context() -> Context {
-        Context {
-            from: text("+819012345678"),
-            from_name: Some(text("Yuki 山田")),
-            to: text("+81312345678"),
-            trunk: Some(text("demo")),
-            attributes: map(json!({"vip": true})),
-        }
-    }
-
-    fn started() -> Run {
-        let mut run = Run::new(document(), context());
-        run.start(at(0));
-        run
-    }
-
-    fn drain(run: &mut Run) -> Vec<Action> {
-        std::iter::from_fn(|| run.poll_action()).collect()
-    }
-
-    fn said(play: u64, sounds: &[&str]) -> Action {
-        Action::Play {
-            play,
-            sounds: sounds.iter().map(|&sound| text(sound)).collect(),
-        }
-    }
-
-    fn hung_up() -> Action {
-        Action::HangUp {
-            cause: Cause::normal(),
-        }
-    }
-
-    #[test]
-    fn a_caller_is_greeted_asked_and_queued_with_attributes() {
-        let mut run = started();
-        assert_eq!(
-            drain(&mut run),
-            [
-                Action::SetAttributes(map(json!({"language": "ja", "vip": true}))),
-                Action::Answer,
-                said(1, &["greeting"])
-            ]
-        );
-        run.handle(at(3), Input::PlayDone { play: 1 });
-        assert_eq!(drain(&mut run), [said(2, &["menu"])]);
-        run.handle(at(4), Input::Digit('1'));
-        let expected = json!({
-            "from": "+819012345678", "from_name": "Yuki 山田", "to": "+81312345678",
-            "trunk": "demo", "flow": "main",
-            "language": "ja", "vip": true, "topic": "sales"
-        });
-        assert_eq!(
-            drain(&mut run),
-            [
-                Action::StopPlay,
-                Action::SetAttributes(map(json!({"topic": "sales"}))),
-                Action::Enqueue {
-                    to: Destination::Queue(text("sales")),
-                    attributes: map(expected),
-                    priority: 3
-                }
-            ]
-        );
-        run.handle(at(9), Input::QueueLeft(QueueOutcome::Answered));
-        assert_eq!((drain(&mut run), run.is_over()), (vec![], false));
-        run.handle(at(60), Input::TalkEnded);
-        assert_eq!((drain(&mut run), run.is_over()), (vec![hung_up()], true));
-    }
-
-    #[test]
-    fn a_key_during_the_greeting_answers_the_menu() {
-        let mut run = started();
-        drain(&mut run);
-        run.handle(at(1), Input::Digit('1'));
-        let actions = drain(&mut run);
-        assert_eq!(actions[0], Action::StopPlay);
-        assert!(
-            matches!(actions.last(), Some(Action::Enqueue { to: Destination::Queue(queue), .. }) if queue == "sales")
-        );
-        assert!(
-            !actions
-                .iter()
-                .any(|action| matches!(action, Action::Play { .. }))
-        );
-    }
-
-    #[test]
-    fn the_end_of_an_older_play_is_ignored() {
-        let mut run = started();
-        drain(&mut run);
-        run.handle(at(1), Input::PlayDone { play: 1 });
-        run.handle(at(1), Input::PlayDone { play: 1 });
-        drain(&mut run);
-        assert!(run.poll_timeout() > Some(at(100)), "the menu still plays");
-        run.handle(at(2), Input::PlayDone { play: 2 });
-        assert_eq!(run.poll_timeout(), Some(at(7)));
-    }
-
-    #[test]
-    fn nine_repeats_the_menu_with_all_its_tries() {
-        let mut run = started();
-        run.handle(at(1), Input::PlayDone { play: 1 });
-        drain(&mut run);
-        for _ in 0..5 {
-            run.handle(at(2), Input::Digit('9'));
-            assert_eq!(run.step(), Some("menu"));
-        }
-        drain(&mut run);
-        run.handle(at(3), Input::Digit('7'));
-        assert!(drain(&mut run).iter().any(
-            |action| matches!(action, Action::Play { sounds, .. } if sounds[0] == "no-match")
-        ));
-    }
-
-    #[test]
-    fn silence_ends_in_goodbye() {
-        let mut run = started();
-        run.handle(at(1), Input::PlayDone { play: 1 });
-        run.handle(at(2), Input::PlayDone { play: 2 });
-        run.handle_timeout(at(7));
-        drain(&mut run);
-        run.handle(at(9), Input::PlayDone { play: 3 });
-        run.handle_timeout(at(14));
-        assert_eq!(drain(&mut run), [said(4, &["goodbye"])]);
-        run.handle(at(15), Input::PlayDone { play: 4 });
-        assert_eq!(drain(&mut run), [hung_up()]);
-    }
-
-    #[test]
-    fn digits_become_an_attribute() {
-        let mut run = started();
-        drain(&mut run);
-        for key in "2".chars().chain("123#".chars()) {
-            run.handle(at(1), Input::Digit(key));
-        }
-        assert_eq!(run.attributes()["customer"], json!("123"));
-        assert_eq!(run.step(), Some("support"));
-    }
-
-    #[test]
-    fn a_queue_nobody_serves_ends_in_an_announcement() {
-        let mut run = started();
-        run.handle(at(1), Input::Digit('1'));
-        drain(&mut run);
-        run.handle(at(2), Input::QueueLeft(QueueOutcome::Nobody));
-        assert_eq!(drain(&mut run), [said(3, &["nobody-available"])]);
-    }
-
-    #[test]
-    fn an_unanswered_call_is_refused_not_hung_up_normally() {
-        for (step, status) in [(HANG_UP, 480), ("busy", 486)] {
-            let mut document = (*document()).clone();
-            document.start = text(step);
-            document.attributes.clear();
-            let mut run = Run::new(Arc::new(document), Context::default());
-            run.start(at(0));
-            let cause = Cause::from_status(status);
-            assert_eq!(drain(&mut run), [Action::HangUp { cause }]);
-        }
-    }
-
-    #[test]
-    fn a_dialled_number_that_is_busy_leads_on() {
-        let mut run = started();
-        run.handle(at(1), Input::Digit('0'));
-        assert!(
-            matches!(drain(&mut run).last(), Some(Action::Dial { number, .. }) if number == "1001")
-        );
-        run.handle(at(2), Input::DialEnded(DialOutcome::Failed));
-        assert!(matches!(&drain(&mut run)[..], [Action::HangUp { cause }] if cause.q850 == 17));
-    }
-
-    #[test]
-    fn a_secret_number_becomes_stars_and_takes_nothing_typed_before() {
-        let mut document = Document::clone(&document());
-        let Some(Step::Collect(collecting)) = document.steps.get_mut("number") else {
-            panic!("it collects")
-        };
-        collecting.secure = true;
-        document.start = text("greeting");
-        if let Some(Step::Play(speech)) = document.steps.get_mut("greeting") {
-            speech.next = text("number");
-        }
-        let mut run = Run::new(Arc::new(document), Context::default());
-        run.start(at(0));
-        assert!(!run.is_secret());
-        run.handle(at(1), Input::Digit('9'));
-        assert!(run.is_secret());
-        for key in "1234".chars() {
-            run.handle(at(2), Input::Digit(key));
-        }
-        assert!(!run.is_secret());
-        assert_eq!(run.attributes()["customer"], "****");
-        assert!(!format!("{run:?}").contains("1234"));
-    }
-
-    #[test]
-    fn a_caller_who_left_is_asked_nothing_more() {
-        let mut run = started();
-        run.handle(at(1), Input::CallerLeft);
-        run.handle(at(2), Input::PlayDone { play: 1 });
-        run.handle(at(2), Input::Digit('1'));
-        run.handle_timeout(at(9999));
-        assert_eq!((drain(&mut run), run.is_over()), (vec![], true));
-        assert_eq!(run.poll_timeout(), None);
-    }
-
-    fn any_input() -> impl Strategy<Value = Option<Input>> {
-        prop_oneof![
-            Just(None),
-            prop::sample::select("0123456789*#x".chars().collect::<Vec<_>>())
-                .prop_map(|key| Some(Input::Digit(key))),
-            (0u64..30).prop_map(|play| Some(Input::PlayDone { play })),
-            Just(Some(Input::QueueLeft(QueueOutcome::Answered))),
-            Just(Some(Input::QueueLeft(QueueOutcome::Nobody))),
-            Just(Some(Input::QueueLeft(QueueOutcome::TimedOut))),
-            Just(Some(Input::DialEnded(DialOutcome::Answered))),
-            Just(Some(Input::DialEnded(DialOutcome::Failed))),
-            Just(Some(Input::TalkEnded)),
-        ]
-    }
-
-    proptest! {
-        /// A run stored and read back at every step behaves as the one that was not; it answers at
-        /// most once, before anything else is heard; after the hang-up nothing follows; and as
-        /// long as it is not over, something will move it: a deadline or a report it waits for.
-        #[test]
-        fn any_inputs_keep_the_promises(inputs in prop::collection::vec(any_input(), 0..60)) {
-            let mut run = started();
-            let mut twin = run.clone();
-            let (mut now, mut answered, mut over) = (at(0), false, false);
-            for input in inputs {
-                for action in drain(&mut run) {
-                    prop_assert!(!over);
-                    match action {
-                        Action::Answer => prop_assert!(!std::mem::replace(&mut answered, true)),
-                        Action::Play { .. } | Action::Enqueue { .. } => prop_assert!(answered),
-                        Action::HangUp { .. } => over = true,
-                        _ => {}
-                    }
-                }
-                drain(&mut twin);
-                let stored = serde_json::to_string(&twin).expect("a run can be stored");
-                twin = serde_json::from_str(&stored).expect("and read back");
-                prop_assert_eq!(&run, &twin);
-                for run in [&mut run, &mut twin] {
-                    match &input {
-                        Some(input) => run.handle(now, input.clone()),
-                        None => {
-                            now = now.max(run.poll_timeout().unwrap_or(now));
-                            run.handle_timeout(now);
-                        }
-                    }
-                }
-                let waits = matches!(run.step(), Some("sales" | "support" | "desk"));
-                prop_assert!(run.is_over() || waits || run.poll_timeout().is_some());
-            }
-        }
-    }
-}
+mod tests;

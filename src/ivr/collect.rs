@@ -36,7 +36,21 @@ pub struct Question {
     /// forgotten the keys so far.
     #[serde(default)]
     pub secure: bool,
+    /// What the whole answer must look like, as [`pattern`] reads it; anything when `None`.
+    #[serde(default)]
+    pub pattern: Option<String>,
 }
+
+/// Reads what an answer must look like: a regular expression for all of it. The error says what
+/// is wrong with the text.
+pub fn pattern(text: &str) -> Result<regex_lite::Regex, regex_lite::Error> {
+    regex_lite::RegexBuilder::new(&format!("^(?:{text})$"))
+        .size_limit(PATTERN_SIZE)
+        .build()
+}
+
+/// Most memory of a pattern: that of a few hundred digits and counts.
+const PATTERN_SIZE: usize = 256 * 1024;
 
 /// What a key pressed while the prompt plays does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -252,7 +266,7 @@ impl Collect {
     fn judge(&mut self, now: Timestamp) {
         let digits = self.digits.text();
         let good = match &self.question.accept {
-            Accept::Digits { min, .. } => digits.len() >= *min,
+            Accept::Digits { min, .. } => digits.len() >= *min && self.fits(digits),
             Accept::OneOf(answers) => answers.contains(digits),
         };
         if good {
@@ -261,6 +275,13 @@ impl Collect {
         } else {
             self.fail(now, Failure::NoMatch);
         }
+    }
+
+    /// Whether an answer looks as it must. Nothing fits a pattern that is none, which
+    /// the configuration's checker refuses.
+    fn fits(&self, digits: &str) -> bool {
+        let wanted = self.question.pattern.as_deref().map(pattern);
+        wanted.is_none_or(|wanted| wanted.is_ok_and(|it| it.is_match(digits)))
     }
 
     fn fail(&mut self, now: Timestamp, why: Failure) {
@@ -320,6 +341,7 @@ mod tests {
             no_input: texts(&["no-input"]),
             no_match: texts(&["no-match"]),
             secure: false,
+            pattern: None,
         }
     }
 
@@ -456,6 +478,22 @@ mod tests {
                 .find(|output| *output != Output::StopPlay);
             assert_eq!(done, expected.map(digits), "{keys} and {wait} s");
         }
+    }
+
+    #[test]
+    fn what_does_not_look_as_it_must_is_no_match() {
+        let question = Question {
+            pattern: Some("0[1-9]{2}|99".to_owned()),
+            ..number(2, 3)
+        };
+        for (keys, is_good) in [("012", true), ("99#", true), ("000", false), ("990", false)] {
+            let mut collect = Collect::start(question.clone(), at(0));
+            press(&mut collect, at(1), keys);
+            let outputs = drain(&mut collect);
+            let done = outputs.iter().any(|it| matches!(it, Output::Done(_)));
+            assert_eq!(done, is_good, "{keys}");
+        }
+        assert!(pattern("(").is_err() && pattern("[0-9]{1000}{1000}").is_err());
     }
 
     #[test]

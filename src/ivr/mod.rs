@@ -6,4 +6,4 @@
 mod collect;
 pub mod say;
 
-pub use collect::{Accept, Answer, BargeIn, Collect, Failure, Output, Question, is_key};
+pub use collect::{Accept, Answer, BargeIn, Collect, Failure, Output, Question, is_key, pattern};

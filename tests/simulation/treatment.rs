@@ -173,3 +173,84 @@ fn after_call_work_keeps_the_next_caller_waiting_and_is_in_the_record() {
         assert_eq!(last.duration_ms, Some(4000), "{}", world.tell());
     }
 }
+
+const LOOKS: &str = r#"[steps.look]
+do = "staffing"
+queue = "sales"
+cases = [{ if = "queue.online == 0", next = "quiet" }]
+otherwise = "greeting"
+
+[steps.quiet]
+do = "pause"
+length = "2s"
+next = "night"
+
+[steps.night]
+do = "language"
+language = "en"
+next = "hours"
+
+[steps.hours]
+do = "hours"
+open = "sales-queue"
+closed = "sales-queue"
+
+[steps.sorry]
+do = "set"
+attributes = { who = "{{ call.from }}", id = "{{ call.id }}", waiting = "{{ queue.waiting }}" }
+next = "goodbye"
+
+[steps.greeting]"#;
+
+/// An office whose flow looks at the agents first.
+fn looking() -> tsunagu::config::Office {
+    changed(&[
+        (
+            "flows/main.toml",
+            "start = \"greeting\"",
+            "start = \"look\"\nerror = \"sorry\"",
+        ),
+        ("flows/main.toml", "[steps.greeting]", LOOKS),
+    ])
+}
+
+fn way(world: &World) -> Vec<String> {
+    let steps = world.record().steps.iter();
+    steps.map(|step| step.step.clone()).collect()
+}
+
+#[test]
+fn where_nobody_is_reachable_the_flow_sees_it_and_the_record_has_the_way() {
+    let mut world = World::with(707, looking());
+    let carrier = world.carrier();
+    world.with_peer(carrier, |peer, now| peer.call(now, OFFICE, CUSTOMER));
+    world.finish();
+    let record = world.record();
+    assert_eq!(
+        way(&world),
+        ["look", "quiet", "night", "hours", "sorry", "goodbye"],
+        "{}",
+        world.tell()
+    );
+    assert!(record.steps.iter().all(|step| step.flow == "main"));
+    // The pause is over before the call is answered, by the step that is heard.
+    let paused = record.steps[2].at.since(record.steps[1].at);
+    assert_eq!(paused.as_secs(), 2);
+    assert_eq!(record.answered, Some(record.steps[5].at));
+    assert_eq!(record.attributes["who"], CUSTOMER);
+    assert_eq!(record.attributes["id"], record.id.as_str());
+    assert_eq!(record.attributes["waiting"], 0);
+}
+
+#[test]
+fn where_somebody_is_reachable_the_flow_goes_on() {
+    let mut world = World::with(708, looking());
+    let carrier = world.carrier();
+    world.phone("1001", Manners::Answers(300));
+    world.customer(carrier);
+    world.until_talking();
+    world.hang_up(carrier, 0);
+    world.finish();
+    let expected = ["look", "greeting", "menu", "sales", "sales-queue"];
+    assert_eq!(way(&world), expected);
+}

@@ -392,6 +392,7 @@ pub(super) fn digits(prompt: Vec<String>, lengths: std::ops::RangeInclusive<usiz
         no_input: Vec::new(),
         no_match: vec!["no-match".to_owned()],
         secure: false,
+        pattern: None,
     }
 }
 

@@ -395,6 +395,7 @@ fn stage_of(core: &Core, hands: &Hands<'_>, destination: &Destination) -> Option
                 to: number.clone(),
                 trunk: core.caller().trunk.clone(),
                 attributes: attributes.clone(),
+                ..Context::default()
             };
             let flow = Treatment::new(Run::new(document, context));
             return Some(Stage::Treatment(Box::new(flow)));

@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dial, Feature, Next, Stage, Waiting};
+use super::{Dial, Feature, Next, Service, ServiceKind, Stage, Waiting};
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::events::{Fact, Stretch};
-use crate::flow::{Action, Input, Run};
+use crate::flow::{Action, Input, QueueFigures, Reply, Request, Run};
 use crate::media::PlayId;
+use crate::router::WorkerView;
 
 /// A flow under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,10 +68,22 @@ impl Treatment {
     fn follow_run(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         let caller = core.caller().id;
         while let Some(action) = self.run.poll_action() {
-            if !matches!(action, Action::HangUp { .. }) {
+            if !matches!(action, Action::Enter { .. } | Action::HangUp { .. }) {
                 self.note_entry(core, hands);
             }
             match action {
+                Action::Conference { room } => {
+                    let service = Service::new(ServiceKind::Conference(room));
+                    return Next::Become(Stage::Service(service));
+                }
+                Action::Consult { request, about } => {
+                    let reply = consult(hands, &about);
+                    self.run.handle(hands.now, Input::Told { request, reply });
+                }
+                Action::Enter { flow, step } => {
+                    core.emit(hands, Fact::StepEntered { flow, step });
+                }
+                Action::SetLanguage(language) => core.language = Some(language),
                 Action::Answer => {
                     if let Err(status) = core.answer_caller(hands) {
                         return Next::End(Party::Switch, Cause::from_status(status));
@@ -123,6 +136,43 @@ impl Treatment {
     }
 }
 
+/// Asks whoever knows. What is not known at once is a failure, and leads where the step says.
+fn consult(hands: &Hands<'_>, about: &Request) -> Reply {
+    match about {
+        Request::Queue { queue } => match queue_figures(hands, queue) {
+            Some(figures) => Reply::Queue(figures),
+            None => Reply::Failed("the router does not know the queue".to_owned()),
+        },
+        // Wired when the calendar room lands.
+        Request::Hours { .. } => Reply::Failed("there are no calendars".to_owned()),
+        // Wired when the webhook room lands.
+        Request::Http { .. } | Request::Lookup { .. } => {
+            Reply::Failed("there are no endpoints".to_owned())
+        }
+        // `Document::check` lets no step through that asks for them.
+        Request::Record(_) | Request::Voicemail { .. } => {
+            Reply::Failed("callers are not recorded in flows".to_owned())
+        }
+    }
+}
+
+/// How a queue is, as the router's last view shows it.
+fn queue_figures(hands: &Hands<'_>, name: &str) -> Option<QueueFigures> {
+    let view = hands.desks.view();
+    let queue = view.queues.iter().find(|queue| queue.name == name)?;
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let is_online =
+        |worker: &&WorkerView| worker.reachable && worker.queues.iter().any(|queue| queue == name);
+    let since = queue.oldest_since;
+    Some(QueueFigures {
+        waiting: count(queue.waiting),
+        oldest_wait: since.map_or(0, |since| hands.now.since(since).as_secs()),
+        available: count(queue.free),
+        staffed: count(queue.on_duty),
+        online: count(view.workers.iter().filter(is_online).count()),
+    })
+}
+
 fn note_attributes(
     core: &mut Core,
     hands: &mut Hands<'_>,
@@ -138,7 +188,11 @@ fn note_attributes(
 impl Feature for Treatment {
     fn enter(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         match self.resume.take() {
-            None => self.run.start(hands.now),
+            None => {
+                let (id, started) = (core.id.as_str(), core.record.started);
+                self.run = self.run.clone().of_call(id, started, hands.entropy.u64());
+                self.run.start(hands.now);
+            }
             Some(input) => self.run.handle(hands.now, input),
         }
         // A flow that only hangs up after a conversation is no stretch of the caller's time.

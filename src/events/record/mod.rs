@@ -22,7 +22,7 @@ pub use transfers::TransferRecord;
 
 pub use parts::{
     AgentPart, AgentTimeline, CallerPart, Digit, LegRecord, OfferRecord, Outage, QueueVisit,
-    RecordingRecord,
+    RecordingRecord, StepRecord,
 };
 
 /// Everything worth keeping about one call, finished or still going on.
@@ -96,6 +96,9 @@ pub struct CallRecord {
     pub caller_timeline: Vec<CallerPart>,
     /// Each agent's own time in this call.
     pub agents: Vec<AgentTimeline>,
+    /// Steps of flows the caller came to, in order.
+    #[serde(default)]
+    pub steps: Vec<StepRecord>,
     /// Keys pressed.
     pub digits: Vec<Digit>,
     /// What flows and API clients said about the call; the last value of each name.
@@ -150,6 +153,7 @@ impl Default for CallRecord {
             legs: Vec::new(),
             caller_timeline: Vec::new(),
             agents: Vec::new(),
+            steps: Vec::new(),
             digits: Vec::new(),
             attributes: Map::new(),
             queues: Vec::new(),
@@ -211,6 +215,11 @@ impl CallRecord {
             Fact::DigitPressed { leg, digit } => {
                 let (leg, digit) = (*leg, *digit);
                 let fits = parts::push(&mut self.digits, Digit { at, leg, digit });
+                self.truncated |= !fits;
+            }
+            Fact::StepEntered { flow, step } => {
+                let (flow, step) = (flow.clone(), step.clone());
+                let fits = parts::push(&mut self.steps, StepRecord { at, flow, step });
                 self.truncated |= !fits;
             }
             Fact::AttributesSet { attributes } => self.set_attributes(attributes),

@@ -117,6 +117,18 @@ pub struct Outage {
     pub until: Option<Timestamp>,
 }
 
+/// One step of a flow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// When the caller came to it.
+    #[serde(with = "rfc3339")]
+    pub at: Timestamp,
+    /// Flow, by the name of its file; also of one that is a part of another.
+    pub flow: String,
+    /// Step.
+    pub step: String,
+}
+
 /// One key press.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Digit {

@@ -385,6 +385,10 @@ fn any_fact() -> impl Strategy<Value = Fact> {
             }
         ),
         leg.prop_map(|leg| Fact::DigitPressed { leg, digit: '#' }),
+        name.clone().prop_map(|step| Fact::StepEntered {
+            flow: "main".to_owned(),
+            step
+        }),
         (name.clone(), id).prop_map(|(queue, task)| Fact::Queued {
             queue,
             task: TaskId::new(task)

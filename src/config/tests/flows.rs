@@ -1,0 +1,359 @@
+//! Flows: every example of docs/flows.md loads and passes its tests; mistakes have their place.
+
+use super::*;
+
+const OFFICE: [(&str, &str); 5] = [
+    ("node.toml", "name = \"a\"\nregion = \"b\"\n"),
+    (
+        "phones.toml",
+        "[[phone]]\nnumber = \"10\"\npassword = \"demo\"\n[[phone]]\nnumber = \"11\"\n\
+         password = \"demo\"\n",
+    ),
+    (
+        "agents.toml",
+        "[[agent]]\nname = \"sato\"\nphone = \"10\"\n",
+    ),
+    (
+        "queues.toml",
+        "[[queue]]\nname = \"sales\"\nagents = \"1==1\"\n[[queue]]\nname = \"support\"\n\
+         agents = \"1==1\"\n",
+    ),
+    (
+        "numbers.toml",
+        "[[inbound]]\nnumber = \"+81311110000\"\nflow = \"shop\"\n\
+         attributes = { shop = \"red\", visits = 1 }\n",
+    ),
+];
+
+/// An office with these flows; a flow `shop`, to which a number leads, is there if none of them.
+fn flows(more: &[(&str, &str)]) -> Result<(Office, usize), Report> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    fs::create_dir(directory.path().join("flows")).expect("made");
+    let shop = "start = \"a\"\n[steps.a]\ndo = \"hangup\"\n";
+    fs::write(directory.path().join("flows/shop.toml"), shop).expect("written");
+    for (name, text) in OFFICE.iter().chain(more) {
+        fs::write(directory.path().join(name), text).expect("written");
+    }
+    let sounds = sounds();
+    for name in ["ticket", "you-pressed", "yes-no"] {
+        fs::write(sounds.path().join(format!("{name}.wav")), "").expect("written");
+    }
+    let sounds = sounds.path().display().to_string();
+    let variables = [("TSUNAGU_SOUNDS", sounds.as_str())];
+    load_and_test(directory.path(), &variables.into_iter().collect())
+}
+
+/// What is wrong with one flow `main`: `file:line:column: level: what`.
+fn said(text: &str) -> Vec<String> {
+    said_of(&[("flows/main.toml", text)])
+}
+
+fn said_of(files: &[(&str, &str)]) -> Vec<String> {
+    let report = match flows(files) {
+        Ok((office, _)) => office.warnings,
+        Err(report) => report,
+    };
+    let text = report.to_string();
+    let lines: Vec<String> = text
+        .lines()
+        .filter(|line| line.starts_with("flows/"))
+        .map(str::to_owned)
+        .collect();
+    lines
+}
+
+/// The blocks of a document that are files of their own.
+fn examples(text: &str) -> Vec<(String, String)> {
+    let blocks = text.split("```toml\n# ").skip(1);
+    blocks
+        .map(|block| {
+            let end = block.find("```").expect("the block ends");
+            let name = block[..end].split([':', '\n']).next().expect("a name");
+            (name.trim().to_owned(), format!("# {}", &block[..end]))
+        })
+        .collect()
+}
+
+#[test]
+fn every_example_of_the_docs_loads_and_its_tests_pass() {
+    let examples = examples(include_str!("../../../docs/flows.md"));
+    assert!(examples.len() >= 9, "{}", examples.len());
+    let files: Vec<(&str, &str)> = examples
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let (office, tests) = flows(&files).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(office.warnings.problems, [], "{}", office.warnings);
+    assert!(tests >= 14, "{tests}");
+    let docs = include_str!("../../../docs/flows.md");
+    for word in [
+        "queue_status",
+        "staffing",
+        "conference",
+        "voicemail",
+        "transfer",
+    ] {
+        assert!(docs.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn a_test_that_fails_shows_what_was_expected_and_what_came() {
+    let text = "start = \"a\"\n[steps.a]\ndo = \"play\"\nsounds = [\"greeting\"]\nnext = \"hangup\"\n\
+                [[test]]\nname = \"odd\"\n[test.expect]\nheard = [\"goodbye\"]\nend = \"busy\"\n";
+    let Err(report) = flows(&[("flows/main.toml", text)]) else {
+        panic!("it fails")
+    };
+    let shown = report.to_string();
+    assert!(shown.contains("flows/main.toml:9:9: error: the test \"odd\" fails: another `heard`"));
+    assert!(shown.contains("- goodbye\n+ greeting"), "{shown}");
+    assert!(shown.contains("flows/main.toml:10:7: error: the test \"odd\" fails: another `end`"));
+    assert!(report.render(Style::Plain).contains("+ greeting"));
+}
+
+#[test]
+fn tests_may_stand_in_a_file_of_their_own() {
+    let text = "[[test]]\n[test.expect]\npath = [\"b\"]\n";
+    let said = said_of(&[("flows/shop.test.toml", text)]);
+    assert_eq!(
+        said,
+        ["flows/shop.test.toml:3:8: error: the test \"1\" fails: another `path`"]
+    );
+    let said = said_of(&[("flows/shopp.test.toml", text)]);
+    assert_eq!(
+        said,
+        ["flows/shopp.test.toml:1:1: error: there is no flow \"shopp\""]
+    );
+}
+
+#[test]
+fn names_that_nobody_gives_have_their_place() {
+    let said = said(
+        "start = \"a\"\n[steps.a]\ndo = \"set\"\n\
+         attributes = { x = \"{{ call.fron }} {{ attributes.none }}\", y = \"{{ number.shop }}\" }\n\
+         next = \"b\"\n[steps.b]\ndo = \"branch\"\n\
+         cases = [{ if = \"attributes.z > 1 AND vip\", next = \"hangup\" }]\notherwise = \"c\"\n\
+         [steps.c]\ndo = \"set\"\nattributes = { w = \"{{ attributes.x }}{{ digits.a }}\" }\n\
+         next = \"hangup\"\n",
+    );
+    let expected = [
+        "flows/main.toml:4:24: error: there is no `call.fron`",
+        "flows/main.toml:4:40: error: nothing sets the attribute `none`",
+        "flows/main.toml:4:69: error: no number that leads to this flow has `shop`",
+        "flows/main.toml:8:18: error: nothing sets the attribute `z`",
+        "flows/main.toml:8:39: error: nothing is called `vip` here",
+        "flows/main.toml:12:42: error: there is no `digits.a`",
+    ];
+    let mut sorted = said.clone();
+    sorted.sort();
+    let mut wanted: Vec<String> = expected.map(str::to_owned).to_vec();
+    wanted.sort();
+    assert_eq!(sorted, wanted);
+}
+
+#[test]
+fn what_a_number_gives_is_known_to_its_flow() {
+    let text = "start = \"a\"\n[steps.a]\ndo = \"set\"\n\
+                attributes = { x = \"{{ number.shop }} {{ attributes.visits }}\" }\nnext = \"hangup\"\n";
+    assert_eq!(said_of(&[("flows/shop.toml", text)]), Vec::<String>::new());
+}
+
+#[test]
+fn failures_that_lead_nowhere_and_steps_that_cannot_be_carried_out_are_refused() {
+    let said = said(
+        "start = \"a\"\n[steps.a]\ndo = \"http\"\nendpoint = \"crm\"\nnext = \"b\"\n\
+         [steps.b]\ndo = \"record\"\ninto = \"r\"\nnext = \"hangup\"\nerror = \"hangup\"\n",
+    );
+    assert_eq!(
+        said,
+        [
+            "flows/main.toml:2:1: error: nothing says where to go when this fails",
+            "flows/main.toml:7:6: error: this version of the switch cannot do \"record\" in a call yet",
+        ]
+    );
+}
+
+#[test]
+fn rings_are_found_and_counted_ones_are_none() {
+    let ring = |second: &str| {
+        format!(
+            "start = \"a\"\n[steps.a]\ndo = \"set\"\nattributes = {{ n = 1 }}\nnext = \"b\"\n\
+             [steps.b]\n{second}"
+        )
+    };
+    let branch = "do = \"branch\"\ncases = [{ if = \"attributes.n > 1\", next = \"hangup\" }]\n\
+                  otherwise = \"a\"\n";
+    assert_eq!(
+        said(&ring(branch)),
+        ["flows/main.toml:5:8: warning: these steps may go round without end: a -> b"]
+    );
+    let counted = "do = \"loop\"\ntimes = 2\nbody = \"a\"\nnext = \"hangup\"\n";
+    assert_eq!(said(&ring(counted)), Vec::<String>::new());
+    let all = "do = \"branch\"\ncases = [{ if = \"attributes.n > 1\", next = \"a\" }]\notherwise = \"b\"\n";
+    assert_eq!(
+        said(&ring(all)),
+        ["flows/main.toml:5:8: error: these steps go round without end: a -> b"]
+    );
+}
+
+#[test]
+fn a_flow_that_is_a_part_of_itself_is_refused() {
+    let part = |flow: &str| {
+        format!("start = \"a\"\n[steps.a]\ndo = \"flow\"\nflow = \"{flow}\"\nnext = \"return\"\n")
+    };
+    let said = said_of(&[
+        ("flows/x.toml", &part("y")),
+        ("flows/y.toml", &part("x")),
+        ("flows/z.toml", &part("w")),
+    ]);
+    assert_eq!(
+        said,
+        [
+            "flows/x.toml:4:8: error: this flow is a part of itself: x -> y -> x",
+            "flows/y.toml:4:8: error: this flow is a part of itself: y -> x -> y",
+            "flows/z.toml:4:8: error: there is no flow \"w\"",
+        ]
+    );
+}
+
+#[test]
+fn mistakes_in_steps_have_their_place_and_a_remedy() {
+    for (step, expected) in [
+        (
+            "do = \"plya\"",
+            "flows/main.toml:3:6: error: no step does \"plya\"",
+        ),
+        (
+            "do = \"split\"\nshares = [{ percent = 30, next = \"hangup\" }]",
+            "flows/main.toml:4:10: error: the shares make 30 in a hundred",
+        ),
+        (
+            "do = \"branch\"\ncases = [{ if = \"attributes.x >\", next = \"hangup\" }]\notherwise = \"hangup\"",
+            "flows/main.toml:4:",
+        ),
+        (
+            "do = \"set\"\nattributes = { a = \"{{ call.from | uper }}\" }\nnext = \"hangup\"",
+            "flows/main.toml:4:36: error: this text cannot be filled in: filter uper is unknown",
+        ),
+        (
+            "do = \"set\"\nattributes = { a = \"{{ call.from\" }\nnext = \"hangup\"",
+            "flows/main.toml:4:",
+        ),
+        (
+            "do = \"say\"\ntext = \"hello\"\nnext = \"hangup\"",
+            "flows/main.toml:4:8: error: there is no voice that reads texts in this version",
+        ),
+        (
+            "do = \"collect\"\nprompt = []\nmax = 4\ninto = \"x\"\npattern = \"[0-\"\nfailed = \"hangup\"\nnext = \"hangup\"",
+            "flows/main.toml:7:11: error: no pattern:",
+        ),
+        (
+            "do = \"flow\"\nflow = \"shop\"\nparameters = { a = 1 }\nnext = \"hangup\"",
+            "flows/main.toml:5:16: error: the flow \"shop\" has no parameter `a`",
+        ),
+    ] {
+        let said = said(&format!("start = \"a\"\n[steps.a]\n{step}\n"));
+        let found = said.iter().any(|line| line.starts_with(expected));
+        assert!(found, "{step}: {said:#?}");
+    }
+}
+
+/// One flow read, checked, drawn and tested without the rest of an office.
+fn flow_alone(text: &str) -> Result<(), Report> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    fs::create_dir(directory.path().join("flows")).expect("made");
+    for (name, text) in OFFICE.iter().chain(&[("flows/main.toml", text)]) {
+        fs::write(directory.path().join(name), text).expect("written");
+    }
+    let notes = Notes::default();
+    let files = Files::read(directory.path(), &notes);
+    let flows = Flows::read(&files, &notes);
+    flows.check_names(&crate::trunk::Numbers::default(), &notes);
+    for document in flows.documents.values() {
+        crate::flow::draw(document);
+    }
+    if !notes.has_errors() {
+        flows.rehearse(&notes);
+    }
+    let has_errors = notes.has_errors();
+    let report = Report::new(String::new(), notes.into_problems());
+    match has_errors {
+        true => Err(report),
+        false => Ok(()),
+    }
+}
+
+/// A number that follows from another: the same every time (Knuth, MMIX).
+fn next(seed: &mut u64) -> usize {
+    *seed = seed
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*seed >> 33).unwrap_or(0)
+}
+
+/// Bar 9 of issue 6: a thousand flows with something changed load, or are refused with a place.
+#[test]
+fn a_thousand_mutated_flows_load_or_are_told_where_they_are_wrong() {
+    let mut texts: Vec<String> = examples(include_str!("../../../docs/flows.md"))
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    texts.push(include_str!("../../../config/flows/main.toml").to_owned());
+    const PIECES: [&str; 14] = [
+        "\"",
+        "{{",
+        "}}",
+        "{%",
+        "[",
+        "]",
+        "=",
+        "\n",
+        "hangup",
+        "0",
+        "-1",
+        "99999999999999999999",
+        "名",
+        "\u{0}",
+    ];
+    let (mut seed, mut good, mut refused) = (7, 0, 0);
+    for round in 0..1000 {
+        let mut text: Vec<char> = texts[round % texts.len()].chars().collect();
+        for _ in 0..=next(&mut seed) % 3 {
+            let at = next(&mut seed) % text.len();
+            let length = next(&mut seed) % 12;
+            let end = (at + length).min(text.len());
+            match next(&mut seed) % 4 {
+                0 => drop(text.drain(at..end)),
+                1 => {
+                    let copied: Vec<char> = text[at..end].to_vec();
+                    let to = next(&mut seed) % text.len();
+                    text.splice(to..to, copied);
+                }
+                2 => {
+                    let piece = PIECES[next(&mut seed) % PIECES.len()];
+                    text.splice(at..at, piece.chars());
+                }
+                _ => {
+                    let other = next(&mut seed) % text.len();
+                    text.swap(at, other);
+                }
+            }
+        }
+        let text: String = text.into_iter().collect();
+        match flow_alone(&text) {
+            Ok(_) => good += 1,
+            Err(report) => {
+                refused += 1;
+                let wrong: Vec<_> = report.problems.iter().collect();
+                assert!(!wrong.is_empty());
+                for problem in wrong {
+                    assert!(problem.place.line() >= 1 && !problem.message.is_empty());
+                    assert!(!problem.help.is_empty(), "{}", problem.message);
+                }
+                report.render(Style::Plain);
+            }
+        }
+    }
+    assert!(good > 50 && refused > 300, "{good} good, {refused} refused");
+    eprintln!("{good} flows loaded, {refused} were refused");
+}

@@ -1,0 +1,108 @@
+//! What a flow asks outside, and what it is told.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A question to somebody else. It has a budget: past it the flow goes on by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Whether it is open; [`Reply::Hours`].
+    Hours {
+        /// Calendar; `None` for the dialled number's own.
+        calendar: Option<String>,
+    },
+    /// Ask an endpoint over HTTP; [`Reply::Data`].
+    Http {
+        /// Endpoint of the configuration.
+        endpoint: String,
+        /// What it is sent.
+        parameters: Map<String, Value>,
+        /// Longest it may take.
+        budget: Duration,
+    },
+    /// Look a key up in a table; [`Reply::Data`], an object, empty when the key is not there.
+    Lookup {
+        /// Table of the configuration.
+        table: String,
+        /// Key.
+        key: String,
+    },
+    /// How a queue is; [`Reply::Queue`].
+    Queue {
+        /// Queue.
+        queue: String,
+    },
+    /// Record what the caller says; [`Reply::Recorded`].
+    Record(RecordTerms),
+    /// Take a message for a mailbox; [`Reply::Recorded`].
+    Voicemail {
+        /// Mailbox.
+        mailbox: String,
+        /// How it is recorded.
+        terms: RecordTerms,
+    },
+}
+
+/// How something the caller says is recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordTerms {
+    /// Longest it may be.
+    pub longest: Duration,
+    /// Silence that ends it.
+    pub silence: Duration,
+    /// Keys that end it.
+    pub terminators: String,
+    /// Whether a beep says that it begins.
+    pub beep: bool,
+}
+
+/// What comes of a [`Request`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// What an endpoint or a table said.
+    Data(Value),
+    /// Nothing came of it, and why.
+    Failed(String),
+    /// Open or closed.
+    Hours {
+        /// Whether it is open.
+        open: bool,
+        /// Why, in words.
+        why: String,
+    },
+    /// How a queue is.
+    Queue(QueueFigures),
+    /// Something was recorded.
+    Recorded {
+        /// Its name.
+        name: String,
+        /// Length.
+        length: Duration,
+    },
+}
+
+/// A queue at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueueFigures {
+    /// Callers in line.
+    pub waiting: u64,
+    /// How long the first of them waits, seconds.
+    pub oldest_wait: u64,
+    /// Its agents who could take a call at once.
+    pub available: u64,
+    /// Its agents on duty: reachable and in an available activity, busy ones too.
+    pub staffed: u64,
+    /// Its agents who are reachable, whatever they are at.
+    pub online: u64,
+}
+
+impl QueueFigures {
+    /// Names of the figures, as conditions and texts see them behind `queue.`.
+    pub const NAMES: [&'static str; 5] =
+        ["available", "oldest_wait", "online", "staffed", "waiting"];
+}

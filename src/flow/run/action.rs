@@ -1,0 +1,145 @@
+//! What a run wants done, and what it is told.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::base::{Cause, Timestamp};
+use crate::flow::request::{Reply, Request};
+use crate::router::Destination;
+
+/// What is known about the call when its flow begins.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Context {
+    /// Caller's number, normalised.
+    pub from: String,
+    /// Caller's name, when it is known and not withheld.
+    #[serde(default)]
+    pub from_name: Option<String>,
+    /// Number that led to the flow, normalised.
+    pub to: String,
+    /// Trunk the call came in by.
+    pub trunk: Option<String>,
+    /// Attributes of the number; they outrank the document's.
+    pub attributes: Map<String, Value>,
+    /// The logical call; empty where there is none.
+    #[serde(default)]
+    pub id: String,
+    /// When it began.
+    #[serde(default)]
+    pub started: Timestamp,
+    /// What chance is drawn from: the same seed draws the same.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// What the run wants done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Action {
+    /// Answer the call; asked once, before anything is to be heard.
+    Answer,
+    /// Join others in a shared room, for the rest of the call; nothing need be reported.
+    Conference {
+        /// The room's number.
+        room: String,
+    },
+    /// Ask somebody outside; report [`Input::Told`] with the same number. Nobody need be told that
+    /// the flow no longer wants to know: a late reply is ignored.
+    Consult {
+        /// Number of this request, rising within the run.
+        request: u64,
+        /// What is asked.
+        about: Request,
+    },
+    /// The caller came to a step: for the record.
+    Enter {
+        /// Flow the step is of.
+        flow: String,
+        /// Step.
+        step: String,
+    },
+    /// Play these sounds one after the other; report [`Input::PlayDone`] with the same number.
+    Play {
+        /// Number of this request, rising within the run.
+        play: u64,
+        /// Names of sounds.
+        sounds: Vec<String>,
+    },
+    /// Stop what plays; its end need not be reported.
+    StopPlay,
+    /// What is said from here on is said in this language (BCP 47).
+    SetLanguage(String),
+    /// Set attributes of the call.
+    SetAttributes(Map<String, Value>),
+    /// Stand in a queue; report [`Input::QueueLeft`].
+    Enqueue {
+        /// Queue, or the workflow that leads into queues.
+        to: Destination,
+        /// All attributes of the call, with `from`, `from_name`, `to`, `trunk` and `flow`.
+        attributes: Map<String, Value>,
+        /// Higher is served first.
+        priority: i64,
+    },
+    /// Call a number and join the caller with it; report [`Input::DialEnded`].
+    Dial {
+        /// Number, as a phone would dial it.
+        number: String,
+        /// How long it may ring.
+        ring_timeout: Duration,
+    },
+    /// End the call; nothing follows.
+    HangUp {
+        /// Why; a refusal when the call was never answered.
+        cause: Cause,
+    },
+}
+
+/// What the run is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input {
+    /// The caller is gone: nothing more is asked.
+    CallerLeft,
+    /// A [`Action::Dial`] has its result.
+    DialEnded(DialOutcome),
+    /// The caller pressed a key.
+    Digit(char),
+    /// The play of this number came to its end by itself. Ends of other plays are ignored.
+    PlayDone {
+        /// Number from [`Action::Play`].
+        play: u64,
+    },
+    /// A [`Action::Enqueue`] has its result.
+    QueueLeft(QueueOutcome),
+    /// The party the caller talked with hung up; the caller is still there.
+    TalkEnded,
+    /// A [`Action::Consult`] of this number has its result. Others are ignored.
+    Told {
+        /// Number from [`Action::Consult`].
+        request: u64,
+        /// What came of it.
+        reply: Reply,
+    },
+}
+
+/// How a stand in a queue ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueOutcome {
+    /// An agent answered; the caller talks.
+    Answered,
+    /// Nobody can ever take the call, or the queue is gone.
+    Nobody,
+    /// The longest wait is over.
+    TimedOut,
+}
+
+/// How a call to a number ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DialOutcome {
+    /// Answered; the caller talks.
+    Answered,
+    /// Busy, silent, refused or not dialable.
+    Failed,
+}

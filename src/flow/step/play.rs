@@ -1,0 +1,49 @@
+//! `play`: sounds one after the other.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Heard, Kind, Mention, Part, Run, See, Turn, see_sounds};
+use crate::base::Timestamp;
+use crate::ivr::BargeIn;
+
+/// Sounds one after the other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Speech {
+    /// Names of sounds.
+    pub sounds: Vec<String>,
+    /// Whether a key stops it; the key then counts for the next question.
+    pub barge_in: BargeIn,
+    /// Step after it.
+    pub next: String,
+}
+
+/// Longest an announcement may go on before its end is taken for lost.
+pub(super) const PLAY_LIMIT: Duration = Duration::from_secs(600);
+
+impl Kind for Speech {
+    fn mentions<'a>(&'a self, see: See<'_, 'a>) {
+        see_sounds("sounds", &self.sounds, see);
+        see("next", Part::Whole, Mention::Step(&self.next));
+    }
+
+    fn is_instant(&self) -> bool {
+        self.sounds.is_empty()
+    }
+
+    fn enter(&self, run: &mut Run, now: Timestamp, at: &str) -> Turn {
+        if self.sounds.is_empty() {
+            return Turn::Go(self.next.clone());
+        }
+        run.speak(now, at, self.sounds.clone(), self.barge_in, PLAY_LIMIT);
+        Turn::Stay
+    }
+
+    fn hear(&self, _run: &mut Run, _now: Timestamp, _at: &str, heard: Heard) -> Turn {
+        match heard {
+            Heard::PlayDone => Turn::Go(self.next.clone()),
+            _ => Turn::Stay,
+        }
+    }
+}
