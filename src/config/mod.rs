@@ -137,7 +137,10 @@ fn read(
     named.extend(services);
     named.extend(listeners.beep);
     named.extend(agents.desk.sounds);
-    sounds::check(&node.sounds, &named, &notes);
+    sounds::check(&node.sounds, &node.language, &named, &notes);
+    let mut sounds: Vec<String> = named.into_iter().map(|at| at.value).collect();
+    sounds.sort_unstable();
+    sounds.dedup();
 
     let plan = Plan {
         generation: 0,
@@ -179,6 +182,7 @@ fn read(
         recorded: queues.recorded,
         flows: flows.documents,
         numbers,
+        sounds,
         warnings: report,
     };
     Ok((office, played))
