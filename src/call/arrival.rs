@@ -295,6 +295,7 @@ impl Exchange {
                         Caller::Phone(_) => None,
                     },
                     attributes: attributes.clone(),
+                    language: generation.sounds.language().to_owned(),
                     ..Context::default()
                 };
                 let run = Run::new(document, context);

@@ -81,9 +81,6 @@ pub(crate) struct Core {
     pub(crate) attributes: Map<String, Value>,
     /// Counts plays, so that a late `PlayDone` is told from the present one.
     pub(crate) plays: u64,
-    /// Language (BCP 47) the caller is spoken to in, once a flow has set one.
-    #[serde(default)]
-    pub(crate) language: Option<String>,
     /// What the caller hears from us, to begin it again after a restore.
     pub(crate) playing: Option<Playing>,
     /// Set when the call ended; what is left is to gather counts and publish.
@@ -121,7 +118,6 @@ impl Core {
             keys: String::new(),
             attributes: Map::new(),
             plays: 0,
-            language: None,
             playing: None,
             wrapping: Vec::new(),
             also: Vec::new(),

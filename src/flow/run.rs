@@ -40,9 +40,6 @@ pub struct Run {
     /// What is known of the part at hand.
     #[serde(default)]
     part: PartState,
-    /// Language of the caller, once a step has set it.
-    #[serde(default)]
-    language: Option<String>,
     /// The last reply of an endpoint or a table.
     #[serde(default)]
     reply: Value,
@@ -116,7 +113,6 @@ impl Run {
             actions: VecDeque::new(),
             frames: Vec::new(),
             part: PartState::default(),
-            language: None,
             reply: Value::Null,
             figures: None,
             requests: 0,

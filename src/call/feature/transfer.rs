@@ -395,6 +395,7 @@ fn stage_of(core: &Core, hands: &Hands<'_>, destination: &Destination) -> Option
                 to: number.clone(),
                 trunk: core.caller().trunk.clone(),
                 attributes: attributes.clone(),
+                language: generation.sounds.language().to_owned(),
                 ..Context::default()
             };
             let flow = Treatment::new(Run::new(document, context));

@@ -83,7 +83,6 @@ impl Treatment {
                 Action::Enter { flow, step } => {
                     core.emit(hands, Fact::StepEntered { flow, step });
                 }
-                Action::SetLanguage(language) => core.language = Some(language),
                 Action::Answer => {
                     if let Err(status) = core.answer_caller(hands) {
                         return Next::End(Party::Switch, Cause::from_status(status));

@@ -149,11 +149,12 @@ fn play(args: &RunArgs) -> anyhow::Result<ExitCode> {
         to: args.to.clone().unwrap_or(to),
         attributes,
         id: "rehearsal".to_owned(),
+        language: office.node.language.clone(),
         started: now,
         seed: args.seed,
         ..Context::default()
     };
-    let texts = stage::Texts::read(&office.node.sounds);
+    let texts = stage::Texts::read(&office.node.sounds, &office.node.language);
     let mut stage = stage::Stage::new(Arc::clone(document), context, now, texts);
     let lines = io::stdin().lines().map_while(Result::ok);
     stage.play(lines, |text| print(text));

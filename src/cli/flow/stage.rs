@@ -23,15 +23,16 @@ use crate::router::Destination;
 pub(super) struct Texts(HashMap<String, String>);
 
 impl Texts {
-    /// Reads the lists of texts beside the sounds (`en.toml`, `ja.toml`): a name and what is said.
-    pub(super) fn read(directories: &[PathBuf]) -> Self {
+    /// Reads the lists of texts beside the sounds (`ja.toml`): a name and what is said. What is earlier
+    /// in the list of directories counts, and what is in the language.
+    pub(super) fn read(sounds: &[PathBuf], language: &str) -> Self {
         let mut texts = HashMap::new();
-        // What is read later counts: English, and an earlier directory.
-        let lists = ["ja", "en"].into_iter().flat_map(|language| {
-            let directories = directories.iter().rev();
-            directories.map(move |directory| directory.join(format!("{language}.toml")))
+        let languages = ["en", language];
+        let all = languages.iter().flat_map(|language| {
+            let lists = sounds.iter().rev();
+            lists.map(move |directory| directory.join(format!("{language}.toml")))
         });
-        for list in lists {
+        for list in all {
             let list = std::fs::read_to_string(list);
             let list: Option<toml::Table> = list.ok().and_then(|text| text.parse().ok());
             for (name, value) in list.into_iter().flatten() {
@@ -264,7 +265,6 @@ impl Stage {
                     .map(|(name, value)| clean(&format!("{name} = {value}")));
                 format!("{} {}", faint("sets"), set.collect::<Vec<_>>().join(", "))
             }
-            Action::SetLanguage(language) => format!("{} {}", faint("speaks"), clean(language)),
             Action::StopPlay => faint("(interrupted)"),
         }
     }

@@ -215,10 +215,7 @@ impl Rehearsal {
                     self.wait = Wait::Dial { number };
                 }
                 Action::Enqueue { to, .. } => self.wait = Wait::Queue { to: to.clone() },
-                Action::Answer
-                | Action::Enter { .. }
-                | Action::SetAttributes(_)
-                | Action::SetLanguage(_) => {}
+                Action::Answer | Action::Enter { .. } | Action::SetAttributes(_) => {}
             }
             self.actions.push_back(action);
         }

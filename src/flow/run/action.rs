@@ -23,6 +23,9 @@ pub struct Context {
     pub trunk: Option<String>,
     /// Attributes of the number; they outrank the document's.
     pub attributes: Map<String, Value>,
+    /// Language (BCP 47) of a caller who has no attribute `language`.
+    #[serde(default)]
+    pub language: String,
     /// The logical call; empty where there is none.
     #[serde(default)]
     pub id: String,
@@ -68,8 +71,6 @@ pub enum Action {
     },
     /// Stop what plays; its end need not be reported.
     StopPlay,
-    /// What is said from here on is said in this language (BCP 47).
-    SetLanguage(String),
     /// Set attributes of the call.
     SetAttributes(Map<String, Value>),
     /// Stand in a queue; report [`Input::QueueLeft`].

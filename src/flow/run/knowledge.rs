@@ -25,7 +25,7 @@ impl Run {
                 "trunk": context.trunk,
                 "started": context.started.to_rfc3339(),
                 "flow": self.document.name,
-                "language": self.language,
+                "language": self.language(),
             },
             "attributes": self.attributes,
             "digits": self.part.digits,
@@ -50,17 +50,15 @@ impl Run {
         }
     }
 
-    /// Speaks another language from here on.
-    pub(in crate::flow) fn speak_in(&mut self, language: &str) {
-        self.language = Some(language.to_owned());
-        self.push(Action::SetLanguage(language.to_owned()));
+    /// The caller's language: his attribute `language`, else the office's.
+    fn language(&self) -> &str {
+        let own = self.attributes.get("language").and_then(Value::as_str);
+        own.unwrap_or(&self.context.language)
     }
 
     /// The language in which things are read out.
     pub(in crate::flow) fn voice(&self) -> Language {
-        self.language
-            .as_deref()
-            .map_or(Language::English, Language::of_locale)
+        Language::of_locale(self.language())
     }
 
     /// What was pressed at a step.

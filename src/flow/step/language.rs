@@ -1,6 +1,7 @@
-//! `language`: what is said from here on is said in it.
+//! `language`: what is said from here on is said in it. It is the attribute `language` of the call.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 
 use super::{Kind, Mention, Part, Run, See, Turn};
 use crate::base::Timestamp;
@@ -18,6 +19,7 @@ pub struct Speaking {
 impl Kind for Speaking {
     fn mentions<'a>(&'a self, see: See<'_, 'a>) {
         see("language", Part::Whole, Mention::Text(self.language.text()));
+        see("language", Part::Whole, Mention::Sets("language"));
         see("next", Part::Whole, Mention::Step(&self.next));
     }
 
@@ -31,7 +33,7 @@ impl Kind for Speaking {
         // A name of sounds' folder: nothing that leads out of it.
         let is_tag = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if !language.is_empty() && language.len() <= 35 && language.chars().all(is_tag) {
-            run.speak_in(language);
+            run.set(&Map::from_iter([("language".to_owned(), language.into())]));
         }
         Turn::Go(self.next.clone())
     }

@@ -139,6 +139,11 @@ impl Library {
         names
     }
 
+    /// The language of whoever has none of his own.
+    pub fn language(&self) -> &str {
+        &self.0.language
+    }
+
     /// The sound of that name in the office's language.
     pub fn sound(&self, name: &str) -> Option<Arc<Sound>> {
         self.spoken(name, None)
