@@ -5,7 +5,8 @@
 //!
 //! - [`base`]: time, ids, chance, timers, reasons. [`events`]: what has happened, and the record.
 //! - [`sip`], [`sdp`]: messages, transactions, dialogs, transports. [`media`]: what is heard.
-//!   [`expr`]: attribute expressions. [`journal`]: facts in order.
+//!   [`expr`]: attribute expressions. [`calendar`]: open or closed, and why. [`journal`]: facts in
+//!   order.
 //! - [`router`]: who takes which task, and why. [`ivr`]: prompts and digits. [`recording`]: files
 //!   that stand as evidence. [`registrar`]: where phones are. [`presence`]: who says that he is
 //!   there. [`trunk`]: carriers and numbers.
@@ -18,6 +19,7 @@
 pub mod base;
 pub mod events;
 
+pub mod calendar;
 pub mod expr;
 pub mod journal;
 pub mod media;
