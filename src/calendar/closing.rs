@@ -98,11 +98,10 @@ impl FromIterator<(String, Closing)> for Closings {
 impl Closings {
     /// The closing that holds for a calendar, with its name: its own, or everybody's.
     pub fn of(&self, calendar: &str, now: Timestamp) -> Option<(&str, &Closing)> {
-        let found = [calendar, EVERYWHERE].into_iter().find_map(|name| {
+        [calendar, EVERYWHERE].into_iter().find_map(|name| {
             let (name, closing) = self.by_name.get_key_value(name)?;
             closing.holds(now).then_some((name.as_str(), closing))
-        });
-        found
+        })
     }
 
     /// Every closing with its name.

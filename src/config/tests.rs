@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod calendars;
 mod routing;
 mod secrets;
 mod workflows;
@@ -41,8 +42,9 @@ const SOUNDS: [&str; 27] = [
 ];
 
 /// The files of the demo office.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "node.toml",
+    "calendars.toml",
     "trunks.toml",
     "phones.toml",
     "agents.toml",
@@ -149,6 +151,7 @@ fn the_demo_office_is_dialled_as_the_issue_says() {
             name,
             number,
             attributes,
+            ..
         }) = destination
         else {
             panic!("{destination:?}")
