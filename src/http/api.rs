@@ -25,7 +25,9 @@ use super::pulse;
 use super::query::Query;
 use super::routing::Routing;
 use super::view::{self, Why};
-use super::{decisions, events, health, openapi, plan, reservations, tasks, trace, workers};
+use super::{
+    calendars, decisions, events, health, openapi, plan, reservations, tasks, trace, workers,
+};
 use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
 use crate::events::record::{Archive, ArchiveError};
@@ -74,6 +76,7 @@ pub(super) fn described() -> OpenApiRouter<Sources> {
         .routes(routes!(trunks))
         .routes(routes!(test_trunk))
         .routes(routes!(reload))
+        .merge(calendars::routes())
         .merge(tasks::routes())
         .merge(reservations::routes())
         .merge(workers::routes())
