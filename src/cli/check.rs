@@ -61,6 +61,7 @@ fn counts(office: &Office) -> String {
         count(office.phones.len(), "phone"),
         count(office.plan.workers.len(), "agent"),
         count(office.plan.queues.len(), "queue"),
+        count(office.calendars.len(), "calendar"),
         count(office.flows.len(), "flow"),
         count(office.numbers.entries().len(), "number"),
         format!("hash {}", office.hash),

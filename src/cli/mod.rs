@@ -6,6 +6,7 @@ pub mod call;
 pub mod calls;
 pub mod check;
 pub mod demo;
+pub mod hours;
 pub mod journal;
 pub mod openapi;
 pub mod phone;
@@ -59,6 +60,8 @@ enum Command {
     Agents(agents::Args),
     /// List queues and who waits.
     Queues(queues::Args),
+    /// Say whether a number or calendar is open, and why; draw its year.
+    Hours(hours::Args),
     /// Show the router's facts in words.
     Journal(journal::Args),
     /// Decide a past period once more, and compare plans.
@@ -92,6 +95,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Command::Calls(args) => calls::run(args),
         Command::Check(args) => Ok(check::run(&args)?),
         Command::Demo(args) => demo::run(&args),
+        Command::Hours(args) => hours::run(&args),
         Command::Journal(args) => journal::run(&args),
         Command::Openapi(args) => openapi::run(&args),
         Command::Phone(args) => phone::run(&args),
