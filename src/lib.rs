@@ -5,10 +5,12 @@
 //!
 //! - [`base`]: time, ids, chance, timers, reasons. [`events`]: what has happened, and the record.
 //! - [`sip`], [`sdp`]: messages, transactions, dialogs, transports. [`media`]: what is heard.
-//!   [`expr`]: attribute expressions. [`journal`]: facts in order.
-//! - [`router`]: who takes which task, and why. [`ivr`]: prompts and digits. [`speech`]: texts said by a voice. [`recording`]: files
-//!   that stand as evidence. [`registrar`]: where phones are. [`presence`]: who says that he is
-//!   there. [`trunk`]: carriers and numbers. [`webhook`]: the user's own web application.
+//!   [`expr`]: attribute expressions. [`calendar`]: open or closed, and why. [`journal`]: facts in
+//!   order.
+//! - [`router`]: who takes which task, and why. [`ivr`]: prompts and digits. [`speech`]: texts said
+//!   by a voice. [`recording`]: files that stand as evidence. [`registrar`]: where phones are.
+//!   [`presence`]: who says that he is there. [`trunk`]: carriers and numbers. [`webhook`]: the
+//!   user's own web application.
 //! - [`replay`]: the past, told, run once more, or run with another plan.
 //!   [`waiting`]: the line a caller stands in. [`flow`]: what a caller hears and may decide.
 //! - [`call`]: legs, bridges, the call itself.
@@ -18,6 +20,7 @@
 pub mod base;
 pub mod events;
 
+pub mod calendar;
 pub mod expr;
 pub mod journal;
 pub mod media;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::calendar::ClosingBoard;
 use crate::call::{Generation, Phone, QueueCare};
 use crate::config::Office;
 use crate::media::Library;
@@ -12,8 +13,13 @@ use crate::sip::auth::Offers;
 /// let it ring.
 const RING_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Prepares the generation of an office. Nothing is changed yet.
-pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation> {
+/// Prepares the generation of an office. Nothing is changed yet. What is closed by hand outlives it.
+pub fn prepare(
+    office: &Office,
+    number: u64,
+    sounds: Library,
+    closings: ClosingBoard,
+) -> Arc<Generation> {
     let phones = office.phones.iter().map(|phone| {
         let known = Phone {
             number: phone.number.clone(),
@@ -43,6 +49,7 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
             name.clone(),
             QueueCare {
                 line: line.clone(),
+                calendar: office.queue_calendars.get(name).cloned(),
                 record: office.recorded.contains(name),
                 wraps_up: wraps_up(name),
             },
@@ -58,6 +65,8 @@ pub fn prepare(office: &Office, number: u64, sounds: Library) -> Arc<Generation>
         numbers: office.numbers.clone(),
         caller_id: office.node.site.caller_id.clone(),
         caller_ids: office.node.site.caller_ids.clone(),
+        calendars: office.calendars.clone(),
+        closings,
         flows: office.flows.clone(),
         queues: queues.collect(),
         desk: office.desk.clone(),

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::shards::Counters;
 use crate::base::{CallId, Clock, LegId, Timestamp};
+use crate::calendar::{Calendar, Closing, ClosingBoard, Closings};
 use crate::call::task::Order;
 use crate::call::{Control, ControlError, Desks, Gate, TestReport};
 use crate::config::{Environment, Office};
@@ -34,6 +35,7 @@ use crate::store::{Progress, Records};
 use crate::trunk::{Carriers, TrunkView};
 use crate::webhook::{LetterView, ReplayError, ShelfError, Web};
 
+use super::closings::Closer;
 use super::pulse::Beats;
 use super::retention::Tally;
 use super::trunk_ear;
@@ -55,6 +57,8 @@ pub(super) struct House {
     pub(super) carriers: Carriers,
     pub(super) desks: Desks,
     pub(super) beats: Arc<Beats>,
+    pub(super) closer: Arc<Closer>,
+    pub(super) closings: ClosingBoard,
     pub(super) bus: Bus,
     pub(super) counters: Vec<Counters>,
     pub(super) tls: Tls,
@@ -167,6 +171,24 @@ impl Live for House {
 
     fn lift(&self, address: IpAddr) -> bool {
         self.guard.lift(self.clock.now(), address)
+    }
+
+    fn calendars(&self) -> Vec<Arc<Calendar>> {
+        self.office.load().calendars.values().cloned().collect()
+    }
+
+    fn closings(&self) -> Arc<Closings> {
+        self.closer.closings()
+    }
+
+    fn close(&self, calendar: &str, closing: Closing) -> Result<(), String> {
+        let closed = self.closer.close(calendar, &closing);
+        closed.map_err(|error| format!("the closing cannot be written: {error}"))
+    }
+
+    fn open(&self, calendar: &str) -> Result<bool, String> {
+        let opened = self.closer.open(calendar);
+        opened.map_err(|error| format!("the closing cannot be taken back: {error}"))
     }
 
     fn trunks(&self) -> Vec<TrunkView> {

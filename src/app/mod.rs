@@ -6,6 +6,7 @@
 mod aftermath;
 mod alive;
 mod bindings;
+mod closings;
 mod defence;
 pub mod generation;
 mod live;
@@ -30,6 +31,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use crate::base::{Clock, Entropy, IdSource, Origin, ShardId};
+use crate::calendar::ClosingBoard;
 use crate::call::task::Order;
 use crate::call::{Conferences, Desks, Gate};
 use crate::config::{Environment, MediaSettings, NodeSettings, Office};
@@ -46,12 +48,13 @@ use crate::sip::auth::Challenger;
 use crate::sip::guard::Guard;
 use crate::sip::trace::Exporter;
 use crate::sip::transport::Tls;
-use crate::store::{DataDir, Records};
+use crate::store::{ClosingFiles, DataDir, Records};
 use crate::trunk::Carriers;
 use crate::webhook::WebTask;
 
 use alive::Alive;
 use bindings::Keeper;
+use closings::{Caretaker, Closer};
 use live::House;
 use outlets::ShardOutlets;
 use pulse::{Beats, Watcher};
@@ -71,6 +74,7 @@ pub struct Switch {
     retention: Retention,
     watcher: Watcher,
     web: WebTask,
+    caretaker: Caretaker,
     /// Keeps the data directory ours.
     alive: Alive,
 }
@@ -132,6 +136,10 @@ impl Switch {
             },
             sink(orders.clone()),
         )?;
+        let closings = ClosingBoard::default();
+        let files = ClosingFiles::of(data.path());
+        let (closer, caretaker) = Closer::start(files, closings.clone(), time.clone())
+            .context("cannot read what is closed by hand")?;
         let orphans = aftermath::settle(&records, data.last_alive())?;
         let alive = Alive::start(data, time.clone())?;
         let gate = Gate::new();
@@ -188,7 +196,7 @@ impl Switch {
             carriers: carriers.clone(),
             desks: desks.clone(),
             bus: bus.clone(),
-            generation: generation::prepare(&office, 1, sounds),
+            generation: generation::prepare(&office, 1, sounds, closings.clone()),
             exporter: exporter.clone(),
         };
         let mut listeners = node.sip.listeners.clone();
@@ -214,6 +222,8 @@ impl Switch {
         let (beats, watcher) = Beats::start(terms, time.clone(), router.handle())?;
         let house = Arc::new(House {
             beats,
+            closer,
+            closings,
             clock,
             orders,
             router: router.handle(),
@@ -272,6 +282,7 @@ impl Switch {
             retention,
             watcher,
             web,
+            caretaker,
             alive,
         })
     }
@@ -353,6 +364,7 @@ impl Switch {
         self.web.stop(LAST_NOTICES);
         self.retention.stop();
         self.watcher.stop();
+        self.caretaker.stop();
         self.house.engine.shutdown();
         self.router.stop();
         self.keeper.stop();

@@ -28,7 +28,7 @@ impl House {
         let changes = old.changes_to(&office);
         let sounds = load_sounds(&office).map_err(|error| error.to_string())?;
         let number = self.generation.load(Ordering::Acquire) + 1;
-        let prepared = generation::prepare(&office, number, sounds);
+        let prepared = generation::prepare(&office, number, sounds, self.closings.clone());
         let mut plan = office.plan.clone();
         plan.generation = number;
 

@@ -281,6 +281,7 @@ impl Exchange {
                 name,
                 number,
                 attributes,
+                ..
             } => {
                 self.gate
                     .check_router()

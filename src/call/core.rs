@@ -483,11 +483,9 @@ impl Core {
         }
     }
 
-    /// The language the caller is spoken to in: the one his flow chose, else his attribute
-    /// `language`; `None`: the office's.
+    /// The language the caller is spoken to in: his attribute `language`; `None`: the office's.
     pub(crate) fn language(&self) -> Option<&str> {
-        let attribute = || self.attributes.get("language")?.as_str();
-        self.language.as_deref().or_else(attribute)
+        self.attributes.get("language")?.as_str()
     }
 
     /// What is heard on hold: silence where no music is configured.

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::arrival::Caller;
 use super::desk::DeskTerms;
-use crate::base::Network;
+use crate::base::{Network, Timestamp};
+use crate::calendar::{Calendar, ClosingBoard, Verdict};
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::Document;
@@ -36,6 +38,10 @@ pub struct Generation {
     pub caller_id: Option<String>,
     /// Numbers that phones may show which have no list of their own.
     pub caller_ids: CallerIds,
+    /// Calendars by name.
+    pub calendars: IndexMap<String, Arc<Calendar>>,
+    /// Which of them are closed by hand, now.
+    pub closings: ClosingBoard,
     /// Flows by name.
     pub flows: HashMap<String, Arc<Document>>,
     /// Queues by name: how callers are kept while they wait.
@@ -63,6 +69,12 @@ pub struct Generation {
 }
 
 impl Generation {
+    /// Whether a calendar is open, why, and until when; `None` when there is no such calendar.
+    pub fn hours(&self, calendar: &str, now: Timestamp) -> Option<Verdict> {
+        let calendar = self.calendars.get(calendar)?;
+        Some(calendar.at(now, &self.closings.read()))
+    }
+
     /// Whether media with whoever calls is to be secure.
     pub(super) fn srtp_with(&self, caller: &Caller) -> SrtpPolicy {
         let policy = match caller {
@@ -187,6 +199,8 @@ pub enum Replace {
 pub struct QueueCare {
     /// Music, announcements, limits.
     pub line: LineConfig,
+    /// Name of the calendar that says when it is served; `None`: always.
+    pub calendar: Option<String>,
     /// Whether conversations from this queue are recorded.
     pub record: bool,
     /// Whether agents have after-call work.

@@ -184,6 +184,7 @@ mod tests {
         check::<crate::cli::bans::Args>();
         check::<crate::cli::call::Args>();
         check::<crate::cli::calls::Args>();
+        check::<crate::cli::hours::Args>();
         check::<crate::cli::journal::Args>();
         check::<crate::cli::queues::Args>();
         check::<crate::cli::reload::Args>();

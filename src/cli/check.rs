@@ -62,6 +62,7 @@ fn counts(office: &Office, tests: usize) -> String {
         count(office.phones.len(), "phone"),
         count(office.plan.workers.len(), "agent"),
         count(office.plan.queues.len(), "queue"),
+        count(office.calendars.len(), "calendar"),
         count(office.flows.len(), "flow"),
         count(tests, "test"),
         count(office.numbers.entries().len(), "number"),

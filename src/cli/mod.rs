@@ -7,6 +7,7 @@ pub mod calls;
 pub mod check;
 pub mod demo;
 pub mod flow;
+pub mod hours;
 pub mod journal;
 pub mod openapi;
 pub mod phone;
@@ -64,6 +65,8 @@ enum Command {
     Queues(queues::Args),
     /// List flows, draw one, play one in the terminal.
     Flow(flow::Args),
+    /// Say whether a number or calendar is open, and why; draw its year.
+    Hours(hours::Args),
     /// Show the router's facts in words.
     Journal(journal::Args),
     /// Decide a past period once more, and compare plans.
@@ -102,6 +105,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Command::Check(args) => Ok(check::run(&args)?),
         Command::Demo(args) => demo::run(&args),
         Command::Flow(args) => flow::run(&args),
+        Command::Hours(args) => hours::run(&args),
         Command::Journal(args) => journal::run(&args),
         Command::Openapi(args) => openapi::run(&args),
         Command::Phone(args) => phone::run(&args),

@@ -73,7 +73,8 @@ fn instant(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "write `2026-11-21 09:00`, `09:00`, `2h` or RFC 3339".to_owned())
 }
 
-fn read(text: &str, now: &jiff::Zoned) -> Option<Timestamp> {
+/// A time as people write it; what says no zone is on the clock of `now`.
+pub(super) fn read(text: &str, now: &jiff::Zoned) -> Option<Timestamp> {
     if let Some(instant) = Timestamp::parse_rfc3339(text) {
         return Some(instant);
     }

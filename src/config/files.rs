@@ -14,6 +14,7 @@ use super::words::remedy;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Agents,
+    Calendars,
     Flows,
     Node,
     Numbers,
@@ -26,11 +27,12 @@ pub(super) enum Kind {
     Workflows,
 }
 
-const KINDS: [(&str, Kind); 11] = [
+const KINDS: [(&str, Kind); 12] = [
     ("node", Kind::Node),
     ("trunks", Kind::Trunks),
     ("phones", Kind::Phones),
     ("agents", Kind::Agents),
+    ("calendars", Kind::Calendars),
     ("queues", Kind::Queues),
     ("profiles", Kind::Profiles),
     ("workflows", Kind::Workflows),

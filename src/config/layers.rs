@@ -182,8 +182,10 @@ fn lifted(
 }
 
 /// Variables that other parts of the program read.
-const NOT_SETTINGS: [&str; 4] = [
+const NOT_SETTINGS: [&str; 6] = [
     "TSUNAGU_CONFIG",
+    "TSUNAGU_JOURNAL",
+    "TSUNAGU_LANGUAGE",
     "TSUNAGU_LOG",
     "TSUNAGU_SEED",
     "TSUNAGU_URL",

@@ -5,6 +5,7 @@
 //! room reads one section; the types it fills belong to the rooms that use them.
 
 mod agents;
+mod calendars;
 mod conference;
 mod defence;
 mod desk;
@@ -46,6 +47,7 @@ mod workflows;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -114,7 +116,13 @@ fn read(
     let secrets = (directory, environment);
     let agents = agents::read(&files, &phones.names, secrets, &notes);
     agents.desk.check_listeners(&listeners, &notes);
-    let queues = queues::read(&files, &agents, &listeners.region, &notes);
+    let calendars = calendars::read(directory, &files, &notes);
+    let queues = queues::read(
+        &files,
+        &agents,
+        (&listeners.region, &calendars.names),
+        &notes,
+    );
     let profiles = profiles::read(&files, &agents, &queues, &notes);
     let workflows = workflows::read(&files, &agents, &queues, &notes);
     let voices = speech::read(&files, &notes);
@@ -132,8 +140,8 @@ fn read(
             queues.names.refer(&notes, &queue);
         }
     }
-    let (numbers, services) =
-        numbers::read(&files, &phones, (&trunks.names, &flows.names), site, &notes);
+    let named = (&trunks.names, &flows.names, &calendars.names);
+    let (numbers, services) = numbers::read(&files, &phones, named, site, &notes);
     check_dialled(&flows, &numbers, &notes);
     flows.check_names(&numbers, &notes);
     let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
@@ -173,7 +181,9 @@ fn read(
         return Err(report);
     }
     let office = Office {
-        hash: hash(&files, &node),
+        hash: hash(&files, &calendars.sources, &node),
+        calendars: calendars.calendars,
+        queue_calendars: queues.calendars,
         node,
         tls: listeners.tls,
         trunks: trunks.trunks,
@@ -219,9 +229,9 @@ fn check_dialled(flows: &Flows<'_>, numbers: &crate::trunk::Numbers, notes: &Not
 }
 
 /// Digest of what was read, secrets left out.
-fn hash(files: &Files, node: &NodeSettings) -> String {
+fn hash(files: &Files, more: &[Arc<Source>], node: &NodeSettings) -> String {
     let mut digest = Sha256::new();
-    for source in files.sources() {
+    for source in files.sources().chain(more) {
         for part in [&source.name, &source.text] {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);

@@ -28,7 +28,7 @@ struct Plan<'n> {
 pub(super) fn read(
     files: &Files,
     phones: &Phones,
-    (trunks, flows): (&Names, &Names),
+    (trunks, flows, calendars): (&Names, &Names, &Names),
     site: Option<&Site>,
     notes: &Notes,
 ) -> (Numbers, Vec<At<String>>) {
@@ -48,7 +48,7 @@ pub(super) fn read(
     for file in files.of(Kind::Numbers) {
         let top = Section::new(notes, &file.table, "numbers.toml");
         for inbound in top.sections("inbound", "an inbound number") {
-            plan.read_inbound(inbound, trunks, flows);
+            plan.read_inbound(inbound, trunks, flows, calendars);
         }
         for service in top.sections("service", "a service") {
             plan.read_service(service);
@@ -66,7 +66,13 @@ pub(super) fn read(
 }
 
 impl Plan<'_> {
-    fn read_inbound(&mut self, inbound: Section<'_>, trunks: &Names, flows: &Names) {
+    fn read_inbound(
+        &mut self,
+        inbound: Section<'_>,
+        trunks: &Names,
+        flows: &Names,
+        calendars: &Names,
+    ) {
         let number = inbound.required("number", "+81312345678");
         let also = inbound.texts("also").unwrap_or_default();
         let from_phones = inbound.texts("from_phones").unwrap_or_default();
@@ -74,7 +80,11 @@ impl Plan<'_> {
         let phones = inbound.flag("phones").is_none_or(|at| at.value);
         let flow = inbound.required("flow", "main");
         let attributes = inbound.attributes("attributes");
+        let calendar = inbound.text("calendar");
         inbound.close();
+        if let Some(calendar) = &calendar {
+            calendars.refer(self.notes, calendar);
+        }
         for trunk in named.iter().flatten() {
             trunks.refer(self.notes, trunk);
         }
@@ -88,6 +98,7 @@ impl Plan<'_> {
             name: flow.value,
             number: number.value.clone(),
             attributes,
+            calendar: calendar.map(|at| at.value),
         };
         let trunks = match named {
             None => TrunkReach::All,

@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use super::node::NodeSettings;
 use super::phones::Phone;
 use super::queues::Placement;
 use super::report::Report;
+use crate::calendar::Calendar;
 use crate::call::{Agents, DeskTerms};
 use crate::flow::Document;
 use crate::presence::HeartbeatTerms;
@@ -41,6 +44,10 @@ pub struct Office {
     pub placements: HashMap<String, Placement>,
     /// Queues whose conversations are recorded.
     pub recorded: HashSet<String>,
+    /// Calendars by name.
+    pub calendars: IndexMap<String, Arc<Calendar>>,
+    /// Calendars of queues, by queue.
+    pub queue_calendars: HashMap<String, String>,
     /// Flows by name.
     pub flows: HashMap<String, Arc<Document>>,
     /// What dialled numbers mean.
@@ -238,14 +245,18 @@ impl Office {
             let line = self.lines.get(&queue.name);
             let placement = self.placements.get(&queue.name);
             let record = self.recorded.contains(&queue.name);
+            let calendar = self.queue_calendars.get(&queue.name);
             add(
                 "queue",
                 &queue.name,
-                format!("{queue:?} {line:?} {placement:?} {record}"),
+                format!("{queue:?} {line:?} {placement:?} {record} {calendar:?}"),
             );
         }
         for voice in &self.speech.voices {
             add("voice", &voice.name, format!("{voice:?}"));
+        }
+        for (name, calendar) in &self.calendars {
+            add("calendar", name, format!("{calendar:?}"));
         }
         for (name, flow) in &self.flows {
             add("flow", name, format!("{flow:?}"));

@@ -43,6 +43,8 @@ pub(super) struct Queues {
     pub(super) placements: HashMap<String, Placement>,
     /// Queues whose conversations are recorded.
     pub(super) recorded: HashSet<String>,
+    /// Their calendars, by queue.
+    pub(super) calendars: HashMap<String, String>,
     /// Names.
     pub(super) names: Names,
     /// Their other names.
@@ -53,13 +55,19 @@ pub(super) struct Queues {
     pub(super) prioritized: Option<At<QueueOrder>>,
 }
 
-/// Reads the queues; `region` is the only one that has a node.
-pub(super) fn read(files: &Files, agents: &Agents, region: &At<String>, notes: &Notes) -> Queues {
+/// Reads the queues; the region is the only one that has a node.
+pub(super) fn read(
+    files: &Files,
+    agents: &Agents,
+    (region, calendars): (&At<String>, &Names),
+    notes: &Notes,
+) -> Queues {
     let mut queues = Queues {
         specs: Vec::new(),
         lines: HashMap::new(),
         placements: HashMap::new(),
         recorded: HashSet::new(),
+        calendars: HashMap::new(),
         names: Names::new("queue", files.is_complete(Kind::Queues)),
         sids: IndexMap::new(),
         sounds: Vec::new(),
@@ -76,7 +84,7 @@ pub(super) fn read(files: &Files, agents: &Agents, region: &At<String>, notes: &
         }
         queues.prioritized = queues.prioritized.or(prioritized);
         for queue in top.sections("queue", "a queue") {
-            queues.read_queue(queue, agents, region, notes);
+            queues.read_queue(queue, agents, (region, calendars), notes);
         }
         top.close();
     }
@@ -89,7 +97,7 @@ impl Queues {
         &mut self,
         queue: Section<'_>,
         agents: &Agents,
-        region: &At<String>,
+        (region, calendars): (&At<String>, &Names),
         notes: &Notes,
     ) {
         let name = queue.required("name", "sales");
@@ -160,12 +168,17 @@ impl Queues {
         let line = self.read_line(&queue);
         let placement = read_placement(&queue, region, notes);
         let record = queue.flag("record").is_none_or(|at| at.value);
+        let calendar = queue.text("calendar");
+        let calendar = calendar.filter(|calendar| calendars.refer(notes, calendar));
         queue.close();
         if let Some(name) = name {
             self.names.declare(notes, &name);
             self.lines.insert(name.value.clone(), line);
             if record {
                 self.recorded.insert(name.value.clone());
+            }
+            if let Some(calendar) = calendar {
+                self.calendars.insert(name.value.clone(), calendar.value);
             }
             self.placements.insert(name.value, placement);
             self.specs.push(spec);

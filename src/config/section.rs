@@ -208,7 +208,10 @@ impl<'a> Section<'a> {
 
     /// A list of texts; a single text is a list of one.
     pub(super) fn texts(&self, key: &'static str) -> Option<Vec<At<String>>> {
-        let value = self.value(key)?;
+        self.texts_in(key, self.value(key)?)
+    }
+
+    fn texts_in(&self, key: &str, value: &Value) -> Option<Vec<At<String>>> {
         match &value.kind {
             Kind::Text(text) => Some(vec![at(text.clone(), value)]),
             Kind::Variable(text) => {
@@ -233,6 +236,32 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A list of whole numbers in a range; a single one is a list of one.
+    pub(super) fn integers(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<i64>,
+    ) -> Option<Vec<At<i64>>> {
+        let value = self.value(key)?;
+        let items = match &value.kind {
+            Kind::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(value),
+        };
+        let numbers = items.iter().filter_map(|item| match &item.kind {
+            Kind::Integer(number) if range.contains(number) => Some(at(*number, item)),
+            other => {
+                let message = match other {
+                    Kind::Integer(number) => format!("`{key}` cannot be {number}"),
+                    _ => format!("`{key}` is a list of whole numbers, not {}", other.word()),
+                };
+                let help = format!("each goes from {} to {}", range.start(), range.end());
+                self.notes.error(&item.place, message, help);
+                None
+            }
+        });
+        Some(numbers.collect())
+    }
+
     /// A table of free JSON-like attributes; empty when left out.
     pub(super) fn attributes(&self, key: &'static str) -> Map<String, serde_json::Value> {
         let Some(table) = self.table(key) else {
@@ -253,6 +282,22 @@ impl<'a> Section<'a> {
                 place: entry.key.clone(),
             };
             Some((name, at(text, &entry.value)))
+        });
+        pairs.collect()
+    }
+
+    /// Lists of texts by free key, such as hours by weekday.
+    pub(super) fn texts_table(&self, key: &'static str) -> Vec<(At<String>, Vec<At<String>>)> {
+        let Some(table) = self.table(key) else {
+            return Vec::new();
+        };
+        let pairs = table.entries.iter().filter_map(|(name, entry)| {
+            let texts = self.texts_in(name, &entry.value)?;
+            let name = At {
+                value: name.clone(),
+                place: entry.key.clone(),
+            };
+            Some((name, texts))
         });
         pairs.collect()
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod calendars;
 mod flows;
 mod routing;
 mod secrets;
@@ -43,8 +44,9 @@ const SOUNDS: [&str; 27] = [
 ];
 
 /// The files of the demo office.
-const FILES: [&str; 10] = [
+const FILES: [&str; 12] = [
     "node.toml",
+    "calendars.toml",
     "trunks.toml",
     "phones.toml",
     "agents.toml",
@@ -152,6 +154,7 @@ fn the_demo_office_is_dialled_as_the_issue_says() {
             name,
             number,
             attributes,
+            ..
         }) = destination
         else {
             panic!("{destination:?}")

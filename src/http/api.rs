@@ -26,7 +26,8 @@ use super::query::Query;
 use super::routing::Routing;
 use super::view::{self, Why};
 use super::{
-    dead_letters, decisions, events, health, openapi, plan, reservations, tasks, trace, workers,
+    calendars, dead_letters, decisions, events, health, openapi, plan, reservations, tasks, trace,
+    workers,
 };
 use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
@@ -76,6 +77,7 @@ pub(super) fn described() -> OpenApiRouter<Sources> {
         .routes(routes!(trunks))
         .routes(routes!(test_trunk))
         .routes(routes!(reload))
+        .merge(calendars::routes())
         .merge(tasks::routes())
         .merge(reservations::routes())
         .merge(workers::routes())

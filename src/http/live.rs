@@ -9,6 +9,7 @@ use utoipa::IntoParams;
 
 use super::pulse::Pulse;
 use crate::base::{LegId, Timestamp};
+use crate::calendar::{Calendar, Closing, Closings};
 use crate::call::{Control, ControlError, TestReport};
 use crate::events::CallRecord;
 use crate::media::Captured;
@@ -68,6 +69,26 @@ pub trait Live: Send + Sync {
 
     /// Listens to an address again; whether it was banned.
     fn lift(&self, address: IpAddr) -> bool;
+
+    /// Calendars, in the order of the configuration.
+    fn calendars(&self) -> Vec<Arc<Calendar>>;
+
+    /// What is closed by hand.
+    fn closings(&self) -> Arc<Closings>;
+
+    /// Closes a calendar, or all, by hand; written when this returns.
+    ///
+    /// # Errors
+    ///
+    /// In words, why it could not be written.
+    fn close(&self, calendar: &str, closing: Closing) -> Result<(), String>;
+
+    /// Takes a closing back; whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// In words, why it could not be taken back.
+    fn open(&self, calendar: &str) -> Result<bool, String>;
 
     /// Every trunk as it is now, in the order of their names.
     fn trunks(&self) -> Vec<TrunkView>;

@@ -8,6 +8,7 @@ mod answer;
 mod api;
 mod ask;
 pub mod bans;
+mod calendars;
 pub mod dead_letters;
 pub mod decisions;
 mod events;

@@ -6,6 +6,7 @@
 //! that was synced.
 
 mod bindings;
+mod closings;
 mod database;
 mod error;
 mod journal;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::Timestamp;
 
+pub use closings::{ClosingFiles, ReadClosings};
 pub use error::Error;
 pub use journal::{PastJournal, Progress, SqliteJournal};
 pub use letters::Letters;

@@ -57,6 +57,9 @@ pub enum Destination {
         number: String,
         /// Attributes the number gives to its calls.
         attributes: Map<String, Value>,
+        /// Name of the number's calendar.
+        #[serde(default)]
+        calendar: Option<String>,
     },
     /// Hold music.
     HoldMusic,
@@ -240,6 +243,21 @@ impl Numbers {
             .filter_map(|&index| self.entries.get(index))
             .filter(|entry| entry.reach.includes(origin))
             .find_map(|entry| entry.destination(origin, &number, site))
+    }
+
+    /// The calendar of the inbound number that `text` is a form of, the first where several have one.
+    pub fn calendar_of(&self, text: &str) -> Option<&str> {
+        let number = normalise(text)?;
+        let e164 = self.site.as_ref().and_then(|site| site.e164(&number));
+        let inbound = e164.and_then(|e164| self.inbound.get(&e164));
+        let known = self.exact.get(&number).into_iter().flatten();
+        let mut entries = known
+            .chain(inbound.into_iter().flatten())
+            .filter_map(|&index| self.entries.get(index));
+        entries.find_map(|entry| match &entry.meaning {
+            Meaning::Flow { calendar, .. } => calendar.as_deref(),
+            _ => None,
+        })
     }
 
     /// Every entry, in the order given.

@@ -206,6 +206,7 @@ fn configurations() {
         "phones.toml",
         "agents.toml",
         "queues.toml",
+        "calendars.toml",
         "numbers.toml",
         "flows/main.toml",
     ];

@@ -138,7 +138,7 @@ impl Switch {
             carriers: Carriers::new(),
             desks: desks.clone(),
             listeners,
-            generation: generation::prepare(office, generation, sounds()),
+            generation: generation::prepare(office, generation, sounds(), Default::default()),
             entropy,
         });
         let notices = engine.notices(ShardId(0));
@@ -174,8 +174,10 @@ impl Switch {
             reachable,
         };
         self.pump.handle(now, ShardId(0), activate);
-        self.exchange
-            .commit(now, generation::prepare(office, number, sounds()));
+        self.exchange.commit(
+            now,
+            generation::prepare(office, number, sounds(), Default::default()),
+        );
         self.tell_reachable(now, office);
     }
 

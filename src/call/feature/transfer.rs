@@ -386,6 +386,7 @@ fn stage_of(core: &Core, hands: &Hands<'_>, destination: &Destination) -> Option
             name,
             number,
             attributes,
+            ..
         } => {
             let generation = hands.generations.get(&core.generation)?;
             let document = generation.flows.get(name)?.clone();

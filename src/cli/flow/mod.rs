@@ -172,6 +172,7 @@ fn led_to<'o>(
             name,
             number,
             attributes,
+            ..
         } if name == flow => Some((number.clone(), attributes.clone())),
         _ => None,
     })

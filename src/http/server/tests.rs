@@ -6,6 +6,7 @@ use std::sync::{Condvar, Mutex};
 
 use serde_json::{Value, json};
 
+mod calendars;
 mod letters;
 mod limits;
 mod lists;
@@ -13,6 +14,7 @@ mod routing;
 
 use super::*;
 use crate::base::{CallId, Cause, LegId, Party, TaskId, Timestamp};
+use crate::calendar::{Calendar, Closing, ClosingBoard, Closings, Hours, Spot, Week};
 use crate::call::{Control, ControlError, TestReport};
 use crate::events::record::{ArchiveError, Filter};
 use crate::events::{CallRecord, Direction, Event, Fact, MediaSummary, Role};
@@ -42,6 +44,8 @@ struct Switch {
     watched: Gate,
     /// The router behind the desk.
     routing: Option<RouterTask>,
+    /// What is closed by hand.
+    board: ClosingBoard,
     /// Whether its view is shown, in place of a made up one.
     is_shown: bool,
 }
@@ -162,6 +166,36 @@ impl Live for Switch {
 
     fn lift(&self, _: IpAddr) -> bool {
         false
+    }
+
+    fn calendars(&self) -> Vec<Arc<Calendar>> {
+        let zone = jiff::tz::TimeZone::get("Asia/Tokyo").unwrap();
+        let spot = Spot {
+            file: "calendars.toml".into(),
+            line: 3,
+        };
+        let hours = || (Hours::parse("09:00-24:00").unwrap(), None);
+        let week = Week {
+            days: std::array::from_fn(|_| hours()),
+            spot,
+        };
+        vec![Arc::new(Calendar::new("診療所", zone, week, Vec::new()))]
+    }
+
+    fn closings(&self) -> Arc<Closings> {
+        self.board.read()
+    }
+
+    fn close(&self, calendar: &str, closing: Closing) -> Result<(), String> {
+        self.board
+            .set([(calendar.to_owned(), closing)].into_iter().collect());
+        Ok(())
+    }
+
+    fn open(&self, calendar: &str) -> Result<bool, String> {
+        let was_closed = self.board.read().of(calendar, self.now()).is_some();
+        self.board.set(Closings::default());
+        Ok(was_closed)
     }
 
     fn who(&self, supposed: Supposed) -> Result<Prospects, Declined> {

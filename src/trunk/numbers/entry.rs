@@ -19,6 +19,9 @@ pub enum Meaning {
         number: String,
         /// Attributes the number gives to its calls.
         attributes: Map<String, Value>,
+        /// Name of the calendar that says when it is served; `None`: always.
+        #[serde(default)]
+        calendar: Option<String>,
     },
     /// Out by a trunk.
     Outbound {
@@ -167,10 +170,12 @@ impl Entry {
                 name,
                 number,
                 attributes,
+                calendar,
             } => Some(Destination::Flow {
                 name: name.clone(),
                 number: number.clone(),
                 attributes: attributes.clone(),
+                calendar: calendar.clone(),
             }),
             Meaning::Outbound {
                 trunks,

@@ -15,6 +15,7 @@ fn inbound(number: &str, from: &str) -> Entry {
             name: "main".to_owned(),
             number: "+81312345678".to_owned(),
             attributes: Map::new(),
+            calendar: None,
         },
     }
 }
@@ -325,4 +326,24 @@ proptest! {
             prop_assert!(number.bytes().all(|c| c.is_ascii_digit() || c == b'+'));
         }
     }
+}
+
+#[test]
+fn the_calendar_of_a_number_is_found_in_every_form_of_it() {
+    let mut with_calendar = inbound("+81312345678", "demo");
+    if let Meaning::Flow { calendar, .. } = &mut with_calendar.meaning {
+        *calendar = Some("office".to_owned());
+    }
+    let plan = Numbers::new(vec![with_calendar]).expect("apart");
+    let site = Site::new("jp", Some("3")).ok();
+    let plan = plan.for_site(site, None).expect("apart");
+    for text in ["+81312345678", "0312345678", "03-1234-5678"] {
+        assert_eq!(plan.calendar_of(text), Some("office"), "{text}");
+    }
+    assert_eq!(plan.calendar_of("0312345679"), None);
+    let dialled = plan.dialled(Origin::Trunk("demo"), "0312345678");
+    let Some(Destination::Flow { calendar, .. }) = dialled else {
+        panic!("{dialled:?}")
+    };
+    assert_eq!(calendar.as_deref(), Some("office"));
 }
