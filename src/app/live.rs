@@ -22,7 +22,7 @@ use crate::http::metrics::{
     TransportSnapshot,
 };
 use crate::http::{Live, Pulse, Reload, view};
-use crate::media::{Captured, Engine};
+use crate::media::{Captured, Engine, Kept};
 use crate::registrar::Registrar;
 use crate::router::{Declined, Explanation, Prospects, RouterHandle, RouterView, Supposed};
 use crate::runtime::SystemClock;
@@ -31,6 +31,7 @@ use crate::sip::auth::Challenger;
 use crate::sip::guard::{Attack, Ban, Guard};
 use crate::sip::trace::{Exporter, Numbers, Traced};
 use crate::sip::transport::{Tls, TransportStats};
+use crate::speech::Speech;
 use crate::store::{Progress, Records};
 use crate::trunk::{Carriers, TrunkView};
 use crate::webhook::{LetterView, ReplayError, ShelfError, Web};
@@ -63,6 +64,8 @@ pub(super) struct House {
     pub(super) counters: Vec<Counters>,
     pub(super) tls: Tls,
     pub(super) web: Web,
+    pub(super) speech: Speech,
+    pub(super) kept: Kept,
     pub(super) progress: Arc<Progress>,
     pub(super) logging: Logging,
     pub(super) exporter: Option<Exporter>,

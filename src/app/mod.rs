@@ -9,6 +9,7 @@ mod bindings;
 mod closings;
 mod defence;
 pub mod generation;
+mod inquiries;
 mod live;
 mod outlets;
 mod pulse;
@@ -38,7 +39,7 @@ use crate::config::{Environment, MediaSettings, NodeSettings, Office};
 use crate::events::Bus;
 use crate::http::metrics::Metrics;
 use crate::http::{self, Server};
-use crate::media::{Engine, EngineConfig, Library};
+use crate::media::{Engine, EngineConfig, Kept, Library};
 use crate::registrar::Registrar;
 use crate::router::{self, Full, RouterHandle, RouterTask, Survivors};
 use crate::runtime::SystemClock;
@@ -48,6 +49,7 @@ use crate::sip::auth::Challenger;
 use crate::sip::guard::Guard;
 use crate::sip::trace::Exporter;
 use crate::sip::transport::Tls;
+use crate::speech::Speech;
 use crate::store::{ClosingFiles, DataDir, Records};
 use crate::trunk::Carriers;
 use crate::webhook::WebTask;
@@ -55,6 +57,7 @@ use crate::webhook::WebTask;
 use alive::Alive;
 use bindings::Keeper;
 use closings::{Caretaker, Closer};
+use inquiries::Outside;
 use live::House;
 use outlets::ShardOutlets;
 use pulse::{Beats, Watcher};
@@ -109,7 +112,11 @@ impl Switch {
         let clock: Arc<SystemClock> = Arc::new(SystemClock::start(floor));
         let time: Arc<dyn Clock> = clock.clone();
 
-        let sounds = load_sounds(&office)?;
+        let kept = Kept::open(&node.data.join("speech"), office.speech.keep)
+            .context("cannot keep what voices say")?;
+        let speech = Speech::start(office.speech.clone(), kept.clone())
+            .context("cannot start the voices")?;
+        let sounds = load_sounds(&office)?.with_kept(kept.clone());
         let engine = Engine::start(media(&office), sounds.clone(), time.clone())
             .context("cannot start media")?;
         let (keeper, registrar) = Keeper::start(records.clone(), time.now())?;
@@ -181,6 +188,10 @@ impl Switch {
             letters,
         )
         .context("cannot start the web client")?;
+        let outside = Outside {
+            web: web.web(),
+            speech: speech.clone(),
+        };
         let tls = Tls::default();
         tls.set(office.tls.clone());
         let shared = shards::Shared {
@@ -208,6 +219,7 @@ impl Switch {
                 router: router.handle(),
                 records: records.clone(),
                 bindings: keeper.wishes(),
+                outside: outside.clone(),
                 orphans: orphans.clone(),
             };
             let mail = (inbox, orders.clone());
@@ -239,6 +251,8 @@ impl Switch {
             counters,
             tls,
             web: web.web(),
+            speech,
+            kept,
             progress,
             logging,
             exporter,

@@ -2,9 +2,13 @@
 
 use std::sync::mpsc::{Sender, SyncSender};
 
+use tokio::sync::mpsc;
+
 use super::aftermath;
+use super::inquiries::Outside;
 use crate::base::ShardId;
-use crate::call::task::Outlets;
+use crate::call::Inquiry;
+use crate::call::task::{Order, Outlets};
 use crate::events::{CallRecord, RecordingFacts};
 use crate::router::{Command, RouterHandle};
 use crate::store::Records;
@@ -16,11 +20,17 @@ pub(super) struct ShardOutlets {
     pub(super) records: Records,
     /// Holds one wish: that bindings be saved again.
     pub(super) bindings: SyncSender<()>,
+    /// Whom flows ask.
+    pub(super) outside: Outside,
     /// Where repaired recordings are waited for.
     pub(super) orphans: Sender<Box<RecordingFacts>>,
 }
 
 impl Outlets for ShardOutlets {
+    fn inquire(&mut self, inquiry: Box<Inquiry>, answers: mpsc::Sender<Order>) {
+        self.outside.inquire(*inquiry, answers);
+    }
+
     fn bindings_changed(&mut self) {
         // Full means that a save is wished for already.
         let _ = self.bindings.try_send(());

@@ -27,6 +27,7 @@ impl House {
         fits_what_runs(&old, &office)?;
         let changes = old.changes_to(&office);
         let sounds = load_sounds(&office).map_err(|error| error.to_string())?;
+        let sounds = sounds.with_kept(self.kept.clone());
         let number = self.generation.load(Ordering::Acquire) + 1;
         let prepared = generation::prepare(&office, number, sounds, self.closings.clone());
         let mut plan = office.plan.clone();
@@ -53,6 +54,7 @@ impl House {
         }
         self.tls.set(office.tls.clone());
         self.web.set(office.webhooks.clone());
+        self.speech.set(office.speech.clone());
         if let Some(exporter) = &self.exporter {
             exporter.set_numbers(office.node.trace.numbers);
         }

@@ -281,7 +281,7 @@ impl Exchange {
                 name,
                 number,
                 attributes,
-                ..
+                calendar,
             } => {
                 self.gate
                     .check_router()
@@ -296,6 +296,7 @@ impl Exchange {
                         Caller::Phone(_) => None,
                     },
                     attributes: attributes.clone(),
+                    calendar: calendar.clone(),
                     language: generation.sounds.language().to_owned(),
                     ..Context::default()
                 };

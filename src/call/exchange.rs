@@ -11,6 +11,7 @@ use super::conferences::Conferences;
 use super::desk::{Desks, worker_of};
 use super::gate::Gate;
 use super::hands::{Hands, Index};
+use super::inquiry::Inquiry;
 use super::load::Load;
 use super::machine::Call;
 use super::trunk_test::TestReport;
@@ -69,6 +70,8 @@ pub enum Output {
     /// something was added, and before that when an agent is involved, so that a killed process
     /// leaves a trace of the call.
     Record(Box<CallRecord>),
+    /// A call's flow asks somebody who takes time; [`Exchange::told`] takes the answer.
+    Inquire(Box<Inquiry>),
     /// Who is at the other end of a connection proved who he is, or is known by his address.
     Known(Flow),
     /// A name server is asked; [`Exchange::handle_answer`] takes what it says.

@@ -12,6 +12,7 @@ use super::negotiate;
 use super::reason;
 use crate::base::{Cause, LegId, Party, RecordingId, Timestamp};
 use crate::events::Fact;
+use crate::flow::Reply;
 use crate::media::recorder::Closed;
 use crate::media::{Command, Notice};
 use crate::router;
@@ -208,6 +209,13 @@ impl Call {
         }
         self.with_stage(hands, |stage, core, hands| {
             stage.on_router(core, hands, output)
+        });
+    }
+
+    /// A question of the call's flow is answered.
+    pub(crate) fn on_told(&mut self, hands: &mut Hands<'_>, request: u64, reply: &Reply) {
+        self.with_stage(hands, |stage, core, hands| {
+            stage.on_told(core, hands, request, reply)
         });
     }
 

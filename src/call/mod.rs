@@ -25,6 +25,7 @@ mod gate;
 mod generation;
 mod hands;
 mod identity;
+mod inquiry;
 mod keys;
 mod leg;
 mod load;
@@ -59,6 +60,7 @@ pub use gate::Gate;
 pub use generation::{
     ConferenceTerms, Generation, Phone, QueueCare, RecordingTerms, Replace, Transfers,
 };
+pub use inquiry::{Inquiry, Subject};
 pub use negotiate::{leg_flow, local_media};
 pub use trunk_test::{TestOutcome, TestReport, TestRow};
 

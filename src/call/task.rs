@@ -8,9 +8,10 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::exchange::{Exchange, Output};
-use super::{Control, ControlError, Gate, Generation, TestReport};
+use super::{Control, ControlError, Gate, Generation, Inquiry, TestReport};
 use crate::base::{CallId, Clock, LegId, ShardId, Timestamp};
 use crate::events::{Bus, CallRecord, Direction, RecordingFacts, Stretch};
+use crate::flow::Reply;
 use crate::media::NoticeReceiver;
 use crate::router;
 use crate::sip::guard::Admission;
@@ -52,6 +53,8 @@ pub enum Order {
     Router(Box<router::Output>),
     /// How long a connection of this shard may be silent from now on.
     Silence(Flow, Duration),
+    /// A question of a call's flow is answered.
+    Told(CallId, u64, Box<Reply>),
     /// Test a trunk with a call to a number.
     TestTrunk(
         String,
@@ -68,6 +71,9 @@ pub enum Order {
 
 /// Where a shard's outputs go.
 pub trait Outlets: Send {
+    /// Somebody is asked for a call's flow; his answer goes back as an order to the shard. Does not
+    /// wait.
+    fn inquire(&mut self, inquiry: Box<Inquiry>, answers: mpsc::Sender<Order>);
     /// A phone registered or unregistered: bindings are to be stored.
     fn bindings_changed(&mut self);
     /// A recording of a call that died with an earlier process was repaired.
@@ -282,6 +288,7 @@ impl<O: Outlets> Shard<O> {
                     Err(why) => drop(reply.send(Err(why))),
                 }
             }
+            Order::Told(call, request, reply) => self.exchange.told(now, &call, request, &reply),
             Order::Trace(reply) => {
                 let _ = reply.send(self.trace.messages());
             }
@@ -331,6 +338,12 @@ impl<O: Outlets> Shard<O> {
                 Output::Bindings => self.outlets.bindings_changed(),
                 Output::Event(event) => {
                     self.bus.publish(&event);
+                }
+                Output::Inquire(inquiry) => {
+                    let own = usize::from(self.peers.own.0);
+                    if let Some(orders) = self.peers.orders.get(own).cloned() {
+                        self.outlets.inquire(inquiry, orders);
+                    }
                 }
                 Output::Known(flow) => self.tell_holder(flow, Order::Known(flow)),
                 Output::Query(question) => self.ask(question),

@@ -126,7 +126,7 @@ fn read(
     let profiles = profiles::read(&files, &agents, &queues, &notes);
     let workflows = workflows::read(&files, &agents, &queues, &notes);
     let voices = speech::read(&files, &notes);
-    let (webhooks, _endpoints) = webhooks::read(directory, &files, environment, &notes);
+    let (webhooks, endpoints) = webhooks::read(directory, &files, environment, &notes);
     let flows = Flows::read(&files, &notes);
     let mut led_to = HashSet::new();
     for workflow in flows.named(|flow| flow.workflows()) {
@@ -139,6 +139,15 @@ fn read(
         if !queue.value.is_empty() {
             queues.names.refer(&notes, &queue);
         }
+    }
+    for calendar in flows.named(|flow| flow.calendars()) {
+        calendars.names.refer(&notes, &calendar);
+    }
+    for endpoint in flows.named(|flow| flow.endpoints()) {
+        endpoints.refer(&notes, &endpoint);
+    }
+    for voice in flows.named(|flow| flow.voices()) {
+        voices.names.refer(&notes, &voice);
     }
     let named = (&trunks.names, &flows.names, &calendars.names);
     let (numbers, services) = numbers::read(&files, &phones, named, site, &notes);

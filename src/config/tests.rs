@@ -54,6 +54,7 @@ const FILES: [&str; 12] = [
     "profiles.toml",
     "workflows.toml",
     "numbers.toml",
+    "speech.toml",
     "webhooks.toml",
     "flows/main.toml",
 ];

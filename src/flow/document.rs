@@ -136,6 +136,30 @@ impl Document {
         })
     }
 
+    /// Every calendar the document names, with where.
+    pub fn calendars(&self) -> impl Iterator<Item = (Spot, &str)> {
+        self.named(|mention| match mention {
+            Mention::Calendar(calendar) => Some(calendar),
+            _ => None,
+        })
+    }
+
+    /// Every endpoint the document names, with where.
+    pub fn endpoints(&self) -> impl Iterator<Item = (Spot, &str)> {
+        self.named(|mention| match mention {
+            Mention::Endpoint(endpoint) => Some(endpoint),
+            _ => None,
+        })
+    }
+
+    /// Every voice the document names, with where.
+    pub fn voices(&self) -> impl Iterator<Item = (Spot, &str)> {
+        self.named(|mention| match mention {
+            Mention::Voice(voice) => Some(voice),
+            _ => None,
+        })
+    }
+
     /// Every workflow the document names, with where.
     pub fn workflows(&self) -> impl Iterator<Item = (Spot, &str)> {
         self.named(|mention| match mention {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::webhook::Shape;
+
 /// A question to somebody else. It has a budget: past it the flow goes on by itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -20,6 +22,9 @@ pub enum Request {
         endpoint: String,
         /// What it is sent.
         parameters: Map<String, Value>,
+        /// In which shape.
+        #[serde(default)]
+        shape: Shape,
         /// Longest it may take.
         budget: Duration,
     },
@@ -37,6 +42,15 @@ pub enum Request {
     },
     /// Record what the caller says; [`Reply::Recorded`].
     Record(RecordTerms),
+    /// Have a text said by a voice; [`Reply::Said`].
+    Say {
+        /// Text.
+        text: String,
+        /// Voice of the configuration; the first of the language when `None`.
+        voice: Option<String>,
+        /// Language (BCP 47) it is in.
+        language: String,
+    },
     /// Take a message for a mailbox; [`Reply::Recorded`].
     Voicemail {
         /// Mailbox.
@@ -76,6 +90,11 @@ pub enum Reply {
     },
     /// How a queue is.
     Queue(QueueFigures),
+    /// A text can be heard.
+    Said {
+        /// Name of the sound.
+        sound: String,
+    },
     /// Something was recorded.
     Recorded {
         /// Its name.

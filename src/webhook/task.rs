@@ -44,7 +44,7 @@ pub struct WebTask {
 /// A question under way. Dropping it gives the question up: nothing will be told.
 #[derive(Debug)]
 #[must_use = "a question that is dropped is given up"]
-pub struct Asked(AbortHandle);
+pub struct Asked(Option<AbortHandle>);
 
 pub(super) struct Inner {
     pub(super) settings: ArcSwap<Settings>,
@@ -149,9 +149,18 @@ impl Drop for WebTask {
     }
 }
 
+impl Asked {
+    /// Lets the question go on by itself: what comes of it is told in any case.
+    pub fn detach(mut self) {
+        self.0 = None;
+    }
+}
+
 impl Drop for Asked {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }
 
@@ -211,7 +220,7 @@ impl Web {
             .inner
             .handle
             .spawn(async move { web.inner.ask(ask).await });
-        let _given_up = Asked(asked.abort_handle());
+        let _given_up = Asked(Some(asked.abort_handle()));
         asked.await.unwrap_or_else(|_| {
             Err(Failure {
                 kind: FailureKind::BrokenOff,
@@ -234,7 +243,7 @@ impl Web {
             let came = web.ask(ask).await;
             tell(came).await;
         });
-        Asked(task.abort_handle())
+        Asked(Some(task.abort_handle()))
     }
 
     /// A call is over: its cookies are forgotten.

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::core::Core;
 use super::hands::Hands;
 use crate::base::{Cause, LegId, Party, Timestamp};
+use crate::flow::Reply;
 use crate::media::PlayId;
 use crate::router;
 
@@ -104,6 +105,11 @@ pub(crate) trait Feature {
 
     /// The router said something about the call.
     fn on_router(&mut self, _: &mut Core, _: &mut Hands<'_>, _: &router::Output) -> Next {
+        Next::Stay
+    }
+
+    /// A question that the call's flow put is answered.
+    fn on_told(&mut self, _: &mut Core, _: &mut Hands<'_>, _: u64, _: &Reply) -> Next {
         Next::Stay
     }
 

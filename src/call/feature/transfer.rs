@@ -386,7 +386,7 @@ fn stage_of(core: &Core, hands: &Hands<'_>, destination: &Destination) -> Option
             name,
             number,
             attributes,
-            ..
+            calendar,
         } => {
             let generation = hands.generations.get(&core.generation)?;
             let document = generation.flows.get(name)?.clone();
@@ -396,6 +396,7 @@ fn stage_of(core: &Core, hands: &Hands<'_>, destination: &Destination) -> Option
                 to: number.clone(),
                 trunk: core.caller().trunk.clone(),
                 attributes: attributes.clone(),
+                calendar: calendar.clone(),
                 language: generation.sounds.language().to_owned(),
                 ..Context::default()
             };

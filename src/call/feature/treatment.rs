@@ -6,10 +6,10 @@ use super::{Dial, Feature, Next, Service, ServiceKind, Stage, Waiting};
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
+use crate::call::inquiry::inquire;
 use crate::events::{Fact, Stretch};
-use crate::flow::{Action, Input, QueueFigures, Reply, Request, Run};
+use crate::flow::{Action, Input, Reply, Run};
 use crate::media::PlayId;
-use crate::router::WorkerView;
 
 /// A flow under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -77,8 +77,10 @@ impl Treatment {
                     return Next::Become(Stage::Service(service));
                 }
                 Action::Consult { request, about } => {
-                    let reply = consult(hands, &about);
-                    self.run.handle(hands.now, Input::Told { request, reply });
+                    let reply = inquire(core, hands, &self.run, (request, about));
+                    if let Some(reply) = reply {
+                        self.run.handle(hands.now, Input::Told { request, reply });
+                    }
                 }
                 Action::Enter { flow, step } => {
                     core.emit(hands, Fact::StepEntered { flow, step });
@@ -135,43 +137,6 @@ impl Treatment {
     }
 }
 
-/// Asks whoever knows. What is not known at once is a failure, and leads where the step says.
-fn consult(hands: &Hands<'_>, about: &Request) -> Reply {
-    match about {
-        Request::Queue { queue } => match queue_figures(hands, queue) {
-            Some(figures) => Reply::Queue(figures),
-            None => Reply::Failed("the router does not know the queue".to_owned()),
-        },
-        // Wired when the calendar room lands.
-        Request::Hours { .. } => Reply::Failed("there are no calendars".to_owned()),
-        // Wired when the webhook room lands.
-        Request::Http { .. } | Request::Lookup { .. } => {
-            Reply::Failed("there are no endpoints".to_owned())
-        }
-        // `Document::check` lets no step through that asks for them.
-        Request::Record(_) | Request::Voicemail { .. } => {
-            Reply::Failed("callers are not recorded in flows".to_owned())
-        }
-    }
-}
-
-/// How a queue is, as the router's last view shows it.
-fn queue_figures(hands: &Hands<'_>, name: &str) -> Option<QueueFigures> {
-    let view = hands.desks.view();
-    let queue = view.queues.iter().find(|queue| queue.name == name)?;
-    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let is_online =
-        |worker: &&WorkerView| worker.reachable && worker.queues.iter().any(|queue| queue == name);
-    let since = queue.oldest_since;
-    Some(QueueFigures {
-        waiting: count(queue.waiting),
-        oldest_wait: since.map_or(0, |since| hands.now.since(since).as_secs()),
-        available: count(queue.free),
-        staffed: count(queue.on_duty),
-        online: count(view.workers.iter().filter(is_online).count()),
-    })
-}
-
 fn note_attributes(
     core: &mut Core,
     hands: &mut Hands<'_>,
@@ -220,6 +185,18 @@ impl Feature for Treatment {
         };
         self.play = None;
         self.run.handle(hands.now, Input::PlayDone { play: number });
+        self.carry_out(core, hands)
+    }
+
+    fn on_told(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        request: u64,
+        reply: &Reply,
+    ) -> Next {
+        let reply = reply.clone();
+        self.run.handle(hands.now, Input::Told { request, reply });
         self.carry_out(core, hands)
     }
 

@@ -122,6 +122,7 @@ impl Stage {
                 Request::Hours { .. } => "hours: open, closed, error?",
                 Request::Http { .. } | Request::Lookup { .. } => "reply: {...}, error?",
                 Request::Queue { .. } => "queue is: waiting=0 available=1 ..., error?",
+                Request::Say { .. } => "said: (empty) for yes, error?",
                 Request::Record(_) | Request::Voicemail { .. } => "recorded: seconds, error?",
             }
             .to_owned(),
@@ -283,6 +284,7 @@ fn asked(about: &Request) -> String {
         } => format!("endpoint {endpoint} {}", Value::Object(parameters.clone())),
         Request::Lookup { table, key } => format!("table {table} for {key:?}"),
         Request::Queue { queue } => format!("how queue {queue} is"),
+        Request::Say { text, .. } => format!("a voice for {text:?}"),
         Request::Record(_) => "for a recording".to_owned(),
         Request::Voicemail { mailbox, .. } => format!("for a message to {mailbox}"),
     };
@@ -291,6 +293,11 @@ fn asked(about: &Request) -> String {
 
 /// Reads a reply; an empty line is a failure.
 fn reply(about: &Request, line: &str) -> Option<Reply> {
+    if let ("", Request::Say { text, .. }) = (line, about) {
+        return Some(Reply::Said {
+            sound: text.clone(),
+        });
+    }
     if matches!(line, "error" | "") {
         return Some(Reply::Failed("as typed".to_owned()));
     }
@@ -317,6 +324,7 @@ fn reply(about: &Request, line: &str) -> Option<Reply> {
             let figures: QueueFigures = serde_json::from_value(Value::Object(figures)).ok()?;
             Some(Reply::Queue(figures))
         }
+        Request::Say { .. } => None,
         Request::Record(_) | Request::Voicemail { .. } => Some(Reply::Recorded {
             name: "recording".to_owned(),
             length: Duration::from_secs(line.parse().ok()?),

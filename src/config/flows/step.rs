@@ -13,6 +13,7 @@ use crate::flow::{
 };
 use crate::ivr::BargeIn;
 use crate::router::Destination;
+use crate::webhook::Shape;
 
 /// A step being read.
 struct Reading<'r, 'a> {
@@ -87,6 +88,9 @@ impl Reading<'_, '_> {
             "http" => Step::Http(Fetching {
                 endpoint: self.required("endpoint", "crm"),
                 parameters: step.attributes("parameters"),
+                shape: step
+                    .one_of("shape", &Shape::WORDS)
+                    .map_or_else(Shape::default, |at| at.value),
                 timeout: self.duration("timeout", LONGEST_REQUEST, 8),
                 merge: self.merge(),
                 next: self.target("next"),
@@ -278,15 +282,9 @@ impl Reading<'_, '_> {
             .copied()
             .filter(|word| self.step.has(word))
             .collect();
-        if self.step.has("text") {
-            let message = "there is no voice that reads texts in this version";
-            let help = "play a sound, or say a number, digits, a date, a time or money";
-            let place = self.step.text("text").map(|at| at.place);
-            let place = place.unwrap_or_else(|| self.step.place().clone());
-            self.notes.error(&place, message, help);
-        } else if written.len() != 1 {
+        if written.len() != 1 {
             let message = "a step that says one thing needs exactly one of `count`, `date`, `digits`, \
-                           `money`, `number`, `time`";
+                           `money`, `number`, `text`, `time`";
             let help = "add one, such as number = \"{{ attributes.place }}\"";
             self.notes.error(self.step.place(), message, help);
         }
@@ -311,6 +309,10 @@ impl Reading<'_, '_> {
                 let currency = self.step.one_of("currency", &words);
                 Sayable::Money(currency.map_or("JPY", |at| at.value).to_owned())
             }
+            "text" => Sayable::Text {
+                voice: self.text("voice"),
+                otherwise: self.texts("otherwise"),
+            },
             "time" => Sayable::Time,
             _ => Sayable::Number,
         };
@@ -491,7 +493,7 @@ const STEPS: [&str; 24] = [
     "transfer",
     "voicemail",
 ];
-const SAYABLE: [&str; 6] = ["count", "date", "digits", "money", "number", "time"];
+const SAYABLE: [&str; 7] = ["count", "date", "digits", "money", "number", "text", "time"];
 const SECOND: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// A caller hears nothing meanwhile.

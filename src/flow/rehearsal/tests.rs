@@ -167,6 +167,7 @@ fn outside() -> impl Strategy<Value = Step> {
         (attributes(), merge.clone(), target(), error()).prop_map(
             |(parameters, merge, next, error)| {
                 Step::Http(Fetching {
+                    shape: Default::default(),
                     endpoint: "e".to_owned(),
                     parameters,
                     timeout: Duration::from_secs(8),

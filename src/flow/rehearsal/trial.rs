@@ -255,6 +255,10 @@ impl World {
             Request::Http { .. } => self.http.pop_front().flatten().map(Reply::Data),
             Request::Lookup { .. } => self.lookup.pop_front().flatten().map(Reply::Data),
             Request::Queue { .. } => self.figures.pop_front().flatten().map(Reply::Queue),
+            // As if somebody had recorded it.
+            Request::Say { text, .. } => Some(Reply::Said {
+                sound: text.clone(),
+            }),
             Request::Record(_) | Request::Voicemail { .. } => {
                 let length = self.record.pop_front().flatten();
                 length.map(|length| Reply::Recorded {

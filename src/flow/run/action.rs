@@ -23,6 +23,9 @@ pub struct Context {
     pub trunk: Option<String>,
     /// Attributes of the number; they outrank the document's.
     pub attributes: Map<String, Value>,
+    /// Calendar of the number that led to the flow.
+    #[serde(default)]
+    pub calendar: Option<String>,
     /// Language (BCP 47) of a caller who has no attribute `language`.
     #[serde(default)]
     pub language: String,

@@ -51,9 +51,14 @@ impl Run {
     }
 
     /// The caller's language: his attribute `language`, else the office's.
-    fn language(&self) -> &str {
+    pub(in crate::flow) fn language(&self) -> &str {
         let own = self.attributes.get("language").and_then(Value::as_str);
         own.unwrap_or(&self.context.language)
+    }
+
+    /// The calendar of the number that led here.
+    pub(in crate::flow) fn calendar(&self) -> Option<String> {
+        self.context.calendar.clone()
     }
 
     /// The language in which things are read out.

@@ -34,7 +34,7 @@ impl Kind for Opening {
     }
 
     fn enter(&self, run: &mut Run, now: Timestamp, at: &str) -> Turn {
-        let calendar = self.calendar.clone();
+        let calendar = self.calendar.clone().or_else(|| run.calendar());
         run.consult(now, at, Request::Hours { calendar }, super::AT_ONCE)
     }
 

@@ -10,6 +10,7 @@ use crate::base::Timestamp;
 use crate::flow::Template;
 use crate::flow::request::{Reply, Request};
 use crate::flow::template::render_map;
+use crate::webhook::Shape;
 
 /// A question to an endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +19,9 @@ pub struct Fetching {
     pub endpoint: String,
     /// What it is sent.
     pub parameters: Map<String, Value>,
+    /// In which shape it is told of the call.
+    #[serde(default)]
+    pub shape: Shape,
     /// Longest it may take.
     pub timeout: Duration,
     /// What becomes of the reply.
@@ -100,6 +104,7 @@ impl Kind for Fetching {
         let request = Request::Http {
             endpoint: self.endpoint.clone(),
             parameters: render_map(&self.parameters, &run.names(now)),
+            shape: self.shape,
             budget: self.timeout,
         };
         run.consult(now, at, request, self.timeout)

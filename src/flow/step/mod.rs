@@ -129,6 +129,8 @@ pub(super) enum Mention<'a> {
     Table(&'a str),
     /// A text that is filled in.
     Text(&'a str),
+    /// A voice.
+    Voice(&'a str),
     /// A workflow.
     Workflow(&'a str),
 }

@@ -8,6 +8,7 @@ use super::play::PLAY_LIMIT;
 use super::{Heard, Kind, Mention, Part, Run, See, Turn, see_sounds};
 use crate::base::{Language, Timestamp};
 use crate::flow::Template;
+use crate::flow::request::{Reply, Request};
 use crate::ivr::BargeIn;
 use crate::ivr::say::{Counted, Currency, Spoken, say};
 
@@ -42,6 +43,13 @@ pub enum Sayable {
     Money(String),
     /// A number in one go.
     Number,
+    /// A text, by a voice.
+    Text {
+        /// Voice of the configuration; the first of the caller's language when `None`.
+        voice: Option<String>,
+        /// Sounds where no voice says it in time.
+        otherwise: Vec<String>,
+    },
     /// A time of the day, `09:30`, or an instant.
     Time,
 }
@@ -86,6 +94,8 @@ impl Sayable {
                 Some(Spoken::Money(smallest_units(text, places)?, currency))
             }
             Self::Number => Some(Spoken::Number(text.parse().ok()?)),
+            // It takes a voice.
+            Self::Text { .. } => None,
             Self::Time => {
                 let of_instant = || text.get(text.find('T')? + 1..)?.get(..5)?.parse().ok();
                 text.parse().ok().or_else(of_instant).map(Spoken::Time)
@@ -112,6 +122,7 @@ impl Saying {
             Sayable::Digits => "digits",
             Sayable::Money(_) => "money",
             Sayable::Number => "number",
+            Sayable::Text { .. } => "text",
             Sayable::Time => "time",
         }
     }
@@ -122,6 +133,12 @@ impl Kind for Saying {
         see(self.key(), Part::Whole, Mention::Text(self.value.text()));
         see_sounds("before", &self.before, see);
         see_sounds("after", &self.after, see);
+        if let Sayable::Text { voice, otherwise } = &self.what {
+            if let Some(voice) = voice {
+                see("voice", Part::Whole, Mention::Voice(voice));
+            }
+            see_sounds("otherwise", otherwise, see);
+        }
         see("next", Part::Whole, Mention::Step(&self.next));
     }
 
@@ -132,8 +149,37 @@ impl Kind for Saying {
 
     fn enter(&self, run: &mut Run, now: Timestamp, at: &str) -> Turn {
         let text = run.fill_in(now, &self.value);
+        if let Sayable::Text { voice, .. } = &self.what {
+            if text.trim().is_empty() {
+                return self.play(run, now, at, Vec::new());
+            }
+            let request = Request::Say {
+                text,
+                voice: voice.clone(),
+                language: run.language().to_owned(),
+            };
+            return run.consult(now, at, request, VOICE_LIMIT);
+        }
+        let sounds = self.what.sounds(run.voice(), &text);
+        self.play(run, now, at, sounds)
+    }
+
+    fn hear(&self, run: &mut Run, now: Timestamp, at: &str, heard: Heard) -> Turn {
+        match (heard, &self.what) {
+            (Heard::PlayDone, _) => Turn::Go(self.next.clone()),
+            (Heard::Reply(Reply::Said { sound }), _) => self.play(run, now, at, vec![sound]),
+            (Heard::Reply(_), Sayable::Text { otherwise, .. }) => {
+                self.play(run, now, at, otherwise.clone())
+            }
+            _ => Turn::Stay,
+        }
+    }
+}
+
+impl Saying {
+    fn play(&self, run: &mut Run, now: Timestamp, at: &str, said: Vec<String>) -> Turn {
         let mut sounds = self.before.clone();
-        sounds.extend(self.what.sounds(run.voice(), &text));
+        sounds.extend(said);
         sounds.extend(self.after.iter().cloned());
         sounds.truncate(MOST_SOUNDS);
         if sounds.is_empty() {
@@ -143,14 +189,10 @@ impl Kind for Saying {
         run.speak(now, at, sounds, self.barge_in, limit);
         Turn::Stay
     }
-
-    fn hear(&self, _run: &mut Run, _now: Timestamp, _at: &str, heard: Heard) -> Turn {
-        match heard {
-            Heard::PlayDone => Turn::Go(self.next.clone()),
-            _ => Turn::Stay,
-        }
-    }
 }
+
+/// Longest that a caller waits for a voice; he hears nothing meanwhile.
+const VOICE_LIMIT: Duration = Duration::from_secs(3);
 
 /// Longer than any telephone number or sum, and at an end before the caller is.
 const MOST_SOUNDS: usize = 100;
