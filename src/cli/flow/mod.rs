@@ -144,6 +144,9 @@ fn play(args: &RunArgs) -> anyhow::Result<ExitCode> {
     };
     let (to, mut attributes) = number.unwrap_or_default();
     attributes.extend(given);
+    let language = attributes.get("language").and_then(|it| it.as_str());
+    let language = language.unwrap_or(&office.node.language);
+    let texts = stage::Texts::read(&office.node.sounds, language);
     let context = Context {
         from: args.from.clone(),
         to: args.to.clone().unwrap_or(to),
@@ -154,7 +157,6 @@ fn play(args: &RunArgs) -> anyhow::Result<ExitCode> {
         seed: args.seed,
         ..Context::default()
     };
-    let texts = stage::Texts::read(&office.node.sounds, &office.node.language);
     let mut stage = stage::Stage::new(Arc::clone(document), context, now, texts);
     let lines = io::stdin().lines().map_while(Result::ok);
     stage.play(lines, |text| print(text));

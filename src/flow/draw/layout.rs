@@ -403,9 +403,15 @@ fn finish(graph: &Graph, items: &[Item], passed: &[Vec<usize>], backward: &[bool
         let mut label = None;
         for &passing in &way[1..way.len() - 1] {
             let it = &items[passing];
-            points.push((it.x + shift, it.y));
+            let x = it.x + shift;
+            if it.layer % 2 == 0 {
+                // Upright past the nodes of the layer; bends are between layers.
+                points.extend([(x, it.y - BESIDE), (x, it.y + BESIDE)]);
+                continue;
+            }
+            points.push((x, it.y));
             if it.height > 0.0 {
-                label = Some((it.x + shift, it.y));
+                label = Some((x, it.y));
             }
         }
         points.push((into + shift, end.y - end.height / 2.0));
@@ -503,8 +509,10 @@ fn around(area: &Area) -> Way {
     }
 }
 
+/// Half the height of a node that a line passes.
+const BESIDE: f64 = 21.0;
 /// Less than this a line may pass beside where it was laid: half of what is between neighbours.
-const BEND: f64 = 11.0;
+const BEND: f64 = 9.0;
 /// Sweeps over the layers; more change nothing that is seen.
 const ROUNDS: usize = 32;
 /// Lines between two layers beyond which crossings are not counted further.

@@ -399,7 +399,7 @@ proptest! {
         let context = Context { seed, ..Context::default() };
         let trial = Trial { caller, world, context, ..Trial::default() };
         let course = trial.play(&document);
-        prop_assert!(!matches!(course.end, None | Some(Ending::Endless)), "{course:#?}");
+        prop_assert!(!matches!(course.end, None | Some(Ending::Endless)), "{:?} after {:?}", course.end, course.took);
         // Every step that was come to is told, begins at the start, and is one of the documents'.
         let steps: Vec<(&str, &str)> = course
             .actions

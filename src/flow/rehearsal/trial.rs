@@ -152,10 +152,10 @@ pub struct Course {
     pub took: Duration,
 }
 
-/// Most that may happen in a trial, and longest it may last: more than any flow that comes to an
-/// end, and over in a moment.
-const MOST_EVENTS: usize = 20_000;
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// Most that may happen in a trial, and longest it may last: more than 5000 steps of 20 questions, or
+/// of the longest pauses and announcements, can come to.
+const MOST_EVENTS: usize = 500_000;
+const LONGEST: Duration = Duration::from_secs(100 * 24 * 3600);
 /// From key to key.
 const KEY: Duration = Duration::from_millis(300);
 
