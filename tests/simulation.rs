@@ -46,6 +46,8 @@ mod fuzz;
 mod guard;
 #[path = "simulation/hold.rs"]
 mod hold;
+#[path = "simulation/inquiry.rs"]
+mod inquiry;
 #[path = "simulation/joined.rs"]
 mod joined;
 #[path = "simulation/keys.rs"]

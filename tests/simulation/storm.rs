@@ -356,6 +356,8 @@ impl Storm {
     fn put_out(&mut self, side: usize, output: Output) {
         let told = &mut self.sides[side];
         match output {
+            // Its flows ask nobody.
+            Output::Inquire(_) => {}
             Output::Event(event) => told.events.push(event),
             Output::Record(record) if record.ended.is_some() => told.records.push(*record),
             Output::Router(command) => {

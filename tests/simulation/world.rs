@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tempfile::TempDir;
 use tsunagu::base::{ShardId, Timestamp};
-use tsunagu::call::Output;
+use tsunagu::call::{Inquiry, Output};
 use tsunagu::config::Office;
 use tsunagu::events::{CallRecord, Event};
 use tsunagu::journal::MemoryJournal;
@@ -93,6 +93,8 @@ pub(crate) struct World {
     pub(crate) restarts: u32,
     /// Steps without time passing: a world that stands still is a bug.
     standing: u32,
+    /// What flows ask outside, for the test to answer.
+    pub(crate) inquiries: Vec<Inquiry>,
     pub(crate) journal: MemoryJournal,
     pub(crate) directory: TempDir,
     pub(crate) items: BTreeMap<(Timestamp, u64), Item>,
@@ -142,6 +144,7 @@ impl World {
             busy: BTreeMap::new(),
             restarts: 0,
             standing: 0,
+            inquiries: Vec::new(),
             journal,
             directory,
             items: BTreeMap::new(),
@@ -393,6 +396,7 @@ impl World {
                 });
             }
             Output::Event(event) => self.events.push(event),
+            Output::Inquire(inquiry) => self.inquiries.push(*inquiry),
             // In progress: only for the start after a crash.
             Output::Record(record) if record.ended.is_none() => {}
             Output::Record(record) => self.keep(*record),
