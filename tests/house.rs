@@ -161,6 +161,61 @@ fn no_file_knows_the_machine_it_was_written_on() {
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
+/// A prompt that the switch can say is in both lists, and in both folders.
+#[test]
+fn every_prompt_in_the_code_is_there_in_both_languages() {
+    let lists = ["en", "ja"].map(|language| (language, prompts(language)));
+    let family = |name: &str| name.split_once('-').map(|(family, _)| family.to_owned());
+    let all = || lists.iter().flat_map(|(_, names)| names);
+    let families: BTreeSet<String> = all().filter_map(|name| family(name)).collect();
+    let speaking = [
+        "src/call/desk",
+        "src/waiting",
+        "src/call/feature",
+        "src/config",
+    ];
+    let mut named = BTreeSet::from(["music", "beep"].map(str::to_owned));
+    for file in speaking.iter().flat_map(|folder| rust_files(folder)) {
+        if file.to_string_lossy().contains("tests") {
+            continue;
+        }
+        let text = read(&file);
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for literal in code.split('"').skip(1).step_by(2) {
+            let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            let fixed = literal.split('{').next().unwrap_or_default();
+            let is_known = family(literal).is_some_and(|family| families.contains(&family));
+            if is_known && fixed.chars().all(is_name) {
+                named.insert(fixed.to_owned());
+            }
+        }
+    }
+    assert!(named.len() > 20, "{named:?}");
+    for (language, names) in &lists {
+        for name in &named {
+            let of_no_language = root().join(format!("sounds/{name}.flac")).exists();
+            let is_there = match name.ends_with('-') {
+                // What follows is filled in.
+                true => names.iter().any(|known| known.starts_with(&**name)),
+                false => names.contains(name),
+            };
+            assert!(of_no_language || is_there, "{language} has no {name}");
+        }
+        for name in names {
+            let file = format!("sounds/{language}/{name}.flac");
+            assert!(root().join(&file).exists(), "{file}");
+        }
+    }
+}
+
+/// Names in a language's list of prompts.
+fn prompts(language: &str) -> BTreeSet<String> {
+    let text = read(Path::new(&format!("sounds/{language}.toml")));
+    let names = text.lines().filter(|line| !line.starts_with('#'));
+    let names = names.filter_map(|line| line.split_once(" = "));
+    names.map(|(name, _)| name.to_owned()).collect()
+}
+
 #[test]
 fn the_tour_in_lib_names_every_room() {
     let tour = read(Path::new("src/lib.rs"));

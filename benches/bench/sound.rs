@@ -139,13 +139,12 @@ pub(crate) fn run() {
 
 /// All the speech there is in the repository, one sentence after the other.
 fn speech() -> Vec<i16> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("sounds");
-    let mut files: Vec<PathBuf> = [root.clone(), root.join("demo")]
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<PathBuf> = [root.join("tests/speech"), root.join("sounds/demo")]
         .iter()
         .flat_map(|folder| std::fs::read_dir(folder).expect("sounds"))
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "wav"))
-        .filter(|path| !path.ends_with("music.wav") && !path.ends_with("beep.wav"))
         .collect();
     files.sort();
     let mut all: Vec<i16> = files.iter().flat_map(|path| read(path)).collect();

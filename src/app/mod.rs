@@ -102,7 +102,7 @@ impl Switch {
         let clock: Arc<SystemClock> = Arc::new(SystemClock::start(floor));
         let time: Arc<dyn Clock> = clock.clone();
 
-        let sounds = load_sounds(&node.sounds)?;
+        let sounds = load_sounds(&office)?;
         let engine = Engine::start(media(&office), sounds.clone(), time.clone())
             .context("cannot start media")?;
         let (keeper, registrar) = Keeper::start(records.clone(), time.now())?;
@@ -390,16 +390,22 @@ fn descriptors() -> u64 {
     limit.current.unwrap_or(u64::MAX)
 }
 
-fn load_sounds(directory: &std::path::Path) -> anyhow::Result<Library> {
-    Library::load(directory).map_err(|errors| {
+/// The sounds there are; those that the office names, and the music on hold, are read now.
+fn load_sounds(office: &Office) -> anyhow::Result<Library> {
+    let node = &office.node;
+    let open = || {
+        let library = Library::open(&node.sounds, &node.language)?;
+        let named = office.sounds.iter().map(String::as_str);
+        library.warm(named.chain([HOLD_MUSIC])).map(|()| library)
+    };
+    open().map_err(|errors| {
         let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!(
-            "sounds in {}:\n  {}",
-            directory.display(),
-            list.join("\n  ")
-        )
+        anyhow::anyhow!("sounds:\n  {}", list.join("\n  "))
     })
 }
+
+/// What is heard on hold.
+const HOLD_MUSIC: &str = "music";
 
 /// The router speaks to the shard of the call. It waits when the shard is busy: its words must
 /// not be lost, and a shard never waits for the router.

@@ -26,7 +26,7 @@ impl House {
         let old = self.office.load_full();
         fits_what_runs(&old, &office)?;
         let changes = old.changes_to(&office);
-        let sounds = load_sounds(&office.node.sounds).map_err(|error| error.to_string())?;
+        let sounds = load_sounds(&office).map_err(|error| error.to_string())?;
         let number = self.generation.load(Ordering::Acquire) + 1;
         let prepared = generation::prepare(&office, number, sounds);
         let mut plan = office.plan.clone();

@@ -16,7 +16,7 @@ use super::negotiate;
 use crate::base::{CallId, Cause, LegId, Party, RecordingId, RoomId, TaskId, Timestamp};
 use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stretch};
 use crate::media::recorder::Channel;
-use crate::media::{Command, Library, Pause, PlayId, Sound, Tape};
+use crate::media::{Command, Pause, PlayId, Sound, Tape};
 use crate::recording::stem;
 use crate::sdp::{self, Description, LocalCrypto, LocalMedia};
 use crate::sip::ua::Body;
@@ -393,6 +393,18 @@ impl Core {
         names: impl IntoIterator<Item = &'n str>,
         looped: Looped,
     ) -> PlayId {
+        self.play_in(None, hands, leg, names, looped)
+    }
+
+    /// Plays sounds in a language; the caller's when none is given.
+    pub(crate) fn play_in<'n>(
+        &mut self,
+        language: Option<&str>,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        names: impl IntoIterator<Item = &'n str>,
+        looped: Looped,
+    ) -> PlayId {
         self.plays += 1;
         let play = PlayId(self.plays);
         let names = names.into_iter().map(str::to_owned).collect();
@@ -401,6 +413,7 @@ impl Core {
             play,
             names,
             looped,
+            language: language.map(str::to_owned),
         };
         self.start_play(hands, &playing);
         self.playing = Some(playing);
@@ -410,19 +423,14 @@ impl Core {
     /// Begins a play, or begins it again.
     pub(crate) fn start_play(&self, hands: &mut Hands<'_>, playing: &Playing) {
         let generation = hands.generations.get(&self.generation);
+        let language = playing.language.as_deref().or(self.language());
         let sounds = playing
             .names
             .iter()
             .filter_map(|name| {
-                // A folder of the sounds is a language.
-                let spoken = |library: &Library| {
-                    let language = self.language.as_deref();
-                    let own = language.and_then(|it| library.sound(&format!("{it}/{name}")));
-                    own.or_else(|| library.sound(name))
-                };
-                let sound = generation.and_then(|now| spoken(&now.sounds));
+                let sound = generation.and_then(|now| now.sounds.spoken(name, language));
                 // The music of a queue that a later configuration brought.
-                let newest = || hands.newest().and_then(|now| spoken(&now.sounds));
+                let newest = || hands.newest()?.sounds.spoken(name, language);
                 let sound = sound.or_else(newest);
                 if sound.is_none() {
                     tracing::warn!(call = %self.id, name, "no such sound");
@@ -477,6 +485,13 @@ impl Core {
         for leg in supervisors {
             self.hang_up(hands, leg, Party::Switch, Cause::normal());
         }
+    }
+
+    /// The language the caller is spoken to in: what a flow set last, else his attribute `language`;
+    /// `None`: the office's.
+    pub(crate) fn language(&self) -> Option<&str> {
+        let attribute = || self.attributes.get("language")?.as_str();
+        self.language.as_deref().or_else(attribute)
     }
 
     /// What is heard on hold: silence where no music is configured.
@@ -654,6 +669,9 @@ pub(crate) struct Playing {
     pub(crate) play: PlayId,
     pub(crate) names: Vec<String>,
     pub(crate) looped: Looped,
+    /// Another than the caller's.
+    #[serde(default)]
+    pub(crate) language: Option<String>,
 }
 
 /// Whether a sound is played once or until stopped.

@@ -99,7 +99,8 @@ impl Call {
         let generation = hands.generations.get(&self.core.generation);
         let mut sounds: Vec<Arc<Sound>> = Vec::new();
         for name in names {
-            let sound = generation.and_then(|now| now.sounds.sound(name));
+            let language = self.core.language();
+            let sound = generation.and_then(|now| now.sounds.spoken(name, language));
             let name = || name.clone();
             sounds.push(sound.ok_or_else(|| ControlError::NoSound { name: name() })?);
         }

@@ -29,7 +29,8 @@ pub fn run(args: &Args) -> io::Result<ExitCode> {
             if !office.warnings.problems.is_empty() {
                 write!(io::stderr(), "{}", office.warnings.render(style))?;
             }
-            if let Err(errors) = Library::load(&office.node.sounds) {
+            let sounds = Library::open(&office.node.sounds, &office.node.language);
+            if let Err(errors) = sounds.and_then(|sounds| sounds.check()) {
                 for error in errors {
                     writeln!(io::stderr(), "  × {error}")?;
                 }

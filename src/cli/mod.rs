@@ -14,6 +14,7 @@ pub mod recording;
 pub mod reload;
 pub mod replay;
 pub mod serve;
+pub mod sounds;
 pub mod trunk;
 pub mod trunks;
 pub mod who;
@@ -71,6 +72,8 @@ enum Command {
     Trunk(trunk::Args),
     /// Prove recordings, mix one, keep one.
     Recording(recording::Args),
+    /// List sounds with their texts and lengths; play one.
+    Sounds(sounds::Args),
     /// Watch one call go through the demo office.
     Demo(demo::Args),
     /// Print the description of the API.
@@ -100,6 +103,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Command::Reload(args) => reload::run(args),
         Command::Replay(args) => replay::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Sounds(args) => sounds::run(&args),
         Command::Trunk(args) => trunk::run(args),
         Command::Trunks(args) => trunks::run(args),
         Command::Who(args) => who::run(&args),

@@ -61,7 +61,7 @@ impl Desk {
         self.section = Some(desk.place().clone());
         let terms = &mut self.terms;
         if let Some(language) = language(&desk, notes) {
-            terms.language = language.value;
+            terms.language = Some(language.value);
         }
         self.logged_out = desk.text("logged_out");
         if let Some(tries) = desk.integer("pin_tries", 1..=10) {
@@ -257,7 +257,8 @@ pub(super) fn of_activity(activity: &Section<'_>) -> ActivityDesk {
     }
 }
 
-fn language(section: &Section<'_>, notes: &Notes) -> Option<At<String>> {
+/// The language a section names, by its tag.
+pub(super) fn language(section: &Section<'_>, notes: &Notes) -> Option<At<String>> {
     let written = section.text("language")?;
     let is_tag = |c: u8| c.is_ascii_alphanumeric() || c == b'-';
     if !written.value.bytes().all(is_tag) || written.value.len() > 16 {

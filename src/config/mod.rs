@@ -113,7 +113,10 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     named.extend(services);
     named.extend(listeners.beep);
     named.extend(agents.desk.sounds);
-    sounds::check(&node.sounds, &named, &notes);
+    sounds::check(&node.sounds, &node.language, &named, &notes);
+    let mut sounds: Vec<String> = named.into_iter().map(|at| at.value).collect();
+    sounds.sort_unstable();
+    sounds.dedup();
 
     let plan = Plan {
         generation: 0,
@@ -151,6 +154,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
         recorded: queues.recorded,
         flows: flows.documents,
         numbers,
+        sounds,
         warnings: report,
     })
 }

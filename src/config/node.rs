@@ -64,8 +64,10 @@ pub struct NodeSettings {
     pub metrics: Option<SocketAddr>,
     /// Directory of the database. Default `../var`.
     pub data: PathBuf,
-    /// Directory of sounds. Default `../sounds`.
-    pub sounds: PathBuf,
+    /// Directories of sounds, those that replace others first. Default `../sounds`.
+    pub sounds: Vec<PathBuf>,
+    /// The language spoken where nobody says which. Default `en`.
+    pub language: String,
     /// Directory of recordings. Default `recordings` in the data directory.
     pub recordings: PathBuf,
     /// What they are and how long they stay.
@@ -154,6 +156,7 @@ pub(super) const SETTINGS: &[&str] = &[
     "drain",
     "data",
     "sounds",
+    "language",
     "recordings",
     "sip.listen",
     "sip.advertise",
@@ -360,7 +363,12 @@ pub(super) fn read(
         recording,
         journal,
         recordings: path("recordings", data.join("recordings")),
-        sounds: path("sounds", directory.join("../sounds")),
+        sounds: node.texts("sounds").map_or_else(
+            || vec![directory.join("../sounds")],
+            |at| at.iter().map(|at| directory.join(&at.value)).collect(),
+        ),
+        language: super::desk::language(&node, notes)
+            .map_or_else(|| "en".to_owned(), |at| at.value),
         data,
     };
     for part in [sip, http_section, metrics_section, trace_section] {

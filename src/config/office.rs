@@ -43,6 +43,8 @@ pub struct Office {
     pub flows: HashMap<String, Arc<Document>>,
     /// What dialled numbers mean.
     pub numbers: Numbers,
+    /// Sounds that it names, sorted.
+    pub sounds: Vec<String>,
     /// Digest of all files and settings, secrets left out: 16 hex digits.
     pub hash: String,
     /// What was doubtful but taken.
@@ -270,6 +272,7 @@ impl Changes {
             ("metrics.listen", old.metrics != new.metrics),
             ("data", old.data != new.data),
             ("sounds", old.sounds != new.sounds),
+            ("language", old.language != new.language),
             ("recordings", old.recordings != new.recordings),
             (
                 "recording.format",

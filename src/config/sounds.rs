@@ -1,6 +1,6 @@
 //! Every sound that is named must be there.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::files::nowhere;
 use super::notes::Notes;
@@ -8,22 +8,24 @@ use super::section::At;
 use super::words::nearest;
 use crate::media::Library;
 
-/// Checks that `directory` has a file for every sound in `named`.
-pub(super) fn check(directory: &Path, named: &[At<String>], notes: &Notes) {
+/// Checks that one of `directories` has a file for every sound in `named`.
+pub(super) fn check(directories: &[PathBuf], language: &str, named: &[At<String>], notes: &Notes) {
     if named.is_empty() {
         return;
     }
-    let known = match Library::list(directory) {
-        Ok(known) => known,
-        Err(error) => {
-            let message = format!("cannot read the sounds in {}: {error}", directory.display());
+    let library = match Library::open(directories, language) {
+        Ok(library) => library,
+        Err(errors) => {
             let help = "set sounds = \"...\" in node.toml to the directory of sound files";
-            return notes.error(&nowhere("node.toml"), message, help);
+            for error in errors {
+                notes.error(&nowhere("node.toml"), error.to_string(), help);
+            }
+            return;
         }
     };
-    let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    let names = library.names();
     for sound in named {
-        if !known.contains(&sound.value) {
+        if !library.has(&sound.value) {
             let message = format!("there is no sound \"{}\"", sound.value);
             // There are too many sounds for a list of them to help.
             let help = match nearest(&sound.value, &names) {

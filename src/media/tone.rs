@@ -16,6 +16,9 @@ pub struct Tone {
 }
 
 impl Tone {
+    /// Peak of a sine at 0 dBm0 on our scale.
+    pub(crate) const PEAK: f64 = PEAK_0_DBM0;
+
     /// A tone of `hz` at `dbm0` (0 is the digital milliwatt; +3 is the loudest that is not cut).
     pub fn new(hz: f64, dbm0: f64) -> Self {
         Self {

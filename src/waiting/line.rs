@@ -180,10 +180,7 @@ mod tests {
     fn entered(config: LineConfig) -> Line {
         let mut line = Line::new(config);
         line.entered(at(0));
-        assert_eq!(
-            line.poll_action(),
-            Some(Action::Music("hold-music".to_owned()))
-        );
+        assert_eq!(line.poll_action(), Some(Action::Music("music".to_owned())));
         line
     }
 
@@ -209,10 +206,7 @@ mod tests {
             "the replaced music is not the announcement's end"
         );
         line.play_done(at(13), true);
-        assert_eq!(
-            line.poll_action(),
-            Some(Action::Music("hold-music".to_owned()))
-        );
+        assert_eq!(line.poll_action(), Some(Action::Music("music".to_owned())));
         assert_eq!(line.poll_timeout(), Some(at(43)));
     }
 
@@ -234,10 +228,7 @@ mod tests {
         line.handle_timeout(at(10));
         assert_eq!(line.poll_action(), said("number-1"));
         line.handle_timeout(at(70));
-        assert_eq!(
-            line.poll_action(),
-            Some(Action::Music("hold-music".to_owned()))
-        );
+        assert_eq!(line.poll_action(), Some(Action::Music("music".to_owned())));
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub enum LeaveWhy {
 impl Default for LineConfig {
     fn default() -> Self {
         Self {
-            music: "hold-music".to_owned(),
+            music: "music".to_owned(),
             first_announce: Some(Duration::from_secs(10)),
             announce_position_every: Some(Duration::from_secs(30)),
             max_wait: None,

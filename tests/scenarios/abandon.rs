@@ -27,7 +27,7 @@ fn fifty_callers_leave_at_fifty_instants_and_nothing_stays_behind() {
         .speak(&tone(440.0, 20.0))
         .write(&sound);
     // Spread over greeting, key, announcement, queue, ring and talk; the same ones in every run.
-    let instants = scattered(50, 9_000, 20_26);
+    let instants = scattered(50, 11_000, 20_26);
     office
         .carrier("caller_leaves")
         .set("sound", sound.display())

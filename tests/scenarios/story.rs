@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
+use tsunagu::media::{Codec, FRAME_SAMPLES, Library, Sound};
 
 use super::address::CARRIER;
 use super::capture_file::Stream;
@@ -12,7 +13,7 @@ use super::office::Office;
 use super::phone::{Answering, Phone};
 use super::record::{assert_whole, digits, list, stretch, stretches, time};
 use super::sipp::{Running, Step};
-use super::sound::{self, Searched, find, level_db, loudest, loudness_db, seconds_of, tone};
+use super::sound::{Searched, find, level_db, loudest, loudness_db, seconds_of, tone};
 use super::tap::{Heard, Tap};
 use super::{quiet, wait};
 
@@ -124,7 +125,7 @@ impl Story {
 
     #[track_caller]
     fn judge_greeting(heard: &Heard, record: &Value) {
-        let prompt = sounds("greeting").swap_remove(0);
+        let prompt = sounds("ja/greeting").swap_remove(0);
         let (_, piece) = loudest(&prompt, 4_000);
         let ivr = stretch(record, "ivr");
         let listened = heard.between(time(&ivr["from"]), time(&ivr["until"]));
@@ -221,8 +222,16 @@ pub(crate) fn voice(folder: &Path, hz: f64, seconds: f64) -> PathBuf {
 
 /// The channels of one of the demo office's sounds.
 fn sounds(name: &str) -> Vec<Vec<i16>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sounds");
-    sound::read_wav(&folder.join(format!("{name}.wav")))
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/sounds"));
+    let library = Library::open(&[folder], "en").expect("sounds");
+    let sound = library.sound(name).expect("a sound of the demo office");
+    // As a phone with G.711 hears it.
+    let sound = Sound::at(sound.hz(), name, sound.samples().to_vec());
+    let mut samples = vec![0; sound.frames() * FRAME_SAMPLES];
+    for (frame, samples) in samples.chunks_mut(FRAME_SAMPLES).enumerate() {
+        assert!(sound.linear(Codec::Pcmu, frame, samples));
+    }
+    vec![samples]
 }
 
 /// How long the caller listens before pressing a key.

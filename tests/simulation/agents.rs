@@ -8,7 +8,7 @@ use tsunagu::events::{CallRecord, Fact, Stretch};
 use tsunagu::router::WorkerState;
 
 use crate::ear::{likeness, listen};
-use crate::office::sounds;
+use crate::office::spoken;
 use crate::peer::Manners;
 use crate::script::{CUSTOMER, OFFICE};
 use crate::world::World;
@@ -333,9 +333,10 @@ fn with_nobody_on_duty_the_caller_hears_so_and_goes() {
     );
     assert_eq!(record.hung_up_by, Some(tsunagu::base::Party::Switch));
     let heard = listen(&world.peers[carrier].talks[0].voice.got);
-    let sorry = sounds().sound("nobody-available").expect("there");
-    let end = heard.len() - 48_000;
-    assert!(likeness(&sorry.samples()[4000..5600], &heard[end..end + 8000]) > 0.95);
+    let sorry = spoken("ja/nobody-available");
+    // It is the last that is said.
+    let began = heard.len() - sorry.len() - 2000;
+    assert!(likeness(&sorry[4000..5600], &heard[began..began + 8000]) > 0.95);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use tsunagu::events::{AgentStretch, Fact};
 use tsunagu::router::{WorkerState, WorkerView};
 
 use crate::ear::{likeness, listen};
-use crate::office::sounds;
+use crate::office::spoken;
 use crate::peer::Manners;
 use crate::world::World;
 
@@ -38,9 +38,9 @@ fn dial(world: &mut World, phone: usize, code: &str, keys: &[(u64, &str)]) -> us
 
 /// Whether a phone heard a sound in a talk: a tenth of a second out of its midst.
 fn hears(world: &World, phone: usize, talk: usize, name: &str) -> bool {
-    let said = sounds().sound(name).expect("a sound");
-    let middle = said.samples().len() / 2;
-    let piece = &said.samples()[middle..middle + 800];
+    let said = spoken(name);
+    let middle = said.len() / 2;
+    let piece = &said[middle..middle + 800];
     let heard = listen(&world.peers[phone].talks[talk].voice.got);
     heard.len() > piece.len() && likeness(piece, &heard) > 0.95
 }
@@ -73,15 +73,15 @@ fn away_with_a_reason_and_back_are_said_in_the_agents_language() {
     let emma = world.phone("1003", Manners::Answers(500));
     let talk = dial(&mut world, sato, "*46", &[(8_000, "3")]);
     assert_eq!(activity(&world, "sato"), "lunch", "{}", world.tell());
-    for sound in ["agent-away.ja", "agent-reason.ja", "agent-lunch.ja"] {
+    for sound in ["ja/agent-away", "ja/agent-reason", "ja/agent-lunch"] {
         assert!(hears(&world, sato, talk, sound), "{sound}");
     }
     let talk = dial(&mut world, sato, "*45", &[]);
     assert_eq!(activity(&world, "sato"), "available");
-    for sound in ["agent-available.ja", "agent-waiting-0.ja"] {
+    for sound in ["ja/agent-available", "ja/agent-waiting-0"] {
         assert!(hears(&world, sato, talk, sound), "{sound}");
     }
-    assert!(!hears(&world, sato, talk, "agent-away.ja"));
+    assert!(!hears(&world, sato, talk, "ja/agent-away"));
     // Hers are English, and the code may be dialled at once.
     let talk = dial(&mut world, emma, "*463", &[]);
     assert_eq!(activity(&world, "emma"), "lunch");
@@ -119,8 +119,8 @@ fn an_agent_logs_in_at_a_strange_phone_and_is_rung_there() {
         "*41",
         &[(3_000, "1001#"), (2_000, "1001#")],
     );
-    assert!(hears(&world, desk, talk, "agent-logged-in.ja"));
-    assert!(hears(&world, desk, talk, "agent-available.ja"));
+    assert!(hears(&world, desk, talk, "ja/agent-logged-in"));
+    assert!(hears(&world, desk, talk, "ja/agent-available"));
     let calls = world.peers[own].talks.len();
     serve(&mut world, carrier, desk);
     assert_eq!(world.peers[own].talks.len(), calls, "his own is silent");
@@ -135,7 +135,7 @@ fn an_agent_logs_in_at_a_strange_phone_and_is_rung_there() {
 
     // He logs out and is at home again.
     let talk = dial(&mut world, desk, "*42", &[]);
-    assert!(hears(&world, desk, talk, "agent-logged-out.ja"));
+    assert!(hears(&world, desk, talk, "ja/agent-logged-out"));
     assert_eq!(activity(&world, "sato"), "away");
     dial(&mut world, own, "*45", &[]);
     serve(&mut world, carrier, own);
@@ -220,9 +220,9 @@ fn after_call_work_ends_by_phone() {
     world.run_for(1_000);
     assert_eq!(worker(&world, "sato").state, WorkerState::WrapUp);
     let talk = dial(&mut world, sato, "*43", &[]);
-    assert!(hears(&world, sato, talk, "agent-wrap-up.ja"));
+    assert!(hears(&world, sato, talk, "ja/agent-wrap-up"));
     let talk = dial(&mut world, sato, "*48", &[]);
-    assert!(hears(&world, sato, talk, "agent-available.ja"));
+    assert!(hears(&world, sato, talk, "ja/agent-available"));
     assert_eq!(worker(&world, "sato").state, WorkerState::Free);
     world.finish();
 }

@@ -5,7 +5,7 @@ use tsunagu::events::{Direction, Stretch};
 
 use crate::ear::{irregularities, level, likeness, listen, loudness};
 use crate::judge::stretches;
-use crate::office::{changed, sounds};
+use crate::office::{changed, spoken};
 use crate::peer::{Manners, Offer};
 use crate::script::{CUSTOMER, OFFICE};
 use crate::world::World;
@@ -353,9 +353,9 @@ fn the_services_sound_as_they_should() {
         listen(&world.peers[phone].talks[talk].voice.got)
     };
     assert!(level(&hear("600")[1600..], 880.0) > -14.0, "echo");
-    let music = sounds().sound("music").expect("there");
+    let music = spoken("music");
     assert!(
-        likeness(&music.samples()[..1600], &hear("601")[..3200]) > 0.95,
+        likeness(&music[..1600], &hear("601")[..3200]) > 0.95,
         "music"
     );
     assert!(level(&hear("602")[1600..], 1004.0) > -5.0, "tone");

@@ -8,7 +8,7 @@ use tsunagu::sdp::Direction;
 
 use crate::ear::{irregularities, level, likeness, listen, loudness};
 use crate::judge::stretches;
-use crate::office::sounds;
+use crate::office::spoken;
 use crate::peer::{Manners, Offer};
 use crate::story::channels;
 use crate::world::World;
@@ -44,9 +44,9 @@ pub(crate) fn hear(world: &mut World, peer: usize, ms: u64) -> Vec<i16> {
 }
 
 pub(crate) fn is_music(heard: &[i16]) -> bool {
-    let music = sounds().sound("music").expect("there");
+    let music = spoken("music");
     let end = heard.len().min(1600);
-    end == 1600 && likeness(&heard[800..1600], &music.samples()[..4000]) > 0.95
+    end == 1600 && likeness(&heard[800..1600], &music[..4000]) > 0.95
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use tsunagu::config::{self, Environment, Office};
-use tsunagu::media::Library;
+use tsunagu::media::{Codec, FRAME_SAMPLES, Library, Sound};
 
 /// The demo office.
 pub(crate) fn demo() -> Office {
@@ -29,8 +29,24 @@ pub(crate) fn changed(changes: &[(&str, &str, &str)]) -> Office {
 pub(crate) fn sounds() -> Library {
     static SOUNDS: OnceLock<Library> = OnceLock::new();
     SOUNDS
-        .get_or_init(|| Library::load(&root().join("sounds")).expect("sounds that can be read"))
+        .get_or_init(|| {
+            Library::open(&[root().join("sounds")], "en").expect("sounds that can be read")
+        })
         .clone()
+}
+
+/// A sound of the repository as a phone with G.711 hears it: samples at 8 kHz.
+pub(crate) fn spoken(name: &str) -> Vec<i16> {
+    let sound = sounds()
+        .sound(name)
+        .unwrap_or_else(|| panic!("no sound {name}"));
+    // Rendered here, for it may be that nobody has listened yet.
+    let sound = Sound::at(sound.hz(), name, sound.samples().to_vec());
+    let mut samples = vec![0; sound.frames() * FRAME_SAMPLES];
+    for (frame, samples) in samples.chunks_mut(FRAME_SAMPLES).enumerate() {
+        assert!(sound.linear(Codec::Pcmu, frame, samples));
+    }
+    samples
 }
 
 fn load(directory: &Path) -> Office {

@@ -3,7 +3,7 @@
 use tsunagu::events::{AgentStretch, Stretch};
 
 use crate::ear::{likeness, listen};
-use crate::office::{changed, sounds};
+use crate::office::{changed, spoken};
 use crate::peer::Manners;
 use crate::script::{CUSTOMER, OFFICE};
 use crate::world::World;
@@ -29,11 +29,11 @@ fn a_call_keeps_the_generation_it_began_with_and_the_next_one_takes_the_new() {
     ]));
     let new = world.customer(carrier);
     world.run_for(9000);
-    for (talk, greeting) in [(old, "greeting"), (new, "goodbye")] {
-        let sound = sounds().sound(greeting).expect("there");
+    for (talk, greeting) in [(old, "ja/greeting"), (new, "ja/goodbye")] {
+        let sound = spoken(greeting);
         let heard = listen(&world.peers[carrier].talks[talk].voice.got);
         assert!(
-            likeness(&sound.samples()[800..3200], &heard[..5000]) > 0.95,
+            likeness(&sound[800..3200], &heard[..5000]) > 0.95,
             "{greeting}"
         );
     }
@@ -292,8 +292,8 @@ fn a_workflow_that_leads_into_a_new_queue_keeps_its_callers_as_that_queue_says()
     let from = world.peers[carrier].talks[talk].voice.got.len();
     world.until_answered(agent, 0);
     let heard = listen(&world.peers[carrier].talks[talk].voice.got[from..]);
-    let music = sounds().sound("music").expect("there");
-    assert!(likeness(&music.samples()[800..2400], &heard) > 0.9, "music");
+    let music = spoken("music");
+    assert!(likeness(&music[800..2400], &heard) > 0.9, "music");
     world.run_for(1_000);
     world.hang_up(agent, 0);
     world.finish();

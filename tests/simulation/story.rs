@@ -6,7 +6,7 @@ use tsunagu::events::{AgentStretch, Direction, Stretch};
 
 use crate::ear::{irregularities, level, likeness, listen, loudness};
 use crate::judge::stretches;
-use crate::office::sounds;
+use crate::office::spoken;
 use crate::peer::Manners;
 use crate::script::{CUSTOMER, OFFICE};
 use crate::world::World;
@@ -36,8 +36,8 @@ fn a_caller_hears_greeting_and_music_and_talks_with_an_agent() {
         "{}",
         world.tell()
     );
-    let greeting = sounds().sound("greeting").expect("there");
-    assert!(likeness(&greeting.samples()[800..4000], &heard[..8000]) > 0.95);
+    let greeting = spoken("ja/greeting");
+    assert!(likeness(&greeting[800..4000], &heard[..8000]) > 0.95);
     // Ringing took three seconds in which music was to be heard.
     let ear = |from: i64, until: i64| {
         let first = got[0].at.as_millis();

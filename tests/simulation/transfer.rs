@@ -105,12 +105,9 @@ fn an_agent_sends_the_caller_to_another_phone() {
     assert!(!hears(&mut world, (AGENT, 0), 440.0));
     world.run_for(1500);
     let heard = listen(&world.peers[CARRIER].talks[0].voice.got[from..]);
-    let ringback = office::sounds().sound("ringback").expect("there");
-    let loudest = ringback
-        .samples()
-        .iter()
-        .position(|sample| sample.abs() > 2000);
-    let piece = &ringback.samples()[loudest.expect("a tone")..][..1600];
+    let ringback = office::spoken("ringback");
+    let loudest = ringback.iter().position(|sample| sample.abs() > 2000);
+    let piece = &ringback[loudest.expect("a tone")..][..1600];
     assert!(likeness(piece, &heard) > 0.9);
     until_told(&mut world, AGENT, 0, 200);
     assert_eq!(told(&world, AGENT, 0), [100, 180, 200]);

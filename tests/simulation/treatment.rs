@@ -6,16 +6,15 @@ use tsunagu::events::{AgentStretch, Stretch};
 use tsunagu::router::WorkerState;
 
 use crate::ear::{likeness, listen};
-use crate::office::{changed, sounds};
+use crate::office::{changed, spoken};
 use crate::peer::Manners;
 use crate::script::{CUSTOMER, OFFICE};
 use crate::world::World;
 
 /// Whether a sound was heard between two seconds of a talk.
 fn heard(world: &World, sound: &str, from: usize, until: usize) -> bool {
-    let sound = sounds().sound(sound).expect("there");
+    let sound = spoken(sound);
     let loud = sound
-        .samples()
         .iter()
         .position(|sample| sample.abs() > 1000)
         .expect("loud");
@@ -23,10 +22,7 @@ fn heard(world: &World, sound: &str, from: usize, until: usize) -> bool {
     let until = (until * 8000).min(all.len());
     // Music goes within 200 ms under a prompt.
     let begin = loud + 1600;
-    likeness(
-        &sound.samples()[begin..begin + 800],
-        &all[from * 8000..until],
-    ) > 0.95
+    likeness(&sound[begin..begin + 800], &all[from * 8000..until]) > 0.95
 }
 
 #[test]
@@ -35,12 +31,33 @@ fn who_presses_nothing_is_asked_three_times_and_let_go() {
     let carrier = world.carrier();
     world.with_peer(carrier, |peer, now| peer.call(now, OFFICE, CUSTOMER));
     world.finish();
-    // Greeting 2.5 s, three times menu 7.4 s and silence 5 s, in between 1.8 s.
-    assert!(heard(&world, "no-input", 14, 18), "{}", world.tell());
+    // Greeting 1.8 s, three times menu 8.3 s and silence 5 s, in between 2.3 s, at last 3.6 s.
+    assert!(heard(&world, "ja/no-input", 14, 18), "{}", world.tell());
     let end = world.record().duration_ms.expect("ended") / 1000;
-    assert!((43..50).contains(&end), "{end} s");
-    assert!(heard(&world, "goodbye", end as usize - 4, end as usize));
+    assert!((48..52).contains(&end), "{end} s");
+    assert!(heard(&world, "ja/goodbye", end as usize - 4, end as usize));
     assert_eq!(world.record().hung_up_by, Some(Party::Switch));
+}
+
+#[test]
+fn a_caller_hears_the_language_of_the_number_he_dialled() {
+    let number = "attributes = { language = \"ja\" }";
+    let english = number.replace("ja", "en");
+    // There is no German: English is heard, the language of the office.
+    let german = number.replace("ja", "de");
+    for (change, sound) in [
+        (number, "ja/greeting"),
+        (&english, "en/greeting"),
+        (&german, "en/greeting"),
+    ] {
+        let mut world = World::with(705, changed(&[("numbers.toml", number, change)]));
+        let carrier = world.carrier();
+        world.with_peer(carrier, |peer, now| peer.call(now, OFFICE, CUSTOMER));
+        world.run_for(3000);
+        assert!(heard(&world, sound, 0, 2), "{change}: {sound}");
+        world.hang_up(carrier, 0);
+        world.finish();
+    }
 }
 
 #[test]
@@ -52,7 +69,7 @@ fn a_wrong_key_is_told_and_a_right_one_still_counts() {
     world.run_for(4000);
     world.peers[carrier].talks[0].voice.press("5");
     world.run_for(5000);
-    assert!(heard(&world, "no-match", 3, 7));
+    assert!(heard(&world, "ja/no-match", 3, 7));
     world.peers[carrier].talks[0].voice.press("2");
     world.until_talking();
     world.hang_up(carrier, 0);
@@ -75,7 +92,7 @@ fn the_place_in_line_is_told_and_the_music_comes_back() {
     world.run_for(15_000);
     let talks = &mut world.peers[carrier].talks;
     talks.swap(0, 1);
-    assert!(heard(&world, "position-1", 12, 18), "{}", world.tell());
+    assert!(heard(&world, "ja/position-1", 12, 18), "{}", world.tell());
     assert!(heard(&world, "music", 15, 18));
     for talk in 0..2 {
         world.hang_up(carrier, talk);

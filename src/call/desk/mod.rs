@@ -24,5 +24,4 @@ pub use terms::{ActivityTerms, AgentTerms, DeskTerms, Pin};
 
 pub(crate) use order::{Told, worker_of};
 pub(crate) use session::{Around, Output, Session};
-pub(crate) use speech::voiced;
 pub(crate) use standing::Standing;

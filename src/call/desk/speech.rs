@@ -1,5 +1,4 @@
-//! What an agent is, in sounds. Names are those of English sounds; another language's have its
-//! name behind a dot, and where one is missing the English one is heard.
+//! What an agent is, in sounds.
 
 use super::standing::Standing;
 use super::terms::DeskTerms;
@@ -45,20 +44,4 @@ pub(super) fn of_activity(terms: &DeskTerms, name: &str, available: bool) -> Str
         }
         .to_owned()
     })
-}
-
-/// The sounds there are for these names in a language; names without any are left out.
-pub(crate) fn voiced(
-    names: Vec<String>,
-    language: &str,
-    has: impl Fn(&str) -> bool,
-) -> Vec<String> {
-    let names = names.into_iter().filter_map(|name| {
-        let own = format!("{name}.{language}");
-        match has(&own) {
-            true => Some(own),
-            false => has(&name).then_some(name),
-        }
-    });
-    names.collect()
 }

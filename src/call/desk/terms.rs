@@ -12,8 +12,8 @@ pub struct DeskTerms {
     pub agents: Agents,
     /// Activities in the order of the plan.
     pub activities: Vec<ActivityTerms>,
-    /// Language spoken to agents who have none of their own. Default `en`.
-    pub language: String,
+    /// Language spoken to agents who have none of their own. Default the office's.
+    pub language: Option<String>,
     /// Activity of an agent who logs out. Default the first that is not available.
     pub logged_out: String,
     /// Wrong PINs after which no PIN is taken for [`DeskTerms::pin_pause`]. Default 3.
@@ -85,7 +85,7 @@ impl Default for DeskTerms {
         Self {
             agents: Agents::default(),
             activities: Vec::new(),
-            language: "en".to_owned(),
+            language: None,
             logged_out: "away".to_owned(),
             pin_tries: 3,
             pin_pause: Duration::from_secs(300),
@@ -127,10 +127,11 @@ impl DeskTerms {
     }
 
     /// The language spoken to an agent, or to whoever is not known yet.
-    pub(crate) fn language_of(&self, agent: Option<&str>) -> &str {
+    /// `None`: the office's.
+    pub(crate) fn language_of(&self, agent: Option<&str>) -> Option<&str> {
         let agent = agent.and_then(|name| self.agents.get(name));
         let own = agent.and_then(|agent| agent.language.as_deref());
-        own.unwrap_or(&self.language)
+        own.or(self.language.as_deref())
     }
 }
 

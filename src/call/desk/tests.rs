@@ -9,7 +9,6 @@ use super::order::{AgentOrder, Told};
 use super::room::DeskRoom;
 use super::seats::Seats;
 use super::session::{Around, Output, Session};
-use super::speech::voiced;
 use super::standing::Standing;
 use super::terms::{ActivityTerms, AgentTerms, DeskTerms, Pin};
 use crate::base::Timestamp;
@@ -675,14 +674,6 @@ fn keys_before_the_question_and_after_the_end_do_nothing() {
     office.press(&mut line, "45");
     assert!(line.is_over);
     assert_eq!(office.orders, []);
-}
-
-#[test]
-fn sounds_are_of_the_language_where_it_has_them() {
-    let has = |name: &str| matches!(name, "a" | "a.ja" | "b");
-    let names = || ["a", "b", "c"].map(str::to_owned).to_vec();
-    assert_eq!(voiced(names(), "ja", has), ["a.ja", "b"]);
-    assert_eq!(voiced(names(), "de", has), ["a", "b"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Feature, Next};
 use crate::base::{Cause, LegId, Party, Pii, Timestamp};
 use crate::call::core::{Core, Looped};
-use crate::call::desk::{Around, Output, Session, Standing, Told, voiced};
+use crate::call::desk::{Around, Output, Session, Standing, Told};
 use crate::call::hands::Hands;
 use crate::events::{Fact, Stretch};
 use crate::media::PlayId;
@@ -72,14 +72,14 @@ impl Desk {
                 }
                 Output::Play(names) => {
                     let language = generation.desk.language_of(self.session.agent());
-                    let has = |name: &str| generation.sounds.sound(name).is_some();
-                    let names = voiced(names, language, has);
+                    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+                    names.retain(|name| generation.sounds.has(name));
                     self.play = None;
                     if names.is_empty() {
                         self.session.handle_play_done(&mut around);
                     } else {
-                        let names = names.iter().map(String::as_str);
-                        self.play = Some(core.play(hands, caller, names, Looped::Once));
+                        let spoken = core.play_in(language, hands, caller, names, Looped::Once);
+                        self.play = Some(spoken);
                     }
                 }
                 Output::Secret(on) => core.ask_secret(hands, on),

@@ -1,4 +1,4 @@
-//! What the two people say to each other, spoken by `sounds/generate.sh`.
+//! What the two people say to each other, spoken by `sounds/demo/generate.sh`.
 
 use super::plot::Who;
 

@@ -6,6 +6,8 @@
 
 mod english;
 mod japanese;
+#[cfg(test)]
+mod tests;
 
 use jiff::civil::{Date, Time};
 

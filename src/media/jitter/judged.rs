@@ -230,9 +230,9 @@ const SPOKEN: [&str; 21] = [
     "position-many",
 ];
 
-/// The prompts of the repository, one after the other.
+/// All of it, one after the other.
 fn speech() -> Vec<i16> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sounds");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/speech");
     let files = SPOKEN.map(|name| folder.join(format!("{name}.wav")));
     let mut all: Vec<i16> = Vec::new();
     for path in files {

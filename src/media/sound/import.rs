@@ -79,7 +79,7 @@ pub enum SoundError {
     },
 }
 
-/// Reads a file; the sound is named like it, without its ending.
+/// Reads a file; the sound is named like it, without its ending, and not encoded yet.
 pub(super) fn read(path: &Path) -> Result<Sound, SoundError> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let source = File::open(path).map_err(|source| SoundError::Open {
@@ -96,7 +96,7 @@ pub(super) fn read(path: &Path) -> Result<Sound, SoundError> {
             why,
         },
     })?;
-    Ok(Sound::at(hz, name, samples))
+    Ok(Sound::plain(hz, name, samples))
 }
 
 enum Problem {

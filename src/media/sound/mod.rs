@@ -6,7 +6,9 @@
 mod conversion;
 mod import;
 mod library;
+mod progress;
 mod rendition;
+mod shelf;
 mod studio;
 
 pub use import::SoundError;
@@ -38,26 +40,37 @@ impl Sound {
 
     /// A sound of samples at a rate of 4 to 48 kHz. It is encoded for G.711 here and now; for
     /// other codecs when the first listener asks for it.
-    pub fn at(hz: u32, name: impl Into<String>, mut samples: Vec<i16>) -> Self {
-        let hz = hz.clamp(*RATES.start(), *RATES.end());
-        let frames = (samples.len() * FRAMES_A_SECOND).div_ceil(hz as usize);
-        samples.resize((frames * hz as usize).div_ceil(FRAMES_A_SECOND), 0);
-        let mut sound = Self {
-            name: name.into(),
-            hz,
-            samples: samples.into(),
-            frames,
-            renditions: Default::default(),
-        };
+    pub fn at(hz: u32, name: impl Into<String>, samples: Vec<i16>) -> Self {
+        let mut sound = Self::plain(hz, name, samples);
         for codec in Codec::ALL.into_iter().filter(|codec| !codec.has_memory()) {
             sound.renditions[place(codec)] = Rendition::of(&sound, codec).into();
         }
         sound
     }
 
-    /// Reads a file: WAV, MP3, FLAC or Ogg, at any rate, with any channels, ten minutes at most.
+    /// One that is not encoded for any codec yet.
+    fn plain(hz: u32, name: impl Into<String>, mut samples: Vec<i16>) -> Self {
+        let hz = hz.clamp(*RATES.start(), *RATES.end());
+        let frames = (samples.len() * FRAMES_A_SECOND).div_ceil(hz as usize);
+        samples.resize((frames * hz as usize).div_ceil(FRAMES_A_SECOND), 0);
+        Self {
+            name: name.into(),
+            hz,
+            samples: samples.into(),
+            frames,
+            renditions: Default::default(),
+        }
+    }
+
+    /// Reads a file: WAV, MP3, FLAC or Ogg, at any rate, with any channels, ten minutes at most. It is
+    /// encoded, for whatever codec, when the first listener asks for it.
     pub fn read(path: &Path) -> Result<Self, SoundError> {
         import::read(path)
+    }
+
+    /// Whether it is rendered for a codec, or will be.
+    fn is_ordered(&self, codec: Codec) -> bool {
+        self.renditions[place(codec)].get().is_some()
     }
 
     /// Orders it for a codec; says whether nobody did before.

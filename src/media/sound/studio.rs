@@ -1,4 +1,4 @@
-//! Where sounds are rendered for codecs with a memory, when the first listener asks for it.
+//! Where sounds are rendered for a codec, when the first listener asks for it.
 
 use std::collections::VecDeque;
 use std::io;
@@ -31,7 +31,8 @@ impl Studio {
 
     /// Has a sound rendered for a codec, if nobody has ordered it before.
     pub(crate) fn order(&self, sound: &Arc<Sound>, codec: Codec) {
-        let is_first = sound.order(codec);
+        // All but the first time it is no more than this look.
+        let is_first = !sound.is_ordered(codec) && sound.order(codec);
         match self {
             Self::Inline if is_first => {
                 let mut rendering = Rendering::new(Arc::clone(sound), codec);
@@ -48,7 +49,10 @@ impl Studio {
 /// Two simulations may share a sound, and virtual time would not wait for the other one's thread.
 fn wait_for(sound: &Sound, codec: Codec) {
     // What follows the end is written last.
-    let is_done = || !codec.has_memory() || sound.frame_again(codec, 0).is_some();
+    let is_done = || match codec.has_memory() {
+        true => sound.frame_again(codec, 0).is_some(),
+        false => sound.frame(codec, sound.frames() - 1).is_some(),
+    };
     while sound.frames() > 0 && !is_done() {
         std::thread::yield_now();
     }

@@ -67,7 +67,7 @@ impl Announcement {
     /// Has sounds rendered, from this one on; until then the announcement waits.
     fn order(&self, from: usize, studio: &Studio) {
         let codec = codec(self.rate);
-        for sound in self.sounds[from..].iter().filter(|_| codec.has_memory()) {
+        for sound in &self.sounds[from..] {
             studio.order(sound, codec);
         }
     }

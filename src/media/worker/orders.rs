@@ -170,7 +170,7 @@ impl Worker {
             _ => return,
         }
         let leg = &self.legs[key];
-        if let Some(flow) = leg.flow.as_ref().filter(|flow| flow.codec.has_memory()) {
+        if let Some(flow) = &leg.flow {
             leg.own.order(flow.codec, &self.studio);
         }
         self.replan(key);
