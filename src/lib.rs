@@ -10,6 +10,7 @@
 //!   that stand as evidence. [`registrar`]: where phones are. [`presence`]: who says that he is
 //!   there. [`trunk`]: carriers and numbers.
 //! - [`replay`]: the past, told, run once more, or run with another plan.
+//!   [`voicemail`]: what callers leave when nobody answers.
 //!   [`waiting`]: the line a caller stands in. [`flow`]: what a caller hears and may decide.
 //! - [`call`]: legs, bridges, the call itself.
 //! - [`store`], [`http`], [`config`]: disk, window, wishes.
@@ -33,6 +34,7 @@ pub mod trunk;
 
 pub mod flow;
 pub mod replay;
+pub mod voicemail;
 pub mod waiting;
 
 pub mod call;

@@ -22,7 +22,7 @@ const TIERS: [&[&str]; 10] = [
         "presence",
         "trunk",
     ],
-    &["waiting", "flow", "replay"],
+    &["waiting", "flow", "replay", "voicemail"],
     &["call"],
     &["store", "cluster", "http", "config"],
     &["runtime"],

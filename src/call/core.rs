@@ -553,6 +553,7 @@ impl Core {
                 stem: stem(&recording, hands.now),
                 channels,
                 labels,
+                format: None,
             },
         });
         hands.index.recordings.insert(recording.clone(), self.key);

@@ -296,6 +296,7 @@ impl Exchange {
             | Notice::PlayDone { leg, .. }
             | Notice::Quality { leg, .. }
             | Notice::Silent { leg, .. }
+            | Notice::Speaking { leg, .. }
             | Notice::Talking { leg, .. } => self.index.legs.get(leg).copied(),
             Notice::Overloaded { worker, shed } => {
                 let left_out = shed.as_str();

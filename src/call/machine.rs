@@ -131,6 +131,11 @@ impl Call {
                     stage.on_play_done(core, hands, play)
                 });
             }
+            Notice::Speaking { leg, speaking } => {
+                self.with_stage(hands, |stage, core, hands| {
+                    stage.on_speaking(core, hands, leg, speaking)
+                });
+            }
             Notice::FirstPacket { .. }
             | Notice::Overloaded { .. }
             | Notice::PlayDone { .. }

@@ -25,7 +25,9 @@ use super::core::Core;
 use super::hands::Hands;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::media::PlayId;
+use crate::media::recorder::Closed;
 use crate::router;
+use crate::voicemail::Word;
 
 /// The stage a call is in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -99,6 +101,21 @@ pub(crate) trait Feature {
 
     /// The call's present play came to its natural end.
     fn on_play_done(&mut self, _: &mut Core, _: &mut Hands<'_>, _: PlayId) -> Next {
+        Next::Stay
+    }
+
+    /// A leg whose voice alone is recorded began to speak, or fell silent.
+    fn on_speaking(&mut self, _: &mut Core, _: &mut Hands<'_>, _: LegId, _: bool) -> Next {
+        Next::Stay
+    }
+
+    /// One of the call's recordings is published, or could not be.
+    fn on_recording(&mut self, _: &mut Core, _: &mut Hands<'_>, _: &Closed) -> Next {
+        Next::Stay
+    }
+
+    /// The mailboxes said something.
+    fn on_voicemail(&mut self, _: &mut Core, _: &mut Hands<'_>, _: Word) -> Next {
         Next::Stay
     }
 
