@@ -32,6 +32,7 @@ use crate::sip::trace::{Exporter, Numbers, Traced};
 use crate::sip::transport::{Tls, TransportStats};
 use crate::store::{Progress, Records};
 use crate::trunk::{Carriers, TrunkView};
+use crate::voicemail::Keeper as Mailboxes;
 
 use super::pulse::Beats;
 use super::retention::Tally;
@@ -53,6 +54,7 @@ pub(super) struct House {
     pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) carriers: Carriers,
     pub(super) desks: Desks,
+    pub(super) voicemail: Mailboxes,
     pub(super) beats: Arc<Beats>,
     pub(super) bus: Bus,
     pub(super) counters: Vec<Counters>,

@@ -48,6 +48,7 @@ use crate::sip::trace::Exporter;
 use crate::sip::transport::Tls;
 use crate::store::{DataDir, Records};
 use crate::trunk::Carriers;
+use crate::voicemail::{self, Keeper as Mailboxes, KeeperTask, Shelf};
 
 use alive::Alive;
 use bindings::Keeper;
@@ -69,6 +70,7 @@ pub struct Switch {
     records: Records,
     retention: Retention,
     watcher: Watcher,
+    mailroom: KeeperTask,
     /// Keeps the data directory ours.
     alive: Alive,
 }
@@ -103,6 +105,9 @@ impl Switch {
         let time: Arc<dyn Clock> = clock.clone();
 
         let sounds = load_sounds(&office)?;
+        let bus = Bus::new();
+        // Before the recorder repairs what a dead process left: those messages are told as new ones are.
+        let voicemail = open_voicemail(&office, bus.clone())?;
         let engine = Engine::start(media(&office), sounds.clone(), time.clone())
             .context("cannot start media")?;
         let (keeper, registrar) = Keeper::start(records.clone(), time.now())?;
@@ -115,6 +120,7 @@ impl Switch {
             orders.push(sender);
             inboxes.push(receiver);
         }
+        let (wishes, mailroom) = voicemail.start(time.clone(), postman(orders.clone()))?;
         let router = RouterTask::start(
             router::Settings {
                 signalling_shards: node.shards.max(1),
@@ -155,7 +161,6 @@ impl Switch {
             },
         )?;
         tell_reachable(&desks, &office, &registrar, &router.handle())?;
-        let bus = Bus::new();
         let mut entropy = Entropy::from_os();
         let mut challenger = Challenger::new(&node.realm, &mut entropy);
         challenger.set_policy(node.sip.defence.auth.clone());
@@ -191,6 +196,7 @@ impl Switch {
                 records: records.clone(),
                 bindings: keeper.wishes(),
                 orphans: orphans.clone(),
+                voicemail: wishes.clone(),
             };
             let mail = (inbox, orders.clone());
             let running = shards::start(shared.clone(), own, listeners, mail, outlets)?;
@@ -200,6 +206,8 @@ impl Switch {
             counters.push(running.counters);
         }
 
+        // The shards alone ask from now on: when they are gone the thread ends.
+        drop(wishes);
         let terms = office.heartbeat.clone();
         let (beats, watcher) = Beats::start(terms, time.clone(), router.handle())?;
         let house = Arc::new(House {
@@ -215,6 +223,7 @@ impl Switch {
             challenger,
             carriers,
             desks,
+            voicemail,
             bus: bus.clone(),
             counters,
             tls,
@@ -260,6 +269,7 @@ impl Switch {
             records,
             retention,
             watcher,
+            mailroom,
             alive,
         })
     }
@@ -338,6 +348,7 @@ impl Switch {
             }
         }
         self.server.stop();
+        self.mailroom.stop();
         self.retention.stop();
         self.watcher.stop();
         self.house.engine.shutdown();
@@ -420,6 +431,28 @@ fn sink(orders: Vec<mpsc::Sender<Order>>) -> router::Sink {
             let _ = orders.blocking_send(Order::Router(Box::new(output)));
         }
     })
+}
+
+/// The mailboxes as they are on the disk; what happens to messages is told on the bus.
+fn open_voicemail(office: &Office, bus: Bus) -> anyhow::Result<Mailboxes> {
+    let folder = &office.node.recordings;
+    let shelf = Shelf::open(folder, office.voicemail.clone());
+    let shelf = shelf.with_context(|| format!("cannot read mailboxes in {}", folder.display()))?;
+    Ok(Mailboxes::new(shelf, move |at, change| {
+        bus.publish(&Arc::new(change.event(at)));
+    }))
+}
+
+/// The mailboxes speak to the shard of the call.
+fn postman(
+    orders: Vec<mpsc::Sender<Order>>,
+) -> impl Fn(ShardId, crate::base::CallId, voicemail::Word) + Send + 'static {
+    move |shard, call, word| {
+        if let Some(orders) = orders.get(usize::from(shard.0)) {
+            // A shard that is gone has no calls that could miss it.
+            let _ = orders.blocking_send(Order::Voicemail(call, word));
+        }
+    }
 }
 
 /// Agents whose phone is registered.

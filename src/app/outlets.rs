@@ -1,13 +1,14 @@
 //! Where a shard's outputs go: the router, the archive, the bindings' keeper.
 
-use std::sync::mpsc::{Sender, SyncSender};
+use std::sync::mpsc::{Sender, SyncSender, TrySendError};
 
 use super::aftermath;
-use crate::base::ShardId;
+use crate::base::{CallId, ShardId};
 use crate::call::task::Outlets;
 use crate::events::{CallRecord, RecordingFacts};
 use crate::router::{Command, RouterHandle};
 use crate::store::Records;
+use crate::voicemail::{Wish, Wishes};
 
 /// One shard's outlets.
 pub(super) struct ShardOutlets {
@@ -18,6 +19,8 @@ pub(super) struct ShardOutlets {
     pub(super) bindings: SyncSender<()>,
     /// Where repaired recordings are waited for.
     pub(super) orphans: Sender<Box<RecordingFacts>>,
+    /// Where the mailboxes are asked.
+    pub(super) voicemail: Wishes,
 }
 
 impl Outlets for ShardOutlets {
@@ -35,6 +38,16 @@ impl Outlets for ShardOutlets {
             // The last resort that loses nothing: the log is the record's paper copy.
             let record = serde_json::to_string(&full.0).unwrap_or_default();
             tracing::error!(%full, %record, "call record not stored");
+        }
+    }
+
+    fn ask_voicemail(&mut self, call: Option<CallId>, wish: Wish) {
+        let letter = (self.shard, call, wish);
+        if let Err(TrySendError::Full((_, _, wish)) | TrySendError::Disconnected((_, _, wish))) =
+            self.voicemail.try_send(letter)
+        {
+            // What is recorded is on the disk, and found at the next start.
+            tracing::error!(?wish, "voicemail.not_asked");
         }
     }
 

@@ -21,10 +21,11 @@ pub(super) enum Kind {
     Profiles,
     Queues,
     Trunks,
+    Voicemail,
     Workflows,
 }
 
-const KINDS: [(&str, Kind); 9] = [
+const KINDS: [(&str, Kind); 10] = [
     ("node", Kind::Node),
     ("trunks", Kind::Trunks),
     ("phones", Kind::Phones),
@@ -34,6 +35,7 @@ const KINDS: [(&str, Kind); 9] = [
     ("workflows", Kind::Workflows),
     ("flows", Kind::Flows),
     ("numbers", Kind::Numbers),
+    ("voicemail", Kind::Voicemail),
 ];
 
 /// One file as read.

@@ -39,11 +39,13 @@ mod trace;
 mod transfer;
 mod trunks;
 mod value;
+mod voicemail;
 mod words;
 mod workflows;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -86,6 +88,8 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     let phones = phones::read(directory, &files, environment, (&node.realm, site), &notes);
     phones.check_listeners(&listeners, &notes);
     let secrets = (directory, environment);
+    let mut voicemail = voicemail::read(&files, secrets, &node, &notes);
+    voicemail.give_to(&phones, &listeners, &notes);
     let agents = agents::read(&files, &phones.names, secrets, &notes);
     agents.desk.check_listeners(&listeners, &notes);
     let queues = queues::read(&files, &agents, &listeners.region, &notes);
@@ -104,6 +108,12 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
             queues.names.refer(&notes, &queue);
         }
     }
+    for mailbox in flows.named(|flow| flow.mailboxes()) {
+        // A step without one was told of already.
+        if !mailbox.value.is_empty() {
+            voicemail.names.refer(&notes, &mailbox);
+        }
+    }
     let (numbers, services) =
         numbers::read(&files, &phones, (&trunks.names, &flows.names), site, &notes);
     check_dialled(&flows, &numbers, &notes);
@@ -111,6 +121,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
     let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
     named.extend(queues.sounds);
     named.extend(services);
+    named.extend(voicemail.sounds);
     named.extend(listeners.beep);
     named.extend(agents.desk.sounds);
     sounds::check(&node.sounds, &node.language, &named, &notes);
@@ -152,6 +163,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Result<Office, Repor
         lines: queues.lines,
         placements: queues.placements,
         recorded: queues.recorded,
+        voicemail: Arc::new(voicemail.terms),
         flows: flows.documents,
         numbers,
         sounds,

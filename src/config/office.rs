@@ -14,6 +14,7 @@ use crate::presence::HeartbeatTerms;
 use crate::router::Plan;
 use crate::sip::transport::TlsConfig;
 use crate::trunk::{Numbers, Trunk};
+use crate::voicemail::VoicemailTerms;
 use crate::waiting::LineConfig;
 
 /// One generation of configuration: complete, checked, immutable.
@@ -39,6 +40,8 @@ pub struct Office {
     pub placements: HashMap<String, Placement>,
     /// Queues whose conversations are recorded.
     pub recorded: HashSet<String>,
+    /// Mailboxes.
+    pub voicemail: Arc<VoicemailTerms>,
     /// Flows by name.
     pub flows: HashMap<String, Arc<Document>>,
     /// What dialled numbers mean.
@@ -123,6 +126,19 @@ impl Office {
             if before.is_some_and(|before| before.pin != agent.pin) {
                 changes.changed.push(format!("PIN of agent {name}"));
             }
+        }
+        for (name, mailbox) in &newer.voicemail.mailboxes {
+            let before = self.voicemail.mailboxes.get(name);
+            if before.is_some_and(|before| before.pin != mailbox.pin) {
+                changes.changed.push(format!("PIN of mailbox {name}"));
+            }
+        }
+        let limits = |office: &Office| VoicemailTerms {
+            mailboxes: BTreeMap::new(),
+            ..(*office.voicemail).clone()
+        };
+        if limits(self) != limits(newer) {
+            changes.changed.push("voicemail".to_owned());
         }
         let gone = old.keys().filter(|name| !new.contains_key(*name));
         changes.removed.extend(gone.cloned());
@@ -220,6 +236,9 @@ impl Office {
                 &queue.name,
                 format!("{queue:?} {line:?} {placement:?} {record}"),
             );
+        }
+        for (name, mailbox) in &self.voicemail.mailboxes {
+            add("mailbox", name, format!("{mailbox:?}"));
         }
         for (name, flow) in &self.flows {
             add("flow", name, format!("{flow:?}"));

@@ -118,12 +118,13 @@ struct Desk {
 
 /// The thread.
 #[derive(Debug)]
-pub struct KeeperTask {
-    sender: Option<SyncSender<Letter>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct KeeperTask(JoinHandle<()>);
 
-type Letter = (ShardId, Option<CallId>, Wish);
+/// A wish, the call that has it, and that call's shard.
+pub type Letter = (ShardId, Option<CallId>, Wish);
+
+/// Where wishes go.
+pub type Wishes = SyncSender<Letter>;
 
 /// Wishes that may wait: several of every call of a large node.
 const LETTERS: usize = 16_384;
@@ -145,7 +146,8 @@ impl Keeper {
         }))
     }
 
-    /// Starts the thread; `sink` is told what is for calls, and may wait.
+    /// Starts the thread, which ends when nobody can have wishes any more; `sink` is told what is for
+    /// calls, and may wait.
     ///
     /// # Errors
     ///
@@ -154,16 +156,13 @@ impl Keeper {
         &self,
         clock: Arc<dyn Clock>,
         sink: impl Fn(ShardId, CallId, Word) + Send + 'static,
-    ) -> io::Result<KeeperTask> {
+    ) -> io::Result<(Wishes, KeeperTask)> {
         let (sender, receiver) = sync_channel(LETTERS);
         let keeper = self.clone();
         let thread = std::thread::Builder::new()
             .name("voicemail".to_owned())
             .spawn(move || keeper.run(&receiver, &*clock, &sink))?;
-        Ok(KeeperTask {
-            sender: Some(sender),
-            thread: Some(thread),
-        })
+        Ok((sender, KeeperTask(thread)))
     }
 
     /// Does what a call wants. Waits for the disk.
@@ -293,17 +292,9 @@ fn done(result: io::Result<bool>) -> Word {
 }
 
 impl KeeperTask {
-    /// Where wishes go.
-    pub fn wishes(&self) -> Option<SyncSender<Letter>> {
-        self.sender.clone()
-    }
-
-    /// Ends the thread when nobody has wishes any more, and waits for it.
-    pub fn stop(mut self) {
-        self.sender = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
+    /// Waits for the thread to do what is left.
+    pub fn stop(self) {
+        if self.0.join().is_err() {
             tracing::error!("the voicemail thread ended by a panic");
         }
     }

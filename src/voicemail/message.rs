@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{CallId, Timestamp};
+use crate::events::{Event, Fact};
 
 /// One message of a mailbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,4 +65,44 @@ pub enum ChangeKind {
     Marked,
     /// It was deleted.
     Deleted,
+}
+
+impl Change {
+    /// As those hear it who listen for events: it is about the call that left the message.
+    pub fn event(self, at: Timestamp) -> Event {
+        let Counts { new, old } = self.counts;
+        let Message {
+            id: message,
+            mailbox,
+            call,
+            length_ms,
+            heard,
+            saved,
+            ..
+        } = self.message;
+        let fact = match self.kind {
+            ChangeKind::Left => Fact::MessageLeft {
+                mailbox,
+                message,
+                length_ms,
+                new,
+                old,
+            },
+            ChangeKind::Marked => Fact::MessageMarked {
+                mailbox,
+                message,
+                heard,
+                saved,
+                new,
+                old,
+            },
+            ChangeKind::Deleted => Fact::MessageDeleted {
+                mailbox,
+                message,
+                new,
+                old,
+            },
+        };
+        Event { at, call, fact }
+    }
 }

@@ -18,7 +18,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-pub use keeper::{Clip, Keeper, KeeperTask, Wish, Word};
+pub use keeper::{Clip, Keeper, KeeperTask, Letter, Wish, Wishes, Word};
 pub use message::{Change, ChangeKind, Counts, Message};
 pub use session::{Around, Output, Service, Session};
 pub use shelf::{Filed, Finished, Shelf};

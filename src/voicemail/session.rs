@@ -13,16 +13,7 @@ use super::{Clip, Message, VoicemailTerms, Wish, Word};
 use crate::base::{Language, Timestamp};
 use crate::ivr::{self, Accept, Answer, BargeIn, Collect, Question, Take, TakeOutput};
 use crate::media::Sound;
-
-/// What somebody wants of a mailbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Service {
-    /// Record the greeting, hear it, or drop it.
-    Greeting,
-    /// Hear messages.
-    Listen,
-}
+pub use crate::trunk::MailboxService as Service;
 
 /// What a session may look at for the length of one event.
 #[derive(Clone, Copy, Debug)]

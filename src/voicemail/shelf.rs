@@ -14,7 +14,7 @@ use super::files::{self, GREETING, MAILBOX, MailboxState, State};
 use super::{Change, ChangeKind, Counts, Message, VoicemailTerms};
 use crate::base::Timestamp;
 use crate::media::Sound;
-use crate::recording::{Format, VOICEMAIL};
+use crate::recording::{Closed, Format, VOICEMAIL};
 
 /// All mailboxes of the node.
 #[derive(Debug)]
@@ -42,6 +42,17 @@ pub struct Finished {
     pub length: Duration,
     /// Whether nothing was said at all.
     pub is_empty: bool,
+}
+
+impl Finished {
+    /// A recording that the recorder told as closed.
+    pub fn of(closed: &Closed, is_empty: bool) -> Self {
+        Self {
+            path: closed.path.clone(),
+            length: Duration::from_millis(closed.duration_ms),
+            is_empty,
+        }
+    }
 }
 
 /// What became of it.

@@ -2,6 +2,8 @@
 
 mod desk;
 mod dial;
+mod mailbox;
+mod message;
 mod ringing;
 mod service;
 mod talk;
@@ -12,6 +14,8 @@ mod waiting;
 
 pub(crate) use desk::Desk;
 pub(crate) use dial::Dial;
+pub(crate) use mailbox::Mailbox;
+pub(crate) use message::Message;
 pub(crate) use service::{Service, ServiceKind};
 pub(crate) use talk::Talk;
 pub(crate) use transfer::{Target, Transfer, Wish};
@@ -36,6 +40,10 @@ pub(crate) enum Stage {
     Desk(Box<Desk>),
     /// Ringing another phone or a trunk.
     Dial(Box<Dial>),
+    /// Hears what is in a mailbox, or speaks its greeting.
+    Mailbox(Box<Mailbox>),
+    /// Leaves a message, or is recorded by a flow.
+    Message(Box<Message>),
     /// Over: nothing more is decided.
     Over,
     /// In one of the switch's own services.
@@ -109,6 +117,11 @@ pub(crate) trait Feature {
         Next::Stay
     }
 
+    /// Whether nothing at all was said in the recording that just ended.
+    fn said_nothing(&self) -> bool {
+        false
+    }
+
     /// One of the call's recordings is published, or could not be.
     fn on_recording(&mut self, _: &mut Core, _: &mut Hands<'_>, _: &Closed) -> Next {
         Next::Stay
@@ -148,6 +161,8 @@ impl Stage {
         match self {
             Stage::Desk(desk) => Some(desk.as_mut()),
             Stage::Dial(dial) => Some(dial.as_mut()),
+            Stage::Mailbox(mailbox) => Some(mailbox.as_mut()),
+            Stage::Message(message) => Some(message.as_mut()),
             Stage::Over => None,
             Stage::Service(service) => Some(service),
             Stage::Talk(talk) => Some(talk.as_mut()),
@@ -163,6 +178,8 @@ impl Stage {
         match self {
             Stage::Desk(desk) => desk.poll_timeout(),
             Stage::Dial(dial) => dial.poll_timeout(),
+            Stage::Mailbox(mailbox) => mailbox.poll_timeout(),
+            Stage::Message(message) => message.poll_timeout(),
             Stage::Over => None,
             Stage::Service(service) => service.poll_timeout(),
             Stage::Talk(talk) => talk.poll_timeout(),
@@ -178,6 +195,8 @@ impl Stage {
         match self {
             Stage::Desk(_) => "desk",
             Stage::Dial(_) => "dial",
+            Stage::Mailbox(_) => "mailbox",
+            Stage::Message(_) => "message",
             Stage::Over => "over",
             Stage::Service(_) => "service",
             Stage::Talk(_) => "talk",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dial, Feature, Next, Service, ServiceKind, Stage, Waiting};
+use super::{Dial, Feature, Message, Next, Service, ServiceKind, Stage, Waiting};
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
@@ -77,6 +77,9 @@ impl Treatment {
                     return Next::Become(Stage::Service(service));
                 }
                 Action::Consult { request, about } => {
+                    if let Some(message) = Message::for_flow(&self.run, request, &about) {
+                        return Next::Become(Stage::Message(Box::new(message)));
+                    }
                     let reply = consult(hands, &about);
                     self.run.handle(hands.now, Input::Told { request, reply });
                 }
@@ -149,9 +152,9 @@ fn consult(hands: &Hands<'_>, about: &Request) -> Reply {
         Request::Http { .. } | Request::Lookup { .. } => {
             Reply::Failed("there are no endpoints".to_owned())
         }
-        // `Document::check` lets no step through that asks for them.
+        // A stage of its own, see `follow_run`.
         Request::Record(_) | Request::Voicemail { .. } => {
-            Reply::Failed("callers are not recorded in flows".to_owned())
+            Reply::Failed("nobody is recorded here".to_owned())
         }
     }
 }

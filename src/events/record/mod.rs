@@ -251,6 +251,10 @@ impl CallRecord {
             }
             // Said to whoever listens; a call of a service has no more to keep of it.
             Fact::AgentLogin { .. } => {}
+            // The mailbox has its own memory, which outlives the call's record.
+            Fact::MessageLeft { .. }
+            | Fact::MessageMarked { .. }
+            | Fact::MessageDeleted { .. } => {}
             Fact::Continued { into } => {
                 self.continued_in.get_or_insert_with(|| into.clone());
             }
