@@ -115,6 +115,10 @@ impl Live for House {
         self.clock.now()
     }
 
+    fn voicemail(&self) -> Mailboxes {
+        self.voicemail.clone()
+    }
+
     fn calls(&self) -> Vec<CallRecord> {
         self.ask(Order::Records).into_iter().flatten().collect()
     }

@@ -450,7 +450,7 @@ fn postman(
     move |shard, call, word| {
         if let Some(orders) = orders.get(usize::from(shard.0)) {
             // A shard that is gone has no calls that could miss it.
-            let _ = orders.blocking_send(Order::Voicemail(call, word));
+            let _ = orders.blocking_send(Order::Voicemail(call, Box::new(word)));
         }
     }
 }

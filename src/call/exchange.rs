@@ -318,7 +318,7 @@ impl Exchange {
             Notice::RecordingClosed(closed) => {
                 let Some(key) = self.index.recordings.remove(&closed.recording) else {
                     if voicemail::is_in_a_mailbox(&closed.path) {
-                        let wish = Wish::File(Finished::of(&closed, false));
+                        let wish = Wish::File(Finished::of(closed, false));
                         self.outbox.push_back(Output::Voicemail(None, wish));
                     }
                     let found = Box::new(closed.facts());

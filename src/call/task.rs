@@ -64,7 +64,7 @@ pub enum Order {
     /// The messages of the last minutes, as this shard's sockets saw them.
     Trace(oneshot::Sender<Vec<Traced>>),
     /// The mailboxes say something to a call.
-    Voicemail(CallId, Word),
+    Voicemail(CallId, Box<Word>),
     /// A message for a connection that this shard holds.
     Transmit(Flow, Bytes),
 }
@@ -291,7 +291,7 @@ impl<O: Outlets> Shard<O> {
                 let _ = reply.send(self.trace.messages());
             }
             Order::Transmit(flow, bytes) => self.transport.send(&flow, bytes),
-            Order::Voicemail(call, word) => self.exchange.handle_voicemail(now, &call, word),
+            Order::Voicemail(call, word) => self.exchange.handle_voicemail(now, &call, *word),
         }
     }
 

@@ -124,7 +124,9 @@ pub(super) fn read(
                 );
             }
             phones.names.declare(notes, &number);
-            phones.mail.extend(mail.map(|mail| (number.value.clone(), mail)));
+            phones
+                .mail
+                .extend(mail.map(|mail| (number.value.clone(), mail)));
             let is_secure = |srtp: &At<_>| srtp.value != SrtpPolicy::No;
             phones.secure.extend(srtp.clone().filter(is_secure));
             let Some(password) = password else {

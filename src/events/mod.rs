@@ -365,6 +365,16 @@ pub enum Fact {
     },
 }
 
+impl Fact {
+    /// Whether it is about a message that the call left in a mailbox, which outlives the call.
+    pub const fn is_about_a_message(&self) -> bool {
+        matches!(
+            self,
+            Fact::MessageLeft { .. } | Fact::MessageMarked { .. } | Fact::MessageDeleted { .. }
+        )
+    }
+}
+
 /// Which way a call went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

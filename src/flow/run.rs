@@ -415,10 +415,10 @@ impl Run {
                 self.push(Action::StopPlay);
                 self.hear(now, Heard::PlayDone);
             }
-            Position::Consulting { .. } | Position::Pausing { .. } if is_key(key) => {
-                if self.typed_ahead.len() < MAX_TYPED_AHEAD {
-                    self.typed_ahead.push(key);
-                }
+            Position::Consulting { .. } | Position::Pausing { .. }
+                if is_key(key) && self.typed_ahead.len() < MAX_TYPED_AHEAD =>
+            {
+                self.typed_ahead.push(key);
             }
             _ => {}
         }

@@ -25,7 +25,9 @@ use super::pulse;
 use super::query::Query;
 use super::routing::Routing;
 use super::view::{self, Why};
-use super::{decisions, events, health, openapi, plan, reservations, tasks, trace, workers};
+use super::{
+    decisions, events, health, openapi, plan, reservations, tasks, trace, voicemail, workers,
+};
 use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
 use crate::events::record::{Archive, ArchiveError};
@@ -78,6 +80,7 @@ pub(super) fn described() -> OpenApiRouter<Sources> {
         .merge(reservations::routes())
         .merge(workers::routes())
         .merge(plan::routes())
+        .merge(voicemail::routes())
         .merge(events::routes())
         .merge(decisions::routes())
         .merge(health::routes())

@@ -16,6 +16,7 @@ use crate::router::{Declined, Explanation, Prospects, RouterView, Supposed};
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced};
 use crate::trunk::TrunkView;
+use crate::voicemail::Keeper;
 
 /// How the configuration is loaded again.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
@@ -39,6 +40,9 @@ pub trait Live: Send + Sync {
 
     /// One of [`Live::calls`].
     fn call(&self, id: &str) -> Option<CallRecord>;
+
+    /// The mailboxes.
+    fn voicemail(&self) -> Keeper;
 
     /// The router's latest view: queues, agents, tasks.
     fn router(&self) -> Arc<RouterView>;

@@ -253,9 +253,7 @@ impl Desk {
                 saved,
             } => done(shelf.mark(&mailbox, &message, heard, saved)),
             Wish::Delete { mailbox, message } => done(shelf.delete(&mailbox, &message)),
-            Wish::DropGreeting { mailbox } => {
-                done(shelf.drop_greeting(&mailbox).map(|()| true))
-            }
+            Wish::DropGreeting { mailbox } => done(shelf.drop_greeting(&mailbox).map(|()| true)),
         }
     }
 

@@ -180,5 +180,8 @@ fn announcement(around: &Around<'_>, message: &Message) -> Vec<String> {
 
 fn is_dialable(number: &str) -> bool {
     let digits = number.strip_prefix('+').unwrap_or(number);
-    !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit() || b"*#".contains(&c))
+    !digits.is_empty()
+        && digits
+            .bytes()
+            .all(|c| c.is_ascii_digit() || b"*#".contains(&c))
 }

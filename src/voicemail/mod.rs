@@ -16,7 +16,7 @@ mod shelf;
 mod terms;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use keeper::{Clip, Keeper, KeeperTask, Letter, Wish, Wishes, Word};
 pub use message::{Change, ChangeKind, Counts, Message};

@@ -83,9 +83,7 @@ pub(super) enum Step {
     /// Something was asked.
     Asking(Asked, Box<Collect>),
     /// A message: when it came and from whom, or the message itself.
-    Hearing {
-        is_message: bool,
-    },
+    Hearing { is_message: bool },
     /// Nothing follows.
     Over,
     /// The greeting plays.
@@ -95,10 +93,7 @@ pub(super) enum Step {
     /// A greeting is recorded.
     Taking(Box<Take>),
     /// The mailboxes were asked.
-    Waiting {
-        want: Want,
-        until: Timestamp,
-    },
+    Waiting { want: Want, until: Timestamp },
 }
 
 /// What was asked.

@@ -60,9 +60,7 @@ impl Mailbox {
                     let origin = Origin::Phone(&self.phone);
                     let dial = match generation.numbers.dialled(origin, &number) {
                         Some(Destination::Phone(phone)) => Dial::phone(phone),
-                        Some(Destination::Trunk { trunks, number }) => {
-                            Dial::trunk(trunks, number)
-                        }
+                        Some(Destination::Trunk { trunks, number }) => Dial::trunk(trunks, number),
                         _ => {
                             self.session.cannot_call_back(&around);
                             continue;

@@ -189,7 +189,13 @@ impl Message {
     }
 
     /// The flow goes on, or the caller is told and let go.
-    fn finish(&mut self, core: &mut Core, hands: &mut Hands<'_>, reply: Reply, words: &str) -> Next {
+    fn finish(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        reply: Reply,
+        words: &str,
+    ) -> Next {
         if let Some((run, request)) = self.run.take() {
             let input = Input::Told { request, reply };
             return Next::Become(Stage::Treatment(Box::new(Treatment::resume(run, input))));
@@ -232,9 +238,7 @@ impl Feature for Message {
                 core.stop_play(hands, leg);
                 self.take(core, hands)
             }
-            Step::Taking(_) => {
-                self.with_take(core, hands, |take, now| take.handle_digit(now, key))
-            }
+            Step::Taking(_) => self.with_take(core, hands, |take, now| take.handle_digit(now, key)),
             Step::Arriving { .. } | Step::Greeting | Step::Speaking => Next::Stay,
         }
     }
