@@ -10,7 +10,7 @@ mod workflows;
 use super::*;
 use crate::trunk::{AgentService, Destination, Origin};
 
-const SOUNDS: [&str; 27] = [
+const SOUNDS: [&str; 34] = [
     "beep",
     "connecting",
     "goodbye",
@@ -38,10 +38,17 @@ const SOUNDS: [&str; 27] = [
     "position-9",
     "position-10",
     "position-many",
+    "vm-enter-pin",
+    "vm-greeting",
+    "vm-greeting-menu",
+    "vm-greeting-record",
+    "vm-leave-message",
+    "vm-menu",
+    "vm-no-messages",
 ];
 
 /// The files of the demo office.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "node.toml",
     "trunks.toml",
     "phones.toml",
@@ -50,6 +57,7 @@ const FILES: [&str; 9] = [
     "profiles.toml",
     "workflows.toml",
     "numbers.toml",
+    "voicemail.toml",
     "flows/main.toml",
 ];
 

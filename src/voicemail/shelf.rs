@@ -200,7 +200,7 @@ impl Shelf {
         };
         let own = self.mailboxes.entry(mailbox).or_default();
         own.messages.push(message.clone());
-        own.messages.sort_by_key(|message| message.at);
+        sort(&mut own.messages);
         self.changed(ChangeKind::Left, message.clone());
         Filed::Kept(message)
     }
@@ -354,7 +354,7 @@ fn read_mailbox(name: &str, folder: &Path) -> io::Result<Mailbox> {
             None => tracing::warn!(path = %path.display(), "voicemail.without_sidecar"),
         }
     }
-    mailbox.messages.sort_by_key(|message| message.at);
+    sort(&mut mailbox.messages);
     Ok(mailbox)
 }
 
@@ -364,6 +364,11 @@ fn has_part(sidecar: &Path) -> bool {
         let part = format!("{}.part", format.extension());
         sidecar.with_extension(part).is_file()
     })
+}
+
+/// The oldest first; those of one instant by their ids.
+fn sort(messages: &mut [Message]) {
+    messages.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
 }
 
 fn discard(sound: &Path) -> Filed {
