@@ -12,6 +12,7 @@
 //!   [`presence`]: who says that he is there. [`trunk`]: carriers and numbers. [`webhook`]: the
 //!   user's own web application.
 //! - [`replay`]: the past, told, run once more, or run with another plan.
+//!   [`voicemail`]: what callers leave when nobody answers.
 //!   [`waiting`]: the line a caller stands in. [`flow`]: what a caller hears and may decide.
 //! - [`call`]: legs, bridges, the call itself.
 //! - [`store`], [`http`], [`config`]: disk, window, wishes.
@@ -38,6 +39,7 @@ pub mod webhook;
 
 pub mod flow;
 pub mod replay;
+pub mod voicemail;
 pub mod waiting;
 
 pub mod call;

@@ -24,7 +24,7 @@ const TIERS: [&[&str]; 10] = [
         "trunk",
         "webhook",
     ],
-    &["waiting", "flow", "replay"],
+    &["waiting", "flow", "replay", "voicemail"],
     &["call"],
     &["store", "cluster", "http", "config"],
     &["runtime"],

@@ -76,3 +76,5 @@ mod transfer;
 mod treatment;
 #[path = "simulation/trunks.rs"]
 mod trunks;
+#[path = "simulation/voicemail.rs"]
+mod voicemail;

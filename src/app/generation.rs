@@ -73,6 +73,7 @@ pub fn prepare(
         recording: office.node.recording.terms.clone(),
         transfers: office.node.transfers.clone(),
         conferences: office.node.conferences.clone(),
+        voicemail: office.voicemail.clone(),
         sounds,
         max_calls: office.node.max_calls,
         ring_timeout: RING_TIMEOUT,

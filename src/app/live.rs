@@ -34,6 +34,7 @@ use crate::sip::transport::{Tls, TransportStats};
 use crate::speech::Speech;
 use crate::store::{Progress, Records};
 use crate::trunk::{Carriers, TrunkView};
+use crate::voicemail::Keeper as Mailboxes;
 use crate::webhook::{LetterView, ReplayError, ShelfError, Web};
 
 use super::closings::Closer;
@@ -57,6 +58,7 @@ pub(super) struct House {
     pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) carriers: Carriers,
     pub(super) desks: Desks,
+    pub(super) voicemail: Mailboxes,
     pub(super) beats: Arc<Beats>,
     pub(super) closer: Arc<Closer>,
     pub(super) closings: ClosingBoard,
@@ -120,6 +122,10 @@ impl House {
 impl Live for House {
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    fn voicemail(&self) -> Mailboxes {
+        self.voicemail.clone()
     }
 
     fn calls(&self) -> Vec<CallRecord> {

@@ -52,6 +52,7 @@ use crate::sip::transport::Tls;
 use crate::speech::Speech;
 use crate::store::{ClosingFiles, DataDir, Records};
 use crate::trunk::Carriers;
+use crate::voicemail::{self, Keeper as Mailboxes, KeeperTask, Shelf};
 use crate::webhook::WebTask;
 
 use alive::Alive;
@@ -78,6 +79,7 @@ pub struct Switch {
     watcher: Watcher,
     web: WebTask,
     caretaker: Caretaker,
+    mailroom: KeeperTask,
     /// Keeps the data directory ours.
     alive: Alive,
 }
@@ -117,6 +119,9 @@ impl Switch {
         let speech = Speech::start(office.speech.clone(), kept.clone())
             .context("cannot start the voices")?;
         let sounds = load_sounds(&office)?.with_kept(kept.clone());
+        let bus = Bus::new();
+        // Before the recorder repairs what a dead process left: those messages are told as new ones are.
+        let voicemail = open_voicemail(&office, bus.clone())?;
         let engine = Engine::start(media(&office), sounds.clone(), time.clone())
             .context("cannot start media")?;
         let (keeper, registrar) = Keeper::start(records.clone(), time.now())?;
@@ -129,6 +134,7 @@ impl Switch {
             orders.push(sender);
             inboxes.push(receiver);
         }
+        let (wishes, mailroom) = voicemail.start(time.clone(), postman(orders.clone()))?;
         let router = RouterTask::start(
             router::Settings {
                 signalling_shards: node.shards.max(1),
@@ -173,7 +179,6 @@ impl Switch {
             },
         )?;
         tell_reachable(&desks, &office, &registrar, &router.handle())?;
-        let bus = Bus::new();
         let mut entropy = Entropy::from_os();
         let mut challenger = Challenger::new(&node.realm, &mut entropy);
         challenger.set_policy(node.sip.defence.auth.clone());
@@ -221,6 +226,7 @@ impl Switch {
                 bindings: keeper.wishes(),
                 outside: outside.clone(),
                 orphans: orphans.clone(),
+                voicemail: wishes.clone(),
             };
             let mail = (inbox, orders.clone());
             let running = shards::start(shared.clone(), own, listeners, mail, outlets)?;
@@ -230,6 +236,8 @@ impl Switch {
             counters.push(running.counters);
         }
 
+        // The shards alone ask from now on: when they are gone the thread ends.
+        drop(wishes);
         let terms = office.heartbeat.clone();
         let (beats, watcher) = Beats::start(terms, time.clone(), router.handle())?;
         let house = Arc::new(House {
@@ -247,6 +255,7 @@ impl Switch {
             challenger,
             carriers,
             desks,
+            voicemail,
             bus: bus.clone(),
             counters,
             tls,
@@ -297,6 +306,7 @@ impl Switch {
             watcher,
             web,
             caretaker,
+            mailroom,
             alive,
         })
     }
@@ -376,6 +386,7 @@ impl Switch {
         }
         self.server.stop();
         self.web.stop(LAST_NOTICES);
+        self.mailroom.stop();
         self.retention.stop();
         self.watcher.stop();
         self.caretaker.stop();
@@ -462,6 +473,28 @@ fn sink(orders: Vec<mpsc::Sender<Order>>) -> router::Sink {
             let _ = orders.blocking_send(Order::Router(Box::new(output)));
         }
     })
+}
+
+/// The mailboxes as they are on the disk; what happens to messages is told on the bus.
+fn open_voicemail(office: &Office, bus: Bus) -> anyhow::Result<Mailboxes> {
+    let folder = &office.node.recordings;
+    let shelf = Shelf::open(folder, office.voicemail.clone());
+    let shelf = shelf.with_context(|| format!("cannot read mailboxes in {}", folder.display()))?;
+    Ok(Mailboxes::new(shelf, move |at, change| {
+        bus.publish(&Arc::new(change.event(at)));
+    }))
+}
+
+/// The mailboxes speak to the shard of the call.
+fn postman(
+    orders: Vec<mpsc::Sender<Order>>,
+) -> impl Fn(ShardId, crate::base::CallId, voicemail::Word) + Send + 'static {
+    move |shard, call, word| {
+        if let Some(orders) = orders.get(usize::from(shard.0)) {
+            // A shard that is gone has no calls that could miss it.
+            let _ = orders.blocking_send(Order::Voicemail(call, Box::new(word)));
+        }
+    }
 }
 
 /// Agents whose phone is registered.

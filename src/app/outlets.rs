@@ -1,17 +1,18 @@
 //! Where a shard's outputs go: the router, the archive, the bindings' keeper.
 
-use std::sync::mpsc::{Sender, SyncSender};
+use std::sync::mpsc::{Sender, SyncSender, TrySendError};
 
 use tokio::sync::mpsc;
 
 use super::aftermath;
 use super::inquiries::Outside;
-use crate::base::ShardId;
+use crate::base::{CallId, ShardId};
 use crate::call::Inquiry;
 use crate::call::task::{Order, Outlets};
 use crate::events::{CallRecord, RecordingFacts};
 use crate::router::{Command, RouterHandle};
 use crate::store::Records;
+use crate::voicemail::{Wish, Wishes};
 
 /// One shard's outlets.
 pub(super) struct ShardOutlets {
@@ -24,6 +25,8 @@ pub(super) struct ShardOutlets {
     pub(super) outside: Outside,
     /// Where repaired recordings are waited for.
     pub(super) orphans: Sender<Box<RecordingFacts>>,
+    /// Where the mailboxes are asked.
+    pub(super) voicemail: Wishes,
 }
 
 impl Outlets for ShardOutlets {
@@ -45,6 +48,16 @@ impl Outlets for ShardOutlets {
             // The last resort that loses nothing: the log is the record's paper copy.
             let record = serde_json::to_string(&full.0).unwrap_or_default();
             tracing::error!(%full, %record, "call record not stored");
+        }
+    }
+
+    fn ask_voicemail(&mut self, call: Option<CallId>, wish: Wish) {
+        let letter = (self.shard, call, wish);
+        if let Err(TrySendError::Full((_, _, wish)) | TrySendError::Disconnected((_, _, wish))) =
+            self.voicemail.try_send(letter)
+        {
+            // What is recorded is on the disk, and found at the next start.
+            tracing::error!(?wish, "voicemail.not_asked");
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::live::House;
 use super::{defence, generation, load_sounds};
-use crate::base::ShardId;
+use crate::base::{Clock as _, ShardId};
 use crate::call::task::Order;
 use crate::config::{self, Office};
 use crate::http::Reload;
@@ -52,6 +52,9 @@ impl House {
                 return Err("a signalling shard is gone; restart the switch".to_owned());
             }
         }
+        let terms = office.voicemail.clone();
+        self.voicemail
+            .with_shelf(self.clock.now(), |shelf| shelf.set_terms(terms));
         self.tls.set(office.tls.clone());
         self.web.set(office.webhooks.clone());
         self.speech.set(office.speech.clone());

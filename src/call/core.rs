@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::CallKey;
 use super::breadth::Breadth;
 use super::hands::Hands;
-use super::identity::Identity;
+use super::identity::{Identity, caller_name};
 use super::keys::Keys;
 use super::leg::{Leg, Progress};
 use super::negotiate;
@@ -17,7 +17,7 @@ use crate::base::{CallId, Cause, LegId, Party, RecordingId, RoomId, TaskId, Time
 use crate::events::{AgentStretch, CallRecord, Direction, Event, Fact, Role, Stretch};
 use crate::media::recorder::Channel;
 use crate::media::{Command, Pause, PlayId, Sound, Tape};
-use crate::recording::stem;
+use crate::recording::{Format, stem};
 use crate::sdp::{self, Description, LocalCrypto, LocalMedia};
 use crate::sip::ua::Body;
 use crate::trunk::Way;
@@ -443,6 +443,25 @@ impl Core {
         });
     }
 
+    /// Plays one sound that has no name, such as a message. It is not begun again after a restore.
+    pub(crate) fn play_sound(
+        &mut self,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        sound: Arc<Sound>,
+    ) -> PlayId {
+        self.plays += 1;
+        let play = PlayId(self.plays);
+        self.playing = None;
+        hands.tell(Command::Play {
+            leg,
+            play,
+            sounds: vec![sound],
+            looped: false,
+        });
+        play
+    }
+
     /// Stops whatever is played to a leg.
     pub(crate) fn stop_play(&mut self, hands: &mut Hands<'_>, leg: LegId) {
         self.playing = None;
@@ -547,6 +566,7 @@ impl Core {
                 stem: stem(&recording, hands.now),
                 channels,
                 labels,
+                format: None,
             },
         });
         hands.index.recordings.insert(recording.clone(), self.key);
@@ -556,6 +576,44 @@ impl Core {
         for channel in std::mem::take(&mut self.pauses) {
             self.pause_recording(hands, channel, true);
         }
+    }
+
+    /// Records what the caller says, and nobody else.
+    pub(crate) fn record_alone(
+        &mut self,
+        hands: &mut Hands<'_>,
+        recording: &RecordingId,
+        stem: String,
+        format: Option<Format>,
+        mailbox: Option<&str>,
+    ) {
+        let generation = hands.generations.get(&self.generation);
+        let name = generation.and_then(|now| caller_name(now, &self.from, Some(&self.identity)));
+        let labels = [
+            ("call", Some(self.id.as_str())),
+            ("from", Some(self.from.as_str())),
+            ("from_name", name.as_deref()),
+            ("to", Some(self.to.as_str())),
+            ("mailbox", mailbox),
+        ];
+        let labels = labels
+            .into_iter()
+            .filter_map(|(name, text)| Some((name.to_owned(), Value::from(text?))));
+        hands.tell(Command::RecordLeg {
+            recording: recording.clone(),
+            leg: self.caller().id,
+            at: hands.now,
+            tape: Tape {
+                stem,
+                channels: vec![self.caller().party.clone()],
+                labels: labels.collect(),
+                format,
+            },
+        });
+        let recording = recording.clone();
+        hands.index.recordings.insert(recording.clone(), self.key);
+        self.recordings.push(recording.clone());
+        self.emit(hands, Fact::RecordingStarted { recording });
     }
 
     /// Pauses the recordings that run, or one channel of them, or lets them go on; `false` when

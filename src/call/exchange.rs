@@ -28,6 +28,7 @@ use crate::sip::location::{Answer, Question};
 use crate::sip::ua::{self, SessionId};
 use crate::sip::{Flow, Host, Message, ParseError, Protocol, UserAgent, is_keep_alive};
 use crate::trunk::Carriers;
+use crate::voicemail::{self, Finished, Wish, Word};
 
 /// What an exchange is given when it starts.
 pub struct Settings {
@@ -101,6 +102,8 @@ pub enum Output {
     },
     /// A trunk test is over.
     Tested(CallId, Box<TestReport>),
+    /// The mailboxes are asked; their word is for the call, if one is named.
+    Voicemail(Option<CallId>, Wish),
     /// A message goes out.
     Transmit {
         /// Where.
@@ -299,6 +302,7 @@ impl Exchange {
             | Notice::PlayDone { leg, .. }
             | Notice::Quality { leg, .. }
             | Notice::Silent { leg, .. }
+            | Notice::Speaking { leg, .. }
             | Notice::Talking { leg, .. } => self.index.legs.get(leg).copied(),
             Notice::Overloaded { worker, shed } => {
                 let left_out = shed.as_str();
@@ -316,6 +320,10 @@ impl Exchange {
             }
             Notice::RecordingClosed(closed) => {
                 let Some(key) = self.index.recordings.remove(&closed.recording) else {
+                    if voicemail::is_in_a_mailbox(&closed.path) {
+                        let wish = Wish::File(Finished::of(closed, false));
+                        self.outbox.push_back(Output::Voicemail(None, wish));
+                    }
                     let found = Box::new(closed.facts());
                     self.outbox.push_back(Output::Recording(found));
                     return;
@@ -345,6 +353,16 @@ impl Exchange {
         };
         for key in named.into_iter().flatten() {
             self.with_call(now, key, |call, hands| call.on_router(hands, output));
+        }
+        self.pump(now);
+    }
+
+    /// Takes what the mailboxes say.
+    pub fn handle_voicemail(&mut self, now: Timestamp, call: &CallId, word: Word) {
+        let calls = [&self.index.calls, &self.index.heirs];
+        let key = calls.iter().find_map(|index| index.get(call).copied());
+        if let Some(key) = key {
+            self.with_call(now, key, |call, hands| call.on_voicemail(hands, word));
         }
         self.pump(now);
     }

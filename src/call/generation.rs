@@ -19,6 +19,7 @@ use crate::sip::auth::{Ha1, Offers};
 use crate::sip::ua::Terms;
 use crate::trunk::profile::MediaTerms;
 use crate::trunk::{CallerIds, CallerRights, Numbers, Redirects, Trunk};
+use crate::voicemail::VoicemailTerms;
 use crate::waiting::LineConfig;
 
 /// Everything a call may look up, immutable; replaced whole by a reload.
@@ -54,6 +55,8 @@ pub struct Generation {
     pub recording: RecordingTerms,
     /// What holds where people talk together.
     pub conferences: ConferenceTerms,
+    /// Mailboxes.
+    pub voicemail: Arc<VoicemailTerms>,
     /// Sounds by name.
     pub sounds: Library,
     /// Calls at once on this node; beyond it an INVITE gets 503.

@@ -15,6 +15,7 @@ use crate::router;
 use crate::sip::ua::SessionId;
 use crate::sip::{Protocol, UserAgent};
 use crate::trunk::{Carriers, Target, Trunk};
+use crate::voicemail::Wish;
 
 /// The world as one call sees it while it handles one event.
 pub(crate) struct Hands<'a> {
@@ -65,6 +66,12 @@ impl<'a> Hands<'a> {
     /// Asks the router.
     pub(crate) fn route(&mut self, command: router::Command) {
         self.outbox.push_back(Output::Router(command));
+    }
+
+    /// Asks the mailboxes; their word comes to the call.
+    pub(crate) fn ask_voicemail(&mut self, call: &CallId, wish: Wish) {
+        self.outbox
+            .push_back(Output::Voicemail(Some(call.clone()), wish));
     }
 
     /// A leg that the router did not ask for begins at a phone: while there is any, the agent who

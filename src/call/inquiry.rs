@@ -101,9 +101,9 @@ pub(super) fn inquire(
             voice,
             language,
         }),
-        // The check of a flow lets no step through that asks for them.
+        // There are no tables, and a message has a stage of its own (`Message::for_flow`).
         Request::Lookup { .. } | Request::Record(_) | Request::Voicemail { .. } => {
-            return Some(Reply::Failed("flows cannot do that yet".to_owned()));
+            return Some(Reply::Failed("flows do not ask that here".to_owned()));
         }
     };
     hands.outbox.push_back(Output::Inquire(Box::new(Inquiry {

@@ -18,6 +18,7 @@ use crate::media::{Command, Notice};
 use crate::router;
 use crate::sip::ua::{EndWhy, Event, ReferId, Unreached};
 use crate::sip::{Contacts, Message};
+use crate::voicemail::{self, Finished, Wish, Word};
 
 /// One logical call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -132,6 +133,11 @@ impl Call {
                     stage.on_play_done(core, hands, play)
                 });
             }
+            Notice::Speaking { leg, speaking } => {
+                self.with_stage(hands, |stage, core, hands| {
+                    stage.on_speaking(core, hands, leg, speaking)
+                });
+            }
             Notice::FirstPacket { .. }
             | Notice::Overloaded { .. }
             | Notice::PlayDone { .. }
@@ -149,6 +155,18 @@ impl Call {
         let recording = closed.facts();
         self.core
             .emit(hands, Fact::RecordingPublished { recording });
+        if voicemail::is_in_a_mailbox(&closed.path) {
+            let is_empty = self
+                .stage
+                .feature()
+                .is_some_and(|stage| stage.said_nothing());
+            let finished = Finished::of(closed, is_empty);
+            hands.ask_voicemail(&self.core.id, Wish::File(finished));
+        } else {
+            self.with_stage(hands, |stage, core, hands| {
+                stage.on_recording(core, hands, closed)
+            });
+        }
         // Nothing was recorded at all.
         if let (Some(why), 0) = (&closed.defect, closed.bytes) {
             self.end_unrecorded(hands, why);
@@ -181,6 +199,13 @@ impl Call {
             let cause = Cause::from_status(503).with_words(words);
             self.end(hands, Party::Switch, &cause);
         }
+    }
+
+    /// Takes what the mailboxes say.
+    pub(crate) fn on_voicemail(&mut self, hands: &mut Hands<'_>, word: Word) {
+        self.with_stage(hands, |stage, core, hands| {
+            stage.on_voicemail(core, hands, word)
+        });
     }
 
     /// Takes what the router says about the call.

@@ -54,7 +54,7 @@ mod way_out;
 pub use checkpoint::CallCheckpoint;
 pub use conferences::Conferences;
 pub use control::{Control, ControlError};
-pub use desk::{ActivityTerms, AgentTerms, Agents, DeskTerms, Desks, Pin};
+pub use desk::{ActivityTerms, AgentTerms, Agents, DeskTerms, Desks};
 pub use exchange::{Exchange, Output, Settings};
 pub use gate::Gate;
 pub use generation::{

@@ -19,6 +19,7 @@ use crate::sip::location::{Answer, Question, Resolver};
 use crate::sip::trace::{Trace, Traced, Way};
 use crate::sip::transport::{Incoming, Transport};
 use crate::sip::{ConnectionId, Flow, Message, owner_shard};
+use crate::voicemail::{Wish, Word};
 
 /// What others ask of a shard.
 #[derive(Debug)]
@@ -65,6 +66,8 @@ pub enum Order {
     Stop,
     /// The messages of the last minutes, as this shard's sockets saw them.
     Trace(oneshot::Sender<Vec<Traced>>),
+    /// The mailboxes say something to a call.
+    Voicemail(CallId, Box<Word>),
     /// A message for a connection that this shard holds.
     Transmit(Flow, Bytes),
 }
@@ -80,6 +83,8 @@ pub trait Outlets: Send {
     fn recording_found(&mut self, recording: Box<RecordingFacts>);
     /// A call's record is to be stored; one of the same call is replaced.
     fn publish(&mut self, record: Box<CallRecord>);
+    /// The mailboxes are asked; their word comes back as an order. Does not wait.
+    fn ask_voicemail(&mut self, call: Option<CallId>, wish: Wish);
     /// The router is told something; does not wait.
     /// Gives the command back when the router takes no more.
     fn route(&mut self, command: router::Command) -> Result<(), Box<router::Command>>;
@@ -293,6 +298,7 @@ impl<O: Outlets> Shard<O> {
                 let _ = reply.send(self.trace.messages());
             }
             Order::Transmit(flow, bytes) => self.transport.send(&flow, bytes),
+            Order::Voicemail(call, word) => self.exchange.handle_voicemail(now, &call, *word),
         }
     }
 
@@ -366,6 +372,7 @@ impl<O: Outlets> Shard<O> {
                     }
                 }
                 Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
+                Output::Voicemail(call, wish) => self.outlets.ask_voicemail(call, wish),
             }
         }
     }

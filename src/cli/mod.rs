@@ -19,6 +19,7 @@ pub mod serve;
 pub mod sounds;
 pub mod trunk;
 pub mod trunks;
+pub mod voicemail;
 pub mod webhooks;
 pub mod who;
 pub mod why;
@@ -83,6 +84,8 @@ enum Command {
     Recording(recording::Args),
     /// List sounds with their texts and lengths; play one.
     Sounds(sounds::Args),
+    /// List mailboxes and their messages; play one.
+    Voicemail(voicemail::Args),
     /// Watch one call go through the demo office.
     Demo(demo::Args),
     /// Print the description of the API.
@@ -118,6 +121,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Command::Trunk(args) => trunk::run(args),
         Command::Trunks(args) => trunks::run(args),
         Command::Webhooks(args) => webhooks::run(args),
+        Command::Voicemail(args) => voicemail::run(&args),
         Command::Who(args) => who::run(&args),
         Command::Why(args) => why::run(args),
     }

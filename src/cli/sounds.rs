@@ -198,9 +198,14 @@ fn play(name: &str, to: Option<&Path>, place: &Place) -> anyhow::Result<ExitCode
     }
     let file = std::env::temp_dir().join(format!("tsunagu-sound-{}.wav", std::process::id()));
     write(&sound, &file).with_context(|| file.display().to_string())?;
-    let played = hear(&file);
+    let played = play_file(&file);
     let _ = fs::remove_file(&file);
-    match played? {
+    played
+}
+
+/// Plays a WAV file with whatever program there is.
+pub(super) fn play_file(file: &Path) -> anyhow::Result<ExitCode> {
+    match hear(file)? {
         true => Ok(ExitCode::SUCCESS),
         false => bail!(
             "nothing here plays sound ({}): write it with --to FILE.wav",

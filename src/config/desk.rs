@@ -12,7 +12,8 @@ use super::report::Problem;
 use super::secret;
 use super::section::{At, Section};
 use super::source::Place;
-use crate::call::{ActivityTerms, AgentTerms, DeskTerms, Pin};
+use crate::base::Pin;
+use crate::call::{ActivityTerms, AgentTerms, DeskTerms};
 
 /// What is read, with its places, until all of it is known.
 #[derive(Debug, Default)]

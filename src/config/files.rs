@@ -23,11 +23,12 @@ pub(super) enum Kind {
     Queues,
     Speech,
     Trunks,
+    Voicemail,
     Webhooks,
     Workflows,
 }
 
-const KINDS: [(&str, Kind); 12] = [
+const KINDS: [(&str, Kind); 13] = [
     ("node", Kind::Node),
     ("trunks", Kind::Trunks),
     ("phones", Kind::Phones),
@@ -40,6 +41,7 @@ const KINDS: [(&str, Kind); 12] = [
     ("numbers", Kind::Numbers),
     ("speech", Kind::Speech),
     ("webhooks", Kind::Webhooks),
+    ("voicemail", Kind::Voicemail),
 ];
 
 /// One file as read.

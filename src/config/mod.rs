@@ -41,6 +41,7 @@ mod trace;
 mod transfer;
 mod trunks;
 mod value;
+mod voicemail;
 mod webhooks;
 mod words;
 mod workflows;
@@ -114,6 +115,8 @@ fn read(
     let phones = phones::read(directory, &files, environment, (&node.realm, site), &notes);
     phones.check_listeners(&listeners, &notes);
     let secrets = (directory, environment);
+    let mut voicemail = voicemail::read(&files, secrets, &node, &notes);
+    voicemail.give_to(&phones, &listeners, &notes);
     let agents = agents::read(&files, &phones.names, secrets, &notes);
     agents.desk.check_listeners(&listeners, &notes);
     let calendars = calendars::read(directory, &files, &notes);
@@ -149,6 +152,12 @@ fn read(
     for voice in flows.named(|flow| flow.voices()) {
         voices.names.refer(&notes, &voice);
     }
+    for mailbox in flows.named(|flow| flow.mailboxes()) {
+        // A step without one was told of already.
+        if !mailbox.value.is_empty() {
+            voicemail.names.refer(&notes, &mailbox);
+        }
+    }
     let named = (&trunks.names, &flows.names, &calendars.names);
     let (numbers, services) = numbers::read(&files, &phones, named, site, &notes);
     check_dialled(&flows, &numbers, &notes);
@@ -156,6 +165,7 @@ fn read(
     let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
     named.extend(queues.sounds);
     named.extend(services);
+    named.extend(voicemail.sounds);
     named.extend(listeners.beep);
     named.extend(agents.desk.sounds);
     sounds::check(&node.sounds, &node.language, &named, &notes);
@@ -203,6 +213,7 @@ fn read(
         lines: queues.lines,
         placements: queues.placements,
         recorded: queues.recorded,
+        voicemail: Arc::new(voicemail.terms),
         flows: flows.documents,
         numbers,
         sounds,

@@ -126,9 +126,8 @@ impl Plan<'_> {
             }));
             let meaning = Meaning::Service(kind.value);
             self.add_text(&number, Reach::PHONES, meaning.clone());
-            if let (Service::Agent(service), Ok(Pattern::Exact(text))) =
-                (kind.value, Pattern::parse(&number.value))
-                && service.takes_digits()
+            if let (true, Ok(Pattern::Exact(text))) =
+                (kind.value.takes_digits(), Pattern::parse(&number.value))
             {
                 let longer = Pattern::Prefix(text);
                 self.add(longer, Reach::PHONES, meaning, &number.place);

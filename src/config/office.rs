@@ -18,6 +18,7 @@ use crate::router::Plan;
 use crate::sip::transport::TlsConfig;
 use crate::speech;
 use crate::trunk::{Numbers, Trunk};
+use crate::voicemail::VoicemailTerms;
 use crate::waiting::LineConfig;
 use crate::webhook;
 
@@ -48,6 +49,8 @@ pub struct Office {
     pub calendars: IndexMap<String, Arc<Calendar>>,
     /// Calendars of queues, by queue.
     pub queue_calendars: HashMap<String, String>,
+    /// Mailboxes.
+    pub voicemail: Arc<VoicemailTerms>,
     /// Flows by name.
     pub flows: HashMap<String, Arc<Document>>,
     /// What dialled numbers mean.
@@ -142,6 +145,19 @@ impl Office {
             if before.is_some_and(|before| before.terms.secret != endpoint.terms.secret) {
                 changes.changed.push(format!("secret of endpoint {name}"));
             }
+        }
+        for (name, mailbox) in &newer.voicemail.mailboxes {
+            let before = self.voicemail.mailboxes.get(name);
+            if before.is_some_and(|before| before.pin != mailbox.pin) {
+                changes.changed.push(format!("PIN of mailbox {name}"));
+            }
+        }
+        let limits = |office: &Office| VoicemailTerms {
+            mailboxes: BTreeMap::new(),
+            ..(*office.voicemail).clone()
+        };
+        if limits(self) != limits(newer) {
+            changes.changed.push("voicemail".to_owned());
         }
         let gone = old.keys().filter(|name| !new.contains_key(*name));
         changes.removed.extend(gone.cloned());
@@ -257,6 +273,9 @@ impl Office {
         }
         for (name, calendar) in &self.calendars {
             add("calendar", name, format!("{calendar:?}"));
+        }
+        for (name, mailbox) in &self.voicemail.mailboxes {
+            add("mailbox", name, format!("{mailbox:?}"));
         }
         for (name, flow) in &self.flows {
             add("flow", name, format!("{flow:?}"));

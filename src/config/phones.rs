@@ -15,6 +15,7 @@ use super::section::{At, Section};
 use super::site;
 use super::source::Place;
 use super::transfer;
+use super::voicemail::{self, WrittenMail};
 use crate::call::Replace;
 use crate::sdp::SrtpPolicy;
 use crate::sip::Protocol;
@@ -67,6 +68,8 @@ pub(super) struct Phones {
     published: Vec<At<String>>,
     /// Where media is said to be secure.
     secure: Vec<At<SrtpPolicy>>,
+    /// Phones that have a mailbox.
+    pub(super) mail: Vec<(String, WrittenMail)>,
 }
 
 /// The demo office's published password of a phone.
@@ -87,6 +90,7 @@ pub(super) fn read(
         names: Names::new("phone", files.is_complete(Kind::Phones)),
         published: Vec::new(),
         secure: Vec::new(),
+        mail: Vec::new(),
     };
     for file in files.of(Kind::Phones) {
         let top = Section::new(notes, &file.table, "phones.toml");
@@ -106,6 +110,7 @@ pub(super) fn read(
             let mut media = media_of_file.clone();
             media::read(&phone, &mut media, notes);
             let srtp = srtp(&phone).or_else(|| srtp_of_file.clone());
+            let mail = voicemail::read_phone(&phone, notes);
             phone.close();
             let Some(number) = number else {
                 continue;
@@ -119,6 +124,9 @@ pub(super) fn read(
                 );
             }
             phones.names.declare(notes, &number);
+            phones
+                .mail
+                .extend(mail.map(|mail| (number.value.clone(), mail)));
             let is_secure = |srtp: &At<_>| srtp.value != SrtpPolicy::No;
             phones.secure.extend(srtp.clone().filter(is_secure));
             let Some(password) = password else {

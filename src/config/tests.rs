@@ -13,7 +13,7 @@ mod workflows;
 use super::*;
 use crate::trunk::{AgentService, Destination, Origin};
 
-const SOUNDS: [&str; 27] = [
+const SOUNDS: [&str; 34] = [
     "beep",
     "connecting",
     "goodbye",
@@ -41,10 +41,17 @@ const SOUNDS: [&str; 27] = [
     "position-9",
     "position-10",
     "position-many",
+    "vm-enter-pin",
+    "vm-greeting",
+    "vm-greeting-menu",
+    "vm-greeting-record",
+    "vm-leave-message",
+    "vm-menu",
+    "vm-no-messages",
 ];
 
 /// The files of the demo office.
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "node.toml",
     "calendars.toml",
     "trunks.toml",
@@ -56,6 +63,7 @@ const FILES: [&str; 12] = [
     "numbers.toml",
     "speech.toml",
     "webhooks.toml",
+    "voicemail.toml",
     "flows/main.toml",
 ];
 

@@ -316,6 +316,46 @@ pub enum Fact {
         /// What is to be known about it.
         recording: RecordingFacts,
     },
+    /// A message was left in this call, and is stored. Told when its file is on the disk: of a message
+    /// that a crash interrupted, at the next start.
+    MessageLeft {
+        /// Mailbox.
+        mailbox: String,
+        /// The message: its recording's id.
+        message: String,
+        /// Length, milliseconds.
+        length_ms: u64,
+        /// Messages of the mailbox that nobody has heard.
+        new: usize,
+        /// Those that somebody has.
+        old: usize,
+    },
+    /// The message left in this call was heard, saved, or made new again.
+    MessageMarked {
+        /// Mailbox.
+        mailbox: String,
+        /// Message.
+        message: String,
+        /// Whether it counts as heard.
+        heard: bool,
+        /// Whether it stays whatever its age.
+        saved: bool,
+        /// Messages of the mailbox that nobody has heard.
+        new: usize,
+        /// Those that somebody has.
+        old: usize,
+    },
+    /// The message left in this call was deleted.
+    MessageDeleted {
+        /// Mailbox.
+        mailbox: String,
+        /// Message.
+        message: String,
+        /// Messages of the mailbox that nobody has heard.
+        new: usize,
+        /// Those that somebody has.
+        old: usize,
+    },
     /// The call ended; nothing but `RecordingPublished` and wrap-up follows.
     CallEnded {
         /// Who ended it.
@@ -323,6 +363,16 @@ pub enum Fact {
         /// Why.
         cause: Cause,
     },
+}
+
+impl Fact {
+    /// Whether it is about a message that the call left in a mailbox, which outlives the call.
+    pub const fn is_about_a_message(&self) -> bool {
+        matches!(
+            self,
+            Fact::MessageLeft { .. } | Fact::MessageMarked { .. } | Fact::MessageDeleted { .. }
+        )
+    }
 }
 
 /// Which way a call went.

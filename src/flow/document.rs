@@ -160,6 +160,14 @@ impl Document {
         })
     }
 
+    /// Every mailbox the document names, with where.
+    pub fn mailboxes(&self) -> impl Iterator<Item = (Spot, &str)> {
+        self.named(|mention| match mention {
+            Mention::Mailbox(mailbox) => Some(mailbox),
+            _ => None,
+        })
+    }
+
     /// Every workflow the document names, with where.
     pub fn workflows(&self) -> impl Iterator<Item = (Spot, &str)> {
         self.named(|mention| match mention {

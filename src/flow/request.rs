@@ -57,6 +57,9 @@ pub enum Request {
         mailbox: String,
         /// How it is recorded.
         terms: RecordTerms,
+        /// Whether the flow has said a greeting; else the mailbox says its own.
+        #[serde(default)]
+        is_greeted: bool,
     },
 }
 

@@ -27,7 +27,7 @@ use super::routing::Routing;
 use super::view::{self, Why};
 use super::{
     calendars, dead_letters, decisions, events, health, openapi, plan, reservations, tasks, trace,
-    workers,
+    voicemail, workers,
 };
 use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
@@ -82,6 +82,7 @@ pub(super) fn described() -> OpenApiRouter<Sources> {
         .merge(reservations::routes())
         .merge(workers::routes())
         .merge(plan::routes())
+        .merge(voicemail::routes())
         .merge(events::routes())
         .merge(dead_letters::routes())
         .merge(decisions::routes())

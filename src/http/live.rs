@@ -17,6 +17,7 @@ use crate::router::{Declined, Explanation, Prospects, RouterView, Supposed};
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced};
 use crate::trunk::TrunkView;
+use crate::voicemail::Keeper;
 use crate::webhook::{LetterView, ReplayError, ShelfError};
 
 /// How the configuration is loaded again.
@@ -41,6 +42,9 @@ pub trait Live: Send + Sync {
 
     /// One of [`Live::calls`].
     fn call(&self, id: &str) -> Option<CallRecord>;
+
+    /// The mailboxes.
+    fn voicemail(&self) -> Keeper;
 
     /// The router's latest view: queues, agents, tasks.
     fn router(&self) -> Arc<RouterView>;

@@ -28,6 +28,7 @@ mod server;
 mod tasks;
 pub mod trace;
 pub mod view;
+mod voicemail;
 mod workers;
 
 pub use live::{Live, Reload};

@@ -2,8 +2,11 @@
 //!
 //! [`Collect`] is the one machine behind every question: a menu is a question whose answers are
 //! known beforehand ([`Accept::OneOf`]), a number is one whose length is ([`Accept::Digits`]).
+//! [`Take`] takes down what is said.
 
 mod collect;
 pub mod say;
+mod take;
 
 pub use collect::{Accept, Answer, BargeIn, Collect, Failure, Output, Question, is_key, pattern};
+pub use take::{Take, TakeOutput, TakeTerms, Taken};

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::capture::Capture;
 use super::graph::Standing;
 use super::mixer::Gain;
-use super::recorder::Channel;
+use super::recorder::{Channel, Format};
 use super::rtcp::Asked;
 use super::{CLOCK_HZ, Codec, OpusTerms, Sound, srtp};
 use crate::base::{LegId, RecordingId, RoomId, ShardId, Timestamp};
@@ -155,7 +155,8 @@ pub enum Command {
         /// Where and under which names.
         tape: Tape,
     },
-    /// Records both directions of one leg: left what it says, right what it hears.
+    /// Records both directions of one leg: left what it says, right what it hears. A tape of one
+    /// channel takes what it says alone, and [`Notice::Speaking`](super::Notice) tells of its pauses.
     RecordLeg {
         /// Recording.
         recording: RecordingId,
@@ -272,6 +273,9 @@ pub struct Tape {
     pub channels: Vec<String>,
     /// Whatever else the sidecar is to tell.
     pub labels: Map<String, Value>,
+    /// What the file is to be; `None` for what the recorder was configured for.
+    #[serde(default)]
+    pub format: Option<Format>,
 }
 
 /// What offer and answer have settled for one leg's audio, from our side.

@@ -96,6 +96,14 @@ pub enum Notice {
         /// When the last packet came, or the leg was negotiated.
         since: Timestamp,
     },
+    /// A leg whose voice alone is recorded began to speak, or has been quiet for 600 ms; at most twice a
+    /// second.
+    Speaking {
+        /// Leg.
+        leg: LegId,
+        /// Whether it speaks now.
+        speaking: bool,
+    },
     /// A member of a room whose terms ask for it began to talk or stopped; at most twice a second.
     Talking {
         /// Leg.
@@ -115,6 +123,7 @@ impl Notice {
                 | Notice::Quality { .. }
                 | Notice::RecordingTrouble { .. }
                 | Notice::Silent { .. }
+                | Notice::Speaking { .. }
                 | Notice::Talking { .. }
         )
     }

@@ -116,7 +116,7 @@ impl Recordings {
             started,
             channels: tape.channels,
             rate,
-            format: None,
+            format: tape.format,
             labels: tape.labels,
         };
         lock(&self.owners).insert(recording.clone(), shard);

@@ -13,5 +13,5 @@ pub use crate::media::recorder::{
 };
 pub use hearing::{Hearing, hear_tone};
 pub use mixdown::mix;
-pub use naming::stem;
+pub use naming::{VOICEMAIL, plain_name, stem};
 pub use retention::{Limits, Swept, sweep};

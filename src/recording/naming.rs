@@ -2,6 +2,9 @@
 
 use crate::base::{RecordingId, Timestamp};
 
+/// Folder of the recordings directory that holds mailboxes instead of a day's recordings.
+pub const VOICEMAIL: &str = "voicemail";
+
 /// The path below the recordings directory, without extension: `2026-11-20/jp1-tokyo1-0-k3-1`.
 ///
 /// The day is that of UTC, so that a node keeps its order when it moves or its zone changes.
@@ -9,6 +12,12 @@ use crate::base::{RecordingId, Timestamp};
 pub fn stem(recording: &RecordingId, started: Timestamp) -> String {
     let time = started.to_rfc3339();
     let day = time.get(..10).unwrap_or("undated");
+    format!("{day}/{}", plain_name(recording.as_str()))
+}
+
+/// A text as the name of a file: characters that are no letters, digits, `-`, `_` or inner `.` become
+/// `_`.
+pub fn plain_name(text: &str) -> String {
     let plain = |c: char| {
         if c.is_alphanumeric() || "-_.".contains(c) {
             c
@@ -16,9 +25,11 @@ pub fn stem(recording: &RecordingId, started: Timestamp) -> String {
             '_'
         }
     };
-    let name: String = recording.as_str().chars().map(plain).collect();
-    let name = name.trim_matches('.');
-    format!("{day}/{}", if name.is_empty() { "unnamed" } else { name })
+    let name: String = text.chars().map(plain).collect();
+    match name.trim_matches('.') {
+        "" => "unnamed".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 #[cfg(test)]

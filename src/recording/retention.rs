@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::Format;
+use super::{Format, VOICEMAIL};
 
 /// What may be kept; everything where there is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,10 +109,16 @@ pub fn sweep(directory: &Path, limits: Limits, now: SystemTime) -> io::Result<Sw
     Ok(swept)
 }
 
+/// Whether a directory holds mailboxes, whose messages stay as long as their own rules say.
+fn is_voicemail(path: &Path, root: &Path) -> bool {
+    path.strip_prefix(root)
+        .is_ok_and(|below| below == Path::new(VOICEMAIL))
+}
+
 /// Sound files with a sidecar, wherever below the directory.
-fn published(directory: &Path) -> io::Result<Vec<Published>> {
+fn published(root: &Path) -> io::Result<Vec<Published>> {
     let mut found = Vec::new();
-    let mut directories = vec![(directory.to_owned(), MAX_DEPTH)];
+    let mut directories = vec![(root.to_owned(), MAX_DEPTH)];
     while let Some((directory, depth)) = directories.pop() {
         let entries = match std::fs::read_dir(&directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -124,7 +130,7 @@ fn published(directory: &Path) -> io::Result<Vec<Published>> {
                 continue;
             };
             if about.is_dir() {
-                if depth > 0 {
+                if depth > 0 && !is_voicemail(&path, root) {
                     directories.push((path, depth - 1));
                 }
             } else if Format::of(&path).is_some() && path.with_extension("json").exists() {

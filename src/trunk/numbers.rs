@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use entry::{AgentService, Entry, Meaning, Service, Strip};
+pub use entry::{AgentService, Entry, MailboxService, Meaning, Service, Strip};
 pub use overlap::Overlap;
 pub use reach::{Reach, TrunkReach};
 
@@ -63,6 +63,8 @@ pub enum Destination {
     },
     /// Hold music.
     HoldMusic,
+    /// A mailbox, with the digits dialled after the code.
+    Mailbox(MailboxService, String),
     /// A phone, by number.
     Phone(String),
     /// A steady tone of 1004 Hz.

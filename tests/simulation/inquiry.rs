@@ -67,11 +67,17 @@ fn what_the_application_knows_becomes_attributes_and_the_call_goes_on() {
     else {
         panic!("{:?}", world.inquiries[0]);
     };
-    assert_eq!((endpoint.as_str(), *budget), ("crm", Duration::from_secs(3)));
+    assert_eq!(
+        (endpoint.as_str(), *budget),
+        ("crm", Duration::from_secs(3))
+    );
     assert_eq!(about.from, CUSTOMER);
     assert_eq!(about.parameters["number"], CUSTOMER);
     assert_eq!(about.attributes["source"], "main-number");
-    answer(&mut world, &Reply::Data(json!({"owner": "sato", "pop": {"url": "https://crm/1"}})));
+    answer(
+        &mut world,
+        &Reply::Data(json!({"owner": "sato", "pop": {"url": "https://crm/1"}})),
+    );
     world.until_talking();
     world.hang_up(0, 0);
     world.finish();
@@ -84,7 +90,10 @@ fn what_the_application_knows_becomes_attributes_and_the_call_goes_on() {
 #[test]
 fn an_application_that_fails_is_slow_or_lies_costs_the_caller_its_budget_at_most() {
     for (seed, reply) in [
-        (802, Some(Reply::Failed("refused: nobody listens".to_owned()))),
+        (
+            802,
+            Some(Reply::Failed("refused: nobody listens".to_owned())),
+        ),
         (803, None),
     ] {
         let mut world = asking(seed);
@@ -104,7 +113,10 @@ fn an_application_that_fails_is_slow_or_lies_costs_the_caller_its_budget_at_most
     world.run_for(4000);
     let now = world.now;
     let reply = Reply::Data(json!({"owner": "sato"}));
-    world.switch.exchange.told(now, &late.call, late.request, &reply);
+    world
+        .switch
+        .exchange
+        .told(now, &late.call, late.request, &reply);
     world.finish();
     assert!(!world.record().attributes.contains_key("owner"));
 }
@@ -126,7 +138,10 @@ fn the_numbers_calendar_says_where_a_caller_goes() {
     let number = "# calendar = \"office\" ";
     let with = "calendar = \"office\" #";
     // The world begins at nine in Tokyo, on New Year's Day.
-    for (list, is_open) in [("closed = true ", false), ("open = [\"09:00-10:00\"] #", true)] {
+    for (list, is_open) in [
+        ("closed = true ", false),
+        ("open = [\"09:00-10:00\"] #", true),
+    ] {
         let more = [
             ("numbers.toml", number, with),
             ("calendars.toml", "closed = true ", list),
@@ -159,5 +174,8 @@ fn a_text_that_no_voice_says_in_time_is_replaced_by_prompts() {
     world.hang_up(0, 0);
     world.finish();
     let record = world.record();
-    assert_eq!(record.queues[0].queue, "sales", "after three seconds and the greeting");
+    assert_eq!(
+        record.queues[0].queue, "sales",
+        "after three seconds and the greeting"
+    );
 }

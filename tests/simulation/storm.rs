@@ -376,7 +376,8 @@ impl Storm {
             | Output::Query(_)
             | Output::Record(_)
             | Output::Recording(_)
-            | Output::Tested(..) => {}
+            | Output::Tested(..)
+            | Output::Voicemail(..) => {}
         }
     }
 

@@ -10,6 +10,7 @@ use tsunagu::app::generation;
 use tsunagu::base::{CallId, Entropy, IdSource, Origin, ShardId, Timestamp};
 use tsunagu::call::{CallCheckpoint, Conferences, Desks, Exchange, Gate, Settings};
 use tsunagu::config::Office;
+use tsunagu::events::Event;
 use tsunagu::journal::MemoryJournal;
 use tsunagu::media::{Engine, EngineConfig, Notice, NoticeReceiver, VirtualNet};
 use tsunagu::registrar::Registrar;
@@ -18,6 +19,7 @@ use tsunagu::sip::auth::Challenger;
 use tsunagu::sip::guard::{Guard, Rules};
 use tsunagu::sip::{Protocol, UserAgent, ua};
 use tsunagu::trunk::Carriers;
+use tsunagu::voicemail::{Keeper, Shelf};
 
 use crate::office::sounds;
 
@@ -30,6 +32,9 @@ pub(crate) struct Switch {
     pub(crate) gate: Gate,
     pub(crate) guard: Guard,
     pub(crate) registrar: Arc<Mutex<Registrar>>,
+    pub(crate) mailboxes: Keeper,
+    /// What happened to messages and nobody was told yet.
+    pub(crate) changes: Arc<Mutex<Vec<Event>>>,
     desks: Desks,
     /// The router as windows see it.
     view: Arc<Mutex<Arc<RouterView>>>,
@@ -81,6 +86,10 @@ impl Switch {
             max_spares: 64,
             shards: 1,
         };
+        let shelf = Shelf::open(recordings, office.voicemail.clone()).expect("a folder");
+        let changes = Arc::new(Mutex::new(Vec::new()));
+        let told = changes.clone();
+        let mailboxes = Keeper::new(shelf, move |at, change| lock(&told).push(change.event(at)));
         let engine = Engine::simulated(config, sounds(), net.clone());
         let said = Arc::new(Mutex::new(Vec::new()));
         let ear = said.clone();
@@ -150,6 +159,8 @@ impl Switch {
             gate,
             guard,
             registrar,
+            mailboxes,
+            changes,
             desks,
             view,
             said,

@@ -22,6 +22,8 @@ pub(crate) struct Voice {
     /// Lost packets in a thousand, of those said.
     pub(crate) loss: u64,
     pub(crate) is_mute: bool,
+    /// What is said instead of the tone: these samples, then silence.
+    pub(crate) words: Option<std::collections::VecDeque<i16>>,
     /// Time of this party's frames within the 20 ms.
     phase: Duration,
     sequence: u16,
@@ -44,6 +46,7 @@ impl Voice {
             hz,
             loss: 0,
             is_mute: false,
+            words: None,
             phase: Duration::from_millis(3 + u64::from(hz % 13)),
             sequence: odd as u16,
             timestamp: odd.wrapping_mul(77_777),
@@ -108,6 +111,14 @@ impl Voice {
         };
         let mut samples = [0; FRAME_SAMPLES];
         if self.tones.fill(&mut samples, Rate::Narrow) {
+            let mut payload = [0; FRAME_SAMPLES];
+            codec(agreed.codec).encode(&samples, &mut payload);
+            return self.send(now, to, header, &payload);
+        }
+        if let Some(words) = &mut self.words {
+            for sample in &mut samples {
+                *sample = words.pop_front().unwrap_or(0);
+            }
             let mut payload = [0; FRAME_SAMPLES];
             codec(agreed.codec).encode(&samples, &mut payload);
             return self.send(now, to, header, &payload);

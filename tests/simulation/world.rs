@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tempfile::TempDir;
-use tsunagu::base::{ShardId, Timestamp};
+use tsunagu::base::{CallId, ShardId, Timestamp};
 use tsunagu::call::{Inquiry, Output};
 use tsunagu::config::Office;
 use tsunagu::events::{CallRecord, Event};
@@ -16,6 +16,7 @@ use tsunagu::registrar::{Limits, Registrar};
 use tsunagu::router;
 use tsunagu::sip::location::{Answer, Kind, Record};
 use tsunagu::sip::{Flow, Message, ua};
+use tsunagu::voicemail::Word;
 
 use crate::link::{Hallway, Link};
 use crate::office;
@@ -32,6 +33,7 @@ pub(crate) enum Item {
     Command(router::Command),
     Notice(Box<Notice>),
     Router(Box<router::Output>),
+    Word(CallId, Box<Word>),
     ToPeer(usize, Flow, Bytes),
     ToSwitch(Flow, Bytes),
 }
@@ -294,6 +296,7 @@ impl World {
                 self.peers[peer].ua.handle_message(now, flow, message);
             }
             Item::ToSwitch(flow, bytes) => self.reach_switch(flow, bytes),
+            Item::Word(call, word) => self.switch.exchange.handle_voicemail(now, &call, *word),
         }
     }
 
@@ -416,6 +419,16 @@ impl World {
             }
             Output::Alias { .. } | Output::Known(_) | Output::Silence { .. } => {}
             Output::Transmit { flow, bytes } => self.send_to(flow, bytes),
+            Output::Voicemail(call, wish) => {
+                let word = self.switch.mailboxes.answer(self.now, wish);
+                let changes = self.switch.changes.lock().expect("not poisoned");
+                let told = std::mem::take(&mut *{ changes });
+                self.events.extend(told.into_iter().map(Arc::new));
+                if let Some(call) = call {
+                    let soon = self.now + Duration::from_millis(5);
+                    self.put(soon, Item::Word(call, Box::new(word)));
+                }
+            }
         }
     }
 

@@ -20,7 +20,7 @@ mod wrap;
 
 pub use agents::Agents;
 pub use room::Desks;
-pub use terms::{ActivityTerms, AgentTerms, DeskTerms, Pin};
+pub use terms::{ActivityTerms, AgentTerms, DeskTerms};
 
 pub(crate) use order::{Told, worker_of};
 pub(crate) use session::{Around, Output, Session};

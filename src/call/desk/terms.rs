@@ -1,9 +1,9 @@
 //! What the office says of agents who work by phone: numbers, PINs, codes, language.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::agents::Agents;
+use crate::base::Pin;
 
 /// Everything an agent's phone session looks up; part of a generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,36 +48,6 @@ pub struct ActivityTerms {
     pub code: Option<String>,
     /// Sound that says one is in it; default that of an agent who is available, or away.
     pub sound: Option<String>,
-}
-
-/// A secret of digits. Shown nowhere.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Pin(String);
-
-impl Pin {
-    /// A PIN; `None` when it is not 4 to 12 digits.
-    pub fn new(text: &str) -> Option<Self> {
-        let digits = text.bytes().all(|c| c.is_ascii_digit());
-        (digits && (4..=12).contains(&text.len())).then(|| Self(text.to_owned()))
-    }
-
-    /// Whether these digits are it, in a time that does not tell how many of them are right.
-    pub fn is(&self, digits: &str) -> bool {
-        let (own, given) = (self.0.as_bytes(), digits.as_bytes());
-        let differs = own
-            .iter()
-            .zip(given)
-            .fold(own.len() ^ given.len(), |sum, (a, b)| {
-                sum | usize::from(a ^ b)
-            });
-        differs == 0
-    }
-}
-
-impl fmt::Debug for Pin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pin(…)")
-    }
 }
 
 impl Default for DeskTerms {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Feature, LegEvent, Next, Ringing, Stage, Talk, Treatment};
+use super::{Feature, LegEvent, Message, Next, Ringing, Stage, Talk, Treatment};
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
@@ -14,6 +14,7 @@ use crate::events::{Role, Stretch};
 use crate::flow::{DialOutcome, Input, Run};
 use crate::sip::HeaderName;
 use crate::trunk::{Destination, Origin, Redirects};
+use crate::voicemail::Unanswered;
 
 /// Ringing someone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub(crate) struct Dial {
     /// Where the call is sent on to.
     #[serde(default)]
     trail: Trail,
+    /// Whether anybody's phone has rung.
+    #[serde(default)]
+    has_rung: bool,
 }
 
 /// Whom to ring.
@@ -87,6 +91,7 @@ impl Dial {
             tone: false,
             heard: None,
             trail: Trail::default(),
+            has_rung: false,
         }
     }
 
@@ -130,8 +135,29 @@ impl Dial {
                 let input = Input::DialEnded(DialOutcome::Failed);
                 Next::Become(Stage::Treatment(Box::new(Treatment::resume(run, input))))
             }
-            None => Next::End(by, core.identity.cause(status)),
+            None => match self.mailbox(core, hands, status) {
+                Some(message) => Next::Become(Stage::Message(Box::new(message))),
+                None => Next::End(by, core.identity.cause(status)),
+            },
         }
+    }
+
+    /// The mailbox of the phone that was rung, when callers it does not answer for this reason are
+    /// sent there.
+    fn mailbox(&self, core: &Core, hands: &Hands<'_>, status: u16) -> Option<Message> {
+        let Target::Phone(phone) = &self.target else {
+            return None;
+        };
+        let generation = hands.generations.get(&core.generation)?;
+        let terms = &generation.voicemail;
+        let own = terms.phones.get(phone)?;
+        let why = match status {
+            486 | 600 | 603 => Unanswered::Busy,
+            _ if self.has_rung => Unanswered::NoAnswer,
+            _ => Unanswered::Unregistered,
+        };
+        let goes_there = own.when.contains(&why);
+        goes_there.then(|| Message::for_phone(own.mailbox.clone(), terms))
     }
 
     /// Somebody rung points elsewhere: what comes of it, unless it is but a refusal.
@@ -284,11 +310,15 @@ impl Feature for Dial {
                 return self.give_up(core, hands, Party::Switch, status);
             }
         }
-        let office = hands
-            .generations
-            .get(&core.generation)
-            .map(|now| now.ring_timeout);
-        let timeout = self.ring_timeout.or(office);
+        let generation = hands.generations.get(&core.generation);
+        let own = match (&self.target, &self.run) {
+            (Target::Phone(phone), None) => generation
+                .and_then(|now| now.voicemail.phones.get(phone))
+                .and_then(|own| own.ring_timeout),
+            _ => None,
+        };
+        let office = generation.map(|now| now.ring_timeout);
+        let timeout = self.ring_timeout.or(own).or(office);
         self.deadline = timeout.map(|timeout| hands.now + timeout);
         self.ring_back(core, hands);
         Next::Stay
@@ -325,6 +355,7 @@ impl Feature for Dial {
             LegEvent::Ended => Next::Stay,
             LegEvent::Failed(status) => self.failed(core, hands, leg, status),
             LegEvent::Progress(how) => {
+                self.has_rung = true;
                 if core.caller().progress == Progress::Arriving {
                     match how {
                         Ringing::EarlyMedia => self.pass_early_media(core, hands, leg),

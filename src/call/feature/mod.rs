@@ -2,6 +2,8 @@
 
 mod desk;
 mod dial;
+mod mailbox;
+mod message;
 mod ringing;
 mod service;
 mod talk;
@@ -12,6 +14,8 @@ mod waiting;
 
 pub(crate) use desk::Desk;
 pub(crate) use dial::Dial;
+pub(crate) use mailbox::Mailbox;
+pub(crate) use message::Message;
 pub(crate) use service::{Service, ServiceKind};
 pub(crate) use talk::Talk;
 pub(crate) use transfer::{Target, Transfer, Wish};
@@ -26,7 +30,9 @@ use super::hands::Hands;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::flow::Reply;
 use crate::media::PlayId;
+use crate::media::recorder::Closed;
 use crate::router;
+use crate::voicemail::Word;
 
 /// The stage a call is in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +41,10 @@ pub(crate) enum Stage {
     Desk(Box<Desk>),
     /// Ringing another phone or a trunk.
     Dial(Box<Dial>),
+    /// Hears what is in a mailbox, or speaks its greeting.
+    Mailbox(Box<Mailbox>),
+    /// Leaves a message, or is recorded by a flow.
+    Message(Box<Message>),
     /// Over: nothing more is decided.
     Over,
     /// In one of the switch's own services.
@@ -103,6 +113,26 @@ pub(crate) trait Feature {
         Next::Stay
     }
 
+    /// A leg whose voice alone is recorded began to speak, or fell silent.
+    fn on_speaking(&mut self, _: &mut Core, _: &mut Hands<'_>, _: LegId, _: bool) -> Next {
+        Next::Stay
+    }
+
+    /// Whether nothing at all was said in the recording that just ended.
+    fn said_nothing(&self) -> bool {
+        false
+    }
+
+    /// One of the call's recordings is published, or could not be.
+    fn on_recording(&mut self, _: &mut Core, _: &mut Hands<'_>, _: &Closed) -> Next {
+        Next::Stay
+    }
+
+    /// The mailboxes said something.
+    fn on_voicemail(&mut self, _: &mut Core, _: &mut Hands<'_>, _: Word) -> Next {
+        Next::Stay
+    }
+
     /// The router said something about the call.
     fn on_router(&mut self, _: &mut Core, _: &mut Hands<'_>, _: &router::Output) -> Next {
         Next::Stay
@@ -137,6 +167,8 @@ impl Stage {
         match self {
             Stage::Desk(desk) => Some(desk.as_mut()),
             Stage::Dial(dial) => Some(dial.as_mut()),
+            Stage::Mailbox(mailbox) => Some(mailbox.as_mut()),
+            Stage::Message(message) => Some(message.as_mut()),
             Stage::Over => None,
             Stage::Service(service) => Some(service),
             Stage::Talk(talk) => Some(talk.as_mut()),
@@ -152,6 +184,8 @@ impl Stage {
         match self {
             Stage::Desk(desk) => desk.poll_timeout(),
             Stage::Dial(dial) => dial.poll_timeout(),
+            Stage::Mailbox(mailbox) => mailbox.poll_timeout(),
+            Stage::Message(message) => message.poll_timeout(),
             Stage::Over => None,
             Stage::Service(service) => service.poll_timeout(),
             Stage::Talk(talk) => talk.poll_timeout(),
@@ -167,6 +201,8 @@ impl Stage {
         match self {
             Stage::Desk(_) => "desk",
             Stage::Dial(_) => "dial",
+            Stage::Mailbox(_) => "mailbox",
+            Stage::Message(_) => "message",
             Stage::Over => "over",
             Stage::Service(_) => "service",
             Stage::Talk(_) => "talk",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dial, Feature, Next, Service, ServiceKind, Stage, Waiting};
+use super::{Dial, Feature, Message, Next, Service, ServiceKind, Stage, Waiting};
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
@@ -77,6 +77,9 @@ impl Treatment {
                     return Next::Become(Stage::Service(service));
                 }
                 Action::Consult { request, about } => {
+                    if let Some(message) = Message::for_flow(&self.run, request, &about) {
+                        return Next::Become(Stage::Message(Box::new(message)));
+                    }
                     let reply = inquire(core, hands, &self.run, (request, about));
                     if let Some(reply) = reply {
                         self.run.handle(hands.now, Input::Told { request, reply });

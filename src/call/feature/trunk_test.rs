@@ -166,6 +166,7 @@ impl TrunkTest {
                     ("call".to_owned(), core.id.as_str().into()),
                     ("trunk_test".to_owned(), self.trunk.as_str().into()),
                 ]),
+                format: None,
             },
         });
         hands.index.recordings.insert(recording.clone(), core.key);

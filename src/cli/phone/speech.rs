@@ -50,6 +50,7 @@ impl Line {
             stem: recording.to_string(),
             channels,
             labels: Default::default(),
+            format: None,
         };
         self.tally.recorded += 1;
         let place = tape::numbered(wanted, self.tally.recorded);

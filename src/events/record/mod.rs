@@ -185,6 +185,10 @@ impl CallRecord {
     /// The first event decides which call this is; events of other calls change nothing. An event
     /// older than the newest one seen counts as happening with that one.
     pub fn apply(&mut self, event: &Event) {
+        // What becomes of a message later changes nothing of the call that left it.
+        if event.fact.is_about_a_message() {
+            return;
+        }
         if self.is_empty() {
             self.begin(event);
         } else if self.id != event.call {
@@ -251,6 +255,9 @@ impl CallRecord {
             }
             // Said to whoever listens; a call of a service has no more to keep of it.
             Fact::AgentLogin { .. } => {}
+            // Told apart above.
+            Fact::MessageLeft { .. } | Fact::MessageMarked { .. } | Fact::MessageDeleted { .. } => {
+            }
             Fact::Continued { into } => {
                 self.continued_in.get_or_insert_with(|| into.clone());
             }

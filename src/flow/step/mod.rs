@@ -113,6 +113,8 @@ pub(super) enum Mention<'a> {
     Endpoint(&'a str),
     /// A flow that becomes part of this one.
     Flow(&'a str),
+    /// A mailbox.
+    Mailbox(&'a str),
     /// A number to dial.
     Number(&'a Template),
     /// A queue.

@@ -7,7 +7,6 @@ use serde_json::{Map, json};
 
 use super::{Heard, Kind, Mention, Part, Run, See, Turn, see_error, see_sounds};
 use crate::base::Timestamp;
-use crate::flow::check::{Fault, Spot};
 use crate::flow::request::{RecordTerms, Reply, Request};
 
 /// Something the caller is to say.
@@ -29,7 +28,7 @@ pub struct Recording {
 pub struct Messaging {
     /// Mailbox.
     pub mailbox: String,
-    /// Said before it.
+    /// Said before it; the mailbox's own greeting when empty.
     pub greeting: Vec<String>,
     /// How it is recorded.
     #[serde(flatten)]
@@ -40,25 +39,14 @@ pub struct Messaging {
     pub error: Option<String>,
 }
 
-/// What a switch that cannot do it yet says.
-fn not_there(step: &str, what: &str) -> Vec<Fault> {
-    let message = format!("this version of the switch cannot do \"{what}\" in a call yet");
-    let help = "lead callers to a queue or a phone, or hang up, until it can";
-    vec![Fault::fatal(Spot::key(step, "do"), message, help)]
-}
-
-/// Time beyond the longest message until its end is taken for lost.
-const GRACE: Duration = Duration::from_secs(30);
+/// Time beyond the longest message until its end is taken for lost: greeting, tone and disk.
+const GRACE: Duration = Duration::from_secs(300);
 
 impl Kind for Recording {
     fn mentions<'a>(&'a self, see: See<'_, 'a>) {
         see("into", Part::Whole, Mention::Sets(&self.into));
         see("next", Part::Whole, Mention::Step(&self.next));
         see_error(self.error.as_deref(), see);
-    }
-
-    fn unavailable(&self, step: &str) -> Vec<Fault> {
-        not_there(step, "record")
     }
 
     fn enter(&self, run: &mut Run, now: Timestamp, at: &str) -> Turn {
@@ -82,13 +70,10 @@ impl Kind for Recording {
 
 impl Kind for Messaging {
     fn mentions<'a>(&'a self, see: See<'_, 'a>) {
+        see("mailbox", Part::Whole, Mention::Mailbox(&self.mailbox));
         see_sounds("greeting", &self.greeting, see);
         see("next", Part::Whole, Mention::Step(&self.next));
         see_error(self.error.as_deref(), see);
-    }
-
-    fn unavailable(&self, step: &str) -> Vec<Fault> {
-        not_there(step, "voicemail")
     }
 
     fn enter(&self, run: &mut Run, now: Timestamp, at: &str) -> Turn {
@@ -118,6 +103,7 @@ impl Messaging {
         let request = Request::Voicemail {
             mailbox: self.mailbox.clone(),
             terms: self.terms.clone(),
+            is_greeted: !self.greeting.is_empty(),
         };
         run.consult(now, at, request, self.terms.longest + GRACE)
     }

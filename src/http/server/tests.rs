@@ -11,6 +11,7 @@ mod letters;
 mod limits;
 mod lists;
 mod routing;
+mod voicemail;
 
 use super::*;
 use crate::base::{CallId, Cause, LegId, Party, TaskId, Timestamp};
@@ -30,6 +31,7 @@ use crate::sip::Flow;
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced, Way};
 use crate::trunk::TrunkView;
+use crate::voicemail::Keeper;
 use crate::webhook::{LetterView, ReplayError, ShelfError};
 
 const START: i64 = 1_795_136_523_000;
@@ -48,6 +50,7 @@ struct Switch {
     board: ClosingBoard,
     /// Whether its view is shown, in place of a made up one.
     is_shown: bool,
+    voicemail: Option<Keeper>,
 }
 
 const LONG: Duration = Duration::from_secs(60);
@@ -117,6 +120,10 @@ fn record(number: i64, ended: bool) -> CallRecord {
 impl Live for Switch {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(START + 60_000)
+    }
+
+    fn voicemail(&self) -> Keeper {
+        self.voicemail.clone().expect("asked for mailboxes")
     }
 
     fn calls(&self) -> Vec<CallRecord> {

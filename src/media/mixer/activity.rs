@@ -14,7 +14,7 @@ const RESTS_AFTER: u8 = 30;
 
 /// What is known of one talker's line.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Activity {
+pub(crate) struct Activity {
     /// Mean magnitude of the noise, and of the frame before; 0 before the first frame.
     noise: f32,
     before: f32,
@@ -27,7 +27,7 @@ pub(super) struct Activity {
 impl Activity {
     /// Takes a frame's mean magnitude in; says whether it is speech. To be asked only of frames
     /// that are not silent: what was not sent says nothing of the noise.
-    pub(super) fn weigh(&mut self, magnitude: f32) -> bool {
+    pub(crate) fn weigh(&mut self, magnitude: f32) -> bool {
         // The louder of two frames: a frame lost in part is no proof of a quiet line.
         let floor = magnitude.max(self.before);
         self.noise = if self.noise == 0.0 {
@@ -41,12 +41,12 @@ impl Activity {
     }
 
     /// Takes a silent tick in.
-    pub(super) fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         self.is_speech = false;
     }
 
     /// Ends a tick; `Some` when somebody begins to talk or no longer does. Only who is heard talks.
-    pub(super) fn turn(&mut self, is_heard: bool) -> Option<bool> {
+    pub(crate) fn turn(&mut self, is_heard: bool) -> Option<bool> {
         let talks = self.is_speech && is_heard;
         let (needed, ticks) = match (self.is_talking, talks) {
             // Syllables and the gaps between them: evidence fades slower than it gathers.
@@ -65,7 +65,7 @@ impl Activity {
     }
 
     /// Whether the last change was to talking.
-    pub(super) fn is_talking(&self) -> bool {
+    pub(crate) fn is_talking(&self) -> bool {
         self.is_talking
     }
 }

@@ -13,6 +13,7 @@ mod talker;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use activity::Activity;
 pub use gain::Gain;
 pub use limit::soft_limit;
 pub use mix::{Heard, Listener, Mixer};

@@ -183,6 +183,7 @@ fn packets_and_ticks_allocate_nothing() {
             stem: format!("r{room}"),
             channels: vec!["caller".to_owned(), "agent".to_owned()],
             labels: Map::new(),
+            format: None,
         },
     };
     use Codec::{G722, Opus, Pcma, Pcmu};

@@ -293,6 +293,7 @@ impl World {
                 stem: format!("r{}", self.recordings),
                 channels: vec!["l".to_owned(), "r".to_owned()],
                 labels: Default::default(),
+                format: None,
             },
         });
     }

@@ -232,6 +232,7 @@ fn a_recording_has_a_pause_as_silence_and_not_as_loss() {
         stem: stem.to_owned(),
         channels: vec!["caller".to_owned(), "agent".to_owned()],
         labels: Default::default(),
+        format: None,
     };
     office.send(Command::Record {
         recording: crate::base::RecordingId::new(recording),

@@ -10,6 +10,7 @@ fn tape(stem: &str) -> Tape {
         stem: stem.to_owned(),
         channels: vec!["caller".to_owned(), "agent".to_owned()],
         labels: Default::default(),
+        format: None,
     }
 }
 

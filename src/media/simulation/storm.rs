@@ -21,6 +21,7 @@ fn gust(engine: &Engine, chance: &mut Entropy, now: Timestamp, step: u64) -> Opt
         stem: format!("storm/{step}"),
         channels: vec!["l".to_owned(), "r".to_owned()],
         labels: Default::default(),
+        format: None,
     };
     let sound = engine.library().sound("busy");
     let codec = Codec::ALL[chance.below(2) as usize];

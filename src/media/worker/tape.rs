@@ -2,6 +2,7 @@
 
 use crate::base::{LegId, RecordingId, Timestamp};
 use crate::media::graph::Role;
+use crate::media::mixer::Activity;
 use crate::media::recorder::{Channel, Heard, MAX_SOURCES, MarkEvent, SourceId, Tap};
 use crate::media::rtp::Header;
 
@@ -30,13 +31,53 @@ struct Voice {
     is_coach: bool,
 }
 
-/// A recording of one leg: left what it says, right what it hears.
+/// A recording of one leg: left what it says, right what it hears; on a tape of one channel what it says
+/// and no more.
 #[derive(Debug)]
 pub(crate) struct LegTape {
     recording: RecordingId,
     tap: Tap,
     said: Option<SourceId>,
     sent: Option<SourceId>,
+    /// Whether the leg speaks, where it alone is recorded.
+    voice: Option<Speech>,
+}
+
+/// Whether somebody speaks.
+#[derive(Debug, Default)]
+struct Speech {
+    activity: Activity,
+    /// Ticks since the last packet.
+    idle: u8,
+    /// What is still to be told.
+    turn: Option<bool>,
+}
+
+/// Ticks without a packet after which nothing is being said: packets of 60 ms come every third.
+const IDLE: u8 = 5;
+
+impl Speech {
+    fn hear(&mut self, heard: &Heard<'_>) {
+        self.idle = 0;
+        for frame in heard.samples.chunks(heard.rate.frame()) {
+            let sum: u64 = frame.iter().map(|it| u64::from(it.unsigned_abs())).sum();
+            match sum {
+                0 => self.activity.rest(),
+                sum => drop(self.activity.weigh(sum as f32 / frame.len() as f32)),
+            }
+            self.turn = self.activity.turn(true).or(self.turn);
+        }
+    }
+
+    /// Ends a tick: what is to be told.
+    fn tick(&mut self) -> Option<bool> {
+        self.idle = self.idle.saturating_add(1).min(IDLE);
+        if self.idle == IDLE {
+            self.activity.rest();
+            self.turn = self.activity.turn(true).or(self.turn);
+        }
+        self.turn.take()
+    }
 }
 
 impl RoomTape {
@@ -233,12 +274,18 @@ impl RoomTape {
 }
 
 impl LegTape {
-    /// Records both directions of a leg.
+    /// Records both directions of a leg, or what it says when there is but one channel.
     pub(crate) fn new(recording: RecordingId, mut tap: Tap) -> Self {
+        let is_alone = tap.channels() == 1;
+        let sent = match is_alone {
+            true => None,
+            false => Some(Channel::RIGHT),
+        };
         Self {
             recording,
             said: tap.add_source(Channel::LEFT),
-            sent: tap.add_source(Channel::RIGHT),
+            sent: sent.and_then(|channel| tap.add_source(channel)),
+            voice: is_alone.then(Speech::default),
             tap,
         }
     }
@@ -250,6 +297,9 @@ impl LegTape {
 
     /// Places what the far end said.
     pub(super) fn said(&mut self, now: Timestamp, heard: Heard<'_>) {
+        if let Some(voice) = &mut self.voice {
+            voice.hear(&heard);
+        }
         if let Some(source) = self.said {
             self.tap.packet(source, now, heard);
         }
@@ -286,9 +336,10 @@ impl LegTape {
         self.tap.resume(at, channel);
     }
 
-    /// Lets time pass.
-    pub(super) fn tick(&mut self, now: Timestamp) {
+    /// Lets time pass; `Some` when the leg, alone on the tape, begins to speak or falls silent.
+    pub(super) fn tick(&mut self, now: Timestamp) -> Option<bool> {
         self.tap.tick(now);
+        self.voice.as_mut().and_then(Speech::tick)
     }
 
     /// Ends it.

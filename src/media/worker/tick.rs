@@ -58,7 +58,15 @@ impl Worker {
                 self.reporting.push(key);
             }
             if let Some(tape) = &mut leg.tape {
-                tape.tick(at);
+                let turn = tape.tick(at);
+                if let Some(speaking) = turn {
+                    let leg_id = leg.id;
+                    let notice = Notice::Speaking {
+                        leg: leg_id,
+                        speaking,
+                    };
+                    self.notices.tell(leg.shard, notice, &self.stats);
+                }
             }
             if let Some(since) = leg.fell_silent(at) {
                 let notice = Notice::Silent { leg: leg.id, since };

@@ -62,8 +62,20 @@ pub enum Service {
     Echo,
     /// Hold music.
     HoldMusic,
+    /// Messages and greetings.
+    Mailbox(MailboxService),
     /// A steady tone of 1004 Hz.
     Tone,
+}
+
+/// What somebody wants of a mailbox; more digits say which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailboxService {
+    /// Record the greeting, hear it, or drop it.
+    Greeting,
+    /// Hear messages.
+    Listen,
 }
 
 /// What an agent tells the switch, or asks it, by phone.
@@ -119,7 +131,7 @@ impl AgentService {
 
 impl Service {
     /// Every word a plan may use, with its meaning.
-    pub const WORDS: [(&'static str, Service); 12] = [
+    pub const WORDS: [(&'static str, Service); 14] = [
         ("agent_available", Service::Agent(AgentService::Available)),
         ("agent_away", Service::Agent(AgentService::Away)),
         ("agent_done", Service::Agent(AgentService::Done)),
@@ -132,7 +144,21 @@ impl Service {
         ("echo", Service::Echo),
         ("hold_music", Service::HoldMusic),
         ("tone", Service::Tone),
+        ("voicemail", Service::Mailbox(MailboxService::Listen)),
+        (
+            "voicemail_greeting",
+            Service::Mailbox(MailboxService::Greeting),
+        ),
     ];
+
+    /// Whether digits dialled after its number are its business.
+    pub const fn takes_digits(self) -> bool {
+        match self {
+            Service::Agent(service) => service.takes_digits(),
+            Service::Mailbox(_) => true,
+            Service::Conference | Service::Echo | Service::HoldMusic | Service::Tone => false,
+        }
+    }
 
     /// The sounds it cannot do without, by name.
     pub const fn sounds(self) -> &'static [&'static str] {
@@ -142,6 +168,15 @@ impl Service {
             Service::Agent(AgentService::LogIn) => &["agent-number", "agent-pin", "agent-wrong"],
             Service::Agent(_) | Service::Echo => &[],
             Service::Conference | Service::HoldMusic => &["music"],
+            Service::Mailbox(MailboxService::Greeting) => &[
+                "beep",
+                "vm-enter-pin",
+                "vm-greeting-menu",
+                "vm-greeting-record",
+            ],
+            Service::Mailbox(MailboxService::Listen) => {
+                &["vm-enter-pin", "vm-menu", "vm-no-messages"]
+            }
             Service::Tone => &["tone-1004"],
         }
     }
@@ -209,7 +244,14 @@ impl Entry {
                     };
                     Some(Destination::Agent(*service, digits.to_owned()))
                 }
-                (Service::Agent(_), _) => None,
+                (Service::Mailbox(service), Origin::Phone(_)) => {
+                    let digits = match &self.pattern {
+                        Pattern::Prefix(prefix) => number.strip_prefix(prefix.as_str())?,
+                        _ => "",
+                    };
+                    Some(Destination::Mailbox(*service, digits.to_owned()))
+                }
+                (Service::Agent(_) | Service::Mailbox(_), _) => None,
                 (Service::Conference, _) => Some(Destination::Conference(number.to_owned())),
                 (Service::Echo, _) => Some(Destination::Echo),
                 (Service::HoldMusic, _) => Some(Destination::HoldMusic),

@@ -1,0 +1,44 @@
+//! Voicemail: messages for phones, queues and flows, and the machines that callers leave and hear
+//! them by.
+//!
+//! A [`Shelf`] is the mailboxes on disk: the files are the recorder's, published before anybody is
+//! told that a message is stored, and the shelf's index is only what was read from them. A
+//! [`Keeper`] does the shelf's work on a thread of its own; calls send it [`Wish`]es and get
+//! [`Word`]s. A [`Session`] is a subscriber who listens to messages or records a greeting; sans-IO.
+
+mod files;
+mod greeting;
+mod keeper;
+mod listen;
+mod message;
+mod session;
+mod shelf;
+mod terms;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use keeper::{Clip, Keeper, KeeperTask, Letter, Wish, Wishes, Word};
+pub use message::{Change, ChangeKind, Counts, Message};
+pub use session::{Around, Output, Service, Session};
+pub use shelf::{Filed, Finished, Shelf};
+pub use terms::{MailboxTerms, PhoneMail, Unanswered, VoicemailTerms};
+
+/// Where a message that begins now is recorded: path below the recordings directory, without ending.
+pub fn stem(mailbox: &str, recording: &crate::base::RecordingId) -> String {
+    let name = crate::recording::plain_name(recording.as_str());
+    format!("{}/{mailbox}/{name}", crate::recording::VOICEMAIL)
+}
+
+/// The same for a greeting.
+pub fn greeting_stem(mailbox: &str, recording: &crate::base::RecordingId) -> String {
+    let name = crate::recording::plain_name(recording.as_str());
+    let folder = crate::recording::VOICEMAIL;
+    format!("{folder}/{mailbox}/{}{name}", files::GREETING)
+}
+
+/// Whether a recording's file is a mailbox's.
+pub fn is_in_a_mailbox(path: &std::path::Path) -> bool {
+    let folder = path.parent().and_then(std::path::Path::parent);
+    folder.is_some_and(|folder| folder.ends_with(crate::recording::VOICEMAIL))
+}

@@ -1,0 +1,389 @@
+//! The mailboxes on disk, and an index of them that is read from the disk at start.
+//!
+//! A message is three files: the sound and the sidecar are the recorder's, synced and named before
+//! anybody hears of them; `ID.state` says whether it was heard and saved. Nothing else is needed to
+//! know all messages, so nothing can be lost with an index.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::files::{self, GREETING, MAILBOX, MailboxState, State};
+use super::{Change, ChangeKind, Counts, Message, VoicemailTerms};
+use crate::base::Timestamp;
+use crate::media::Sound;
+use crate::recording::{Closed, Format, VOICEMAIL};
+
+/// All mailboxes of the node.
+#[derive(Debug)]
+pub struct Shelf {
+    root: PathBuf,
+    terms: Arc<VoicemailTerms>,
+    mailboxes: BTreeMap<String, Mailbox>,
+    /// What happened and was not told yet.
+    changes: Vec<Change>,
+}
+
+#[derive(Debug, Default)]
+struct Mailbox {
+    /// Oldest first.
+    messages: Vec<Message>,
+    greeting: Option<PathBuf>,
+}
+
+/// A recording that ended and is a mailbox's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Its file.
+    pub path: PathBuf,
+    /// Length.
+    pub length: Duration,
+    /// Whether nothing was said at all.
+    pub is_empty: bool,
+}
+
+impl Finished {
+    /// A recording that the recorder told as closed.
+    pub fn of(closed: &Closed, is_empty: bool) -> Self {
+        Self {
+            path: closed.path.clone(),
+            length: Duration::from_millis(closed.duration_ms),
+            is_empty,
+        }
+    }
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filed {
+    /// It is a message of its mailbox.
+    Kept(Message),
+    /// It was too short to count, and is gone.
+    TooShort,
+    /// It is a greeting.
+    Greeting,
+    /// It could not be stored, and why.
+    Failed(String),
+}
+
+impl Shelf {
+    /// Reads what there is below the recordings directory. Takes away what a process that died left
+    /// half deleted, and greetings that were never taken into use.
+    ///
+    /// # Errors
+    ///
+    /// When a folder cannot be read or made.
+    pub fn open(recordings: &Path, terms: Arc<VoicemailTerms>) -> io::Result<Self> {
+        let root = recordings.join(VOICEMAIL);
+        std::fs::create_dir_all(&root)?;
+        let mut shelf = Self {
+            root: root.clone(),
+            terms,
+            mailboxes: BTreeMap::new(),
+            changes: Vec::new(),
+        };
+        for entry in std::fs::read_dir(&root)? {
+            let path = entry?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy());
+            if let (true, Some(name)) = (path.is_dir(), name) {
+                let mailbox = read_mailbox(&name, &path)?;
+                shelf.mailboxes.insert(name.into_owned(), mailbox);
+            }
+        }
+        Ok(shelf)
+    }
+
+    /// Another configuration holds from now on.
+    pub fn set_terms(&mut self, terms: Arc<VoicemailTerms>) {
+        self.terms = terms;
+    }
+
+    /// What holds.
+    pub fn terms(&self) -> &Arc<VoicemailTerms> {
+        &self.terms
+    }
+
+    /// Names of the mailboxes that are configured, or hold messages.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.terms.mailboxes.keys().cloned().collect();
+        let held = self.mailboxes.iter();
+        let held = held.filter(|(_, mailbox)| !mailbox.messages.is_empty());
+        names.extend(held.map(|(name, _)| name.clone()));
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Messages of a mailbox, oldest first.
+    pub fn messages(&self, mailbox: &str) -> &[Message] {
+        let mailbox = self.mailboxes.get(mailbox);
+        mailbox.map_or(&[], |mailbox| &mailbox.messages)
+    }
+
+    /// One message.
+    pub fn message(&self, mailbox: &str, id: &str) -> Option<&Message> {
+        self.messages(mailbox)
+            .iter()
+            .find(|message| message.id == id)
+    }
+
+    /// How many messages a mailbox has.
+    pub fn counts(&self, mailbox: &str) -> Counts {
+        let messages = self.messages(mailbox);
+        let old = messages.iter().filter(|message| message.heard).count();
+        Counts {
+            new: messages.len() - old,
+            old,
+        }
+    }
+
+    /// Whether a mailbox takes no more messages.
+    pub fn is_full(&self, mailbox: &str) -> bool {
+        let all = self.mailboxes.values();
+        let bytes = || {
+            let each = all.flat_map(|mailbox| &mailbox.messages);
+            each.map(|message| message.bytes).sum::<u64>()
+        };
+        let terms = &self.terms;
+        self.messages(mailbox).len() >= terms.messages
+            || terms.bytes.is_some_and(|most| bytes() >= most)
+    }
+
+    /// Whether a mailbox has a greeting that was recorded.
+    pub fn has_greeting(&self, mailbox: &str) -> bool {
+        self.mailboxes
+            .get(mailbox)
+            .is_some_and(|mailbox| mailbox.greeting.is_some())
+    }
+
+    /// The recorded greeting of a mailbox; `None` when it has none, or one that cannot be read.
+    pub fn greeting(&self, mailbox: &str) -> Option<Arc<Sound>> {
+        let path = self.mailboxes.get(mailbox)?.greeting.as_ref()?;
+        load(path)
+    }
+
+    /// A message as a sound; `None` when there is no such, or it cannot be read.
+    pub fn sound(&self, mailbox: &str, id: &str) -> Option<Arc<Sound>> {
+        load(&self.message(mailbox, id)?.path)
+    }
+
+    /// Takes up a recording that ended. A caller who was let in is not sent away: a mailbox may hold
+    /// a few more than it should. To be told twice of one is no harm.
+    pub fn file(&mut self, finished: &Finished) -> Filed {
+        let sound = &finished.path;
+        let mailbox = sound.parent().and_then(Path::file_name);
+        let mailbox = mailbox.map(|name| name.to_string_lossy().into_owned());
+        let Some(mailbox) = mailbox.filter(|_| Format::of(sound).is_some() && sound.is_file())
+        else {
+            return Filed::Failed("the recording is not published yet".to_owned());
+        };
+        let path = self.root.join(&mailbox);
+        let file = sound.file_name().unwrap_or_default();
+        let sound = path.join(file);
+        let known = self.messages(&mailbox).iter();
+        if let Some(known) = known.into_iter().find(|known| known.path == sound) {
+            return Filed::Kept(known.clone());
+        }
+        if file.to_string_lossy().starts_with(GREETING) {
+            return match finished.is_empty {
+                true => discard(&sound),
+                false => self.take_greeting(&mailbox, &sound),
+            };
+        }
+        if finished.is_empty || finished.length < self.terms.shortest {
+            return discard(&sound);
+        }
+        let Some(message) = files::read_message(&mailbox, &sound) else {
+            return Filed::Failed("its sidecar cannot be read".to_owned());
+        };
+        let own = self.mailboxes.entry(mailbox).or_default();
+        own.messages.push(message.clone());
+        sort(&mut own.messages);
+        self.changed(ChangeKind::Left, message.clone());
+        Filed::Kept(message)
+    }
+
+    /// Says of a message whether it was heard and is to stay.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written. `Ok(false)`: there is no such message.
+    pub fn mark(
+        &mut self,
+        mailbox: &str,
+        id: &str,
+        heard: bool,
+        saved: Option<bool>,
+    ) -> io::Result<bool> {
+        let own = self.mailboxes.get_mut(mailbox);
+        let mut messages = own.into_iter().flat_map(|own| &mut own.messages);
+        let Some(message) = messages.find(|message| message.id == id) else {
+            return Ok(false);
+        };
+        let saved = saved.unwrap_or(message.saved);
+        if (message.heard, message.saved) == (heard, saved) {
+            return Ok(true);
+        }
+        let state = message.path.with_extension(files::STATE);
+        files::write_state(&state, &State { heard, saved })?;
+        (message.heard, message.saved) = (heard, saved);
+        let message = message.clone();
+        self.changed(ChangeKind::Marked, message);
+        Ok(true)
+    }
+
+    /// Deletes a message.
+    ///
+    /// # Errors
+    ///
+    /// When its files cannot be deleted. `Ok(false)`: there is no such message.
+    pub fn delete(&mut self, mailbox: &str, id: &str) -> io::Result<bool> {
+        let Some(own) = self.mailboxes.get_mut(mailbox) else {
+            return Ok(false);
+        };
+        let Some(place) = own.messages.iter().position(|message| message.id == id) else {
+            return Ok(false);
+        };
+        match files::delete(&own.messages[place].path) {
+            // Somebody else took it away.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let message = own.messages.remove(place);
+        self.changed(ChangeKind::Deleted, message);
+        Ok(true)
+    }
+
+    /// Goes back to the greeting of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be written.
+    pub fn drop_greeting(&mut self, mailbox: &str) -> io::Result<()> {
+        let Some(own) = self.mailboxes.get_mut(mailbox) else {
+            return Ok(());
+        };
+        let state = self.root.join(mailbox).join(MAILBOX);
+        files::write_state(&state, &MailboxState::default())?;
+        if let Some(before) = own.greeting.take() {
+            // The next start would take it away.
+            let _ = files::delete(&before);
+        }
+        Ok(())
+    }
+
+    /// Deletes messages that are too old and that nobody saved.
+    pub fn sweep(&mut self, now: Timestamp) {
+        let Some(keep) = self.terms.keep else { return };
+        let all = self.mailboxes.values();
+        let all = all.flat_map(|mailbox| &mailbox.messages);
+        let old: Vec<(String, String)> = all
+            .filter(|message| !message.saved && now.since(message.at) > keep)
+            .map(|message| (message.mailbox.clone(), message.id.clone()))
+            .collect();
+        for (mailbox, id) in old {
+            if let Err(error) = self.delete(&mailbox, &id) {
+                tracing::error!(mailbox, id, %error, "voicemail.deletion_failed");
+            }
+        }
+    }
+
+    /// What happened since the last time.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    fn take_greeting(&mut self, mailbox: &str, sound: &Path) -> Filed {
+        let name = sound.file_name().unwrap_or_default().to_string_lossy();
+        let state = MailboxState {
+            greeting: Some(name.into_owned()),
+        };
+        let path = self.root.join(mailbox).join(MAILBOX);
+        if let Err(error) = files::write_state(&path, &state) {
+            return Filed::Failed(error.to_string());
+        }
+        let own = self.mailboxes.entry(mailbox.to_owned()).or_default();
+        if let Some(before) = own.greeting.replace(sound.to_owned())
+            && before != sound
+        {
+            // The next start would take it away.
+            let _ = files::delete(&before);
+        }
+        Filed::Greeting
+    }
+
+    fn changed(&mut self, kind: ChangeKind, message: Message) {
+        let counts = self.counts(&message.mailbox);
+        self.changes.push(Change {
+            kind,
+            message,
+            counts,
+        });
+    }
+}
+
+fn read_mailbox(name: &str, folder: &Path) -> io::Result<Mailbox> {
+    let state: MailboxState = files::read_state(&folder.join(MAILBOX)).unwrap_or_default();
+    let mut mailbox = Mailbox::default();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.extension().is_some_and(|ending| ending == "json") {
+            let is_of = |format: &Format| path.with_extension(format.extension()).is_file();
+            let is_being_made = || path.with_extension("json.part").exists();
+            if !Format::ALL.iter().any(is_of) && !is_being_made() && !has_part(&path) {
+                tracing::info!(path = %path.display(), "voicemail.deletion_finished");
+                std::fs::remove_file(&path)?;
+            }
+            continue;
+        }
+        if Format::of(&path).is_none() {
+            continue;
+        }
+        if file.starts_with(GREETING) {
+            match state.greeting.as_deref() == Some(&*file) {
+                true => mailbox.greeting = Some(path),
+                false => files::delete(&path)?,
+            }
+            continue;
+        }
+        match files::read_message(name, &path) {
+            Some(message) => mailbox.messages.push(message),
+            None => tracing::warn!(path = %path.display(), "voicemail.without_sidecar"),
+        }
+    }
+    sort(&mut mailbox.messages);
+    Ok(mailbox)
+}
+
+/// Whether the sound of a sidecar waits to be published.
+fn has_part(sidecar: &Path) -> bool {
+    Format::ALL.iter().any(|format| {
+        let part = format!("{}.part", format.extension());
+        sidecar.with_extension(part).is_file()
+    })
+}
+
+/// The oldest first; those of one instant by their ids.
+fn sort(messages: &mut [Message]) {
+    messages.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+}
+
+fn discard(sound: &Path) -> Filed {
+    match files::delete(sound) {
+        Ok(()) => Filed::TooShort,
+        Err(error) => Filed::Failed(error.to_string()),
+    }
+}
+
+fn load(path: &Path) -> Option<Arc<Sound>> {
+    match files::load(path) {
+        Ok(sound) => Some(sound),
+        Err(error) => {
+            tracing::error!(path = %path.display(), %error, "voicemail.unreadable");
+            None
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The shelf and its keeper, on a folder of their own.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::*;
+use crate::base::{RecordingId, Timestamp};
+use crate::media::Rate;
+use crate::media::recorder::{Disk, DiskConfig, Heard, News, Opening, recover};
+use crate::media::rtp::Header;
+use crate::recording::{Channel, Closed, Format};
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(1_795_136_523_000) + Duration::from_secs(seconds)
+}
+
+fn shelf(folder: &Path) -> Shelf {
+    Shelf::open(folder, Arc::default()).expect("a folder that can be read")
+}
+
+/// A recorder without threads, and what it published.
+pub(crate) struct Recorder {
+    disk: Disk,
+    closed: Arc<Mutex<Vec<Closed>>>,
+}
+
+impl Recorder {
+    pub(crate) fn new(folder: &Path, format: Format) -> Self {
+        let closed = Arc::new(Mutex::new(Vec::new()));
+        let told = closed.clone();
+        let config = DiskConfig {
+            directory: folder.to_owned(),
+            max_recordings: 8,
+            format,
+        };
+        let disk = Disk::inline(config, move |news| {
+            if let News::Closed(closed) = news {
+                told.lock().expect("whole").push(*closed);
+            }
+        });
+        let disk = disk.expect("a folder");
+        Self { disk, closed }
+    }
+
+    /// Speaks `frames` of 20 ms into a file; published unless it is left as it is.
+    fn record(&self, stem: String, id: &str, frames: u16, is_ended: bool) -> Option<Closed> {
+        let labels = [("from", "+819012345678"), ("call", "c-1")];
+        let labels = labels.map(|(name, text)| (name.to_owned(), text.into()));
+        let opening = Opening {
+            recording: RecordingId::new(id),
+            stem,
+            started: at(0),
+            channels: vec!["caller".to_owned()],
+            rate: Rate::Narrow,
+            format: None,
+            labels: labels.into_iter().collect(),
+        };
+        let mut tap = self.disk.open(opening).expect("opened");
+        let source = tap.add_source(Channel::LEFT).expect("a place");
+        for frame in 0..frames {
+            let header = Header {
+                marker: false,
+                payload_type: 0,
+                sequence: frame,
+                timestamp: u32::from(frame) * 160,
+                ssrc: 7,
+            };
+            let heard = Heard {
+                header: &header,
+                clock_hz: 8000,
+                rate: Rate::Narrow,
+                samples: &[4000; 160],
+            };
+            let now = at(0) + Duration::from_millis(u64::from(frame) * 20);
+            tap.packet(source, now, heard);
+            tap.tick(now);
+            self.disk.pump();
+        }
+        if !is_ended {
+            // As kill -9 leaves it: nobody ends it, and nothing more is written.
+            std::mem::forget(tap);
+            return None;
+        }
+        tap.stop(at(0) + Duration::from_millis(u64::from(frames) * 20));
+        self.disk.pump();
+        self.closed.lock().expect("whole").pop()
+    }
+
+    /// A message of so many frames in mailbox 1010.
+    pub(crate) fn message(&self, id: &str, frames: u16) -> Closed {
+        let stem = stem("1010", &RecordingId::new(id));
+        self.record(stem, id, frames, true).expect("published")
+    }
+}
+
+fn ids(shelf: &Shelf) -> Vec<(&str, bool, bool)> {
+    let messages = shelf.messages("1010").iter();
+    messages
+        .map(|one| (one.id.as_str(), one.heard, one.saved))
+        .collect()
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder.join("voicemail/1010")).expect("readable");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let mut names: Vec<String> = names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_is_known_of_messages_is_read_from_the_disk() {
+    for format in Format::ALL {
+        let folder = tempfile::tempdir().expect("a folder");
+        let recorder = Recorder::new(folder.path(), format);
+        let mut before = shelf(folder.path());
+        for id in ["a", "b", "c"] {
+            let closed = recorder.message(id, 200);
+            let filed = before.file(&Finished::of(&closed, false));
+            assert!(matches!(filed, Filed::Kept(_)), "{filed:?}");
+        }
+        assert_eq!(before.counts("1010"), Counts { new: 3, old: 0 });
+        assert!(before.mark("1010", "a", true, None).expect("written"));
+        assert!(before.mark("1010", "b", true, Some(true)).expect("written"));
+        assert!(!before.mark("1010", "x", true, None).expect("none"));
+        assert!(before.delete("1010", "c").expect("deleted"));
+        assert!(!before.delete("1010", "c").expect("gone"));
+        let kinds: Vec<ChangeKind> = before.take_changes().iter().map(|one| one.kind).collect();
+        use ChangeKind::{Deleted, Left, Marked};
+        assert_eq!(kinds, [Left, Left, Left, Marked, Marked, Deleted]);
+
+        let after = shelf(folder.path());
+        assert_eq!(ids(&after), [("a", true, false), ("b", true, true)]);
+        let message = after.message("1010", "a").expect("there");
+        assert_eq!(message.from, "+819012345678");
+        assert_eq!((message.at, message.length_ms), (at(0), 4000));
+        let sound = after.sound("1010", "a").expect("it plays");
+        assert_eq!(sound.samples().len() as u64, u64::from(sound.hz()) * 4);
+        // What is said here is no speech, and Opus keeps nothing of it.
+        let loud = sound.samples()[4000..8000].iter();
+        let is_kept = loud.into_iter().all(|sample| (2000..6000).contains(sample));
+        assert!(is_kept || format == Format::Opus, "{format:?}");
+    }
+}
+
+#[test]
+fn a_message_that_a_crash_interrupted_is_there_and_plays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_owned();
+    // In a process that ends without a word; here, a recorder that is never dropped.
+    let recorder = Recorder::new(&path, Format::Wav);
+    let kept = recorder.message("whole", 150);
+    let cut = stem("1010", &RecordingId::new("cut"));
+    assert_eq!(recorder.record(cut, "cut", 250, false), None);
+    let short = stem("1010", &RecordingId::new("short"));
+    assert_eq!(recorder.record(short, "short", 30, false), None);
+    let mut shelf = shelf(&path);
+    assert_eq!(ids(&shelf), [("whole", false, false)]);
+    assert!(kept.path.is_file());
+    // The lock of the files goes with the process.
+    std::mem::forget(recorder);
+    let copy = tempfile::tempdir().expect("a folder");
+    copy_all(&path, copy.path());
+    let mut repaired = Shelf::open(copy.path(), Arc::default()).expect("readable");
+    for closed in recover(copy.path()) {
+        let filed = repaired.file(&Finished::of(&closed, false));
+        match closed.recording.as_str() {
+            "cut" => assert!(matches!(filed, Filed::Kept(_)), "{filed:?}"),
+            _ => assert_eq!(filed, Filed::TooShort),
+        }
+    }
+    let cut = repaired.message("1010", "cut").expect("recovered");
+    assert!((4400..=5000).contains(&cut.length_ms), "{}", cut.length_ms);
+    assert!(cut.defect.is_some());
+    assert!(repaired.sound("1010", "cut").is_some());
+    assert!(repaired.message("1010", "short").is_none());
+    assert!(shelf.take_changes().is_empty());
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("readable") {
+        let path = entry.expect("an entry").path();
+        let target = to.join(path.file_name().expect("named"));
+        match path.is_dir() {
+            true => {
+                std::fs::create_dir(&target).expect("made");
+                copy_all(&path, &target);
+            }
+            false => drop(std::fs::copy(&path, &target).expect("copied")),
+        }
+    }
+}
+
+#[test]
+fn a_deletion_that_was_cut_off_is_finished_and_what_is_none_of_ours_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::new(folder.path(), Format::Wav);
+    let closed = recorder.message("a", 150);
+    recorder.message("b", 150);
+    std::fs::remove_file(&closed.path).expect("deleted");
+    std::fs::write(folder.path().join("voicemail/1010/note.txt"), "x").expect("written");
+    let after = shelf(folder.path());
+    assert_eq!(ids(&after), [("b", false, false)]);
+    assert_eq!(files(folder.path()), ["b.json", "b.wav", "note.txt"]);
+}
+
+#[test]
+fn too_short_or_empty_is_no_message_and_twice_told_is_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::new(folder.path(), Format::Wav);
+    let mut shelf = shelf(folder.path());
+    let short = recorder.message("short", 99);
+    assert_eq!(shelf.file(&Finished::of(&short, false)), Filed::TooShort);
+    let empty = recorder.message("empty", 300);
+    assert_eq!(shelf.file(&Finished::of(&empty, true)), Filed::TooShort);
+    assert_eq!(files(folder.path()), [""; 0]);
+    let whole = Finished::of(&recorder.message("whole", 100), false);
+    assert_eq!(shelf.file(&whole), shelf.file(&whole));
+    assert_eq!(shelf.counts("1010").new, 1);
+    assert_eq!(shelf.take_changes().len(), 1);
+    let gone = Finished {
+        path: PathBuf::from("voicemail/1010/gone.wav"),
+        ..whole
+    };
+    assert!(matches!(shelf.file(&gone), Filed::Failed(_)));
+}
+
+#[test]
+fn a_greeting_takes_the_place_of_the_one_before_and_an_unused_one_goes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::new(folder.path(), Format::Wav);
+    let mut before = shelf(folder.path());
+    let greet = |id: &str| {
+        let stem = greeting_stem("1010", &RecordingId::new(id));
+        recorder.record(stem, id, 100, true).expect("published")
+    };
+    for id in ["one", "two"] {
+        let filed = before.file(&Finished::of(&greet(id), false));
+        assert_eq!(filed, Filed::Greeting);
+    }
+    // Recorded, and then the switch died.
+    greet("three");
+    let mut after = shelf(folder.path());
+    assert!(after.has_greeting("1010") && after.greeting("1010").is_some());
+    let own = ["greeting-two.json", "greeting-two.wav", "mailbox.state"];
+    assert_eq!(files(folder.path()), own);
+    assert_eq!(after.messages("1010"), []);
+    after.drop_greeting("1010").expect("dropped");
+    assert!(!shelf(folder.path()).has_greeting("1010"));
+    assert_eq!(files(folder.path()), ["mailbox.state"]);
+}
+
+#[test]
+fn old_messages_go_and_saved_ones_stay_and_a_full_mailbox_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::new(folder.path(), Format::Wav);
+    let terms = VoicemailTerms {
+        keep: Some(Duration::from_secs(3600)),
+        messages: 2,
+        ..VoicemailTerms::default()
+    };
+    let mut shelf = Shelf::open(folder.path(), Arc::new(terms)).expect("a folder");
+    for id in ["a", "b"] {
+        assert!(!shelf.is_full("1010"));
+        shelf.file(&Finished::of(&recorder.message(id, 150), false));
+    }
+    assert!(shelf.is_full("1010") && !shelf.is_full("1011"));
+    shelf.mark("1010", "b", true, Some(true)).expect("written");
+    shelf.sweep(at(3600));
+    assert_eq!(shelf.messages("1010").len(), 2);
+    shelf.sweep(at(3605));
+    assert_eq!(ids(&shelf), [("b", true, true)]);
+    shelf.set_terms(Arc::new(VoicemailTerms {
+        bytes: Some(1000),
+        ..VoicemailTerms::default()
+    }));
+    assert!(shelf.is_full("1011"));
+}
+
+#[test]
+fn wrong_pins_lock_a_mailbox_for_a_while_and_not_its_own_phone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keeper = Keeper::new(shelf(folder.path()), |_, _| {});
+    let open = |seconds, pin| {
+        let mailbox = "1010".to_owned();
+        match keeper.answer(at(seconds), Wish::Open { mailbox, pin }) {
+            Word::Opened { .. } => "open",
+            Word::Refused { is_locked: true } => "locked",
+            _ => "wrong",
+        }
+    };
+    for _ in 0..4 {
+        assert_eq!(open(0, Some(false)), "wrong");
+    }
+    assert_eq!(open(1, Some(false)), "locked");
+    assert_eq!(open(2, Some(true)), "locked");
+    assert_eq!(open(2, None), "open");
+    assert_eq!(open(302, Some(true)), "open");
+    assert_eq!(open(303, Some(false)), "wrong");
+}
