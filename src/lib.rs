@@ -11,6 +11,7 @@
 //!   there. [`trunk`]: carriers and numbers.
 //! - [`replay`]: the past, told, run once more, or run with another plan.
 //!   [`waiting`]: the line a caller stands in. [`flow`]: what a caller hears and may decide.
+//!   [`twiml`]: the same, said by the user's own web application.
 //! - [`call`]: legs, bridges, the call itself.
 //! - [`store`], [`http`], [`config`]: disk, window, wishes.
 //! - [`app`], [`cli`], [`runtime`]: where all of it is put together.
@@ -34,6 +35,8 @@ pub mod trunk;
 pub mod flow;
 pub mod replay;
 pub mod waiting;
+
+pub mod twiml;
 
 pub mod call;
 
