@@ -15,6 +15,7 @@ mod link;
 mod notice;
 mod run;
 mod sid;
+mod terms;
 mod verb;
 mod xml;
 
@@ -27,11 +28,15 @@ pub use document::{Document, MAX_INLINE, MAX_VERBS, Placed};
 pub use facts::{API_VERSION, CallStatus, Direction, Facts, Form};
 pub use fault::{Fault, Position};
 pub use link::{Link, Method};
-pub use run::{MAX_HURRIED, Run, Source, Terms};
+pub use run::{MAX_HURRIED, Run};
 pub use sid::{Sid, SidKind};
+pub use terms::{Source, Terms};
 pub use verb::{
     Beep, CallRecording, Channels, Conference, ConferenceEvent, ConferenceRecording, Detect, Dial,
     Enqueue, Gather, JitterBuffer, Line, Nested, Pause, Play, Playable, ProgressEvent, Record,
     RecordFrom, RecordingCallback, RecordingEvent, Redirect, Refer, Reject, RejectReason, Say,
     SpeechEnd, SpeechTerms, StatusCallback, Target, TargetKind, TaskTerms, Track, Trim, Verb,
 };
+
+#[cfg(test)]
+mod tests;

@@ -6,85 +6,32 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::action::{Action, Input, LegNews, Modification, Prompt, Utterance};
+use super::action::{Action, Input, LegNews, Prompt, Utterance};
 use super::document::Document;
 use super::facts::{CallStatus, Direction, Facts, Form};
 use super::fault::Fault;
 use super::link::Link;
 use super::notice::{Progress, add, recording_url, seconds};
 use super::sid::Sid;
-use super::verb::{Play, Playable, ProgressEvent, RecordingCallback, Say, StatusCallback, Verb};
+use super::terms::{Source, Terms};
+use super::verb::{Play, Playable, ProgressEvent, RecordingCallback, Say, Verb};
 use crate::base::{Cause, Timestamp};
 use conference::Conferring;
 use dial::Dialling;
+use ending::Parting;
 use gather::Question;
 use queue::Queueing;
+use role::Role;
 
 mod conference;
 mod dial;
+mod ending;
 mod fetch;
 mod gather;
 mod inner;
 mod queue;
 mod record;
-
-/// Where a leg's first document comes from, and what holds for all of them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Terms {
-    /// The first document.
-    pub source: Source,
-    /// What is asked when a document cannot be had or is none; absolute.
-    pub fallback: Option<Link>,
-    /// Who is told how the call goes; absolute.
-    pub status: Option<StatusCallback>,
-    /// How long the call may last from its answer; [`Terms::LONGEST`] when nothing is said.
-    pub time_limit: Duration,
-    /// Numbers of ours, and others that were verified: what `callerId` may name.
-    pub caller_ids: Vec<String>,
-    /// Where the REST API is: `https://host`.
-    pub api: String,
-}
-
-/// Where a document comes from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Source {
-    /// It was handed over.
-    Document(Box<Document>),
-    /// It is fetched from here; absolute.
-    Url(Link),
-}
-
-impl Terms {
-    /// Longest call when nothing is said: four hours, as on the public platform.
-    pub const LONGEST: Duration = Duration::from_secs(14_400);
-
-    /// A document at a URL, and all else as when nothing is said.
-    pub fn of_url(link: Link) -> Self {
-        Self {
-            source: Source::Url(link),
-            fallback: None,
-            status: None,
-            time_limit: Self::LONGEST,
-            caller_ids: Vec::new(),
-            api: String::new(),
-        }
-    }
-}
-
-/// What the documents of a run are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Role {
-    /// They say what becomes of the call.
-    Call,
-    /// A caller hears them before a conference begins; they end in silence.
-    ConferenceWait,
-    /// A caller hears them in a line; they begin again at their end.
-    QueueWait,
-    /// A caller who waited hears them before he is connected.
-    QueueWhisper,
-    /// A called party hears them before it is connected.
-    Whisper,
-}
+mod role;
 
 /// One leg's documents. Serialisable at every moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,6 +41,7 @@ pub struct Run {
     role: Role,
     status: CallStatus,
     progress: Progress,
+    began: Option<Timestamp>,
     answered: Option<Timestamp>,
     document: Document,
     /// URL of the document: what relative ones start from, and what is asked again when a verb
@@ -204,6 +152,7 @@ impl Run {
             terms,
             role,
             status,
+            began: None,
             answered: None,
             document: Document::default(),
             base: None,
@@ -227,6 +176,7 @@ impl Run {
             return;
         }
         self.pace.last = now;
+        self.began = Some(now);
         if self.role == Role::Call && self.facts.direction != Direction::Inbound {
             self.position = Position::Idle;
             return;
@@ -242,8 +192,8 @@ impl Run {
         if matches!(self.position, Position::Over | Position::Waiting) {
             return;
         }
-        if self.is_late(now) {
-            return self.hang_up(now, Cause::normal().with_words("time limit of the call"));
+        if self.end_if_late(now) {
+            return;
         }
         match input {
             Input::CallerLeft => self.caller_left(now),
@@ -288,8 +238,8 @@ impl Run {
         if self.position == Position::Over {
             return;
         }
-        if self.is_late(now) {
-            return self.hang_up(now, Cause::normal().with_words("time limit of the call"));
+        if self.end_if_late(now) {
+            return;
         }
         if self.has_inner() {
             self.wake_inside(now);
@@ -363,16 +313,6 @@ impl Run {
             Source::Document(document) => self.execute_document(now, *document, None),
             Source::Url(link) => self.fetch(now, link, Form::new()),
         }
-    }
-
-    fn limit(&self) -> Option<Timestamp> {
-        // Inner documents end with what they are heard in.
-        let answered = self.answered.filter(|_| self.role == Role::Call);
-        answered.map(|answered| answered + self.terms.time_limit)
-    }
-
-    fn is_late(&self, now: Timestamp) -> bool {
-        self.limit().is_some_and(|limit| limit <= now)
     }
 
     /// Walks on until a verb takes time or the run goes elsewhere.
@@ -578,98 +518,6 @@ impl Run {
         }
     }
 
-    fn modify(&mut self, now: Timestamp, modification: Modification) {
-        match modification {
-            Modification::Cancel => {
-                if self.answered.is_none() {
-                    self.put_down(now, Parting::Ends);
-                    self.push(Action::HangUp {
-                        cause: Cause::from_status(487),
-                    });
-                    self.over(now, CallStatus::Canceled);
-                }
-            }
-            Modification::Complete => self.hang_up(now, Cause::normal()),
-            Modification::Document(document) => {
-                self.put_down(now, Parting::GoesOn);
-                let base = self.base.clone();
-                self.execute_document(now, *document, base);
-            }
-            Modification::Redirect(link) => {
-                self.put_down(now, Parting::GoesOn);
-                self.transfer(now, Some(&link), Form::new());
-            }
-            Modification::TimeLimit(limit) => self.terms.time_limit = limit,
-        }
-    }
-
-    /// Ends what the leg is at: somebody else decides.
-    fn put_down(&mut self, now: Timestamp, parting: Parting) {
-        self.deadline = None;
-        match std::mem::replace(&mut self.position, Position::Idle) {
-            Position::Conferring(conferring) => self.put_down_conference(now, *conferring, parting),
-            Position::Dialling(dialling) => self.put_down_dial(now, *dialling, parting),
-            Position::Gathering(question) => {
-                if parting == Parting::GoesOn {
-                    self.put_down_question(&question);
-                }
-            }
-            Position::Queueing(queueing) => self.put_down_queue(now, *queueing, parting),
-            Position::Playing { .. } if parting == Parting::GoesOn => self.push(Action::StopPlay),
-            Position::Recording { .. } if parting == Parting::GoesOn => {
-                self.push(Action::StopRecording)
-            }
-            Position::Fetching { .. }
-            | Position::Idle
-            | Position::Over
-            | Position::Pausing
-            | Position::Playing { .. }
-            | Position::Recording { .. }
-            | Position::Referring { .. }
-            | Position::Waiting => {}
-        }
-    }
-
-    fn caller_left(&mut self, now: Timestamp) {
-        self.put_down(now, Parting::Leaves);
-        let status = match self.answered {
-            Some(_) => CallStatus::Completed,
-            None if self.facts.direction == Direction::Inbound => CallStatus::NoAnswer,
-            None => CallStatus::Canceled,
-        };
-        self.over(now, status);
-    }
-
-    fn hang_up(&mut self, now: Timestamp, cause: Cause) {
-        self.put_down(now, Parting::Ends);
-        let status = match self.answered {
-            Some(_) => CallStatus::Completed,
-            None => CallStatus::of_refusal(cause.sip),
-        };
-        self.push(Action::HangUp { cause });
-        self.over(now, status);
-    }
-
-    fn over(&mut self, now: Timestamp, status: CallStatus) {
-        self.status = status;
-        self.tell(now, ProgressEvent::Completed);
-        self.position = Position::Over;
-        self.deadline = None;
-    }
-
-    /// The document is over, and the leg goes on without it.
-    fn finish(&mut self) {
-        self.push(Action::Finished);
-        self.position = Position::Over;
-        self.deadline = None;
-    }
-
-    /// `<Leave>` of a wait document; whoever runs it sees it.
-    fn leave(&mut self) {
-        self.push(Action::LeaveQueue);
-        self.position = Position::Over;
-    }
-
     fn tell(&mut self, now: Timestamp, event: ProgressEvent) {
         let mut more = Form::new();
         if event == ProgressEvent::Completed {
@@ -705,57 +553,6 @@ impl Run {
             return;
         }
         self.actions.push_back(action);
-    }
-}
-
-/// Why a leg puts down what it is at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Parting {
-    /// We hang up.
-    Ends,
-    /// It goes on with something else.
-    GoesOn,
-    /// The caller is gone.
-    Leaves,
-}
-
-impl Role {
-    fn executes(self, verb: &Verb) -> bool {
-        match self {
-            Self::Call => !matches!(verb, Verb::Leave),
-            Self::ConferenceWait | Self::QueueWhisper => matches!(
-                verb,
-                Verb::Pause(_) | Verb::Play(_) | Verb::Redirect(_) | Verb::Say(_)
-            ),
-            Self::QueueWait => matches!(
-                verb,
-                Verb::Gather(_)
-                    | Verb::Hangup
-                    | Verb::Leave
-                    | Verb::Pause(_)
-                    | Verb::Play(_)
-                    | Verb::Redirect(_)
-                    | Verb::Say(_)
-            ),
-            Self::Whisper => matches!(
-                verb,
-                Verb::Gather(_)
-                    | Verb::Hangup
-                    | Verb::Pause(_)
-                    | Verb::Play(_)
-                    | Verb::Redirect(_)
-                    | Verb::Say(_)
-            ),
-        }
-    }
-
-    /// Number in Twilio's error dictionary of a verb that has no place.
-    fn misfit(self, verb: &Verb) -> u16 {
-        match (self, verb) {
-            (Self::ConferenceWait, _) => 13238,
-            (Self::Whisper, Verb::Dial(_)) => 13201,
-            _ => super::fault::code::SCHEMA,
-        }
     }
 }
 
