@@ -243,8 +243,6 @@ fn dial_caller_id_only_own_verified_or_of_the_request() {
     let (line, rings) = dialling_by(client, NUMBER);
     assert_eq!((rings.len(), line.run.remarks()[0].code), (0, 13214));
 
-    let (mut line, _) = dialling("<Pause/>");
-    line.pass_s(1);
     let mut line = Line::with("<Dial action=\"/done\" callerId=\"+1555\">1</Dial>");
     assert_eq!(status(&told(&mut line)), "failed");
 }

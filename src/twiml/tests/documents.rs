@@ -421,7 +421,7 @@ fn damage(octets: &mut Vec<u8>, chance: &mut Entropy) {
         }
         2 => octets.insert(
             at,
-            b"<>&\"'=/ \0\xff1a"[usize::try_from(chance.below(13)).unwrap()],
+            b"<>&\"'=/ \0\xff1a"[usize::try_from(chance.below(12)).unwrap()],
         ),
         3 => octets.truncate(at),
         _ => {
