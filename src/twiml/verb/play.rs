@@ -44,7 +44,7 @@ impl Play {
         let mut attributes = Attributes::of(element, remarks);
         let times = times(&mut attributes, 13410);
         let url = Link::post(element.text());
-        let mut what = (!url.url.is_empty()).then(|| Playable::Url(url.url));
+        let mut what = (!url.url.is_empty()).then_some(Playable::Url(url.url));
         if let Some(digits) = attributes.short("digits", MAX_KEYS, code::SCHEMA) {
             if is_dialable(&digits) {
                 what = Some(Playable::Digits(digits));
