@@ -14,6 +14,7 @@
 //! - [`replay`]: the past, told, run once more, or run with another plan.
 //!   [`voicemail`]: what callers leave when nobody answers.
 //!   [`waiting`]: the line a caller stands in. [`flow`]: what a caller hears and may decide.
+//!   [`twiml`]: the same, said by the user's own web application.
 //! - [`call`]: legs, bridges, the call itself.
 //! - [`store`], [`http`], [`config`]: disk, window, wishes.
 //! - [`app`], [`cli`], [`runtime`]: where all of it is put together.
@@ -41,6 +42,8 @@ pub mod flow;
 pub mod replay;
 pub mod voicemail;
 pub mod waiting;
+
+pub mod twiml;
 
 pub mod call;
 

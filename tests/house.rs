@@ -7,9 +7,10 @@ use std::process::Command;
 
 /// Rooms from the ground up. A room imports from itself and from the rows below its own.
 ///
-/// The tiers of the architecture, with two of them split where one room stands on the other:
-/// events speak of what base names, and the command line starts the application.
-const TIERS: [&[&str]; 10] = [
+/// The tiers of the architecture, with three of them split where one room stands on the other:
+/// events speak of what base names, documents use the terms of flows, and the command line starts
+/// the application.
+const TIERS: [&[&str]; 11] = [
     &["base"],
     &["events"],
     &["sip", "sdp", "media", "expr", "calendar", "journal"],
@@ -25,6 +26,7 @@ const TIERS: [&[&str]; 10] = [
         "webhook",
     ],
     &["waiting", "flow", "replay", "voicemail"],
+    &["twiml"],
     &["call"],
     &["store", "cluster", "http", "config"],
     &["runtime"],
