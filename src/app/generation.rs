@@ -67,6 +67,7 @@ pub fn prepare(
         caller_ids: office.node.site.caller_ids.clone(),
         calendars: office.calendars.clone(),
         closings,
+        tables: office.tables.clone(),
         flows: office.flows.clone(),
         queues: queues.collect(),
         desk: office.desk.clone(),

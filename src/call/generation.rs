@@ -11,7 +11,7 @@ use crate::calendar::{Calendar, ClosingBoard, Verdict};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::flow::Document;
+use crate::flow::{Document, Table};
 use crate::media::{Library, RoomTerms};
 use crate::sdp::SrtpPolicy;
 use crate::sip::Flow;
@@ -43,6 +43,8 @@ pub struct Generation {
     pub calendars: IndexMap<String, Arc<Calendar>>,
     /// Which of them are closed by hand, now.
     pub closings: ClosingBoard,
+    /// Tables that flows look keys up in, by name.
+    pub tables: HashMap<String, Arc<Table>>,
     /// Flows by name.
     pub flows: HashMap<String, Arc<Document>>,
     /// Queues by name: how callers are kept while they wait.

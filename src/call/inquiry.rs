@@ -101,8 +101,16 @@ pub(super) fn inquire(
             voice,
             language,
         }),
-        // There are no tables, and a message has a stage of its own (`Message::for_flow`).
-        Request::Lookup { .. } | Request::Record(_) | Request::Voicemail { .. } => {
+        Request::Lookup { table, key } => {
+            let generation = hands.generations.get(&core.generation);
+            let table = generation.and_then(|it| it.tables.get(&table));
+            return Some(match table {
+                Some(table) => Reply::Data(table.row(&key).into()),
+                None => Reply::Failed("there is no such table".to_owned()),
+            });
+        }
+        // A message has a stage of its own (`Message::for_flow`).
+        Request::Record(_) | Request::Voicemail { .. } => {
             return Some(Reply::Failed("flows do not ask that here".to_owned()));
         }
     };

@@ -55,9 +55,9 @@ pub(super) struct File {
     pub(super) table: Table,
 }
 
-/// A TaskRouter document as it lies there.
+/// A file that is no TOML, as it lies there: a TaskRouter document, a table.
 #[derive(Debug)]
-pub(super) struct JsonFile {
+pub(super) struct PlainFile {
     /// Name without directory and ending.
     pub(super) stem: String,
     /// Its text.
@@ -69,7 +69,11 @@ pub(super) struct JsonFile {
 pub(super) struct Files {
     files: BTreeMap<Kind, Vec<File>>,
     /// Those of `workflows/*.json`.
-    pub(super) documents: Vec<JsonFile>,
+    pub(super) documents: Vec<PlainFile>,
+    /// Those of `tables/*.csv`.
+    pub(super) tables: Vec<PlainFile>,
+    /// Tables that could not be read.
+    unread_tables: usize,
     /// Kinds of which a file could not be read whole.
     incomplete: Vec<Kind>,
 }
@@ -117,9 +121,18 @@ impl Files {
                 }
             }
         }
+        for name in names_in(&directory.join("tables"), "tables/", ".csv", notes) {
+            match read_text(directory, &name, notes) {
+                Some(source) => files.tables.push(PlainFile {
+                    stem: stem_of(&name),
+                    source,
+                }),
+                None => files.unread_tables += 1,
+            }
+        }
         for name in names_in(&directory.join("workflows"), "workflows/", ".json", notes) {
             match read_text(directory, &name, notes) {
-                Some(source) => files.documents.push(JsonFile {
+                Some(source) => files.documents.push(PlainFile {
                     stem: stem_of(&name),
                     source,
                 }),
@@ -144,10 +157,16 @@ impl Files {
         !self.incomplete.contains(&kind)
     }
 
+    /// Whether every table could be read.
+    pub(super) fn has_every_table(&self) -> bool {
+        self.unread_tables == 0
+    }
+
     /// What every file says.
     pub(super) fn sources(&self) -> impl Iterator<Item = &Arc<Source>> {
         let files = self.files.values().flatten().map(|file| &file.source);
-        files.chain(self.documents.iter().map(|file| &file.source))
+        let plain = self.documents.iter().chain(&self.tables);
+        files.chain(plain.map(|file| &file.source))
     }
 
     fn add(&mut self, directory: &Path, name: &str, kind: Kind, notes: &Notes) {

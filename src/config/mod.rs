@@ -35,6 +35,7 @@ mod site;
 mod sounds;
 mod source;
 mod speech;
+mod tables;
 mod terms;
 mod tls;
 mod trace;
@@ -130,6 +131,7 @@ fn read(
     let workflows = workflows::read(&files, &agents, &queues, &notes);
     let voices = speech::read(&files, &notes);
     let (webhooks, endpoints) = webhooks::read(directory, &files, environment, &notes);
+    let tables = tables::read(&files, &notes);
     let flows = Flows::read(&files, &notes);
     let mut led_to = HashSet::new();
     for workflow in flows.named(|flow| flow.workflows()) {
@@ -148,6 +150,9 @@ fn read(
     }
     for endpoint in flows.named(|flow| flow.endpoints()) {
         endpoints.refer(&notes, &endpoint);
+    }
+    for table in flows.named(|flow| flow.tables()) {
+        tables.names.refer(&notes, &table);
     }
     for voice in flows.named(|flow| flow.voices()) {
         voices.names.refer(&notes, &voice);
@@ -218,6 +223,7 @@ fn read(
         numbers,
         sounds,
         speech: voices.settings,
+        tables: tables.tables,
         webhooks,
         warnings: report,
     };

@@ -12,7 +12,7 @@ use super::queues::Placement;
 use super::report::Report;
 use crate::calendar::Calendar;
 use crate::call::{Agents, DeskTerms};
-use crate::flow::Document;
+use crate::flow::{Document, Table};
 use crate::presence::HeartbeatTerms;
 use crate::router::Plan;
 use crate::sip::transport::TlsConfig;
@@ -57,6 +57,8 @@ pub struct Office {
     pub numbers: Numbers,
     /// Sounds that it names, sorted.
     pub sounds: Vec<String>,
+    /// Tables that flows look keys up in, by name.
+    pub tables: HashMap<String, Arc<Table>>,
     /// Voices that say texts.
     pub speech: speech::Settings,
     /// The user's web applications.
@@ -267,6 +269,9 @@ impl Office {
                 &queue.name,
                 format!("{queue:?} {line:?} {placement:?} {record} {calendar:?}"),
             );
+        }
+        for (name, table) in &self.tables {
+            add("table", name, format!("{table:?}"));
         }
         for voice in &self.speech.voices {
             add("voice", &voice.name, format!("{voice:?}"));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::agents::Agents;
-use super::files::{Files, JsonFile, Kind};
+use super::files::{Files, Kind, PlainFile};
 use super::names::Names;
 use super::notes::Notes;
 use super::queues::Queues;
@@ -144,7 +144,7 @@ impl<'f> Reader<'f> {
         }
     }
 
-    fn find_document(&mut self, name: &At<String>) -> Option<&'f JsonFile> {
+    fn find_document(&mut self, name: &At<String>) -> Option<&'f PlainFile> {
         let mut documents = Names::new("document", self.files.is_complete(Kind::Workflows));
         for file in &self.files.documents {
             let name = At {
@@ -168,7 +168,7 @@ impl<'f> Reader<'f> {
         file
     }
 
-    fn read_document(&self, name: &str, file: &JsonFile) -> Option<WorkflowSpec> {
+    fn read_document(&self, name: &str, file: &PlainFile) -> Option<WorkflowSpec> {
         let place = |fault: &DocumentFault| Place::new(&file.source, fault.span.clone());
         match Document::parse(name, &file.source.text) {
             Ok(document) => {
@@ -381,7 +381,7 @@ fn step_spot(at: StepAt, key: &'static str) -> WorkflowSpot {
 }
 
 impl<'f> Written<'f> {
-    fn of(file: &'f JsonFile) -> Self {
+    fn of(file: &'f PlainFile) -> Self {
         Self::Json(&file.source, DocumentPlaces::of(&file.source.text))
     }
 

@@ -45,17 +45,6 @@ pub struct Document {
     pub flows: BTreeMap<String, Arc<Document>>,
 }
 
-/// Somebody outside whom a step asks, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked<'d> {
-    /// A calendar.
-    Calendar(&'d str),
-    /// An endpoint.
-    Endpoint(&'d str),
-    /// A table.
-    Table(&'d str),
-}
-
 impl Document {
     /// A document of a name that is empty as yet: who comes to it is let go.
     pub fn new(name: impl Into<String>) -> Self {
@@ -87,19 +76,6 @@ impl Document {
         self.named(|mention| match mention {
             Mention::Flow(flow) => Some(flow),
             _ => None,
-        })
-    }
-
-    /// Every calendar, endpoint and table that its steps ask, with where.
-    pub fn asked(&self) -> impl Iterator<Item = (Spot, Asked<'_>)> {
-        self.mentions().filter_map(|(spot, mention)| {
-            let asked = match mention {
-                Mention::Calendar(name) => Asked::Calendar(name),
-                Mention::Endpoint(name) => Asked::Endpoint(name),
-                Mention::Table(name) => Asked::Table(name),
-                _ => return None,
-            };
-            Some((spot, asked))
         })
     }
 
@@ -148,6 +124,14 @@ impl Document {
     pub fn endpoints(&self) -> impl Iterator<Item = (Spot, &str)> {
         self.named(|mention| match mention {
             Mention::Endpoint(endpoint) => Some(endpoint),
+            _ => None,
+        })
+    }
+
+    /// Every table the document names, with where.
+    pub fn tables(&self) -> impl Iterator<Item = (Spot, &str)> {
+        self.named(|mention| match mention {
+            Mention::Table(table) => Some(table),
             _ => None,
         })
     }

@@ -14,11 +14,12 @@ mod request;
 mod run;
 mod seal;
 mod step;
+mod table;
 mod template;
 
 pub use check::{Fault, Outside, Part, Spot};
 pub use condition::Condition;
-pub use document::{Asked, Document, HANG_UP, MAX_DEPTH, RETURN};
+pub use document::{Document, HANG_UP, MAX_DEPTH, RETURN};
 pub use draw::draw;
 pub use request::{QueueFigures, RecordTerms, Reply, Request};
 pub use run::{Action, Context, DialOutcome, Input, QueueOutcome, Run};
@@ -29,4 +30,5 @@ pub use step::{
     Rejection, Returning, Sayable, Saying, Setting, Share, Speaking, Speech, Splitting, Step,
     Transferring, Watching,
 };
+pub use table::{Table, TableError};
 pub use template::{Template, TemplateFault};
