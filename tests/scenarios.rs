@@ -58,6 +58,8 @@ mod configuration;
 mod desk;
 #[path = "scenarios/dialogs/mod.rs"]
 mod dialogs;
+#[path = "scenarios/flows.rs"]
+mod flows;
 #[path = "scenarios/identity.rs"]
 mod identity;
 #[path = "scenarios/keys.rs"]

@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -39,8 +40,42 @@ pub enum Failure {
     Voice,
 }
 
+/// Programs under way, by their groups, so that none outlives the switch.
+#[derive(Debug)]
+pub(super) struct Groups(Mutex<Option<Vec<Pid>>>);
+
+impl Groups {
+    /// Nothing runs yet.
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Some(Vec::new())))
+    }
+
+    /// Kills all, and from now on whatever begins.
+    pub(super) fn end(&self) {
+        for group in self.lock().take().into_iter().flatten() {
+            // It may be over already.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+
+    fn begin(&self, group: Pid) -> bool {
+        let mut groups = self.lock();
+        groups.as_mut().map(|groups| groups.push(group)).is_some()
+    }
+
+    fn over(&self, group: Pid) {
+        if let Some(groups) = self.lock().as_mut() {
+            groups.retain(|known| *known != group);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Pid>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Has a text said into `file`, a WAV file.
-pub(super) fn run(voice: &Voice, text: &str, file: &Path) -> Result<(), Failure> {
+pub(super) fn run(voice: &Voice, text: &str, file: &Path, groups: &Groups) -> Result<(), Failure> {
     let deadline = Instant::now() + voice.timeout;
     let [program, arguments @ ..] = &*voice.command else {
         return Err(Failure::Voice);
@@ -70,7 +105,10 @@ pub(super) fn run(voice: &Voice, text: &str, file: &Path) -> Result<(), Failure>
         .process_group(0)
         .spawn()
         .map_err(|error| Failure::Broken(format!("{program}: {error}")))?;
-    let mut running = Running(child);
+    let mut running = Running { child, groups };
+    if !running.id().is_none_or(|group| groups.begin(group)) {
+        return Err(Failure::Broken("the switch stops".to_owned()));
+    }
     running.bound(voice.timeout);
     let input = (!by_argument).then(|| text.to_owned());
     let (sound, complaints) = running.attend(input);
@@ -110,9 +148,12 @@ fn wait(stream: &Receiver<Vec<u8>>, deadline: Instant) -> Option<Vec<u8>> {
 }
 
 /// A program under way; it and what it started are killed with this.
-struct Running(Child);
+struct Running<'g> {
+    child: Child,
+    groups: &'g Groups,
+}
 
-impl Running {
+impl Running<'_> {
     /// No more disk and no more processor than it can need.
     fn bound(&self, timeout: Duration) {
         let at_most = |most| Rlimit {
@@ -132,7 +173,7 @@ impl Running {
 
     /// Gives it its input; what it writes, and what it complains of, come when it is through.
     fn attend(&mut self, input: Option<String>) -> (Receiver<Vec<u8>>, Receiver<Vec<u8>>) {
-        if let (Some(input), Some(mut stdin)) = (input, self.0.stdin.take()) {
+        if let (Some(input), Some(mut stdin)) = (input, self.child.stdin.take()) {
             // A program that does not read fails by its own words.
             thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
         }
@@ -149,8 +190,8 @@ impl Running {
             }
             told
         };
-        let stdout = self.0.stdout.take();
-        let stderr = self.0.stderr.take();
+        let stdout = self.child.stdout.take();
+        let stderr = self.child.stderr.take();
         (
             collect(stdout.map(|it| Box::new(it) as _), MOST_OCTETS + 1),
             collect(stderr.map(|it| Box::new(it) as _), MOST_WORDS as u64),
@@ -161,7 +202,7 @@ impl Running {
     fn end_by(&mut self, deadline: Instant) -> Option<std::process::ExitStatus> {
         // Its streams are closed: it is over but for the moments that takes.
         loop {
-            match self.0.try_wait() {
+            match self.child.try_wait() {
                 Ok(Some(status)) => return Some(status),
                 Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
                 Ok(None) | Err(_) => return None,
@@ -170,18 +211,21 @@ impl Running {
     }
 
     fn id(&self) -> Option<Pid> {
-        Pid::from_raw(i32::try_from(self.0.id()).ok()?)
+        Pid::from_raw(i32::try_from(self.child.id()).ok()?)
     }
 }
 
-impl Drop for Running {
+impl Drop for Running<'_> {
     fn drop(&mut self) {
+        if let Some(id) = self.id() {
+            self.groups.over(id);
+        }
         // Its group, which has its number: a script's children, too. None is left after a good end.
         if let Some(id) = self.id() {
             let _ = kill_process_group(id, Signal::KILL);
         }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -198,7 +242,7 @@ mod tests {
             command: command.iter().map(|word| (*word).to_owned()).collect(),
             timeout,
         };
-        let result = run(&voice, "to be {file} or -x $(id)", &file);
+        let result = run(&voice, "to be {file} or -x $(id)", &file, &Groups::new());
         (result, fs::read(&file).unwrap_or_default())
     }
 

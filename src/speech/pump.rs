@@ -7,6 +7,7 @@ use std::thread;
 
 use sha2::{Digest as _, Sha256};
 
+use super::command::Groups;
 use super::{Failure, MOST_CHARACTERS, Settings, Voice, Wish, command, level};
 use crate::media::{Kept, Sound};
 
@@ -29,6 +30,7 @@ struct Inner {
     kept: Kept,
     state: Mutex<State>,
     more: Condvar,
+    groups: Groups,
 }
 
 struct State {
@@ -63,6 +65,7 @@ impl Speech {
                 is_over: false,
             }),
             more: Condvar::new(),
+            groups: Groups::new(),
         });
         let speech = Self(Arc::new(Door {
             inner: Arc::clone(&inner),
@@ -101,6 +104,7 @@ impl Drop for Door {
         // Nobody is left to be told.
         state.asked.clear();
         drop(state);
+        self.inner.groups.end();
         self.inner.more.notify_all();
     }
 }
@@ -175,7 +179,7 @@ impl Inner {
     fn make(&self, job: &Job) -> Result<(), Failure> {
         let broken = |error: &dyn std::fmt::Display| Failure::Broken(error.to_string());
         let file = self.kept.unfinished(&format!("{}-said", job.key));
-        let said = command::run(&job.voice, &job.text, &file);
+        let said = command::run(&job.voice, &job.text, &file, &self.groups);
         let sound = said.and_then(|()| Sound::read_wav(&file).map_err(|error| broken(&error)));
         // A program may have written nothing.
         let _ = std::fs::remove_file(&file);
@@ -348,6 +352,27 @@ mod tests {
             ));
         }
         fs::write(scene.folder.path().join("go"), b"").unwrap();
+    }
+
+    #[test]
+    fn no_program_outlives_the_switch() {
+        let scene = Scene::set(true);
+        let told = scene.say("Wait for ever");
+        while scene.runs().is_empty() {
+            std::thread::yield_now();
+        }
+        let folder = scene.folder.path().display().to_string();
+        drop((scene.speech, told));
+        let is_left = || {
+            let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+            let mut lines = processes.filter_map(|it| fs::read(it.path().join("cmdline")).ok());
+            lines.any(|line| String::from_utf8_lossy(&line).contains(&folder))
+        };
+        let given_up = std::time::Instant::now() + PATIENCE;
+        while is_left() {
+            assert!(std::time::Instant::now() < given_up, "it goes on");
+            std::thread::yield_now();
+        }
     }
 
     #[test]

@@ -28,7 +28,9 @@ const OFFICE: [(&str, &str); 5] = [
 /// An office with these flows; a flow `shop`, to which a number leads, is there if none of them.
 fn flows(more: &[(&str, &str)]) -> Result<(Office, usize), Report> {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    fs::create_dir(directory.path().join("flows")).expect("made");
+    for folder in ["flows", "tables"] {
+        fs::create_dir(directory.path().join(folder)).expect("made");
+    }
     let shop = "start = \"a\"\n[steps.a]\ndo = \"hangup\"\n";
     fs::write(directory.path().join("flows/shop.toml"), shop).expect("written");
     for (name, text) in OFFICE.iter().chain(more) {
@@ -82,6 +84,14 @@ fn every_example_of_the_docs_loads_and_its_tests_pass() {
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()))
         .collect();
+    let asked = [
+        (
+            "webhooks.toml",
+            "[[endpoint]]\nname = \"crm\"\nurl = \"https://crm.example/\"\n",
+        ),
+        ("tables/tickets.csv", "ticket,owner,title\n"),
+    ];
+    let files = [&files[..], &asked[..]].concat();
     let (office, tests) = flows(&files).unwrap_or_else(|report| panic!("{report}"));
     assert_eq!(office.warnings.problems, [], "{}", office.warnings);
     assert!(tests >= 14, "{tests}");
@@ -159,16 +169,21 @@ fn what_a_number_gives_is_known_to_its_flow() {
 }
 
 #[test]
-fn failures_that_lead_nowhere_and_steps_that_cannot_be_carried_out_are_refused() {
+fn failures_that_lead_nowhere_and_names_that_nothing_has_are_refused() {
     let said = said(
         "start = \"a\"\n[steps.a]\ndo = \"http\"\nendpoint = \"crm\"\nnext = \"b\"\n\
-         [steps.b]\ndo = \"record\"\ninto = \"r\"\nnext = \"hangup\"\nerror = \"hangup\"\n",
+         [steps.b]\ndo = \"lookup\"\ntable = \"owners\"\nkey = \"1\"\nnext = \"c\"\nerror = \"c\"\n\
+         [steps.c]\ndo = \"hours\"\ncalendar = \"clinic\"\nopen = \"d\"\nclosed = \"d\"\nerror = \"d\"\n\
+         [steps.d]\ndo = \"say\"\ntext = \"hello\"\nvoice = \"mei\"\nnext = \"hangup\"\n",
     );
     assert_eq!(
         said,
         [
             "flows/main.toml:2:1: error: nothing says where to go when this fails",
-            "flows/main.toml:7:6: error: this version of the switch cannot do \"record\" in a call yet",
+            "flows/main.toml:4:12: error: there is no endpoint \"crm\"",
+            "flows/main.toml:8:9: error: there is no table \"owners\"",
+            "flows/main.toml:14:12: error: there is no calendar \"clinic\"",
+            "flows/main.toml:21:9: error: there is no voice \"mei\"",
         ]
     );
 }
@@ -240,8 +255,8 @@ fn mistakes_in_steps_have_their_place_and_a_remedy() {
             "flows/main.toml:4:",
         ),
         (
-            "do = \"say\"\ntext = \"hello\"\nnext = \"hangup\"",
-            "flows/main.toml:4:8: error: there is no voice that reads texts in this version",
+            "do = \"say\"\ntext = \"hello\"\nnumber = \"1\"\nnext = \"hangup\"",
+            "flows/main.toml:2:1: error: a step that says one thing needs exactly one of",
         ),
         (
             "do = \"collect\"\nprompt = []\nmax = 4\ninto = \"x\"\npattern = \"[0-\"\nfailed = \"hangup\"\nnext = \"hangup\"",
