@@ -159,7 +159,7 @@ fn play(args: &RunArgs) -> anyhow::Result<ExitCode> {
     };
     let mut stage = stage::Stage::new(Arc::clone(document), context, now, texts);
     let lines = io::stdin().lines().map_while(Result::ok);
-    stage.play(lines, |text| print(text));
+    stage.play(lines, print);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -228,7 +228,7 @@ fn uncross(items: &[Item], order: &mut Vec<Vec<usize>>) {
         for row in order.iter() {
             note(&mut places, row);
         }
-        let downward = round % 2 == 0;
+        let downward = round.is_multiple_of(2);
         let rows: Vec<usize> = match downward {
             true => (0..order.len()).collect(),
             false => (0..order.len()).rev().collect(),
@@ -298,7 +298,7 @@ fn spread(items: &mut [Item], order: &[Vec<usize>]) {
     }
     for round in 0..ROUNDS {
         let both = round >= ROUNDS / 2;
-        let rows: Vec<usize> = match round % 2 == 0 {
+        let rows: Vec<usize> = match round.is_multiple_of(2) {
             true => (0..order.len()).collect(),
             false => (0..order.len()).rev().collect(),
         };
@@ -307,7 +307,7 @@ fn spread(items: &mut [Item], order: &[Vec<usize>]) {
                 .iter()
                 .map(|&index| {
                     let item = &items[index];
-                    let near: Vec<usize> = match (both, round % 2 == 0) {
+                    let near: Vec<usize> = match (both, round.is_multiple_of(2)) {
                         (true, _) => item.above.iter().chain(&item.below).copied().collect(),
                         (false, true) => item.above.clone(),
                         (false, false) => item.below.clone(),
@@ -404,7 +404,7 @@ fn finish(graph: &Graph, items: &[Item], passed: &[Vec<usize>], backward: &[bool
         for &passing in &way[1..way.len() - 1] {
             let it = &items[passing];
             let x = it.x + shift;
-            if it.layer % 2 == 0 {
+            if it.layer.is_multiple_of(2) {
                 // Upright past the nodes of the layer; bends are between layers.
                 points.extend([(x, it.y - BESIDE), (x, it.y + BESIDE)]);
                 continue;
