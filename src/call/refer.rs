@@ -212,6 +212,10 @@ impl Call {
             Stage::Talk(talk) if !talk.is_inviting() => {}
             // RFC 3261 §21.4.27: later, perhaps.
             Stage::Talk(_) | Stage::Transfer(_) => return Err(491),
+            // An agent who refers in the moment after his answer, before the router has confirmed it.
+            Stage::Waiting(_) if self.core.leg(leaver).is_some_and(Leg::is_answered) => {
+                return Err(491);
+            }
             _ => return Err(403),
         }
         let leg = self.core.leg(leaver).filter(|leg| leg.is_answered());

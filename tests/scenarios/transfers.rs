@@ -787,16 +787,23 @@ impl Scene {
         for (at, part) in parts.iter().enumerate() {
             let step = match part {
                 Part::Told(all) => all.iter().map(|status| told(at, *status)).collect(),
-                Part::Refer(headers, status) => fill(
-                    "refer",
-                    &[
-                        ("us", us),
-                        ("phone", phone),
-                        ("headers", headers),
-                        ("status", &status.to_string()),
-                        ("cseq", &(10 + at).to_string()),
-                    ],
-                ),
+                // The switch confirms an answer first; whoever is quicker hears 491.
+                Part::Refer(headers, status) => {
+                    let is_first = !parts[..at].iter().any(|it| matches!(it, Part::Refer(..)));
+                    if is_first {
+                        text.push_str("  <pause milliseconds=\"300\"/>\n");
+                    }
+                    fill(
+                        "refer",
+                        &[
+                            ("us", us),
+                            ("phone", phone),
+                            ("headers", headers),
+                            ("status", &status.to_string()),
+                            ("cseq", &(10 + at).to_string()),
+                        ],
+                    )
+                }
                 Part::Referred(last) => {
                     fill("referred", &[("us", us), ("phone", phone), ("final", last)])
                 }
