@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,29 @@ pub fn pattern(text: &str) -> Result<regex_lite::Regex, regex_lite::Error> {
 
 /// Most memory of a pattern: that of a few hundred digits and counts.
 const PATTERN_SIZE: usize = 256 * 1024;
+
+impl Question {
+    /// A question for so many digits, that end with `#` or with silence: what the switch itself asks of
+    /// people who know what they do.
+    pub fn digits(prompt: Vec<String>, lengths: RangeInclusive<usize>) -> Self {
+        Self {
+            prompt,
+            barge_in: BargeIn::Interrupts,
+            accept: Accept::Digits {
+                min: *lengths.start(),
+                max: *lengths.end(),
+            },
+            terminators: BTreeSet::from(['#']),
+            first_digit: Duration::from_secs(8),
+            inter_digit: Duration::from_secs(4),
+            tries: 2,
+            no_input: Vec::new(),
+            no_match: vec!["no-match".to_owned()],
+            secure: false,
+            pattern: None,
+        }
+    }
+}
 
 /// What a key pressed while the prompt plays does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

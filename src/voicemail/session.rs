@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Clip, Message, VoicemailTerms, Wish, Word};
 use crate::base::{Language, Timestamp};
-use crate::ivr::{self, Accept, Answer, BargeIn, Collect, Question, Take, TakeOutput};
+use crate::ivr::{self, Accept, Answer, Collect, Question, Take, TakeOutput};
 use crate::media::Sound;
 pub use crate::trunk::MailboxService as Service;
 
@@ -158,7 +158,7 @@ impl Session {
         match (self.digits.as_str(), own) {
             ("", Some(own)) => self.approach(around, own),
             ("", None) => {
-                let question = digits(vec!["enter-number-then-hash".to_owned()], 1..=15);
+                let question = Question::digits(vec!["enter-number-then-hash".to_owned()], 1..=15);
                 self.ask(around, Asked::Mailbox, question);
             }
             (_, _) => {
@@ -421,7 +421,7 @@ impl Session {
     fn ask_pin(&mut self, around: &Around<'_>) {
         let question = Question {
             secure: true,
-            ..digits(vec!["vm-enter-pin".to_owned()], 1..=12)
+            ..Question::digits(vec!["vm-enter-pin".to_owned()], 1..=12)
         };
         self.ask(around, Asked::Pin, question);
     }
@@ -481,31 +481,11 @@ impl Session {
     }
 }
 
-/// A question for digits that end with `#`, or with silence.
-fn digits(prompt: Vec<String>, lengths: std::ops::RangeInclusive<usize>) -> Question {
-    Question {
-        prompt,
-        barge_in: BargeIn::Interrupts,
-        accept: Accept::Digits {
-            min: *lengths.start(),
-            max: *lengths.end(),
-        },
-        terminators: BTreeSet::from(['#']),
-        first_digit: Duration::from_secs(8),
-        inter_digit: Duration::from_secs(4),
-        tries: 2,
-        no_input: Vec::new(),
-        no_match: vec!["no-match".to_owned()],
-        secure: false,
-        pattern: None,
-    }
-}
-
 /// A question for one of these keys.
 pub(super) fn choice(prompt: &str, keys: &str) -> Question {
     Question {
         accept: Accept::OneOf(keys.chars().map(String::from).collect()),
         terminators: BTreeSet::new(),
-        ..digits(vec![prompt.to_owned()], 1..=1)
+        ..Question::digits(vec![prompt.to_owned()], 1..=1)
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lockout::Try;
 use super::order::AgentOrder;
-use super::session::{Around, Asked, Output, Session, Then, Want, digits};
+use super::session::{Around, Asked, Output, Session, Then, Want};
 use super::terms::DeskTerms;
 use crate::base::Timestamp;
 use crate::ivr::Question;
@@ -48,7 +48,7 @@ impl Session {
             let number = std::mem::take(&mut self.digits);
             return self.ask_pin(around, number);
         }
-        let question = digits(vec!["agent-number".to_owned()], 0..=16);
+        let question = Question::digits(vec!["agent-number".to_owned()], 0..=16);
         self.ask(around, Asked::Number, question);
     }
 
@@ -183,7 +183,7 @@ impl Session {
         let prompt = before.iter().chain(&["agent-pin"]);
         let question = Question {
             secure: true,
-            ..digits(prompt.map(|&sound| sound.to_owned()).collect(), 1..=12)
+            ..Question::digits(prompt.map(|&sound| sound.to_owned()).collect(), 1..=12)
         };
         self.ask(around, Asked::Pin { number }, question);
     }

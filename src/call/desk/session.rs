@@ -12,7 +12,7 @@ use super::standing::Standing;
 use super::terms::DeskTerms;
 use super::{login, speech};
 use crate::base::Timestamp;
-use crate::ivr::{self, Accept, Answer, BargeIn, Collect, Question};
+use crate::ivr::{self, Accept, Answer, Collect, Question};
 use crate::router::WorkerState;
 use crate::trunk::AgentService;
 
@@ -376,31 +376,11 @@ impl Session {
     }
 }
 
-/// A question for digits that end with `#`, or with silence.
-pub(super) fn digits(prompt: Vec<String>, lengths: std::ops::RangeInclusive<usize>) -> Question {
-    Question {
-        prompt,
-        barge_in: BargeIn::Interrupts,
-        accept: Accept::Digits {
-            min: *lengths.start(),
-            max: *lengths.end(),
-        },
-        terminators: BTreeSet::from(['#']),
-        first_digit: Duration::from_secs(8),
-        inter_digit: Duration::from_secs(4),
-        tries: 2,
-        no_input: Vec::new(),
-        no_match: vec!["no-match".to_owned()],
-        secure: false,
-        pattern: None,
-    }
-}
-
 /// A question for one of these codes.
 pub(super) fn choice(prompt: Vec<String>, codes: BTreeSet<String>) -> Question {
     Question {
         accept: Accept::OneOf(codes),
         inter_digit: Duration::from_secs(2),
-        ..digits(prompt, 1..=1)
+        ..Question::digits(prompt, 1..=1)
     }
 }

@@ -1,7 +1,7 @@
 //! After-call work by phone: over, with a code when the queue wants one; begun by hand; longer.
 
 use super::order::AgentOrder;
-use super::session::{Around, Asked, Session, Then, Want, digits};
+use super::session::{Around, Asked, Session, Then, Want};
 use crate::ivr::Question;
 use crate::router::WorkerState;
 
@@ -28,7 +28,7 @@ impl Session {
         let prompt = before.iter().chain(&["agent-code"]);
         let question = Question {
             tries: 1,
-            ..digits(prompt.map(|&sound| sound.to_owned()).collect(), 1..=8)
+            ..Question::digits(prompt.map(|&sound| sound.to_owned()).collect(), 1..=8)
         };
         self.ask(around, Asked::Code, question);
     }
