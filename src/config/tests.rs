@@ -13,7 +13,7 @@ mod workflows;
 use super::*;
 use crate::trunk::{AgentService, Destination, Origin};
 
-const SOUNDS: [&str; 34] = [
+const SOUNDS: [&str; 43] = [
     "beep",
     "connecting",
     "goodbye",
@@ -48,10 +48,19 @@ const SOUNDS: [&str; 34] = [
     "vm-leave-message",
     "vm-menu",
     "vm-no-messages",
+    "language-choice",
+    "clinic-greeting",
+    "clinic-menu",
+    "clinic-closed",
+    "hotel-menu",
+    "hotel-enter-booking",
+    "hotel-unknown-booking",
+    "shop-red-greeting",
+    "shop-blue-greeting",
 ];
 
 /// The files of the demo office.
-const FILES: [&str; 13] = [
+const FILES: [&str; 16] = [
     "node.toml",
     "calendars.toml",
     "trunks.toml",
@@ -65,6 +74,9 @@ const FILES: [&str; 13] = [
     "webhooks.toml",
     "voicemail.toml",
     "flows/main.toml",
+    "flows/clinic.toml",
+    "flows/hotel.toml",
+    "tables/bookings.csv",
 ];
 
 /// A directory with an empty file for every sound of the demo office.
@@ -198,7 +210,9 @@ fn the_demo_office_is_dialled_as_the_issue_says() {
 #[test]
 fn every_setting_the_reference_shows_as_a_comment_exists() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    fs::create_dir(directory.path().join("flows")).expect("made");
+    for folder in ["flows", "tables"] {
+        fs::create_dir(directory.path().join(folder)).expect("made");
+    }
     certify(&directory.path().join("tls"));
     let mut shown = 0;
     for name in FILES {
@@ -246,7 +260,9 @@ fn certify(directory: &Path) -> rcgen::CertifiedKey<rcgen::KeyPair> {
 
 /// A demo office that listens for TLS, with `more` in `[sip.tls]`; what it warns of, or its errors.
 fn with_tls(directory: &Path, more: &str) -> String {
-    fs::create_dir_all(directory.join("flows")).expect("made");
+    for folder in ["flows", "tables"] {
+        fs::create_dir_all(directory.join(folder)).expect("made");
+    }
     for name in FILES {
         fs::copy(below("config").join(name), directory.join(name)).expect("copied");
     }
@@ -600,7 +616,9 @@ proptest::proptest! {
     ) {
         let sounds = sounds();
         let directory = tempfile::tempdir().expect("a temporary directory");
-        fs::create_dir(directory.path().join("flows")).expect("made");
+        for folder in ["flows", "tables"] {
+            fs::create_dir(directory.path().join(folder)).expect("made");
+        }
         for (index, name) in FILES.into_iter().enumerate() {
             let text = fs::read_to_string(below("config").join(name)).expect("readable");
             let mut letters: Vec<char> = text.chars().collect();

@@ -113,7 +113,7 @@ fn call(reply: &'static str) -> (Value, Option<String>, f64) {
         )
     });
     let tables = office.folder().join("config/tables");
-    std::fs::create_dir(&tables).expect("a writable folder");
+    std::fs::create_dir_all(&tables).expect("a writable folder");
     std::fs::write(
         tables.join("owners.csv"),
         "customer,owner,note\nC-7,sato,gold\n",
