@@ -44,6 +44,9 @@ impl Outlets for ShardOutlets {
     }
 
     fn publish(&mut self, record: Box<CallRecord>) {
+        if record.ended.is_some() {
+            self.outside.web.forget(&record.id);
+        }
         if let Err(full) = self.records.publish(*record) {
             // The last resort that loses nothing: the log is the record's paper copy.
             let record = serde_json::to_string(&full.0).unwrap_or_default();

@@ -88,6 +88,16 @@ impl Calendar {
         }
     }
 
+    /// Open or closed at an instant, and why. Until when is dear: it may be a year away.
+    pub fn now(&self, now: Timestamp, closings: &Closings) -> (bool, Reason) {
+        if let Some((name, closing)) = closings.of(&self.name, now) {
+            let verdict = closed_by_hand(name, closing);
+            return (verdict.open, verdict.reason);
+        }
+        let (decision, reason) = self.decide(now);
+        (decision.open, reason)
+    }
+
     /// Whether it is open at an instant; cheaper than [`Calendar::at`].
     pub fn is_open(&self, now: Timestamp, closings: &Closings) -> bool {
         closings.of(&self.name, now).is_none() && self.decide(now).0.open

@@ -321,7 +321,8 @@ impl Exchange {
             Notice::RecordingClosed(closed) => {
                 let Some(key) = self.index.recordings.remove(&closed.recording) else {
                     if voicemail::is_in_a_mailbox(&closed.path) {
-                        let wish = Wish::File(Finished::of(closed, false));
+                        let is_broken_off = voicemail::is_greeting(&closed.path);
+                        let wish = Wish::File(Finished::of(closed, is_broken_off));
                         self.outbox.push_back(Output::Voicemail(None, wish));
                     }
                     let found = Box::new(closed.facts());

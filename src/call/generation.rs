@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::arrival::Caller;
 use super::desk::DeskTerms;
 use crate::base::{Network, Timestamp};
-use crate::calendar::{Calendar, ClosingBoard, Verdict};
+use crate::calendar::{Calendar, ClosingBoard, Reason};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -74,10 +74,10 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// Whether a calendar is open, why, and until when; `None` when there is no such calendar.
-    pub fn hours(&self, calendar: &str, now: Timestamp) -> Option<Verdict> {
+    /// Whether a calendar is open, and why; `None` when there is no such calendar.
+    pub fn hours(&self, calendar: &str, now: Timestamp) -> Option<(bool, Reason)> {
         let calendar = self.calendars.get(calendar)?;
-        Some(calendar.at(now, &self.closings.read()))
+        Some(calendar.now(now, &self.closings.read()))
     }
 
     /// Whether media with whoever calls is to be secure.

@@ -130,9 +130,9 @@ fn hours(core: &Core, hands: &Hands<'_>, calendar: Option<&str>) -> Reply {
     let generation = hands.generations.get(&core.generation);
     let verdict = generation.and_then(|it| it.hours(calendar, hands.now));
     match verdict {
-        Some(verdict) => Reply::Hours {
-            open: verdict.open,
-            why: why(&verdict.reason),
+        Some((open, reason)) => Reply::Hours {
+            open,
+            why: why(&reason),
         },
         None => Reply::Failed(format!("there is no calendar \"{calendar}\"")),
     }

@@ -156,10 +156,10 @@ impl Call {
         self.core
             .emit(hands, Fact::RecordingPublished { recording });
         if voicemail::is_in_a_mailbox(&closed.path) {
-            let is_empty = self
-                .stage
-                .feature()
-                .is_some_and(|stage| stage.said_nothing());
+            let is_empty = match self.stage.feature() {
+                Some(stage) => stage.said_nothing(),
+                None => voicemail::is_greeting(&closed.path),
+            };
             let finished = Finished::of(closed, is_empty);
             hands.ask_voicemail(&self.core.id, Wish::File(finished));
         } else {

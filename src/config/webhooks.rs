@@ -49,9 +49,7 @@ pub(super) fn read(
     let mut settings = Settings::default();
     let mut urls_at: Option<Place> = None;
     let written = files.of(Kind::Webhooks);
-    if !written.is_empty() {
-        reader.tls = reader.system_tls();
-    }
+    reader.tls = reader.system_tls();
     let tops: Vec<Section<'_>> = written
         .iter()
         .map(|file| Section::new(notes, &file.table, "webhooks.toml"))

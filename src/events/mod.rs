@@ -190,7 +190,7 @@ pub enum Fact {
     },
     /// Call attributes were set; later values replace earlier ones of the same name.
     AttributesSet {
-        /// Names and values.
+        /// Names and values; null for one that was taken away.
         attributes: Map<String, Value>,
     },
     /// The call entered a queue.

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+use minijinja::{filters, functions, tests as asked};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -30,7 +31,8 @@ const FUEL: u64 = 20_000;
 const MAX_LENGTH: usize = 16 * 1024;
 
 static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut engine = Environment::new();
+    let mut engine = Environment::empty();
+    give_words(&mut engine);
     engine.set_debug(false);
     engine.set_fuel(Some(FUEL));
     engine.set_recursion_limit(32);
@@ -39,6 +41,73 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.set_auto_escape_callback(|_| AutoEscape::None);
     engine
 });
+
+/// The filters, tests and functions of texts. The language has more, some of which make much of
+/// little, such as `indent`: fuel counts instructions, not what one of them takes.
+fn give_words(engine: &mut Environment<'static>) {
+    engine.add_filter("abs", filters::abs);
+    engine.add_filter("capitalize", filters::capitalize);
+    engine.add_filter("default", filters::default);
+    engine.add_filter("first", filters::first);
+    engine.add_filter("float", filters::float);
+    engine.add_filter("int", filters::int);
+    engine.add_filter("join", join);
+    engine.add_filter("last", filters::last);
+    engine.add_filter("length", filters::length);
+    engine.add_filter("lower", filters::lower);
+    engine.add_filter("replace", replace);
+    engine.add_filter("round", filters::round);
+    engine.add_filter("split", filters::split);
+    engine.add_filter("title", filters::title);
+    engine.add_filter("trim", filters::trim);
+    engine.add_filter("upper", filters::upper);
+    engine.add_filter("urlencode", filters::urlencode);
+    engine.add_test("boolean", asked::is_boolean);
+    engine.add_test("defined", asked::is_defined);
+    engine.add_test("endingwith", asked::is_endingwith);
+    engine.add_test("even", asked::is_even);
+    engine.add_test("integer", asked::is_integer);
+    engine.add_test("mapping", asked::is_mapping);
+    engine.add_test("none", asked::is_none);
+    engine.add_test("number", asked::is_number);
+    engine.add_test("odd", asked::is_odd);
+    engine.add_test("sequence", asked::is_sequence);
+    engine.add_test("startingwith", asked::is_startingwith);
+    engine.add_test("string", asked::is_string);
+    engine.add_test("undefined", asked::is_undefined);
+    engine.add_function(RANGE, functions::range);
+}
+
+/// As the language's own, but what is too long is an error before it is made.
+fn replace(text: String, from: String, to: String) -> Result<String, Error> {
+    let many = match from.is_empty() {
+        true => text.chars().count() + 1,
+        false => text.matches(&*from).count(),
+    };
+    match many.saturating_mul(to.len()) > MAX_LENGTH {
+        true => Err(too_long()),
+        false => Ok(text.replace(&from, &to)),
+    }
+}
+
+fn join(items: Vec<minijinja::Value>, between: Option<String>) -> Result<String, Error> {
+    let between = between.unwrap_or_default();
+    let mut joined = String::new();
+    for (n, item) in items.iter().enumerate() {
+        if n > 0 {
+            joined.push_str(&between);
+        }
+        joined.push_str(&item.to_string());
+        if joined.len() > MAX_LENGTH {
+            return Err(too_long());
+        }
+    }
+    Ok(joined)
+}
+
+fn too_long() -> Error {
+    Error::new(ErrorKind::InvalidOperation, "the text is too long")
+}
 
 impl From<&str> for Template {
     fn from(text: &str) -> Self {
@@ -110,6 +179,12 @@ pub(super) fn variables(text: &str) -> Result<BTreeSet<String>, TemplateFault> {
     if is_plain(text) {
         return Ok(BTreeSet::new());
     }
+    if let Some(at) = keeps(text) {
+        return Err(TemplateFault {
+            message: "texts keep nothing: a step `set` does".to_owned(),
+            at: Some(at),
+        });
+    }
     let template = ENGINE
         .template_from_str(text)
         .map_err(|error| fault(&error))?;
@@ -117,9 +192,8 @@ pub(super) fn variables(text: &str) -> Result<BTreeSet<String>, TemplateFault> {
     match template.render(Map::new()) {
         Err(error) if is_unknown(&error) => Err(fault(&error)),
         _ => {
-            let known = |name: &String| FUNCTIONS.iter().any(|it| it == name);
             let mut names = template.undeclared_variables(true);
-            names.retain(|name| !known(name));
+            names.retain(|name| name != RANGE);
             Ok(names.into_iter().collect())
         }
     }
@@ -207,8 +281,19 @@ fn fault(error: &Error) -> TemplateFault {
     }
 }
 
-/// What the language itself gives.
-const FUNCTIONS: [&str; 4] = ["debug", "dict", "namespace", "range"];
+/// The one function that texts have.
+const RANGE: &str = "range";
+
+/// Where a text keeps something under a name: what is kept and joined with itself time and again
+/// doubles each time, for a few instructions.
+fn keeps(text: &str) -> Option<Range<usize>> {
+    text.match_indices("{%").find_map(|(at, mark)| {
+        let inner = text[at + mark.len()..].trim_start_matches(['-', '+']);
+        let word = inner.trim_start().strip_prefix("set")?;
+        word.starts_with(char::is_whitespace)
+            .then_some(at..text.len() - word.len())
+    })
+}
 
 /// Takes no more than [`MAX_LENGTH`] bytes.
 struct Limited(Vec<u8>);
@@ -257,6 +342,12 @@ mod tests {
             ),
             ("{{ attributes.name | upper }}さま", json!("山田さま")),
             ("{{ call.from | replace('+81', '0') }}", json!("0901")),
+            ("{{ attributes.tags | join(', ') }}", json!("a, b")),
+            ("{{ attributes.tags | length }}", json!(2)),
+            (
+                "{{ 'é' if attributes.x is undefined else 'x' }}",
+                json!("é"),
+            ),
             ("<{{ \"<b>\" }}>", json!("<<b>>")),
         ] {
             assert_eq!(render(text, &names()), expected, "{text}");
@@ -283,6 +374,10 @@ mod tests {
             "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
             "{{ attributes.long }}{{ attributes.long }}",
             "{{ attributes.long ~ attributes.long }}",
+            "{{ attributes.long | replace('x', attributes.long) }}",
+            "{{ attributes.long | replace('', attributes.long) }}",
+            "{{ attributes.tags | join(attributes.long ~ attributes.long) }}",
+            "{{ 'x' * 1000000000000 }}",
             "{{ 1 / 0 }}",
         ] {
             assert_eq!(render(text, &names()), json!(""), "{text}");
@@ -310,6 +405,11 @@ mod tests {
             "{% include 'x' %}",
             "{% import 'x' as y %}",
             "{% macro a() %}{% endmacro %}",
+            "{% set a = 'a' %}{{ a }}",
+            "{%- set a %}a{% endset %}",
+            "{{ namespace(a=1).a }}",
+            "{{ 'x' | indent(1000000000000000) }}",
+            "{{ ([0] * 4000000000) | list }}",
         ] {
             assert!(variables(text).is_err(), "{text}");
         }

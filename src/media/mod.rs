@@ -47,7 +47,7 @@ pub use frame::{
     MAX_PACKET_SAMPLES, Rate, SILENCE,
 };
 pub use resample::Resampler;
-pub use sound::{Kept, Library, Sound, SoundError};
+pub use sound::{Kept, Library, Place, Sound, SoundError};
 pub use tone::Tone;
 
 pub use command::{

@@ -123,7 +123,6 @@ impl Notice {
                 | Notice::Quality { .. }
                 | Notice::RecordingTrouble { .. }
                 | Notice::Silent { .. }
-                | Notice::Speaking { .. }
                 | Notice::Talking { .. }
         )
     }

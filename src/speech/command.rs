@@ -85,6 +85,11 @@ pub(super) fn run(voice: &Voice, text: &str, file: &Path, groups: &Groups) -> Re
     let (by_argument, into_file) = (is_given("{text}"), is_given("{file}"));
     let arguments = arguments.iter().map(|argument| {
         // The text last: what stands in it is no placeholder.
+        let text = match text.starts_with('-') && argument.starts_with("{text}") {
+            // What a caller or an application wrote is no option of the program.
+            true => &format!(" {text}"),
+            false => text,
+        };
         argument
             .replace("{file}", &file_name)
             .replace("{text}", text)

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::command::Groups;
 use super::{Failure, MOST_CHARACTERS, Settings, Voice, Wish, command, level};
-use crate::media::{Kept, Sound};
+use crate::media::{Kept, Place, Sound};
 
 /// Texts that may wait for a program.
 const MOST_WAITING: usize = 64;
@@ -132,7 +132,9 @@ impl Inner {
     }
 
     fn order(&self, job: Job, tell: Tell) {
-        if self.kept.sound(&job.key).is_some() {
+        // Whoever orders may have calls to serve: the disk is read by the thread.
+        let place = self.kept.place(&job.key);
+        if place == Place::Memory {
             return tell(Ok(Kept::name(&job.key)));
         }
         let mut state = self.state();
@@ -144,7 +146,10 @@ impl Inner {
             return tell(Err(Failure::Busy));
         }
         state.asked.insert(job.key.clone(), vec![tell]);
-        state.waiting.push_back(job);
+        match place {
+            Place::Disk => state.waiting.push_front(job),
+            Place::Memory | Place::Nowhere => state.waiting.push_back(job),
+        }
         drop(state);
         self.more.notify_one();
     }
@@ -177,6 +182,9 @@ impl Inner {
     }
 
     fn make(&self, job: &Job) -> Result<(), Failure> {
+        if self.kept.sound(&job.key).is_some() {
+            return Ok(());
+        }
         let broken = |error: &dyn std::fmt::Display| Failure::Broken(error.to_string());
         let file = self.kept.unfinished(&format!("{}-said", job.key));
         let said = command::run(&job.voice, &job.text, &file, &self.groups);

@@ -66,7 +66,8 @@ impl Link {
     /// 11100 when it is no `http` or `https` URL, or relative to nothing.
     pub fn resolve(&self, base: Option<&str>) -> Result<Self, Fault> {
         let wrong = |why: String| {
-            let words = format!("\"{}\" is no URL: {why}", shown(&self.url));
+            let url = without_password(&self.url);
+            let words = format!("\"{}\" is no URL: {why}", shown(&url));
             Fault::new(code::URL, words)
         };
         if self.url.len() > LONGEST {
@@ -90,6 +91,18 @@ impl Link {
 
 /// Octets of the longest URL; the same as the web client's.
 const LONGEST: usize = 8000;
+
+/// A URL without name and password, to be shown to others.
+pub(super) fn without_password(url: &str) -> String {
+    let Ok(mut parsed) = Url::parse(url) else {
+        // What is before an @ may be one.
+        return url.rsplit('@').next().unwrap_or_default().to_owned();
+    };
+    // Those that cannot have them have none.
+    let _ = parsed.set_username("");
+    let _ = parsed.set_password(None);
+    parsed.into()
+}
 
 #[cfg(test)]
 mod tests {

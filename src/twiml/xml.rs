@@ -61,6 +61,8 @@ struct Builder<'a> {
     open: Vec<Element>,
     root: Option<Element>,
     elements: usize,
+    /// The place of the last element, and the octet it begins at.
+    place: (Position, usize),
 }
 
 impl<'a> Builder<'a> {
@@ -75,6 +77,7 @@ impl<'a> Builder<'a> {
             open: Vec::new(),
             root: None,
             elements: 0,
+            place: (Position { line: 1, column: 1 }, 0),
         }
     }
 
@@ -161,10 +164,29 @@ impl<'a> Builder<'a> {
         }
         Ok(Element {
             name,
-            at: Position::of(self.text, from),
+            at: self.place_of(from),
             attributes,
             children: Vec::new(),
         })
+    }
+
+    /// Where an element begins that stands behind all those asked for before: a document is walked
+    /// through once.
+    fn place_of(&mut self, from: usize) -> Position {
+        let (last, begun) = self.place;
+        let between = self.text.get(begun..from).unwrap_or_default();
+        let lines = between.matches('\n').count();
+        let column = match between.rsplit_once('\n') {
+            Some((_, after)) => after.chars().count() + 1,
+            None => last.column as usize + between.chars().count(),
+        };
+        let line = last.line as usize + lines;
+        let at = Position {
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column).unwrap_or(u32::MAX),
+        };
+        self.place = (at, from);
+        at
     }
 
     /// A value with its references resolved and its white space made blanks (XML 1.0 §3.3.3).

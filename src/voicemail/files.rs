@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -43,14 +44,25 @@ pub(super) struct MailboxState {
 pub(super) fn read_message(mailbox: &str, sound: &Path) -> Option<Message> {
     let sidecar = Sidecar::read(&sound.with_extension("json")).ok()?;
     let label = |name: &str| sidecar.labels.get(name).and_then(Value::as_str);
-    let state: State = read_state(&sound.with_extension(STATE)).unwrap_or_default();
+    let remembered = read_state(&sound.with_extension(STATE));
+    let state = match remembered {
+        Ok(state) => state.unwrap_or_default(),
+        // It may have been saved: nothing deletes it by itself.
+        Err(error) => {
+            tracing::error!(path = %sound.display(), %error, "voicemail.state_unreadable");
+            State {
+                heard: false,
+                saved: true,
+            }
+        }
+    };
     Some(Message {
         id: sound.file_stem()?.to_string_lossy().into_owned(),
         mailbox: mailbox.to_owned(),
         from: label("from").unwrap_or_default().to_owned(),
         from_name: label("from_name").map(str::to_owned),
         call: CallId::new(label("call").unwrap_or_default()),
-        at: Timestamp::parse_rfc3339(&sidecar.started).unwrap_or(Timestamp::ZERO),
+        at: began(&sidecar, sound),
         length_ms: sidecar.duration_ms,
         bytes: sidecar.bytes,
         heard: state.heard,
@@ -60,10 +72,35 @@ pub(super) fn read_message(mailbox: &str, sound: &Path) -> Option<Message> {
     })
 }
 
-/// What was remembered; nothing when it cannot be read.
-pub(super) fn read_state<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    let bytes = std::fs::read(path).ok()?;
-    serde_json::from_slice(&bytes).ok()
+/// What was remembered; `None` when nothing was.
+///
+/// # Errors
+///
+/// When there is a file and it cannot be read: what it says is not known then, not nothing.
+pub(super) fn read_state<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a message must not be deleted, by nobody.
+pub(super) fn is_held(sound: &Path) -> bool {
+    sound.with_extension("hold").exists()
+}
+
+/// When a recording began; when its file was written last, where its sidecar no longer knows.
+fn began(sidecar: &Sidecar, sound: &Path) -> Timestamp {
+    let told = Timestamp::parse_rfc3339(&sidecar.started);
+    if let Some(told) = told.filter(|told| *told != Timestamp::ZERO) {
+        return told;
+    }
+    let written = std::fs::metadata(sound).and_then(|data| data.modified());
+    let since = written
+        .ok()
+        .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    since.map_or(Timestamp::ZERO, |since| Timestamp::ZERO + since)
 }
 
 /// Writes a small file whole or not at all, on the disk when it returns.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -82,7 +83,12 @@ pub enum Word {
         greeting: Option<Arc<Sound>>,
     },
     /// What became of a recording.
-    Filed(Filed),
+    Filed {
+        /// Its file.
+        path: PathBuf,
+        /// What.
+        filed: Filed,
+    },
     /// What a mailbox holds.
     Opened {
         /// Messages, oldest first.
@@ -239,7 +245,8 @@ impl Desk {
                     let path = finished.path.display();
                     tracing::error!(%path, why, "voicemail.not_stored");
                 }
-                Word::Filed(filed)
+                let path = finished.path;
+                Word::Filed { path, filed }
             }
             Wish::Open { mailbox, pin } => self.open(now, mailbox, pin),
             Wish::Load { mailbox, clip } => Word::Loaded(match clip {
@@ -267,7 +274,9 @@ impl Desk {
                 return Word::Refused { is_locked: true };
             }
             if !is_right {
-                if self.wrong.len() < MOST_COUNTS {
+                // Mailboxes that exist are counted always: there are as many as the configuration has.
+                let exists = terms.mailboxes.contains_key(&mailbox);
+                if exists || self.wrong.len() < MOST_COUNTS {
                     self.wrong.insert(mailbox, (count + 1, now));
                 }
                 let is_locked = count + 1 >= terms.pin_tries;

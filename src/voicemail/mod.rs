@@ -37,6 +37,13 @@ pub fn greeting_stem(mailbox: &str, recording: &crate::base::RecordingId) -> Str
     format!("{folder}/{mailbox}/{}{name}", files::GREETING)
 }
 
+/// Whether a recording in a mailbox was to be its greeting. One that its speaker did not end, because
+/// he hung up or the switch died, is none.
+pub fn is_greeting(path: &std::path::Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    is_in_a_mailbox(path) && name.starts_with(files::GREETING)
+}
+
 /// Whether a recording's file is a mailbox's.
 pub fn is_in_a_mailbox(path: &std::path::Path) -> bool {
     let folder = path.parent().and_then(std::path::Path::parent);

@@ -224,7 +224,7 @@ impl Session {
             self.unheeded -= 1;
             return;
         }
-        if let (Step::Taking(_), Word::Filed(filed)) = (&self.step, &word) {
+        if let (Step::Taking(_), Word::Filed { filed, .. }) = (&self.step, &word) {
             return self.greeting_filed(around, &filed.clone());
         }
         let Step::Waiting { want, .. } = self.step else {

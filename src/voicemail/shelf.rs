@@ -187,7 +187,7 @@ impl Shelf {
             return Filed::Kept(known.clone());
         }
         if file.to_string_lossy().starts_with(GREETING) {
-            return match finished.is_empty {
+            return match finished.is_empty || finished.length < self.terms.shortest {
                 true => discard(&sound),
                 false => self.take_greeting(&mailbox, &sound),
             };
@@ -238,7 +238,8 @@ impl Shelf {
     ///
     /// # Errors
     ///
-    /// When its files cannot be deleted. `Ok(false)`: there is no such message.
+    /// When its files cannot be deleted, or must not be (`ID.hold` is beside them). `Ok(false)`: there
+    /// is no such message.
     pub fn delete(&mut self, mailbox: &str, id: &str) -> io::Result<bool> {
         let Some(own) = self.mailboxes.get_mut(mailbox) else {
             return Ok(false);
@@ -246,7 +247,11 @@ impl Shelf {
         let Some(place) = own.messages.iter().position(|message| message.id == id) else {
             return Ok(false);
         };
-        match files::delete(&own.messages[place].path) {
+        let sound = &own.messages[place].path;
+        if files::is_held(sound) {
+            return Err(io::Error::other("the message is on legal hold"));
+        }
+        match files::delete(sound) {
             // Somebody else took it away.
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -281,6 +286,7 @@ impl Shelf {
         let all = all.flat_map(|mailbox| &mailbox.messages);
         let old: Vec<(String, String)> = all
             .filter(|message| !message.saved && now.since(message.at) > keep)
+            .filter(|message| !files::is_held(&message.path))
             .map(|message| (message.mailbox.clone(), message.id.clone()))
             .collect();
         for (mailbox, id) in old {
@@ -325,7 +331,15 @@ impl Shelf {
 }
 
 fn read_mailbox(name: &str, folder: &Path) -> io::Result<Mailbox> {
-    let state: MailboxState = files::read_state(&folder.join(MAILBOX)).unwrap_or_default();
+    let remembered = files::read_state::<MailboxState>(&folder.join(MAILBOX));
+    if let Err(error) = &remembered {
+        tracing::error!(mailbox = name, %error, "voicemail.state_unreadable");
+    }
+    // Which greeting is in use is not known then: all of them stay.
+    let (state, is_known) = match remembered {
+        Ok(state) => (state.unwrap_or_default(), true),
+        Err(_) => (MailboxState::default(), false),
+    };
     let mut mailbox = Mailbox::default();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -343,9 +357,10 @@ fn read_mailbox(name: &str, folder: &Path) -> io::Result<Mailbox> {
             continue;
         }
         if file.starts_with(GREETING) {
-            match state.greeting.as_deref() == Some(&*file) {
-                true => mailbox.greeting = Some(path),
-                false => files::delete(&path)?,
+            if state.greeting.as_deref() == Some(&*file) {
+                mailbox.greeting = Some(path);
+            } else if is_known {
+                files::delete(&path)?;
             }
             continue;
         }

@@ -281,6 +281,83 @@ fn old_messages_go_and_saved_ones_stay_and_a_full_mailbox_says_so() {
 }
 
 #[test]
+fn what_must_not_be_deleted_is_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::new(folder.path(), Format::Wav);
+    let terms = VoicemailTerms {
+        keep: Some(Duration::from_secs(3600)),
+        ..VoicemailTerms::default()
+    };
+    let mut shelf = Shelf::open(folder.path(), Arc::new(terms)).expect("a folder");
+    shelf.file(&Finished::of(&recorder.message("a", 150), false));
+    let hold = folder.path().join("voicemail/1010/a.hold");
+    std::fs::write(&hold, "").expect("written");
+    shelf.sweep(at(9000));
+    assert_eq!(ids(&shelf), [("a", false, false)]);
+    let refused = shelf.delete("1010", "a").expect_err("held");
+    assert_eq!(refused.to_string(), "the message is on legal hold");
+    std::fs::remove_file(hold).expect("there");
+    assert!(shelf.delete("1010", "a").expect("deleted"));
+}
+
+#[test]
+fn what_is_remembered_and_cannot_be_read_deletes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::new(folder.path(), Format::Wav);
+    let mut first = shelf(folder.path());
+    let greeting = greeting_stem("1010", &RecordingId::new("g"));
+    let greeting = recorder
+        .record(greeting, "g", 150, true)
+        .expect("published");
+    assert_eq!(first.file(&Finished::of(&greeting, false)), Filed::Greeting);
+    first.file(&Finished::of(&recorder.message("a", 150), false));
+    first.mark("1010", "a", true, Some(true)).expect("written");
+    drop(first);
+    for state in ["mailbox.state", "a.state"] {
+        let path = folder.path().join("voicemail/1010").join(state);
+        std::fs::write(path, "{").expect("written");
+    }
+    let second = shelf(folder.path());
+    assert_eq!(ids(&second), [("a", false, true)]);
+    assert!(greeting.path.exists(), "the greeting is still there");
+}
+
+#[test]
+fn a_message_whose_sidecar_does_not_say_when_is_as_old_as_its_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::new(folder.path(), Format::Wav);
+    let closed = recorder.message("a", 150);
+    let sidecar = closed.path.with_extension("json");
+    let text = std::fs::read_to_string(&sidecar).expect("readable");
+    let told = at(0).to_rfc3339();
+    assert!(text.contains(&told), "{text}");
+    std::fs::write(&sidecar, text.replace(&told, "1970-01-01T00:00:00Z")).expect("written");
+    let shelf = shelf(folder.path());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let age = Timestamp::ZERO + now.expect("after 1970");
+    assert!(age.since(shelf.messages("1010")[0].at) < Duration::from_secs(3600));
+}
+
+#[test]
+fn a_greeting_that_its_speaker_did_not_end_is_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::new(folder.path(), Format::Wav);
+    let mut shelf = shelf(folder.path());
+    let stem = |id: &str| greeting_stem("1010", &RecordingId::new(id));
+    let good = recorder
+        .record(stem("good"), "good", 150, true)
+        .expect("published");
+    assert!(is_greeting(&good.path) && !is_greeting(&recorder.message("m", 150).path));
+    shelf.file(&Finished::of(&good, false));
+    // Too short to have been meant.
+    let short = recorder
+        .record(stem("short"), "short", 10, true)
+        .expect("published");
+    assert_eq!(shelf.file(&Finished::of(&short, false)), Filed::TooShort);
+    assert!(good.path.exists() && shelf.has_greeting("1010"));
+}
+
+#[test]
 fn wrong_pins_lock_a_mailbox_for_a_while_and_not_its_own_phone() {
     let folder = tempfile::tempdir().expect("a folder");
     let keeper = Keeper::new(shelf(folder.path()), |_, _| {});

@@ -41,7 +41,8 @@ pub(super) struct Try<'a> {
 }
 
 impl Admission {
-    /// Takes a place.
+    /// Takes a place. A notice may take one of the first half of them, so that it never takes a
+    /// caller's.
     ///
     /// # Errors
     ///
@@ -51,15 +52,20 @@ impl Admission {
         endpoint: &str,
         terms: &Terms,
         limits: &Limits,
+        is_notice: bool,
     ) -> Result<Permit, Trouble> {
+        let most = |places: usize| match is_notice {
+            true => places.div_ceil(2),
+            false => places,
+        };
         let mut state = self.lock();
-        if state.running >= limits.requests {
+        if state.running >= most(limits.requests) {
             let words = format!("{} requests are under way in all", state.running);
             return Err((FailureKind::TooBusy, words));
         }
         state.make_room();
         let standing = state.standing(endpoint, terms.breaker);
-        if standing.running >= terms.requests {
+        if standing.running >= most(terms.requests) {
             let words = format!("{} requests to it are under way", standing.running);
             return Err((FailureKind::TooBusy, words));
         }
@@ -199,7 +205,7 @@ mod tests {
             requests: 3,
             ..Limits::default()
         };
-        let enter = |name: &str| admission.enter(name, &terms, &limits);
+        let enter = |name: &str| admission.enter(name, &terms, &limits, false);
         let (a, _b) = (enter("x").unwrap(), enter("x").unwrap());
         let (kind, words) = enter("x").unwrap_err();
         assert_eq!(kind, FailureKind::TooBusy);
@@ -213,11 +219,28 @@ mod tests {
     }
 
     #[test]
+    fn notices_leave_half_of_the_places_to_callers() {
+        let admission = Admission::default();
+        let terms = Terms {
+            requests: 3,
+            ..Terms::default()
+        };
+        let limits = Limits::default();
+        let enter = |is_notice| admission.enter("x", &terms, &limits, is_notice);
+        let _first = [enter(true).unwrap(), enter(true).unwrap()];
+        assert_eq!(enter(true).unwrap_err().0, FailureKind::TooBusy);
+        let _caller = enter(false).unwrap();
+        assert_eq!(enter(false).unwrap_err().0, FailureKind::TooBusy);
+    }
+
+    #[test]
     fn what_is_given_up_concludes_nothing() {
         let admission = Admission::default();
         let mut terms = Terms::default();
         terms.breaker.at_least = 1;
-        let permit = admission.enter("x", &terms, &Limits::default()).unwrap();
+        let permit = admission
+            .enter("x", &terms, &Limits::default(), false)
+            .unwrap();
         let now = Timestamp::from_millis(1_800_000_000_000);
         drop(permit.begin(&terms, now).unwrap());
         assert_eq!(admission.breakers(now), [1, 0, 0]);
@@ -234,7 +257,7 @@ mod tests {
         let (terms, limits) = (Terms::default(), Limits::default());
         for number in 0..5000 {
             admission
-                .enter(&format!("h{number}"), &terms, &limits)
+                .enter(&format!("h{number}"), &terms, &limits, false)
                 .unwrap();
         }
         assert!(admission.lock().endpoints.len() <= MOST_ENDPOINTS);

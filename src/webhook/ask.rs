@@ -70,6 +70,8 @@ pub struct Ask {
     pub call: Option<CallId>,
     /// What is the same on all retries; a new one when `None`.
     pub token: Option<String>,
+    /// Whether nobody waits for the reply: it then leaves half of the places to others.
+    pub is_notice: bool,
 }
 
 impl Ask {
@@ -84,6 +86,7 @@ impl Ask {
             reply_limit: None,
             call: None,
             token: None,
+            is_notice: false,
         }
     }
 }

@@ -83,6 +83,11 @@ impl Attempts {
     }
 
     /// How often it was tried.
+    /// The URL that redirects led to.
+    pub(super) fn led_to(&self) -> Option<&str> {
+        (self.redirects > 0).then(|| self.hop.target.as_str())
+    }
+
     pub(super) fn tries(&self) -> u32 {
         self.tries
     }

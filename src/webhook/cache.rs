@@ -21,6 +21,8 @@ pub(super) struct Cache {
 struct Kept {
     policy: CachePolicy,
     body: Bytes,
+    /// Octets it takes, both heads included.
+    size: usize,
 }
 
 /// What the cache says to a request.
@@ -79,7 +81,7 @@ impl Cache {
         (most, now): (usize, Timestamp),
     ) {
         self.forget(&key);
-        let size = body.len() + ENTRY;
+        let size = body.len() + ENTRY + heads(&request.headers) + heads(&response.headers);
         let asked = Request::from_parts(request.clone(), ());
         let replied = Response::from_parts(response.clone(), ());
         let options = http_cache_semantics::CacheOptions::default();
@@ -97,7 +99,7 @@ impl Cache {
         }
         self.octets += size;
         let body = body.clone();
-        self.kept.insert(key, Kept { policy, body });
+        self.kept.insert(key, Kept { policy, body, size });
     }
 
     pub(super) fn clear(&mut self) {
@@ -107,7 +109,7 @@ impl Cache {
     /// What is kept is no longer good.
     pub(super) fn forget(&mut self, key: &(String, String)) {
         if let Some(kept) = self.kept.shift_remove(key) {
-            self.octets -= kept.body.len() + ENTRY;
+            self.octets -= kept.size;
         }
     }
 }
@@ -118,6 +120,13 @@ fn system(now: Timestamp) -> SystemTime {
 
 /// What an entry takes beside its body, roughly.
 const ENTRY: usize = 2048;
+
+/// Octets of names and values.
+fn heads(headers: &http::HeaderMap) -> usize {
+    let each = headers.iter();
+    each.map(|(name, value)| name.as_str().len() + value.len())
+        .sum()
+}
 
 #[cfg(test)]
 mod tests {

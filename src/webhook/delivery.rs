@@ -179,6 +179,7 @@ impl Inner {
             method: notice.method,
             call: notice.call,
             token: Some(letter.id.clone()),
+            is_notice: true,
             ..Ask::new(notice.to, notice.content, Expects::Status)
         };
         let came = self.ask(ask).await;

@@ -47,6 +47,7 @@ impl Jars {
             }
             if let Some(jar) = self.jars.get_mut(call)
                 && jar.iter_any().count() < MOST_COOKIES
+                && octets(jar) + text.len() <= MOST_IN_JAR
             {
                 // One for another host, or that cannot be read, is none.
                 let _ = jar.parse(text, url);
@@ -56,10 +57,20 @@ impl Jars {
 
     /// The call is over.
     pub(super) fn forget(&mut self, call: &CallId) {
-        self.jars.swap_remove(call);
+        // The rest stays in the order of its age.
+        self.jars.shift_remove(call);
     }
 }
 
+fn octets(jar: &CookieStore) -> usize {
+    let cookies = jar.iter_any();
+    cookies
+        .map(|cookie| cookie.name().len() + cookie.value().len())
+        .sum()
+}
+
+/// Octets of names and values in a jar: twice what is ever sent of it.
+const MOST_IN_JAR: usize = 8192;
 /// Jars at a time: those of calls that end without a word go when others need the room.
 const MOST_JARS: usize = 10_000;
 /// Cookies in a jar (RFC 6265 §6.1 asks for 50 of a domain).

@@ -115,6 +115,13 @@ impl Outbox {
         let Some(line) = self.lines.get_mut(&key) else {
             return Outcome::Unknown;
         };
+        let is_busy = matches!(failure, Some((FailureKind::TooBusy, _)));
+        if let Some(letter) = line.front_mut()
+            && is_busy
+        {
+            // Nothing was sent: it was no try.
+            letter.tries = letter.tries.saturating_sub(1);
+        }
         let tries = line.front().map_or(0, |letter| letter.tries);
         if failure
             .as_ref()

@@ -74,9 +74,9 @@ impl Pool {
         if self.count >= MOST {
             self.sweep(now);
         }
-        let resting = self.resting.entry(key).or_default();
-        if self.count < MOST && resting.len() < MOST_OF_ONE && !sender.is_closed() {
-            resting.push((sender, now));
+        let resting = self.resting.get(&key).map_or(0, Vec::len);
+        if self.count < MOST && resting < MOST_OF_ONE && !sender.is_closed() {
+            self.resting.entry(key).or_default().push((sender, now));
             self.count += 1;
         }
     }

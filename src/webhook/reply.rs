@@ -16,8 +16,9 @@ pub struct Reply {
     pub content_type: Option<String>,
     /// What it says; no longer than the endpoint's limit.
     pub body: Bytes,
-    /// The URL that answered, after redirects: what relative URLs in it stand for.
-    pub url: String,
+    /// The URL that answered when redirects led to another than was asked: what relative URLs in the
+    /// reply start from. Without name and password.
+    pub url: Option<String>,
     /// From the question to the end of the answer.
     pub took: Duration,
     /// Requests that were sent, redirects not counted; 0 when it came from the cache.

@@ -1,8 +1,7 @@
 //! What is said to an endpoint about a call, and what its reply may change.
 //!
 //! Two shapes of the question: our own, and the contact data that functions written for Amazon
-//! Connect take. The reply is a JSON object merged into the call's attributes (RFC 7396: objects
-//! merge, null removes).
+//! Connect take. The reply is a JSON object.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -205,29 +204,6 @@ pub fn read_reply(body: &[u8], limits: ReplyLimits) -> Result<Map<String, Value>
     }
 }
 
-/// Merges a reply into attributes: objects into objects, null removes, all else replaces.
-pub fn merge(attributes: &mut Map<String, Value>, reply: Map<String, Value>) {
-    for (name, value) in reply {
-        match value {
-            Value::Null => {
-                attributes.shift_remove(&name);
-            }
-            Value::Object(object) => {
-                let inner = attributes.entry(name).or_insert(Value::Null);
-                if !inner.is_object() {
-                    *inner = Value::Object(Map::new());
-                }
-                if let Value::Object(inner) = inner {
-                    merge(inner, object);
-                }
-            }
-            other => {
-                attributes.insert(name, other);
-            }
-        }
-    }
-}
-
 /// Levels of a value, 0 for a plain one. `serde_json` has none deeper than 128.
 fn depth(value: &Value) -> usize {
     match value {
@@ -292,18 +268,6 @@ mod tests {
             said["Details"]["Parameters"],
             json!({"ticket": "4711", "n": "3"})
         );
-    }
-
-    #[test]
-    fn a_reply_merges_and_null_removes() {
-        let mut attributes = object(json!({"a": 1, "b": {"c": 2, "d": 3}, "e": "x"}));
-        let reply = br#"{"a": null, "b": {"c": null, "f": [1]}, "e": {"g": true}}"#;
-        merge(
-            &mut attributes,
-            read_reply(reply, ReplyLimits::default()).unwrap(),
-        );
-        let expected = json!({"b": {"d": 3, "f": [1]}, "e": {"g": true}});
-        assert_eq!(Value::Object(attributes), expected);
     }
 
     #[test]

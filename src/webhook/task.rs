@@ -316,7 +316,9 @@ impl Inner {
             method,
             terms,
         } = addressed;
-        let entered = self.admission.enter(&key, &terms, &settings.limits);
+        let entered = self
+            .admission
+            .enter(&key, &terms, &settings.limits, ask.is_notice);
         let permit = entered.map_err(failed)?;
         ask.token
             .get_or_insert_with(|| lock(&self.chance).token(TOKEN));
@@ -426,7 +428,7 @@ impl Asking<'_> {
                 status,
                 content_type: content_type.map(str::to_owned),
                 body,
-                url: attempts.hop().target.as_str().to_owned(),
+                url: attempts.led_to().map(str::to_owned),
                 took: Duration::ZERO,
                 attempts: if was_sent { attempts.tries() } else { 0 },
             });

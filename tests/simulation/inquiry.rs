@@ -87,6 +87,27 @@ fn what_the_application_knows_becomes_attributes_and_the_call_goes_on() {
     assert_eq!(record.queues[0].queue, "sales");
 }
 
+/// RFC 7396, as docs/webhooks.md says.
+#[test]
+fn replies_are_merged_into_attributes_and_null_takes_one_away() {
+    let set = "do = \"set\"\nnext = \"http\"\n[steps.ask.attributes]\nnote = \"old\"\n\
+               customer = { name = \"A\", tier = 1 }\n[steps.http]\ndo = \"http\"";
+    let steps = OWNER.replace("do = \"http\"", set);
+    let mut world = world(807, &steps, &[]);
+    let carrier = world.carrier();
+    world.with_peer(carrier, |peer, now| peer.call(now, OFFICE, CUSTOMER));
+    world.run_for(1000);
+    let reply = json!({"customer": {"vip": true, "tier": null}, "note": null, "owner": "sato"});
+    answer(&mut world, &Reply::Data(reply));
+    world.run_for(1000);
+    world.hang_up(0, 0);
+    world.finish();
+    let record = world.record();
+    let customer = json!({"name": "A", "vip": true});
+    assert_eq!(record.attributes["customer"], customer);
+    assert!(!record.attributes.contains_key("note"));
+}
+
 #[test]
 fn an_application_that_fails_is_slow_or_lies_costs_the_caller_its_budget_at_most() {
     for (seed, reply) in [

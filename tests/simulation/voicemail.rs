@@ -279,6 +279,20 @@ fn a_recorded_greeting_is_what_callers_hear_until_it_is_dropped() {
     assert!(!hears(&world, at, "vm-greeting"));
     world.hang_up(at.0, at.1);
 
+    // Whoever hangs up before he has ended a new one has thought better of it.
+    let talk = world.with_peer(owner, |peer, now| peer.call(now, "*98", "1010"));
+    world.run_for(2000);
+    press(&mut world, (owner, talk), "2");
+    until_recorded(&mut world);
+    world.run_for(3000);
+    world.hang_up(owner, talk);
+    world.run_for(1000);
+    let at = arrive(&mut world, caller);
+    until_recorded(&mut world);
+    let heard = listen(&world.peers[at.0].talks[at.1].voice.got);
+    assert!(likeness(&words()[4000..8000], &heard) > 0.9);
+    world.hang_up(at.0, at.1);
+
     let talk = world.with_peer(owner, |peer, now| peer.call(now, "*98", "1010"));
     world.run_for(2000);
     press(&mut world, (owner, talk), "3");

@@ -1,5 +1,6 @@
 //! A caller who is recorded: a message for a mailbox, or what a flow wants taken down.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use crate::flow::{self, Input, RecordTerms, Reply, Run};
 use crate::ivr::{Take, TakeOutput, TakeTerms, Taken};
 use crate::media::PlayId;
 use crate::media::recorder::Closed;
-use crate::recording::stem;
+use crate::recording::{plain_name, stem};
 use crate::voicemail::{self, Filed, Wish, Word};
 
 /// A caller who is to say something.
@@ -171,6 +172,12 @@ impl Message {
         self.recording = Some(id);
     }
 
+    /// Whether a file is of the recording under way.
+    fn is_own(&self, path: &Path) -> bool {
+        let name = self.recording.as_ref().map(|id| plain_name(id.as_str()));
+        name.is_some_and(|name| path.file_stem().is_some_and(|stem| *stem == *name))
+    }
+
     fn done(&mut self, core: &mut Core, hands: &mut Hands<'_>, taken: Taken) -> Next {
         let reply = match (&taken, &self.recording) {
             (Taken::Stored { length }, Some(name)) => Reply::Recorded {
@@ -296,7 +303,8 @@ impl Feature for Message {
             (Step::Arriving { .. }, Word::Arrived { greeting, .. }) => {
                 self.greet(core, hands, greeting)
             }
-            (Step::Taking(_), Word::Filed(filed)) => {
+            // What was said before a restart, or in an earlier step of the flow, is another's.
+            (Step::Taking(_), Word::Filed { path, filed }) if self.is_own(&path) => {
                 let taken = match filed {
                     Filed::Kept(message) => Taken::Stored {
                         length: Duration::from_millis(message.length_ms),
@@ -333,6 +341,7 @@ impl Feature for Message {
     /// What was said before the switch died is a message; what is said now is another.
     fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         self.is_greeted = self.is_greeted || matches!(self.step, Step::Taking(_));
+        self.recording = None;
         if !matches!(self.step, Step::Speaking) {
             let until = hands.now + PATIENCE;
             self.step = Step::Arriving { until };

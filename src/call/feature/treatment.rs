@@ -148,7 +148,12 @@ fn note_attributes(
     if attributes.is_empty() {
         return;
     }
-    core.attributes.extend(attributes.clone());
+    for (name, value) in &attributes {
+        match value.is_null() {
+            true => drop(core.attributes.shift_remove(name)),
+            false => drop(core.attributes.insert(name.clone(), value.clone())),
+        }
+    }
     core.emit(hands, Fact::AttributesSet { attributes });
 }
 

@@ -441,6 +441,10 @@ impl CallRecord {
 
     fn set_attributes(&mut self, attributes: &Map<String, Value>) {
         for (name, value) in attributes {
+            if value.is_null() {
+                self.attributes.shift_remove(name);
+                continue;
+            }
             if self.attributes.len() >= parts::MOST_ATTRIBUTES
                 && !self.attributes.contains_key(name)
             {

@@ -106,25 +106,45 @@ impl Run {
         attributes
     }
 
-    /// Sets attributes of the call.
+    /// Sets attributes of the call; null takes one away.
     pub(in crate::flow) fn set(&mut self, attributes: &Map<String, Value>) {
         let mut taken = Map::new();
+        let mut bytes: usize = self.attributes.iter().map(weight).sum();
+        let mut left_out = 0;
         for (name, value) in attributes {
-            let before = self.attributes.insert(name.clone(), value.clone());
-            // Only what comes from outside can be so much.
-            let bytes = || serde_json::to_string(&self.attributes).map_or(0, |text| text.len());
-            if self.attributes.len() > MAX_ATTRIBUTES || bytes() > MAX_ATTRIBUTE_BYTES {
-                tracing::warn!(flow = %self.document.name, name, "too many attributes");
-                match before {
-                    None => drop(self.attributes.shift_remove(name)),
-                    Some(before) => drop(self.attributes.insert(name.clone(), before)),
+            let before = self
+                .attributes
+                .get(name)
+                .map(|before| weight((name, before)));
+            bytes -= before.unwrap_or(0);
+            if value.is_null() {
+                if self.attributes.shift_remove(name).is_some() {
+                    taken.insert(name.clone(), Value::Null);
                 }
                 continue;
             }
+            let after = bytes + weight((name, value));
+            let is_one_too_many = before.is_none() && self.attributes.len() >= MAX_ATTRIBUTES;
+            // Only what comes from outside can be so much.
+            if is_one_too_many || after > MAX_ATTRIBUTE_BYTES {
+                bytes += before.unwrap_or(0);
+                left_out += 1;
+                continue;
+            }
+            bytes = after;
+            self.attributes.insert(name.clone(), value.clone());
             taken.insert(name.clone(), value.clone());
+        }
+        if left_out > 0 {
+            tracing::warn!(flow = %self.document.name, left_out, "too many attributes");
         }
         if !taken.is_empty() {
             self.push(Action::SetAttributes(taken));
         }
     }
+}
+
+/// Octets of an attribute as JSON, with its quotes, colon and comma.
+fn weight((name, value): (&String, &Value)) -> usize {
+    name.len() + value.to_string().len() + 4
 }

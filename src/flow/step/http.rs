@@ -77,13 +77,42 @@ impl Merge {
         if self.merge
             && let Value::Object(members) = &reply
         {
-            attributes.extend(members.clone());
+            for (name, member) in members {
+                let before = run.attributes().get(name);
+                attributes.insert(name.clone(), merged(before, member));
+            }
         }
         if let Some(into) = &self.into {
             attributes.insert(into.clone(), reply.clone());
         }
         run.take_reply(reply);
         run.set(&attributes);
+    }
+}
+
+/// What a member of a reply makes of an attribute (RFC 7396): objects merge, all else replaces. Null
+/// stays null, which takes the attribute away.
+fn merged(before: Option<&Value>, member: &Value) -> Value {
+    let Value::Object(members) = member else {
+        return member.clone();
+    };
+    let mut all = before
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
+    for (name, member) in members {
+        match merged(all.get(name), member) {
+            Value::Null => drop(all.shift_remove(name)),
+            value => drop(all.insert(name.clone(), value)),
+        }
+    }
+    all.into()
+}
+
+/// The way for errors may say why it was taken.
+fn take_failure(run: &mut Run, reply: Reply) {
+    if let Reply::Failed(why) = reply {
+        run.take_reply(serde_json::json!({"error": why}));
     }
 }
 
@@ -116,7 +145,10 @@ impl Kind for Fetching {
                 self.merge.take(run, reply);
                 Turn::Go(self.next.clone())
             }
-            Heard::Reply(_) => run.error(self.error.as_deref()),
+            Heard::Reply(other) => {
+                take_failure(run, other);
+                run.error(self.error.as_deref())
+            }
             _ => Turn::Stay,
         }
     }
@@ -154,7 +186,10 @@ impl Kind for LookingUp {
                 let missing = self.missing.as_ref().filter(|_| is_missing);
                 Turn::Go(missing.unwrap_or(&self.next).clone())
             }
-            Heard::Reply(_) => run.error(self.error.as_deref()),
+            Heard::Reply(other) => {
+                take_failure(run, other);
+                run.error(self.error.as_deref())
+            }
             _ => Turn::Stay,
         }
     }

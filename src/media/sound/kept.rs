@@ -30,6 +30,17 @@ struct Inner {
     shelf: Mutex<Shelf>,
 }
 
+/// Where a kept sound is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It has to be read.
+    Disk,
+    /// It is at hand.
+    Memory,
+    /// It is not kept.
+    Nowhere,
+}
+
 #[derive(Debug, Default)]
 struct Shelf {
     sounds: BTreeMap<String, Entry>,
@@ -90,6 +101,21 @@ impl Kept {
     /// The name by which a [`super::Library`] plays what is kept by this key.
     pub fn name(key: &str) -> String {
         format!("{FOLDER}/{key}")
+    }
+
+    /// Where what is kept by a key is; does not look at the disk.
+    pub fn place(&self, key: &str) -> Place {
+        let mut shelf = self.shelf();
+        shelf.uses += 1;
+        let used = shelf.uses;
+        let Some(entry) = shelf.sounds.get_mut(key) else {
+            return Place::Nowhere;
+        };
+        entry.used = used;
+        match entry.sound {
+            Some(_) => Place::Memory,
+            None => Place::Disk,
+        }
     }
 
     /// What is kept by a key of letters and digits. Read from its file where it was not heard for long.

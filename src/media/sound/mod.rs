@@ -13,7 +13,7 @@ mod shelf;
 mod studio;
 
 pub use import::SoundError;
-pub use kept::Kept;
+pub use kept::{Kept, Place};
 pub use library::Library;
 pub(crate) use studio::Studio;
 

@@ -6,7 +6,7 @@ use super::super::action::{Action, Fetch, Fetched, Prompt, Utterance};
 use super::super::document::Document;
 use super::super::facts::Form;
 use super::super::fault::{Fault, code};
-use super::super::link::Link;
+use super::super::link::{Link, without_password};
 use super::super::notice::add;
 use super::{MAX_HURRIED, Position, Role, Run};
 use crate::base::{Cause, Timestamp};
@@ -138,7 +138,8 @@ impl Run {
     pub(super) fn fail(&mut self, now: Timestamp, fault: Fault, url: &str, is_fallback: bool) {
         let mut form = Form::new();
         add(&mut form, "ErrorCode", fault.code.to_string());
-        add(&mut form, "ErrorUrl", url);
+        // The fallback may be somebody else's.
+        add(&mut form, "ErrorUrl", without_password(url));
         self.remark(fault);
         match self.terms.fallback.clone() {
             Some(fallback) if !is_fallback && !self.is_hurried(now) => {
