@@ -1,4 +1,5 @@
 //! RTP of many telephones at absolute times, and when it arrives at the other end.
+//! Their people may press keys, too.
 //!
 //! One thread sends and receives. Legs speak at different moments of the 20 ms, as telephones do.
 //! The first bytes of the payload say when the packet was sent.
@@ -52,10 +53,32 @@ pub(crate) enum Payload {
     /// Of every three legs, which share a room, the first says something loud five times a second,
     /// and the time until it is heard is taken; else all are silent.
     Marks,
+    /// Nothing.
+    Silence,
     /// Tones, each leg its own: to be mixed.
     Speech,
     /// The time it was sent, then silence: to be relayed.
     Time,
+}
+
+/// Who is at the telephones.
+pub(crate) trait People {
+    /// What a leg sends now, at this timestamp of its RTP clock, in place of silence.
+    fn press(&mut self, leg: usize, timestamp: u32) -> Option<KeyPacket>;
+
+    /// A leg heard 20 ms of µ-law.
+    fn hear(&mut self, leg: usize, samples: &[u8]);
+}
+
+/// One packet of a key that is pressed (RFC 4733 §2.3).
+pub(crate) struct KeyPacket {
+    /// Timestamp of the press.
+    pub(crate) began: u32,
+    pub(crate) event: u8,
+    pub(crate) is_first: bool,
+    pub(crate) is_over: bool,
+    /// Units of the RTP clock.
+    pub(crate) duration: u16,
 }
 
 impl Flows {
@@ -136,6 +159,40 @@ impl Flows {
         }
     }
 
+    /// Lets people press keys and listen.
+    pub(crate) fn converse(&mut self, time: Duration, people: &mut impl People) {
+        self.begin_anew();
+        let start = Instant::now();
+        let all = (time.as_micros() / SLOT.as_micros()) as u64;
+        for slot in 0..all {
+            for n in (slot % SLOTS..self.legs.len() as u64).step_by(SLOTS as usize) {
+                let n = n as usize;
+                match people.press(n, self.legs[n].timestamp) {
+                    Some(key) => self.send_key(n, &key),
+                    None => self.send(n, Payload::Silence),
+                }
+            }
+            let due = start + SLOT * (slot as u32 + 1);
+            self.hear(due, true, |_, n, packet| people.hear(n, &packet[12..]));
+        }
+    }
+
+    fn send_key(&mut self, n: usize, key: &KeyPacket) {
+        let leg = &mut self.legs[n];
+        let mut packet = [0; 16];
+        packet[..2].copy_from_slice(&[0x80, KEYS | u8::from(key.is_first) << 7]);
+        packet[2..4].copy_from_slice(&leg.sequence.to_be_bytes());
+        packet[4..8].copy_from_slice(&key.began.to_be_bytes());
+        packet[8..12].copy_from_slice(&(n as u32 + 1).to_be_bytes());
+        packet[12..14].copy_from_slice(&[key.event, u8::from(key.is_over) << 7 | 10]);
+        packet[14..].copy_from_slice(&key.duration.to_be_bytes());
+        leg.sequence = leg.sequence.wrapping_add(1);
+        leg.timestamp = leg.timestamp.wrapping_add(160);
+        if let Some(to) = leg.to {
+            let _ = leg.rtp.send_to(&packet, to);
+        }
+    }
+
     /// Throws away what came since the last time: it fills the sockets until packets are lost. And
     /// time stands still for nobody: after a pause the timestamps have gone on.
     fn begin_anew(&mut self) {
@@ -164,7 +221,7 @@ impl Flows {
                 tone(&mut packet[12..], n, frame);
                 leg.marked = now.as_nanos() as u64;
             }
-            Payload::Marks => {}
+            Payload::Marks | Payload::Silence => {}
         }
         leg.sequence = leg.sequence.wrapping_add(1);
         leg.timestamp = leg.timestamp.wrapping_add(160);
@@ -182,12 +239,42 @@ impl Flows {
         missing: &mut u64,
         latencies: &mut Vec<u64>,
     ) {
+        // Sleep ends when the scheduler likes; a mark is sent when it is due.
+        let sleeps = payload != Payload::Marks;
+        let begin = self.begin;
+        self.hear(until, sleeps, |legs, n, packet| {
+            *heard += 1;
+            let sequence = u16::from_be_bytes([packet[2], packet[3]]);
+            if let Some(last) = legs[n].heard.replace(sequence) {
+                *missing += u64::from(sequence.wrapping_sub(last).wrapping_sub(1) % 0x8000);
+            }
+            let now = begin.elapsed().as_nanos() as u64;
+            let sent = match payload {
+                Payload::Marks => {
+                    // What the talker hears itself, and the tail of a mark, are none.
+                    let is_loud = packet[12..].iter().any(|byte| byte & 0x7f < 0x40);
+                    if n.is_multiple_of(3) || !is_loud {
+                        return;
+                    }
+                    legs[n - n % 3].marked
+                }
+                _ => u64::from_be_bytes(packet[12..20].try_into().expect("eight bytes")),
+            };
+            latencies.push(now.saturating_sub(sent));
+        });
+    }
+
+    /// Takes every packet of 20 ms that comes until then.
+    fn hear(
+        &mut self,
+        until: Instant,
+        sleeps: bool,
+        mut each: impl FnMut(&mut [Leg], usize, &[u8]),
+    ) {
         let mut events = [const { MaybeUninit::<epoll::Event>::uninit() }; 256];
         let mut buffer = [0u8; 2048];
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            // Sleep ends when the scheduler likes; a mark is sent when it is due.
-            let sleeps = payload != Payload::Marks;
             let timeout = Timespec {
                 tv_sec: 0,
                 tv_nsec: i64::from(left.subsec_nanos()) * i64::from(sleeps),
@@ -196,32 +283,10 @@ impl Flows {
                 continue;
             };
             for event in &*ready {
-                let leg = &mut self.legs[event.data.u64() as usize];
-                let Ok((length, _)) = leg.rtp.recv_from(&mut buffer) else {
-                    continue;
-                };
-                if length != 172 {
-                    continue;
+                let n = event.data.u64() as usize;
+                if let Ok((172, _)) = self.legs[n].rtp.recv_from(&mut buffer) {
+                    each(&mut self.legs, n, &buffer[..172]);
                 }
-                *heard += 1;
-                let sequence = u16::from_be_bytes([buffer[2], buffer[3]]);
-                if let Some(last) = leg.heard.replace(sequence) {
-                    *missing += u64::from(sequence.wrapping_sub(last).wrapping_sub(1) % 0x8000);
-                }
-                let now = self.begin.elapsed().as_nanos() as u64;
-                let sent = match payload {
-                    Payload::Marks => {
-                        let n = event.data.u64() as usize;
-                        // What the talker hears itself, and the tail of a mark, are none.
-                        let is_loud = buffer[12..172].iter().any(|byte| byte & 0x7f < 0x40);
-                        if n.is_multiple_of(3) || !is_loud {
-                            continue;
-                        }
-                        self.legs[n - n % 3].marked
-                    }
-                    _ => u64::from_be_bytes(buffer[12..20].try_into().expect("eight bytes")),
-                };
-                latencies.push(now.saturating_sub(sent));
             }
             if left.is_zero() {
                 return;
@@ -265,6 +330,8 @@ fn tone(samples: &mut [u8], leg: usize, frame: u32) {
     }
 }
 
+/// Payload type of telephone-event in what the callers offer.
+const KEYS: u8 = 101;
 /// Sending moments in 20 ms.
 const SLOTS: u64 = 40;
 const SLOT: Duration = Duration::from_micros(500);

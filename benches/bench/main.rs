@@ -15,6 +15,8 @@ mod crowd;
 mod floor;
 mod flows;
 mod hold;
+mod hostile;
+mod ivr;
 mod journal;
 mod load;
 mod memory;
@@ -37,7 +39,7 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// One part and its name on the command line.
-const PARTS: [(&str, fn()); 16] = [
+const PARTS: [(&str, fn()); 18] = [
     ("parse", parse::run),
     ("setups", capacity::run_cost),
     ("capacity", capacity::run),
@@ -54,6 +56,8 @@ const PARTS: [(&str, fn()); 16] = [
     ("centre", ring::run_centre),
     ("storm", storm::run),
     ("journal", journal::run),
+    ("ivr", ivr::run),
+    ("hostile", hostile::run),
 ];
 
 fn main() {

@@ -113,6 +113,18 @@ impl Office {
         Self::started_by(files, serve)
     }
 
+    /// The same, with sounds of its own.
+    pub(crate) fn with_sounds(files: &[(String, String)], record: impl Fn(&Path)) -> Self {
+        Self::started_by(files, |folder| {
+            let sounds = folder.join("sounds");
+            fs::create_dir_all(&sounds).expect("a writable folder");
+            record(&sounds);
+            let mut program = serve(folder);
+            program.env("TSUNAGU_SOUNDS", sounds);
+            program
+        })
+    }
+
     /// The same, run by another program than the switch's own.
     pub(crate) fn started_by(
         files: &[(String, String)],
@@ -250,18 +262,18 @@ fn start(folder: &Path) -> (Child, SocketAddr, String) {
 /// The switch's own program.
 fn serve(folder: &Path) -> Command {
     let mut switch = Command::new(binary());
+    let sounds = concat!(env!("CARGO_MANIFEST_DIR"), "/sounds");
     switch
         .args(["serve", "--json", "--config"])
         .arg(folder.join("config"))
+        .env("TSUNAGU_SOUNDS", sounds)
         .stdin(Stdio::null());
     switch
 }
 
 fn start_by(folder: &Path, mut switch: Command) -> (Child, SocketAddr, String) {
     let log = fs::File::create(folder.join("log")).expect("a writable folder");
-    let sounds = concat!(env!("CARGO_MANIFEST_DIR"), "/sounds");
     switch
-        .env("TSUNAGU_SOUNDS", sounds)
         .env("TSUNAGU_DATA", folder.join("var"))
         .stdout(Stdio::piped())
         .stderr(log);

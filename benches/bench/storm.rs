@@ -127,6 +127,10 @@ fn program(folder: &Path) -> Command {
     program
         .arg(ROLE)
         .arg(folder.join("config"))
+        .env(
+            "TSUNAGU_SOUNDS",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/sounds"),
+        )
         .stdin(Stdio::piped());
     program
 }
