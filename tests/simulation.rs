@@ -78,3 +78,5 @@ mod treatment;
 mod trunks;
 #[path = "simulation/voicemail.rs"]
 mod voicemail;
+#[path = "simulation/wandering.rs"]
+mod wandering;
