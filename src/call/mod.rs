@@ -36,6 +36,7 @@ mod offer;
 mod onward;
 mod outward;
 mod password;
+mod placing;
 mod reading;
 mod reason;
 mod redirection;
@@ -63,6 +64,7 @@ pub use generation::{
 };
 pub use inquiry::{Inquiry, Subject, Supply};
 pub use negotiate::{leg_flow, local_media};
+pub use placing::{PlaceError, Placing};
 pub use trunk_test::{TestOutcome, TestReport, TestRow};
 
 use serde::{Deserialize, Serialize};

@@ -8,6 +8,7 @@
 
 mod action;
 mod attributes;
+mod catalogue;
 mod document;
 mod facts;
 mod fault;
@@ -24,6 +25,7 @@ pub use action::{
     Notice, Prompt, QueueNews, RecordEnd, RecordingNews, Ringing, SpeechNews, Standing, Utterance,
     WaitSound,
 };
+pub use catalogue::{has_sid, sids_of};
 pub use document::{Document, MAX_INLINE, MAX_VERBS, Placed};
 pub use facts::{API_VERSION, CallStatus, Direction, Facts, Form};
 pub use fault::{Fault, Position};

@@ -5,6 +5,7 @@ mod desk;
 mod dial;
 mod mailbox;
 mod message;
+mod placed;
 mod ringing;
 mod script;
 mod service;
@@ -19,6 +20,7 @@ pub(crate) use desk::Desk;
 pub(crate) use dial::Dial;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use message::Message;
+pub(crate) use placed::Placed;
 pub(crate) use script::Script;
 pub(crate) use service::{Service, ServiceKind};
 pub(crate) use talk::Talk;
@@ -55,6 +57,8 @@ pub(crate) enum Stage {
     Message(Box<Message>),
     /// Over: nothing more is decided.
     Over,
+    /// Rung on behalf of the REST API.
+    Placed(Box<Placed>),
     /// In one of the switch's own services.
     Service(Service),
     /// With another party.
@@ -189,6 +193,7 @@ impl Stage {
             Stage::Mailbox(mailbox) => Some(mailbox.as_mut()),
             Stage::Message(message) => Some(message.as_mut()),
             Stage::Over => None,
+            Stage::Placed(placed) => Some(placed.as_mut()),
             Stage::Service(service) => Some(service),
             Stage::Talk(talk) => Some(talk.as_mut()),
             Stage::Transfer(transfer) => Some(transfer.as_mut()),
@@ -207,6 +212,7 @@ impl Stage {
             Stage::Mailbox(mailbox) => mailbox.poll_timeout(),
             Stage::Message(message) => message.poll_timeout(),
             Stage::Over => None,
+            Stage::Placed(placed) => placed.poll_timeout(),
             Stage::Service(service) => service.poll_timeout(),
             Stage::Talk(talk) => talk.poll_timeout(),
             Stage::Transfer(transfer) => transfer.poll_timeout(),
@@ -225,6 +231,7 @@ impl Stage {
             Stage::Mailbox(_) => "mailbox",
             Stage::Message(_) => "message",
             Stage::Over => "over",
+            Stage::Placed(_) => "placed",
             Stage::Service(_) => "service",
             Stage::Talk(_) => "talk",
             Stage::Transfer(_) => "transfer",
