@@ -210,7 +210,9 @@ fn status(way: Way, course: &Course<'_>) -> CallStatus {
             let sip = course.cause.map_or(500, |cause| cause.sip);
             // We gave it up ourselves, before anybody answered.
             let is_ours = way != Way::Inbound && course.by == Some(Party::Switch);
+            let left = way == Way::Inbound && course.by == Some(Party::Caller);
             match sip {
+                _ if left => CallStatus::NoAnswer,
                 487 if is_ours => CallStatus::Canceled,
                 _ => CallStatus::of_refusal(sip),
             }

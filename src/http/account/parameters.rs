@@ -36,11 +36,6 @@ impl Parameters {
             .filter(|value| !value.is_empty())
     }
 
-    /// Whether a name is there, empty or not.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(known, _)| known == name)
-    }
-
     /// All values of a name that comes several times, or once with blanks between.
     pub(super) fn all(&self, name: &str) -> Vec<&str> {
         let values = self.0.iter().filter(|(known, _)| known == name);
@@ -204,7 +199,7 @@ mod tests {
     fn names_may_come_several_times_and_empty_values_are_none() {
         let said = read("StatusCallbackEvent=ringing&StatusCallbackEvent=answered&To=&From=%2B81");
         assert_eq!(said.all("StatusCallbackEvent"), ["ringing", "answered"]);
-        assert_eq!((said.get("To"), said.has("To")), (None, true));
+        assert_eq!(said.get("To"), None);
         assert_eq!(said.get("From"), Some("+81"));
     }
 
