@@ -5,6 +5,7 @@
 //! room reads one section; the types it fills belong to the rooms that use them.
 
 mod agents;
+mod applications;
 mod calendars;
 mod conference;
 mod defence;
@@ -170,12 +171,14 @@ fn read(
         }
     }
     let named = (&trunks.names, &flows.names, &calendars.names);
-    let (numbers, services) = numbers::read(&files, &phones, named, site, &notes);
+    let around = (site, webhooks.urls.as_ref());
+    let read = numbers::read(&files, &phones, named, around, &notes);
+    let numbers = read.numbers;
     check_dialled(&flows, &numbers, &notes);
     flows.check_names(&numbers, &notes);
     let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
     named.extend(queues.sounds);
-    named.extend(services);
+    named.extend(read.sounds);
     named.extend(voicemail.sounds);
     named.extend(listeners.beep);
     named.extend(agents.desk.sounds);
@@ -227,6 +230,7 @@ fn read(
         voicemail: Arc::new(voicemail.terms),
         flows: flows.documents,
         numbers,
+        applications: read.applications,
         sounds,
         speech: voices.settings,
         tables: tables.tables,

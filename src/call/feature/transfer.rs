@@ -5,7 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::dial::as_told;
-use super::{Feature, LegEvent, Next, Ringing, Service, ServiceKind, Stage, Talk, Treatment};
+use super::{
+    Application, Feature, LegEvent, Next, Ringing, Service, ServiceKind, Stage, Talk, Treatment,
+};
 use crate::base::{CallId, Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
@@ -14,6 +16,7 @@ use crate::events::{Fact, Role, Stretch, TransferKind};
 use crate::flow::{Context, Run};
 use crate::sip::ua::ReferId;
 use crate::trunk::Destination;
+use crate::twiml::Terms;
 
 /// A transfer under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -384,6 +387,12 @@ fn stage_of(core: &Core, hands: &Hands<'_>, destination: &Destination) -> Option
         Destination::Echo => ServiceKind::Echo,
         Destination::HoldMusic => ServiceKind::Music,
         Destination::Tone => ServiceKind::Tone,
+        Destination::Application { number } => {
+            let generation = hands.generations.get(&core.generation)?;
+            let terms = generation.applications.numbers.get(number)?;
+            let application = Application::of_caller(Terms::clone(terms));
+            return Some(Stage::Application(Box::new(application)));
+        }
         Destination::Flow {
             name,
             number,
