@@ -9,6 +9,7 @@
 mod action;
 mod attributes;
 mod catalogue;
+mod conference;
 mod document;
 mod facts;
 mod fault;
@@ -26,6 +27,9 @@ pub use action::{
     WaitSound,
 };
 pub use catalogue::{has_sid, sids_of};
+pub use conference::{
+    ConferenceEnd, ConferenceFact, ConferenceTeller, Participant, ParticipantEnd,
+};
 pub use document::{Document, MAX_INLINE, MAX_VERBS, Placed};
 pub use facts::{API_VERSION, CallStatus, Direction, Facts, Form};
 pub use fault::{Fault, Position};
