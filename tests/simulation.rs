@@ -28,6 +28,8 @@ mod world;
 mod abandon;
 #[path = "simulation/agents.rs"]
 mod agents;
+#[path = "simulation/application.rs"]
+mod application;
 #[path = "simulation/checkpoint.rs"]
 mod checkpoint;
 #[path = "simulation/codecs.rs"]

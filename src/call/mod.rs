@@ -10,6 +10,7 @@ mod breadth;
 mod carrier_address;
 mod checkpoint;
 mod codecs;
+mod commission;
 mod conferences;
 mod control;
 mod core;

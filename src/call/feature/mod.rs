@@ -213,6 +213,15 @@ impl Stage {
         }
     }
 
+    /// The conversation, where there is one.
+    pub(crate) fn talk_mut(&mut self) -> Option<&mut Talk> {
+        match self {
+            Stage::Application(application) => application.talk_mut(),
+            Stage::Talk(talk) => Some(talk),
+            _ => None,
+        }
+    }
+
     /// When the stage wants to be woken.
     pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
         match self {
