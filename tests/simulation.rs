@@ -28,6 +28,8 @@ mod world;
 mod abandon;
 #[path = "simulation/agents.rs"]
 mod agents;
+#[path = "simulation/application.rs"]
+mod application;
 #[path = "simulation/checkpoint.rs"]
 mod checkpoint;
 #[path = "simulation/codecs.rs"]
@@ -54,6 +56,8 @@ mod joined;
 mod keys;
 #[path = "simulation/loss.rs"]
 mod loss;
+#[path = "simulation/placed.rs"]
+mod placed;
 #[path = "simulation/quality.rs"]
 mod quality;
 #[path = "simulation/recording.rs"]

@@ -13,6 +13,7 @@ use crate::events::{CallRecord, RecordingFacts};
 use crate::router::{Command, RouterHandle};
 use crate::store::Records;
 use crate::voicemail::{Wish, Wishes};
+use crate::webhook::Notice;
 
 /// One shard's outlets.
 pub(super) struct ShardOutlets {
@@ -32,6 +33,10 @@ pub(super) struct ShardOutlets {
 impl Outlets for ShardOutlets {
     fn inquire(&mut self, inquiry: Box<Inquiry>, answers: mpsc::Sender<Order>) {
         self.outside.inquire(*inquiry, answers);
+    }
+
+    fn notify(&mut self, notice: Box<Notice>) {
+        self.outside.web.notify(*notice);
     }
 
     fn bindings_changed(&mut self) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::exchange::Exchange;
-use super::feature::{Stage, Target, Wish};
+use super::feature::{Next, Stage, Target, Wish};
 use super::hands::Hands;
 use super::machine::Call;
 use crate::base::{CallId, Cause, LegId, Party, Timestamp};
@@ -14,6 +14,7 @@ use crate::events::{Role, TransferKind};
 use crate::media::recorder::Channel;
 use crate::media::{self, Command, Standing};
 use crate::trunk::{Destination, Origin};
+use crate::twiml::{Modification, ParticipantEnd};
 
 /// One wish about one call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,8 @@ pub enum Control {
         /// Leg, as the record names it.
         leg: LegId,
     },
+    /// End the conference that the call is in, for everybody who is.
+    EndConference,
     /// End the call.
     HangUp,
     /// Take a leg out of the conversation for a while, with music, or back into it.
@@ -46,6 +49,9 @@ pub enum Control {
         /// Whether it waits from now on.
         on: bool,
     },
+    /// Take the call out of the conference it is in. Whoever dialled in is hung up; a document goes
+    /// on.
+    LeaveConference,
     /// Move the call's conference to another media worker.
     Migrate {
         /// Number of the worker.
@@ -119,6 +125,12 @@ pub enum ControlError {
     /// The call is over or never was.
     #[error("no such call")]
     NoCall,
+    /// The call is in no conference.
+    #[error("the call is in no conference")]
+    NoConference,
+    /// No application says what becomes of the call.
+    #[error("the call is in no application")]
+    NoApplication,
     /// The call has no such living leg (the caller's leg ends with the call).
     #[error("no such party in the call")]
     NoLeg,
@@ -145,6 +157,37 @@ pub enum ControlError {
 }
 
 impl Exchange {
+    /// The REST API wants something else of a call that is in an application.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::NoCall`] and [`ControlError::NoApplication`].
+    pub fn modify(
+        &mut self,
+        now: Timestamp,
+        call: &CallId,
+        wish: Modification,
+    ) -> Result<(), ControlError> {
+        let key = *self.index.calls.get(call).ok_or(ControlError::NoCall)?;
+        let mut outcome = Err(ControlError::NoCall);
+        self.with_call(now, key, |call, hands| {
+            if call.core.ended.is_some() {
+                return;
+            }
+            outcome = Err(ControlError::NoApplication);
+            call.with_stage(hands, |stage, core, hands| {
+                let next = stage.modify(core, hands, wish);
+                outcome = match next {
+                    Some(_) => Ok(()),
+                    None => Err(ControlError::NoApplication),
+                };
+                next.unwrap_or(Next::Stay)
+            });
+        });
+        self.pump(now);
+        outcome
+    }
+
     /// Carries out a wish. The leg that was added, if one was.
     pub fn control(
         &mut self,
@@ -200,6 +243,21 @@ impl Exchange {
                         Err(ControlError::NoLeg)
                     }
                 }
+                Control::EndConference | Control::LeaveConference
+                    if call.core.conference.is_none() =>
+                {
+                    Err(ControlError::NoConference)
+                }
+                Control::EndConference => {
+                    call.core.end_conference(hands);
+                    call.look(hands);
+                    Ok(None)
+                }
+                Control::LeaveConference => {
+                    call.core.leave_conference(hands, ParticipantEnd::Kicked);
+                    call.look(hands);
+                    Ok(None)
+                }
                 Control::HangUp => {
                     let cause = Cause::normal().with_words("ended by the operator");
                     call.end(hands, Party::Switch, &cause);
@@ -224,6 +282,11 @@ impl Exchange {
 }
 
 impl Call {
+    /// What the call stands in with others has changed.
+    pub(super) fn look(&mut self, hands: &mut Hands<'_>) {
+        self.with_stage(hands, |stage, core, hands| stage.on_rouse(core, hands));
+    }
+
     fn pause(
         &mut self,
         hands: &mut Hands<'_>,
@@ -281,7 +344,7 @@ impl Call {
         number: String,
         standing: Standing,
     ) -> Result<LegId, ControlError> {
-        let Stage::Talk(talk) = &mut self.stage else {
+        let Some(talk) = self.stage.talk_mut() else {
             return Err(ControlError::NotTalking);
         };
         let core = &mut self.core;

@@ -29,6 +29,7 @@ use crate::sip::ua::{self, SessionId};
 use crate::sip::{Flow, Host, Message, ParseError, Protocol, UserAgent, is_keep_alive};
 use crate::trunk::Carriers;
 use crate::voicemail::{self, Finished, Wish, Word};
+use crate::webhook::Notice as Notification;
 
 /// What an exchange is given when it starts.
 pub struct Settings {
@@ -71,8 +72,14 @@ pub enum Output {
     /// something was added, and before that when an agent is involved, so that a killed process
     /// leaves a trace of the call.
     Record(Box<CallRecord>),
+    /// What a call of the node stands in with others, a line or a conference, has changed;
+    /// [`Exchange::rouse`] of its shard takes it. One that is lost does no harm for long: calls look
+    /// by themselves from time to time.
+    Rouse(CallId),
     /// A call's flow asks somebody who takes time; [`Exchange::told`] takes the answer.
     Inquire(Box<Inquiry>),
+    /// The web application of a call is told something; nobody waits for an answer.
+    Notify(Box<Notification>),
     /// Who is at the other end of a connection proved who he is, or is known by his address.
     Known(Flow),
     /// A name server is asked; [`Exchange::handle_answer`] takes what it says.
@@ -366,6 +373,14 @@ impl Exchange {
             self.with_call(now, key, |call, hands| call.on_voicemail(hands, word));
         }
         self.pump(now);
+    }
+
+    /// A call is to look at what it stands in with others. One that is gone does not.
+    pub fn rouse(&mut self, now: Timestamp, call: &CallId) {
+        if let Some(key) = self.index.calls.get(call).copied() {
+            self.with_call(now, key, |call, hands| call.look(hands));
+            self.pump(now);
+        }
     }
 
     /// Does what is due.

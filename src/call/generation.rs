@@ -19,6 +19,7 @@ use crate::sip::auth::{Ha1, Offers};
 use crate::sip::ua::Terms;
 use crate::trunk::profile::MediaTerms;
 use crate::trunk::{CallerIds, CallerRights, Numbers, Redirects, Trunk};
+use crate::twiml::{Link, Sid, SidKind, Terms as DocumentTerms};
 use crate::voicemail::VoicemailTerms;
 use crate::waiting::LineConfig;
 
@@ -47,8 +48,12 @@ pub struct Generation {
     pub tables: HashMap<String, Arc<Table>>,
     /// Flows by name.
     pub flows: HashMap<String, Arc<Document>>,
+    /// Applications of numbers, and whose they are.
+    pub applications: Applications,
     /// Queues by name: how callers are kept while they wait.
     pub queues: HashMap<String, QueueCare>,
+    /// Names of the workflows.
+    pub workflows: Vec<String>,
     /// Agents who work by phone, and the activities they choose from.
     pub desk: DeskTerms,
     /// How transfers are carried out.
@@ -74,6 +79,14 @@ pub struct Generation {
 }
 
 impl Generation {
+    /// The workflow that a document names: by its name, or by its id for applications.
+    pub(crate) fn workflow(&self, named: &str) -> Option<&str> {
+        let is_it = |name: &&String| {
+            *name == named || Sid::derive(SidKind::Workflow, name).as_str() == named
+        };
+        self.workflows.iter().find(is_it).map(String::as_str)
+    }
+
     /// Whether a calendar is open, and why; `None` when there is no such calendar.
     pub fn hours(&self, calendar: &str, now: Timestamp) -> Option<(bool, Reason)> {
         let calendar = self.calendars.get(calendar)?;
@@ -145,6 +158,42 @@ impl Default for ConferenceTerms {
     }
 }
 
+/// Applications of numbers, and the account that they and the REST API belong to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Applications {
+    /// `AccountSid` of all requests.
+    pub account: Sid,
+    /// Where the REST API is, `https://host`: what URLs of recordings begin with. Empty when nobody
+    /// said: they are then relative.
+    pub api: String,
+    /// Numbers of ours, and others that may be shown: what `callerId` may name.
+    pub caller_ids: Vec<String>,
+    /// By the number that leads to it, in its first form.
+    pub numbers: HashMap<String, Arc<DocumentTerms>>,
+}
+
+impl Applications {
+    /// The terms of documents that begin at a URL, for a call that no number led there.
+    pub fn terms_of(&self, link: Link) -> DocumentTerms {
+        DocumentTerms {
+            caller_ids: self.caller_ids.clone(),
+            api: self.api.clone(),
+            ..DocumentTerms::of_url(link)
+        }
+    }
+}
+
+impl Default for Applications {
+    fn default() -> Self {
+        Self {
+            account: Sid::derive(SidKind::Account, "tsunagu"),
+            api: String::new(),
+            caller_ids: Vec::new(),
+            numbers: HashMap::new(),
+        }
+    }
+}
+
 /// How transfers are carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfers {
@@ -210,4 +259,6 @@ pub struct QueueCare {
     pub record: bool,
     /// Whether agents have after-call work.
     pub wraps_up: bool,
+    /// Most callers in it.
+    pub max_waiting: usize,
 }

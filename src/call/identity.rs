@@ -39,6 +39,12 @@ impl Identity {
         self.withheld = presentation == Presentation::Withhold;
     }
 
+    /// A program calls from a number of ours, and wants it shown.
+    pub(super) fn ask_to_show(&mut self, from: &str, wish: Wish) {
+        from.clone_into(&mut self.of);
+        self.wish = Some(wish);
+    }
+
     /// The facts that `CallStarted` does not hold; nothing for a plain call.
     pub(super) fn facts(&self, from_raw: Option<String>, to_raw: Option<String>) -> Vec<Fact> {
         let mut facts = Vec::new();
@@ -55,6 +61,11 @@ impl Identity {
         }
         facts.extend(self.diversions.facts());
         facts
+    }
+
+    /// Who sent the call here, the last of them, unless he does not want that to be known.
+    pub(crate) fn forwarded_from(&self) -> Option<String> {
+        self.diversions.latest().map(str::to_owned)
     }
 
     /// Why the call ended with a status: in the words of the check that failed, when one did.
@@ -112,6 +123,12 @@ impl Core {
                 .map(|caller| caller.display_name.clone()),
             ..Identity::default()
         };
+        if let Some(shown) = &self.shown {
+            return (
+                NameAddr::new(Uri::sip(shown, host.clone(), port)),
+                Vec::new(),
+            );
+        }
         let identity = self.identity_of_from().unwrap_or(&other);
         let privacy = || vec![(HeaderName::Privacy, Privacy::ID.to_string())];
         if identity.withheld {
@@ -148,7 +165,7 @@ impl Core {
 }
 
 /// A caller's name, unless he withholds it; a phone's is the one it has here.
-pub(super) fn caller_name(
+pub(crate) fn caller_name(
     generation: &Generation,
     from: &str,
     identity: Option<&Identity>,

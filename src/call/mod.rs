@@ -10,6 +10,7 @@ mod breadth;
 mod carrier_address;
 mod checkpoint;
 mod codecs;
+mod commission;
 mod conferences;
 mod control;
 mod core;
@@ -36,6 +37,8 @@ mod offer;
 mod onward;
 mod outward;
 mod password;
+mod placing;
+mod reading;
 mod reason;
 mod redirection;
 mod refer;
@@ -43,6 +46,7 @@ mod refusal;
 mod registration;
 mod replace;
 mod ring;
+mod seating;
 mod secrecy;
 mod shed;
 mod sound;
@@ -52,16 +56,17 @@ mod trunks;
 mod way_out;
 
 pub use checkpoint::CallCheckpoint;
-pub use conferences::Conferences;
+pub use conferences::{ConferenceView, Conferences, Seat};
 pub use control::{Control, ControlError};
 pub use desk::{ActivityTerms, AgentTerms, Agents, DeskTerms, Desks};
 pub use exchange::{Exchange, Output, Settings};
 pub use gate::Gate;
 pub use generation::{
-    ConferenceTerms, Generation, Phone, QueueCare, RecordingTerms, Replace, Transfers,
+    Applications, ConferenceTerms, Generation, Phone, QueueCare, RecordingTerms, Replace, Transfers,
 };
-pub use inquiry::{Inquiry, Subject};
+pub use inquiry::{Inquiry, Subject, Supply};
 pub use negotiate::{leg_flow, local_media};
+pub use placing::{PlaceError, Placing};
 pub use trunk_test::{TestOutcome, TestReport, TestRow};
 
 use serde::{Deserialize, Serialize};

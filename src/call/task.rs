@@ -8,7 +8,9 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::exchange::{Exchange, Output};
-use super::{Control, ControlError, Gate, Generation, Inquiry, TestReport};
+use super::{
+    Control, ControlError, Gate, Generation, Inquiry, PlaceError, Placing, Supply, TestReport,
+};
 use crate::base::{CallId, Clock, LegId, ShardId, Timestamp};
 use crate::events::{Bus, CallRecord, Direction, RecordingFacts, Stretch};
 use crate::flow::Reply;
@@ -19,7 +21,9 @@ use crate::sip::location::{Answer, Question, Resolver};
 use crate::sip::trace::{Trace, Traced, Way};
 use crate::sip::transport::{Incoming, Transport};
 use crate::sip::{ConnectionId, Flow, Message, owner_shard};
+use crate::twiml::{Modification, Sid};
 use crate::voicemail::{Wish, Word};
+use crate::webhook::Notice;
 
 /// What others ask of a shard.
 #[derive(Debug)]
@@ -38,12 +42,19 @@ pub enum Order {
     ),
     /// End all calls; the switch stops.
     EndCalls,
+    /// The record, so far, of the call that has something with this public id.
+    Find(Sid, oneshot::Sender<Option<Box<CallRecord>>>),
     /// What is open: calls, sessions, transactions, media legs, conferences.
     Inventory(oneshot::Sender<[usize; 5]>),
     /// Who is at the other end of a connection of this shard is known.
     Known(Flow),
     /// A message that reached another shard's socket and belongs to a dialog of this one.
     Receive(Flow, Bytes),
+    /// Call somebody on behalf of the REST API.
+    Place(
+        Box<Placing>,
+        oneshot::Sender<Result<Box<CallRecord>, PlaceError>>,
+    ),
     /// Which way each call in progress here goes, and what its caller is in.
     Present(oneshot::Sender<Vec<(Direction, Stretch)>>),
     /// The record, so far, of one call.
@@ -52,10 +63,20 @@ pub enum Order {
     Records(oneshot::Sender<Vec<CallRecord>>),
     /// The router speaks.
     Router(Box<router::Output>),
+    /// The REST API wants something else of a call that is in an application.
+    Modify(
+        CallId,
+        Modification,
+        oneshot::Sender<Result<(), ControlError>>,
+    ),
+    /// What a call here stands in with others has changed.
+    Rouse(CallId),
     /// How long a connection of this shard may be silent from now on.
     Silence(Flow, Duration),
     /// A question of a call's flow is answered.
     Told(CallId, u64, Box<Reply>),
+    /// A question of a call's document is answered.
+    Supplied(CallId, u64, Box<Supply>),
     /// Test a trunk with a call to a number.
     TestTrunk(
         String,
@@ -77,6 +98,8 @@ pub trait Outlets: Send {
     /// Somebody is asked for a call's flow; his answer goes back as an order to the shard. Does not
     /// wait.
     fn inquire(&mut self, inquiry: Box<Inquiry>, answers: mpsc::Sender<Order>);
+    /// The web application of a call is told something. Does not wait.
+    fn notify(&mut self, notice: Box<Notice>);
     /// A phone registered or unregistered: bindings are to be stored.
     fn bindings_changed(&mut self);
     /// A recording of a call that died with an earlier process was repaired.
@@ -270,6 +293,19 @@ impl<O: Outlets> Shard<O> {
                 let _ = reply.send(self.exchange.inventory());
             }
             Order::Known(flow) => self.transport.know(&flow),
+            Order::Find(sid, reply) => {
+                let _ = reply.send(self.exchange.find(&sid).map(Box::new));
+            }
+            Order::Place(placing, reply) => {
+                let placed = self.exchange.place(now, *placing);
+                let _ = reply.send(placed.map(Box::new));
+            }
+            Order::Modify(call, wish, reply) => {
+                let _ = reply.send(self.exchange.modify(now, &call, wish));
+            }
+            Order::Supplied(call, ticket, supply) => {
+                self.exchange.supplied(now, &call, ticket, &supply);
+            }
             Order::Receive(flow, bytes) => {
                 if let Ok(message) = Message::parse(bytes) {
                     self.exchange.handle_message(now, flow, message);
@@ -285,6 +321,7 @@ impl<O: Outlets> Shard<O> {
                 let _ = reply.send(self.exchange.records());
             }
             Order::Router(output) => self.exchange.handle_router(now, &output),
+            Order::Rouse(call) => self.exchange.rouse(now, &call),
             Order::Silence(flow, longest) => self.transport.set_idle(&flow, longest),
             Order::Stop => {}
             Order::TestTrunk(name, number, reply) => {
@@ -326,6 +363,14 @@ impl<O: Outlets> Shard<O> {
         }
     }
 
+    /// Lets a call look, wherever it is.
+    fn rouse(&mut self, call: CallId) {
+        let shard = call.shard().unwrap_or(self.peers.own);
+        if let Err(order) = self.peers.hand_over(shard, Order::Rouse(call)) {
+            self.obey(order);
+        }
+    }
+
     /// Gives an order to the shard that holds a connection.
     fn tell_holder(&mut self, flow: Flow, order: Order) {
         let holder = flow.connection.map_or(self.peers.own, ConnectionId::shard);
@@ -351,6 +396,7 @@ impl<O: Outlets> Shard<O> {
                         self.outlets.inquire(inquiry, orders);
                     }
                 }
+                Output::Notify(notice) => self.outlets.notify(notice),
                 Output::Known(flow) => self.tell_holder(flow, Order::Known(flow)),
                 Output::Query(question) => self.ask(question),
                 Output::Reachable(agent) => {
@@ -362,6 +408,7 @@ impl<O: Outlets> Shard<O> {
                 Output::Recording(recording) => self.outlets.recording_found(recording),
                 Output::Record(record) => self.outlets.publish(record),
                 Output::Router(command) => self.route(command),
+                Output::Rouse(call) => self.rouse(call),
                 Output::Silence { flow, longest } => {
                     self.tell_holder(flow, Order::Silence(flow, longest));
                 }

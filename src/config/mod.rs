@@ -5,6 +5,7 @@
 //! room reads one section; the types it fills belong to the rooms that use them.
 
 mod agents;
+mod applications;
 mod calendars;
 mod conference;
 mod defence;
@@ -29,6 +30,7 @@ mod profiles;
 mod queues;
 mod recording;
 mod report;
+mod rest;
 mod secret;
 mod section;
 mod site;
@@ -70,6 +72,7 @@ pub use phones::{Phone, published_password};
 pub use queues::Placement;
 pub use recording::RecordingSettings;
 pub use report::{Level, Problem, Report, Style};
+pub use rest::RestSettings;
 pub use site::SiteSettings;
 pub use source::{Place, Source};
 pub use tls::{SYSTEM_ROOTS, TlsSettings};
@@ -131,6 +134,10 @@ fn read(
     let workflows = workflows::read(&files, &agents, &queues, &notes);
     let voices = speech::read(&files, &notes);
     let (webhooks, endpoints) = webhooks::read(directory, &files, environment, &notes);
+    if let (Some(place), None) = (&listeners.rest, &webhooks.account) {
+        let help = "add [account] with sid and token to webhooks.toml";
+        notes.error(place, "the REST API has no account to ask for", help);
+    }
     let tables = tables::read(&files, &notes);
     let flows = Flows::read(&files, &notes);
     let mut led_to = HashSet::new();
@@ -164,12 +171,14 @@ fn read(
         }
     }
     let named = (&trunks.names, &flows.names, &calendars.names);
-    let (numbers, services) = numbers::read(&files, &phones, named, site, &notes);
+    let around = (site, webhooks.urls.as_ref());
+    let read = numbers::read(&files, &phones, named, around, &notes);
+    let numbers = read.numbers;
     check_dialled(&flows, &numbers, &notes);
     flows.check_names(&numbers, &notes);
     let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
     named.extend(queues.sounds);
-    named.extend(services);
+    named.extend(read.sounds);
     named.extend(voicemail.sounds);
     named.extend(listeners.beep);
     named.extend(agents.desk.sounds);
@@ -221,6 +230,7 @@ fn read(
         voicemail: Arc::new(voicemail.terms),
         flows: flows.documents,
         numbers,
+        applications: read.applications,
         sounds,
         speech: voices.settings,
         tables: tables.tables,

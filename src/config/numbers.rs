@@ -1,5 +1,8 @@
 //! `numbers.toml`: inbound numbers, services, the way out; with the phones, the number plan.
 
+use std::collections::HashMap;
+
+use super::applications;
 use super::files::{Files, Kind};
 use super::names::Names;
 use super::notes::Notes;
@@ -11,6 +14,8 @@ use super::words::remedy;
 use crate::trunk::{
     Entry, Meaning, NumberKind, Numbers, Pattern, Reach, Service, Site, Strip, TrunkReach,
 };
+use crate::twiml::Terms;
+use crate::webhook;
 
 /// The entries as they are read, each with its place.
 struct Plan<'n> {
@@ -21,17 +26,29 @@ struct Plan<'n> {
     entries: Vec<Entry>,
     places: Vec<Place>,
     sounds: Vec<At<String>>,
+    /// How URLs are asked.
+    urls: &'n webhook::Terms,
+    applications: HashMap<String, Terms>,
 }
 
-/// Reads the numbers and joins them with the phones' own; notes every overlap. With the plan come
-/// the sounds that its services play.
+/// What is read of numbers.
+pub(super) struct Read {
+    /// The plan.
+    pub(super) numbers: Numbers,
+    /// Sounds that its services play.
+    pub(super) sounds: Vec<At<String>>,
+    /// Applications, by the first form of the number that leads there.
+    pub(super) applications: HashMap<String, Terms>,
+}
+
+/// Reads the numbers and joins them with the phones' own; notes every overlap.
 pub(super) fn read(
     files: &Files,
     phones: &Phones,
     (trunks, flows, calendars): (&Names, &Names, &Names),
-    site: Option<&Site>,
+    (site, urls): (Option<&Site>, &webhook::Terms),
     notes: &Notes,
-) -> (Numbers, Vec<At<String>>) {
+) -> Read {
     let mut plan = Plan {
         notes,
         site,
@@ -39,6 +56,8 @@ pub(super) fn read(
         entries: Vec::new(),
         places: Vec::new(),
         sounds: Vec::new(),
+        urls,
+        applications: HashMap::new(),
     };
     for number in phones.names.iter() {
         if let (Ok(pattern), Some(place)) = (Pattern::parse(number), phones.place(number)) {
@@ -62,7 +81,12 @@ pub(super) fn read(
         top.close();
     }
     let sounds = std::mem::take(&mut plan.sounds);
-    (plan.finish(), sounds)
+    let applications = std::mem::take(&mut plan.applications);
+    Read {
+        numbers: plan.finish(),
+        sounds,
+        applications,
+    }
 }
 
 impl Plan<'_> {
@@ -78,7 +102,16 @@ impl Plan<'_> {
         let from_phones = inbound.texts("from_phones").unwrap_or_default();
         let named = inbound.texts("trunks");
         let phones = inbound.flag("phones").is_none_or(|at| at.value);
-        let flow = inbound.required("flow", "main");
+        let application = applications::read(&inbound, self.urls, self.notes);
+        let flow = match inbound.has("url") {
+            false => inbound.required("flow", "main"),
+            true => inbound.text("flow"),
+        };
+        if let (Some(flow), true) = (&flow, inbound.has("url")) {
+            let message = "both `flow` and `url`";
+            let help = "keep the one that says what becomes of the number's calls";
+            self.notes.error(&flow.place, message, help);
+        }
         let attributes = inbound.attributes("attributes");
         let calendar = inbound.text("calendar");
         inbound.close();
@@ -91,14 +124,23 @@ impl Plan<'_> {
         if let Some(flow) = &flow {
             flows.refer(self.notes, flow);
         }
-        let (Some(number), Some(flow)) = (number, flow) else {
+        let Some(number) = number else {
             return;
         };
-        let meaning = Meaning::Flow {
-            name: flow.value,
-            number: number.value.clone(),
-            attributes,
-            calendar: calendar.map(|at| at.value),
+        let meaning = match (flow, application) {
+            (_, Some(terms)) => {
+                self.applications.insert(number.value.clone(), terms);
+                Meaning::Application {
+                    number: number.value.clone(),
+                }
+            }
+            (Some(flow), None) => Meaning::Flow {
+                name: flow.value,
+                number: number.value.clone(),
+                attributes,
+                calendar: calendar.map(|at| at.value),
+            },
+            (None, None) => return,
         };
         let trunks = match named {
             None => TrunkReach::All,
@@ -321,7 +363,7 @@ fn read_ways(notes: &Notes, outbound: &Section<'_>, trunks: &Names) -> Option<Ve
 fn describe(entry: &Entry) -> String {
     let pattern = &entry.pattern;
     match &entry.meaning {
-        Meaning::Flow { .. } => format!("inbound number {pattern}"),
+        Meaning::Application { .. } | Meaning::Flow { .. } => format!("inbound number {pattern}"),
         Meaning::Outbound { kinds, .. } if !kinds.is_empty() => {
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
             format!("outbound prefix {pattern} for {}", kinds.join(", "))

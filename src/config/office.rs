@@ -20,7 +20,7 @@ use crate::speech;
 use crate::trunk::{Numbers, Trunk};
 use crate::voicemail::VoicemailTerms;
 use crate::waiting::LineConfig;
-use crate::webhook;
+use crate::{twiml, webhook};
 
 /// One generation of configuration: complete, checked, immutable.
 #[derive(Clone, Debug)]
@@ -55,6 +55,8 @@ pub struct Office {
     pub flows: HashMap<String, Arc<Document>>,
     /// What dialled numbers mean.
     pub numbers: Numbers,
+    /// Applications that say what becomes of a number's calls, by the number in its first form.
+    pub applications: HashMap<String, twiml::Terms>,
     /// Sounds that it names, sorted.
     pub sounds: Vec<String>,
     /// Tables that flows look keys up in, by name.
@@ -334,6 +336,10 @@ impl Changes {
             ),
             ("http.listen", old.http != new.http),
             ("metrics.listen", old.metrics != new.metrics),
+            (
+                "rest.listen",
+                old.rest.as_ref().map(|it| it.listen) != new.rest.as_ref().map(|it| it.listen),
+            ),
             ("data", old.data != new.data),
             ("sounds", old.sounds != new.sounds),
             ("language", old.language != new.language),
@@ -366,6 +372,10 @@ impl Changes {
             ),
             ("dialogs", old.dialogs != new.dialogs),
             ("recording", old.recording.terms != new.recording.terms),
+            (
+                "rest.url",
+                old.rest.as_ref().map(|it| &it.url) != new.rest.as_ref().map(|it| &it.url),
+            ),
             ("conference", old.conferences != new.conferences),
             ("transfer", old.transfers != new.transfers),
             ("trace.numbers", old.trace.numbers != new.trace.numbers),

@@ -153,7 +153,7 @@ async fn calls(
 }
 
 /// Live calls and finished ones, the newest first, none twice.
-fn list(sources: &Sources, query: &Query) -> Result<Vec<CallRecord>, ArchiveError> {
+pub(super) fn list(sources: &Sources, query: &Query) -> Result<Vec<CallRecord>, ArchiveError> {
     let mut calls = Vec::new();
     if query.live {
         let now = sources.live.now();
@@ -207,7 +207,9 @@ async fn control(
             ControlError::NoCall | ControlError::NoLeg | ControlError::NoSound { .. } => {
                 StatusCode::NOT_FOUND
             }
-            ControlError::NotRecorded
+            ControlError::NoApplication
+            | ControlError::NotRecorded
+            | ControlError::NoConference
             | ControlError::NotTalking
             | ControlError::Unreachable { .. } => StatusCode::CONFLICT,
         };

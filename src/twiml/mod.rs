@@ -8,6 +8,8 @@
 
 mod action;
 mod attributes;
+mod catalogue;
+mod conference;
 mod document;
 mod facts;
 mod fault;
@@ -24,11 +26,15 @@ pub use action::{
     Notice, Prompt, QueueNews, RecordEnd, RecordingNews, Ringing, SpeechNews, Standing, Utterance,
     WaitSound,
 };
+pub use catalogue::{has_sid, sids_of};
+pub use conference::{
+    ConferenceEnd, ConferenceFact, ConferenceTeller, Participant, ParticipantEnd,
+};
 pub use document::{Document, MAX_INLINE, MAX_VERBS, Placed};
 pub use facts::{API_VERSION, CallStatus, Direction, Facts, Form};
 pub use fault::{Fault, Position};
 pub use link::{Link, Method};
-pub use run::{MAX_HURRIED, Run};
+pub use run::{MAX_HURRIED, Run, Visit};
 pub use sid::{Sid, SidKind};
 pub use terms::{Source, Terms};
 pub use verb::{

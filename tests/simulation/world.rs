@@ -17,6 +17,7 @@ use tsunagu::router;
 use tsunagu::sip::location::{Answer, Kind, Record};
 use tsunagu::sip::{Flow, Message, ua};
 use tsunagu::voicemail::Word;
+use tsunagu::webhook::Notice as Notification;
 
 use crate::link::{Hallway, Link};
 use crate::office;
@@ -33,6 +34,7 @@ pub(crate) enum Item {
     Command(router::Command),
     Notice(Box<Notice>),
     Router(Box<router::Output>),
+    Rouse(CallId),
     Word(CallId, Box<Word>),
     ToPeer(usize, Flow, Bytes),
     ToSwitch(Flow, Bytes),
@@ -97,6 +99,8 @@ pub(crate) struct World {
     standing: u32,
     /// What flows ask outside, for the test to answer.
     pub(crate) inquiries: Vec<Inquiry>,
+    /// What applications are told.
+    pub(crate) notices: Vec<Notification>,
     pub(crate) journal: MemoryJournal,
     pub(crate) directory: TempDir,
     pub(crate) items: BTreeMap<(Timestamp, u64), Item>,
@@ -147,6 +151,7 @@ impl World {
             restarts: 0,
             standing: 0,
             inquiries: Vec::new(),
+            notices: Vec::new(),
             journal,
             directory,
             items: BTreeMap::new(),
@@ -296,6 +301,7 @@ impl World {
                 self.peers[peer].ua.handle_message(now, flow, message);
             }
             Item::ToSwitch(flow, bytes) => self.reach_switch(flow, bytes),
+            Item::Rouse(call) => self.switch.exchange.rouse(now, &call),
             Item::Word(call, word) => self.switch.exchange.handle_voicemail(now, &call, *word),
         }
     }
@@ -398,8 +404,13 @@ impl World {
                     world.switch.exchange.handle_answer(now, &question, answer);
                 });
             }
+            Output::Rouse(call) => {
+                let soon = self.now + Duration::from_millis(1);
+                self.put(soon, Item::Rouse(call));
+            }
             Output::Event(event) => self.events.push(event),
             Output::Inquire(inquiry) => self.inquiries.push(*inquiry),
+            Output::Notify(notice) => self.notices.push(*notice),
             // In progress: only for the start after a crash.
             Output::Record(record) if record.ended.is_none() => {}
             Output::Record(record) => self.keep(*record),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Feature, LegEvent, Message, Next, Ringing, Stage, Talk, Treatment};
+use super::{Feature, LegEvent, Message, Next, Ringing, Script, Stage, Talk, Treatment};
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
@@ -346,11 +346,11 @@ impl Feature for Dial {
                 if let Err(status) = core.answer_caller(hands) {
                     return Next::End(Party::Switch, Cause::from_status(status));
                 }
-                let run = self.run.take().map(|mut run| {
+                let script = self.run.take().map(|mut run| {
                     run.handle(hands.now, Input::DialEnded(DialOutcome::Answered));
-                    run
+                    Script::Flow(Box::new(run))
                 });
-                Next::Become(Stage::Talk(Box::new(Talk::with_callee(leg, run))))
+                Next::Become(Stage::Talk(Box::new(Talk::with_callee(leg, script))))
             }
             LegEvent::Ended => Next::Stay,
             LegEvent::Failed(status) => self.failed(core, hands, leg, status),

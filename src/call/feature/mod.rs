@@ -1,10 +1,14 @@
 //! What a call can be doing: one small machine a file. The call dispatches, the feature decides.
 
+mod application;
+mod conferring;
 mod desk;
 mod dial;
 mod mailbox;
 mod message;
+mod placed;
 mod ringing;
+mod script;
 mod service;
 mod talk;
 mod transfer;
@@ -12,10 +16,14 @@ mod treatment;
 mod trunk_test;
 mod waiting;
 
+pub(crate) use application::Application;
+pub(crate) use conferring::Conferring;
 pub(crate) use desk::Desk;
 pub(crate) use dial::Dial;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use message::Message;
+pub(crate) use placed::Placed;
+pub(crate) use script::Script;
 pub(crate) use service::{Service, ServiceKind};
 pub(crate) use talk::Talk;
 pub(crate) use transfer::{Target, Transfer, Wish};
@@ -27,16 +35,22 @@ use serde::{Deserialize, Serialize};
 
 use super::core::Core;
 use super::hands::Hands;
+use super::inquiry::Supply;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::flow::Reply;
 use crate::media::PlayId;
 use crate::media::recorder::Closed;
 use crate::router;
+use crate::twiml::Modification;
 use crate::voicemail::Word;
 
 /// The stage a call is in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Stage {
+    /// An application of the user's says what becomes of it.
+    Application(Box<Application>),
+    /// In a conference that a document put it into.
+    Conferring(Box<Conferring>),
     /// An agent tells the switch something, or asks it.
     Desk(Box<Desk>),
     /// Ringing another phone or a trunk.
@@ -47,6 +61,8 @@ pub(crate) enum Stage {
     Message(Box<Message>),
     /// Over: nothing more is decided.
     Over,
+    /// Rung on behalf of the REST API.
+    Placed(Box<Placed>),
     /// In one of the switch's own services.
     Service(Service),
     /// With another party.
@@ -143,6 +159,21 @@ pub(crate) trait Feature {
         Next::Stay
     }
 
+    /// A question that the call's document put is answered.
+    fn on_supply(&mut self, _: &mut Core, _: &mut Hands<'_>, _: u64, _: &Supply) -> Next {
+        Next::Stay
+    }
+
+    /// The REST API wants something else of the call; `None` where no application has it.
+    fn modify(&mut self, _: &mut Core, _: &mut Hands<'_>, _: Modification) -> Option<Next> {
+        None
+    }
+
+    /// What the call stands in with others, a line or a conference, has changed: it is to look.
+    fn on_rouse(&mut self, _: &mut Core, _: &mut Hands<'_>) -> Next {
+        Next::Stay
+    }
+
     /// The deadline came.
     fn handle_timeout(&mut self, _: &mut Core, _: &mut Hands<'_>) -> Next {
         Next::Stay
@@ -165,11 +196,14 @@ impl Stage {
     /// The machine of the stage; `None` when the call is over.
     pub(crate) fn feature(&mut self) -> Option<&mut dyn Feature> {
         match self {
+            Stage::Application(application) => Some(application.as_mut()),
+            Stage::Conferring(conferring) => Some(conferring.as_mut()),
             Stage::Desk(desk) => Some(desk.as_mut()),
             Stage::Dial(dial) => Some(dial.as_mut()),
             Stage::Mailbox(mailbox) => Some(mailbox.as_mut()),
             Stage::Message(message) => Some(message.as_mut()),
             Stage::Over => None,
+            Stage::Placed(placed) => Some(placed.as_mut()),
             Stage::Service(service) => Some(service),
             Stage::Talk(talk) => Some(talk.as_mut()),
             Stage::Transfer(transfer) => Some(transfer.as_mut()),
@@ -179,14 +213,26 @@ impl Stage {
         }
     }
 
+    /// The conversation, where there is one.
+    pub(crate) fn talk_mut(&mut self) -> Option<&mut Talk> {
+        match self {
+            Stage::Application(application) => application.talk_mut(),
+            Stage::Talk(talk) => Some(talk),
+            _ => None,
+        }
+    }
+
     /// When the stage wants to be woken.
     pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
         match self {
+            Stage::Application(application) => application.poll_timeout(),
+            Stage::Conferring(conferring) => conferring.poll_timeout(),
             Stage::Desk(desk) => desk.poll_timeout(),
             Stage::Dial(dial) => dial.poll_timeout(),
             Stage::Mailbox(mailbox) => mailbox.poll_timeout(),
             Stage::Message(message) => message.poll_timeout(),
             Stage::Over => None,
+            Stage::Placed(placed) => placed.poll_timeout(),
             Stage::Service(service) => service.poll_timeout(),
             Stage::Talk(talk) => talk.poll_timeout(),
             Stage::Transfer(transfer) => transfer.poll_timeout(),
@@ -199,11 +245,14 @@ impl Stage {
     /// One word for logs and the live view.
     pub(crate) fn name(&self) -> &'static str {
         match self {
+            Stage::Application(_) => "application",
+            Stage::Conferring(_) => "conference",
             Stage::Desk(_) => "desk",
             Stage::Dial(_) => "dial",
             Stage::Mailbox(_) => "mailbox",
             Stage::Message(_) => "message",
             Stage::Over => "over",
+            Stage::Placed(_) => "placed",
             Stage::Service(_) => "service",
             Stage::Talk(_) => "talk",
             Stage::Transfer(_) => "transfer",
