@@ -1,6 +1,9 @@
 //! `tsunagu voicemail`: mailboxes and their messages; and one of them to the ear or into a file.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -93,19 +96,26 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         } => {
             let path = format!("/v1/voicemail/{mailbox}/{message}/audio");
             let octets = connection.fetch(&path, PATIENCE)?;
-            let name = format!("tsunagu-message-{}.wav", std::process::id());
-            let file = to
-                .clone()
-                .unwrap_or_else(|| std::env::temp_dir().join(name));
-            std::fs::write(&file, octets).with_context(|| file.display().to_string())?;
-            if to.is_some() {
+            if let Some(file) = to {
+                std::fs::write(file, octets).with_context(|| file.display().to_string())?;
                 return Ok(ExitCode::SUCCESS);
             }
+            let name = format!("tsunagu-message-{}.wav", std::process::id());
+            let file = std::env::temp_dir().join(name);
+            write_private(&file, &octets).with_context(|| file.display().to_string())?;
             let played = sounds::play_file(&file);
             let _ = std::fs::remove_file(&file);
             played
         }
     }
+}
+
+/// Writes where everybody may write, for nobody else to read, and not through a link that another
+/// laid there.
+fn write_private(file: &Path, octets: &[u8]) -> io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(0o600);
+    options.open(file)?.write_all(octets)
 }
 
 fn list(mailbox: Option<&str>, connection: &Connection) -> anyhow::Result<ExitCode> {

@@ -436,11 +436,20 @@ impl PartFile {
 
 /// Creates an empty, locked `.part` whose name no other recording has.
 fn create(stem: &Path, format: Format) -> io::Result<(Paths, File)> {
-    if let Some(directory) = stem.parent() {
+    if let Some(directory) = stem.parent()
+        && !directory.is_dir()
+    {
         DirBuilder::new()
             .recursive(true)
             .mode(0o750)
             .create(directory)?;
+        // A new folder is in its parent after a power cut, too; the recording is not kept from
+        // beginning by a file system that cannot say so.
+        if let Some(parent) = directory.parent()
+            && let Err(error) = File::open(parent).and_then(|parent| parent.sync_all())
+        {
+            tracing::warn!(directory = %directory.display(), %error, "recording.folder_not_synced");
+        }
     }
     for namesake in 1..=MAX_NAMESAKES {
         let mut stem = stem.as_os_str().to_owned();
