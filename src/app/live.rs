@@ -14,7 +14,10 @@ use super::shards::Counters;
 use crate::base::{CallId, Clock, LegId, Timestamp};
 use crate::calendar::{Calendar, Closing, ClosingBoard, Closings};
 use crate::call::task::Order;
-use crate::call::{Control, ControlError, Desks, Gate, PlaceError, Placing, TestReport};
+use crate::call::{
+    ConferenceView, Conferences, Control, ControlError, Desks, Gate, PlaceError, Placing,
+    TestReport,
+};
 use crate::config::{Environment, Office};
 use crate::events::{Bus, CallRecord};
 use crate::http::metrics::{
@@ -73,6 +76,7 @@ pub(super) struct House {
     pub(super) logging: Logging,
     pub(super) exporter: Option<Exporter>,
     pub(super) views: Views,
+    pub(super) conferences: Arc<Mutex<Conferences>>,
     /// Calls that the REST API has placed.
     pub(super) placed: AtomicUsize,
     pub(super) generation: AtomicU64,
@@ -157,6 +161,11 @@ impl Live for House {
             host: listener.map_or(local, |ip| sip.advertised_for(ip)),
             recordings: office.node.recordings.clone(),
         })
+    }
+
+    fn conferences(&self) -> Vec<ConferenceView> {
+        let conferences = self.conferences.lock();
+        conferences.unwrap_or_else(PoisonError::into_inner).view()
     }
 
     fn call_by_sid(&self, sid: &Sid) -> Option<CallRecord> {

@@ -202,13 +202,14 @@ impl Switch {
         };
         let tls = Tls::default();
         tls.set(office.tls.clone());
+        let conferences = Arc::new(Mutex::new(Conferences::default()));
         let shared = shards::Shared {
             tls: tls.clone(),
             node: node.clone(),
             clock: time.clone(),
             engine: engine.clone(),
             registrar: registrar.clone(),
-            conferences: Arc::new(Mutex::new(Conferences::default())),
+            conferences: conferences.clone(),
             challenger: challenger.clone(),
             gate: gate.clone(),
             guard: guard.clone(),
@@ -269,6 +270,7 @@ impl Switch {
             logging,
             exporter,
             views: Views::default(),
+            conferences,
             placed: AtomicUsize::new(0),
             generation: AtomicU64::new(1),
             retention: Arc::default(),

@@ -209,6 +209,7 @@ async fn control(
             }
             ControlError::NoApplication
             | ControlError::NotRecorded
+            | ControlError::NoConference
             | ControlError::NotTalking
             | ControlError::Unreachable { .. } => StatusCode::CONFLICT,
         };

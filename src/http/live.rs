@@ -11,7 +11,7 @@ use super::account::Account;
 use super::pulse::Pulse;
 use crate::base::{LegId, Timestamp};
 use crate::calendar::{Calendar, Closing, Closings};
-use crate::call::{Control, ControlError, PlaceError, Placing, TestReport};
+use crate::call::{ConferenceView, Control, ControlError, PlaceError, Placing, TestReport};
 use crate::events::CallRecord;
 use crate::media::Captured;
 use crate::router::{Declined, Explanation, Prospects, RouterView, Supposed};
@@ -47,6 +47,9 @@ pub trait Live: Send + Sync {
 
     /// Whom the REST API is for; `None` when there is no account.
     fn account(&self) -> Option<Account>;
+
+    /// The conferences that are open.
+    fn conferences(&self) -> Vec<ConferenceView>;
 
     /// One of [`Live::calls`], by the public id of itself, a leg or a recording.
     fn call_by_sid(&self, sid: &Sid) -> Option<CallRecord>;

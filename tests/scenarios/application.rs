@@ -33,7 +33,9 @@ fn python() -> PathBuf {
 }
 
 fn judge(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/judges").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/judges")
+        .join(name)
 }
 
 /// The Flask application, running.
@@ -161,7 +163,12 @@ fn the_official_client_makes_finds_redirects_and_ends_calls() {
     phone.succeed(Duration::from_secs(20));
     application.all_signed();
     // The redirection asked anew, and every status of the call was told in its order.
-    assert!(application.heard_at("/hold").iter().any(|one| one["again"] == "1"));
+    assert!(
+        application
+            .heard_at("/hold")
+            .iter()
+            .any(|one| one["again"] == "1")
+    );
     let call = &application.heard_at("/hold")[0]["CallSid"];
     let mut told = application.heard_at("/status");
     told.retain(|one| one["CallSid"] == *call);
@@ -170,7 +177,11 @@ fn the_official_client_makes_finds_redirects_and_ends_calls() {
     let expected = ["initiated", "ringing", "in-progress", "completed"].map(Some);
     assert_eq!(statuses, expected, "{told:#?}");
     let records = office.records(3);
-    assert!(records.iter().all(|record| record["direction"] == "outbound"));
+    assert!(
+        records
+            .iter()
+            .all(|record| record["direction"] == "outbound")
+    );
 }
 
 #[test]
@@ -205,7 +216,8 @@ fn a_flask_application_gathers_queues_dials_and_records() {
     let record = office.records(1).remove(0);
     wait::until_true("the last word", wait::PATIENCE, || {
         let told = application.heard_at("/status");
-        told.iter().any(|one| one["CallStatus"] == "completed" && one["Direction"] == "inbound")
+        told.iter()
+            .any(|one| one["CallStatus"] == "completed" && one["Direction"] == "inbound")
     });
     application.all_signed();
     let heard = application.heard();
@@ -214,16 +226,30 @@ fn a_flask_application_gathers_queues_dials_and_records() {
         .filter_map(|one| one["path"].as_str())
         .filter(|path| *path != "/status")
         .collect();
-    let expected = ["/start", "/chosen", "/wait", "/left", "/dialled", "/recorded"];
+    let expected = [
+        "/start",
+        "/chosen",
+        "/wait",
+        "/left",
+        "/dialled",
+        "/recorded",
+    ];
     assert_eq!(asked, expected, "{record:#}");
     let start = &application.heard_at("/start")[0];
-    assert_eq!((&start["From"], &start["To"]), (&CALLER.into(), &MAIN_NUMBER.into()));
+    assert_eq!(
+        (&start["From"], &start["To"]),
+        (&CALLER.into(), &MAIN_NUMBER.into())
+    );
     assert_eq!(start["CallStatus"], "ringing");
     assert_eq!(application.heard_at("/chosen")[0]["Digits"], "1");
     assert_eq!(application.heard_at("/left")[0]["QueueResult"], "leave");
     let dialled = &application.heard_at("/dialled")[0];
     assert_eq!(dialled["DialCallStatus"], "completed", "{dialled:#}");
-    assert!(dialled["DialCallDuration"].as_str().is_some_and(|seconds| seconds != "0"));
+    assert!(
+        dialled["DialCallDuration"]
+            .as_str()
+            .is_some_and(|seconds| seconds != "0")
+    );
     let recorded = &application.heard_at("/recorded")[0];
     assert_eq!(recorded["RecordingDuration"], "2", "{recorded:#}");
 }

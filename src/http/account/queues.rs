@@ -92,7 +92,9 @@ impl Asked<'_> {
             .collect();
         standing.sort_by_key(|(position, ..)| *position);
         let now = self.sources.live.now();
-        let waits = standing.iter().map(|(.., since)| now.since(*since).as_secs());
+        let waits = standing
+            .iter()
+            .map(|(.., since)| now.since(*since).as_secs());
         let sum: u64 = waits.sum();
         let average_wait = sum.checked_div(standing.len() as u64).unwrap_or(0);
         let members = standing.into_iter();
