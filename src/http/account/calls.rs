@@ -128,6 +128,7 @@ impl Asked<'_> {
             timeout: timeout.unwrap_or(USUAL_TIMEOUT),
             digits: digits.to_owned(),
             record: said.flag("Record")? == Some(true),
+            recording: said.recording_callback()?,
         };
         let placed = self
             .sources
