@@ -13,6 +13,8 @@ mod judge;
 mod link;
 #[path = "simulation/office.rs"]
 mod office;
+#[path = "simulation/pages.rs"]
+mod pages;
 #[path = "simulation/peer.rs"]
 mod peer;
 #[path = "simulation/script.rs"]
@@ -28,10 +30,14 @@ mod world;
 mod abandon;
 #[path = "simulation/agents.rs"]
 mod agents;
+#[path = "simulation/application.rs"]
+mod application;
 #[path = "simulation/checkpoint.rs"]
 mod checkpoint;
 #[path = "simulation/codecs.rs"]
 mod codecs;
+#[path = "simulation/conferring.rs"]
+mod conferring;
 #[path = "simulation/contacts.rs"]
 mod contacts;
 #[path = "simulation/desk.rs"]
@@ -40,6 +46,8 @@ mod desk;
 mod dial;
 #[path = "simulation/dial_in.rs"]
 mod dial_in;
+#[path = "simulation/enqueued.rs"]
+mod enqueued;
 #[path = "simulation/fuzz.rs"]
 mod fuzz;
 #[path = "simulation/guard.rs"]
@@ -52,6 +60,8 @@ mod inquiry;
 mod joined;
 #[path = "simulation/keys.rs"]
 mod keys;
+#[path = "simulation/lines.rs"]
+mod lines;
 #[path = "simulation/loss.rs"]
 mod loss;
 #[path = "simulation/quality.rs"]

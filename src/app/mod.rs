@@ -35,7 +35,7 @@ use tokio::sync::mpsc;
 use crate::base::{Clock, Entropy, IdSource, Origin, ShardId};
 use crate::calendar::ClosingBoard;
 use crate::call::task::Order;
-use crate::call::{Conferences, Desks, Gate};
+use crate::call::{Conferences, Desks, Gate, Lines};
 use crate::config::{Environment, MediaSettings, NodeSettings, Office};
 use crate::events::Bus;
 use crate::http::metrics::Metrics;
@@ -209,6 +209,7 @@ impl Switch {
             engine: engine.clone(),
             registrar: registrar.clone(),
             conferences: Arc::new(Mutex::new(Conferences::default())),
+            lines: Arc::new(Mutex::new(Lines::default())),
             challenger: challenger.clone(),
             gate: gate.clone(),
             guard: guard.clone(),

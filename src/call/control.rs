@@ -344,7 +344,7 @@ impl Call {
         number: String,
         standing: Standing,
     ) -> Result<LegId, ControlError> {
-        let Stage::Talk(talk) = &mut self.stage else {
+        let Some(talk) = self.stage.talk_mut() else {
             return Err(ControlError::NotTalking);
         };
         let core = &mut self.core;

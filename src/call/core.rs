@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::CallKey;
 use super::breadth::Breadth;
+use super::commission::Commission;
 use super::hands::Hands;
 use super::identity::{Identity, caller_name};
 use super::keys::Keys;
@@ -83,6 +84,13 @@ pub(crate) struct Core {
     pub(crate) plays: u64,
     /// What the caller hears from us, to begin it again after a restore.
     pub(crate) playing: Option<Playing>,
+    /// Recordings that applications ordered and that are not there yet.
+    #[serde(default)]
+    pub(crate) commissions: Vec<Commission>,
+    /// The number that legs show which are placed now, when it is not the caller's: an application
+    /// names it, and it was found to be one of ours.
+    #[serde(skip)]
+    pub(crate) shown: Option<String>,
     /// Counts the questions that documents put.
     #[serde(default)]
     pub(crate) tickets: u64,
@@ -122,6 +130,8 @@ impl Core {
             attributes: Map::new(),
             plays: 0,
             playing: None,
+            commissions: Vec::new(),
+            shown: None,
             tickets: 0,
             wrapping: Vec::new(),
             also: Vec::new(),
@@ -563,7 +573,20 @@ impl Core {
 
     /// Records the caller (left) and another leg (right) of the call's room.
     pub(crate) fn record(&mut self, hands: &mut Hands<'_>, right: LegId) {
-        let Some(room) = self.room else { return };
+        // Who joins has a channel of his own; the marks say who and when.
+        let generation = hands.generations.get(&self.generation);
+        let count = generation.map_or(2, |now| now.recording.channels);
+        self.record_on(hands, right, count.max(2));
+    }
+
+    /// The same on so many channels; `None` when there is no room.
+    pub(crate) fn record_on(
+        &mut self,
+        hands: &mut Hands<'_>,
+        right: LegId,
+        count: usize,
+    ) -> Option<RecordingId> {
+        let room = self.room?;
         let recording = hands.ids.recording(hands.now);
         let label = |leg: Option<&Leg>| {
             leg.map_or_else(String::new, |leg| {
@@ -571,10 +594,7 @@ impl Core {
             })
         };
         let mut channels = vec![label(Some(self.caller())), label(self.leg(right))];
-        // Who joins has one of the others; the marks say who and when.
-        let generation = hands.generations.get(&self.generation);
-        let count = generation.map_or(2, |now| now.recording.channels);
-        channels.resize_with(count.max(2), String::new);
+        channels.resize_with(count, String::new);
         let labels = Map::from_iter([
             ("call".to_owned(), Value::from(self.id.as_str())),
             ("from".to_owned(), Value::from(self.from.as_str())),
@@ -595,11 +615,53 @@ impl Core {
         });
         hands.index.recordings.insert(recording.clone(), self.key);
         self.recordings.push(recording.clone());
-        self.emit(hands, Fact::RecordingStarted { recording });
+        let started = recording.clone();
+        self.emit(hands, Fact::RecordingStarted { recording: started });
         // A new recording of a conversation that is paused is paused from its beginning.
         for channel in std::mem::take(&mut self.pauses) {
             self.pause_recording(hands, channel, true);
         }
+        Some(recording)
+    }
+
+    /// Records what one leg says, and nobody else.
+    pub(crate) fn record_track(&mut self, hands: &mut Hands<'_>, leg: LegId) -> RecordingId {
+        let recording = hands.ids.recording(hands.now);
+        let party = self.leg(leg).map_or_else(String::new, Leg::name);
+        let labels = [
+            ("call", self.id.as_str()),
+            ("from", &self.from),
+            ("to", &self.to),
+        ];
+        let labels = labels.map(|(name, text)| (name.to_owned(), Value::from(text)));
+        hands.tell(Command::RecordLeg {
+            recording: recording.clone(),
+            leg,
+            at: hands.now,
+            tape: Tape {
+                stem: stem(&recording, hands.now),
+                channels: vec![party],
+                labels: labels.into_iter().collect(),
+                format: None,
+            },
+        });
+        hands.index.recordings.insert(recording.clone(), self.key);
+        self.recordings.push(recording.clone());
+        let started = recording.clone();
+        self.emit(hands, Fact::RecordingStarted { recording: started });
+        recording
+    }
+
+    /// Places legs that show another number than the caller's.
+    pub(crate) fn showing<T>(
+        &mut self,
+        number: Option<String>,
+        place: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.shown = number;
+        let placed = place(self);
+        self.shown = None;
+        placed
     }
 
     /// Records what the caller says, and nobody else.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::control::ControlError;
-use super::feature::Stage;
 use super::hands::Hands;
 use super::machine::Call;
 use crate::base::{LegId, RoomId};
@@ -140,7 +139,7 @@ impl Call {
 
     /// The timelines follow.
     fn refresh(&mut self, hands: &mut Hands<'_>) {
-        if let Stage::Talk(talk) = &mut self.stage {
+        if let Some(talk) = self.stage.talk_mut() {
             talk.refresh(&mut self.core, hands);
         }
     }

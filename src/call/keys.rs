@@ -156,10 +156,12 @@ impl Call {
         self.core
             .emit(hands, Fact::DigitPressed { leg, digit: shown });
         self.core.take_key(hands, leg, digit);
-        if matches!(
-            self.stage,
-            Stage::Dial(_) | Stage::Talk(_) | Stage::Transfer(_)
-        ) {
+        let is_passed = match &self.stage {
+            Stage::Application(application) => application.is_talking(),
+            Stage::Dial(_) | Stage::Talk(_) | Stage::Transfer(_) => true,
+            _ => false,
+        };
+        if is_passed {
             self.core.pass_key(hands, leg, key);
         }
         self.with_stage(hands, |stage, core, hands| {

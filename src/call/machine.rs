@@ -156,11 +156,12 @@ impl Call {
         let recording = closed.facts();
         self.core
             .emit(hands, Fact::RecordingPublished { recording });
+        let is_empty = self
+            .stage
+            .feature()
+            .is_some_and(|stage| stage.said_nothing());
+        self.core.settle_commission(hands, closed, is_empty);
         if voicemail::is_in_a_mailbox(&closed.path) {
-            let is_empty = self
-                .stage
-                .feature()
-                .is_some_and(|stage| stage.said_nothing());
             let finished = Finished::of(closed, is_empty);
             hands.ask_voicemail(&self.core.id, Wish::File(finished));
         } else {
@@ -289,12 +290,24 @@ impl Call {
         }
     }
 
-    /// A carrier that was asked to transfer a party of ours says how far it is.
-    fn on_notified(&mut self, hands: &mut Hands<'_>, refer: ReferId, told: (Option<u16>, bool)) {
-        if let Stage::Transfer(transfer) = &mut self.stage {
-            let next = transfer.on_notified(&mut self.core, hands, refer, told);
+    /// A leg of an application wants the caller to be connected with somebody else.
+    pub(super) fn on_referral(&mut self, hands: &mut Hands<'_>, leg: LegId, to: String) {
+        if let Stage::Application(application) = &mut self.stage {
+            let next = application.on_referral(&mut self.core, hands, leg, to);
             self.follow(hands, next);
         }
+    }
+
+    /// A carrier that was asked to transfer a party of ours says how far it is.
+    fn on_notified(&mut self, hands: &mut Hands<'_>, refer: ReferId, told: (Option<u16>, bool)) {
+        let next = match &mut self.stage {
+            Stage::Application(application) => {
+                application.on_notified(&mut self.core, hands, refer, told)
+            }
+            Stage::Transfer(transfer) => transfer.on_notified(&mut self.core, hands, refer, told),
+            _ => return,
+        };
+        self.follow(hands, next);
     }
 
     fn on_answer(&mut self, hands: &mut Hands<'_>, leg: LegId, response: &Message) {

@@ -3,7 +3,7 @@
 //! answered here and the other hears only the effect: music while it is held.
 
 use super::core::sdp_body;
-use super::feature::{LegEvent, Stage};
+use super::feature::LegEvent;
 use super::hands::Hands;
 use super::leg::Leg;
 use super::machine::Call;
@@ -89,7 +89,7 @@ impl Call {
             let codec = codec.to_owned();
             self.core.emit(hands, Fact::LegAnswered { leg, codec });
         }
-        if let Stage::Talk(talk) = &mut self.stage {
+        if let Some(talk) = self.stage.talk_mut() {
             talk.refresh(&mut self.core, hands);
         }
     }

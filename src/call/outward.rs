@@ -59,6 +59,7 @@ impl Core {
         // Whoever calls for help dials the number alone: 184 before it may lead nowhere.
         let asked = asked.filter(|_| !is_emergency);
         let withheld = !is_emergency
+            && self.shown.is_none()
             && match asked {
                 Some(presentation) => presentation == Presentation::Withhold,
                 None => {
@@ -82,6 +83,7 @@ impl Core {
             number: &shown_number,
             display: self
                 .identity_of_from()
+                .filter(|_| self.shown.is_none())
                 .and_then(|known| known.display.as_deref()),
             withheld,
             host,
@@ -157,6 +159,11 @@ impl Core {
             let words = "an emergency call shows the office's number, whatever is asked for";
             self.check(hands, Check::passed("caller_id.emergency", &number, words));
             return Ok(number);
+        }
+        if let Some(shown) = self.shown.clone() {
+            let words = "the application names a number of ours, or the caller's own";
+            self.check(hands, Check::passed("caller_id.application", &shown, words));
+            return Ok(shown);
         }
         if rights.is_none() && trunk.identity.pass_caller && own != ANONYMOUS {
             let words = format!("trunk {} lets a call sent on show its caller", trunk.name);

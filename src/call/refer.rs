@@ -26,6 +26,8 @@ enum Decision {
     Pass { number: String, party: SessionId },
     /// The party that stays gets whom the one that leaves has consulted.
     Attended { call: CallKey, leg: LegId },
+    /// An application says what becomes of the party that stays.
+    Told { to: String },
     /// There is no such consultation (any more): told by NOTIFY, for the dialog lives.
     Gone(u16),
 }
@@ -76,6 +78,11 @@ impl Exchange {
                     call.transfer(hands, wish(TransferKind::Blind, target));
                 });
             }
+            Decision::Told { to } => {
+                self.ua.accept_refer(now, session, refer);
+                self.ua.notify(now, session, refer, 200);
+                self.with_call(now, key, |call, hands| call.on_referral(hands, leg, to));
+            }
             Decision::Gone(status) => {
                 self.ua.accept_refer(now, session, refer);
                 self.ua.notify(now, session, refer, status);
@@ -99,6 +106,13 @@ impl Exchange {
 
     fn decide(&self, key: CallKey, leaver: LegId, request: &Message) -> Result<Decision, u16> {
         let call = self.calls.get(&key).ok_or(403_u16)?;
+        if let Stage::Application(application) = &call.stage
+            && application.hears_referral(leaver)
+        {
+            let asked = ReferTo::of(request).map_err(|why| why.status())?;
+            let to = asked.uri.to_string();
+            return Ok(Decision::Told { to });
+        }
         let (leaver, stays) = call.transferable(leaver)?;
         let generation = self.generations.get(&call.core.generation).ok_or(500_u16)?;
         let may = match &leaver.trunk {

@@ -25,10 +25,10 @@ pub use request::{QueueFigures, RecordTerms, Reply, Request};
 pub use run::{Action, Context, DialOutcome, Input, QueueOutcome, Run};
 pub use seal::SealingKey;
 pub use step::{
-    Branching, Calling, Case, Collecting, Conferring, Confirmation, Dialling, Fetching, HangingUp,
-    LookingUp, Looping, Menu, Merge, Messaging, Opening, Patience, Pausing, Queueing, Recording,
-    Rejection, Returning, Sayable, Saying, Setting, Share, Speaking, Speech, Splitting, Step,
-    Transferring, Watching,
+    Applying, Branching, Calling, Case, Collecting, Conferring, Confirmation, Dialling, Fetching,
+    HangingUp, LookingUp, Looping, Menu, Merge, Messaging, Opening, Patience, Pausing, Queueing,
+    Recording, Rejection, Returning, Sayable, Saying, Setting, Share, Speaking, Speech, Splitting,
+    Step, Transferring, Watching,
 };
 pub use table::{Table, TableError};
 pub use template::{Template, TemplateFault};

@@ -50,6 +50,15 @@ impl From<Method> for webhook::Method {
     }
 }
 
+impl From<webhook::Method> for Method {
+    fn from(method: webhook::Method) -> Self {
+        match method {
+            webhook::Method::Get => Self::Get,
+            webhook::Method::Post => Self::Post,
+        }
+    }
+}
+
 /// A URL, relative or absolute, and how it is requested.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {

@@ -319,6 +319,16 @@ impl Run {
         &self.facts
     }
 
+    /// A recording of the connection grows: what is said of it when the connection ends.
+    pub fn note_recording(&mut self, recording: Sid, length: Duration) {
+        self.recording = Some((recording, length));
+    }
+
+    /// Whether somebody says what follows when the connected leg refers the caller elsewhere.
+    pub fn hears_referral(&self) -> bool {
+        matches!(&self.position, Position::Dialling(dialling) if dialling.hears_referral())
+    }
+
     /// What was doubtful or went wrong, for whoever writes the documents; the first
     /// hundred.
     pub fn remarks(&self) -> &[Fault] {

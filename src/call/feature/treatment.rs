@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dial, Feature, Message, Next, Script, Service, ServiceKind, Stage, Waiting};
+use super::{
+    Application, Dial, Feature, Message, Next, Script, Service, ServiceKind, Stage, Waiting,
+};
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
@@ -10,6 +12,7 @@ use crate::call::inquiry::inquire;
 use crate::events::{Fact, Stretch};
 use crate::flow::{Action, Input, Reply, Run};
 use crate::media::PlayId;
+use crate::twiml::{Link, Terms};
 
 /// A flow under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,6 +75,19 @@ impl Treatment {
                 self.note_entry(core, hands);
             }
             match action {
+                Action::Application { url, method } => {
+                    let link = Link {
+                        url,
+                        method: method.into(),
+                    };
+                    let generation = hands.generations.get(&core.generation);
+                    let terms = match generation {
+                        Some(generation) => generation.applications.terms_of(link),
+                        None => Terms::of_url(link),
+                    };
+                    let application = Application::of_caller(terms);
+                    return Next::Become(Stage::Application(Box::new(application)));
+                }
                 Action::Conference { room } => {
                     let service = Service::new(ServiceKind::Conference(room));
                     return Next::Become(Stage::Service(service));

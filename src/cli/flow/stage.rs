@@ -222,6 +222,7 @@ impl Stage {
         let word = |word: &str| paint(word, Style::new().cyan());
         match action {
             Action::Answer => word("answered"),
+            Action::Application { url, .. } => format!("{} {}", word("application"), clean(url)),
             Action::Conference { room } => format!("{} {}", word("conference"), clean(room)),
             Action::Consult { about, .. } => format!("{} {}", word("asks"), asked(about)),
             Action::Dial { number, .. } => format!("{} {}", word("dials"), clean(number)),

@@ -6,14 +6,14 @@ use super::super::notes::Notes;
 use super::super::section::{At, Section};
 use super::super::words::remedy;
 use crate::flow::{
-    Branching, Calling, Case, Collecting, Condition, Conferring, Confirmation, Dialling, Fetching,
-    HANG_UP, HangingUp, LookingUp, Looping, Menu, Merge, Messaging, Opening, Patience, Pausing,
-    Queueing, RecordTerms, Recording, Rejection, Returning, Sayable, Saying, SealingKey, Setting,
-    Share, Speaking, Speech, Splitting, Step, Template, Transferring, Watching,
+    Applying, Branching, Calling, Case, Collecting, Condition, Conferring, Confirmation, Dialling,
+    Fetching, HANG_UP, HangingUp, LookingUp, Looping, Menu, Merge, Messaging, Opening, Patience,
+    Pausing, Queueing, RecordTerms, Recording, Rejection, Returning, Sayable, Saying, SealingKey,
+    Setting, Share, Speaking, Speech, Splitting, Step, Template, Transferring, Watching,
 };
 use crate::ivr::BargeIn;
 use crate::router::Destination;
-use crate::webhook::Shape;
+use crate::webhook::{Method, Shape};
 
 /// A step being read.
 struct Reading<'r, 'a> {
@@ -62,6 +62,12 @@ impl Reading<'_, '_> {
             "collect" => Step::Collect(self.collecting()),
             "conference" => Step::Conference(Conferring {
                 room: self.template("room", "3000"),
+            }),
+            "twiml" => Step::Twiml(Applying {
+                url: self.template("url", "https://app.example/start"),
+                method: step
+                    .one_of("method", &Method::WORDS)
+                    .map_or_else(Method::default, |at| at.value),
             }),
             "dial" => Step::Dial(Dialling {
                 number: self.template("number", "1001"),
@@ -467,7 +473,7 @@ const PLACEHOLDER: Step = Step::Hangup(HangingUp {
 });
 
 /// Every kind of step.
-const STEPS: [&str; 24] = [
+const STEPS: [&str; 25] = [
     "branch",
     "collect",
     "conference",
@@ -491,6 +497,7 @@ const STEPS: [&str; 24] = [
     "split",
     "staffing",
     "transfer",
+    "twiml",
     "voicemail",
 ];
 const SAYABLE: [&str; 7] = ["count", "date", "digits", "money", "number", "text", "time"];

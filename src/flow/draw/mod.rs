@@ -177,7 +177,11 @@ fn shape(step: &Step) -> Shape {
         Step::Hangup(_) | Step::Return(_) => Shape::End,
         Step::Language(_) | Step::Pause(_) | Step::Set(_) => Shape::Note,
         Step::Http(_) | Step::Lookup(_) | Step::Record(_) | Step::Voicemail(_) => Shape::Outside,
-        Step::Conference(_) | Step::Dial(_) | Step::Queue(_) | Step::Transfer(_) => Shape::Reach,
+        Step::Conference(_)
+        | Step::Dial(_)
+        | Step::Queue(_)
+        | Step::Transfer(_)
+        | Step::Twiml(_) => Shape::Reach,
         Step::Play(_) | Step::Say(_) => Shape::Say,
         Step::Flow(_) => Shape::Part,
     }
@@ -188,6 +192,7 @@ fn detail(step: &Step) -> String {
     let what = match step {
         Step::Collect(it) => it.into.clone(),
         Step::Conference(it) => it.room.text().to_owned(),
+        Step::Twiml(it) => it.url.text().to_owned(),
         Step::Dial(it) => it.number.text().to_owned(),
         Step::Flow(it) => it.flow.clone(),
         Step::Hours(it) => it.calendar.clone().unwrap_or_default(),

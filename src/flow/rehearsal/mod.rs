@@ -202,7 +202,7 @@ impl Rehearsal {
                     self.playing = Some((*play, self.now + SOUND.saturating_mul(count)));
                 }
                 Action::StopPlay | Action::HangUp { .. } => self.playing = None,
-                Action::Conference { .. } => {
+                Action::Application { .. } | Action::Conference { .. } => {
                     self.playing = None;
                     self.wait = Wait::Over;
                 }

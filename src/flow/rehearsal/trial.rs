@@ -97,6 +97,8 @@ pub struct Expectation {
 /// How a trial ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
+    /// An application has the caller.
+    Application,
     /// The caller hung up.
     CallerLeft,
     /// The caller is in a conference.
@@ -111,7 +113,8 @@ pub enum Ending {
 
 impl Ending {
     /// Every ending, by the word tests use.
-    pub const WORDS: [(&'static str, Ending); 9] = [
+    pub const WORDS: [(&'static str, Ending); 10] = [
+        ("application", Ending::Application),
         ("busy", Ending::HungUp(Rejection::Busy)),
         ("caller_left", Ending::CallerLeft),
         ("conference", Ending::Conference),
@@ -282,6 +285,7 @@ impl Course {
                     Destination::Queue(name) | Destination::Workflow(name) => name.clone(),
                 }),
                 Action::Dial { number, .. } => self.dialled.push(number.clone()),
+                Action::Application { .. } => self.end = Some(Ending::Application),
                 Action::Conference { .. } => self.end = Some(Ending::Conference),
                 Action::HangUp { cause } => {
                     let known = Rejection::WORDS.iter().map(|(_, how)| *how);

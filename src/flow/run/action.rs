@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::base::{Cause, Timestamp};
 use crate::flow::request::{Reply, Request};
 use crate::router::Destination;
+use crate::webhook::Method;
 
 /// What is known about the call when its flow begins.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,6 +46,14 @@ pub struct Context {
 pub enum Action {
     /// Answer the call; asked once, before anything is to be heard.
     Answer,
+    /// Let the documents of a web application say what becomes of the caller, for the rest of the
+    /// call; nothing need be reported.
+    Application {
+        /// URL of the first document, as the flow has it.
+        url: String,
+        /// How it is asked.
+        method: Method,
+    },
     /// Join others in a shared room, for the rest of the call; nothing need be reported.
     Conference {
         /// The room's number.

@@ -1,6 +1,7 @@
 //! The kinds of steps: what each says, what it names, and what it does with a caller. One file a
 //! kind or small family, and one line in [`Step`] and its table.
 
+mod application;
 mod ask;
 mod branch;
 mod conference;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use application::Applying;
 pub use ask::{Collecting, Confirmation, Menu, Patience};
 pub use branch::{Branching, Case, Looping, Share, Splitting};
 pub use conference::Conferring;
@@ -98,6 +100,8 @@ pub enum Step {
     Staffing(Watching),
     /// Call a number and be done with the call.
     Transfer(Transferring),
+    /// Let the documents of a web application say what becomes of the call.
+    Twiml(Applying),
     /// Take a message.
     Voicemail(Messaging),
 }
@@ -227,6 +231,7 @@ impl Step {
             Self::Set(step) => step,
             Self::Split(step) => step,
             Self::Transfer(step) => step,
+            Self::Twiml(step) => step,
             Self::Voicemail(step) => step,
         }
     }
@@ -257,6 +262,7 @@ impl Step {
             Self::Split(_) => "split",
             Self::Staffing(_) => "staffing",
             Self::Transfer(_) => "transfer",
+            Self::Twiml(_) => "twiml",
             Self::Voicemail(_) => "voicemail",
         }
     }

@@ -37,6 +37,12 @@ struct Leg {
     ended: Option<u16>,
 }
 
+impl Dialling {
+    pub(super) fn hears_referral(&self) -> bool {
+        self.bridged && self.dial.refer.is_some()
+    }
+}
+
 impl Run {
     pub(super) fn dial(&mut self, now: Timestamp, mut dial: Dial) -> Turn {
         if let Some(conference) = dial.conference.take() {

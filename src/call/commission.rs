@@ -1,0 +1,101 @@
+//! Recordings that applications order: who is told what becomes of them, also when the call, and the
+//! application with it, is over by then.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::core::Core;
+use super::hands::Hands;
+use crate::base::{RecordingId, Timestamp};
+use crate::media::recorder::Closed;
+use crate::twiml::{Facts, RecordingCallback, RecordingEvent, RecordingNews, Run, Sid, SidKind};
+
+/// A recording that was ordered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Commission {
+    recording: RecordingId,
+    callback: Option<RecordingCallback>,
+    facts: Facts,
+    /// Where the REST API is.
+    api: String,
+    /// `RecordVerb`, `DialVerb`, `Conference`.
+    source: String,
+    channels: u8,
+}
+
+impl Commission {
+    /// By a run, with who is to be told.
+    pub(crate) fn new(
+        recording: &RecordingId,
+        run: &Run,
+        callback: Option<RecordingCallback>,
+        source: &str,
+        channels: u8,
+    ) -> Self {
+        Self {
+            recording: recording.clone(),
+            callback,
+            facts: run.facts().clone(),
+            api: run.terms().api.clone(),
+            source: source.to_owned(),
+            channels,
+        }
+    }
+
+    /// Its id in requests.
+    pub(crate) fn sid(&self) -> Sid {
+        Sid::derive(SidKind::Recording, self.recording.as_str())
+    }
+
+    fn tell(
+        &self,
+        core: &Core,
+        hands: &mut Hands<'_>,
+        (event, length): (RecordingEvent, Duration),
+        at: Timestamp,
+    ) {
+        let news = RecordingNews {
+            recording: self.sid(),
+            event,
+            length,
+            channels: self.channels,
+            source: self.source.clone(),
+        };
+        let callback = self.callback.as_ref();
+        let notice = callback.and_then(|it| it.notice(&self.facts, &self.api, &news, at));
+        if let Some(notice) = notice {
+            core.notify(hands, notice);
+        }
+    }
+}
+
+impl Core {
+    /// A recording that an application ordered has begun.
+    pub(crate) fn commission(&mut self, hands: &mut Hands<'_>, commission: Commission) {
+        let began = (RecordingEvent::InProgress, Duration::ZERO);
+        commission.tell(self, hands, began, hands.now);
+        self.commissions.push(commission);
+    }
+
+    /// A recording is over: whoever ordered it is told.
+    pub(crate) fn settle_commission(
+        &mut self,
+        hands: &mut Hands<'_>,
+        closed: &Closed,
+        is_empty: bool,
+    ) {
+        let is_it = |one: &mut Commission| one.recording == closed.recording;
+        let settled: Vec<Commission> = self.commissions.extract_if(.., is_it).collect();
+        for commission in settled {
+            let is_there = !is_empty && closed.bytes > 0 && closed.duration_ms > 0;
+            let event = match is_there {
+                true => RecordingEvent::Completed,
+                false => RecordingEvent::Absent,
+            };
+            let length = Duration::from_millis(closed.duration_ms);
+            let end = closed.started + length;
+            commission.tell(self, hands, (event, length), end);
+        }
+    }
+}
