@@ -15,8 +15,8 @@ use crate::base::{CallId, Clock, LegId, Timestamp};
 use crate::calendar::{Calendar, Closing, ClosingBoard, Closings};
 use crate::call::task::Order;
 use crate::call::{
-    ConferenceView, Conferences, Control, ControlError, Desks, Gate, PlaceError, Placing,
-    TestReport,
+    ConferenceView, Conferences, Control, ControlError, Desks, Gate, LineView, Lines, NoPlace,
+    PlaceError, Placing, TestReport,
 };
 use crate::config::{Environment, Office};
 use crate::events::{Bus, CallRecord};
@@ -77,6 +77,7 @@ pub(super) struct House {
     pub(super) exporter: Option<Exporter>,
     pub(super) views: Views,
     pub(super) conferences: Arc<Mutex<Conferences>>,
+    pub(super) lines: Arc<Mutex<Lines>>,
     /// Calls that the REST API has placed.
     pub(super) placed: AtomicUsize,
     pub(super) generation: AtomicU64,
@@ -109,6 +110,10 @@ impl House {
             .into_iter()
             .filter_map(|answer| answer.blocking_recv().ok())
             .collect()
+    }
+
+    fn with_lines<T>(&self, act: impl FnOnce(&mut Lines) -> T) -> T {
+        act(&mut self.lines.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn sip_now(&self) -> SipSnapshot {
@@ -166,6 +171,19 @@ impl Live for House {
     fn conferences(&self) -> Vec<ConferenceView> {
         let conferences = self.conferences.lock();
         conferences.unwrap_or_else(PoisonError::into_inner).view()
+    }
+
+    fn lines(&self) -> Vec<LineView> {
+        self.with_lines(|lines| lines.view())
+    }
+
+    fn make_line(&self, name: &str, max_size: u32) -> Result<(), NoPlace> {
+        let now = self.clock.now();
+        self.with_lines(|lines| lines.make(now, name, max_size))
+    }
+
+    fn remove_line(&self, name: &str) -> bool {
+        self.with_lines(|lines| lines.remove(name))
     }
 
     fn call_by_sid(&self, sid: &Sid) -> Option<CallRecord> {

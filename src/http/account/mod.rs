@@ -165,7 +165,10 @@ impl Asked<'_> {
                 self.delete_participant(name, who)
             }
             ["Queues"] if get => self.list_queues(),
+            ["Queues"] if post => self.create_queue(),
             ["Queues", queue] if get => self.fetch_queue(queue),
+            ["Queues", queue] if post => self.modify_queue(queue),
+            ["Queues", queue] if delete => self.delete_queue(queue),
             ["Queues", queue, "Members"] if get => self.list_members(queue),
             ["Queues", queue, "Members", call] if get => self.fetch_member(queue, call),
             ["Queues", queue, "Members", call] if post => self.dequeue(queue, call),

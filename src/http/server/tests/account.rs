@@ -564,3 +564,34 @@ fn queues_and_their_members_are_shown() {
     let front = format!("{SID}/Queues/{own}/Members/Front.json");
     assert_eq!(ask(&server, "POST", &front, &[]).1["code"], 21205);
 }
+
+#[test]
+fn a_queue_is_made_and_taken_away_when_nobody_stands_in_it() {
+    let (server, switch) = serving();
+    let queues = format!("{SID}/Queues.json");
+    let (status, body) = ask(
+        &server,
+        "POST",
+        &queues,
+        &[("FriendlyName", "callers"), ("MaxSize", "2")],
+    );
+    assert_eq!((status, &body["max_size"]), (201, &json!(2)), "{body}");
+    let own = sid(SidKind::Queue, "callers");
+    assert_eq!(body["sid"], json!(own));
+    for form in [
+        [("FriendlyName", "callers")],
+        [("FriendlyName", "営業")],
+        [("FriendlyName", "")],
+        [("MaxSize", "5001")],
+    ] {
+        assert_eq!(ask(&server, "POST", &queues, &form).0, 400, "{form:?}");
+    }
+    let path = format!("{SID}/Queues/{own}.json");
+    let (status, body) = ask(&server, "POST", &path, &[("MaxSize", "7")]);
+    assert_eq!((status, &body["max_size"]), (200, &json!(7)));
+    assert_eq!(switch.lines.lock().unwrap().view()[0].max_size, 7);
+    assert_eq!(ask(&server, "DELETE", &path, &[]).0, 204);
+    assert_eq!(ask(&server, "GET", &path, &[]).0, 404);
+    let configured = format!("{SID}/Queues/{}.json", sid(SidKind::Queue, "営業"));
+    assert_eq!(ask(&server, "DELETE", &configured, &[]).0, 400);
+}
