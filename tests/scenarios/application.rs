@@ -251,5 +251,6 @@ fn a_flask_application_gathers_queues_dials_and_records() {
             .is_some_and(|seconds| seconds != "0")
     );
     let recorded = &application.heard_at("/recorded")[0];
-    assert_eq!(recorded["RecordingDuration"], "2", "{recorded:#}");
+    let length = recorded["RecordingDuration"].as_str();
+    assert!(matches!(length, Some("1" | "2")), "{recorded:#}");
 }
