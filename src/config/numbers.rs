@@ -12,10 +12,11 @@ use super::section::{At, Section};
 use super::source::Place;
 use super::whisper::Uses;
 use super::words::remedy;
+use crate::base::Timestamp;
 use crate::flow::{FlowType, NumberProfile};
 use crate::trunk::{
-    Destination, Entry, Meaning, NumberKind, Numbers, Origin, Pattern, Reach, Service, Site, Strip,
-    TrunkReach,
+    Destination, Entry, Meaning, NumberKind, NumberOverride, Numbers, Origin, Pattern, Reach,
+    Service, Site, Strip, TrunkReach,
 };
 use crate::twiml::Terms;
 use crate::webhook;
@@ -160,6 +161,7 @@ impl Plan<'_> {
         let uses = &mut self.uses;
         let whisper = uses.read_whisper(&inbound, "whisper", FlowType::AgentWhisper, self.notes);
         let disconnect = uses.read_flow(&inbound, "disconnect_flow", FlowType::Disconnect);
+        let instead = read_override(&inbound, &mut self.uses);
         inbound.close();
         if let Some(language) = language {
             if attributes.contains_key("language") {
@@ -173,6 +175,7 @@ impl Plan<'_> {
             greeting: greeting.iter().map(|at| at.value.clone()).collect(),
             whisper,
             disconnect,
+            instead,
         };
         if let Some(number) = number
             .as_ref()
@@ -409,6 +412,25 @@ impl Plan<'_> {
             }
         }
     }
+}
+
+/// Another flow for a while; one without end is the number's flow.
+fn read_override(inbound: &Section<'_>, uses: &mut Uses) -> Option<NumberOverride> {
+    let section = inbound.section("override", "an override")?;
+    section.demand("flow", "\"maintenance\"");
+    let flow = uses.read_flow(&section, "flow", FlowType::Inbound);
+    section.demand("until", "\"2026-12-01T08:00:00+09:00\"");
+    let help = "write a day, a time and its zone: until = \"2026-12-01T08:00:00+09:00\"";
+    let until = section.parsed("until", help, |text| {
+        Timestamp::parse_rfc3339(text).ok_or("this is no time")
+    });
+    let reason = section.text("reason").map(|at| at.value);
+    section.close();
+    Some(NumberOverride {
+        flow: flow?,
+        until: Some(until?.value),
+        reason,
+    })
 }
 
 /// `trunk`, or `trunks` in the order they are tried.

@@ -98,6 +98,21 @@ impl Talk {
         self.peer = peer;
     }
 
+    /// What brought the caller here learns what flows beside it have set.
+    pub(super) fn learn(&mut self, attributes: &serde_json::Map<String, serde_json::Value>) {
+        if let Some(script) = &mut self.script {
+            script.learn(attributes);
+        }
+    }
+
+    /// The conversation with an agent begins.
+    pub(super) fn answered(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        // Documents were told when he was assigned.
+        if let Some(script) = self.script.as_mut().filter(|it| it.flow().is_some()) {
+            script.answered(core, hands);
+        }
+    }
+
     /// What to go on with, which this conversation then no longer has.
     pub(super) fn take_script(&mut self) -> Option<Script> {
         self.script.take()
