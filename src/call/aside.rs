@@ -55,10 +55,8 @@ impl Aside {
     /// A whisper for whoever is to be joined with the caller, in his language, else the office's.
     pub(crate) fn whisper(leg: LegId, run: Run, language: Option<&str>, now: Timestamp) -> Self {
         Self {
-            is_callers: false,
-            language: language.map(str::to_owned),
             deadline: Some(now + LONGEST),
-            ..Self::of_caller(leg, run.in_language(language))
+            ..Self::of_other(leg, run, language)
         }
     }
 
@@ -80,6 +78,15 @@ impl Aside {
             play: None,
             slot: 0,
             deadline: None,
+        }
+    }
+
+    /// A flow that somebody else hears as long as it takes, in his language, else the office's.
+    pub(crate) fn of_other(leg: LegId, run: Run, language: Option<&str>) -> Self {
+        Self {
+            is_callers: false,
+            language: language.map(str::to_owned),
+            ..Self::of_caller(leg, run.in_language(language))
         }
     }
 

@@ -51,6 +51,7 @@ mod secrecy;
 mod shed;
 mod sound;
 pub mod task;
+mod together;
 mod trunk_test;
 mod trunks;
 mod way_out;

@@ -5,11 +5,12 @@ use serde_json::json;
 use tsunagu::call::Subject;
 use tsunagu::events::{AgentStretch, Stretch};
 use tsunagu::flow::Reply;
+use tsunagu::sdp::Direction;
 
 use crate::ear::{level, likeness, listen};
 use crate::judge::stretches;
 use crate::office::{changed, spoken};
-use crate::peer::Manners;
+use crate::peer::{Manners, Offer};
 use crate::script::{CUSTOMER, OFFICE};
 use crate::world::World;
 
@@ -355,4 +356,53 @@ fn a_number_greets_in_its_own_words() {
         world.hang_up(carrier, 0);
         world.finish();
     }
+}
+
+#[test]
+fn a_caller_on_hold_hears_the_hold_flow_until_he_is_talked_to_again() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/flows/clinic.toml");
+    let clinic: &'static str = std::fs::read_to_string(path).expect("the clinic").leak();
+    let hold = "type = \"customer_hold\"\nstart = \"say\"\n\
+        [steps.say]\ndo = \"play\"\nsounds = [\"please-wait\"]\nnext = \"music\"\n\
+        [steps.music]\ndo = \"pause\"\nlength = \"5s\"\nnext = \"return\"\n";
+    let more = [
+        ("flows/clinic.toml", clinic, hold),
+        ("numbers.toml", "flow = \"clinic\"", "flow = \"main\""),
+    ];
+    let mut world = world(1612, "hold_flow = \"clinic\"", &more);
+    let agent = world.phone("1001", Manners::Answers(500));
+    let carrier = call(&mut world);
+    world.until_talking();
+    world.run_for(1000);
+    world.with_peer(agent, |peer, now| {
+        peer.reoffer(now, 0, Direction::SendOnly, Offer::Early)
+    });
+    world.run_for(length("ja/please-wait") + 500);
+    assert!(
+        hears(&world, carrier, 0, "ja/please-wait"),
+        "{}",
+        world.tell()
+    );
+    world.run_for(12_000);
+    world.with_peer(agent, |peer, now| {
+        peer.reoffer(now, 0, Direction::SendRecv, Offer::Early)
+    });
+    world.run_for(3000);
+    let heard = listen(&world.peers[carrier].talks[0].voice.got);
+    assert!(
+        level(&heard[heard.len() - 8000..], 880.0) > -14.0,
+        "they talk again"
+    );
+    world.hang_up(carrier, 0);
+    world.finish();
+    let said = world
+        .record()
+        .steps
+        .iter()
+        .filter(|step| step.step == "say")
+        .count();
+    assert!(
+        (2..=4).contains(&said),
+        "{said} times, as long as it lasted"
+    );
 }

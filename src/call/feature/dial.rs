@@ -16,7 +16,7 @@ use crate::events::{Role, Stretch};
 use crate::flow::{DialOrder, DialOutcome, DialTerms, Input, Reply, Run};
 use crate::media::PlayId;
 use crate::sip::HeaderName;
-use crate::trunk::{Destination, Origin, Redirects};
+use crate::trunk::Redirects;
 use crate::voicemail::Unanswered;
 
 /// Ringing someone.
@@ -139,8 +139,8 @@ impl Dial {
         let terms = self.terms.as_ref();
         core.shows = terms.and_then(|terms| terms.caller_id.clone());
         match self.target.clone() {
-            Target::Group(members) => ring_together(core, hands, &members),
-            Target::Number(number) => ring_number(core, hands, &number),
+            Target::Group(members) => core.ring_together(hands, &members),
+            Target::Number(number) => core.ring_number(hands, &number),
             Target::Phone(number) => core.ring_phone(hands, &number, Role::Callee, None),
             Target::Trunk { trunks, number } => {
                 let leg = core.ring_by_trunks(hands, trunks, number)?;
@@ -631,72 +631,6 @@ impl Feature for Dial {
         self.ring_back(core, hands);
     }
 }
-
-/// Rings a number as a phone would dial it; the status when nobody rings.
-fn ring_number(core: &mut Core, hands: &mut Hands<'_>, number: &str) -> Result<Vec<LegId>, u16> {
-    let generation = hands.generations.get(&core.generation).ok_or(500_u16)?;
-    let found = generation.numbers.dialled(Origin::Flow, number);
-    match found.ok_or(404_u16)? {
-        Destination::Group(members) => ring_together(core, hands, &members),
-        found => ring_one(core, hands, found),
-    }
-}
-
-/// Rings all these numbers at once; the status when nobody rings at all. A group among them is
-/// rung as its members.
-fn ring_together(
-    core: &mut Core,
-    hands: &mut Hands<'_>,
-    numbers: &[String],
-) -> Result<Vec<LegId>, u16> {
-    let generation = hands
-        .generations
-        .get(&core.generation)
-        .ok_or(500_u16)?
-        .clone();
-    let mut found = Vec::with_capacity(numbers.len());
-    let mut refused = 404;
-    for number in numbers {
-        match generation.numbers.dialled(Origin::Flow, number) {
-            Some(Destination::Group(members)) => {
-                let members = members.iter();
-                found.extend(members.filter_map(|it| generation.numbers.dialled(Origin::Flow, it)));
-            }
-            Some(destination) => found.push(destination),
-            None => {}
-        }
-    }
-    let mut legs = Vec::with_capacity(found.len());
-    for destination in found.into_iter().take(MOST_TOGETHER) {
-        match ring_one(core, hands, destination) {
-            Ok(rung) => legs.extend(rung),
-            Err(status) => refused = status,
-        }
-    }
-    if legs.is_empty() {
-        Err(refused)
-    } else {
-        Ok(legs)
-    }
-}
-
-fn ring_one(
-    core: &mut Core,
-    hands: &mut Hands<'_>,
-    destination: Destination,
-) -> Result<Vec<LegId>, u16> {
-    match destination {
-        Destination::Phone(number) => core.ring_phone(hands, &number, Role::Callee, None),
-        Destination::Trunk { trunks, number } => {
-            let leg = core.ring_by_trunks(hands, trunks, number)?;
-            Ok(vec![leg])
-        }
-        _ => Err(404),
-    }
-}
-
-/// Most numbers that ring for one caller at a time.
-const MOST_TOGETHER: usize = 50;
 
 /// What those who wait are told for a refusal of whoever was rung.
 pub(super) fn as_told(status: u16) -> u16 {

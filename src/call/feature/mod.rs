@@ -5,6 +5,7 @@ mod briefing;
 mod conferring;
 mod desk;
 mod dial;
+mod holding;
 mod mailbox;
 mod message;
 mod parting;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::holding::Holding;
 use super::{Feature, LegEvent, Next, Script};
 use crate::base::{Cause, LegId, Party, TaskId, Timestamp};
 use crate::call::QueueCare;
@@ -10,6 +11,7 @@ use crate::call::hands::Hands;
 use crate::call::inquiry::Supply;
 use crate::events::{AgentStretch, Role, Stretch};
 use crate::flow::Reply;
+use crate::media::PlayId;
 use crate::router;
 use crate::twiml::{self, Modification};
 
@@ -25,6 +27,9 @@ pub(crate) struct Talk {
     script: Option<Script>,
     /// Parties being rung to join.
     rings: Vec<Ring>,
+    /// What whoever is on hold hears.
+    #[serde(default)]
+    holding: Holding,
 }
 
 /// An agent who took a call, and the router's task behind it.
@@ -62,6 +67,9 @@ impl Talk {
                 wraps_up: care.is_some_and(|care| care.wraps_up),
             }],
             record: care.is_some_and(|care| care.record),
+            holding: care
+                .map(|care| Holding::of(&care.flows))
+                .unwrap_or_default(),
             script: Some(script),
             ..Self::with_callee(peer, None)
         }
@@ -75,6 +83,7 @@ impl Talk {
             record: false,
             script,
             rings: Vec::new(),
+            holding: Holding::default(),
         }
     }
 
@@ -230,6 +239,7 @@ impl Talk {
     /// The timelines and the music follow who is there and who holds whom.
     pub(crate) fn refresh(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         core.refresh_music(hands);
+        self.holding.refresh(core, hands, self.script.as_ref());
         core.share_codec(hands);
         let on_hold = |core: &Core, leg| {
             core.leg(leg)
@@ -386,9 +396,17 @@ impl Feature for Talk {
                 if let Some(script) = &mut self.script {
                     script.handle_timeout(core, hands);
                 }
+                let script = self.script.as_ref();
+                self.holding.handle_timeout(core, hands, script);
                 self.follow(core, hands)
             }
         }
+    }
+
+    fn on_play_done(&mut self, core: &mut Core, hands: &mut Hands<'_>, play: PlayId) -> Next {
+        let script = self.script.as_ref();
+        self.holding.on_play_done(core, hands, script, play);
+        Next::Stay
     }
 
     fn on_told(
@@ -401,6 +419,8 @@ impl Feature for Talk {
         if let Some(script) = &mut self.script {
             script.on_told(core, hands, ticket, reply);
         }
+        let script = self.script.as_ref();
+        self.holding.on_told(core, hands, script, (ticket, reply));
         self.follow(core, hands)
     }
 
@@ -431,7 +451,8 @@ impl Feature for Talk {
     fn poll_timeout(&self) -> Option<Timestamp> {
         let rings = self.rings.iter().filter_map(|ring| ring.deadline);
         let script = self.script.as_ref().and_then(Script::poll_timeout);
-        rings.chain(script).min()
+        let holding = self.holding.poll_timeout();
+        rings.chain(script).chain(holding).min()
     }
 
     fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
@@ -444,6 +465,7 @@ impl Feature for Talk {
             script.restored(core, hands);
         }
         core.refresh_music(hands);
+        self.holding.restored(core, hands);
         if self.record {
             core.record(hands, self.peer);
         }

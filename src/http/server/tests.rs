@@ -10,6 +10,7 @@ mod calendars;
 mod letters;
 mod limits;
 mod lists;
+mod numbers;
 mod routing;
 mod voicemail;
 
