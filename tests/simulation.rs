@@ -32,6 +32,8 @@ mod abandon;
 mod agents;
 #[path = "simulation/application.rs"]
 mod application;
+#[path = "simulation/beside.rs"]
+mod beside;
 #[path = "simulation/checkpoint.rs"]
 mod checkpoint;
 #[path = "simulation/codecs.rs"]
@@ -48,6 +50,8 @@ mod dial;
 mod dial_in;
 #[path = "simulation/enqueued.rs"]
 mod enqueued;
+#[path = "simulation/dialling.rs"]
+mod dialling;
 #[path = "simulation/fuzz.rs"]
 mod fuzz;
 #[path = "simulation/guard.rs"]
@@ -62,6 +66,8 @@ mod joined;
 mod keys;
 #[path = "simulation/lines.rs"]
 mod lines;
+#[path = "simulation/lookup_stories.rs"]
+mod lookup_stories;
 #[path = "simulation/loss.rs"]
 mod loss;
 #[path = "simulation/placed.rs"]

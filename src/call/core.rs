@@ -78,6 +78,9 @@ pub(crate) struct Core {
     pub(crate) exited: bool,
     /// Whether the record went out once.
     pub(crate) published: bool,
+    /// The number that a flow shows to whom it calls, while it rings.
+    #[serde(default)]
+    pub(crate) shows: Option<String>,
     /// Attributes set by flows, handed to the router.
     pub(crate) attributes: Map<String, Value>,
     /// Counts plays, so that a late `PlayDone` is told from the present one.
@@ -87,10 +90,6 @@ pub(crate) struct Core {
     /// Recordings that applications ordered and that are not there yet.
     #[serde(default)]
     pub(crate) commissions: Vec<Commission>,
-    /// The number that legs show which are placed now, when it is not the caller's: an application
-    /// names it, and it was found to be one of ours.
-    #[serde(skip)]
-    pub(crate) shown: Option<String>,
     /// Counts the questions that documents put.
     #[serde(default)]
     pub(crate) tickets: u64,
@@ -127,11 +126,11 @@ impl Core {
             pauses_for_secret: false,
             is_concealed: false,
             keys: String::new(),
+            shows: None,
             attributes: Map::new(),
             plays: 0,
             playing: None,
             commissions: Vec::new(),
-            shown: None,
             tickets: 0,
             wrapping: Vec::new(),
             also: Vec::new(),
@@ -453,6 +452,39 @@ impl Core {
         });
     }
 
+    /// Plays sounds to a party beside what the caller hears; begun again after a restore by whoever
+    /// began it. Without a language it is the office's.
+    pub(crate) fn play_aside(
+        &mut self,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        names: &[String],
+        language: Option<&str>,
+    ) -> PlayId {
+        self.plays += 1;
+        let play = PlayId(self.plays);
+        let find = |name: &String| {
+            let sound = self.sound(hands, name, language);
+            if sound.is_none() {
+                tracing::warn!(call = %self.id, name, "no such sound");
+            }
+            sound
+        };
+        let sounds = names.iter().filter_map(find).collect();
+        hands.tell(Command::Play {
+            leg,
+            play,
+            sounds,
+            looped: false,
+        });
+        play
+    }
+
+    /// Stops what was played to a party beside what the caller hears.
+    pub(crate) fn stop_aside(&self, hands: &mut Hands<'_>, leg: LegId) {
+        hands.tell(Command::StopPlay { leg });
+    }
+
     /// The sound of a name in a language.
     pub(crate) fn sound(
         &self,
@@ -658,9 +690,9 @@ impl Core {
         number: Option<String>,
         place: impl FnOnce(&mut Self) -> T,
     ) -> T {
-        self.shown = number;
+        self.shows = number;
         let placed = place(self);
-        self.shown = None;
+        self.shows = None;
         placed
     }
 

@@ -11,14 +11,14 @@ use crate::calendar::{Calendar, ClosingBoard, Reason};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::flow::{Document, Table};
+use crate::flow::{Context, Document, NumberProfile, QueueFlows, Table};
 use crate::media::{Library, RoomTerms};
 use crate::sdp::SrtpPolicy;
 use crate::sip::Flow;
 use crate::sip::auth::{Ha1, Offers};
 use crate::sip::ua::Terms;
 use crate::trunk::profile::MediaTerms;
-use crate::trunk::{CallerIds, CallerRights, Numbers, Redirects, Trunk};
+use crate::trunk::{CallerIds, CallerRights, Numbers, OverrideBoard, Redirects, Trunk};
 use crate::twiml::{Link, Sid, SidKind, Terms as DocumentTerms};
 use crate::voicemail::VoicemailTerms;
 use crate::waiting::LineConfig;
@@ -44,10 +44,14 @@ pub struct Generation {
     pub calendars: IndexMap<String, Arc<Calendar>>,
     /// Which of them are closed by hand, now.
     pub closings: ClosingBoard,
+    /// Which numbers lead elsewhere by hand, now.
+    pub overrides: OverrideBoard,
     /// Tables that flows look keys up in, by name.
     pub tables: HashMap<String, Arc<Table>>,
     /// Flows by name.
     pub flows: HashMap<String, Arc<Document>>,
+    /// Profiles of inbound numbers, by number in its first form.
+    pub number_profiles: HashMap<String, NumberProfile>,
     /// Applications of numbers, and whose they are.
     pub applications: Applications,
     /// Queues by name: how callers are kept while they wait.
@@ -78,6 +82,15 @@ pub struct Generation {
     pub pass_reason: bool,
 }
 
+/// What hangs where every call sees it, whatever configuration it began with.
+#[derive(Clone, Debug, Default)]
+pub struct Boards {
+    /// Calendars that are closed by hand.
+    pub closings: ClosingBoard,
+    /// Numbers that lead elsewhere by hand.
+    pub overrides: OverrideBoard,
+}
+
 impl Generation {
     /// The workflow that a document names: by its name, or by its id for applications.
     pub(crate) fn workflow(&self, named: &str) -> Option<&str> {
@@ -91,6 +104,17 @@ impl Generation {
     pub fn hours(&self, calendar: &str, now: Timestamp) -> Option<(bool, Reason)> {
         let calendar = self.calendars.get(calendar)?;
         Some(calendar.now(now, &self.closings.read()))
+    }
+
+    /// What flows know of a number that leads to them.
+    pub(super) fn context_of(&self, number: &str) -> Context {
+        let profile = self.number_profiles.get(number);
+        Context {
+            greeting: profile.map(|own| own.greeting.clone()).unwrap_or_default(),
+            whisper: profile.and_then(|own| own.whisper.clone()),
+            language: self.sounds.language().to_owned(),
+            ..Context::default()
+        }
     }
 
     /// Whether media with whoever calls is to be secure.
@@ -255,6 +279,8 @@ pub struct QueueCare {
     pub line: LineConfig,
     /// Name of the calendar that says when it is served; `None`: always.
     pub calendar: Option<String>,
+    /// Flows that are heard beside a caller's own.
+    pub flows: QueueFlows,
     /// Whether conversations from this queue are recorded.
     pub record: bool,
     /// Whether agents have after-call work.

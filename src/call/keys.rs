@@ -158,7 +158,9 @@ impl Call {
         self.core.take_key(hands, leg, digit);
         let is_passed = match &self.stage {
             Stage::Application(application) => application.is_talking(),
-            Stage::Dial(_) | Stage::Talk(_) | Stage::Transfer(_) => true,
+            // Whoever hears something alone is not yet with the other.
+            Stage::Dial(dial) => !dial.is_whispering(),
+            Stage::Talk(_) | Stage::Transfer(_) => true,
             _ => false,
         };
         if is_passed {

@@ -6,6 +6,7 @@
 
 mod arrival;
 mod arriving;
+mod aside;
 mod breadth;
 mod carrier_address;
 mod checkpoint;
@@ -37,6 +38,7 @@ mod negotiate;
 mod offer;
 mod onward;
 mod outward;
+mod overriding;
 mod password;
 mod placing;
 mod reading;
@@ -52,6 +54,7 @@ mod secrecy;
 mod shed;
 mod sound;
 pub mod task;
+mod together;
 mod trunk_test;
 mod trunks;
 mod way_out;
@@ -63,7 +66,8 @@ pub use desk::{ActivityTerms, AgentTerms, Agents, DeskTerms, Desks};
 pub use exchange::{Exchange, Output, Settings};
 pub use gate::Gate;
 pub use generation::{
-    Applications, ConferenceTerms, Generation, Phone, QueueCare, RecordingTerms, Replace, Transfers,
+    Applications, Boards, ConferenceTerms, Generation, Phone, QueueCare, RecordingTerms, Replace,
+    Transfers,
 };
 pub use inquiry::{Inquiry, Subject, Supply};
 pub use lines::{LineView, Lines, NoPlace};

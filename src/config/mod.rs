@@ -46,6 +46,7 @@ mod trunks;
 mod value;
 mod voicemail;
 mod webhooks;
+mod whisper;
 mod words;
 mod workflows;
 
@@ -176,9 +177,13 @@ fn read(
     let numbers = read.numbers;
     check_dialled(&flows, &numbers, &notes);
     flows.check_names(&numbers, &notes);
+    let everything = flows.everything(&numbers);
     let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
     named.extend(queues.sounds);
     named.extend(read.sounds);
+    for uses in [&read.uses, &queues.uses] {
+        named.extend(uses.check(&flows, &voices.names, &everything, &notes));
+    }
     named.extend(voicemail.sounds);
     named.extend(listeners.beep);
     named.extend(agents.desk.sounds);
@@ -217,6 +222,8 @@ fn read(
         hash: hash(&files, &calendars.sources, &node),
         calendars: calendars.calendars,
         queue_calendars: queues.calendars,
+        queue_flows: queues.flows,
+        number_profiles: read.profiles,
         node,
         tls: listeners.tls,
         trunks: trunks.trunks,

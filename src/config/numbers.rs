@@ -10,9 +10,13 @@ use super::phones::Phones;
 use super::report::Problem;
 use super::section::{At, Section};
 use super::source::Place;
+use super::whisper::Uses;
 use super::words::remedy;
+use crate::base::Timestamp;
+use crate::flow::{FlowType, NumberProfile};
 use crate::trunk::{
-    Entry, Meaning, NumberKind, Numbers, Pattern, Reach, Service, Site, Strip, TrunkReach,
+    Destination, Entry, Meaning, NumberKind, NumberOverride, Numbers, Origin, Pattern, Reach,
+    Service, Site, Strip, TrunkReach,
 };
 use crate::twiml::Terms;
 use crate::webhook;
@@ -26,6 +30,12 @@ struct Plan<'n> {
     entries: Vec<Entry>,
     places: Vec<Place>,
     sounds: Vec<At<String>>,
+    /// Flows and whispers of inbound numbers.
+    uses: Uses,
+    /// Profiles of inbound numbers, by number.
+    profiles: HashMap<String, NumberProfile>,
+    /// Members of groups, to be looked up when all numbers are known.
+    members: Vec<At<String>>,
     /// How URLs are asked.
     urls: &'n webhook::Terms,
     applications: HashMap<String, Terms>,
@@ -39,6 +49,10 @@ pub(super) struct Read {
     pub(super) sounds: Vec<At<String>>,
     /// Applications, by the first form of the number that leads there.
     pub(super) applications: HashMap<String, Terms>,
+    /// Flows and whispers of inbound numbers.
+    pub(super) uses: Uses,
+    /// Profiles of inbound numbers, by number.
+    pub(super) profiles: HashMap<String, NumberProfile>,
 }
 
 /// Reads the numbers and joins them with the phones' own; notes every overlap.
@@ -56,6 +70,9 @@ pub(super) fn read(
         entries: Vec::new(),
         places: Vec::new(),
         sounds: Vec::new(),
+        uses: Uses::default(),
+        profiles: HashMap::new(),
+        members: Vec::new(),
         urls,
         applications: HashMap::new(),
     };
@@ -69,6 +86,9 @@ pub(super) fn read(
         for inbound in top.sections("inbound", "an inbound number") {
             plan.read_inbound(inbound, trunks, flows, calendars);
         }
+        for group in top.sections("group", "a group") {
+            plan.read_group(group);
+        }
         for service in top.sections("service", "a service") {
             plan.read_service(service);
         }
@@ -80,12 +100,34 @@ pub(super) fn read(
         }
         top.close();
     }
+    let members = std::mem::take(&mut plan.members);
     let sounds = std::mem::take(&mut plan.sounds);
     let applications = std::mem::take(&mut plan.applications);
+    let uses = std::mem::take(&mut plan.uses);
+    let profiles = std::mem::take(&mut plan.profiles);
+    let numbers = plan.finish();
+    check_members(&numbers, &members, notes);
     Read {
-        numbers: plan.finish(),
+        numbers,
         sounds,
         applications,
+        uses,
+        profiles,
+    }
+}
+
+/// Whoever a group names must be a phone, or somebody outside: a group of groups may have no end,
+/// and a flow rings nobody.
+fn check_members(numbers: &Numbers, members: &[At<String>], notes: &Notes) {
+    for member in members {
+        match numbers.dialled(Origin::Flow, &member.value) {
+            Some(Destination::Phone(_) | Destination::Trunk { .. }) => {}
+            _ => {
+                let message = format!("{} is no phone and no number outside", member.value);
+                let help = "a group has phones and numbers outside, as phones dial them";
+                notes.error(&member.place, message, help);
+            }
+        }
     }
 }
 
@@ -112,9 +154,36 @@ impl Plan<'_> {
             let help = "keep the one that says what becomes of the number's calls";
             self.notes.error(&flow.place, message, help);
         }
-        let attributes = inbound.attributes("attributes");
+        let mut attributes = inbound.attributes("attributes");
         let calendar = inbound.text("calendar");
+        let greeting = inbound.texts("greeting").unwrap_or_default();
+        let language = inbound.text("language");
+        let uses = &mut self.uses;
+        let whisper = uses.read_whisper(&inbound, "whisper", FlowType::AgentWhisper, self.notes);
+        let disconnect = uses.read_flow(&inbound, "disconnect_flow", FlowType::Disconnect);
+        let instead = read_override(&inbound, &mut self.uses);
         inbound.close();
+        if let Some(language) = language {
+            if attributes.contains_key("language") {
+                let message = "`language` is also one of the number's attributes";
+                self.notes
+                    .error(&language.place, message, "keep one of the two");
+            }
+            attributes.insert("language".to_owned(), language.value.into());
+        }
+        let profile = NumberProfile {
+            greeting: greeting.iter().map(|at| at.value.clone()).collect(),
+            whisper,
+            disconnect,
+            instead,
+        };
+        if let Some(number) = number
+            .as_ref()
+            .filter(|_| profile != NumberProfile::default())
+        {
+            self.profiles.insert(number.value.clone(), profile);
+        }
+        self.sounds.extend(greeting);
         if let Some(calendar) = &calendar {
             calendars.refer(self.notes, calendar);
         }
@@ -153,6 +222,22 @@ impl Plan<'_> {
         for text in &from_phones {
             self.add_text(text, Reach::PHONES, meaning.clone());
         }
+    }
+
+    fn read_group(&mut self, group: Section<'_>) {
+        let number = group.required("number", "700");
+        group.demand("members", "[\"1001\", \"1002\"]");
+        let members = group.texts("members").unwrap_or_default();
+        group.close();
+        let Some(number) = number else { return };
+        if members.is_empty() || members.len() > MOST_MEMBERS {
+            let message = format!("a group has 1 to {MOST_MEMBERS} members");
+            let help = "a queue serves more: docs/routing.md";
+            self.notes.error(&number.place, message, help);
+        }
+        let names = members.iter().map(|at| at.value.clone()).collect();
+        self.members.extend(members);
+        self.add_text(&number, Reach::PHONES, Meaning::Group(names));
     }
 
     fn read_service(&mut self, service: Section<'_>) {
@@ -329,6 +414,25 @@ impl Plan<'_> {
     }
 }
 
+/// Another flow for a while; one without end is the number's flow.
+fn read_override(inbound: &Section<'_>, uses: &mut Uses) -> Option<NumberOverride> {
+    let section = inbound.section("override", "an override")?;
+    section.demand("flow", "\"maintenance\"");
+    let flow = uses.read_flow(&section, "flow", FlowType::Inbound);
+    section.demand("until", "\"2026-12-01T08:00:00+09:00\"");
+    let help = "write a day, a time and its zone: until = \"2026-12-01T08:00:00+09:00\"";
+    let until = section.parsed("until", help, |text| {
+        Timestamp::parse_rfc3339(text).ok_or("this is no time")
+    });
+    let reason = section.text("reason").map(|at| at.value);
+    section.close();
+    Some(NumberOverride {
+        flow: flow?,
+        until: Some(until?.value),
+        reason,
+    })
+}
+
 /// `trunk`, or `trunks` in the order they are tried.
 fn read_ways(notes: &Notes, outbound: &Section<'_>, trunks: &Names) -> Option<Vec<String>> {
     let listed = outbound.texts("trunks");
@@ -364,6 +468,7 @@ fn describe(entry: &Entry) -> String {
     let pattern = &entry.pattern;
     match &entry.meaning {
         Meaning::Application { .. } | Meaning::Flow { .. } => format!("inbound number {pattern}"),
+        Meaning::Group(_) => format!("group {pattern}"),
         Meaning::Outbound { kinds, .. } if !kinds.is_empty() => {
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
             format!("outbound prefix {pattern} for {}", kinds.join(", "))
@@ -374,4 +479,6 @@ fn describe(entry: &Entry) -> String {
     }
 }
 
+/// Most members of a group.
+const MOST_MEMBERS: usize = 50;
 const NUMBER_HELP: &str = "write digits with + in front if need be, or a range such as 3000-3999";

@@ -66,6 +66,8 @@ pub enum Destination {
         #[serde(default)]
         calendar: Option<String>,
     },
+    /// Phones and numbers that ring together, as phones would dial them.
+    Group(Vec<String>),
     /// Hold music.
     HoldMusic,
     /// A mailbox, with the digits dialled after the code.
@@ -264,6 +266,23 @@ impl Numbers {
             .filter_map(|&index| self.entries.get(index));
         entries.find_map(|entry| match &entry.meaning {
             Meaning::Flow { calendar, .. } => calendar.as_deref(),
+            _ => None,
+        })
+    }
+
+    /// The inbound number that `text` is a form of, in its first form.
+    pub fn inbound_number(&self, text: &str) -> Option<&str> {
+        let number = normalise(text)?;
+        let e164 = self.site.as_ref().and_then(|site| site.e164(&number));
+        let inbound = e164.and_then(|e164| self.inbound.get(&e164));
+        let known = self.exact.get(&number).into_iter().flatten();
+        let mut entries = known
+            .chain(inbound.into_iter().flatten())
+            .filter_map(|&index| self.entries.get(index));
+        entries.find_map(|entry| match &entry.meaning {
+            Meaning::Application { number, .. } | Meaning::Flow { number, .. } => {
+                Some(number.as_str())
+            }
             _ => None,
         })
     }

@@ -376,7 +376,6 @@ impl Storm {
             | Output::Query(_)
             | Output::Record(_)
             | Output::Recording(_)
-            | Output::Rouse(_)
             | Output::Tested(..)
             | Output::Voicemail(..) => {}
         }

@@ -1,13 +1,16 @@
 //! What a call can be doing: one small machine a file. The call dispatches, the feature decides.
 
 mod application;
+mod briefing;
 mod conferring;
 mod dequeuing;
 mod desk;
 mod dial;
+mod holding;
 mod in_line;
 mod mailbox;
 mod message;
+mod parting;
 mod placed;
 mod ringing;
 mod script;
@@ -19,6 +22,7 @@ mod trunk_test;
 mod waiting;
 
 pub(crate) use application::Application;
+pub(crate) use briefing::Briefing;
 pub(crate) use conferring::Conferring;
 pub(crate) use dequeuing::Dequeuing;
 pub(crate) use desk::Desk;
@@ -26,6 +30,7 @@ pub(crate) use dial::Dial;
 pub(crate) use in_line::InLine;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use message::Message;
+pub(crate) use parting::Parting;
 pub(crate) use placed::Placed;
 pub(crate) use script::Script;
 pub(crate) use service::{Service, ServiceKind};
@@ -55,6 +60,8 @@ pub(crate) enum Stage {
     Application(Box<Application>),
     /// In a conference that a document put it into.
     Conferring(Box<Conferring>),
+    /// An agent has answered: he, or the caller, is told something before they are joined.
+    Briefing(Box<Briefing>),
     /// An agent tells the switch something, or asks it.
     Desk(Box<Desk>),
     /// To be connected with the first of a line.
@@ -71,6 +78,8 @@ pub(crate) enum Stage {
     Over,
     /// Rung on behalf of the REST API.
     Placed(Box<Placed>),
+    /// Over, but for its disconnect flow.
+    Parting(Box<Parting>),
     /// In one of the switch's own services.
     Service(Service),
     /// With another party.
@@ -207,6 +216,7 @@ impl Stage {
             Stage::Application(application) => Some(application.as_mut()),
             Stage::Conferring(conferring) => Some(conferring.as_mut()),
             Stage::Dequeuing(dequeuing) => Some(dequeuing.as_mut()),
+            Stage::Briefing(briefing) => Some(briefing.as_mut()),
             Stage::Desk(desk) => Some(desk.as_mut()),
             Stage::Dial(dial) => Some(dial.as_mut()),
             Stage::InLine(line) => Some(line.as_mut()),
@@ -214,6 +224,7 @@ impl Stage {
             Stage::Message(message) => Some(message.as_mut()),
             Stage::Over => None,
             Stage::Placed(placed) => Some(placed.as_mut()),
+            Stage::Parting(parting) => Some(parting.as_mut()),
             Stage::Service(service) => Some(service),
             Stage::Talk(talk) => Some(talk.as_mut()),
             Stage::Transfer(transfer) => Some(transfer.as_mut()),
@@ -238,6 +249,7 @@ impl Stage {
             Stage::Application(application) => application.poll_timeout(),
             Stage::Conferring(conferring) => conferring.poll_timeout(),
             Stage::Dequeuing(dequeuing) => dequeuing.poll_timeout(),
+            Stage::Briefing(briefing) => briefing.poll_timeout(),
             Stage::Desk(desk) => desk.poll_timeout(),
             Stage::Dial(dial) => dial.poll_timeout(),
             Stage::InLine(line) => line.poll_timeout(),
@@ -245,6 +257,7 @@ impl Stage {
             Stage::Message(message) => message.poll_timeout(),
             Stage::Over => None,
             Stage::Placed(placed) => placed.poll_timeout(),
+            Stage::Parting(parting) => parting.poll_timeout(),
             Stage::Service(service) => service.poll_timeout(),
             Stage::Talk(talk) => talk.poll_timeout(),
             Stage::Transfer(transfer) => transfer.poll_timeout(),
@@ -260,6 +273,7 @@ impl Stage {
             Stage::Application(_) => "application",
             Stage::Conferring(_) => "conference",
             Stage::Dequeuing(_) => "dequeue",
+            Stage::Briefing(_) => "briefing",
             Stage::Desk(_) => "desk",
             Stage::Dial(_) => "dial",
             Stage::InLine(_) => "line",
@@ -267,6 +281,7 @@ impl Stage {
             Stage::Message(_) => "message",
             Stage::Over => "over",
             Stage::Placed(_) => "placed",
+            Stage::Parting(_) => "disconnect flow",
             Stage::Service(_) => "service",
             Stage::Talk(_) => "talk",
             Stage::Transfer(_) => "transfer",

@@ -11,6 +11,7 @@ mod hangup;
 mod hours;
 mod http;
 mod language;
+mod leave;
 mod pause;
 mod play;
 mod queue;
@@ -28,12 +29,13 @@ pub use application::Applying;
 pub use ask::{Collecting, Confirmation, Menu, Patience};
 pub use branch::{Branching, Case, Looping, Share, Splitting};
 pub use conference::Conferring;
-pub use dial::{Dialling, Transferring};
+pub use dial::{DialOrder, Dialling};
 pub use figures::Watching;
 pub use hangup::{HangingUp, Rejection};
 pub use hours::Opening;
 pub use http::{Fetching, LookingUp, Merge};
 pub use language::Speaking;
+pub use leave::Leaving;
 pub use pause::Pausing;
 pub use play::Speech;
 pub use queue::Queueing;
@@ -72,6 +74,8 @@ pub enum Step {
     Http(Fetching),
     /// Speak another language.
     Language(Speaking),
+    /// Leave the queue.
+    Leave(Leaving),
     /// Look something up in a table.
     Lookup(LookingUp),
     /// Go a way so many times.
@@ -99,7 +103,7 @@ pub enum Step {
     /// Go where the figures of a queue's agents say.
     Staffing(Watching),
     /// Call a number and be done with the call.
-    Transfer(Transferring),
+    Transfer(Dialling),
     /// Let the documents of a web application say what becomes of the call.
     Twiml(Applying),
     /// Take a message.
@@ -137,6 +141,8 @@ pub(super) enum Mention<'a> {
     Text(&'a str),
     /// A voice.
     Voice(&'a str),
+    /// A flow that whoever is called hears first.
+    Whisper(&'a str),
     /// A workflow.
     Workflow(&'a str),
 }
@@ -212,12 +218,13 @@ impl Step {
             Self::Branch(step) => step,
             Self::Collect(step) => step,
             Self::Conference(step) => step,
-            Self::Dial(step) => step,
+            Self::Dial(step) | Self::Transfer(step) => step,
             Self::Flow(step) => step,
             Self::Hangup(step) => step,
             Self::Hours(step) => step,
             Self::Http(step) => step,
             Self::Language(step) => step,
+            Self::Leave(step) => step,
             Self::Lookup(step) => step,
             Self::Loop(step) => step,
             Self::Menu(step) => step,
@@ -230,7 +237,6 @@ impl Step {
             Self::Say(step) => step,
             Self::Set(step) => step,
             Self::Split(step) => step,
-            Self::Transfer(step) => step,
             Self::Twiml(step) => step,
             Self::Voicemail(step) => step,
         }
@@ -248,6 +254,7 @@ impl Step {
             Self::Hours(_) => "hours",
             Self::Http(_) => "http",
             Self::Language(_) => "language",
+            Self::Leave(_) => "leave",
             Self::Lookup(_) => "lookup",
             Self::Loop(_) => "loop",
             Self::Menu(_) => "menu",

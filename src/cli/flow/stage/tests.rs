@@ -14,6 +14,7 @@ fn document() -> Arc<Document> {
         (
             "greeting",
             Step::Play(Speech {
+                greeting: false,
                 sounds: vec![text("greeting")],
                 barge_in: BargeIn::Interrupts,
                 next: text("menu"),
@@ -68,6 +69,7 @@ fn document() -> Arc<Document> {
                 priority: 0,
                 nobody: text("hangup"),
                 timeout: text("hangup"),
+                left: None,
                 after: text("hangup"),
             }),
         ),
