@@ -18,6 +18,7 @@ mod flows;
 mod heartbeat;
 mod journal;
 mod layers;
+mod mail;
 mod media;
 mod names;
 mod node;
@@ -116,7 +117,8 @@ fn read(
     let phones = phones::read(directory, &files, environment, (&node.realm, site), &notes);
     phones.check_listeners(&listeners, &notes);
     let secrets = (directory, environment);
-    let mut voicemail = voicemail::read(&files, secrets, &node, &notes);
+    let mail = mail::read(&files, secrets, &notes);
+    let mut voicemail = voicemail::read(&files, secrets, (&node, &mail), &notes);
     voicemail.give_to(&phones, &listeners, &notes);
     let agents = agents::read(&files, &phones.names, secrets, &notes);
     agents.desk.check_listeners(&listeners, &notes);
@@ -219,6 +221,7 @@ fn read(
         placements: queues.placements,
         recorded: queues.recorded,
         voicemail: Arc::new(voicemail.terms),
+        mail: mail.settings,
         flows: flows.documents,
         numbers,
         sounds,

@@ -13,6 +13,7 @@ use super::report::Report;
 use crate::calendar::Calendar;
 use crate::call::{Agents, DeskTerms};
 use crate::flow::{Document, Table};
+use crate::mail;
 use crate::presence::HeartbeatTerms;
 use crate::router::Plan;
 use crate::sip::transport::TlsConfig;
@@ -51,6 +52,8 @@ pub struct Office {
     pub queue_calendars: HashMap<String, String>,
     /// Mailboxes.
     pub voicemail: Arc<VoicemailTerms>,
+    /// The server that takes e-mail.
+    pub mail: Arc<mail::Settings>,
     /// Flows by name.
     pub flows: HashMap<String, Arc<Document>>,
     /// What dialled numbers mean.
@@ -178,6 +181,9 @@ impl Office {
         };
         if common(self) != common(newer) {
             changes.changed.push("webhooks".to_owned());
+        }
+        if self.mail != newer.mail {
+            changes.changed.push("mail".to_owned());
         }
         if self.heartbeat != newer.heartbeat {
             changes.changed.push("heartbeat".to_owned());
