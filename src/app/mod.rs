@@ -18,6 +18,7 @@ mod retention;
 mod shards;
 mod trunk_ear;
 mod views;
+mod voices;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -195,6 +196,7 @@ impl Switch {
             letters,
         )
         .context("cannot start the web client")?;
+        speech.reach(voices::WebVoices(web.web()));
         let postman = post
             .start(voicemail.clone(), time.clone(), entropy.fork())
             .context("cannot start the mail")?;

@@ -133,6 +133,9 @@ fn read(
     let workflows = workflows::read(&files, &agents, &queues, &notes);
     let voices = speech::read(&files, &notes);
     let (webhooks, endpoints) = webhooks::read(directory, &files, environment, &notes);
+    for endpoint in &voices.endpoints {
+        endpoints.refer(&notes, endpoint);
+    }
     let tables = tables::read(&files, &notes);
     let flows = Flows::read(&files, &notes);
     let mut led_to = HashSet::new();
