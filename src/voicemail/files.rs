@@ -64,7 +64,7 @@ pub(super) fn read_message(mailbox: &str, sound: &Path) -> Option<Message> {
         heard: state.heard,
         saved: state.saved,
         path: sound.to_owned(),
-        mailing,
+        mailing: Box::new(mailing),
         defect: sidecar.defect,
     })
 }

@@ -37,7 +37,7 @@ pub struct Message {
     pub defect: Option<String>,
     /// Its e-mail.
     #[serde(default)]
-    pub mailing: Mailing,
+    pub mailing: Box<Mailing>,
 }
 
 /// How many messages a mailbox has.
