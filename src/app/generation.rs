@@ -50,6 +50,7 @@ pub fn prepare(
             QueueCare {
                 line: line.clone(),
                 calendar: office.queue_calendars.get(name).cloned(),
+                mailbox: office.queue_mailboxes.get(name).cloned(),
                 record: office.recorded.contains(name),
                 wraps_up: wraps_up(name),
             },
@@ -66,6 +67,7 @@ pub fn prepare(
         caller_id: office.node.site.caller_id.clone(),
         caller_ids: office.node.site.caller_ids.clone(),
         calendars: office.calendars.clone(),
+        closing_numbers: office.closing_numbers.clone(),
         closings,
         tables: office.tables.clone(),
         flows: office.flows.clone(),

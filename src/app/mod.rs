@@ -203,6 +203,7 @@ impl Switch {
         let outside = Outside {
             web: web.web(),
             speech: speech.clone(),
+            closer: closer.clone(),
         };
         let tls = Tls::default();
         tls.set(office.tls.clone());

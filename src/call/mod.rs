@@ -9,6 +9,7 @@ mod arriving;
 mod breadth;
 mod carrier_address;
 mod checkpoint;
+mod closing;
 mod codecs;
 mod conferences;
 mod control;
@@ -52,6 +53,7 @@ mod trunks;
 mod way_out;
 
 pub use checkpoint::CallCheckpoint;
+pub use closing::{ClosingOutcome, ClosingWish};
 pub use conferences::Conferences;
 pub use control::{Control, ControlError};
 pub use desk::{ActivityTerms, AgentTerms, Agents, DeskTerms, Desks};

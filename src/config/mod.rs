@@ -122,11 +122,11 @@ fn read(
     voicemail.give_to(&phones, &listeners, &notes);
     let agents = agents::read(&files, &phones.names, secrets, &notes);
     agents.desk.check_listeners(&listeners, &notes);
-    let calendars = calendars::read(directory, &files, &notes);
+    let calendars = calendars::read((directory, environment), &files, &notes);
     let queues = queues::read(
         &files,
         &agents,
-        (&listeners.region, &calendars.names),
+        (&listeners.region, &calendars.names, &voicemail.names),
         &notes,
     );
     let profiles = profiles::read(&files, &agents, &queues, &notes);
@@ -212,7 +212,9 @@ fn read(
     let office = Office {
         hash: hash(&files, &calendars.sources, &node),
         calendars: calendars.calendars,
+        closing_numbers: Arc::new(calendars.numbers),
         queue_calendars: queues.calendars,
+        queue_mailboxes: queues.mailboxes,
         node,
         tls: listeners.tls,
         trunks: trunks.trunks,

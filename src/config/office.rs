@@ -10,7 +10,7 @@ use super::node::NodeSettings;
 use super::phones::Phone;
 use super::queues::Placement;
 use super::report::Report;
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, ClosingNumber};
 use crate::call::{Agents, DeskTerms};
 use crate::flow::{Document, Table};
 use crate::mail;
@@ -48,8 +48,12 @@ pub struct Office {
     pub recorded: HashSet<String>,
     /// Calendars by name.
     pub calendars: IndexMap<String, Arc<Calendar>>,
+    /// Calendars that are closed by telephone, by their digits.
+    pub closing_numbers: Arc<BTreeMap<String, ClosingNumber>>,
     /// Calendars of queues, by queue.
     pub queue_calendars: HashMap<String, String>,
+    /// Mailboxes of queues, by queue.
+    pub queue_mailboxes: HashMap<String, String>,
     /// Mailboxes.
     pub voicemail: Arc<VoicemailTerms>,
     /// The server that takes e-mail.
@@ -185,6 +189,9 @@ impl Office {
         if self.mail != newer.mail {
             changes.changed.push("mail".to_owned());
         }
+        if self.closing_numbers != newer.closing_numbers {
+            changes.changed.push("closing by telephone".to_owned());
+        }
         if self.heartbeat != newer.heartbeat {
             changes.changed.push("heartbeat".to_owned());
         }
@@ -270,10 +277,11 @@ impl Office {
             let placement = self.placements.get(&queue.name);
             let record = self.recorded.contains(&queue.name);
             let calendar = self.queue_calendars.get(&queue.name);
+            let mailbox = self.queue_mailboxes.get(&queue.name);
             add(
                 "queue",
                 &queue.name,
-                format!("{queue:?} {line:?} {placement:?} {record} {calendar:?}"),
+                format!("{queue:?} {line:?} {placement:?} {record} {calendar:?} {mailbox:?}"),
             );
         }
         for (name, table) in &self.tables {

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use entry::{AgentService, Entry, MailboxService, Meaning, Service, Strip};
+pub use entry::{AgentService, ClosingService, Entry, MailboxService, Meaning, Service, Strip};
 pub use overlap::Overlap;
 pub use reach::{Reach, TrunkReach};
 
@@ -61,6 +61,8 @@ pub enum Destination {
         #[serde(default)]
         calendar: Option<String>,
     },
+    /// A calendar to be closed or opened by hand, with the digits dialled after the code.
+    Closing(ClosingService, String),
     /// Hold music.
     HoldMusic,
     /// A mailbox, with the digits dialled after the code.

@@ -1,5 +1,6 @@
 //! What a call can be doing: one small machine a file. The call dispatches, the feature decides.
 
+mod closing;
 mod desk;
 mod dial;
 mod mailbox;
@@ -12,6 +13,7 @@ mod treatment;
 mod trunk_test;
 mod waiting;
 
+pub(crate) use closing::ByHand;
 pub(crate) use desk::Desk;
 pub(crate) use dial::Dial;
 pub(crate) use mailbox::Mailbox;
@@ -37,6 +39,8 @@ use crate::voicemail::Word;
 /// The stage a call is in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Stage {
+    /// Closes a calendar by hand, or takes that back.
+    Closing(Box<ByHand>),
     /// An agent tells the switch something, or asks it.
     Desk(Box<Desk>),
     /// Ringing another phone or a trunk.
@@ -167,6 +171,7 @@ impl Stage {
         match self {
             Stage::Desk(desk) => Some(desk.as_mut()),
             Stage::Dial(dial) => Some(dial.as_mut()),
+            Stage::Closing(closing) => Some(closing.as_mut()),
             Stage::Mailbox(mailbox) => Some(mailbox.as_mut()),
             Stage::Message(message) => Some(message.as_mut()),
             Stage::Over => None,
@@ -184,6 +189,7 @@ impl Stage {
         match self {
             Stage::Desk(desk) => desk.poll_timeout(),
             Stage::Dial(dial) => dial.poll_timeout(),
+            Stage::Closing(closing) => closing.poll_timeout(),
             Stage::Mailbox(mailbox) => mailbox.poll_timeout(),
             Stage::Message(message) => message.poll_timeout(),
             Stage::Over => None,
@@ -201,6 +207,7 @@ impl Stage {
         match self {
             Stage::Desk(_) => "desk",
             Stage::Dial(_) => "dial",
+            Stage::Closing(_) => "closing",
             Stage::Mailbox(_) => "mailbox",
             Stage::Message(_) => "message",
             Stage::Over => "over",

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ringing::Ringing;
-use super::{Feature, LegEvent, Next, Stage, Talk, Treatment};
+use super::{Feature, LegEvent, Message, Next, Stage, Talk, Treatment};
 use crate::base::{Cause, LegId, Party, ReservationId, TaskId, Timestamp};
 use crate::call::QueueCare;
 use crate::call::core::{Core, Looped};
@@ -154,11 +154,20 @@ impl Waiting {
             });
         }
         core.stop_play(hands, core.caller().id);
+        let left_to = self.queue.as_ref().and_then(|queue| {
+            let mailbox = care(core, hands, queue)?.mailbox.clone()?;
+            let generation = hands.generations.get(&core.generation)?;
+            Some(Message::for_phone(mailbox, &generation.voicemail))
+        });
         self.leave_queue(core, hands, outcome);
-        let input = Input::QueueLeft(match why {
+        let outcome = match why {
             LeaveWhy::MaxWait => QueueOutcome::TimedOut,
             LeaveWhy::Nobody => QueueOutcome::Nobody,
-        });
+        };
+        if let Some(message) = left_to.filter(|_| self.run.ends_after(outcome)) {
+            return Next::Become(Stage::Message(Box::new(message)));
+        }
+        let input = Input::QueueLeft(outcome);
         Next::Become(Stage::Treatment(Box::new(Treatment::resume(
             self.run.clone(),
             input,

@@ -81,6 +81,7 @@ impl Reading<'_, '_> {
             }),
             "hours" => Step::Hours(Opening {
                 calendar: self.text("calendar"),
+                queue: self.text("queue"),
                 open: self.target("open"),
                 closed: self.target("closed"),
                 error: self.text("error"),

@@ -33,7 +33,7 @@ pub(super) struct PartState {
 
 impl Run {
     /// The document of the part at hand.
-    pub(super) fn part_document(&self) -> Arc<Document> {
+    pub(in crate::flow) fn part_document(&self) -> Arc<Document> {
         let mut document = &self.document;
         for frame in &self.frames {
             match document.flows.get(&frame.flow) {
