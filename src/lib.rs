@@ -10,7 +10,7 @@
 //! - [`router`]: who takes which task, and why. [`ivr`]: prompts and digits. [`speech`]: texts said
 //!   by a voice. [`recording`]: files that stand as evidence. [`registrar`]: where phones are.
 //!   [`presence`]: who says that he is there. [`trunk`]: carriers and numbers. [`webhook`]: the
-//!   user's own web application.
+//!   user's own web application. [`mail`]: letters to a mail server.
 //! - [`replay`]: the past, told, run once more, or run with another plan.
 //!   [`voicemail`]: what callers leave when nobody answers.
 //!   [`waiting`]: the line a caller stands in. [`flow`]: what a caller hears and may decide.
@@ -30,6 +30,7 @@ pub mod sdp;
 pub mod sip;
 
 pub mod ivr;
+pub mod mail;
 pub mod presence;
 pub mod recording;
 pub mod registrar;

@@ -17,6 +17,7 @@ const TIERS: [&[&str]; 11] = [
     &[
         "router",
         "ivr",
+        "mail",
         "speech",
         "conference",
         "recording",

@@ -48,10 +48,10 @@ mod desk;
 mod dial;
 #[path = "simulation/dial_in.rs"]
 mod dial_in;
-#[path = "simulation/enqueued.rs"]
-mod enqueued;
 #[path = "simulation/dialling.rs"]
 mod dialling;
+#[path = "simulation/enqueued.rs"]
+mod enqueued;
 #[path = "simulation/fuzz.rs"]
 mod fuzz;
 #[path = "simulation/guard.rs"]

@@ -1,7 +1,10 @@
 //! What a call's flow asks outside: the user's web application, a voice.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 
+use super::closings::Closer;
 use super::web_sounds::WebSounds;
 use crate::call::task::Order;
 use crate::call::{Inquiry, Subject, Supply};
@@ -16,6 +19,7 @@ pub(super) struct Outside {
     pub(super) web: Web,
     pub(super) speech: Speech,
     pub(super) sounds: WebSounds,
+    pub(super) closer: Arc<Closer>,
 }
 
 impl Outside {
@@ -62,6 +66,13 @@ impl Outside {
                 };
                 // The step's budget bounds it, and the application may count on being heard out.
                 self.web.put(ask, tell).detach();
+            }
+            Subject::Closing(wish) => {
+                let tell = move |reply| {
+                    // A shard that is gone, or too busy, lets the call wait in vain for a moment.
+                    let _ = answers.try_send(Order::Told(call, request, Box::new(reply)));
+                };
+                self.closer.wish(wish, tell);
             }
             Subject::Document(fetch) => {
                 let content = Content::Form(fetch.form);

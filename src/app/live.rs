@@ -41,7 +41,7 @@ use crate::store::{Progress, Records};
 use crate::trunk::{Carriers, TrunkView};
 use crate::trunk::{NumberOverride, NumberOverrides};
 use crate::twiml::{Modification, Sid};
-use crate::voicemail::Keeper as Mailboxes;
+use crate::voicemail::{DeadMail, Keeper as Mailboxes, LetterKey, Post};
 use crate::webhook::{LetterView, ReplayError, ShelfError, Web};
 
 use super::closings::Closer;
@@ -67,6 +67,7 @@ pub(super) struct House {
     pub(super) carriers: Carriers,
     pub(super) desks: Desks,
     pub(super) voicemail: Mailboxes,
+    pub(super) post: Post,
     pub(super) beats: Arc<Beats>,
     pub(super) closer: Arc<Closer>,
     pub(super) boards: Boards,
@@ -363,15 +364,40 @@ impl Live for House {
     }
 
     fn dead_letters(&self, limit: usize) -> Result<Vec<LetterView>, ShelfError> {
-        self.web.dead_letters(limit)
+        let mut letters = self.web.dead_letters(limit)?;
+        let dead = self
+            .voicemail
+            .with_shelf(self.clock.now(), |shelf| shelf.dead_mail());
+        letters.extend(dead.into_iter().map(shown_mail));
+        // RFC 3339 of one zone: the order of the words is that of time.
+        letters.sort_by(|one, other| other.died.cmp(&one.died));
+        letters.truncate(limit);
+        Ok(letters)
     }
 
     fn replay_letter(&self, id: &str) -> Result<(), ReplayError> {
-        self.web.replay(id)
+        if !LetterKey::is_one(id) {
+            return self.web.replay(id);
+        }
+        let now = self.clock.now();
+        let replayed = self
+            .voicemail
+            .with_shelf(now, |shelf| self.post.replay(now, shelf, id));
+        match replayed.map_err(|error| ShelfError(error.to_string()))? {
+            true => Ok(()),
+            false => Err(ReplayError::NoLetter(id.to_owned())),
+        }
     }
 
     fn discard_letter(&self, id: &str) -> Result<bool, ShelfError> {
-        self.web.discard(id)
+        if !LetterKey::is_one(id) {
+            return self.web.discard(id);
+        }
+        let now = self.clock.now();
+        let discarded = self
+            .voicemail
+            .with_shelf(now, |shelf| self.post.discard(now, shelf, id));
+        discarded.map_err(|error| ShelfError(error.to_string()))
     }
 
     fn alive(&self) -> Result<(), String> {
@@ -467,6 +493,7 @@ impl Source for House {
                 overloaded: u64::from(self.gate.overloaded()),
             },
             web: self.web.figures(),
+            mail: self.post.figures(),
             events_lost: self.bus.lost(),
             log_lines_dropped: self.logging.dropped(),
             hep: self.exporter.as_ref().map_or([0; 2], |exporter| {
@@ -474,6 +501,24 @@ impl Source for House {
                 [read(&stats.sent), read(&stats.lost)]
             }),
         }
+    }
+}
+
+/// E-mail that was given up, as other dead letters are listed.
+fn shown_mail(dead: DeadMail) -> LetterView {
+    LetterView {
+        id: dead.key.id(),
+        to: format!("mailto:{}", dead.key.to),
+        what: format!(
+            "message {} of mailbox {}",
+            dead.key.message, dead.key.mailbox
+        ),
+        call: Some(dead.message.call.to_string()),
+        made: dead.message.at.to_rfc3339(),
+        died: dead.died.to_rfc3339(),
+        tries: dead.tries,
+        kind: "mail".to_owned(),
+        words: dead.words,
     }
 }
 

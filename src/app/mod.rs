@@ -19,6 +19,7 @@ mod retention;
 mod shards;
 mod trunk_ear;
 mod views;
+mod voices;
 mod web_sounds;
 
 use std::collections::BTreeSet;
@@ -54,7 +55,7 @@ use crate::sip::transport::Tls;
 use crate::speech::Speech;
 use crate::store::{ClosingFiles, DataDir, OverrideFiles, Records};
 use crate::trunk::{Carriers, OverrideBoard};
-use crate::voicemail::{self, Keeper as Mailboxes, KeeperTask, Shelf};
+use crate::voicemail::{self, Keeper as Mailboxes, KeeperTask, Post, PostTask, Shelf};
 use crate::webhook::WebTask;
 
 use alive::Alive;
@@ -85,6 +86,7 @@ pub struct Switch {
     caretaker: Caretaker,
     porter: Porter,
     mailroom: KeeperTask,
+    postman: PostTask,
     /// Keeps the data directory ours.
     alive: Alive,
 }
@@ -126,7 +128,8 @@ impl Switch {
         let sounds = load_sounds(&office)?.with_kept(kept.clone());
         let bus = Bus::new();
         // Before the recorder repairs what a dead process left: those messages are told as new ones are.
-        let voicemail = open_voicemail(&office, bus.clone())?;
+        let post = Post::new(office.mail.clone());
+        let voicemail = open_voicemail(&office, bus.clone(), post.clone())?;
         let engine = Engine::start(media(&office), sounds.clone(), time.clone())
             .context("cannot start media")?;
         let (keeper, registrar) = Keeper::start(records.clone(), time.now())?;
@@ -206,10 +209,15 @@ impl Switch {
             letters,
         )
         .context("cannot start the web client")?;
+        speech.reach(voices::WebVoices(web.web()));
+        let postman = post
+            .start(voicemail.clone(), time.clone(), entropy.fork())
+            .context("cannot start the mail")?;
         let outside = Outside {
             web: web.web(),
             speech: speech.clone(),
             sounds: WebSounds::new(kept.clone()),
+            closer: closer.clone(),
         };
         let tls = Tls::default();
         tls.set(office.tls.clone());
@@ -274,6 +282,7 @@ impl Switch {
             carriers,
             desks,
             voicemail,
+            post,
             bus: bus.clone(),
             counters,
             tls,
@@ -330,6 +339,7 @@ impl Switch {
             caretaker,
             porter,
             mailroom,
+            postman,
             alive,
         })
     }
@@ -415,6 +425,7 @@ impl Switch {
         self.server.stop();
         self.web.stop(LAST_NOTICES);
         self.mailroom.stop();
+        self.postman.stop();
         self.retention.stop();
         self.watcher.stop();
         self.caretaker.stop();
@@ -504,12 +515,13 @@ fn sink(orders: Vec<mpsc::Sender<Order>>) -> router::Sink {
     })
 }
 
-/// The mailboxes as they are on the disk; what happens to messages is told on the bus.
-fn open_voicemail(office: &Office, bus: Bus) -> anyhow::Result<Mailboxes> {
+/// The mailboxes as they are on the disk; what happens to messages is told on the bus, and mailed.
+fn open_voicemail(office: &Office, bus: Bus, post: Post) -> anyhow::Result<Mailboxes> {
     let folder = &office.node.recordings;
     let shelf = Shelf::open(folder, office.voicemail.clone());
     let shelf = shelf.with_context(|| format!("cannot read mailboxes in {}", folder.display()))?;
     Ok(Mailboxes::new(shelf, move |at, change| {
+        post.heard(&change);
         bus.publish(&Arc::new(change.event(at)));
     }))
 }

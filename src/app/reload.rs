@@ -55,6 +55,7 @@ impl House {
         let terms = office.voicemail.clone();
         self.voicemail
             .with_shelf(self.clock.now(), |shelf| shelf.set_terms(terms));
+        self.post.set(office.mail.clone());
         self.tls.set(office.tls.clone());
         self.web.set(office.webhooks.clone());
         self.speech.set(office.speech.clone());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::base::Timestamp;
+use crate::base::{Pin, Timestamp};
 
 /// The name of the closing that holds for every calendar.
 pub const EVERYWHERE: &str = "all";
@@ -133,6 +133,15 @@ const UNTIL: &str = "until:";
 
 /// Characters of a reason: a few sentences.
 const MOST_REASON: usize = 500;
+
+/// How a calendar is closed by telephone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosingNumber {
+    /// Its name, or [`EVERYWHERE`].
+    pub calendar: String,
+    /// What whoever may close it proves himself with.
+    pub pin: Pin,
+}
 
 #[cfg(test)]
 mod tests {

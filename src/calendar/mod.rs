@@ -22,7 +22,7 @@ mod rule;
 mod tests;
 mod verdict;
 
-pub use closing::{Closing, ClosingBoard, ClosingError, Closings, EVERYWHERE};
+pub use closing::{Closing, ClosingBoard, ClosingError, ClosingNumber, Closings, EVERYWHERE};
 pub use document::{Calendar, Day};
 pub use holidays::{Holiday, Holidays, Span};
 pub use hours::{Hours, HoursError, Interval};

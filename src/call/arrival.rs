@@ -6,7 +6,9 @@ use super::arriving::{self, Arriving};
 use super::breadth::Breadth;
 use super::desk::Session;
 use super::exchange::Exchange;
-use super::feature::{Application, Desk, Dial, Mailbox, Service, ServiceKind, Stage, Treatment};
+use super::feature::{
+    Application, ByHand, Desk, Dial, Mailbox, Service, ServiceKind, Stage, Treatment,
+};
 use super::gate::Closed;
 use super::identity::{Identity, caller_name};
 use super::leg::Leg;
@@ -289,6 +291,13 @@ impl Exchange {
                 };
                 let mailbox = Mailbox::new(*service, phone.clone(), digits.clone());
                 Ok(Stage::Mailbox(Box::new(mailbox)))
+            }
+            Destination::Closing(service, digits) => {
+                let Caller::Phone(phone) = caller else {
+                    return Err(Refusal::from(404));
+                };
+                let closing = ByHand::new(*service, phone.clone(), digits.clone());
+                Ok(Stage::Closing(Box::new(closing)))
             }
             Destination::Conference(number) => service(ServiceKind::Conference(number.clone())),
             Destination::Echo => service(ServiceKind::Echo),

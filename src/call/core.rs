@@ -23,6 +23,7 @@ use crate::sdp::{self, Description, LocalCrypto, LocalMedia};
 use crate::sip::ua::Body;
 use crate::trunk::Way;
 use crate::trunk::profile::MediaTerms;
+use crate::voicemail::EMAIL_LABEL;
 
 /// The part of a call that outlives its stages. Serialisable: this is what a checkpoint keeps.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -717,6 +718,13 @@ impl Core {
         let labels = labels
             .into_iter()
             .filter_map(|(name, text)| Some((name.to_owned(), Value::from(text?))));
+        // Published with the message: whoever is to be mailed is known as surely as the message is.
+        let own = generation.and_then(|now| now.voicemail.mailboxes.get(mailbox?));
+        let mail = own.and_then(|own| own.mail.as_ref()).map(|mail| {
+            let to = mail.to.iter().map(|to| Value::from(to.plain()));
+            (EMAIL_LABEL.to_owned(), Value::from_iter(to))
+        });
+        let labels = labels.chain(mail);
         hands.tell(Command::RecordLeg {
             recording: recording.clone(),
             leg: self.caller().id,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::arrival::Caller;
 use super::desk::DeskTerms;
 use crate::base::{Network, Timestamp};
-use crate::calendar::{Calendar, ClosingBoard, Reason};
+use crate::calendar::{Calendar, ClosingBoard, ClosingNumber, Reason};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,8 @@ pub struct Generation {
     pub caller_id: Option<String>,
     /// Numbers that phones may show which have no list of their own.
     pub caller_ids: CallerIds,
+    /// Calendars that are closed by telephone, by their digits.
+    pub closing_numbers: Arc<BTreeMap<String, ClosingNumber>>,
     /// Calendars by name.
     pub calendars: IndexMap<String, Arc<Calendar>>,
     /// Which of them are closed by hand, now.
@@ -281,6 +283,8 @@ pub struct QueueCare {
     pub calendar: Option<String>,
     /// Flows that are heard beside a caller's own.
     pub flows: QueueFlows,
+    /// Mailbox of callers whom nobody answers, where their flow says nothing else.
+    pub mailbox: Option<String>,
     /// Whether conversations from this queue are recorded.
     pub record: bool,
     /// Whether agents have after-call work.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::hands::Hands;
-use super::{Exchange, Output};
+use super::{ClosingWish, Exchange, Output};
 use crate::base::{CallId, Pii, Timestamp};
 use crate::calendar::Reason;
 use crate::events::Direction;
@@ -41,6 +41,8 @@ pub enum Subject {
         /// Longest it may take.
         budget: Duration,
     },
+    /// Whoever keeps the closings; answered by a [`super::ClosingOutcome`].
+    Closing(ClosingWish),
     /// The document of a URL, for a call whose application says what becomes of it; answered by
     /// [`Supply::Document`].
     Document(Fetch),
@@ -79,7 +81,7 @@ pub(super) fn inquire(
 ) -> Option<Reply> {
     let subject = match about {
         Request::Queue { queue } => return Some(queue_figures(hands, &queue)),
-        Request::Hours { calendar } => return Some(hours(core, hands, calendar.as_deref())),
+        Request::Hours { calendar, queue } => return Some(hours(core, hands, calendar, queue)),
         Request::Http {
             endpoint,
             parameters,
@@ -138,12 +140,16 @@ pub(super) fn inquire(
 }
 
 /// What a calendar says at this moment.
-fn hours(core: &Core, hands: &Hands<'_>, calendar: Option<&str>) -> Reply {
-    let Some(calendar) = calendar else {
-        return Reply::Failed("the dialled number has no calendar".to_owned());
-    };
+fn hours(core: &Core, hands: &Hands<'_>, calendar: Option<String>, queue: Option<String>) -> Reply {
     let generation = hands.generations.get(&core.generation);
-    let verdict = generation.and_then(|it| it.hours(calendar, hands.now));
+    let own = |queue: &String| generation?.queues.get(queue)?.calendar.clone();
+    let Some(calendar) = calendar.or_else(|| own(queue.as_ref()?)) else {
+        return Reply::Failed(match queue {
+            Some(queue) => format!("queue \"{queue}\" has no calendar"),
+            None => "the dialled number has no calendar".to_owned(),
+        });
+    };
+    let verdict = generation.and_then(|it| it.hours(&calendar, hands.now));
     match verdict {
         Some((open, reason)) => Reply::Hours {
             open,

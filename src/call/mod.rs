@@ -10,6 +10,7 @@ mod aside;
 mod breadth;
 mod carrier_address;
 mod checkpoint;
+mod closing;
 mod codecs;
 mod commission;
 mod conferences;
@@ -60,6 +61,7 @@ mod trunks;
 mod way_out;
 
 pub use checkpoint::CallCheckpoint;
+pub use closing::{ClosingOutcome, ClosingWish};
 pub use conferences::{ConferenceView, Conferences, Seat};
 pub use control::{Control, ControlError};
 pub use desk::{ActivityTerms, AgentTerms, Agents, DeskTerms, Desks};

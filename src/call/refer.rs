@@ -143,7 +143,10 @@ impl Exchange {
         let found = generation.numbers.dialled(origin(leaver), &number);
         let destination = match found {
             // RFC 3515 §2.4.2; an activity belongs to whoever dials it himself.
-            None | Some(Destination::Agent(..) | Destination::Mailbox(..)) => return Err(403),
+            None
+            | Some(Destination::Agent(..) | Destination::Closing(..) | Destination::Mailbox(..)) => {
+                return Err(403);
+            }
             Some(destination) => destination,
         };
         if let Destination::Trunk { trunks, number } = &destination

@@ -199,6 +199,7 @@ fn words_for(meaning: &Meaning) -> String {
         Meaning::Phone => "a phone".to_owned(),
         Meaning::Service(service) => match service {
             Service::Agent(_) => "agents: docs/agents.md",
+            Service::Closing(_) => "closed by hand: docs/calendars.md",
             Service::Mailbox(_) => "messages: docs/voicemail.md",
             Service::Conference => "conference",
             Service::Echo => "echo: hear yourself",

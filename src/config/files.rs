@@ -16,6 +16,7 @@ pub(super) enum Kind {
     Agents,
     Calendars,
     Flows,
+    Mail,
     Node,
     Numbers,
     Phones,
@@ -28,7 +29,7 @@ pub(super) enum Kind {
     Workflows,
 }
 
-const KINDS: [(&str, Kind); 13] = [
+const KINDS: [(&str, Kind); 14] = [
     ("node", Kind::Node),
     ("trunks", Kind::Trunks),
     ("phones", Kind::Phones),
@@ -42,6 +43,7 @@ const KINDS: [(&str, Kind); 13] = [
     ("speech", Kind::Speech),
     ("webhooks", Kind::Webhooks),
     ("voicemail", Kind::Voicemail),
+    ("mail", Kind::Mail),
 ];
 
 /// One file as read.

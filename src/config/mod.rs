@@ -19,6 +19,7 @@ mod flows;
 mod heartbeat;
 mod journal;
 mod layers;
+mod mail;
 mod media;
 mod names;
 mod node;
@@ -120,15 +121,16 @@ fn read(
     let phones = phones::read(directory, &files, environment, (&node.realm, site), &notes);
     phones.check_listeners(&listeners, &notes);
     let secrets = (directory, environment);
-    let mut voicemail = voicemail::read(&files, secrets, &node, &notes);
+    let mail = mail::read(&files, secrets, &notes);
+    let mut voicemail = voicemail::read(&files, secrets, (&node, &mail), &notes);
     voicemail.give_to(&phones, &listeners, &notes);
     let agents = agents::read(&files, &phones.names, secrets, &notes);
     agents.desk.check_listeners(&listeners, &notes);
-    let calendars = calendars::read(directory, &files, &notes);
+    let calendars = calendars::read((directory, environment), &files, &notes);
     let queues = queues::read(
         &files,
         &agents,
-        (&listeners.region, &calendars.names),
+        (&listeners.region, &calendars.names, &voicemail.names),
         &notes,
     );
     let profiles = profiles::read(&files, &agents, &queues, &notes);
@@ -138,6 +140,9 @@ fn read(
     if let (Some(place), None) = (&listeners.rest, &webhooks.account) {
         let help = "add [account] with sid and token to webhooks.toml";
         notes.error(place, "the REST API has no account to ask for", help);
+    }
+    for endpoint in &voices.endpoints {
+        endpoints.refer(&notes, endpoint);
     }
     let tables = tables::read(&files, &notes);
     let flows = Flows::read(&files, &notes);
@@ -221,9 +226,11 @@ fn read(
     let office = Office {
         hash: hash(&files, &calendars.sources, &node),
         calendars: calendars.calendars,
+        closing_numbers: Arc::new(calendars.numbers),
         queue_calendars: queues.calendars,
         queue_flows: queues.flows,
         number_profiles: read.profiles,
+        queue_mailboxes: queues.mailboxes,
         node,
         tls: listeners.tls,
         trunks: trunks.trunks,
@@ -235,6 +242,7 @@ fn read(
         placements: queues.placements,
         recorded: queues.recorded,
         voicemail: Arc::new(voicemail.terms),
+        mail: mail.settings,
         flows: flows.documents,
         numbers,
         applications: read.applications,

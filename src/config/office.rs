@@ -10,9 +10,10 @@ use super::node::NodeSettings;
 use super::phones::Phone;
 use super::queues::Placement;
 use super::report::Report;
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, ClosingNumber};
 use crate::call::{Agents, DeskTerms};
 use crate::flow::{Document, NumberProfile, QueueFlows, Table};
+use crate::mail;
 use crate::presence::HeartbeatTerms;
 use crate::router::Plan;
 use crate::sip::transport::TlsConfig;
@@ -47,14 +48,20 @@ pub struct Office {
     pub recorded: HashSet<String>,
     /// Calendars by name.
     pub calendars: IndexMap<String, Arc<Calendar>>,
+    /// Calendars that are closed by telephone, by their digits.
+    pub closing_numbers: Arc<BTreeMap<String, ClosingNumber>>,
     /// Calendars of queues, by queue.
     pub queue_calendars: HashMap<String, String>,
     /// Flows of queues, by queue.
     pub queue_flows: HashMap<String, QueueFlows>,
     /// Profiles of inbound numbers, by number in its first form.
     pub number_profiles: HashMap<String, NumberProfile>,
+    /// Mailboxes of queues, by queue.
+    pub queue_mailboxes: HashMap<String, String>,
     /// Mailboxes.
     pub voicemail: Arc<VoicemailTerms>,
+    /// The server that takes e-mail.
+    pub mail: Arc<mail::Settings>,
     /// Flows by name.
     pub flows: HashMap<String, Arc<Document>>,
     /// What dialled numbers mean.
@@ -185,6 +192,12 @@ impl Office {
         if common(self) != common(newer) {
             changes.changed.push("webhooks".to_owned());
         }
+        if self.mail != newer.mail {
+            changes.changed.push("mail".to_owned());
+        }
+        if self.closing_numbers != newer.closing_numbers {
+            changes.changed.push("closing by telephone".to_owned());
+        }
         if self.heartbeat != newer.heartbeat {
             changes.changed.push("heartbeat".to_owned());
         }
@@ -271,10 +284,13 @@ impl Office {
             let record = self.recorded.contains(&queue.name);
             let calendar = self.queue_calendars.get(&queue.name);
             let flows = self.queue_flows.get(&queue.name);
+            let mailbox = self.queue_mailboxes.get(&queue.name);
             add(
                 "queue",
                 &queue.name,
-                format!("{queue:?} {line:?} {placement:?} {record} {calendar:?} {flows:?}"),
+                format!(
+                    "{queue:?} {line:?} {placement:?} {record} {calendar:?} {flows:?} {mailbox:?}"
+                ),
             );
         }
         for (name, table) in &self.tables {

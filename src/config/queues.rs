@@ -47,6 +47,8 @@ pub(super) struct Queues {
     pub(super) recorded: HashSet<String>,
     /// Their calendars, by queue.
     pub(super) calendars: HashMap<String, String>,
+    /// Their mailboxes, by queue.
+    pub(super) mailboxes: HashMap<String, String>,
     /// Names.
     pub(super) names: Names,
     /// Their other names.
@@ -65,7 +67,7 @@ pub(super) struct Queues {
 pub(super) fn read(
     files: &Files,
     agents: &Agents,
-    (region, calendars): (&At<String>, &Names),
+    (region, calendars, mailboxes): (&At<String>, &Names, &Names),
     notes: &Notes,
 ) -> Queues {
     let mut queues = Queues {
@@ -74,6 +76,7 @@ pub(super) fn read(
         placements: HashMap::new(),
         recorded: HashSet::new(),
         calendars: HashMap::new(),
+        mailboxes: HashMap::new(),
         names: Names::new("queue", files.is_complete(Kind::Queues)),
         sids: IndexMap::new(),
         flows: HashMap::new(),
@@ -92,7 +95,7 @@ pub(super) fn read(
         }
         queues.prioritized = queues.prioritized.or(prioritized);
         for queue in top.sections("queue", "a queue") {
-            queues.read_queue(queue, agents, (region, calendars), notes);
+            queues.read_queue(queue, agents, (region, calendars, mailboxes), notes);
         }
         top.close();
     }
@@ -105,7 +108,7 @@ impl Queues {
         &mut self,
         queue: Section<'_>,
         agents: &Agents,
-        (region, calendars): (&At<String>, &Names),
+        (region, calendars, mailboxes): (&At<String>, &Names, &Names),
         notes: &Notes,
     ) {
         let name = queue.required("name", "sales");
@@ -179,6 +182,8 @@ impl Queues {
         let record = queue.flag("record").is_none_or(|at| at.value);
         let calendar = queue.text("calendar");
         let calendar = calendar.filter(|calendar| calendars.refer(notes, calendar));
+        let mailbox = queue.text("mailbox");
+        let mailbox = mailbox.filter(|mailbox| mailboxes.refer(notes, mailbox));
         queue.close();
         if let Some(name) = name {
             self.names.declare(notes, &name);
@@ -191,6 +196,9 @@ impl Queues {
             }
             if let Some(calendar) = calendar {
                 self.calendars.insert(name.value.clone(), calendar.value);
+            }
+            if let Some(mailbox) = mailbox {
+                self.mailboxes.insert(name.value.clone(), mailbox.value);
             }
             self.placements.insert(name.value, placement);
             self.specs.push(spec);

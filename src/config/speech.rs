@@ -1,4 +1,4 @@
-//! `speech.toml`: programs that say texts.
+//! `speech.toml`: programs and services that say texts.
 
 use std::env;
 use std::path::Path;
@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::files::{Files, Kind};
 use super::names::Names;
 use super::notes::Notes;
-use super::section::Section;
-use crate::speech::{Settings, Voice};
+use super::section::{At, Section};
+use crate::speech::{Settings, Speaker, Voice};
+use crate::webhook::Target;
 
 /// Voices as read.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(super) struct Voices {
     pub(super) settings: Settings,
     /// Names.
     pub(super) names: Names,
+    /// Web applications that are named.
+    pub(super) endpoints: Vec<At<String>>,
 }
 
 /// Reads the voices.
@@ -24,6 +27,7 @@ pub(super) fn read(files: &Files, notes: &Notes) -> Voices {
     let mut voices = Voices {
         settings: Settings::default(),
         names: Names::new("voice", files.is_complete(Kind::Speech)),
+        endpoints: Vec::new(),
     };
     for file in files.of(Kind::Speech) {
         let top = Section::new(notes, &file.table, "speech.toml");
@@ -47,16 +51,11 @@ impl Voices {
         let name = voice.required("name", "slt");
         let language = voice.required("language", "en");
         let timeout = voice.duration("timeout", Duration::from_millis(100)..=LONGEST);
-        let command = voice.texts("command").unwrap_or_default();
-        let Some(program) = command.first() else {
-            return voice.demand("command", "[\"espeak-ng\", \"--stdout\"]");
-        };
-        if !is_there(&program.value) {
-            let message = format!("there is no program \"{}\" on this machine", program.value);
-            let help = "until it is installed nothing is said by this voice";
-            notes.warning(&program.place, message, help);
-        }
+        let speaker = self.read_speaker(voice, notes);
         let (Some(name), Some(language)) = (name, language) else {
+            return;
+        };
+        let Some(speaker) = speaker else {
             return;
         };
         self.names.declare(notes, &name);
@@ -64,8 +63,53 @@ impl Voices {
             name: name.value,
             language: language.value,
             timeout: timeout.map_or(Duration::from_secs(5), |at| at.value),
-            command: command.into_iter().map(|word| word.value).collect(),
+            speaker,
         });
+    }
+
+    fn read_speaker(&mut self, voice: &Section<'_>, notes: &Notes) -> Option<Speaker> {
+        let command = voice.texts("command").filter(|command| !command.is_empty());
+        let (endpoint, url) = (voice.text("endpoint"), voice.text("url"));
+        let web: Vec<_> = [&endpoint, &url].into_iter().flatten().collect();
+        if let Some(other) = web.get(usize::from(command.is_none())) {
+            let message = "a voice is a program, or a service of the web";
+            let help = "keep one of `command`, `endpoint` and `url`";
+            notes.error(&other.place, message, help);
+            return None;
+        }
+        if let Some(endpoint) = endpoint {
+            let speaker = Speaker::Endpoint(endpoint.value.clone());
+            self.endpoints.push(endpoint);
+            return Some(speaker);
+        }
+        if let Some(url) = url {
+            return match Target::parse_strict(&url.value) {
+                Ok((target, _)) if !target.has_password() => Some(Speaker::Url(url.value)),
+                Ok(_) => {
+                    notes.hide(&url.place);
+                    let message = "a password cannot stand here in plain text";
+                    let help = "name an `endpoint` of webhooks.toml, which has a `secret`";
+                    notes.error(&url.place, message, help);
+                    None
+                }
+                Err(error) => {
+                    notes.error(&url.place, error.to_string(), "write https://HOST/PATH");
+                    None
+                }
+            };
+        }
+        let Some(command) = command else {
+            voice.demand("command", "[\"espeak-ng\", \"--stdout\"]");
+            return None;
+        };
+        let program = &command[0];
+        if !is_there(&program.value) {
+            let message = format!("there is no program \"{}\" on this machine", program.value);
+            let help = "until it is installed nothing is said by this voice";
+            notes.warning(&program.place, message, help);
+        }
+        let words = command.into_iter().map(|word| word.value);
+        Some(Speaker::Program(words.collect()))
     }
 }
 
@@ -84,6 +128,7 @@ fn is_there(program: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::config::{Environment, load};
+    use crate::speech::Speaker;
 
     #[test]
     fn voices_are_read_and_a_program_that_is_missing_is_told() {
@@ -108,6 +153,37 @@ mod tests {
             warnings.contains("no program \"no-such-program\""),
             "{warnings}"
         );
+        let web =
+            "[[voice]]\nname = \"cloud\"\nlanguage = \"ja\"\nurl = \"https://voice.test/say\"\n";
+        write("speech.toml", web);
+        let office = load(folder.path(), &none).unwrap_or_else(|report| panic!("{report}"));
+        let url = Speaker::Url("https://voice.test/say".to_owned());
+        assert_eq!(office.speech.voices[0].speaker, url);
+        for (wrong, told) in [
+            ("endpoint = \"tts\"\n", "keep one of"),
+            ("command = [\"cat\"]\n", "keep one of"),
+        ] {
+            write("speech.toml", &format!("{web}{wrong}"));
+            let report = load(folder.path(), &none).expect_err(told).to_string();
+            assert!(report.contains(told), "{report}");
+        }
+        for (url, told) in [
+            ("voice.test", "https://HOST"),
+            ("https://a:secret@voice.test/", "plain text"),
+        ] {
+            write("speech.toml", &web.replace("https://voice.test/say", url));
+            let report = load(folder.path(), &none).expect_err(told).to_string();
+            assert!(
+                report.contains(told) && !report.contains("secret@"),
+                "{report}"
+            );
+        }
+        write(
+            "speech.toml",
+            &web.replace("url = \"https://voice.test/say\"", "endpoint = \"tts\""),
+        );
+        let report = load(folder.path(), &none).expect_err("unknown").to_string();
+        assert!(report.contains("tts"), "{report}");
         write(
             "speech.toml",
             "[[voice]]\nname = \"mei\"\nlanguage = \"ja\"\n",

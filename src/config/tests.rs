@@ -13,9 +13,13 @@ mod workflows;
 use super::*;
 use crate::trunk::{AgentService, Destination, Origin};
 
-const SOUNDS: [&str; 43] = [
+const SOUNDS: [&str; 47] = [
     "beep",
+    "closed",
     "connecting",
+    "enter-number-then-hash",
+    "hours-closed-now",
+    "hours-open",
     "goodbye",
     "agent-available",
     "agent-away",
@@ -60,7 +64,7 @@ const SOUNDS: [&str; 43] = [
 ];
 
 /// The files of the demo office.
-const FILES: [&str; 16] = [
+const FILES: [&str; 17] = [
     "node.toml",
     "calendars.toml",
     "trunks.toml",
@@ -73,6 +77,7 @@ const FILES: [&str; 16] = [
     "speech.toml",
     "webhooks.toml",
     "voicemail.toml",
+    "mail.toml",
     "flows/main.toml",
     "flows/clinic.toml",
     "flows/hotel.toml",
@@ -230,8 +235,15 @@ fn every_setting_the_reference_shows_as_a_comment_exists() {
         fs::write(directory.path().join(name), live.join("\n")).expect("written");
     }
     assert!(shown > 30, "{shown}");
-    let secrets = ["CRM_SECRET", "DEMO_TRUNK", "TWILIO_AUTH_TOKEN"];
-    let office = load_with(directory.path(), &secrets.map(|name| (name, "secret")));
+    let secrets = [
+        "CRM_SECRET",
+        "DEMO_TRUNK",
+        "SMTP_PASSWORD",
+        "TWILIO_AUTH_TOKEN",
+    ];
+    let mut variables = secrets.map(|name| (name, "secret")).to_vec();
+    variables.push(("CLINIC_PIN", "2468"));
+    let office = load_with(directory.path(), &variables);
     let office = office.unwrap_or_else(|report| panic!("{report}"));
     let credentials = crate::sip::auth::Credentials::new("81312345678", "secret");
     let named = credentials.in_realms(vec!["sip.carrier.example".to_owned()]);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::environment::Environment;
 use super::files::{Files, Kind};
+use super::mail::{self, Mail};
 use super::names::Names;
 use super::node::{Listeners, NodeSettings, is_public};
 use super::notes::Notes;
@@ -16,8 +17,11 @@ use super::section::{At, Section};
 use super::source::Place;
 use super::words::remedy;
 use crate::base::Pin;
+use crate::mail::{Template, TemplateError};
 use crate::recording::{Format, plain_name};
-use crate::voicemail::{MailboxTerms, PhoneMail, Unanswered, VoicemailTerms};
+use crate::voicemail::{
+    MAIL_NAMES, MailTerms, MailboxTerms, PhoneMail, Unanswered, VoicemailTerms, mail_template,
+};
 
 /// Mailboxes as read.
 #[derive(Debug)]
@@ -51,7 +55,7 @@ fn published_pin(number: &str) -> String {
 pub(super) fn read(
     files: &Files,
     secrets: (&Path, &Environment),
-    node: &NodeSettings,
+    (node, mail): (&NodeSettings, &Mail),
     notes: &Notes,
 ) -> Voicemail {
     let mut read = Voicemail {
@@ -68,7 +72,8 @@ pub(super) fn read(
         let top = Section::new(notes, &file.table, "voicemail.toml");
         read.read_limits(&top);
         for mailbox in top.sections("mailbox", "a mailbox") {
-            read.read_mailbox(&mailbox, secrets, &mut numbers, notes);
+            let mail = read_mail(&mailbox, mail, &node.language, notes);
+            read.read_mailbox(&mailbox, (secrets, mail), &mut numbers, notes);
             mailbox.close();
         }
         top.close();
@@ -114,6 +119,85 @@ pub(super) fn read_phone(phone: &Section<'_>, notes: &Notes) -> Option<WrittenMa
         },
     })
 }
+
+/// Reads a mailbox's `email` and what belongs to it.
+fn read_mail(
+    mailbox: &Section<'_>,
+    mail: &Mail,
+    language: &str,
+    notes: &Notes,
+) -> Option<MailTerms> {
+    let written = mailbox.texts("email");
+    let attach = mailbox.flag("attach");
+    let subject = read_template(mailbox, "subject", notes);
+    let text = read_template(mailbox, "text", notes);
+    let spoken = mailbox.one_of("language", &[("en", "en"), ("ja", "ja")]);
+    let Some(written) = written.filter(|written| !written.is_empty()) else {
+        for key in ["attach", "subject", "text", "language"] {
+            if mailbox.has(key) {
+                let message = format!("`{key}` is of e-mail, and goes to nobody");
+                notes.error(mailbox.place(), message, "add email = [\"NAME@DOMAIN\"]");
+            }
+        }
+        return None;
+    };
+    if let Some(first) = written
+        .first()
+        .filter(|_| !mail.has_server && mail.is_complete)
+    {
+        let help = "write mail.toml with server = \"...\" and from = \"...\"";
+        notes.error(&first.place, "there is no server to send e-mail by", help);
+    }
+    if written.len() > MOST_ADDRESSES {
+        let message = format!("more than {MOST_ADDRESSES} addresses for one mailbox");
+        let help = "make a mailing list, and write its address";
+        notes.error(&written[0].place, message, help);
+    }
+    let mut to = Vec::new();
+    for written in written {
+        let place = written.place.clone();
+        let Some(address) = mail::read_address(Some(written), notes) else {
+            continue;
+        };
+        if to.contains(&address) {
+            let message = format!("{} is there twice", address.plain());
+            notes.error(&place, message, "delete one");
+            continue;
+        }
+        to.push(address);
+    }
+    let attach = attach.is_none_or(|at| at.value);
+    if !attach && mail.settings.base_url.is_none() && mail.is_complete && mail.has_server {
+        let message = "without `attach` a letter has a link, and nobody knows to where";
+        let help = "add base_url = \"https://...\" to mail.toml";
+        notes.error(mailbox.place(), message, help);
+    }
+    Some(MailTerms {
+        to,
+        attach,
+        subject,
+        text,
+        language: spoken.map_or_else(|| language.to_owned(), |at| at.value.to_owned()),
+    })
+}
+
+fn read_template(mailbox: &Section<'_>, key: &'static str, notes: &Notes) -> Option<Template> {
+    let written = mailbox.text(key)?;
+    match mail_template(&written.value) {
+        Ok(template) => Some(template),
+        Err(error) => {
+            let help = match &error {
+                TemplateError::Unknown(name) => remedy(name, &MAIL_NAMES, "a letter has"),
+                TemplateError::Unreadable(_) => "see docs/voicemail.md".to_owned(),
+            };
+            notes.error(&written.place, format!("`{key}`: {error}"), help);
+            None
+        }
+    }
+}
+
+/// More than a mailbox has readers; more are a mailing list's.
+const MOST_ADDRESSES: usize = 20;
 
 impl Voicemail {
     /// Gives phones their mailboxes, which must be there; and looks whether a published PIN can be
@@ -183,7 +267,7 @@ impl Voicemail {
     fn read_mailbox(
         &mut self,
         mailbox: &Section<'_>,
-        (directory, environment): (&Path, &Environment),
+        ((directory, environment), mail): ((&Path, &Environment), Option<MailTerms>),
         numbers: &mut HashMap<String, Place>,
         notes: &Notes,
     ) {
@@ -242,6 +326,7 @@ impl Voicemail {
             pin,
             asks_own_phone,
             greeting: written.unwrap_or_else(usual),
+            mail,
         };
         self.terms.mailboxes.insert(name.value, terms);
     }

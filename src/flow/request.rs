@@ -13,8 +13,11 @@ use crate::webhook::Shape;
 pub enum Request {
     /// Whether it is open; [`Reply::Hours`].
     Hours {
-        /// Calendar; `None` for the dialled number's own.
+        /// Calendar; `None` for the queue's, or the dialled number's own.
         calendar: Option<String>,
+        /// Queue whose calendar it is.
+        #[serde(default)]
+        queue: Option<String>,
     },
     /// Ask an endpoint over HTTP; [`Reply::Data`].
     Http {

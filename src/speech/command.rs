@@ -16,7 +16,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit
 use super::Voice;
 
 /// Octets of the longest sound: ten minutes at 48 kHz.
-const MOST_OCTETS: u64 = 58 << 20;
+pub(super) const MOST_OCTETS: u64 = 58 << 20;
 /// Octets of its complaints that are told.
 const MOST_WORDS: usize = 300;
 
@@ -75,9 +75,14 @@ impl Groups {
 }
 
 /// Has a text said into `file`, a WAV file.
-pub(super) fn run(voice: &Voice, text: &str, file: &Path, groups: &Groups) -> Result<(), Failure> {
+pub(super) fn run(
+    (voice, command): (&Voice, &[String]),
+    text: &str,
+    file: &Path,
+    groups: &Groups,
+) -> Result<(), Failure> {
     let deadline = Instant::now() + voice.timeout;
-    let [program, arguments @ ..] = &*voice.command else {
+    let [program, arguments @ ..] = command else {
         return Err(Failure::Voice);
     };
     let file_name = file.to_string_lossy();
@@ -244,10 +249,16 @@ mod tests {
         let voice = Voice {
             name: "test".to_owned(),
             language: "en".to_owned(),
-            command: command.iter().map(|word| (*word).to_owned()).collect(),
+            speaker: crate::speech::Speaker::Url("http://nobody.test".to_owned()),
             timeout,
         };
-        let result = run(&voice, "to be {file} or -x $(id)", &file, &Groups::new());
+        let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+        let result = run(
+            (&voice, &command),
+            "to be {file} or -x $(id)",
+            &file,
+            &Groups::new(),
+        );
         (result, fs::read(&file).unwrap_or_default())
     }
 

@@ -1,5 +1,6 @@
 //! Speech out: a text becomes a sound by a voice, which is a program of this machine such as
-//! `open_jtalk` or `flite`. What was said once is kept by voice and text, and said again from there.
+//! `open_jtalk` or `flite`, or a service of the web. What was said once is kept by voice and text, and
+//! said again from there.
 //!
 //! Nobody waits for a voice longer than he says: whoever asked goes on without, and what comes too
 //! late is kept for the next caller.
@@ -25,11 +26,43 @@ pub struct Voice {
     pub name: String,
     /// Language it speaks (BCP 47), such as `ja`.
     pub language: String,
-    /// Program and arguments. `{text}` in an argument stands for the text, which else comes by
-    /// standard input; `{file}` for the WAV file to write, which else is read from standard output.
-    pub command: Vec<String>,
+    /// Whose it is.
+    pub speaker: Speaker,
     /// Longest that one text may take.
     pub timeout: Duration,
+}
+
+/// Whose voice it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// An endpoint of the configuration's web applications, by name.
+    Endpoint(String),
+    /// Program and arguments. `{text}` in an argument stands for the text, which else comes by
+    /// standard input; `{file}` for the WAV file to write, which else is read from standard output.
+    Program(Vec<String>),
+    /// A service of the web.
+    Url(String),
+}
+
+/// What a service of the web is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// By whom it is to be said.
+    pub voice: &'a Voice,
+    /// What is to be said, without line breaks and control characters.
+    pub text: &'a str,
+    /// Octets of the longest reply.
+    pub limit: usize,
+}
+
+/// The way to voices that are services of the web.
+pub trait Reach: Send + Sync {
+    /// Has a text said: a WAV file. Waits, no longer than the voice's `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not said.
+    fn say(&self, order: Order<'_>) -> Result<Vec<u8>, Failure>;
 }
 
 /// The voices of an office.
@@ -39,7 +72,7 @@ pub struct Settings {
     pub voices: Vec<Voice>,
     /// Octets of disk for what was said.
     pub keep: u64,
-    /// Programs that may run at once.
+    /// Texts that may be said at once.
     pub at_once: usize,
 }
 
@@ -89,7 +122,7 @@ mod tests {
         Voice {
             name: name.to_owned(),
             language: language.to_owned(),
-            command: vec!["true".to_owned()],
+            speaker: Speaker::Program(vec!["true".to_owned()]),
             timeout: Duration::from_secs(5),
         }
     }

@@ -2,13 +2,16 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 use sha2::{Digest as _, Sha256};
 
 use super::command::Groups;
-use super::{Failure, MOST_CHARACTERS, Settings, Voice, Wish, command, level};
+use super::{
+    Failure, MOST_CHARACTERS, Order, Reach, Settings, Speaker, Voice, Wish, command, level,
+};
 use crate::media::{Kept, Place, Sound};
 
 /// Texts that may wait for a program.
@@ -31,6 +34,8 @@ struct Inner {
     state: Mutex<State>,
     more: Condvar,
     groups: Groups,
+    /// The way to services of the web.
+    web: OnceLock<Box<dyn Reach>>,
 }
 
 struct State {
@@ -66,6 +71,7 @@ impl Speech {
             }),
             more: Condvar::new(),
             groups: Groups::new(),
+            web: OnceLock::new(),
         });
         let speech = Self(Arc::new(Door {
             inner: Arc::clone(&inner),
@@ -77,6 +83,12 @@ impl Speech {
                 .spawn(move || inner.work())?;
         }
         Ok(speech)
+    }
+
+    /// Services of the web are reached this way, from now on; the first one told stays.
+    pub fn reach(&self, web: impl Reach + 'static) {
+        // There is one web.
+        let _ = self.0.inner.web.set(Box::new(web));
     }
 
     /// Other voices from now on; how many run at once stays.
@@ -195,7 +207,12 @@ impl Inner {
         }
         let broken = |error: &dyn std::fmt::Display| Failure::Broken(error.to_string());
         let file = self.kept.unfinished(&format!("{}-said", job.key));
-        let said = command::run(&job.voice, &job.text, &file, &self.groups);
+        let said = match &job.voice.speaker {
+            Speaker::Program(command) => {
+                command::run((&job.voice, command), &job.text, &file, &self.groups)
+            }
+            Speaker::Endpoint(_) | Speaker::Url(_) => self.ask_web(job, &file),
+        };
         let sound = said.and_then(|()| Sound::read_wav(&file).map_err(|error| broken(&error)));
         // A program may have written nothing.
         let _ = std::fs::remove_file(&file);
@@ -206,6 +223,18 @@ impl Inner {
         }
         let kept = self.kept.put(&job.key, sound.hz(), &samples);
         kept.map_err(|error| broken(&error))
+    }
+
+    fn ask_web(&self, job: &Job, file: &Path) -> Result<(), Failure> {
+        let web = self.web.get();
+        let web = web.ok_or_else(|| Failure::Broken("there is no web yet".to_owned()))?;
+        let order = Order {
+            voice: &job.voice,
+            text: &job.text,
+            limit: usize::try_from(command::MOST_OCTETS).unwrap_or(usize::MAX),
+        };
+        let sound = web.say(order)?;
+        std::fs::write(file, sound).map_err(|error| Failure::Broken(error.to_string()))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -226,7 +255,12 @@ fn is_gap(character: char) -> bool {
 /// A voice that is set up otherwise is another one.
 fn key(voice: &Voice, text: &str) -> String {
     let mut hash = Sha256::new();
-    for word in voice.command.iter().map(String::as_str).chain([text]) {
+    let speaker: Vec<&str> = match &voice.speaker {
+        Speaker::Endpoint(name) => vec!["endpoint", &voice.name, &voice.language, name],
+        Speaker::Program(command) => command.iter().map(String::as_str).collect(),
+        Speaker::Url(url) => vec!["url", &voice.name, &voice.language, url],
+    };
+    for word in speaker.into_iter().chain([text]) {
         hash.update(word);
         hash.update([0]);
     }
@@ -287,7 +321,7 @@ mod tests {
             let voice = Voice {
                 name: "test".to_owned(),
                 language: "en".to_owned(),
-                command: vec!["sh".to_owned(), "-c".to_owned(), script],
+                speaker: Speaker::Program(vec!["sh".to_owned(), "-c".to_owned(), script]),
                 timeout: PATIENCE,
             };
             let settings = Settings {
@@ -389,6 +423,64 @@ mod tests {
             assert!(std::time::Instant::now() < given_up, "it goes on");
             std::thread::yield_now();
         }
+    }
+
+    struct Service {
+        reply: Result<Vec<u8>, Failure>,
+        asked: std::sync::mpsc::Sender<String>,
+    }
+
+    impl Reach for Service {
+        fn say(&self, order: Order<'_>) -> Result<Vec<u8>, Failure> {
+            let to = match &order.voice.speaker {
+                Speaker::Url(url) => url.clone(),
+                other => panic!("{other:?}"),
+            };
+            let asked = self.asked.send(format!("{to} {}", order.text));
+            asked.expect("somebody counts");
+            self.reply.clone()
+        }
+    }
+
+    /// What comes of two equal texts said by a service with this reply, and what it was asked.
+    fn say_by_web(
+        reply: Option<Result<Vec<u8>, Failure>>,
+    ) -> (Vec<Result<String, Failure>>, Vec<String>) {
+        let scene = Scene::set(false);
+        let mut settings = (*scene.speech.0.inner.state().settings).clone();
+        settings.voices[0].speaker = Speaker::Url("https://voice.test/say".to_owned());
+        scene.speech.set(settings);
+        let (asked, questions) = channel();
+        if let Some(reply) = reply {
+            scene.speech.reach(Service { reply, asked });
+        }
+        let say = || scene.say("Hello\ncaller").recv_timeout(PATIENCE).unwrap();
+        let said = vec![say(), say()];
+        drop(scene.speech);
+        (said, questions.try_iter().collect())
+    }
+
+    #[test]
+    fn a_service_of_the_web_is_asked_once_and_what_it_said_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sound.wav");
+        sound(&file);
+        let reply = fs::read(&file).unwrap();
+        let (said, asked) = say_by_web(Some(Ok(reply)));
+        assert!(said[0].is_ok() && said[0] == said[1], "{said:?}");
+        assert_eq!(asked, ["https://voice.test/say Hello caller"]);
+    }
+
+    #[test]
+    fn a_service_that_fails_or_sends_no_sound_is_asked_again_next_time() {
+        let late = Failure::Late(Duration::from_secs(1));
+        let (said, asked) = say_by_web(Some(Err(late.clone())));
+        assert_eq!(said, [Err(late.clone()), Err(late)]);
+        assert_eq!(asked.len(), 2);
+        let (said, _) = say_by_web(Some(Ok(b"<html>".to_vec())));
+        assert!(matches!(said[0], Err(Failure::Broken(_))), "{said:?}");
+        let (said, _) = say_by_web(None);
+        assert!(matches!(said[0], Err(Failure::Broken(_))), "{said:?}");
     }
 
     #[test]

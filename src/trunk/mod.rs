@@ -30,8 +30,8 @@ pub use numbering::{
     Country, Number, NumberFormat, NumberKind, Presentation, Site, SiteError, Unreadable,
 };
 pub use numbers::{
-    AgentService, Destination, Entry, MailboxService, Meaning, Numbers, Origin, Overlap, Reach,
-    Service, Strip, TrunkReach,
+    AgentService, ClosingService, Destination, Entry, MailboxService, Meaning, Numbers, Origin,
+    Overlap, Reach, Service, Strip, TrunkReach,
 };
 pub use overriding::{NumberOverride, NumberOverrides, OverrideBoard, OverrideError};
 pub use pattern::{Pattern, PatternError, normalise};

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use entry::{AgentService, Entry, MailboxService, Meaning, Service, Strip};
+pub use entry::{AgentService, ClosingService, Entry, MailboxService, Meaning, Service, Strip};
 pub use overlap::Overlap;
 pub use reach::{Reach, TrunkReach};
 
@@ -66,6 +66,8 @@ pub enum Destination {
         #[serde(default)]
         calendar: Option<String>,
     },
+    /// A calendar to be closed or opened by hand, with the digits dialled after the code.
+    Closing(ClosingService, String),
     /// Phones and numbers that ring together, as phones would dial them.
     Group(Vec<String>),
     /// Hold music.

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Message;
+use super::{EMAIL_LABEL, Mailing, Message};
 use crate::base::{CallId, Timestamp};
 use crate::media::Sound;
 use crate::recording::{Reader, Sidecar};
@@ -19,6 +19,8 @@ use crate::recording::{Reader, Sidecar};
 pub(super) const GREETING: &str = "greeting-";
 /// Ending of what is remembered of a message: `ID.state`.
 pub(super) const STATE: &str = "state";
+/// Ending of what came of its e-mail: `ID.mail`.
+pub(super) const MAIL: &str = "mail";
 /// File of what is remembered of a mailbox.
 pub(super) const MAILBOX: &str = "mailbox.state";
 /// Longest sound that is played: half an hour at 16 kHz.
@@ -56,6 +58,16 @@ pub(super) fn read_message(mailbox: &str, sound: &Path) -> Option<Message> {
             }
         }
     };
+    let to = sidecar.labels.get(EMAIL_LABEL).and_then(Value::as_array);
+    let to = to.into_iter().flatten().filter_map(Value::as_str);
+    let mailed = read_state(&sound.with_extension(MAIL)).unwrap_or_else(|error| {
+        tracing::error!(path = %sound.display(), %error, "voicemail.state_unreadable");
+        None
+    });
+    let mailing = Mailing {
+        to: to.map(str::to_owned).collect(),
+        ends: mailed.unwrap_or_default(),
+    };
     Some(Message {
         id: sound.file_stem()?.to_string_lossy().into_owned(),
         mailbox: mailbox.to_owned(),
@@ -68,6 +80,7 @@ pub(super) fn read_message(mailbox: &str, sound: &Path) -> Option<Message> {
         heard: state.heard,
         saved: state.saved,
         path: sound.to_owned(),
+        mailing: Box::new(mailing),
         defect: sidecar.defect,
     })
 }
@@ -122,7 +135,7 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
 /// still says what there was, and the next start takes it away.
 pub(super) fn delete(sound: &Path) -> io::Result<()> {
     std::fs::remove_file(sound)?;
-    for beside in ["json", STATE] {
+    for beside in ["json", STATE, MAIL] {
         match std::fs::remove_file(sound.with_extension(beside)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::Mailing;
 use crate::base::{CallId, Timestamp};
 use crate::events::{Event, Fact};
 
@@ -34,6 +35,9 @@ pub struct Message {
     pub path: PathBuf,
     /// Why it is incomplete, when it is.
     pub defect: Option<String>,
+    /// Its e-mail.
+    #[serde(default)]
+    pub mailing: Box<Mailing>,
 }
 
 /// How many messages a mailbox has.

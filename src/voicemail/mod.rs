@@ -4,25 +4,34 @@
 //! A [`Shelf`] is the mailboxes on disk: the files are the recorder's, published before anybody is
 //! told that a message is stored, and the shelf's index is only what was read from them. A
 //! [`Keeper`] does the shelf's work on a thread of its own; calls send it [`Wish`]es and get
-//! [`Word`]s. A [`Session`] is a subscriber who listens to messages or records a greeting; sans-IO.
+//! [`Word`]s. A [`Post`] mails messages on a thread of its own. A [`Session`] is a subscriber who listens to messages or records a greeting; sans-IO.
 
 mod files;
 mod greeting;
 mod keeper;
 mod listen;
+mod mailing;
 mod message;
+mod post;
 mod session;
 mod shelf;
 mod terms;
+mod wording;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use keeper::{Clip, Keeper, KeeperTask, Letter, Wish, Wishes, Word};
+pub use mailing::{LetterKey, MailEnd, Mailing};
 pub use message::{Change, ChangeKind, Counts, Message};
+pub use post::{DeadMail, Post, PostTask};
 pub use session::{Around, Output, Service, Session};
 pub use shelf::{Filed, Finished, Shelf};
-pub use terms::{MailboxTerms, PhoneMail, Unanswered, VoicemailTerms};
+pub use terms::{MailTerms, MailboxTerms, PhoneMail, Unanswered, VoicemailTerms};
+pub use wording::{MAIL_NAMES, mail_template};
+
+/// Label of a recording: whom the message is to be mailed to.
+pub const EMAIL_LABEL: &str = "email";
 
 /// Where a message that begins now is recorded: path below the recordings directory, without ending.
 pub fn stem(mailbox: &str, recording: &crate::base::RecordingId) -> String {

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::{self, GREETING, MAILBOX, MailboxState, State};
-use super::{Change, ChangeKind, Counts, Message, VoicemailTerms};
+use super::{
+    Change, ChangeKind, Counts, DeadMail, LetterKey, MailEnd, Message, VoicemailTerms, post,
+};
 use crate::base::Timestamp;
 use crate::media::Sound;
 use crate::recording::{Closed, Format, VOICEMAIL};
@@ -259,6 +261,72 @@ impl Shelf {
         let message = own.messages.remove(place);
         self.changed(ChangeKind::Deleted, message);
         Ok(true)
+    }
+
+    /// Letters that are still to go, and when their messages were left.
+    pub fn open_mail(&self) -> Vec<(LetterKey, Timestamp)> {
+        self.all().flat_map(post::keys).collect()
+    }
+
+    /// Letters that were given up.
+    pub fn dead_mail(&self) -> Vec<DeadMail> {
+        let of = |message: &Message| {
+            let ends = message.mailing.ends.iter();
+            let dead = ends.filter_map(|(to, end)| match end {
+                MailEnd::Sent(_) | MailEnd::Dropped(_) => None,
+                MailEnd::Dead { at, tries, words } => Some(DeadMail {
+                    key: LetterKey {
+                        mailbox: message.mailbox.clone(),
+                        message: message.id.clone(),
+                        to: to.clone(),
+                    },
+                    message: message.clone(),
+                    died: *at,
+                    tries: *tries,
+                    words: words.clone(),
+                }),
+            });
+            dead.collect::<Vec<_>>()
+        };
+        self.all().flat_map(of).collect()
+    }
+
+    /// Writes down what came of a letter. A message that is gone needs no word.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written; it counts all the same until the next start.
+    pub fn mailed(&mut self, key: &LetterKey, end: MailEnd) -> io::Result<()> {
+        self.write_mail(key, |message| {
+            message.mailing.ends.insert(key.to.clone(), end);
+        })
+    }
+
+    /// A letter that was given up is to go once more.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be written.
+    pub fn mail_again(&mut self, key: &LetterKey) -> io::Result<()> {
+        self.write_mail(key, |message| {
+            message.mailing.ends.remove(&key.to);
+        })
+    }
+
+    fn write_mail(&mut self, key: &LetterKey, act: impl FnOnce(&mut Message)) -> io::Result<()> {
+        let own = self.mailboxes.get_mut(&key.mailbox);
+        let mut messages = own.into_iter().flat_map(|own| &mut own.messages);
+        let Some(message) = messages.find(|message| message.id == key.message) else {
+            return Ok(());
+        };
+        act(message);
+        let file = message.path.with_extension(files::MAIL);
+        files::write_state(&file, &message.mailing.ends)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Message> {
+        let mailboxes = self.mailboxes.values();
+        mailboxes.flat_map(|mailbox| &mailbox.messages)
     }
 
     /// Goes back to the greeting of the configuration.

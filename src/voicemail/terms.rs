@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::base::Pin;
+use crate::mail::{Address, Template};
 use crate::recording::Format;
 
 /// Every mailbox, and what holds for all of them.
@@ -46,6 +47,23 @@ pub struct MailboxTerms {
     pub asks_own_phone: bool,
     /// Sounds said before the tone, while no greeting is recorded.
     pub greeting: Vec<String>,
+    /// To whom its messages are mailed; `None` when to nobody.
+    pub mail: Option<MailTerms>,
+}
+
+/// How a mailbox's messages are mailed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailTerms {
+    /// To whom; at least one.
+    pub to: Vec<Address>,
+    /// Whether the sound goes with it. Default yes.
+    pub attach: bool,
+    /// Subject; ours in `language` when `None`.
+    pub subject: Option<Template>,
+    /// Text; ours in `language` when `None`.
+    pub text: Option<Template>,
+    /// Language of whoever reads it.
+    pub language: String,
 }
 
 /// A phone's mailbox, and when callers are sent there.

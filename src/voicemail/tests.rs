@@ -1,5 +1,7 @@
 //! The shelf and its keeper, on a folder of their own.
 
+mod post;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,6 +25,8 @@ fn shelf(folder: &Path) -> Shelf {
 pub(crate) struct Recorder {
     disk: Disk,
     closed: Arc<Mutex<Vec<Closed>>>,
+    /// To whom messages are to be mailed.
+    email: Vec<String>,
 }
 
 impl Recorder {
@@ -40,7 +44,11 @@ impl Recorder {
             }
         });
         let disk = disk.expect("a folder");
-        Self { disk, closed }
+        Self {
+            disk,
+            closed,
+            email: Vec::new(),
+        }
     }
 
     /// Speaks `frames` of 20 ms into a file; published unless it is left as it is.
@@ -54,7 +62,10 @@ impl Recorder {
             channels: vec!["caller".to_owned()],
             rate: Rate::Narrow,
             format: None,
-            labels: labels.into_iter().collect(),
+            labels: labels
+                .into_iter()
+                .chain([(EMAIL_LABEL.to_owned(), self.email.clone().into())])
+                .collect(),
         };
         let mut tap = self.disk.open(opening).expect("opened");
         let source = tap.add_source(Channel::LEFT).expect("a place");

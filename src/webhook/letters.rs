@@ -58,7 +58,7 @@ pub struct LetterView {
     pub died: String,
     /// Deliveries that were tried.
     pub tries: u32,
-    /// Why the last one failed: the word of a [`FailureKind`].
+    /// Why the last one failed: the word of a [`FailureKind`]; `mail` for an e-mail.
     pub kind: String,
     /// The same in words.
     pub words: String,

@@ -207,6 +207,8 @@ pub enum Expects {
     Anything,
     /// `application/json` or `...+json`; nothing with status 204.
     Json,
+    /// A sound, `audio/wav` or one of its other names.
+    Sound,
     /// Nothing but a status of success: the body is not read beyond a few octets.
     Status,
     /// What can be a TwiML document: XML, HTML, plain text, sound.
@@ -219,6 +221,7 @@ impl Expects {
         match self {
             Self::Anything | Self::Status => "*/*",
             Self::Json => "application/json",
+            Self::Sound => "audio/wav, audio/x-wav, audio/wave, audio/vnd.wave",
             Self::Twiml => "application/xml, text/xml, audio/*, text/plain, text/html;q=0.5",
         }
     }
@@ -242,6 +245,10 @@ impl Expects {
                 found == "application/json"
                     || (found.starts_with("application/") && found.ends_with("+json"))
             }
+            Self::Sound => matches!(
+                found.as_str(),
+                "audio/vnd.wave" | "audio/wav" | "audio/wave" | "audio/x-wav"
+            ),
             Self::Twiml => {
                 matches!(
                     found.as_str(),
@@ -255,6 +262,7 @@ impl Expects {
         }
         let wanted = match self {
             Self::Json => "application/json",
+            Self::Sound => "audio/wav",
             Self::Anything | Self::Status | Self::Twiml => "XML, plain text or sound",
         };
         Err(match found.as_str() {

@@ -81,7 +81,7 @@ impl Application {
                     let sound = SAID.to_owned();
                     exchange.told(now, call, request, &Reply::Said { sound });
                 }
-                subject @ Subject::Endpoint { .. } => panic!("{subject:?}"),
+                subject @ (Subject::Closing(_) | Subject::Endpoint { .. }) => panic!("{subject:?}"),
             }
             world.collect();
         }

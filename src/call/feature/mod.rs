@@ -2,6 +2,7 @@
 
 mod application;
 mod briefing;
+mod closing;
 mod conferring;
 mod dequeuing;
 mod desk;
@@ -23,6 +24,7 @@ mod waiting;
 
 pub(crate) use application::Application;
 pub(crate) use briefing::Briefing;
+pub(crate) use closing::ByHand;
 pub(crate) use conferring::Conferring;
 pub(crate) use dequeuing::Dequeuing;
 pub(crate) use desk::Desk;
@@ -62,6 +64,8 @@ pub(crate) enum Stage {
     Conferring(Box<Conferring>),
     /// An agent has answered: he, or the caller, is told something before they are joined.
     Briefing(Box<Briefing>),
+    /// Closes a calendar by hand, or takes that back.
+    Closing(Box<ByHand>),
     /// An agent tells the switch something, or asks it.
     Desk(Box<Desk>),
     /// To be connected with the first of a line.
@@ -220,6 +224,7 @@ impl Stage {
             Stage::Desk(desk) => Some(desk.as_mut()),
             Stage::Dial(dial) => Some(dial.as_mut()),
             Stage::InLine(line) => Some(line.as_mut()),
+            Stage::Closing(closing) => Some(closing.as_mut()),
             Stage::Mailbox(mailbox) => Some(mailbox.as_mut()),
             Stage::Message(message) => Some(message.as_mut()),
             Stage::Over => None,
@@ -253,6 +258,7 @@ impl Stage {
             Stage::Desk(desk) => desk.poll_timeout(),
             Stage::Dial(dial) => dial.poll_timeout(),
             Stage::InLine(line) => line.poll_timeout(),
+            Stage::Closing(closing) => closing.poll_timeout(),
             Stage::Mailbox(mailbox) => mailbox.poll_timeout(),
             Stage::Message(message) => message.poll_timeout(),
             Stage::Over => None,
@@ -277,6 +283,7 @@ impl Stage {
             Stage::Desk(_) => "desk",
             Stage::Dial(_) => "dial",
             Stage::InLine(_) => "line",
+            Stage::Closing(_) => "closing",
             Stage::Mailbox(_) => "mailbox",
             Stage::Message(_) => "message",
             Stage::Over => "over",

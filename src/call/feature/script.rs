@@ -99,6 +99,16 @@ impl Script {
         }
     }
 
+    /// Whether a caller whom nobody served would only be hung up.
+    pub(super) fn ends_after(&self, why: LeaveWhy) -> bool {
+        self.flow().is_some_and(|run| {
+            run.ends_after(match why {
+                LeaveWhy::MaxWait => QueueOutcome::TimedOut,
+                LeaveWhy::Nobody => QueueOutcome::Nobody,
+            })
+        })
+    }
+
     /// There is no place for the caller in the queue: where he goes on.
     pub(super) fn turned_away(self, hands: &Hands<'_>) -> Stage {
         match self {

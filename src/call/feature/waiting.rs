@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::briefing::Whispers;
 use super::ringing::Ringing;
-use super::{Briefing, Feature, LegEvent, Next, Script, Stage, Talk};
+use super::{Briefing, Feature, LegEvent, Message, Next, Script, Stage, Talk};
 use crate::base::{Cause, LegId, Party, ReservationId, TaskId, Timestamp};
 use crate::call::QueueCare;
 use crate::call::aside::{Aside, Course};
@@ -361,7 +361,15 @@ impl Waiting {
             LeaveWhy::MaxWait => "timeout",
             LeaveWhy::Nobody => "nobody_available",
         };
+        let left_to = self.queue.as_ref().and_then(|queue| {
+            let mailbox = care(core, hands, queue)?.mailbox.clone()?;
+            let generation = hands.generations.get(&core.generation)?;
+            Some(Message::for_phone(mailbox, &generation.voicemail))
+        });
         self.withdraw(core, hands, outcome);
+        if let Some(message) = left_to.filter(|_| self.script.ends_after(why)) {
+            return Next::Become(Stage::Message(Box::new(message)));
+        }
         Next::Become(self.script.clone().unserved(hands, why))
     }
 }

@@ -284,9 +284,10 @@ impl Stage {
 
 fn asked(about: &Request) -> String {
     let text = match about {
-        Request::Hours { calendar } => match calendar {
-            Some(calendar) => format!("calendar {calendar}"),
-            None => "the number's calendar".to_owned(),
+        Request::Hours { calendar, queue } => match (calendar, queue) {
+            (Some(calendar), _) => format!("calendar {calendar}"),
+            (None, Some(queue)) => format!("the calendar of queue {queue}"),
+            (None, None) => "the number's calendar".to_owned(),
         },
         Request::Http {
             endpoint,

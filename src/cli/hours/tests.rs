@@ -86,7 +86,7 @@ fn a_closing_by_hand_is_said_with_its_file() {
 #[test]
 fn a_name_that_nobody_has_is_said() {
     let mut office = office();
-    let error = find(&office, "clinic").unwrap_err().to_string();
+    let error = find(&office, "warehouse").unwrap_err().to_string();
     assert!(error.contains("calendars are office"), "{error}");
     office
         .queue_calendars

@@ -4,19 +4,23 @@ mod days;
 mod lists;
 mod rules;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use jiff::tz::TimeZone;
 
+use super::environment::Environment;
 use super::files::{Files, Kind};
 use super::names::Names;
 use super::notes::Notes;
+use super::secret;
 use super::section::{At, Section};
 use super::source::{Place, Source};
 use super::words::nearest;
-use crate::calendar::{Calendar, EVERYWHERE, Spot, Week};
+use crate::base::Pin;
+use crate::calendar::{Calendar, ClosingNumber, EVERYWHERE, Spot, Week};
 use lists::Lists;
 
 /// Calendars as read.
@@ -26,17 +30,24 @@ pub(super) struct Calendars {
     pub(super) calendars: IndexMap<String, Arc<Calendar>>,
     /// Their names.
     pub(super) names: Names,
+    /// Those that are closed by telephone, by their digits.
+    pub(super) numbers: BTreeMap<String, ClosingNumber>,
     /// iCalendar files that were read.
     pub(super) sources: Vec<Arc<Source>>,
 }
 
 /// Reads the lists of holidays of all files, then the calendars.
-pub(super) fn read(directory: &Path, files: &Files, notes: &Notes) -> Calendars {
+pub(super) fn read(
+    (directory, environment): (&Path, &Environment),
+    files: &Files,
+    notes: &Notes,
+) -> Calendars {
     let is_complete = files.is_complete(Kind::Calendars);
     let mut lists = Lists::new(is_complete);
     let mut calendars = Calendars {
         calendars: IndexMap::new(),
         names: Names::new("calendar", is_complete),
+        numbers: BTreeMap::new(),
         sources: Vec::new(),
     };
     let tops: Vec<Section<'_>> = files
@@ -51,7 +62,13 @@ pub(super) fn read(directory: &Path, files: &Files, notes: &Notes) -> Calendars 
     }
     for top in tops {
         for calendar in top.sections("calendar", "a calendar") {
+            calendars.read_number(&calendar, None, (directory, environment), notes);
             calendars.read_calendar(calendar, &lists, notes);
+        }
+        if let Some(all) = top.section(EVERYWHERE, "[all]") {
+            all.demand("number", "\"0\"");
+            calendars.read_number(&all, Some(EVERYWHERE), (directory, environment), notes);
+            all.close();
         }
         top.close();
     }
@@ -60,6 +77,56 @@ pub(super) fn read(directory: &Path, files: &Files, notes: &Notes) -> Calendars 
 }
 
 impl Calendars {
+    /// Reads how a calendar is closed by telephone; `name` when that is not written.
+    fn read_number(
+        &mut self,
+        calendar: &Section<'_>,
+        name: Option<&str>,
+        (directory, environment): (&Path, &Environment),
+        notes: &Notes,
+    ) {
+        let number = calendar.text("number");
+        let pin = secret::read_digits(calendar, "pin", directory, environment, notes);
+        let (number, pin) = match (number, pin) {
+            (Some(number), Some(pin)) => (number, pin),
+            (Some(_), None) => {
+                if !calendar.has("pin") {
+                    calendar.demand("pin", "\"env:NAME\"");
+                }
+                return;
+            }
+            (None, Some(pin)) => {
+                let message = "a PIN, and no `number` to dial";
+                return notes.error(&pin.place, message, "add number = \"1\"");
+            }
+            (None, None) => return,
+        };
+        let is_digits = number.value.bytes().all(|c| c.is_ascii_digit());
+        if !is_digits || number.value.len() > 15 {
+            let message = format!("\"{}\" is no calendar's number", number.value);
+            return notes.error(&number.place, message, "write up to 15 digits");
+        }
+        let digits = match &pin.value {
+            secret::Digits::Text(text) => Pin::new(text),
+            secret::Digits::Demo => None,
+        };
+        let Some(pin) = digits else {
+            let message = "the PIN of a calendar is not 4 to 12 digits of its own";
+            return notes.error(&pin.place, message, "write \"env:NAME\" or \"file:PATH\"");
+        };
+        let own = match name {
+            Some(name) => Some(name.to_owned()),
+            None => calendar.text("name").map(|name| name.value),
+        };
+        let Some(calendar) = own else { return };
+        let place = number.place;
+        let known = ClosingNumber { calendar, pin };
+        if self.numbers.insert(number.value.clone(), known).is_some() {
+            let message = format!("the number {} is there twice", number.value);
+            notes.error(&place, message, "give every calendar its own");
+        }
+    }
+
     fn read_calendar(&mut self, calendar: Section<'_>, lists: &Lists, notes: &Notes) {
         let name = calendar.required("name", "office");
         let zone = read_zone(&calendar, notes);

@@ -10,7 +10,8 @@ use crate::flow::{
     Applying, Branching, Calling, Case, Collecting, Condition, Conferring, Confirmation, DialOrder,
     Dialling, Fetching, FlowType, HANG_UP, HangingUp, Leaving, LookingUp, Looping, Menu, Merge,
     Messaging, Opening, Patience, Pausing, Queueing, RecordTerms, Recording, Rejection, Returning,
-    Sayable, Saying, SealingKey, Setting, Share, Speaking, Speech, Splitting, Step, Template, Watching,
+    Sayable, Saying, SealingKey, Setting, Share, Speaking, Speech, Splitting, Step, Template,
+    Watching,
 };
 use crate::ivr::BargeIn;
 use crate::router::Destination;
@@ -86,6 +87,7 @@ impl Reading<'_, '_> {
             }),
             "hours" => Step::Hours(Opening {
                 calendar: self.text("calendar"),
+                queue: self.text("queue"),
                 open: self.target("open"),
                 closed: self.target("closed"),
                 error: self.text("error"),

@@ -199,7 +199,7 @@ fn detail(step: &Step) -> String {
             numbers.join(", ")
         }
         Step::Flow(it) => it.flow.clone(),
-        Step::Hours(it) => it.calendar.clone().unwrap_or_default(),
+        Step::Hours(it) => it.calendar.clone().or(it.queue.clone()).unwrap_or_default(),
         Step::Http(it) => it.endpoint.clone(),
         Step::Language(it) => it.language.text().to_owned(),
         Step::Lookup(it) => it.table.clone(),

@@ -159,6 +159,7 @@ fn outside() -> impl Strategy<Value = Step> {
         (target(), target(), error()).prop_map(|(open, closed, error)| {
             Step::Hours(Opening {
                 calendar: None,
+                queue: None,
                 open,
                 closed,
                 error,

@@ -11,6 +11,9 @@ use crate::flow::request::{Reply, Request};
 pub struct Opening {
     /// Calendar; `None` for the dialled number's own.
     pub calendar: Option<String>,
+    /// Queue whose calendar it is, where `calendar` is `None`.
+    #[serde(default)]
+    pub queue: Option<String>,
     /// Step when it is open.
     pub open: String,
     /// Step when it is closed.
@@ -24,6 +27,9 @@ impl Kind for Opening {
         if let Some(calendar) = &self.calendar {
             see("calendar", Part::Whole, Mention::Calendar(calendar));
         }
+        if let Some(queue) = &self.queue {
+            see("queue", Part::Whole, Mention::Queue(queue));
+        }
         see("open", Part::Whole, Mention::Step(&self.open));
         see("closed", Part::Whole, Mention::Step(&self.closed));
         see_error(self.error.as_deref(), see);
@@ -34,8 +40,11 @@ impl Kind for Opening {
     }
 
     fn enter(&self, run: &mut Run, now: Timestamp, at: &str) -> Turn {
-        let calendar = self.calendar.clone().or_else(|| run.calendar());
-        run.consult(now, at, Request::Hours { calendar }, super::AT_ONCE)
+        let queue = self.queue.clone();
+        let calendar = self.calendar.clone();
+        let calendar = calendar.or_else(|| run.calendar().filter(|_| queue.is_none()));
+        let request = Request::Hours { calendar, queue };
+        run.consult(now, at, request, super::AT_ONCE)
     }
 
     fn hear(&self, run: &mut Run, _now: Timestamp, _at: &str, heard: Heard) -> Turn {

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Heard, Kind, Mention, Part, Run, See, Turn, see_sets, see_values};
+use super::{Heard, Kind, Mention, Part, Run, See, Step, Turn, see_sets, see_values};
 use crate::base::Timestamp;
+use crate::flow::document::HANG_UP;
 use crate::flow::run::{Action, Position, QueueOutcome};
 use crate::flow::template::render_map;
 use crate::router::Destination;
@@ -76,5 +77,23 @@ impl Kind for Queueing {
             Heard::TalkEnded => Turn::Go(self.after.clone()),
             _ => Turn::Stay,
         }
+    }
+}
+
+impl Run {
+    /// Whether the flow has nothing to say to a caller who leaves the queue he stands in so.
+    pub fn ends_after(&self, outcome: QueueOutcome) -> bool {
+        let document = self.part_document();
+        let step = self.step().and_then(|at| document.steps.get(at));
+        let Some(Step::Queue(queueing)) = step else {
+            return false;
+        };
+        let next = match outcome {
+            QueueOutcome::Answered => &queueing.after,
+            QueueOutcome::Left => queueing.left.as_ref().unwrap_or(&queueing.nobody),
+            QueueOutcome::Nobody => &queueing.nobody,
+            QueueOutcome::TimedOut => &queueing.timeout,
+        };
+        next == HANG_UP
     }
 }

@@ -39,6 +39,7 @@ impl Collector for Snapshots {
         defence(&mut page, &snapshot)?;
         media(&mut page, &snapshot)?;
         web(&mut page, &snapshot)?;
+        mail(&mut page, &snapshot)?;
         disk(&mut page, &snapshot)?;
         process(&mut page, self.started)
     }
@@ -452,6 +453,29 @@ fn web(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
             ([("fate", "dead")], web.notices_dead),
             ([("fate", "delivered")], web.notices_delivered),
             ([("fate", "lost")], web.notices_lost),
+        ],
+    )
+}
+
+fn mail(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let mail = &snapshot.mail;
+    page.gauge(
+        "tsunagu_mail_waiting",
+        "Letters that wait for the mail server",
+        mail.waiting,
+    )?;
+    page.gauge(
+        "tsunagu_mail_away",
+        "Whether the mail server is left alone for a while",
+        u64::from(mail.is_away),
+    )?;
+    page.counters(
+        "tsunagu_mail_letters",
+        "Tries to hand a letter to the mail server, by what became of each",
+        [
+            ([("fate", "dead")], mail.dead),
+            ([("fate", "deferred")], mail.deferred),
+            ([("fate", "sent")], mail.sent),
         ],
     )
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::events::{Direction, Stretch};
+use crate::mail;
 use crate::trunk::TrunkView;
 use crate::webhook;
 
@@ -53,6 +54,8 @@ pub struct Snapshot {
     pub journal_unsynced: u64,
     /// Questions to web applications, and notices.
     pub web: webhook::Figures,
+    /// E-mail.
+    pub mail: mail::Figures,
     /// Events a subscriber of the bus was too slow for.
     pub events_lost: u64,
     /// Log lines dropped because standard error was too slow.

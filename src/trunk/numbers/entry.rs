@@ -67,12 +67,34 @@ pub enum Service {
     Conference,
     /// What is said comes back.
     Echo,
+    /// Calendars closed by hand.
+    Closing(ClosingService),
     /// Hold music.
     HoldMusic,
     /// Messages and greetings.
     Mailbox(MailboxService),
     /// A steady tone of 1004 Hz.
     Tone,
+}
+
+/// What somebody wants of a calendar; more digits say which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosingService {
+    /// It is closed from now on, whatever it says.
+    Close,
+    /// That is taken back.
+    Open,
+}
+
+impl ClosingService {
+    /// In words, for records and whoever reads them.
+    pub const fn words(self) -> &'static str {
+        match self {
+            ClosingService::Close => "calendar close",
+            ClosingService::Open => "calendar open",
+        }
+    }
 }
 
 /// What somebody wants of a mailbox; more digits say which.
@@ -138,7 +160,7 @@ impl AgentService {
 
 impl Service {
     /// Every word a plan may use, with its meaning.
-    pub const WORDS: [(&'static str, Service); 14] = [
+    pub const WORDS: [(&'static str, Service); 16] = [
         ("agent_available", Service::Agent(AgentService::Available)),
         ("agent_away", Service::Agent(AgentService::Away)),
         ("agent_done", Service::Agent(AgentService::Done)),
@@ -147,6 +169,8 @@ impl Service {
         ("agent_next", Service::Agent(AgentService::Next)),
         ("agent_state", Service::Agent(AgentService::State)),
         ("agent_wrap", Service::Agent(AgentService::Wrap)),
+        ("calendar_close", Service::Closing(ClosingService::Close)),
+        ("calendar_open", Service::Closing(ClosingService::Open)),
         ("conference", Service::Conference),
         ("echo", Service::Echo),
         ("hold_music", Service::HoldMusic),
@@ -162,7 +186,7 @@ impl Service {
     pub const fn takes_digits(self) -> bool {
         match self {
             Service::Agent(service) => service.takes_digits(),
-            Service::Mailbox(_) => true,
+            Service::Closing(_) | Service::Mailbox(_) => true,
             Service::Conference | Service::Echo | Service::HoldMusic | Service::Tone => false,
         }
     }
@@ -174,6 +198,15 @@ impl Service {
             Service::Agent(AgentService::Away) => &["agent-away"],
             Service::Agent(AgentService::LogIn) => &["agent-number", "agent-pin", "agent-wrong"],
             Service::Agent(_) | Service::Echo => &[],
+            Service::Closing(ClosingService::Close) => {
+                &["agent-pin", "enter-number-then-hash", "hours-closed-now"]
+            }
+            Service::Closing(ClosingService::Open) => &[
+                "agent-pin",
+                "closed",
+                "enter-number-then-hash",
+                "hours-open",
+            ],
             Service::Conference | Service::HoldMusic => &["music"],
             Service::Mailbox(MailboxService::Greeting) => &[
                 "beep",
@@ -262,7 +295,14 @@ impl Entry {
                     };
                     Some(Destination::Mailbox(*service, digits.to_owned()))
                 }
-                (Service::Agent(_) | Service::Mailbox(_), _) => None,
+                (Service::Closing(service), Origin::Phone(_)) => {
+                    let digits = match &self.pattern {
+                        Pattern::Prefix(prefix) => number.strip_prefix(prefix.as_str())?,
+                        _ => "",
+                    };
+                    Some(Destination::Closing(*service, digits.to_owned()))
+                }
+                (Service::Agent(_) | Service::Closing(_) | Service::Mailbox(_), _) => None,
                 (Service::Conference, _) => Some(Destination::Conference(number.to_owned())),
                 (Service::Echo, _) => Some(Destination::Echo),
                 (Service::HoldMusic, _) => Some(Destination::HoldMusic),
