@@ -9,7 +9,7 @@ pub mod demo;
 pub mod flow;
 pub mod hours;
 pub mod journal;
-mod number;
+pub mod number;
 pub mod openapi;
 pub mod phone;
 pub mod queues;
