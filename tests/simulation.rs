@@ -30,6 +30,8 @@ mod abandon;
 mod agents;
 #[path = "simulation/checkpoint.rs"]
 mod checkpoint;
+#[path = "simulation/closing.rs"]
+mod closing;
 #[path = "simulation/codecs.rs"]
 mod codecs;
 #[path = "simulation/contacts.rs"]
