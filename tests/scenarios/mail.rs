@@ -161,7 +161,8 @@ impl Chance {
 
 /// Syllables, then `#`: what a person would do, as far as loudness goes.
 fn spoken(path: &Path) {
-    let mut stream = Stream::new(440).pause(1_500);
+    // While he is greeted; a pause in the beginning would be none for SIPp.
+    let mut stream = Stream::new(440).speak(&[0; 12_000]);
     for _ in 0..6 {
         stream = stream.speak(&tone(SPOKEN_HZ, 0.3)).pause(120);
     }
