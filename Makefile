@@ -53,6 +53,8 @@ soak: tools-to-test
 	  $(CARGO) test --locked --release --test scenarios load:: -- --nocapture
 	SCENARIO_CALLS=$${SCENARIO_CALLS:-900} $(OWN_LOOPBACK) \
 	  $(CARGO) test --locked --release --test scenarios sipp_centre:: -- --nocapture
+	SCENARIO_MESSAGES=$${SCENARIO_MESSAGES:-200} SCENARIO_KILLS=$${SCENARIO_KILLS:-20} $(OWN_LOOPBACK) \
+	  $(CARGO) test --locked --release --test scenarios mail:: -- --nocapture
 	PROPTEST_CASES=$${PROPTEST_CASES:-100000} \
 	  $(CARGO) test --locked --profile fuzz --lib router::properties
 	BENCH_SECONDS=$${BENCH_SECONDS:-600} $(CARGO) bench --locked --bench bench -- centre

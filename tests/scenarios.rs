@@ -70,6 +70,8 @@ mod keys;
 mod load;
 #[path = "scenarios/location.rs"]
 mod location;
+#[path = "scenarios/mail.rs"]
+mod mail;
 #[path = "scenarios/offers.rs"]
 mod offers;
 #[path = "scenarios/outbound.rs"]

@@ -36,6 +36,8 @@ mod application;
 mod beside;
 #[path = "simulation/checkpoint.rs"]
 mod checkpoint;
+#[path = "simulation/closing.rs"]
+mod closing;
 #[path = "simulation/codecs.rs"]
 mod codecs;
 #[path = "simulation/conferring.rs"]

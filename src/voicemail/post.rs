@@ -238,17 +238,17 @@ impl Post {
         let end = match fate {
             Fate::Sent => {
                 self.0.sent.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(mailbox, message, to, "mail.sent");
+                tracing::info!(mailbox, id = message, to, "mail.sent");
                 MailEnd::Sent(now)
             }
             Fate::Later => {
                 self.0.deferred.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(mailbox, message, to, reason, "mail.deferred");
+                tracing::warn!(mailbox, id = message, to, reason, "mail.deferred");
                 return;
             }
             Fate::Dead(tries, words) => {
                 self.0.dead.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(mailbox, message, to, tries, words, "mail.dead");
+                tracing::error!(mailbox, id = message, to, tries, words, "mail.dead");
                 MailEnd::Dead {
                     at: now,
                     tries,
@@ -259,7 +259,7 @@ impl Post {
         let written = keeper.with_shelf(now, |shelf| shelf.mailed(key, end));
         if let Err(error) = written {
             // After the next start it is sent once more: rather twice than never.
-            tracing::error!(mailbox, message, to, %error, "mail.end_not_written");
+            tracing::error!(mailbox, id = message, to, %error, "mail.end_not_written");
         }
     }
 

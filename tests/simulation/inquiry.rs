@@ -179,6 +179,33 @@ fn the_numbers_calendar_says_where_a_caller_goes() {
 }
 
 #[test]
+fn a_queues_calendar_says_where_a_caller_goes() {
+    let hours = "[steps.ask]\ndo = \"hours\"\nqueue = \"sales\"\nopen = \"sales-queue\"\n\
+        closed = \"nobody\"\nerror = \"goodbye\"\n";
+    for (list, is_open) in [
+        ("closed = true ", false),
+        ("open = [\"09:00-10:00\"] #", true),
+    ] {
+        let more = [
+            (
+                "queues.toml",
+                "# calendar = \"office\" ",
+                "calendar = \"office\" #",
+            ),
+            ("calendars.toml", "closed = true ", list),
+        ];
+        let mut world = world(811, hours, &more);
+        let carrier = world.carrier();
+        world.phone("1001", Manners::Answers(300));
+        world.with_peer(carrier, |peer, now| peer.call(now, OFFICE, CUSTOMER));
+        world.run_for(3000);
+        world.hang_up(0, 0);
+        world.finish();
+        assert_eq!(world.record().queues.len(), usize::from(is_open), "{list}");
+    }
+}
+
+#[test]
 fn a_text_that_no_voice_says_in_time_is_replaced_by_prompts() {
     let say = "[steps.ask]\ndo = \"say\"\ntext = \"Hello {{ call.from }}\"\n\
         otherwise = [\"greeting\"]\nnext = \"sales-queue\"\n";

@@ -52,7 +52,8 @@ pub(crate) fn spoken(name: &str) -> Vec<i16> {
 fn load(directory: &Path) -> Office {
     let sounds = root().join("sounds").display().to_string();
     let line = ("LINE", "secret".to_owned());
-    let environment = Environment::from_iter([("TSUNAGU_SOUNDS", sounds), line]);
+    let pin = ("CLINIC_PIN", "2468".to_owned());
+    let environment = Environment::from_iter([("TSUNAGU_SOUNDS", sounds), line, pin]);
     config::load(directory, &environment).unwrap_or_else(|report| panic!("{report}"))
 }
 

@@ -354,3 +354,54 @@ fn a_full_mailbox_takes_no_more() {
     assert_eq!(messages(&world, "1010").len(), 1);
     world.finish();
 }
+
+/// A caller is led into queue "sales", which has a mailbox and which nobody serves; the flow says this of
+/// that.
+fn in_vain(seed: u64, nobody: &str) -> (World, (usize, usize)) {
+    let office = changed(&[
+        (
+            "flows/main.toml",
+            "start = \"greeting\"",
+            "start = \"sales-queue\"",
+        ),
+        ("flows/main.toml", "nobody = \"nobody\" ", nobody),
+        (
+            "queues.toml",
+            "# mailbox = \"sales\" ",
+            "mailbox = \"sales\" #",
+        ),
+    ]);
+    let mut world = World::with(seed, office);
+    let carrier = world.carrier();
+    let talk = world.with_peer(carrier, |peer, now| peer.call(now, OFFICE, CUSTOMER));
+    world.peers[carrier].talks[talk].voice.words = Some(Default::default());
+    (world, (carrier, talk))
+}
+
+#[test]
+fn whom_nobody_in_a_queue_answers_leaves_a_message_where_the_flow_would_hang_up() {
+    let (mut world, at) = in_vain(1721, "nobody = \"hangup\" ");
+    until_recorded(&mut world);
+    speak(&mut world, at);
+    world.run_for(4000);
+    press(&mut world, at, "#");
+    until_over(&mut world, at);
+    let left = messages(&world, "sales");
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].from, CUSTOMER);
+    world.finish();
+    assert_eq!(
+        world.record().queues[0].outcome.as_deref(),
+        Some("nobody_available")
+    );
+}
+
+#[test]
+fn a_flow_that_has_something_to_say_says_it_instead() {
+    let (mut world, at) = in_vain(1722, "nobody = \"nobody\" ");
+    until_over(&mut world, at);
+    assert!(messages(&world, "sales").is_empty());
+    world.finish();
+    let steps = &world.record().steps;
+    assert!(steps.iter().any(|step| step.step == "nobody"), "{steps:?}");
+}
