@@ -44,6 +44,8 @@ mod judges;
 mod abandon;
 #[path = "scenarios/agents.rs"]
 mod agents;
+#[path = "scenarios/application.rs"]
+mod application;
 #[path = "scenarios/attacks.rs"]
 mod attacks;
 #[path = "scenarios/carrier_ways.rs"]

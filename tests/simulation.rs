@@ -56,6 +56,8 @@ mod joined;
 mod keys;
 #[path = "simulation/loss.rs"]
 mod loss;
+#[path = "simulation/placed.rs"]
+mod placed;
 #[path = "simulation/quality.rs"]
 mod quality;
 #[path = "simulation/recording.rs"]

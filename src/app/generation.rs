@@ -46,6 +46,11 @@ pub fn prepare(
         let spec = office.plan.queues.iter().find(|spec| spec.name == *name);
         spec.is_some_and(|spec| spec.wrap_up_open || !spec.wrap_up.is_zero())
     };
+    let max_waiting = |name: &String| {
+        let spec = office.plan.queues.iter().find(|spec| spec.name == *name);
+        spec.map_or(0, |spec| spec.max_waiting)
+    };
+    let workflows = office.plan.workflows.iter();
     let queues = office.lines.iter().map(|(name, line)| {
         (
             name.clone(),
@@ -54,6 +59,7 @@ pub fn prepare(
                 calendar: office.queue_calendars.get(name).cloned(),
                 record: office.recorded.contains(name),
                 wraps_up: wraps_up(name),
+                max_waiting: max_waiting(name),
             },
         )
     });
@@ -73,6 +79,7 @@ pub fn prepare(
         flows: office.flows.clone(),
         applications: applications(office),
         queues: queues.collect(),
+        workflows: workflows.map(|workflow| workflow.name.clone()).collect(),
         desk: office.desk.clone(),
         recording: office.node.recording.terms.clone(),
         transfers: office.node.transfers.clone(),

@@ -37,6 +37,7 @@ mod offer;
 mod onward;
 mod outward;
 mod password;
+mod placing;
 mod reading;
 mod reason;
 mod redirection;
@@ -45,6 +46,7 @@ mod refusal;
 mod registration;
 mod replace;
 mod ring;
+mod seating;
 mod secrecy;
 mod shed;
 mod sound;
@@ -54,7 +56,7 @@ mod trunks;
 mod way_out;
 
 pub use checkpoint::CallCheckpoint;
-pub use conferences::Conferences;
+pub use conferences::{ConferenceView, Conferences, Seat};
 pub use control::{Control, ControlError};
 pub use desk::{ActivityTerms, AgentTerms, Agents, DeskTerms, Desks};
 pub use exchange::{Exchange, Output, Settings};
@@ -64,6 +66,7 @@ pub use generation::{
 };
 pub use inquiry::{Inquiry, Subject, Supply};
 pub use negotiate::{leg_flow, local_media};
+pub use placing::{PlaceError, Placing};
 pub use trunk_test::{TestOutcome, TestReport, TestRow};
 
 use serde::{Deserialize, Serialize};

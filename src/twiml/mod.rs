@@ -8,6 +8,8 @@
 
 mod action;
 mod attributes;
+mod catalogue;
+mod conference;
 mod document;
 mod facts;
 mod fault;
@@ -23,6 +25,10 @@ pub use action::{
     Action, ConferenceNews, Enqueueing, Fetch, Fetched, Input, Joining, LegNews, Modification,
     Notice, Prompt, QueueNews, RecordEnd, RecordingNews, Ringing, SpeechNews, Standing, Utterance,
     WaitSound,
+};
+pub use catalogue::{has_sid, sids_of};
+pub use conference::{
+    ConferenceEnd, ConferenceFact, ConferenceTeller, Participant, ParticipantEnd,
 };
 pub use document::{Document, MAX_INLINE, MAX_VERBS, Placed};
 pub use facts::{API_VERSION, CallStatus, Direction, Facts, Form};

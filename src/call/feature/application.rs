@@ -8,7 +8,7 @@ mod tape;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Feature, LegEvent, Next, Talk};
+use super::{Conferring, Feature, LegEvent, Next, Stage, Talk, Waiting};
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::call::core::Core;
 use crate::call::hands::Hands;
@@ -20,9 +20,7 @@ use crate::media::PlayId;
 use crate::media::recorder::Closed;
 use crate::sip::Uri;
 use crate::sip::ua::ReferId;
-use crate::twiml::{
-    Action, ConferenceNews, Input, LegNews, Modification, QueueNews, Ringing, Run, Terms,
-};
+use crate::twiml::{Action, Input, LegNews, Modification, Ringing, Run, Terms};
 use parties::{News, Parties};
 use recorder::Recorder;
 use tape::{Order, Tape};
@@ -76,6 +74,11 @@ impl Application {
         Self::beginning(run, Beginning::Again(Box::new(input)))
     }
 
+    /// An application that goes on where its documents are.
+    pub(crate) fn go_on(reading: Reading) -> Self {
+        Self::of(reading, None)
+    }
+
     /// The application of a number or a flow, for whoever calls there.
     pub(crate) fn of_caller(terms: Terms) -> Self {
         let run = Run::new(facts::unknown(), terms);
@@ -83,9 +86,13 @@ impl Application {
     }
 
     fn beginning(run: Run, beginning: Beginning) -> Self {
+        Self::of(Reading::to_caller(run), Some(beginning))
+    }
+
+    fn of(reading: Reading, beginning: Option<Beginning>) -> Self {
         Self {
-            reading: Reading::to_caller(run),
-            beginning: Some(beginning),
+            reading,
+            beginning,
             parties: Parties::default(),
             recorder: None,
             order: None,
@@ -241,14 +248,13 @@ impl Application {
                 let news = parties.whisper(core, hands, (leg, link), run);
                 self.tell(hands, news);
             }
-            Action::Enqueue(_) => {
-                let (words, own) = ("there are no lines".to_owned(), true);
-                let news = QueueNews::Failed { words, own };
-                self.reading.handle(hands, Input::Queue(news));
+            Action::Enqueue(enqueueing) => {
+                let waiting = Waiting::for_documents(self.reading.clone(), enqueueing);
+                return Some(Next::Become(Stage::Waiting(Box::new(waiting))));
             }
-            Action::Join(_) => {
-                let news = ConferenceNews::Refused { code: 16_001 };
-                self.reading.handle(hands, Input::Conference(news));
+            Action::Join(joining) => {
+                let conferring = Conferring::new(self.reading.clone(), *joining);
+                return Some(Next::Become(Stage::Conferring(Box::new(conferring))));
             }
             Action::LeaveConference | Action::LeaveQueue | Action::WhisperDone => {}
             // What concerns the caller's leg alone is carried out by the reading.

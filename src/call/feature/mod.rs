@@ -1,10 +1,12 @@
 //! What a call can be doing: one small machine a file. The call dispatches, the feature decides.
 
 mod application;
+mod conferring;
 mod desk;
 mod dial;
 mod mailbox;
 mod message;
+mod placed;
 mod ringing;
 mod script;
 mod service;
@@ -15,10 +17,12 @@ mod trunk_test;
 mod waiting;
 
 pub(crate) use application::Application;
+pub(crate) use conferring::Conferring;
 pub(crate) use desk::Desk;
 pub(crate) use dial::Dial;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use message::Message;
+pub(crate) use placed::Placed;
 pub(crate) use script::Script;
 pub(crate) use service::{Service, ServiceKind};
 pub(crate) use talk::Talk;
@@ -45,6 +49,8 @@ use crate::voicemail::Word;
 pub(crate) enum Stage {
     /// An application of the user's says what becomes of it.
     Application(Box<Application>),
+    /// In a conference that a document put it into.
+    Conferring(Box<Conferring>),
     /// An agent tells the switch something, or asks it.
     Desk(Box<Desk>),
     /// Ringing another phone or a trunk.
@@ -55,6 +61,8 @@ pub(crate) enum Stage {
     Message(Box<Message>),
     /// Over: nothing more is decided.
     Over,
+    /// Rung on behalf of the REST API.
+    Placed(Box<Placed>),
     /// In one of the switch's own services.
     Service(Service),
     /// With another party.
@@ -161,6 +169,11 @@ pub(crate) trait Feature {
         None
     }
 
+    /// What the call stands in with others, a line or a conference, has changed: it is to look.
+    fn on_rouse(&mut self, _: &mut Core, _: &mut Hands<'_>) -> Next {
+        Next::Stay
+    }
+
     /// The deadline came.
     fn handle_timeout(&mut self, _: &mut Core, _: &mut Hands<'_>) -> Next {
         Next::Stay
@@ -184,11 +197,13 @@ impl Stage {
     pub(crate) fn feature(&mut self) -> Option<&mut dyn Feature> {
         match self {
             Stage::Application(application) => Some(application.as_mut()),
+            Stage::Conferring(conferring) => Some(conferring.as_mut()),
             Stage::Desk(desk) => Some(desk.as_mut()),
             Stage::Dial(dial) => Some(dial.as_mut()),
             Stage::Mailbox(mailbox) => Some(mailbox.as_mut()),
             Stage::Message(message) => Some(message.as_mut()),
             Stage::Over => None,
+            Stage::Placed(placed) => Some(placed.as_mut()),
             Stage::Service(service) => Some(service),
             Stage::Talk(talk) => Some(talk.as_mut()),
             Stage::Transfer(transfer) => Some(transfer.as_mut()),
@@ -211,11 +226,13 @@ impl Stage {
     pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
         match self {
             Stage::Application(application) => application.poll_timeout(),
+            Stage::Conferring(conferring) => conferring.poll_timeout(),
             Stage::Desk(desk) => desk.poll_timeout(),
             Stage::Dial(dial) => dial.poll_timeout(),
             Stage::Mailbox(mailbox) => mailbox.poll_timeout(),
             Stage::Message(message) => message.poll_timeout(),
             Stage::Over => None,
+            Stage::Placed(placed) => placed.poll_timeout(),
             Stage::Service(service) => service.poll_timeout(),
             Stage::Talk(talk) => talk.poll_timeout(),
             Stage::Transfer(transfer) => transfer.poll_timeout(),
@@ -229,11 +246,13 @@ impl Stage {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Stage::Application(_) => "application",
+            Stage::Conferring(_) => "conference",
             Stage::Desk(_) => "desk",
             Stage::Dial(_) => "dial",
             Stage::Mailbox(_) => "mailbox",
             Stage::Message(_) => "message",
             Stage::Over => "over",
+            Stage::Placed(_) => "placed",
             Stage::Service(_) => "service",
             Stage::Talk(_) => "talk",
             Stage::Transfer(_) => "transfer",

@@ -298,9 +298,14 @@ impl Transfer {
 
     /// Nobody is left for whoever stays.
     fn give_up(&mut self, core: &mut Core, hands: &mut Hands<'_>, cause: Cause) -> Next {
+        if self.was_lead {
+            // The script was that of whoever left.
+            self.talk.drop_script(core, hands);
+        }
+        let script = self.talk.take_script();
         self.talk.leave(core, hands);
-        match self.talk.take_script().filter(|_| !self.was_lead) {
-            Some(script) => Next::Become(script.after_talk(Party::Switch, cause)),
+        match script {
+            Some(script) => Next::Become(script.after_talk(hands, Party::Switch, cause)),
             None => Next::End(Party::Switch, cause),
         }
     }
@@ -326,7 +331,7 @@ impl Transfer {
         talk.go_on_with(leg);
         if self.was_lead {
             // The script was that of whoever left.
-            talk.take_script();
+            talk.drop_script(core, hands);
         }
         Next::Become(Stage::Talk(Box::new(talk)))
     }
