@@ -32,6 +32,8 @@ mod sipp;
 mod sound;
 #[path = "scenarios/tap.rs"]
 mod tap;
+#[path = "scenarios/twiml.rs"]
+mod twiml;
 #[path = "scenarios/wait.rs"]
 mod wait;
 
@@ -42,6 +44,8 @@ mod judges;
 mod abandon;
 #[path = "scenarios/agents.rs"]
 mod agents;
+#[path = "scenarios/application.rs"]
+mod application;
 #[path = "scenarios/attacks.rs"]
 mod attacks;
 #[path = "scenarios/carrier_ways.rs"]

@@ -64,6 +64,8 @@ mod keys;
 mod lines;
 #[path = "simulation/loss.rs"]
 mod loss;
+#[path = "simulation/placed.rs"]
+mod placed;
 #[path = "simulation/quality.rs"]
 mod quality;
 #[path = "simulation/recording.rs"]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,14 +14,14 @@ use super::shards::Counters;
 use crate::base::{CallId, Clock, LegId, Timestamp};
 use crate::calendar::{Calendar, Closing, ClosingBoard, Closings};
 use crate::call::task::Order;
-use crate::call::{Control, ControlError, Desks, Gate, TestReport};
+use crate::call::{Control, ControlError, Desks, Gate, PlaceError, Placing, TestReport};
 use crate::config::{Environment, Office};
 use crate::events::{Bus, CallRecord};
 use crate::http::metrics::{
     DefenceSnapshot, MediaSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source,
     TransportSnapshot,
 };
-use crate::http::{Live, Pulse, Reload, view};
+use crate::http::{Account, Live, Pulse, Reload, view};
 use crate::media::{Captured, Engine, Kept};
 use crate::registrar::Registrar;
 use crate::router::{Declined, Explanation, Prospects, RouterHandle, RouterView, Supposed};
@@ -34,6 +34,7 @@ use crate::sip::transport::{Tls, TransportStats};
 use crate::speech::Speech;
 use crate::store::{Progress, Records};
 use crate::trunk::{Carriers, TrunkView};
+use crate::twiml::{Modification, Sid};
 use crate::voicemail::Keeper as Mailboxes;
 use crate::webhook::{LetterView, ReplayError, ShelfError, Web};
 
@@ -72,6 +73,8 @@ pub(super) struct House {
     pub(super) logging: Logging,
     pub(super) exporter: Option<Exporter>,
     pub(super) views: Views,
+    /// Calls that the REST API has placed.
+    pub(super) placed: AtomicUsize,
     pub(super) generation: AtomicU64,
     pub(super) office: ArcSwap<Office>,
     pub(super) directory: PathBuf,
@@ -138,6 +141,52 @@ impl Live for House {
         let (reply, answer) = oneshot::channel();
         orders.try_send(Order::Record(call, reply)).ok()?;
         answer.blocking_recv().ok()?.map(|record| *record)
+    }
+
+    fn account(&self) -> Option<Account> {
+        let office = self.office.load();
+        let account = office.webhooks.account.as_ref()?;
+        let rest = office.node.rest.as_ref()?;
+        let sip = &office.node.sip;
+        let listener = sip.listeners.first().map(|(_, address)| address.ip());
+        let local = IpAddr::from([127, 0, 0, 1]);
+        Some(Account {
+            sid: account.sid.parse().ok()?,
+            token: account.token.clone(),
+            url: rest.url.clone(),
+            host: listener.map_or(local, |ip| sip.advertised_for(ip)),
+            recordings: office.node.recordings.clone(),
+        })
+    }
+
+    fn call_by_sid(&self, sid: &Sid) -> Option<CallRecord> {
+        let found = self.ask(|reply| Order::Find(sid.clone(), reply));
+        found.into_iter().flatten().next().map(|record| *record)
+    }
+
+    fn place(&self, placing: Placing) -> Result<CallRecord, PlaceError> {
+        // Each shard in its turn.
+        let turn = self.placed.fetch_add(1, Ordering::Relaxed);
+        let shard = turn % self.orders.len().max(1);
+        let orders = self.orders.get(shard).ok_or(PlaceError::Full)?;
+        let (reply, answer) = oneshot::channel();
+        orders
+            .try_send(Order::Place(Box::new(placing), reply))
+            .map_err(|_| PlaceError::Full)?;
+        let placed = answer.blocking_recv().unwrap_or(Err(PlaceError::Full));
+        placed.map(|record| *record)
+    }
+
+    fn modify(&self, id: &str, wish: Modification) -> Result<(), ControlError> {
+        let call = CallId::new(id);
+        let shard = call.shard().ok_or(ControlError::NoCall)?;
+        let orders = self.orders.get(usize::from(shard.0));
+        let orders = orders.ok_or(ControlError::NoCall)?;
+        let (reply, answer) = oneshot::channel();
+        orders
+            .blocking_send(Order::Modify(call, wish, reply))
+            .map_err(|_| ControlError::NoCall)?;
+        answer.blocking_recv().unwrap_or(Err(ControlError::NoCall))
     }
 
     fn why(&self, id: &str) -> Option<Explanation> {

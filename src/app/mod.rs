@@ -23,7 +23,7 @@ mod web_sounds;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -270,6 +270,7 @@ impl Switch {
             logging,
             exporter,
             views: Views::default(),
+            placed: AtomicUsize::new(0),
             generation: AtomicU64::new(1),
             retention: Arc::default(),
             office: ArcSwap::from_pointee(office),
@@ -287,6 +288,7 @@ impl Switch {
         let settings = http::Settings {
             api: node.http,
             metrics: node.metrics,
+            rest: node.rest.as_ref().map(|rest| rest.listen),
         };
         let origin = Origin {
             region: node.region.as_str().into(),
@@ -333,6 +335,11 @@ impl Switch {
     /// Where metrics are served beside the API, when asked for.
     pub fn metrics(&self) -> Option<SocketAddr> {
         self.server.metrics()
+    }
+
+    /// Where the REST API of TwiML programs is served, when it is.
+    pub fn rest(&self) -> Option<SocketAddr> {
+        self.server.rest()
     }
 
     /// The running configuration.

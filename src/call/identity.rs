@@ -39,6 +39,12 @@ impl Identity {
         self.withheld = presentation == Presentation::Withhold;
     }
 
+    /// A program calls from a number of ours, and wants it shown.
+    pub(super) fn ask_to_show(&mut self, from: &str, wish: Wish) {
+        from.clone_into(&mut self.of);
+        self.wish = Some(wish);
+    }
+
     /// The facts that `CallStarted` does not hold; nothing for a plain call.
     pub(super) fn facts(&self, from_raw: Option<String>, to_raw: Option<String>) -> Vec<Fact> {
         let mut facts = Vec::new();

@@ -38,6 +38,7 @@ mod offer;
 mod onward;
 mod outward;
 mod password;
+mod placing;
 mod reading;
 mod reason;
 mod redirection;
@@ -67,6 +68,7 @@ pub use generation::{
 pub use inquiry::{Inquiry, Subject, Supply};
 pub use lines::{LineView, Lines, NoPlace};
 pub use negotiate::{leg_flow, local_media};
+pub use placing::{PlaceError, Placing};
 pub use trunk_test::{TestOutcome, TestReport, TestRow};
 
 use serde::{Deserialize, Serialize};

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::exchange::{Exchange, Output};
-use super::{Control, ControlError, Gate, Generation, Inquiry, Supply, TestReport};
+use super::{
+    Control, ControlError, Gate, Generation, Inquiry, PlaceError, Placing, Supply, TestReport,
+};
 use crate::base::{CallId, Clock, LegId, ShardId, Timestamp};
 use crate::events::{Bus, CallRecord, Direction, RecordingFacts, Stretch};
 use crate::flow::Reply;
@@ -19,7 +21,7 @@ use crate::sip::location::{Answer, Question, Resolver};
 use crate::sip::trace::{Trace, Traced, Way};
 use crate::sip::transport::{Incoming, Transport};
 use crate::sip::{ConnectionId, Flow, Message, owner_shard};
-use crate::twiml::Modification;
+use crate::twiml::{Modification, Sid};
 use crate::voicemail::{Wish, Word};
 use crate::webhook::Notice;
 
@@ -40,12 +42,19 @@ pub enum Order {
     ),
     /// End all calls; the switch stops.
     EndCalls,
+    /// The record, so far, of the call that has something with this public id.
+    Find(Sid, oneshot::Sender<Option<Box<CallRecord>>>),
     /// What is open: calls, sessions, transactions, media legs, conferences.
     Inventory(oneshot::Sender<[usize; 5]>),
     /// Who is at the other end of a connection of this shard is known.
     Known(Flow),
     /// A message that reached another shard's socket and belongs to a dialog of this one.
     Receive(Flow, Bytes),
+    /// Call somebody on behalf of the REST API.
+    Place(
+        Box<Placing>,
+        oneshot::Sender<Result<Box<CallRecord>, PlaceError>>,
+    ),
     /// Which way each call in progress here goes, and what its caller is in.
     Present(oneshot::Sender<Vec<(Direction, Stretch)>>),
     /// The record, so far, of one call.
@@ -284,6 +293,13 @@ impl<O: Outlets> Shard<O> {
                 let _ = reply.send(self.exchange.inventory());
             }
             Order::Known(flow) => self.transport.know(&flow),
+            Order::Find(sid, reply) => {
+                let _ = reply.send(self.exchange.find(&sid).map(Box::new));
+            }
+            Order::Place(placing, reply) => {
+                let placed = self.exchange.place(now, *placing);
+                let _ = reply.send(placed.map(Box::new));
+            }
             Order::Modify(call, wish, reply) => {
                 let _ = reply.send(self.exchange.modify(now, &call, wish));
             }

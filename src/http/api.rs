@@ -153,7 +153,7 @@ async fn calls(
 }
 
 /// Live calls and finished ones, the newest first, none twice.
-fn list(sources: &Sources, query: &Query) -> Result<Vec<CallRecord>, ArchiveError> {
+pub(super) fn list(sources: &Sources, query: &Query) -> Result<Vec<CallRecord>, ArchiveError> {
     let mut calls = Vec::new();
     if query.live {
         let now = sources.live.now();

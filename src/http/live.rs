@@ -7,16 +7,18 @@ use std::time::Duration;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::account::Account;
 use super::pulse::Pulse;
 use crate::base::{LegId, Timestamp};
 use crate::calendar::{Calendar, Closing, Closings};
-use crate::call::{Control, ControlError, TestReport};
+use crate::call::{Control, ControlError, PlaceError, Placing, TestReport};
 use crate::events::CallRecord;
 use crate::media::Captured;
 use crate::router::{Declined, Explanation, Prospects, RouterView, Supposed};
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced};
 use crate::trunk::TrunkView;
+use crate::twiml::{Modification, Sid};
 use crate::voicemail::Keeper;
 use crate::webhook::{LetterView, ReplayError, ShelfError};
 
@@ -42,6 +44,26 @@ pub trait Live: Send + Sync {
 
     /// One of [`Live::calls`].
     fn call(&self, id: &str) -> Option<CallRecord>;
+
+    /// Whom the REST API is for; `None` when there is no account.
+    fn account(&self) -> Option<Account>;
+
+    /// One of [`Live::calls`], by the public id of itself, a leg or a recording.
+    fn call_by_sid(&self, sid: &Sid) -> Option<CallRecord>;
+
+    /// Calls somebody on behalf of the REST API: the record of the call as it begins.
+    ///
+    /// # Errors
+    ///
+    /// Why nobody is called.
+    fn place(&self, placing: Placing) -> Result<CallRecord, PlaceError>;
+
+    /// Lets a living call that is in an application go on elsewhere, or ends it.
+    ///
+    /// # Errors
+    ///
+    /// The call is over or in no application.
+    fn modify(&self, id: &str, wish: Modification) -> Result<(), ControlError>;
 
     /// The mailboxes.
     fn voicemail(&self) -> Keeper;

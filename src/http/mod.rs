@@ -4,6 +4,7 @@
 //! wanted, one with nothing but `/metrics` and `/health/*`, which may bind anywhere. Both run on a
 //! thread of their own; what may wait for a shard or the disk runs on a few blocking threads.
 
+mod account;
 mod answer;
 mod api;
 mod ask;
@@ -31,6 +32,7 @@ pub mod view;
 mod voicemail;
 mod workers;
 
+pub use account::Account;
 pub use live::{Live, Reload};
 pub use openapi::document;
 pub use pulse::Pulse;

@@ -10,6 +10,7 @@ use axum::Router;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{Semaphore, watch};
 
+use super::account;
 use super::api::{self, Sources};
 use super::ask::{MOST_APART, MOST_LONG};
 use super::events::MOST_STREAMS;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub api: SocketAddr,
     /// Figures and health alone; any address.
     pub metrics: Option<SocketAddr>,
+    /// The REST API of programs written for the public platform; any address.
+    pub rest: Option<SocketAddr>,
 }
 
 /// The running server; dropping it stops it.
@@ -33,6 +36,7 @@ pub struct Settings {
 pub struct Server {
     api: SocketAddr,
     metrics: Option<SocketAddr>,
+    rest: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -88,7 +92,13 @@ impl Server {
         if let Some(address) = settings.metrics {
             let (figures, bound) = bind(address)?;
             metrics_address = Some(bound);
-            sites.push((figures, api::figures(sources)));
+            sites.push((figures, api::figures(sources.clone())));
+        }
+        let mut rest_address = None;
+        if let Some(address) = settings.rest {
+            let (rest, bound) = bind(address)?;
+            rest_address = Some(bound);
+            sites.push((rest, account::site(sources)));
         }
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -103,6 +113,7 @@ impl Server {
         Ok(Self {
             api: api_address,
             metrics: metrics_address,
+            rest: rest_address,
             stop,
             thread: Some(thread),
         })
@@ -116,6 +127,11 @@ impl Server {
     /// Where figures and health alone are served.
     pub fn metrics(&self) -> Option<SocketAddr> {
         self.metrics
+    }
+
+    /// Where the REST API of programs is served.
+    pub fn rest(&self) -> Option<SocketAddr> {
+        self.rest
     }
 
     /// Stops to listen and waits, two seconds at most, for answers under way.

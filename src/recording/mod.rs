@@ -14,4 +14,4 @@ pub use crate::media::recorder::{
 pub use hearing::{Hearing, hear_tone};
 pub use mixdown::mix;
 pub use naming::{VOICEMAIL, plain_name, stem};
-pub use retention::{Limits, Swept, sweep};
+pub use retention::{Limits, Swept, delete, sweep};

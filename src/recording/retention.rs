@@ -109,6 +109,26 @@ pub fn sweep(directory: &Path, limits: Limits, now: SystemTime) -> io::Result<Sw
     Ok(swept)
 }
 
+/// Deletes one recording, by its sound file, with its sidecar; `false` when it is on hold and stays.
+///
+/// # Errors
+///
+/// When its files cannot be deleted; one that is gone is no error.
+pub fn delete(sound: &Path) -> io::Result<bool> {
+    let one = Published {
+        sound: sound.to_owned(),
+        ended: SystemTime::UNIX_EPOCH,
+        bytes: 0,
+    };
+    if one.is_held() {
+        return Ok(false);
+    }
+    match one.delete() {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(true),
+    }
+}
+
 /// Whether a directory holds mailboxes, whose messages stay as long as their own rules say.
 fn is_voicemail(path: &Path, root: &Path) -> bool {
     path.strip_prefix(root)

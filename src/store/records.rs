@@ -17,6 +17,7 @@ use super::error::may_pass;
 use super::snapshots;
 use crate::events::record::{Archive, ArchiveError, CallRecord, Filter};
 use crate::events::{AgentStretch, Direction, Stretch};
+use crate::twiml;
 
 /// The store of finished calls; cheap to clone. The last clone's drop writes what is waiting.
 #[derive(Clone, Debug)]
@@ -203,10 +204,20 @@ impl Archive for Records {
     }
 
     fn find(&self, id: &str) -> Result<Option<CallRecord>, ArchiveError> {
+        self.one("SELECT record FROM calls WHERE id = ?1", id)
+    }
+
+    fn find_by_sid(&self, sid: &str) -> Result<Option<CallRecord>, ArchiveError> {
+        let sql = "SELECT record FROM calls WHERE ended IS NOT NULL AND id = \
+                   (SELECT call FROM call_sids WHERE sid = ?1)";
+        self.one(sql, sid)
+    }
+}
+
+impl Records {
+    fn one(&self, sql: &str, key: &str) -> Result<Option<CallRecord>, ArchiveError> {
         self.lock()
-            .query_row("SELECT record FROM calls WHERE id = ?1", [id], |row| {
-                row.get::<_, String>(0)
-            })
+            .query_row(sql, [key], |row| row.get::<_, String>(0))
             .optional()
             .map_err(|error| ArchiveError(error.to_string()))?
             .map(|row| parse(&row))
@@ -369,6 +380,11 @@ fn insert(transaction: &Transaction<'_>, record: &CallRecord) -> rusqlite::Resul
             .prepare_cached("INSERT OR IGNORE INTO call_queues (queue, call) VALUES (?1, ?2)")?
             .execute([&visit.queue, id])?;
     }
+    for sid in twiml::sids_of(record) {
+        transaction
+            .prepare_cached("INSERT OR IGNORE INTO call_sids (sid, call) VALUES (?1, ?2)")?
+            .execute([sid.as_str(), id])?;
+    }
     let offered = record.offers.iter().map(|offer| &offer.agent);
     for agent in offered.chain(record.agents.iter().map(|one| &one.agent)) {
         transaction
@@ -437,6 +453,9 @@ const LAYOUT: Layout = Layout {
     ",
         "CREATE INDEX calls_in_progress ON calls (id) WHERE ended IS NULL;",
         bindings::TABLE,
+        // Public ids are digests: a call is found by one of them here only. Those of calls that
+        // ended before are not.
+        "CREATE TABLE call_sids (sid TEXT PRIMARY KEY, call TEXT NOT NULL) STRICT, WITHOUT ROWID;",
     ],
     // Reading 64 MB takes a fraction of a second; a year of calls would take minutes.
     check_below: 64 << 20,

@@ -8,6 +8,7 @@
 
 mod action;
 mod attributes;
+mod catalogue;
 mod conference;
 mod document;
 mod facts;
@@ -25,6 +26,7 @@ pub use action::{
     Notice, Prompt, QueueNews, RecordEnd, RecordingNews, Ringing, SpeechNews, Standing, Utterance,
     WaitSound,
 };
+pub use catalogue::{has_sid, sids_of};
 pub use conference::{
     ConferenceEnd, ConferenceFact, ConferenceTeller, Participant, ParticipantEnd,
 };

@@ -8,6 +8,7 @@ mod dial;
 mod in_line;
 mod mailbox;
 mod message;
+mod placed;
 mod ringing;
 mod script;
 mod service;
@@ -25,6 +26,7 @@ pub(crate) use dial::Dial;
 pub(crate) use in_line::InLine;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use message::Message;
+pub(crate) use placed::Placed;
 pub(crate) use script::Script;
 pub(crate) use service::{Service, ServiceKind};
 pub(crate) use talk::Talk;
@@ -67,6 +69,8 @@ pub(crate) enum Stage {
     Message(Box<Message>),
     /// Over: nothing more is decided.
     Over,
+    /// Rung on behalf of the REST API.
+    Placed(Box<Placed>),
     /// In one of the switch's own services.
     Service(Service),
     /// With another party.
@@ -209,6 +213,7 @@ impl Stage {
             Stage::Mailbox(mailbox) => Some(mailbox.as_mut()),
             Stage::Message(message) => Some(message.as_mut()),
             Stage::Over => None,
+            Stage::Placed(placed) => Some(placed.as_mut()),
             Stage::Service(service) => Some(service),
             Stage::Talk(talk) => Some(talk.as_mut()),
             Stage::Transfer(transfer) => Some(transfer.as_mut()),
@@ -239,6 +244,7 @@ impl Stage {
             Stage::Mailbox(mailbox) => mailbox.poll_timeout(),
             Stage::Message(message) => message.poll_timeout(),
             Stage::Over => None,
+            Stage::Placed(placed) => placed.poll_timeout(),
             Stage::Service(service) => service.poll_timeout(),
             Stage::Talk(talk) => talk.poll_timeout(),
             Stage::Transfer(transfer) => transfer.poll_timeout(),
@@ -260,6 +266,7 @@ impl Stage {
             Stage::Mailbox(_) => "mailbox",
             Stage::Message(_) => "message",
             Stage::Over => "over",
+            Stage::Placed(_) => "placed",
             Stage::Service(_) => "service",
             Stage::Talk(_) => "talk",
             Stage::Transfer(_) => "transfer",

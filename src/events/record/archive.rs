@@ -11,6 +11,9 @@ pub trait Archive: Send + Sync {
 
     /// One finished call by its id.
     fn find(&self, id: &str) -> Result<Option<CallRecord>, ArchiveError>;
+
+    /// The finished call that had something with this public id: itself, a leg, a recording.
+    fn find_by_sid(&self, sid: &str) -> Result<Option<CallRecord>, ArchiveError>;
 }
 
 /// Which calls are wanted; an empty filter wants all.

@@ -6,6 +6,7 @@ use std::sync::{Condvar, Mutex};
 
 use serde_json::{Value, json};
 
+mod account;
 mod calendars;
 mod letters;
 mod limits;
@@ -16,12 +17,12 @@ mod voicemail;
 use super::*;
 use crate::base::{CallId, Cause, LegId, Party, TaskId, Timestamp};
 use crate::calendar::{Calendar, Closing, ClosingBoard, Closings, Hours, Spot, Week};
-use crate::call::{Control, ControlError, TestReport};
+use crate::call::{Control, ControlError, PlaceError, Placing, TestReport};
 use crate::events::record::{ArchiveError, Filter};
 use crate::events::{CallRecord, Direction, Event, Fact, MediaSummary, Role};
-use crate::http::Pulse;
 use crate::http::Reload;
 use crate::http::metrics::{Snapshot, Source};
+use crate::http::{Account, Pulse};
 use crate::journal::MemoryJournal;
 use crate::media::Captured;
 use crate::router::{
@@ -31,6 +32,7 @@ use crate::sip::Flow;
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced, Way};
 use crate::trunk::TrunkView;
+use crate::twiml::{Modification, Sid};
 use crate::voicemail::Keeper;
 use crate::webhook::{LetterView, ReplayError, ShelfError};
 
@@ -51,6 +53,9 @@ struct Switch {
     /// Whether its view is shown, in place of a made up one.
     is_shown: bool,
     voicemail: Option<Keeper>,
+    recordings: std::path::PathBuf,
+    placed: Mutex<Vec<Placing>>,
+    modified: Mutex<Vec<(String, Modification)>>,
 }
 
 const LONG: Duration = Duration::from_secs(60);
@@ -254,6 +259,33 @@ impl Live for Switch {
         }
     }
 
+    fn account(&self) -> Option<Account> {
+        Some(account::account(self.recordings.clone()))
+    }
+
+    fn call_by_sid(&self, sid: &Sid) -> Option<CallRecord> {
+        let mut calls = self.calls().into_iter();
+        calls.find(|call| crate::twiml::has_sid(call, sid))
+    }
+
+    fn place(&self, placing: Placing) -> Result<CallRecord, PlaceError> {
+        match placing.to.as_str() {
+            "999" => Err(PlaceError::To(placing.to)),
+            "full" => Err(PlaceError::Full),
+            _ if placing.from == "+1" => Err(PlaceError::From(placing.from)),
+            _ => {
+                let to = placing.to.clone();
+                self.placed.lock().unwrap().push(placing);
+                Ok(account::placed(&to))
+            }
+        }
+    }
+
+    fn modify(&self, id: &str, wish: Modification) -> Result<(), ControlError> {
+        self.modified.lock().unwrap().push((id.to_owned(), wish));
+        Ok(())
+    }
+
     fn trunks(&self) -> Vec<TrunkView> {
         Vec::new()
     }
@@ -337,6 +369,12 @@ impl Archive for Switch {
     fn find(&self, id: &str) -> Result<Option<CallRecord>, ArchiveError> {
         Ok(self.archive.get(id).cloned())
     }
+
+    fn find_by_sid(&self, sid: &str) -> Result<Option<CallRecord>, ArchiveError> {
+        let sid: Sid = sid.parse().unwrap();
+        let mut all = self.archive.values();
+        Ok(all.find(|call| crate::twiml::has_sid(call, &sid)).cloned())
+    }
 }
 
 impl Source for Switch {
@@ -369,6 +407,7 @@ fn serve_with(switch: Arc<Switch>, desk: Routing) -> Server {
     let settings = Settings {
         api: "127.0.0.1:0".parse().unwrap(),
         metrics: Some("127.0.0.1:0".parse().unwrap()),
+        rest: Some("127.0.0.1:0".parse().unwrap()),
     };
     let metrics = Arc::new(Metrics::new(switch.clone()));
     Server::start(settings, switch.clone(), switch, metrics, desk).unwrap()
@@ -597,6 +636,7 @@ fn the_api_stays_on_loopback() {
     let settings = Settings {
         api: "0.0.0.0:0".parse().unwrap(),
         metrics: None,
+        rest: None,
     };
     let metrics = Arc::new(Metrics::new(switch.clone()));
     let (_routing, desk) = routing::start(&MemoryJournal::new(), Box::new(|_, _| {}));

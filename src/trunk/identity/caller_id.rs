@@ -144,6 +144,10 @@ impl CallerIdCase<'_> {
         if !self.permitted.is_empty() {
             return self.permitted.covers(number);
         }
+        // A program speaks for the office: what the trunk owns it may show.
+        if self.wish.is_some_and(|wish| wish.source == WishSource::Api) {
+            return true;
+        }
         number == self.without_wish().0
     }
 

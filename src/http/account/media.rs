@@ -1,0 +1,198 @@
+//! The sound of a recording: WAV, sent while it is read, so that four hours of it take no memory.
+
+use std::io;
+use std::path::PathBuf;
+
+use axum::body::{Body, Bytes};
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::mpsc;
+
+use super::fault::Fault;
+use super::parameters::Parameters;
+use super::{Account, Asked};
+use crate::http::api::Sources;
+use crate::http::ask::ask;
+use crate::recording::Reader;
+use crate::twiml::API_VERSION;
+
+/// A recording whose sound is wanted.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    sid: String,
+    path: String,
+    /// All channels as one.
+    is_mono: bool,
+}
+
+impl Wanted {
+    /// `Recordings/{sid}` without an ending, as links to it are, or with `.wav`; `None` when the
+    /// path is another.
+    pub(super) fn read(
+        account: &Account,
+        method: &Method,
+        path: &str,
+        query: Option<&str>,
+    ) -> Option<Self> {
+        let root = format!("/{API_VERSION}/Accounts/{}/Recordings/", account.sid);
+        let name = path.strip_prefix(&root)?;
+        let sid = name.strip_suffix(".wav").unwrap_or(name);
+        if *method != Method::GET || sid.contains(['/', '.']) {
+            return None;
+        }
+        let said = Parameters::read(query.unwrap_or_default().as_bytes());
+        Some(Self {
+            sid: sid.to_owned(),
+            path: path.to_owned(),
+            is_mono: said.get("RequestedChannels") == Some("1"),
+        })
+    }
+}
+
+/// Looks for the file, and sends it.
+pub(super) async fn serve(
+    sources: Sources,
+    account: Account,
+    wanted: Wanted,
+) -> Result<Response, Fault> {
+    let long = sources.long.clone();
+    let Ok(place) = long.try_acquire_owned() else {
+        return Err(Fault::too_many());
+    };
+    let Wanted { sid, path, is_mono } = wanted;
+    let (file, opened) = ask(move || {
+        let asked = Asked {
+            sources: &sources,
+            account: &account,
+            path: &path,
+            said: Parameters::default(),
+        };
+        let (_, recording) = asked.recording_of(&sid, None)?;
+        let Some(file) = recording.path else {
+            return Err(Fault::not_found(&path));
+        };
+        let file = account.recordings.join(file);
+        let opened = Opened::look(&file, is_mono).map_err(|error| {
+            tracing::error!(path = %file.display(), %error, "recording cannot be read");
+            Fault::internal(format!("the recording cannot be read: {error}"))
+        })?;
+        Ok((file, opened))
+    })
+    .await??;
+    let length = opened.octets();
+    let (send, receive) = mpsc::channel(PIECES);
+    let reading = std::thread::Builder::new().name("http-sound".into());
+    let reading = reading.spawn(move || {
+        let _place = place;
+        if let Err(error) = opened.send(&file, &send) {
+            // Whoever reads it sees that it is too short.
+            tracing::warn!(path = %file.display(), %error, "recording not sent to its end");
+        }
+    });
+    if reading.is_err() {
+        return Err(Fault::internal("no thread to read the recording"));
+    }
+    let pieces = futures_util::stream::unfold(receive, |mut receive| async {
+        let piece: Option<io::Result<Bytes>> = receive.recv().await;
+        piece.map(|piece| (piece, receive))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "audio/x-wav".to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    Ok((StatusCode::OK, headers, Body::from_stream(pieces)).into_response())
+}
+
+/// What a file holds.
+#[derive(Debug)]
+struct Opened {
+    hz: u32,
+    channels: usize,
+    /// Instants: samples of each channel.
+    instants: u64,
+    is_mono: bool,
+}
+
+impl Opened {
+    /// Reads it through: how long it is, only its samples say.
+    fn look(file: &PathBuf, is_mono: bool) -> io::Result<Self> {
+        let mut reader = Reader::open(file)?;
+        let (hz, channels) = (reader.hz(), reader.channels().max(1));
+        let (mut samples, mut count) = (Vec::new(), 0);
+        while reader.read(&mut samples)? {
+            count += samples.len();
+            samples.clear();
+        }
+        Ok(Self {
+            hz,
+            channels,
+            instants: (count / channels) as u64,
+            is_mono: is_mono && channels > 1,
+        })
+    }
+
+    fn sent_channels(&self) -> usize {
+        if self.is_mono { 1 } else { self.channels }
+    }
+
+    fn octets(&self) -> u64 {
+        HEADER + self.instants * 2 * self.sent_channels() as u64
+    }
+
+    fn send(&self, file: &PathBuf, to: &mpsc::Sender<io::Result<Bytes>>) -> io::Result<()> {
+        let mut reader = Reader::open(file)?;
+        let mut piece = self.header();
+        let mut samples = Vec::new();
+        while reader.read(&mut samples)? {
+            for instant in samples.chunks_exact(self.channels) {
+                if self.is_mono {
+                    let sum: i32 = instant.iter().copied().map(i32::from).sum();
+                    let sum = sum.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+                    piece.extend(sum.to_le_bytes());
+                } else {
+                    piece.extend(instant.iter().flat_map(|sample| sample.to_le_bytes()));
+                }
+            }
+            samples.clear();
+            if piece.len() >= PIECE
+                && to
+                    .blocking_send(Ok(std::mem::take(&mut piece).into()))
+                    .is_err()
+            {
+                // Whoever asked has gone.
+                return Ok(());
+            }
+        }
+        let _ = to.blocking_send(Ok(piece.into()));
+        Ok(())
+    }
+
+    /// RIFF's header of 16-bit samples.
+    fn header(&self) -> Vec<u8> {
+        let channels = self.sent_channels() as u16;
+        let data = u32::try_from(self.octets() - HEADER).unwrap_or(u32::MAX);
+        let block = channels * 2;
+        let mut header = Vec::with_capacity(PIECE);
+        header.extend(b"RIFF");
+        header.extend(data.saturating_add(36).to_le_bytes());
+        header.extend(b"WAVEfmt ");
+        header.extend(16_u32.to_le_bytes());
+        header.extend(1_u16.to_le_bytes());
+        header.extend(channels.to_le_bytes());
+        header.extend(self.hz.to_le_bytes());
+        header.extend((self.hz * u32::from(block)).to_le_bytes());
+        header.extend(block.to_le_bytes());
+        header.extend(16_u16.to_le_bytes());
+        header.extend(b"data");
+        header.extend(data.to_le_bytes());
+        header
+    }
+}
+
+/// Octets of a WAV file before its samples.
+const HEADER: u64 = 44;
+/// Octets that are sent at a time, at least.
+const PIECE: usize = 64 << 10;
+/// Pieces that wait for a slow reader.
+const PIECES: usize = 4;

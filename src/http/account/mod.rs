@@ -1,0 +1,232 @@
+//! `/2010-04-01/Accounts/{sid}`: the REST API of programs written for the public platform, so that
+//! their SDKs work when their base URL is changed. What is supported: docs/twiml.md.
+//!
+//! It has a listener of its own, which may be anywhere: who asks says account SID and token (HTTP
+//! basic authentication). Paths end in `.json`; bodies are forms.
+
+mod calls;
+mod fault;
+mod leg;
+mod media;
+mod page;
+mod parameters;
+mod recordings;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::answer::answer;
+use super::api::Sources;
+use super::ask::ask;
+use crate::base::Timestamp;
+use crate::twiml::{API_VERSION, Sid};
+use crate::webhook::SigningSecret;
+use fault::Fault;
+use parameters::Parameters;
+
+/// Whom the API is for, and what its answers are made of.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its SID.
+    pub sid: Sid,
+    /// Its password.
+    pub token: SigningSecret,
+    /// What links begin with, without a slash at the end.
+    pub url: String,
+    /// What the SIP addresses of phones end in.
+    pub host: IpAddr,
+    /// Where recordings are.
+    pub recordings: PathBuf,
+}
+
+/// What a resource is made for.
+struct Asked<'a> {
+    sources: &'a Sources,
+    account: &'a Account,
+    /// As it was asked for, to be told that it is not there.
+    path: &'a str,
+    said: Parameters,
+}
+
+/// The whole API, for its listener.
+pub(super) fn site(sources: Sources) -> Router {
+    Router::new()
+        .fallback(serve)
+        .layer(DefaultBodyLimit::max(MOST_OCTETS))
+        .with_state(Site {
+            sources,
+            room: Arc::new(Semaphore::new(MOST_ASKED)),
+        })
+}
+
+#[derive(Clone)]
+struct Site {
+    sources: Sources,
+    room: Arc<Semaphore>,
+}
+
+async fn serve(
+    State(site): State<Site>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let Ok(_place) = site.room.clone().try_acquire_owned() else {
+        return Fault::too_many().into_response();
+    };
+    let answered = async {
+        let Some(account) = site.sources.live.account() else {
+            return Err(Fault::unavailable("No account is configured any more"));
+        };
+        if !is_let_in(&account, &headers) {
+            return Err(Fault::stranger());
+        }
+        let body = body.map_err(|error| Fault::bad(fault::code::PARAMETER, error.body_text()))?;
+        let said = match method {
+            Method::GET | Method::DELETE => uri.query().unwrap_or_default().as_bytes().to_vec(),
+            _ => body.to_vec(),
+        };
+        let sources = site.sources.clone();
+        let path = uri.path().to_owned();
+        if let Some(wanted) = media::Wanted::read(&account, &method, &path, uri.query()) {
+            return media::serve(sources, account, wanted).await;
+        }
+        ask(move || {
+            let asked = Asked {
+                sources: &sources,
+                account: &account,
+                path: &path,
+                said: Parameters::read(&said),
+            };
+            asked.answer(&method)
+        })
+        .await?
+    };
+    answered.await.unwrap_or_else(IntoResponse::into_response)
+}
+
+impl Asked<'_> {
+    /// Finds the resource and lets it answer.
+    fn answer(self, method: &Method) -> Result<Response, Fault> {
+        let gone = || Fault::not_found(self.path);
+        let root = format!("/{API_VERSION}/Accounts/");
+        let path = self.path.strip_prefix(&root).ok_or_else(gone)?;
+        let path = path.strip_suffix(".json").ok_or_else(gone)?;
+        let mut parts = path.split('/');
+        if parts.next() != Some(self.account.sid.as_str()) {
+            return Err(gone());
+        }
+        let parts: Vec<&str> = parts.collect();
+        let (get, post, delete) = (
+            *method == Method::GET,
+            *method == Method::POST,
+            *method == Method::DELETE,
+        );
+        match parts.as_slice() {
+            [] if get => Ok(self.account()),
+            ["Calls"] if get => self.list_calls(),
+            ["Calls"] if post => self.create_call(),
+            ["Calls", call] if get => self.fetch_call(call),
+            ["Calls", call] if post => self.modify_call(call),
+            ["Calls", call, "Recordings"] if get => self.list_recordings(Some(call)),
+            ["Calls", call, "Recordings", recording] if get => {
+                self.fetch_recording(recording, Some(call))
+            }
+            ["Calls", call, "Recordings", recording] if delete => {
+                self.delete_recording(recording, Some(call))
+            }
+            ["Recordings"] if get => self.list_recordings(None),
+            ["Recordings", recording] if get => self.fetch_recording(recording, None),
+            ["Recordings", recording] if delete => self.delete_recording(recording, None),
+            []
+            | ["Calls"]
+            | ["Calls", _]
+            | ["Calls", _, "Recordings"]
+            | ["Calls", _, "Recordings", _]
+            | ["Recordings"]
+            | ["Recordings", _] => Err(Fault::method()),
+            _ => Err(gone()),
+        }
+    }
+
+    fn gone(&self) -> Fault {
+        Fault::not_found(self.path)
+    }
+
+    /// The path of something below the account.
+    fn uri(&self, below: &str) -> String {
+        let sid = &self.account.sid;
+        format!("/{API_VERSION}/Accounts/{sid}/{below}.json")
+    }
+
+    /// The account itself, which SDKs fetch to try out their password.
+    fn account(&self) -> Response {
+        let sid = self.account.sid.as_str();
+        let below = |what: &str| (what.to_ascii_lowercase(), Value::from(self.uri(what)));
+        let subresources: serde_json::Map<String, Value> =
+            ["Calls", "Recordings"].map(below).into_iter().collect();
+        shown(&json!({
+            "sid": sid,
+            "friendly_name": "tsunagu",
+            "status": "active",
+            "type": "Full",
+            "owner_account_sid": sid,
+            "date_created": null,
+            "date_updated": null,
+            "uri": format!("/{API_VERSION}/Accounts/{sid}.json"),
+            "subresource_uris": subresources,
+        }))
+    }
+}
+
+/// A resource.
+fn shown(body: &Value) -> Response {
+    answer(StatusCode::OK, body)
+}
+
+/// Whether a request says account and token.
+fn is_let_in(account: &Account, headers: &HeaderMap) -> bool {
+    let said = headers.get(header::AUTHORIZATION);
+    let said = said.and_then(|value| value.to_str().ok());
+    let Some((scheme, said)) = said.and_then(|value| value.split_once(' ')) else {
+        return false;
+    };
+    let said = STANDARD.decode(said.trim()).unwrap_or_default();
+    let mut parts = said.splitn(2, |octet| *octet == b':');
+    let (name, token) = (
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+    );
+    let knows = account.token.is(token);
+    scheme.eq_ignore_ascii_case("basic") && name == account.sid.as_str().as_bytes() && knows
+}
+
+/// An instant as resources have it (RFC 2822).
+fn written(at: Timestamp) -> Value {
+    match jiff::Timestamp::from_microsecond(at.as_micros()) {
+        Ok(at) => at
+            .strftime("%a, %d %b %Y %H:%M:%S +0000")
+            .to_string()
+            .into(),
+        Err(_) => Value::Null,
+    }
+}
+
+/// Longest body: a document of 4,000 characters, escaped, and room for URLs.
+const MOST_OCTETS: usize = 128 << 10;
+
+/// Requests under way; one more hears 429. Four for each thread that answers them.
+const MOST_ASKED: usize = 32;

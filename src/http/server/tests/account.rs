@@ -1,0 +1,420 @@
+//! The REST API of programs, through real sockets.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::*;
+use crate::base::RecordingId;
+use crate::events::RecordingFacts;
+use crate::twiml::{Document, Link, Method, ProgressEvent, SidKind, Source};
+use crate::webhook::SigningSecret;
+
+const SID: &str = "AC0123456789abcdef0123456789abcdef";
+
+pub(super) fn account(recordings: std::path::PathBuf) -> Account {
+    Account {
+        sid: SID.parse().unwrap(),
+        token: SigningSecret::new("s:e:cret"),
+        url: "https://pbx.example".to_owned(),
+        host: [192, 0, 2, 1].into(),
+        recordings,
+    }
+}
+
+/// A call from nothing as it begins.
+pub(super) fn placed(to: &str) -> CallRecord {
+    let event = |fact| Event {
+        at: Timestamp::from_millis(START),
+        call: CallId::new("c9"),
+        fact,
+    };
+    CallRecord::fold(&[event(Fact::CallStarted {
+        region: "jp1".into(),
+        node: "tokyo1".into(),
+        direction: Direction::Outbound,
+        from: "+8131".into(),
+        to: to.to_owned(),
+        trunk: None,
+        generation: 1,
+    })])
+}
+
+/// Asks as the account, and reads what comes.
+fn ask(server: &Server, method: &str, path: &str, form: &[(&str, &str)]) -> (u16, Value) {
+    ask_as(server, &format!("{SID}:s:e:cret"), method, path, form)
+}
+
+fn ask_as(
+    server: &Server,
+    who: &str,
+    method: &str,
+    path: &str,
+    form: &[(&str, &str)],
+) -> (u16, Value) {
+    let url = format!(
+        "http://{}/2010-04-01/Accounts/{path}",
+        server.rest().unwrap()
+    );
+    let who = format!("Basic {}", STANDARD.encode(who));
+    let agent = agent();
+    let mut reply = match method {
+        "GET" => agent.get(url).header("Authorization", who).call(),
+        "DELETE" => agent.delete(url).header("Authorization", who).call(),
+        _ => {
+            let form = form.iter().copied();
+            agent.post(url).header("Authorization", who).send_form(form)
+        }
+    }
+    .unwrap();
+    let status = reply.status().as_u16();
+    let text = reply.body_mut().read_to_string().unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+fn get(server: &Server, path: &str) -> (u16, Value) {
+    ask(server, "GET", &format!("{SID}{path}"), &[])
+}
+
+fn sid(kind: SidKind, id: &str) -> String {
+    Sid::derive(kind, id).as_str().to_owned()
+}
+
+#[test]
+fn only_the_account_is_let_in() {
+    let server = server();
+    for who in ["", SID, "AC0:s:e:cret", &format!("{SID}:secret")] {
+        let (status, body) = ask_as(&server, who, "GET", &format!("{SID}/Calls.json"), &[]);
+        let expected = json!({
+            "code": 20003,
+            "message": "Authenticate",
+            "more_info": "https://www.twilio.com/docs/errors/20003",
+            "status": 401,
+        });
+        assert_eq!((status, body), (401, expected), "{who}");
+    }
+    let (status, body) = get(&server, ".json");
+    assert_eq!((status, &body["sid"]), (200, &json!(SID)));
+    // A web page of the operator's browser has no token; the loopback rule is not for this API.
+    let url = format!("http://{}/v1/calls", server.rest().unwrap());
+    assert_eq!(agent().get(url).call().unwrap().status(), 401);
+}
+
+#[test]
+fn what_is_not_there_or_cannot_be_done_is_told_by_number() {
+    let server = server();
+    for (method, path, expected, code) in [
+        ("GET", "/Calls", 404, 20404),
+        ("GET", "/Fish.json", 404, 20404),
+        (
+            "GET",
+            "/Calls/CA00000000000000000000000000000000.json",
+            404,
+            20404,
+        ),
+        ("GET", "/Calls/nobody.json", 404, 20404),
+        (
+            "GET",
+            "/Recordings/RE00000000000000000000000000000000.json",
+            404,
+            20404,
+        ),
+        (
+            "GET",
+            "/Recordings/RE00000000000000000000000000000000.wav",
+            404,
+            20404,
+        ),
+        ("DELETE", "/Calls.json", 405, 20004),
+        ("GET", "/Calls.json?PageSize=0", 400, 20001),
+        ("GET", "/Calls.json?PageToken=x", 400, 20001),
+        ("GET", "/Calls.json?Status=over", 400, 20001),
+    ] {
+        let (status, body) = ask(&server, method, &format!("{SID}{path}"), &[]);
+        assert_eq!(
+            (status, &body["code"], &body["status"]),
+            (expected, &json!(code), &json!(expected)),
+            "{path}: {body}"
+        );
+    }
+    let other = "AC00000000000000000000000000000000/Calls.json";
+    assert_eq!(ask(&server, "GET", other, &[]).0, 404);
+}
+
+#[test]
+fn a_call_is_shown_as_the_sdk_reads_it() {
+    let server = server();
+    let own = sid(SidKind::Call, "c1");
+    let (status, call) = get(&server, &format!("/Calls/{own}.json"));
+    assert_eq!(status, 200, "{call}");
+    assert_eq!(call["sid"], json!(own));
+    assert_eq!(call["account_sid"], json!(SID));
+    assert_eq!(call["direction"], "inbound");
+    assert_eq!(call["to"], "+8131");
+    // Ended by its caller before anybody answered it.
+    assert_eq!(call["duration"], Value::Null);
+    assert_eq!(call["start_time"], "Fri, 20 Nov 2026 01:02:04 +0000");
+    assert_eq!(
+        call["uri"],
+        json!(format!("/2010-04-01/Accounts/{SID}/Calls/{own}.json"))
+    );
+    let living = sid(SidKind::Call, "c3");
+    let (_, call) = get(&server, &format!("/Calls/{living}.json"));
+    assert_eq!(call["status"], "ringing");
+}
+
+#[test]
+fn a_list_is_turned_page_by_page() {
+    let server = server();
+    let mut path = format!("{SID}/Calls.json?PageSize=2");
+    let mut seen = Vec::new();
+    for page in 0..2 {
+        let (status, body) = ask(&server, "GET", &path, &[]);
+        assert_eq!(status, 200, "{body}");
+        assert_eq!(
+            (&body["page"], &body["page_size"]),
+            (&json!(page), &json!(2))
+        );
+        let calls = body["calls"].as_array().unwrap().iter();
+        seen.extend(calls.map(|call| call["sid"].as_str().unwrap().to_owned()));
+        match body["next_page_uri"].as_str() {
+            Some(next) => {
+                let next = next.strip_prefix("/2010-04-01/Accounts/").unwrap();
+                next.clone_into(&mut path);
+            }
+            None => assert_eq!(page, 1),
+        }
+    }
+    let expected = ["c3", "c2", "c1"].map(|id| sid(SidKind::Call, id));
+    assert_eq!(seen, expected);
+    for (query, count) in [
+        ("Status=ringing", 1),
+        ("From=%2B8190", 3),
+        ("From=%2B8191", 0),
+        ("To=%2B8131", 3),
+        ("StartTime%3E=2030-01-01", 0),
+        ("StartTime%3C=2030-01-01", 3),
+        ("ParentCallSid=CA00000000000000000000000000000000", 0),
+    ] {
+        let (_, body) = get(&server, &format!("/Calls.json?{query}"));
+        assert_eq!(
+            body["calls"].as_array().unwrap().len(),
+            count,
+            "{query}: {body}"
+        );
+        assert_eq!(body["next_page_uri"], Value::Null);
+    }
+}
+
+#[test]
+fn a_call_is_created_as_it_is_asked_for() {
+    let (server, switch) = serving();
+    let create = |form: &[(&str, &str)]| ask(&server, "POST", &format!("{SID}/Calls.json"), form);
+    let (status, call) = create(&[
+        ("To", "+81311112222"),
+        ("From", "+8131"),
+        ("Url", "https://app.example/start#rc=2"),
+        ("Method", "GET"),
+        ("FallbackUrl", "https://app.example/fallback"),
+        ("StatusCallback", "https://app.example/status"),
+        ("StatusCallbackEvent", "initiated"),
+        ("StatusCallbackEvent", "completed"),
+        ("Timeout", "20"),
+        ("SendDigits", "wW1#"),
+        ("TimeLimit", "60"),
+        ("Record", "true"),
+        ("MachineDetection", "Enable"),
+    ]);
+    assert_eq!((status, &call["status"]), (201, &json!("queued")), "{call}");
+    assert_eq!(call["direction"], "outbound-api");
+    assert_eq!(call["to"], "+81311112222");
+    let placing = switch.placed.lock().unwrap().pop().unwrap();
+    assert_eq!(placing.timeout, Duration::from_secs(20));
+    assert_eq!((placing.digits.as_str(), placing.record), ("wW1#", true));
+    let terms = placing.terms;
+    let link = Link {
+        url: "https://app.example/start#rc=2".to_owned(),
+        method: Method::Get,
+    };
+    assert_eq!(terms.source, Source::Url(link));
+    assert_eq!(terms.time_limit, Duration::from_secs(60));
+    let events = terms.status.unwrap().events;
+    assert_eq!(events, [ProgressEvent::Initiated, ProgressEvent::Completed]);
+    let twiml = "<Response><Say>Hello</Say></Response>";
+    let (status, _) = create(&[("To", "client:1001"), ("From", "+8131"), ("Twiml", twiml)]);
+    assert_eq!(status, 201);
+    let placing = switch.placed.lock().unwrap().pop().unwrap();
+    let document = Document::parse_inline(twiml).unwrap();
+    assert_eq!(placing.terms.source, Source::Document(Box::new(document)));
+    assert_eq!(placing.timeout, Duration::from_secs(60));
+}
+
+#[test]
+fn a_call_that_makes_no_sense_is_refused_by_number() {
+    let (server, switch) = serving();
+    let usual = [
+        ("To", "1001"),
+        ("From", "+8131"),
+        ("Url", "http://a.example/"),
+    ];
+    for (name, value, expected, code) in [
+        ("To", "", 400, 21201),
+        ("From", "", 400, 21213),
+        ("Url", "", 400, 21205),
+        ("Url", "nowhere", 400, 21205),
+        ("Url", "ftp://a.example/", 400, 21205),
+        ("Method", "PUT", 400, 21209),
+        ("StatusCallback", "x", 400, 21609),
+        ("Timeout", "601", 400, 21208),
+        ("SendDigits", "12x", 400, 21206),
+        (
+            "SendDigits",
+            "123456789012345678901234567890123",
+            400,
+            21206,
+        ),
+        ("TimeLimit", "0", 400, 20001),
+        ("Record", "maybe", 400, 20001),
+        ("Twiml", "<Response/>", 400, 21205),
+        ("To", "999", 400, 21211),
+        ("From", "+1", 400, 21210),
+        ("To", "full", 503, 20503),
+    ] {
+        let mut form: Vec<_> = usual.into_iter().filter(|(key, _)| *key != name).collect();
+        form.push((name, value));
+        let (status, body) = ask(&server, "POST", &format!("{SID}/Calls.json"), &form);
+        assert_eq!(
+            (status, &body["code"]),
+            (expected, &json!(code)),
+            "{name}={value}: {body}"
+        );
+    }
+    let bad = [("To", "1001"), ("From", "+8131"), ("Twiml", "<Respond/>")];
+    let (status, body) = ask(&server, "POST", &format!("{SID}/Calls.json"), &bad);
+    assert_eq!((status, &body["code"]), (400, &json!(12102)), "{body}");
+    assert!(switch.placed.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_living_call_is_ended_and_an_ended_one_is_not() {
+    let (server, switch) = serving();
+    let modify = |id: &str, form: &[(&str, &str)]| {
+        let path = format!("{SID}/Calls/{}.json", sid(SidKind::Call, id));
+        ask(&server, "POST", &path, form)
+    };
+    assert_eq!(modify("c3", &[("Status", "completed")]).0, 200);
+    assert_eq!(modify("c3", &[("TimeLimit", "7")]).0, 200);
+    let modified = std::mem::take(&mut *switch.modified.lock().unwrap());
+    let limit = Modification::TimeLimit(Duration::from_secs(7));
+    let own = |wish| ("c3".to_owned(), wish);
+    assert_eq!(modified, [own(Modification::Complete), own(limit)]);
+    for (id, form, code) in [
+        // Nobody has answered it.
+        ("c3", [("Url", "http://a.example/")], 21220),
+        ("c1", [("Status", "completed")], 21220),
+        ("c3", [("Status", "over")], 20001),
+        ("c3", [("Fish", "1")], 21205),
+    ] {
+        let (status, body) = modify(id, &form);
+        assert_eq!((status, &body["code"]), (400, &json!(code)), "{id}: {body}");
+    }
+    assert!(switch.modified.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_recording_is_listed_heard_and_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut call = record(1, true);
+    let recording = RecordingId::new("r1");
+    let path = "2026-11-19/r1.wav";
+    let event = |fact| Event {
+        at: Timestamp::from_millis(START + 2_000),
+        call: CallId::new("c1"),
+        fact,
+    };
+    call.apply(&event(Fact::RecordingStarted {
+        recording: recording.clone(),
+    }));
+    call.apply(&event(Fact::RecordingPublished {
+        recording: RecordingFacts {
+            recording,
+            started: Timestamp::from_millis(START + 1_000),
+            duration_ms: 1_500,
+            path: path.to_owned(),
+            bytes: 44,
+            sha256: String::new(),
+            seal: String::new(),
+            channels: vec!["left".into(), "right".into()],
+            defect: None,
+        },
+    }));
+    std::fs::create_dir_all(folder.path().join("2026-11-19")).unwrap();
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: 8000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut file = hound::WavWriter::create(folder.path().join(path), spec).unwrap();
+    for sample in [100_i16, 20, 300, -5, 30_000, 30_000] {
+        file.write_sample(sample).unwrap();
+    }
+    file.finalize().unwrap();
+    std::fs::write(folder.path().join("2026-11-19/r1.json"), "{}").unwrap();
+    let (routing, desk) = routing::start(&MemoryJournal::new(), Box::new(|_, _| {}));
+    let switch = Arc::new(Switch {
+        routing: Some(routing),
+        archive: BTreeMap::from([("c1".to_owned(), call)]),
+        recordings: folder.path().to_owned(),
+        ..Switch::default()
+    });
+    let server = serve_with(switch, desk);
+    let (own, call) = (sid(SidKind::Recording, "r1"), sid(SidKind::Call, "c1"));
+    for path in [
+        "/Recordings.json",
+        &format!("/Calls/{call}/Recordings.json"),
+    ] {
+        let (status, body) = get(&server, path);
+        assert_eq!(status, 200, "{body}");
+        let shown = &body["recordings"][0];
+        assert_eq!(shown["sid"], json!(own), "{body}");
+        assert_eq!(shown["call_sid"], json!(call));
+        assert_eq!(
+            (&shown["duration"], &shown["channels"]),
+            (&json!("1"), &json!(2))
+        );
+        assert_eq!(shown["status"], "completed");
+    }
+    let sound = |query: &str| {
+        let url = format!(
+            "http://{}/2010-04-01/Accounts/{SID}/Recordings/{own}{query}",
+            server.rest().unwrap()
+        );
+        let who = format!("Basic {}", STANDARD.encode(format!("{SID}:s:e:cret")));
+        let mut reply = agent()
+            .get(url)
+            .header("Authorization", who)
+            .call()
+            .unwrap();
+        assert_eq!(reply.status(), 200);
+        let octets = reply.body_mut().read_to_vec().unwrap();
+        let mut reader = hound::WavReader::new(std::io::Cursor::new(octets)).unwrap();
+        let samples: Vec<i16> = reader.samples().map(Result::unwrap).collect();
+        (reader.spec().channels, samples)
+    };
+    assert_eq!(sound(""), (2, vec![100, 20, 300, -5, 30_000, 30_000]));
+    assert_eq!(
+        sound(".wav?RequestedChannels=1"),
+        (1, vec![120, 295, i16::MAX])
+    );
+    let path = format!("{SID}/Recordings/{own}.json");
+    assert_eq!(ask(&server, "GET", &path, &[]).0, 200);
+    let hold = folder.path().join("2026-11-19/r1.hold");
+    std::fs::write(&hold, "").unwrap();
+    assert_eq!(ask(&server, "DELETE", &path, &[]).0, 400);
+    std::fs::remove_file(hold).unwrap();
+    assert_eq!(ask(&server, "DELETE", &path, &[]).0, 204);
+    assert!(!folder.path().join("2026-11-19/r1.json").exists());
+    assert_eq!(ask(&server, "GET", &path, &[]).0, 404);
+    let (_, body) = get(&server, "/Recordings.json");
+    assert_eq!(body["recordings"], json!([]));
+}

@@ -1,0 +1,109 @@
+"""The official REST client, with nothing changed but its base URL: creates, finds, redirects, ends
+and lists calls, turns pages, and hears what is wrong by number.
+
+    python client.py API APPLICATION [CALLS]
+
+API and APPLICATION are URLs, CALLS what the switch should know of at least. The account is in
+TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN. Ends with 0 when all is as the library wants it.
+"""
+
+import os
+import sys
+import time
+
+from twilio.base.exceptions import TwilioRestException
+from twilio.rest import Client
+
+API, APPLICATION = sys.argv[1:3]
+OURS, PHONE = "+81312345678", "client:1002"
+
+client = Client(os.environ["TWILIO_ACCOUNT_SID"], os.environ["TWILIO_AUTH_TOKEN"])
+client.api.base_url = API
+
+
+def until(what, look, limit=20):
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"waited in vain for: {what}")
+
+
+def refused(code, act):
+    try:
+        act()
+    except TwilioRestException as error:
+        assert error.code == code, error
+    else:
+        raise AssertionError(f"{code} was expected")
+
+
+account = client.api.accounts(client.account_sid).fetch()
+assert (account.sid, account.status) == (client.account_sid, "active")
+
+# A call, from its making to its end.
+call = client.calls.create(
+    to=PHONE,
+    from_=OURS,
+    url=f"{APPLICATION}/hold",
+    status_callback=f"{APPLICATION}/status",
+    status_callback_event=["initiated", "ringing", "answered", "completed"],
+    timeout=20,
+)
+assert call.direction == "outbound-api" and call.status in ("queued", "ringing"), call.status
+assert (call.to, call._from) == (PHONE, OURS)
+until("an answer", lambda: client.calls(call.sid).fetch().status == "in-progress")
+assert call.sid in [one.sid for one in client.calls.list(status="in-progress")]
+assert call.sid not in [one.sid for one in client.calls.list(status="completed")]
+refused(21220, lambda: client.calls(call.sid).update(status="canceled"))
+client.calls(call.sid).update(url=f"{APPLICATION}/hold?again=1", method="POST")
+time.sleep(1)
+assert client.calls(call.sid).fetch().status == "in-progress"
+client.calls(call.sid).update(status="completed")
+ended = until("the end", lambda: (now := client.calls(call.sid).fetch()).status == "completed" and now)
+assert int(ended.duration) >= 1 and ended.end_time >= ended.start_time, ended.duration
+refused(21220, lambda: client.calls(call.sid).update(status="completed"))
+
+# One whose document is handed over, and that ends by itself.
+short = client.calls.create(to=PHONE, from_=OURS, twiml="<Response><Pause length='1'/></Response>")
+until("its end", lambda: client.calls(short.sid).fetch().status == "completed")
+
+# One that is redirected to a document that hangs up.
+third = client.calls.create(to=PHONE, from_=OURS, url=f"{APPLICATION}/hold")
+until("an answer", lambda: client.calls(third.sid).fetch().status == "in-progress")
+client.calls(third.sid).update(twiml="<Response><Hangup/></Response>")
+until("its end", lambda: client.calls(third.sid).fetch().status == "completed")
+
+# Lists, page by page, and with filters.
+made = [third.sid, short.sid, call.sid]
+paged = [one.sid for one in client.calls.stream(page_size=1)]
+assert [sid for sid in paged if sid in made] == made, paged
+assert len(paged) == len(set(paged)) >= len(made)
+assert [one.sid for one in client.calls.list(to=PHONE)] == made
+assert len(client.calls.list(limit=2)) == 2
+assert client.calls.list(start_time_after="2999-01-01") == []
+
+# What cannot be.
+refused(20404, lambda: client.calls("CA" + "0" * 32).fetch())
+refused(21211, lambda: client.calls.create(to="client:nobody", from_=OURS, url=APPLICATION))
+refused(21210, lambda: client.calls.create(to=PHONE, from_="+15550001", url=APPLICATION))
+refused(21205, lambda: client.calls.create(to=PHONE, from_=OURS, url="nowhere"))
+stranger = Client(client.account_sid, "wrong")
+stranger.api.base_url = API
+refused(20003, lambda: stranger.calls("CA" + "0" * 32).fetch())
+
+# What was recorded, and that it can be heard and deleted.
+if len(sys.argv) > 3:
+    wanted = int(sys.argv[3])
+    done = lambda: [one for one in client.recordings.list() if one.status == "completed"]
+    recordings = until("recordings", lambda: len(done()) >= wanted and done())
+    for one in recordings:
+        assert one.account_sid == client.account_sid
+        assert one.sid in [own.sid for own in client.calls(one.call_sid).recordings.list()]
+        media = f"{API}/2010-04-01/Accounts/{client.account_sid}/Recordings/{one.sid}.wav"
+        sound = client.request("GET", media)
+        assert sound.status_code == 200 and int(one.duration) >= 1, one.duration
+    assert client.recordings(recordings[0].sid).delete()
+    refused(20404, lambda: client.recordings(recordings[0].sid).fetch())
