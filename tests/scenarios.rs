@@ -32,6 +32,8 @@ mod sipp;
 mod sound;
 #[path = "scenarios/tap.rs"]
 mod tap;
+#[path = "scenarios/twiml.rs"]
+mod twiml;
 #[path = "scenarios/wait.rs"]
 mod wait;
 

@@ -191,13 +191,26 @@ impl Core {
         hands: &mut Hands<'_>,
         (name, room): (&str, RoomId),
     ) -> RecordingId {
-        let recording = hands.ids.recording(hands.now);
         let legs = hands.conferences().legs(name);
         let (left, right) = match legs.split_first() {
             Some((first, others)) => (*first, others.to_vec()),
             None => (self.caller().id, Vec::new()),
         };
-        let channels = vec![self.caller().party.clone(), name.to_owned()];
+        self.record_room(hands, (name, room), (left, right), 2)
+    }
+
+    /// Records a room that not all of is this call's: one leg (left) and the others (right), or all
+    /// on one channel.
+    pub(crate) fn record_room(
+        &mut self,
+        hands: &mut Hands<'_>,
+        (name, room): (&str, RoomId),
+        (left, right): (LegId, Vec<LegId>),
+        count: usize,
+    ) -> RecordingId {
+        let recording = hands.ids.recording(hands.now);
+        let mut channels = vec![self.caller().party.clone(), name.to_owned()];
+        channels.truncate(count);
         hands.tell(Command::Record {
             recording: recording.clone(),
             room,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::address::SWITCH;
 use super::office::{CALLER, MAIN_NUMBER, Office};
 use super::sipp::{Running, Step};
 use super::{quiet, wait};
@@ -18,6 +19,8 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// Host of the application in the scenario's block.
 const HOST: u8 = 90;
 const PORT: u16 = 8_000;
+/// Port of the REST API.
+const REST: u16 = 9_092;
 
 /// Python with the pinned libraries of `tests/data/judges`.
 fn python() -> PathBuf {
@@ -36,6 +39,21 @@ fn judge(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/data/judges")
         .join(name)
+}
+
+/// Lets one of the judges ask the switch; it must be content.
+#[track_caller]
+fn ask(office: &Office, name: &str, argument: &str) {
+    let rest = office.block.at(SWITCH, REST);
+    let output = Command::new(python())
+        .arg(judge(name))
+        .args([&format!("http://{rest}"), argument])
+        .env("TWILIO_ACCOUNT_SID", ACCOUNT)
+        .env("TWILIO_AUTH_TOKEN", TOKEN)
+        .output()
+        .expect("python");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}: {words}");
 }
 
 /// The Flask application, running.
@@ -124,7 +142,7 @@ fn office() -> Office {
              token = \"env:TWILIO_AUTH_TOKEN\"\n"
         )
     });
-    let rest = block.at(super::address::SWITCH, 9_092);
+    let rest = block.at(SWITCH, REST);
     office.set("TSUNAGU_REST_LISTEN", rest);
     office.set("TWILIO_AUTH_TOKEN", TOKEN);
     office.start();
@@ -150,16 +168,7 @@ fn the_official_client_makes_finds_redirects_and_ends_calls() {
     let office = office();
     let application = Application::start(&office);
     let phone = phone(&office, 1002, 3);
-    let rest = office.block.at(super::address::SWITCH, 9_092);
-    let output = Command::new(python())
-        .arg(judge("client.py"))
-        .args([format!("http://{rest}"), application.url.clone()])
-        .env("TWILIO_ACCOUNT_SID", ACCOUNT)
-        .env("TWILIO_AUTH_TOKEN", TOKEN)
-        .output()
-        .expect("python");
-    let words = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{words}");
+    ask(&office, "client.py", &application.url);
     phone.succeed(Duration::from_secs(20));
     application.all_signed();
     // The redirection asked anew, and every status of the call was told in its order.
@@ -253,4 +262,6 @@ fn a_flask_application_gathers_queues_dials_and_records() {
     let recorded = &application.heard_at("/recorded")[0];
     let length = recorded["RecordingDuration"].as_str();
     assert!(matches!(length, Some("1" | "2")), "{recorded:#}");
+    // The conversation, and what the caller said alone.
+    ask(&office, "recordings.py", "2");
 }

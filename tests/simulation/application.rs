@@ -613,10 +613,10 @@ fn phones(world: &World) -> usize {
         .sum()
 }
 
-fn in_position(seed: u64, index: usize) -> (World, Application) {
+fn in_position(seed: u64, index: usize, rung: Manners) -> (World, Application) {
     let (_, document, is_there) = POSITIONS[index];
     let (mut world, _) = calling(seed);
-    world.phone("1005", Manners::Rings);
+    world.phone("1005", rung);
     world.phone("1006", Manners::Answers(300));
     let mut application = Application::new(&[
         ("start", document),
@@ -634,7 +634,7 @@ fn in_position(seed: u64, index: usize) -> (World, Application) {
 #[test]
 fn a_caller_may_leave_at_any_time_and_nothing_is_left() {
     for (index, (position, ..)) in POSITIONS.iter().enumerate() {
-        let (mut world, mut application) = in_position(1830 + index as u64, index);
+        let (mut world, mut application) = in_position(1830 + index as u64, index, Manners::Rings);
         println!("{position}");
         world.hang_up(0, 0);
         application.run(&mut world, 3000);
@@ -652,7 +652,7 @@ fn a_caller_may_leave_at_any_time_and_nothing_is_left() {
 #[test]
 fn a_called_party_may_leave_at_any_time_and_the_application_goes_on() {
     for index in [6, 7] {
-        let (mut world, mut application) = in_position(1840 + index as u64, index);
+        let (mut world, mut application) = in_position(1840 + index as u64, index, Manners::Rings);
         world.hang_up(2, 0);
         application.finish(&mut world);
         let status = told(&world, "status");
@@ -666,7 +666,8 @@ fn a_called_party_may_leave_at_any_time_and_the_application_goes_on() {
 #[test]
 fn an_application_outlives_its_process() {
     for (index, (position, ..)) in POSITIONS.iter().enumerate() {
-        let (mut world, mut application) = in_position(1850 + index as u64, index);
+        let (mut world, mut application) =
+            in_position(1850 + index as u64, index, Manners::Answers(4000));
         if !answered(&world) {
             // Nothing is kept of a call that was not answered.
             world.hang_up(0, 0);

@@ -3,18 +3,23 @@
 use tsunagu::events::Stretch;
 
 use crate::ear::level;
-use crate::hold::{hear, is_music};
-use crate::pages::{Pages, office, value};
+use crate::hold::hear;
+use crate::pages::{Pages, hears_music, office, value};
 use crate::peer::Manners;
 use crate::script::{CUSTOMER, OFFICE};
 use crate::world::World;
 
+const WRAP_UP: (&str, &str, &str) = ("queues.toml", "# wrap_up = \"0s\"", "wrap_up = \"2s\"");
+/// Nobody need be on duty.
+const PATIENT: (&str, &str, &str) = (
+    "queues.toml",
+    "# when_nobody = \"none_on_duty\"",
+    "when_nobody = \"wait\"",
+);
+
 /// A caller of the carrier, whose document puts him into a queue.
 fn world(seed: u64) -> (World, usize) {
-    let mut world = World::with(
-        seed,
-        office(&[("queues.toml", "# wrap_up = \"0s\"", "wrap_up = \"2s\"")]),
-    );
+    let mut world = World::with(seed, office(&[WRAP_UP, PATIENT]));
     let carrier = world.carrier();
     (world, carrier)
 }
@@ -43,11 +48,7 @@ fn a_caller_hears_the_wait_document_and_talks_with_the_agent_who_comes() {
     let (mut world, carrier) = world(4201);
     let mut pages = Pages::new(&[("/call", "", SALES), WAIT, AFTER]);
     call(&mut world, &mut pages, carrier);
-    assert!(
-        is_music(&hear(&mut world, carrier, 400)),
-        "{}",
-        world.tell()
-    );
+    assert!(hears_music(&mut world, carrier), "{}", world.tell());
     let wait = pages.forms("/wait")[0];
     assert_eq!(value(wait, "QueuePosition"), Some("1"));
     assert_eq!(value(wait, "CurrentQueueSize"), Some("1"));
@@ -119,11 +120,12 @@ fn a_key_in_the_wait_document_takes_the_caller_out() {
 
 #[test]
 fn who_has_waited_long_enough_goes_on_with_the_action() {
-    let office = office(&[(
+    let soon = (
         "queues.toml",
         "longest_wait = \"10m\"",
         "longest_wait = \"7s\"",
-    )]);
+    );
+    let office = office(&[PATIENT, soon]);
     let mut world = World::with(4205, office);
     let carrier = world.carrier();
     let mut pages = Pages::new(&[("/call", "", SALES), WAIT, AFTER]);
@@ -143,7 +145,7 @@ fn music_of_the_queue_and_silence_are_heard_without_a_document() {
         let mut pages = Pages::new(&[("/call", "", verb)]);
         call(&mut world, &mut pages, carrier);
         pages.run_for(&mut world, 500);
-        assert_eq!(is_music(&hear(&mut world, carrier, 400)), is_heard);
+        assert_eq!(hears_music(&mut world, carrier), is_heard);
         world.hang_up(carrier, 0);
         world.finish();
     }

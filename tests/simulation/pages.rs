@@ -6,7 +6,9 @@ use tsunagu::flow::Reply;
 use tsunagu::twiml::{Fetch, Fetched, Form};
 use tsunagu::webhook::{Content, Notice};
 
-use crate::office::changed;
+use crate::ear::likeness;
+use crate::hold::hear;
+use crate::office::{changed, spoken};
 use crate::world::World;
 
 /// The office, whose number is the application's.
@@ -118,6 +120,13 @@ impl Pages {
         let asked = self.asked.iter().filter(|fetch| fetch.url.ends_with(path));
         asked.map(|fetch| &fetch.form).collect()
     }
+}
+
+/// Whether a peer hears the music, from wherever it is.
+pub(crate) fn hears_music(world: &mut World, peer: usize) -> bool {
+    let heard = hear(world, peer, 400);
+    let music = spoken("music");
+    heard.len() > 1600 && likeness(&heard[1200..1600], &music[..80_000]) > 0.95
 }
 
 /// One parameter.

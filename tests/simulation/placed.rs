@@ -218,6 +218,25 @@ fn keys_are_pressed_before_the_document() {
 }
 
 #[test]
+fn keys_go_on_in_another_process_and_then_the_document() {
+    let (mut world, _) = place(1324, Manners::Answers(200), |placing| {
+        placing.digits = "WW12".to_owned();
+    });
+    world.run_for(1_000);
+    world.restart();
+    world.run_for(3_000);
+    assert_eq!(world.inquiries.len(), 1, "{}", world.tell());
+    supply(&mut world, "<Response><Pause length=\"1\"/></Response>");
+    world.finish();
+    assert_eq!(
+        told(&world).last().map(String::as_str),
+        Some("completed"),
+        "{}",
+        world.tell()
+    );
+}
+
+#[test]
 fn what_leads_nowhere_or_is_not_ours_is_not_placed() {
     let mut world = World::new(1331);
     let now = world.now;

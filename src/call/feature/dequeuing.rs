@@ -1,10 +1,13 @@
 //! A caller whom a document connects with the first of a line, or lets wait for one.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::in_line::LOOKS;
 use super::{Application, Feature, Next, Stage};
 use crate::base::{CallId, Cause, LegId, Party, Timestamp};
+use crate::call::commission::Commission;
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::call::inquiry::Supply;
@@ -13,7 +16,10 @@ use crate::call::reading::Reading;
 use crate::events::Stretch;
 use crate::flow::Reply;
 use crate::media::PlayId;
-use crate::twiml::{Action, Input, LegNews, Link, Modification, Ringing, Sid, SidKind};
+use crate::twiml::{
+    Action, CallRecording, Channels, Input, LegNews, Link, Modification, RecordingCallback,
+    Ringing, Sid, SidKind, Track,
+};
 
 /// Somebody of a line, wanted or there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -101,6 +107,33 @@ impl Dequeuing {
         }
     }
 
+    /// Records the caller (left) and who stood in the line (right), or one of them.
+    fn record(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        how: CallRecording,
+        callback: Option<RecordingCallback>,
+    ) {
+        let Some(room) = core.room else { return };
+        let caller = core.caller().id;
+        let (recording, channels) = match (how.track, how.channels) {
+            (Track::Inbound, _) => (core.record_track(hands, caller), 1),
+            (Track::Both, Channels::Mono) => {
+                let legs = (caller, Vec::new());
+                (core.record_room(hands, (&self.name, room), legs, 1), 1)
+            }
+            (Track::Both | Track::Outbound, _) => {
+                let legs = (caller, Vec::new());
+                (core.record_room(hands, (&self.name, room), legs, 2), 2)
+            }
+        };
+        let run = self.reading.run_mut();
+        let commission = Commission::new(&recording, run, callback, "DialVerb", channels);
+        run.note_recording(commission.sid(), Duration::ZERO);
+        core.commission(hands, commission);
+    }
+
     /// Out of the line.
     fn withdraw(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         self.looks_at = None;
@@ -129,6 +162,10 @@ impl Dequeuing {
                     core.caller_enters(hands, Stretch::Talk, &format!("queue {}", self.name));
                     core.save(hands);
                 }
+                Action::RecordCall {
+                    recording,
+                    callback,
+                } => self.record(core, hands, recording, callback),
                 Action::Cancel { .. } => return self.go_on(core, hands),
                 Action::HangUp { cause } => return Next::End(Party::Switch, cause),
                 _ => {}

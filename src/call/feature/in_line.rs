@@ -33,6 +33,9 @@ pub(crate) struct InLine {
     taken: Option<Taken>,
     /// When he looks by himself: the word that something changed may have been lost.
     looks_at: Option<Timestamp>,
+    /// The call was rebuilt: the room is opened by the other's, perhaps after him.
+    #[serde(skip)]
+    sits_again: bool,
 }
 
 /// How often one looks by himself.
@@ -50,12 +53,19 @@ impl InLine {
             stands: None,
             taken: None,
             looks_at: None,
+            sits_again: false,
         }
     }
 
     /// What has changed?
     fn look(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         self.looks_at = Some(hands.now + LOOKS);
+        if std::mem::take(&mut self.sits_again)
+            && let Some(taken) = self.taken.as_ref().filter(|taken| taken.has_come)
+        {
+            let (leg, standing) = (core.caller().id, core.caller().standing);
+            hands.seat_in_room(taken.room, leg, standing);
+        }
         let place = hands.lines().place(hands.now, &self.name, &core.id);
         match (place, self.has_come()) {
             (Some(Place::Standing(standing)), _) => {
@@ -290,10 +300,7 @@ impl Feature for InLine {
             max_size.unwrap_or(crate::call::lines::USUAL_SIZE),
             self.taken.clone(),
         );
-        if let Some(taken) = self.taken.as_ref().filter(|taken| taken.has_come) {
-            let (leg, standing) = (core.caller().id, core.caller().standing);
-            hands.seat_in_room(taken.room, leg, standing);
-        }
+        self.sits_again = true;
         self.reading.restored(core, hands);
         // Whoever takes him is there again by then, or never.
         self.looks_at = Some(hands.now);
