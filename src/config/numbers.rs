@@ -59,7 +59,7 @@ pub(super) struct Read {
 pub(super) fn read(
     files: &Files,
     phones: &Phones,
-    (trunks, flows, calendars): (&Names, &Names, &Names),
+    (trunks, calendars): (&Names, &Names),
     (site, urls): (Option<&Site>, &webhook::Terms),
     notes: &Notes,
 ) -> Read {
@@ -84,7 +84,7 @@ pub(super) fn read(
     for file in files.of(Kind::Numbers) {
         let top = Section::new(notes, &file.table, "numbers.toml");
         for inbound in top.sections("inbound", "an inbound number") {
-            plan.read_inbound(inbound, trunks, flows, calendars);
+            plan.read_inbound(inbound, trunks, calendars);
         }
         for group in top.sections("group", "a group") {
             plan.read_group(group);
@@ -132,13 +132,7 @@ fn check_members(numbers: &Numbers, members: &[At<String>], notes: &Notes) {
 }
 
 impl Plan<'_> {
-    fn read_inbound(
-        &mut self,
-        inbound: Section<'_>,
-        trunks: &Names,
-        flows: &Names,
-        calendars: &Names,
-    ) {
+    fn read_inbound(&mut self, inbound: Section<'_>, trunks: &Names, calendars: &Names) {
         let number = inbound.required("number", "+81312345678");
         let also = inbound.texts("also").unwrap_or_default();
         let from_phones = inbound.texts("from_phones").unwrap_or_default();
@@ -191,7 +185,7 @@ impl Plan<'_> {
             trunks.refer(self.notes, trunk);
         }
         if let Some(flow) = &flow {
-            flows.refer(self.notes, flow);
+            self.uses.flows.push((flow.clone(), FlowType::Inbound));
         }
         let Some(number) = number else {
             return;

@@ -205,7 +205,7 @@ fn waiting() -> World {
         ("numbers.toml", "flow = \"clinic\"", "flow = \"main\""),
         left,
     ];
-    world(1605, "queue_flow = \"clinic\"", &more)
+    world(1605, "queue_flow = \"clinic\"\nwhen_nobody = \"wait\"", &more)
 }
 
 #[test]
@@ -274,7 +274,11 @@ fn when_the_caller_is_gone_the_disconnect_flow_tells_the_application() {
         (1607, Some(Reply::Failed("away".to_owned()))),
         (1608, None),
     ] {
-        let mut world = world(seed, "disconnect_flow = \"clinic\"", &more);
+        let mut world = world(
+            seed,
+            "disconnect_flow = \"clinic\"\nwhen_nobody = \"wait\"",
+            &more,
+        );
         let carrier = call(&mut world);
         world.run_for(2000);
         world.hang_up(carrier, 0);
