@@ -50,6 +50,7 @@ pub fn prepare(
             QueueCare {
                 line: line.clone(),
                 calendar: office.queue_calendars.get(name).cloned(),
+                flows: office.queue_flows.get(name).cloned().unwrap_or_default(),
                 record: office.recorded.contains(name),
                 wraps_up: wraps_up(name),
             },
@@ -69,6 +70,7 @@ pub fn prepare(
         closings,
         tables: office.tables.clone(),
         flows: office.flows.clone(),
+        number_profiles: office.number_profiles.clone(),
         queues: queues.collect(),
         desk: office.desk.clone(),
         recording: office.node.recording.terms.clone(),

@@ -304,12 +304,12 @@ impl Exchange {
                     },
                     attributes: attributes.clone(),
                     calendar: calendar.clone(),
-                    language: generation.sounds.language().to_owned(),
-                    ..Context::default()
+                    ..generation.context_of(number)
                 };
                 let run = Run::new(document, context);
                 Ok(Stage::Treatment(Box::new(Treatment::new(run))))
             }
+            Destination::Group(members) => Ok(Stage::Dial(Box::new(Dial::group(members.clone())))),
             Destination::HoldMusic => service(ServiceKind::Music),
             Destination::Phone(number) => Ok(Stage::Dial(Box::new(Dial::phone(number.clone())))),
             Destination::Tone => service(ServiceKind::Tone),

@@ -77,6 +77,9 @@ pub(crate) struct Core {
     pub(crate) exited: bool,
     /// Whether the record went out once.
     pub(crate) published: bool,
+    /// The number that a flow shows to whom it calls, while it rings.
+    #[serde(default)]
+    pub(crate) shows: Option<String>,
     /// Attributes set by flows, handed to the router.
     pub(crate) attributes: Map<String, Value>,
     /// Counts plays, so that a late `PlayDone` is told from the present one.
@@ -116,6 +119,7 @@ impl Core {
             pauses_for_secret: false,
             is_concealed: false,
             keys: String::new(),
+            shows: None,
             attributes: Map::new(),
             plays: 0,
             playing: None,
@@ -441,6 +445,42 @@ impl Core {
             sounds,
             looped,
         });
+    }
+
+    /// Plays sounds to a party beside what the caller hears; begun again after a restore by whoever
+    /// began it. Without a language it is the office's.
+    pub(crate) fn play_aside(
+        &mut self,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        names: &[String],
+        language: Option<&str>,
+    ) -> PlayId {
+        self.plays += 1;
+        let play = PlayId(self.plays);
+        let generation = hands.generations.get(&self.generation);
+        let find = |name: &String| {
+            let sound = generation.and_then(|now| now.sounds.spoken(name, language));
+            let newest = || hands.newest()?.sounds.spoken(name, language);
+            let sound = sound.or_else(newest);
+            if sound.is_none() {
+                tracing::warn!(call = %self.id, name, "no such sound");
+            }
+            sound
+        };
+        let sounds = names.iter().filter_map(find).collect();
+        hands.tell(Command::Play {
+            leg,
+            play,
+            sounds,
+            looped: false,
+        });
+        play
+    }
+
+    /// Stops what was played to a party beside what the caller hears.
+    pub(crate) fn stop_aside(&self, hands: &mut Hands<'_>, leg: LegId) {
+        hands.tell(Command::StopPlay { leg });
     }
 
     /// Plays one sound that has no name, such as a message. It is not begun again after a restore.

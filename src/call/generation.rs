@@ -11,7 +11,7 @@ use crate::calendar::{Calendar, ClosingBoard, Verdict};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::flow::{Document, Table};
+use crate::flow::{Context, Document, NumberProfile, QueueFlows, Table};
 use crate::media::{Library, RoomTerms};
 use crate::sdp::SrtpPolicy;
 use crate::sip::Flow;
@@ -47,6 +47,8 @@ pub struct Generation {
     pub tables: HashMap<String, Arc<Table>>,
     /// Flows by name.
     pub flows: HashMap<String, Arc<Document>>,
+    /// Profiles of inbound numbers, by number in its first form.
+    pub number_profiles: HashMap<String, NumberProfile>,
     /// Queues by name: how callers are kept while they wait.
     pub queues: HashMap<String, QueueCare>,
     /// Agents who work by phone, and the activities they choose from.
@@ -78,6 +80,17 @@ impl Generation {
     pub fn hours(&self, calendar: &str, now: Timestamp) -> Option<Verdict> {
         let calendar = self.calendars.get(calendar)?;
         Some(calendar.at(now, &self.closings.read()))
+    }
+
+    /// What flows know of a number that leads to them.
+    pub(super) fn context_of(&self, number: &str) -> Context {
+        let profile = self.number_profiles.get(number);
+        Context {
+            greeting: profile.map(|own| own.greeting.clone()).unwrap_or_default(),
+            whisper: profile.and_then(|own| own.whisper.clone()),
+            language: self.sounds.language().to_owned(),
+            ..Context::default()
+        }
     }
 
     /// Whether media with whoever calls is to be secure.
@@ -206,6 +219,8 @@ pub struct QueueCare {
     pub line: LineConfig,
     /// Name of the calendar that says when it is served; `None`: always.
     pub calendar: Option<String>,
+    /// Flows that are heard beside a caller's own.
+    pub flows: QueueFlows,
     /// Whether conversations from this queue are recorded.
     pub record: bool,
     /// Whether agents have after-call work.

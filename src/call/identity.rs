@@ -112,6 +112,10 @@ impl Core {
                 .map(|caller| caller.display_name.clone()),
             ..Identity::default()
         };
+        if let Some(shown) = &self.shows {
+            let uri = Uri::sip(shown, host.clone(), port);
+            return (NameAddr::new(uri), Vec::new());
+        }
         let identity = self.identity_of_from().unwrap_or(&other);
         let privacy = || vec![(HeaderName::Privacy, Privacy::ID.to_string())];
         if identity.withheld {

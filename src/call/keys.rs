@@ -156,10 +156,13 @@ impl Call {
         self.core
             .emit(hands, Fact::DigitPressed { leg, digit: shown });
         self.core.take_key(hands, leg, digit);
-        if matches!(
-            self.stage,
-            Stage::Dial(_) | Stage::Talk(_) | Stage::Transfer(_)
-        ) {
+        let passes = match &self.stage {
+            // Whoever hears something alone is not yet with the other.
+            Stage::Dial(dial) => !dial.is_whispering(),
+            Stage::Talk(_) | Stage::Transfer(_) => true,
+            _ => false,
+        };
+        if passes {
             self.core.pass_key(hands, leg, key);
         }
         self.with_stage(hands, |stage, core, hands| {

@@ -50,6 +50,7 @@ pub mod task;
 mod trunk_test;
 mod trunks;
 mod way_out;
+mod whisper;
 
 pub use checkpoint::CallCheckpoint;
 pub use conferences::Conferences;

@@ -9,7 +9,7 @@ use crate::events::{Check, Fact};
 use crate::sip::{HeaderName, Host, NameAddr, Uri};
 use crate::trunk::{
     CallerIdCase, CallerIds, CallerRights, Denied, NumberFormat, NumberKind, Presentation, Shown,
-    Site, Trunk, Withhold, caller_id_of_emergency, choose_caller_id,
+    Site, Trunk, Wish, WishSource, Withhold, caller_id_of_emergency, choose_caller_id,
 };
 
 /// What an INVITE out by a trunk says about whom it calls and who calls.
@@ -52,9 +52,11 @@ impl Core {
             .as_ref()
             .is_some_and(|read| read.kind == NumberKind::Emergency);
         let rights = self.caller_rights(&generation);
+        let rights = rights.filter(|_| self.shows.is_none());
         let chosen = self.choose_number(hands, &generation, trunk, is_emergency)?;
         let asked = read.as_ref().and_then(|read| read.presentation);
-        let known = self.identity_of_from();
+        // What a flow shows is no matter of the caller's.
+        let known = self.identity_of_from().filter(|_| self.shows.is_none());
         let asked = asked.or(known.and_then(|known| known.presentation));
         // Whoever calls for help dials the number alone: 184 before it may lead nowhere.
         let asked = asked.filter(|_| !is_emergency);
@@ -82,6 +84,7 @@ impl Core {
             number: &shown_number,
             display: self
                 .identity_of_from()
+                .filter(|_| self.shows.is_none())
                 .and_then(|known| known.display.as_deref()),
             withheld,
             host,
@@ -124,17 +127,29 @@ impl Core {
         is_emergency: bool,
     ) -> Result<String, u16> {
         let rights = self.caller_rights(generation);
+        // What a flow shows the office has written itself: it is for the trunk to own it.
+        let mut of_flow = CallerIds::default();
+        if let Some(shown) = &self.shows {
+            drop(of_flow.add(shown, generation.numbers.site()));
+        }
         let nothing = CallerIds::default();
         let permitted = match rights {
+            _ if self.shows.is_some() => &of_flow,
             Some(rights) if !rights.permitted.is_empty() => &rights.permitted,
             Some(_) => &generation.caller_ids,
             None => &nothing,
         };
         let caller = match rights {
+            _ if self.shows.is_some() => "the flow".to_owned(),
             Some(_) => format!("phone {}", self.from),
             None => format!("caller {}", self.from),
         };
-        let wish = self.identity_of_from().and_then(|known| known.wish.clone());
+        let of_flow = self.shows.as_ref().map(|number| Wish {
+            number: number.clone(),
+            source: WishSource::Flow,
+        });
+        let wish = || self.identity_of_from().and_then(|known| known.wish.clone());
+        let wish = of_flow.or_else(wish);
         let wanted = wish.as_ref().map(|wish| wish.number.as_str());
         let owner = wanted.and_then(|number| generation.owner_of(number, &trunk.name));
         let own = match (&self.identity.asserted, self.from.as_str()) {
@@ -158,7 +173,8 @@ impl Core {
             self.check(hands, Check::passed("caller_id.emergency", &number, words));
             return Ok(number);
         }
-        if rights.is_none() && trunk.identity.pass_caller && own != ANONYMOUS {
+        let shows_another = self.shows.as_ref().is_some_and(|shown| *shown != own);
+        if rights.is_none() && trunk.identity.pass_caller && own != ANONYMOUS && !shows_another {
             let words = format!("trunk {} lets a call sent on show its caller", trunk.name);
             self.check(hands, Check::passed("caller_id.passed", &own, words));
             return Ok(own);

@@ -193,6 +193,7 @@ impl Welcome<'_> {
 fn words_for(meaning: &Meaning) -> String {
     match meaning {
         Meaning::Flow { name, .. } => format!("flow {name}"),
+        Meaning::Group(members) => format!("rings together: {}", members.join(", ")),
         Meaning::Outbound { trunks, .. } => format!("out by trunk {}", trunks.join(", then ")),
         Meaning::Phone => "a phone".to_owned(),
         Meaning::Service(service) => match service {

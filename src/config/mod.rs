@@ -44,6 +44,7 @@ mod trunks;
 mod value;
 mod voicemail;
 mod webhooks;
+mod whisper;
 mod words;
 mod workflows;
 
@@ -164,12 +165,16 @@ fn read(
         }
     }
     let named = (&trunks.names, &flows.names, &calendars.names);
-    let (numbers, services) = numbers::read(&files, &phones, named, site, &notes);
+    let (numbers, heard) = numbers::read(&files, &phones, named, site, &notes);
     check_dialled(&flows, &numbers, &notes);
     flows.check_names(&numbers, &notes);
+    let everything = flows.everything(&numbers);
     let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
     named.extend(queues.sounds);
-    named.extend(services);
+    named.extend(heard.sounds);
+    for uses in [&heard.uses, &queues.uses] {
+        named.extend(uses.check(&flows, &voices.names, &everything, &notes));
+    }
     named.extend(voicemail.sounds);
     named.extend(listeners.beep);
     named.extend(agents.desk.sounds);
@@ -208,6 +213,8 @@ fn read(
         hash: hash(&files, &calendars.sources, &node),
         calendars: calendars.calendars,
         queue_calendars: queues.calendars,
+        queue_flows: queues.flows,
+        number_profiles: heard.profiles,
         node,
         tls: listeners.tls,
         trunks: trunks.trunks,

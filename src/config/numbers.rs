@@ -1,5 +1,7 @@
 //! `numbers.toml`: inbound numbers, services, the way out; with the phones, the number plan.
 
+use std::collections::HashMap;
+
 use super::files::{Files, Kind};
 use super::names::Names;
 use super::notes::Notes;
@@ -7,9 +9,12 @@ use super::phones::Phones;
 use super::report::Problem;
 use super::section::{At, Section};
 use super::source::Place;
+use super::whisper::Uses;
 use super::words::remedy;
+use crate::flow::{FlowType, NumberProfile};
 use crate::trunk::{
-    Entry, Meaning, NumberKind, Numbers, Pattern, Reach, Service, Site, Strip, TrunkReach,
+    Destination, Entry, Meaning, NumberKind, Numbers, Origin, Pattern, Reach, Service, Site, Strip,
+    TrunkReach,
 };
 
 /// The entries as they are read, each with its place.
@@ -21,6 +26,12 @@ struct Plan<'n> {
     entries: Vec<Entry>,
     places: Vec<Place>,
     sounds: Vec<At<String>>,
+    /// Flows and whispers of inbound numbers.
+    uses: Uses,
+    /// Profiles of inbound numbers, by number.
+    profiles: HashMap<String, NumberProfile>,
+    /// Members of groups, to be looked up when all numbers are known.
+    members: Vec<At<String>>,
 }
 
 /// Reads the numbers and joins them with the phones' own; notes every overlap. With the plan come
@@ -31,7 +42,7 @@ pub(super) fn read(
     (trunks, flows, calendars): (&Names, &Names, &Names),
     site: Option<&Site>,
     notes: &Notes,
-) -> (Numbers, Vec<At<String>>) {
+) -> (Numbers, Heard) {
     let mut plan = Plan {
         notes,
         site,
@@ -39,6 +50,9 @@ pub(super) fn read(
         entries: Vec::new(),
         places: Vec::new(),
         sounds: Vec::new(),
+        uses: Uses::default(),
+        profiles: HashMap::new(),
+        members: Vec::new(),
     };
     for number in phones.names.iter() {
         if let (Ok(pattern), Some(place)) = (Pattern::parse(number), phones.place(number)) {
@@ -49,6 +63,9 @@ pub(super) fn read(
         let top = Section::new(notes, &file.table, "numbers.toml");
         for inbound in top.sections("inbound", "an inbound number") {
             plan.read_inbound(inbound, trunks, flows, calendars);
+        }
+        for group in top.sections("group", "a group") {
+            plan.read_group(group);
         }
         for service in top.sections("service", "a service") {
             plan.read_service(service);
@@ -61,8 +78,46 @@ pub(super) fn read(
         }
         top.close();
     }
-    let sounds = std::mem::take(&mut plan.sounds);
-    (plan.finish(), sounds)
+    let heard = Heard {
+        sounds: std::mem::take(&mut plan.sounds),
+        uses: std::mem::take(&mut plan.uses),
+        profiles: std::mem::take(&mut plan.profiles),
+    };
+    let members = std::mem::take(&mut plan.members);
+    let numbers = plan.finish();
+    check_members(&numbers, &members, notes);
+    (numbers, heard)
+}
+
+/// What the plan lets people hear.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// Sounds, each with its place.
+    pub(super) sounds: Vec<At<String>>,
+    /// Flows and whispers of inbound numbers.
+    pub(super) uses: Uses,
+    /// Profiles of inbound numbers, by number.
+    pub(super) profiles: HashMap<String, NumberProfile>,
+}
+
+/// Whoever a group names must be a phone, or somebody outside: a group of groups may have no end,
+/// and a flow rings nobody.
+fn check_members(numbers: &Numbers, members: &[At<String>], notes: &Notes) {
+    for member in members {
+        match numbers.dialled(Origin::Flow, &member.value) {
+            Some(Destination::Phone(_) | Destination::Trunk { .. }) => {}
+            found => {
+                let what = if found.is_some() {
+                    "is no"
+                } else {
+                    "leads to no"
+                };
+                let message = format!("{} {what} phone or number outside", member.value);
+                let help = "a group has phones and numbers outside, as phones dial them";
+                notes.error(&member.place, message, help);
+            }
+        }
+    }
 }
 
 impl Plan<'_> {
@@ -79,9 +134,34 @@ impl Plan<'_> {
         let named = inbound.texts("trunks");
         let phones = inbound.flag("phones").is_none_or(|at| at.value);
         let flow = inbound.required("flow", "main");
-        let attributes = inbound.attributes("attributes");
+        let mut attributes = inbound.attributes("attributes");
         let calendar = inbound.text("calendar");
+        let greeting = inbound.texts("greeting").unwrap_or_default();
+        let language = inbound.text("language");
+        let uses = &mut self.uses;
+        let whisper = uses.read_whisper(&inbound, "whisper", FlowType::AgentWhisper, self.notes);
+        let disconnect = uses.read_flow(&inbound, "disconnect_flow", FlowType::Disconnect);
         inbound.close();
+        if let Some(language) = language {
+            if attributes.contains_key("language") {
+                let message = "`language` is also one of the number's attributes";
+                self.notes
+                    .error(&language.place, message, "keep one of the two");
+            }
+            attributes.insert("language".to_owned(), language.value.into());
+        }
+        let profile = NumberProfile {
+            greeting: greeting.iter().map(|at| at.value.clone()).collect(),
+            whisper,
+            disconnect,
+        };
+        if let Some(number) = number
+            .as_ref()
+            .filter(|_| profile != NumberProfile::default())
+        {
+            self.profiles.insert(number.value.clone(), profile);
+        }
+        self.sounds.extend(greeting);
         if let Some(calendar) = &calendar {
             calendars.refer(self.notes, calendar);
         }
@@ -111,6 +191,22 @@ impl Plan<'_> {
         for text in &from_phones {
             self.add_text(text, Reach::PHONES, meaning.clone());
         }
+    }
+
+    fn read_group(&mut self, group: Section<'_>) {
+        let number = group.required("number", "700");
+        group.demand("members", "[\"1001\", \"1002\"]");
+        let members = group.texts("members").unwrap_or_default();
+        group.close();
+        let Some(number) = number else { return };
+        if members.is_empty() || members.len() > MOST_MEMBERS {
+            let message = format!("a group has 1 to {MOST_MEMBERS} members");
+            let help = "a queue serves more: docs/routing.md";
+            self.notes.error(&number.place, message, help);
+        }
+        let names = members.iter().map(|at| at.value.clone()).collect();
+        self.members.extend(members);
+        self.add_text(&number, Reach::PHONES, Meaning::Group(names));
     }
 
     fn read_service(&mut self, service: Section<'_>) {
@@ -322,6 +418,7 @@ fn describe(entry: &Entry) -> String {
     let pattern = &entry.pattern;
     match &entry.meaning {
         Meaning::Flow { .. } => format!("inbound number {pattern}"),
+        Meaning::Group(_) => format!("group {pattern}"),
         Meaning::Outbound { kinds, .. } if !kinds.is_empty() => {
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
             format!("outbound prefix {pattern} for {}", kinds.join(", "))
@@ -332,4 +429,6 @@ fn describe(entry: &Entry) -> String {
     }
 }
 
+/// Most members of a group.
+const MOST_MEMBERS: usize = 50;
 const NUMBER_HELP: &str = "write digits with + in front if need be, or a range such as 3000-3999";

@@ -12,12 +12,12 @@ use super::queues::Placement;
 use super::report::Report;
 use crate::calendar::Calendar;
 use crate::call::{Agents, DeskTerms};
-use crate::flow::{Document, Table};
+use crate::flow::{Document, NumberProfile, QueueFlows, Table};
 use crate::presence::HeartbeatTerms;
 use crate::router::Plan;
 use crate::sip::transport::TlsConfig;
 use crate::speech;
-use crate::trunk::{Numbers, Trunk};
+use crate::trunk::{Meaning, Numbers, Trunk};
 use crate::voicemail::VoicemailTerms;
 use crate::waiting::LineConfig;
 use crate::webhook;
@@ -49,6 +49,10 @@ pub struct Office {
     pub calendars: IndexMap<String, Arc<Calendar>>,
     /// Calendars of queues, by queue.
     pub queue_calendars: HashMap<String, String>,
+    /// Flows of queues, by queue.
+    pub queue_flows: HashMap<String, QueueFlows>,
+    /// Profiles of inbound numbers, by number in its first form.
+    pub number_profiles: HashMap<String, NumberProfile>,
     /// Mailboxes.
     pub voicemail: Arc<VoicemailTerms>,
     /// Flows by name.
@@ -264,10 +268,11 @@ impl Office {
             let placement = self.placements.get(&queue.name);
             let record = self.recorded.contains(&queue.name);
             let calendar = self.queue_calendars.get(&queue.name);
+            let flows = self.queue_flows.get(&queue.name);
             add(
                 "queue",
                 &queue.name,
-                format!("{queue:?} {line:?} {placement:?} {record} {calendar:?}"),
+                format!("{queue:?} {line:?} {placement:?} {record} {calendar:?} {flows:?}"),
             );
         }
         for (name, table) in &self.tables {
@@ -292,7 +297,11 @@ impl Office {
             add("emergency", "calls", trunk.to_owned());
         }
         for entry in self.numbers.entries() {
-            let content = format!("{:?} {:?}", entry.meaning, entry.reach);
+            let profile = match &entry.meaning {
+                Meaning::Flow { number, .. } => self.number_profiles.get(number),
+                _ => None,
+            };
+            let content = format!("{:?} {:?} {profile:?}", entry.meaning, entry.reach);
             add("number", &entry.pattern.to_string(), content);
         }
         things

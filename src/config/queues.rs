@@ -14,8 +14,10 @@ use super::notes::Notes;
 use super::report::Problem;
 use super::section::{At, Section};
 use super::source::Place;
+use super::whisper::Uses;
 use super::words::{nearest, remedy};
 use crate::expr::{self, Expression, Scope};
+use crate::flow::{FlowType, QueueFlows};
 use crate::router::{KnownWorker, QueueOrder, QueueSpec, Strategy, WhenNobody};
 use crate::waiting::LineConfig;
 
@@ -49,6 +51,10 @@ pub(super) struct Queues {
     pub(super) names: Names,
     /// Their other names.
     sids: IndexMap<String, Place>,
+    /// Their flows, by queue.
+    pub(super) flows: HashMap<String, QueueFlows>,
+    /// Flows and whispers named, with their places.
+    pub(super) uses: Uses,
     /// Every sound named, with its place.
     pub(super) sounds: Vec<At<String>>,
     /// The kind of queue that goes first where an agent serves both.
@@ -70,6 +76,8 @@ pub(super) fn read(
         calendars: HashMap::new(),
         names: Names::new("queue", files.is_complete(Kind::Queues)),
         sids: IndexMap::new(),
+        flows: HashMap::new(),
+        uses: Uses::default(),
         sounds: Vec::new(),
         prioritized: None,
     };
@@ -167,6 +175,7 @@ impl Queues {
         };
         let line = self.read_line(&queue);
         let placement = read_placement(&queue, region, notes);
+        let flows = read_flows(&queue, &mut self.uses, notes);
         let record = queue.flag("record").is_none_or(|at| at.value);
         let calendar = queue.text("calendar");
         let calendar = calendar.filter(|calendar| calendars.refer(notes, calendar));
@@ -174,6 +183,9 @@ impl Queues {
         if let Some(name) = name {
             self.names.declare(notes, &name);
             self.lines.insert(name.value.clone(), line);
+            if flows != QueueFlows::default() {
+                self.flows.insert(name.value.clone(), flows);
+            }
             if record {
                 self.recorded.insert(name.value.clone());
             }
@@ -263,6 +275,23 @@ impl Queues {
                 value: sound,
             });
         }
+    }
+}
+
+/// What is heard beside the flow that led callers here.
+fn read_flows(queue: &Section<'_>, uses: &mut Uses, notes: &Notes) -> QueueFlows {
+    QueueFlows {
+        waiting: uses.read_flow(queue, "queue_flow", FlowType::CustomerQueue),
+        agent_whisper: uses.read_whisper(queue, "agent_whisper", FlowType::AgentWhisper, notes),
+        customer_whisper: uses.read_whisper(
+            queue,
+            "customer_whisper",
+            FlowType::CustomerWhisper,
+            notes,
+        ),
+        customer_hold: uses.read_flow(queue, "hold_flow", FlowType::CustomerHold),
+        agent_hold: uses.read_flow(queue, "agent_hold_flow", FlowType::AgentHold),
+        disconnect: uses.read_flow(queue, "disconnect_flow", FlowType::Disconnect),
     }
 }
 

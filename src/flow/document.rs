@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Spot;
+use super::flow_type::FlowType;
 use super::step::{Mention, Step};
 
 /// The step every document has without writing it: hang up normally.
@@ -25,6 +26,9 @@ pub const MAX_DEPTH: usize = 8;
 pub struct Document {
     /// Name of the flow, unique in the office.
     pub name: String,
+    /// What it is for.
+    #[serde(default)]
+    pub flow_type: FlowType,
     /// Step a caller begins with.
     pub start: String,
     /// Attributes every call of this flow has from the start.
@@ -50,6 +54,7 @@ impl Document {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            flow_type: FlowType::default(),
             start: HANG_UP.to_owned(),
             attributes: Map::new(),
             steps: IndexMap::new(),
@@ -74,7 +79,15 @@ impl Document {
     /// Every flow that its steps go through, with where.
     pub fn parts(&self) -> impl Iterator<Item = (Spot, &str)> {
         self.named(|mention| match mention {
-            Mention::Flow(flow) => Some(flow),
+            Mention::Flow(flow) | Mention::Whisper(flow) => Some(flow),
+            _ => None,
+        })
+    }
+
+    /// Every flow that whoever is called hears first, with where.
+    pub fn whispers(&self) -> impl Iterator<Item = (Spot, &str)> {
+        self.named(|mention| match mention {
+            Mention::Whisper(flow) => Some(flow),
             _ => None,
         })
     }

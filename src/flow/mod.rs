@@ -9,6 +9,8 @@ mod check;
 mod condition;
 mod document;
 mod draw;
+mod flow_type;
+mod profile;
 pub mod rehearsal;
 mod request;
 mod run;
@@ -16,19 +18,23 @@ mod seal;
 mod step;
 mod table;
 mod template;
+mod whisper;
 
 pub use check::{Fault, Outside, Part, Spot};
 pub use condition::Condition;
 pub use document::{Document, HANG_UP, MAX_DEPTH, RETURN};
 pub use draw::draw;
+pub use flow_type::FlowType;
+pub use profile::{NumberProfile, QueueFlows};
 pub use request::{QueueFigures, RecordTerms, Reply, Request};
-pub use run::{Action, Context, DialOutcome, Input, QueueOutcome, Run};
+pub use run::{Action, Context, DialOutcome, DialTerms, Input, QueueOutcome, Run};
 pub use seal::SealingKey;
 pub use step::{
-    Branching, Calling, Case, Collecting, Conferring, Confirmation, Dialling, Fetching, HangingUp,
-    LookingUp, Looping, Menu, Merge, Messaging, Opening, Patience, Pausing, Queueing, Recording,
-    Rejection, Returning, Sayable, Saying, Setting, Share, Speaking, Speech, Splitting, Step,
-    Transferring, Watching,
+    Branching, Calling, Case, Collecting, Conferring, Confirmation, DialOrder, Dialling, Fetching,
+    HangingUp, Leaving, LookingUp, Looping, Menu, Merge, Messaging, Opening, Patience, Pausing,
+    Queueing, Recording, Rejection, Returning, Sayable, Saying, Setting, Share, Speaking, Speech,
+    Splitting, Step, Watching,
 };
 pub use table::{Table, TableError};
 pub use template::{Template, TemplateFault};
+pub use whisper::{Whisper, Words};

@@ -17,7 +17,7 @@ use super::step::{Heard, Rejection, Step, Turn};
 use crate::base::{Cause, Timestamp};
 use crate::ivr::{self, BargeIn, Collect, Question, is_key};
 
-pub use action::{Action, Context, DialOutcome, Input, QueueOutcome};
+pub use action::{Action, Context, DialOutcome, DialTerms, Input, QueueOutcome};
 
 use parts::{Frame, PartState};
 
@@ -55,6 +55,9 @@ pub struct Run {
     /// How often the caller said that what he pressed was wrong, at the step he is in.
     #[serde(default)]
     refusals: u32,
+    /// Whether it came to its end by `return`.
+    #[serde(default)]
+    returned: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,7 +121,21 @@ impl Run {
             requests: 0,
             draws: 0,
             refusals: 0,
+            returned: false,
         }
+    }
+
+    /// A caller's walk through another flow beside this one: for what he, or whoever he is to be
+    /// joined with, hears meanwhile. It knows what this one knows, and its call is answered.
+    pub fn beside(&self, document: Arc<Document>) -> Self {
+        let mut beside = Self {
+            answered: true,
+            reply: self.reply.clone(),
+            figures: self.figures,
+            ..Self::new(document, self.context.clone())
+        };
+        beside.attributes.extend(self.attributes.clone());
+        beside
     }
 
     /// The same for a call that has got its id: which, when it began, and what chance is drawn
@@ -217,6 +234,16 @@ impl Run {
     /// Attributes of the call as the run has set them.
     pub fn attributes(&self) -> &Map<String, Value> {
         &self.attributes
+    }
+
+    /// Whether it is over because it came to `return`.
+    pub fn has_returned(&self) -> bool {
+        self.returned
+    }
+
+    /// Whether it does nothing for a while.
+    pub fn is_pausing(&self) -> bool {
+        matches!(self.position, Position::Pausing { .. })
     }
 
     /// The step the caller is in; `None` before the first and after the last.
@@ -470,6 +497,13 @@ impl Run {
 
     fn hang_up(&mut self, cause: Cause) {
         self.push(Action::HangUp { cause });
+        self.position = Position::Over;
+        self.deadline = None;
+    }
+
+    /// Leaves the queue, and has nothing more to say.
+    pub(super) fn leave_queue(&mut self) {
+        self.push(Action::Leave);
         self.position = Position::Over;
         self.deadline = None;
     }

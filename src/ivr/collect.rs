@@ -77,10 +77,11 @@ impl Question {
 }
 
 /// What a key pressed while the prompt plays does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BargeIn {
     /// It stops the prompt and counts as the first key.
+    #[default]
     Interrupts,
     /// It is thrown away: the prompt must be heard.
     Ignored,

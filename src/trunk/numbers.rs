@@ -61,6 +61,8 @@ pub enum Destination {
         #[serde(default)]
         calendar: Option<String>,
     },
+    /// Phones and numbers that ring together, as phones would dial them.
+    Group(Vec<String>),
     /// Hold music.
     HoldMusic,
     /// A mailbox, with the digits dialled after the code.

@@ -1,5 +1,6 @@
 //! A call to a phone or out by a trunk: rings, passes on what is heard, joins on answer.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,8 +11,10 @@ use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::call::leg::Progress;
 use crate::call::onward::Trail;
+use crate::call::whisper::{Whisper, Whispered};
 use crate::events::{Role, Stretch};
-use crate::flow::{DialOutcome, Input, Run};
+use crate::flow::{DialOrder, DialOutcome, DialTerms, Input, Reply, Run};
+use crate::media::PlayId;
 use crate::sip::HeaderName;
 use crate::trunk::{Destination, Origin, Redirects};
 use crate::voicemail::Unanswered;
@@ -39,11 +42,25 @@ pub(crate) struct Dial {
     /// Whether anybody's phone has rung.
     #[serde(default)]
     has_rung: bool,
+    /// How a flow wants it.
+    #[serde(default)]
+    terms: Option<Box<DialTerms>>,
+    /// Numbers to ring when the present one comes to nothing.
+    #[serde(default)]
+    ahead: VecDeque<String>,
+    /// What came of those before.
+    #[serde(default)]
+    outcome: Option<DialOutcome>,
+    /// Who has answered and hears something alone first.
+    #[serde(default)]
+    whispers: Vec<Whisper>,
 }
 
 /// Whom to ring.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Target {
+    /// Phones and numbers out that ring together.
+    Group(Vec<String>),
     /// A number a flow dialled; looked up on entering.
     Number(String),
     /// A phone of ours.
@@ -63,11 +80,29 @@ impl Dial {
         Self::new(Target::Trunk { trunks, number }, None)
     }
 
+    /// To every member of a group, by number.
+    pub(crate) fn group(members: Vec<String>) -> Self {
+        Self::new(Target::Group(members), None)
+    }
+
     /// On behalf of a flow.
-    pub(crate) fn from_flow(run: Run, number: String, ring_timeout: Duration) -> Self {
-        let mut dial = Self::new(Target::Number(number), Some(run));
-        dial.ring_timeout = Some(ring_timeout);
-        dial
+    pub(crate) fn from_flow(run: Run, terms: DialTerms) -> Self {
+        let mut ahead: VecDeque<String> = terms.numbers.iter().cloned().collect();
+        let target = match terms.order {
+            DialOrder::Parallel if ahead.len() > 1 => Target::Group(ahead.drain(..).collect()),
+            _ => Target::Number(ahead.pop_front().unwrap_or_default()),
+        };
+        Self {
+            ring_timeout: Some(terms.ring_timeout),
+            ahead,
+            terms: Some(Box::new(terms)),
+            ..Self::new(target, Some(run))
+        }
+    }
+
+    /// Whether somebody who has answered hears something alone.
+    pub(crate) fn is_whispering(&self) -> bool {
+        !self.whispers.is_empty()
     }
 
     /// One more leg that may answer.
@@ -92,33 +127,165 @@ impl Dial {
             heard: None,
             trail: Trail::default(),
             has_rung: false,
+            terms: None,
+            ahead: VecDeque::new(),
+            outcome: None,
+            whispers: Vec::new(),
         }
     }
 
+    /// Rings the target; the status when nobody rings.
     fn ring(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Result<Vec<LegId>, u16> {
-        let target = match &self.target {
-            Target::Number(number) => {
-                let generation = hands.generations.get(&core.generation).ok_or(500_u16)?;
-                let found = generation
-                    .numbers
-                    .dialled(Origin::Flow, number)
-                    .ok_or(404_u16)?;
-                match found {
-                    Destination::Phone(number) => Target::Phone(number),
-                    Destination::Trunk { trunks, number } => Target::Trunk { trunks, number },
-                    _ => return Err(404),
-                }
-            }
-            target => target.clone(),
-        };
-        match target {
+        let terms = self.terms.as_ref();
+        core.shows = terms.and_then(|terms| terms.caller_id.clone());
+        match self.target.clone() {
+            Target::Group(members) => ring_together(core, hands, &members),
+            Target::Number(number) => ring_number(core, hands, &number),
             Target::Phone(number) => core.ring_phone(hands, &number, Role::Callee, None),
             Target::Trunk { trunks, number } => {
                 let leg = core.ring_by_trunks(hands, trunks, number)?;
                 Ok(vec![leg])
             }
-            Target::Number(_) => Err(404),
         }
+    }
+
+    /// Whether several were to be rung: what one of them refuses speaks for himself alone.
+    fn rings_several(&self) -> bool {
+        let of_flow = self.terms.as_ref().map_or(1, |terms| terms.numbers.len());
+        of_flow > 1 || matches!(self.target, Target::Group(_))
+    }
+
+    /// Rings on: the next number, and those after it while they cannot be rung; `false` when
+    /// there is none left.
+    fn ring_next(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> bool {
+        while let Some(number) = self.ahead.pop_front() {
+            core.caller_enters(hands, Stretch::Ring, &number);
+            self.trail.note(&number);
+            self.target = Target::Number(number);
+            (self.refused, self.has_rung) = (None, false);
+            match self.ring(core, hands) {
+                Ok(legs) => {
+                    self.legs = legs;
+                    self.deadline = self.ring_timeout.map(|timeout| hands.now + timeout);
+                    self.ring_back(core, hands);
+                    return true;
+                }
+                Err(status) => self.note_outcome(status),
+            }
+        }
+        false
+    }
+
+    /// What a status means to a flow.
+    fn note_outcome(&mut self, status: u16) {
+        let outcome = match status {
+            486 | 600 => DialOutcome::Busy,
+            403 | 433 | 603 | 607 | 608 if self.has_rung || status >= 600 => DialOutcome::Rejected,
+            480 | 487 if self.has_rung => DialOutcome::NoAnswer,
+            _ => DialOutcome::Failed,
+        };
+        self.outcome = Some(self.outcome.map_or(outcome, |known| known.best(outcome)));
+    }
+
+    /// Whoever answered is joined with the caller, and nobody else.
+    fn connect(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) -> Next {
+        for other in self.legs.clone().into_iter().filter(|other| *other != leg) {
+            let cause = Cause::answered_elsewhere();
+            core.hang_up(hands, other, Party::Switch, cause);
+        }
+        self.whispers.clear();
+        core.shows = None;
+        if self.heard.is_some_and(|heard| heard != leg) {
+            core.close_room(hands);
+        }
+        if self.tone {
+            core.stop_play(hands, core.caller().id);
+        }
+        if let Err(status) = core.answer_caller(hands) {
+            return Next::End(Party::Switch, Cause::from_status(status));
+        }
+        let run = self.run.take().map(|mut run| {
+            run.handle(hands.now, Input::DialEnded(DialOutcome::Answered));
+            run
+        });
+        Next::Become(Stage::Talk(Box::new(Talk::with_callee(leg, run))))
+    }
+
+    /// Whoever answered hears what he is to hear alone; the others ring on only where he may
+    /// still turn out not to take the call.
+    fn whisper(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) -> Option<Next> {
+        let document = self.terms.as_ref()?.whisper.clone()?;
+        let run = self.run.as_ref()?.beside(document.clone());
+        if !document.may_decline() {
+            for other in std::mem::replace(&mut self.legs, vec![leg]) {
+                if other != leg {
+                    core.hang_up(hands, other, Party::Switch, Cause::answered_elsewhere());
+                }
+            }
+        }
+        if self.heard.take_if(|heard| *heard == leg).is_some() {
+            // The caller hears no whisper.
+            core.close_room(hands);
+            self.ring_back(core, hands);
+        }
+        let language = hands.generations.get(&core.generation);
+        let language = language.map(|now| now.sounds.language().to_owned());
+        let mut whisper = Whisper::new(leg, run, language, hands.now);
+        let how = whisper.begin(core, hands);
+        self.whispers.push(whisper);
+        Some(self.whispered(core, hands, leg, how))
+    }
+
+    /// A whisper went on, or is over.
+    fn whispered(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        how: Whispered,
+    ) -> Next {
+        match how {
+            Whispered::Not => Next::Stay,
+            Whispered::All => self.connect(core, hands, leg),
+            Whispered::Declined => {
+                core.hang_up(hands, leg, Party::Switch, Cause::normal());
+                self.lost(core, hands, leg)
+            }
+        }
+    }
+
+    /// Lets every whisper take something in, until one of them changes what the call does.
+    fn tell_whispers(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        mut tell: impl FnMut(&mut Whisper, &mut Core, &mut Hands<'_>) -> Whispered,
+    ) -> Next {
+        let legs: Vec<LegId> = self.whispers.iter().map(Whisper::leg).collect();
+        for leg in legs {
+            let mut whispers = self.whispers.iter_mut();
+            let Some(whisper) = whispers.find(|whisper| whisper.leg() == leg) else {
+                continue;
+            };
+            let how = tell(whisper, core, hands);
+            match self.whispered(core, hands, leg, how) {
+                Next::Stay => {}
+                next => return next,
+            }
+        }
+        Next::Stay
+    }
+
+    /// Whoever had answered is gone without taking the call: as if he had not answered.
+    fn lost(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) -> Next {
+        self.whispers.retain(|whisper| whisper.leg() != leg);
+        let outcome = DialOutcome::NoAnswer;
+        self.outcome = Some(self.outcome.map_or(outcome, |known| known.best(outcome)));
+        let over = |id: &LegId| core.leg(*id).is_none_or(|leg| !leg.is_live());
+        if !self.legs.iter().all(over) || self.ring_next(core, hands) {
+            return Next::Stay;
+        }
+        self.give_up(core, hands, Party::Callee, 480)
     }
 
     /// Nobody answered: the flow goes on, or the caller is told why.
@@ -126,13 +293,16 @@ impl Dial {
         for leg in self.legs.drain(..) {
             core.hang_up(hands, leg, Party::Switch, Cause::from_status(487));
         }
+        self.whispers.clear();
+        core.shows = None;
         core.close_room(hands);
         if self.tone {
             core.stop_play(hands, core.caller().id);
         }
         match self.run.take() {
             Some(run) => {
-                let input = Input::DialEnded(DialOutcome::Failed);
+                let outcome = self.outcome.unwrap_or(DialOutcome::Failed);
+                let input = Input::DialEnded(outcome);
                 Next::Become(Stage::Treatment(Box::new(Treatment::resume(run, input))))
             }
             None => match self.mailbox(core, hands, status) {
@@ -211,7 +381,8 @@ impl Dial {
         if self.refused.is_none() || busy {
             self.refused = Some(status);
         }
-        if status >= 600 {
+        if status >= 600 && !self.rings_several() {
+            self.note_outcome(status);
             // RFC 3261 §16.7 step 5: a 6xx speaks for the callee, wherever else it rings.
             return self.give_up(core, hands, Party::Callee, status);
         }
@@ -224,13 +395,35 @@ impl Dial {
             return Next::Stay;
         }
         let status = self.refused.unwrap_or(status);
+        self.note_outcome(status);
+        if self.ring_next(core, hands) {
+            return Next::Stay;
+        }
         self.give_up(core, hands, Party::Callee, as_told(status))
     }
 
     /// It rang as long as it may.
     fn no_answer(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
-        for leg in self.legs.drain(..) {
-            core.hang_up(hands, leg, Party::Switch, Cause::no_answer());
+        // Who answered and hears something has his own time.
+        let whispers: Vec<LegId> = self.whispers.iter().map(Whisper::leg).collect();
+        for leg in std::mem::replace(&mut self.legs, whispers.clone()) {
+            if !whispers.contains(&leg) {
+                core.hang_up(hands, leg, Party::Switch, Cause::no_answer());
+            }
+        }
+        if !whispers.is_empty() {
+            return Next::Stay;
+        }
+        let outcome = match self.has_rung {
+            true => DialOutcome::NoAnswer,
+            false => DialOutcome::Failed,
+        };
+        self.outcome = Some(self.outcome.map_or(outcome, |known| known.best(outcome)));
+        if self.heard.take().is_some() {
+            core.close_room(hands);
+        }
+        if self.ring_next(core, hands) {
+            return Next::Stay;
         }
         match self.give_up(core, hands, Party::Switch, 480) {
             Next::End(by, _) => Next::End(by, Cause::no_answer()),
@@ -298,6 +491,7 @@ impl Dial {
 impl Feature for Dial {
     fn enter(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         let with = match &self.target {
+            Target::Group(members) => members.join(" "),
             Target::Number(number) | Target::Phone(number) => number.clone(),
             Target::Trunk { number, .. } => number.clone(),
         };
@@ -307,6 +501,10 @@ impl Feature for Dial {
             Ok(legs) => self.legs = legs,
             Err(status) => {
                 // Nobody was rung: it is the switch that says no.
+                self.note_outcome(status);
+                if self.ring_next(core, hands) {
+                    return Next::Stay;
+                }
                 return self.give_up(core, hands, Party::Switch, status);
             }
         }
@@ -335,27 +533,19 @@ impl Feature for Dial {
             return Next::Stay;
         }
         match event {
-            LegEvent::Answered => {
-                for other in self.legs.clone().into_iter().filter(|other| *other != leg) {
-                    let cause = Cause::answered_elsewhere();
-                    core.hang_up(hands, other, Party::Switch, cause);
-                }
-                if self.tone {
-                    core.stop_play(hands, core.caller().id);
-                }
-                if let Err(status) = core.answer_caller(hands) {
-                    return Next::End(Party::Switch, Cause::from_status(status));
-                }
-                let run = self.run.take().map(|mut run| {
-                    run.handle(hands.now, Input::DialEnded(DialOutcome::Answered));
-                    run
-                });
-                Next::Become(Stage::Talk(Box::new(Talk::with_callee(leg, run))))
+            LegEvent::Answered => match self.whisper(core, hands, leg) {
+                Some(next) => next,
+                None => self.connect(core, hands, leg),
+            },
+            LegEvent::Ended if self.whispers.iter().any(|it| it.leg() == leg) => {
+                self.lost(core, hands, leg)
             }
             LegEvent::Ended => Next::Stay,
             LegEvent::Failed(status) => self.failed(core, hands, leg, status),
             LegEvent::Progress(how) => {
                 self.has_rung = true;
+                let passes = self.terms.as_ref().is_none_or(|terms| terms.early_media);
+                let how = if passes { how } else { Ringing::Tone };
                 if core.caller().progress == Progress::Arriving {
                     match how {
                         Ringing::EarlyMedia => self.pass_early_media(core, hands, leg),
@@ -381,17 +571,56 @@ impl Feature for Dial {
             }
             return self.no_answer(core, hands);
         }
-        Next::Stay
+        self.tell_whispers(core, hands, Whisper::handle_timeout)
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
-        self.deadline
+        let whispers = self.whispers.iter().map(Whisper::poll_timeout);
+        self.deadline.into_iter().chain(whispers).min()
+    }
+
+    fn on_digit(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        digit: char,
+    ) -> Next {
+        self.tell_whispers(core, hands, |whisper, core, hands| {
+            whisper.on_digit(core, hands, leg, digit)
+        })
+    }
+
+    fn on_play_done(&mut self, core: &mut Core, hands: &mut Hands<'_>, play: PlayId) -> Next {
+        self.tell_whispers(core, hands, |whisper, core, hands| {
+            whisper.on_play_done(core, hands, play)
+        })
+    }
+
+    fn on_told(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        request: u64,
+        reply: &Reply,
+    ) -> Next {
+        self.tell_whispers(core, hands, |whisper, core, hands| {
+            whisper.on_told(core, hands, request, reply)
+        })
     }
 
     /// Whoever was ringing heard nothing of the restore: rings anew, as long as was left.
     fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         self.refused = None;
+        let is_there = |leg| core.leg(leg).is_some_and(|leg| leg.is_answered());
+        self.whispers.retain(|whisper| is_there(whisper.leg()));
+        for whisper in &mut self.whispers {
+            whisper.restored(core, hands);
+        }
+        let answered: Vec<LegId> = self.whispers.iter().map(Whisper::leg).collect();
         match self.ring(core, hands) {
+            // Who hears something alone may be all there is.
+            _ if !answered.is_empty() => self.legs = answered,
             Ok(legs) => self.legs = legs,
             Err(_) => self.deadline = Some(hands.now),
         }
@@ -401,6 +630,72 @@ impl Feature for Dial {
         self.ring_back(core, hands);
     }
 }
+
+/// Rings a number as a phone would dial it; the status when nobody rings.
+fn ring_number(core: &mut Core, hands: &mut Hands<'_>, number: &str) -> Result<Vec<LegId>, u16> {
+    let generation = hands.generations.get(&core.generation).ok_or(500_u16)?;
+    let found = generation.numbers.dialled(Origin::Flow, number);
+    match found.ok_or(404_u16)? {
+        Destination::Group(members) => ring_together(core, hands, &members),
+        found => ring_one(core, hands, found),
+    }
+}
+
+/// Rings all these numbers at once; the status when nobody rings at all. A group among them is
+/// rung as its members.
+fn ring_together(
+    core: &mut Core,
+    hands: &mut Hands<'_>,
+    numbers: &[String],
+) -> Result<Vec<LegId>, u16> {
+    let generation = hands
+        .generations
+        .get(&core.generation)
+        .ok_or(500_u16)?
+        .clone();
+    let mut found = Vec::with_capacity(numbers.len());
+    let mut refused = 404;
+    for number in numbers {
+        match generation.numbers.dialled(Origin::Flow, number) {
+            Some(Destination::Group(members)) => {
+                let members = members.iter();
+                found.extend(members.filter_map(|it| generation.numbers.dialled(Origin::Flow, it)));
+            }
+            Some(destination) => found.push(destination),
+            None => {}
+        }
+    }
+    let mut legs = Vec::with_capacity(found.len());
+    for destination in found.into_iter().take(MOST_TOGETHER) {
+        match ring_one(core, hands, destination) {
+            Ok(rung) => legs.extend(rung),
+            Err(status) => refused = status,
+        }
+    }
+    if legs.is_empty() {
+        Err(refused)
+    } else {
+        Ok(legs)
+    }
+}
+
+fn ring_one(
+    core: &mut Core,
+    hands: &mut Hands<'_>,
+    destination: Destination,
+) -> Result<Vec<LegId>, u16> {
+    match destination {
+        Destination::Phone(number) => core.ring_phone(hands, &number, Role::Callee, None),
+        Destination::Trunk { trunks, number } => {
+            let leg = core.ring_by_trunks(hands, trunks, number)?;
+            Ok(vec![leg])
+        }
+        _ => Err(404),
+    }
+}
+
+/// Most numbers that ring for one caller at a time.
+const MOST_TOGETHER: usize = 50;
 
 /// What those who wait are told for a refusal of whoever was rung.
 pub(super) fn as_told(status: u16) -> u16 {

@@ -397,8 +397,7 @@ fn stage_of(core: &Core, hands: &Hands<'_>, destination: &Destination) -> Option
                 trunk: core.caller().trunk.clone(),
                 attributes: attributes.clone(),
                 calendar: calendar.clone(),
-                language: generation.sounds.language().to_owned(),
-                ..Context::default()
+                ..generation.context_of(number)
             };
             let flow = Treatment::new(Run::new(document, context));
             return Some(Stage::Treatment(Box::new(flow)));

@@ -93,11 +93,8 @@ impl Treatment {
                         return Next::End(Party::Switch, Cause::from_status(status));
                     }
                 }
-                Action::Dial {
-                    number,
-                    ring_timeout,
-                } => {
-                    let dial = Dial::from_flow(self.run.clone(), number, ring_timeout);
+                Action::Dial(terms) => {
+                    let dial = Dial::from_flow(self.run.clone(), *terms);
                     return Next::Become(Stage::Dial(Box::new(dial)));
                 }
                 Action::Enqueue {
@@ -120,6 +117,8 @@ impl Treatment {
                     let names = sounds.iter().map(String::as_str);
                     self.play = Some((core.play(hands, caller, names, Looped::Once), play));
                 }
+                // `check` lets nobody leave a queue he is not in.
+                Action::Leave => {}
                 Action::SetAttributes(attributes) => note_attributes(core, hands, attributes),
                 Action::StopPlay => {
                     if self.play.take().is_some() {

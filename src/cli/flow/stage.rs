@@ -116,8 +116,8 @@ impl Stage {
             Wait::Sound => "(listening)".to_owned(),
             Wait::Time => "(pause)".to_owned(),
             Wait::Talk => "talking: over?".to_owned(),
-            Wait::Queue { .. } => "queue: answered, nobody, timeout?".to_owned(),
-            Wait::Dial { .. } => "dialled: answered, failed?".to_owned(),
+            Wait::Queue { .. } => "queue: answered, nobody, timeout, left?".to_owned(),
+            Wait::Dial { .. } => "dialled: answered, busy, no_answer, rejected, failed?".to_owned(),
             Wait::Request { about, .. } => match about {
                 Request::Hours { .. } => "hours: open, closed, error?",
                 Request::Http { .. } | Request::Lookup { .. } => "reply: {...}, error?",
@@ -168,9 +168,15 @@ impl Stage {
                 self.rehearsal.leave_queue(QueueOutcome::Answered);
             }
             (Wait::Queue { .. }, "nobody") => self.rehearsal.leave_queue(QueueOutcome::Nobody),
+            (Wait::Queue { .. }, "left") => self.rehearsal.leave_queue(QueueOutcome::Left),
             (Wait::Queue { .. }, "timeout") => self.rehearsal.leave_queue(QueueOutcome::TimedOut),
-            (Wait::Dial { .. }, "answered" | "") => self.rehearsal.end_dial(DialOutcome::Answered),
-            (Wait::Dial { .. }, "failed") => self.rehearsal.end_dial(DialOutcome::Failed),
+            (Wait::Dial { .. }, "") => self.rehearsal.end_dial(DialOutcome::Answered),
+            (Wait::Dial { .. }, word)
+                if let Some((_, outcome)) =
+                    DialOutcome::WORDS.iter().find(|(known, _)| *known == word) =>
+            {
+                self.rehearsal.end_dial(*outcome);
+            }
             (Wait::Talk, "over" | "") => self.rehearsal.end_talk(),
             (Wait::Request { about, .. }, line) => match reply(about, line) {
                 Some(reply) => self.rehearsal.reply(reply),
@@ -224,7 +230,11 @@ impl Stage {
             Action::Answer => word("answered"),
             Action::Conference { room } => format!("{} {}", word("conference"), clean(room)),
             Action::Consult { about, .. } => format!("{} {}", word("asks"), asked(about)),
-            Action::Dial { number, .. } => format!("{} {}", word("dials"), clean(number)),
+            Action::Dial(terms) => {
+                let numbers = terms.numbers.join(", ");
+                format!("{} {}", word("dials"), clean(&numbers))
+            }
+            Action::Leave => word("leaves the queue"),
             Action::Enqueue { to, priority, .. } => {
                 let (Destination::Queue(name) | Destination::Workflow(name)) = to;
                 let priority = match priority {

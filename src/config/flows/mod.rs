@@ -15,7 +15,9 @@ use super::report::Problem;
 use super::section::{At, Section};
 use super::source::Place;
 use super::value::{self, Table};
-use crate::flow::{Document, Fault, HANG_UP, MAX_DEPTH, Outside, Part, SealingKey, Spot, Step};
+use crate::flow::{
+    Document, Fault, FlowType, HANG_UP, MAX_DEPTH, Outside, Part, SealingKey, Spot, Step,
+};
 use crate::trunk::{Meaning, Numbers};
 
 use trial::Test;
@@ -93,6 +95,16 @@ impl<'f> Flows<'f> {
                     self.check_part(read, name, &named, notes);
                 }
             }
+            let whispers: Vec<(Spot, &str)> = document.whispers().collect();
+            for (spot, part) in document.parts() {
+                let Some(part) = read.get(part) else { continue };
+                let is_whisper = whispers.iter().any(|(whisper, _)| *whisper == spot);
+                let place = self.place_of(name, &spot);
+                match is_whisper {
+                    true => check_type(part, FlowType::OutboundWhisper, &place, notes),
+                    false => check_fits(part, document.flow_type, &place, notes),
+                }
+            }
         }
         for name in read.keys() {
             if let Some(document) = linked(read, name, &mut Vec::new()) {
@@ -126,9 +138,17 @@ impl<'f> Flows<'f> {
 
     /// Checks what texts and conditions look at, now that it is known which number leads where.
     pub(super) fn check_names(&self, numbers: &Numbers, notes: &Notes) {
+        let everything = self.everything(numbers);
+        let beside = Outside {
+            attributes: self.sets_of(|flow_type| flow_type != FlowType::Inbound),
+            ..Outside::default()
+        };
         for (name, document) in &self.documents {
             let family = self.family(name);
-            let mut outside = Outside::default();
+            let mut outside = match document.flow_type {
+                FlowType::Inbound => beside.clone(),
+                _ => everything.clone(),
+            };
             for member in &family {
                 if let Some(document) = self.documents.get(*member) {
                     outside.attributes.extend(document.sets());
@@ -146,6 +166,29 @@ impl<'f> Flows<'f> {
             }
             self.note(name, document.check_names(&outside), notes);
         }
+    }
+
+    /// Every attribute that any flow or number sets: of what is heard beside a caller's own flow it
+    /// is not known which one that is.
+    pub(super) fn everything(&self, numbers: &Numbers) -> Outside {
+        let mut outside = Outside {
+            attributes: self.sets_of(|_| true),
+            ..Outside::default()
+        };
+        for entry in numbers.entries() {
+            if let Meaning::Flow { attributes, .. } = &entry.meaning {
+                outside.attributes.extend(attributes.keys().cloned());
+                outside.number.extend(attributes.keys().cloned());
+            }
+        }
+        outside
+    }
+
+    /// The attributes that flows of some types set.
+    fn sets_of(&self, is_meant: impl Fn(FlowType) -> bool) -> BTreeSet<String> {
+        let documents = self.documents.values();
+        let meant = documents.filter(|document| is_meant(document.flow_type));
+        meant.flat_map(|document| document.sets()).collect()
     }
 
     /// A flow with all that it is a part of, or that are parts of it, however far.
@@ -171,6 +214,15 @@ impl<'f> Flows<'f> {
             }
         }
         family
+    }
+
+    /// Notes a flow that is not there, or not of the type that is asked for.
+    pub(super) fn check_use(&self, flow: &At<String>, wanted: FlowType, notes: &Notes) {
+        if self.names.refer(notes, flow)
+            && let Some(document) = self.documents.get(&flow.value)
+        {
+            check_type(document, wanted, &flow.place, notes);
+        }
     }
 
     fn note(&self, flow: &str, faults: Vec<Fault>, notes: &Notes) {
@@ -207,6 +259,32 @@ impl<'f> Flows<'f> {
             Some(file) => place_in(&file.table, spot),
             None => super::files::nowhere(flow),
         }
+    }
+}
+
+/// Notes a flow that is not of the type that is asked for at a place.
+fn check_type(flow: &Document, wanted: FlowType, place: &Place, notes: &Notes) {
+    if flow.flow_type != wanted {
+        let (name, is, wanted) = (&flow.name, flow.flow_type.as_str(), wanted.as_str());
+        let message = format!("flow \"{name}\" is of type \"{is}\", not \"{wanted}\"");
+        let help =
+            format!("name another, or write type = \"{wanted}\" at the top of flows/{name}.toml");
+        notes.error(place, message, help);
+    }
+}
+
+/// Notes a flow that has steps which a flow that it becomes a part of may not have.
+fn check_fits(part: &Document, whole: FlowType, place: &Place, notes: &Notes) {
+    if part.flow_type == whole {
+        return;
+    }
+    if let Some(fault) = part.misfits_of(whole).first() {
+        let step = fault.spot.step.as_deref().unwrap_or_default();
+        let message = format!(
+            "flow \"{}\" cannot be a part of this one: {} (step \"{step}\")",
+            part.name, fault.message
+        );
+        notes.error(place, message, fault.help.clone());
     }
 }
 
@@ -298,7 +376,9 @@ fn read_document(file: &File, tests: &mut Vec<Test>, notes: &Notes) -> Document 
         Some(start) => start.value,
         None => first.to_owned(),
     };
+    let flow_type = flow.one_of("type", &FlowType::WORDS);
     let document = Document {
+        flow_type: flow_type.map_or_else(FlowType::default, |at| at.value),
         start,
         attributes: flow.attributes("attributes"),
         error: top.error,

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::super::notes::Notes;
 use super::super::section::{At, Section};
+use super::super::whisper;
 use super::super::words::remedy;
 use crate::flow::{
-    Branching, Calling, Case, Collecting, Condition, Conferring, Confirmation, Dialling, Fetching,
-    HANG_UP, HangingUp, LookingUp, Looping, Menu, Merge, Messaging, Opening, Patience, Pausing,
-    Queueing, RecordTerms, Recording, Rejection, Returning, Sayable, Saying, SealingKey, Setting,
-    Share, Speaking, Speech, Splitting, Step, Template, Transferring, Watching,
+    Branching, Calling, Case, Collecting, Condition, Conferring, Confirmation, DialOrder, Dialling,
+    Fetching, FlowType, HANG_UP, HangingUp, Leaving, LookingUp, Looping, Menu, Merge, Messaging,
+    Opening, Patience, Pausing, Queueing, RecordTerms, Recording, Rejection, Returning, Sayable,
+    Saying, SealingKey, Setting, Share, Speaking, Speech, Splitting, Step, Template, Watching,
 };
 use crate::ivr::BargeIn;
 use crate::router::Destination;
@@ -64,10 +65,8 @@ impl Reading<'_, '_> {
                 room: self.template("room", "3000"),
             }),
             "dial" => Step::Dial(Dialling {
-                number: self.template("number", "1001"),
-                ring_timeout: self.ring_timeout(),
-                failed: self.failure("failed"),
-                after: self.text("after").unwrap_or_else(hang_up),
+                after: Some(self.text("after").unwrap_or_else(hang_up)),
+                ..self.dialling()
             }),
             "flow" => Step::Flow(Calling {
                 flow: self.required("flow", "greeting"),
@@ -100,6 +99,7 @@ impl Reading<'_, '_> {
                 language: self.template("language", "ja"),
                 next: self.target("next"),
             }),
+            "leave" => Step::Leave(Leaving {}),
             "lookup" => Step::Lookup(LookingUp {
                 table: self.required("table", "customers"),
                 key: self.template("key", "{{ call.from }}"),
@@ -127,6 +127,7 @@ impl Reading<'_, '_> {
                 step.demand("sounds", "[\"greeting\"]");
                 Step::Play(Speech {
                     sounds: self.texts("sounds"),
+                    greeting: step.flag("greeting").is_some_and(|at| at.value),
                     barge_in: self.barge_in(),
                     next: self.target("next"),
                 })
@@ -152,11 +153,7 @@ impl Reading<'_, '_> {
                 shares: self.shares(),
             }),
             "staffing" => Step::Staffing(self.watching()),
-            "transfer" => Step::Transfer(Transferring {
-                number: self.template("number", "1001"),
-                ring_timeout: self.ring_timeout(),
-                failed: self.failure("failed"),
-            }),
+            "transfer" => Step::Transfer(self.dialling()),
             "voicemail" => Step::Voicemail(Messaging {
                 mailbox: self.required("mailbox", "sales"),
                 greeting: self.texts("greeting"),
@@ -188,8 +185,42 @@ impl Reading<'_, '_> {
                 .map_or(0, |at| at.value),
             timeout: self.text("timeout").unwrap_or_else(|| nobody.clone()),
             nobody,
+            left: self.text("left"),
             after: self.text("after").unwrap_or_else(hang_up),
         })
+    }
+
+    fn dialling(&self) -> Dialling {
+        let several = self.texts("numbers");
+        let mut numbers = several.into_iter().map(Template::new);
+        let number = match self.step.text("number") {
+            Some(number) if self.step.has("numbers") => {
+                let message = "both `number` and `numbers`";
+                let help = "keep `numbers`, in the order they are tried";
+                self.notes.error(&number.place, message, help);
+                Template::new(number.value)
+            }
+            Some(number) => Template::new(number.value),
+            None => numbers
+                .next()
+                .unwrap_or_else(|| self.template("number", "1001")),
+        };
+        Dialling {
+            also: numbers.collect(),
+            order: self
+                .step
+                .one_of("order", &DialOrder::WORDS)
+                .map_or_else(DialOrder::default, |at| at.value),
+            caller_id: self.text("caller_id").map(Template::new),
+            ring_timeout: self.ring_timeout(),
+            early_media: self.step.flag("early_media").is_none_or(|at| at.value),
+            whisper: whisper::read(self.step, "whisper", FlowType::OutboundWhisper, self.notes)
+                .map(|at| at.value),
+            busy: self.text("busy"),
+            no_answer: self.text("no_answer"),
+            rejected: self.text("rejected"),
+            ..Dialling::new(number, self.failure("failed"))
+        }
     }
 
     /// The queue or the workflow that a step leads callers into.
@@ -467,7 +498,7 @@ const PLACEHOLDER: Step = Step::Hangup(HangingUp {
 });
 
 /// Every kind of step.
-const STEPS: [&str; 24] = [
+const STEPS: [&str; 25] = [
     "branch",
     "collect",
     "conference",
@@ -477,6 +508,7 @@ const STEPS: [&str; 24] = [
     "hours",
     "http",
     "language",
+    "leave",
     "lookup",
     "loop",
     "menu",

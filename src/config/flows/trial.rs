@@ -164,12 +164,9 @@ fn moves(test: &Section<'_>, notes: &Notes) -> Vec<Move> {
 fn read_world(test: &Section<'_>, notes: &Notes) -> World {
     let outcomes = [
         ("answered", QueueOutcome::Answered),
+        ("left", QueueOutcome::Left),
         ("nobody", QueueOutcome::Nobody),
         ("timeout", QueueOutcome::TimedOut),
-    ];
-    let dialled = [
-        ("answered", DialOutcome::Answered),
-        ("failed", DialOutcome::Failed),
     ];
     let hours = [
         ("closed", Some(false)),
@@ -187,7 +184,7 @@ fn read_world(test: &Section<'_>, notes: &Notes) -> World {
     let figures = |value: &Value| serde_json::from_value(data(value)?).ok();
     World {
         queue: words(test, "queue", &outcomes, notes),
-        dial: words(test, "dial", &dialled, notes),
+        dial: words(test, "dial", &DialOutcome::WORDS, notes),
         hours: words(test, "hours", &hours, notes),
         http: replies(test, "http", "a table", data, notes),
         lookup: replies(test, "lookup", "a table", data, notes),

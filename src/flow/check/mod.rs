@@ -156,6 +156,7 @@ impl Document {
             faults.extend(step.kind().faults(name));
             faults.extend(step.kind().unavailable(name));
         }
+        faults.extend(self.misfits());
         faults.extend(self.endless());
         if !faults.iter().any(|fault| fault.fatal) {
             faults.extend(self.unreachable());

@@ -174,7 +174,7 @@ fn shape(step: &Step) -> Shape {
         | Step::QueueStatus(_)
         | Step::Split(_)
         | Step::Staffing(_) => Shape::Decide,
-        Step::Hangup(_) | Step::Return(_) => Shape::End,
+        Step::Hangup(_) | Step::Leave(_) | Step::Return(_) => Shape::End,
         Step::Language(_) | Step::Pause(_) | Step::Set(_) => Shape::Note,
         Step::Http(_) | Step::Lookup(_) | Step::Record(_) | Step::Voicemail(_) => Shape::Outside,
         Step::Conference(_) | Step::Dial(_) | Step::Queue(_) | Step::Transfer(_) => Shape::Reach,
@@ -188,7 +188,11 @@ fn detail(step: &Step) -> String {
     let what = match step {
         Step::Collect(it) => it.into.clone(),
         Step::Conference(it) => it.room.text().to_owned(),
-        Step::Dial(it) => it.number.text().to_owned(),
+        Step::Dial(it) | Step::Transfer(it) => {
+            let numbers = std::iter::once(&it.number).chain(&it.also);
+            let numbers: Vec<&str> = numbers.map(|number| number.text()).collect();
+            numbers.join(", ")
+        }
         Step::Flow(it) => it.flow.clone(),
         Step::Hours(it) => it.calendar.clone().unwrap_or_default(),
         Step::Http(it) => it.endpoint.clone(),
@@ -204,10 +208,10 @@ fn detail(step: &Step) -> String {
         Step::QueueStatus(it) | Step::Staffing(it) => it.queue.clone(),
         Step::Say(it) => it.value.text().to_owned(),
         Step::Set(it) => it.attributes.keys().cloned().collect::<Vec<_>>().join(", "),
-        Step::Transfer(it) => it.number.text().to_owned(),
         Step::Voicemail(it) => it.mailbox.clone(),
         Step::Branch(_)
         | Step::Hangup(_)
+        | Step::Leave(_)
         | Step::Loop(_)
         | Step::Record(_)
         | Step::Return(_)

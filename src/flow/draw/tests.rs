@@ -93,12 +93,7 @@ fn a_picture_is_xml_with_every_step_escaped() {
 fn failures_are_dashed() {
     let steps = [(
         "q".to_owned(),
-        Step::Dial(crate::flow::Dialling {
-            number: "1001".into(),
-            ring_timeout: std::time::Duration::from_secs(1),
-            failed: HANG_UP.to_owned(),
-            after: HANG_UP.to_owned(),
-        }),
+        Step::Dial(crate::flow::Dialling::new("1001".into(), HANG_UP)),
     )];
     let document = Document {
         start: "q".to_owned(),

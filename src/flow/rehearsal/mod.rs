@@ -32,7 +32,7 @@ pub enum Wait {
     Caller,
     /// Who was dialled.
     Dial {
-        /// Number.
+        /// Number; several with a space between.
         number: String,
     },
     /// Nothing more: the flow is over, or the caller left, or is in a conference.
@@ -117,7 +117,7 @@ impl Rehearsal {
         if matches!(self.wait, Wait::Queue { .. }) {
             self.wait = match outcome {
                 QueueOutcome::Answered => Wait::Talk,
-                QueueOutcome::Nobody | QueueOutcome::TimedOut => Wait::Time,
+                QueueOutcome::Left | QueueOutcome::Nobody | QueueOutcome::TimedOut => Wait::Time,
             };
             self.run.handle(self.now, Input::QueueLeft(outcome));
             self.follow();
@@ -129,7 +129,7 @@ impl Rehearsal {
         if matches!(self.wait, Wait::Dial { .. }) {
             self.wait = match outcome {
                 DialOutcome::Answered => Wait::Talk,
-                DialOutcome::Failed => Wait::Time,
+                _ => Wait::Time,
             };
             self.run.handle(self.now, Input::DialEnded(outcome));
             self.follow();
@@ -210,9 +210,13 @@ impl Rehearsal {
                     let (request, about) = (*request, about.clone());
                     self.wait = Wait::Request { request, about };
                 }
-                Action::Dial { number, .. } => {
-                    let number = number.clone();
+                Action::Dial(terms) => {
+                    let number = terms.numbers.join(" ");
                     self.wait = Wait::Dial { number };
+                }
+                Action::Leave => {
+                    self.playing = None;
+                    self.wait = Wait::Over;
                 }
                 Action::Enqueue { to, .. } => self.wait = Wait::Queue { to: to.clone() },
                 Action::Answer | Action::Enter { .. } | Action::SetAttributes(_) => {}

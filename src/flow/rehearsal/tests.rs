@@ -13,7 +13,7 @@ use crate::flow::{
     Branching, Calling, Case, Collecting, Condition, Conferring, Confirmation, Dialling, Fetching,
     HANG_UP, HangingUp, LookingUp, Looping, Menu, Merge, Messaging, Opening, Patience, Pausing,
     QueueFigures, Queueing, RETURN, RecordTerms, Recording, Rejection, Returning, Sayable, Saying,
-    Setting, Share, Speaking, Speech, Splitting, Step, Template, Transferring, Watching,
+    Setting, Share, Speaking, Speech, Splitting, Step, Template, Watching,
 };
 use crate::ivr::BargeIn;
 
@@ -254,6 +254,7 @@ fn doing() -> impl Strategy<Value = Step> {
         (sounds(), barge_in(), target()).prop_map(|(sounds, barge_in, next)| {
             Step::Play(Speech {
                 sounds,
+                greeting: false,
                 barge_in,
                 next,
             })
@@ -290,19 +291,13 @@ fn doing() -> impl Strategy<Value = Step> {
         ),
         (template(), target(), target()).prop_map(|(number, failed, after)| {
             Step::Dial(Dialling {
-                number,
-                ring_timeout: Duration::from_secs(20),
-                failed,
-                after,
+                no_answer: Some(after.clone()),
+                after: Some(after),
+                ..Dialling::new(number, failed)
             })
         }),
-        (template(), target()).prop_map(|(number, failed)| {
-            Step::Transfer(Transferring {
-                number,
-                ring_timeout: Duration::from_secs(20),
-                failed,
-            })
-        }),
+        (template(), target())
+            .prop_map(|(number, failed)| { Step::Transfer(Dialling::new(number, failed)) }),
         template().prop_map(|room| Step::Conference(Conferring { room })),
     ]
 }
@@ -351,7 +346,7 @@ fn world() -> impl Strategy<Value = World> {
         QueueOutcome::Nobody,
         QueueOutcome::TimedOut,
     ]);
-    let dial = prop::sample::select(vec![DialOutcome::Answered, DialOutcome::Failed]);
+    let dial = prop::sample::select(DialOutcome::WORDS.map(|(_, outcome)| outcome).to_vec());
     let figures = prop::option::of((0..9_u64).prop_map(|waiting| QueueFigures {
         waiting,
         ..QueueFigures::default()
@@ -431,7 +426,7 @@ proptest! {
                 Action::Answer => prop_assert!(!std::mem::replace(&mut answered, true)),
                 Action::Play { .. } | Action::Enqueue { .. } => prop_assert!(answered),
                 // Who was dialled answered the call too.
-                Action::Dial { .. } => answered |= !course.actions[place..].contains(&Action::Answer),
+                Action::Dial(_) => answered |= !course.actions[place..].contains(&Action::Answer),
                 Action::HangUp { .. } => prop_assert_eq!(place + 1, course.actions.len()),
                 _ => {}
             }

@@ -10,7 +10,7 @@ use super::{Rehearsal, Wait};
 use crate::base::Timestamp;
 use crate::flow::request::{QueueFigures, Reply, Request};
 use crate::flow::run::{Action, Context, DialOutcome, QueueOutcome};
-use crate::flow::{Document, Rejection};
+use crate::flow::{Document, FlowType, Rejection};
 use crate::router::Destination;
 
 /// One test.
@@ -105,20 +105,26 @@ pub enum Ending {
     Endless,
     /// The flow ended the call.
     HungUp(Rejection),
+    /// The caller left the queue.
+    Left,
+    /// The flow came to its end, and the call goes on: of flows of other types than `inbound`.
+    Returned,
     /// The flow took too many steps.
     TooManySteps,
 }
 
 impl Ending {
     /// Every ending, by the word tests use.
-    pub const WORDS: [(&'static str, Ending); 9] = [
+    pub const WORDS: [(&'static str, Ending); 11] = [
         ("busy", Ending::HungUp(Rejection::Busy)),
         ("caller_left", Ending::CallerLeft),
         ("conference", Ending::Conference),
         ("declined", Ending::HungUp(Rejection::Declined)),
         ("endless", Ending::Endless),
+        ("left", Ending::Left),
         ("normal", Ending::HungUp(Rejection::Normal)),
         ("not_found", Ending::HungUp(Rejection::NotFound)),
+        ("returned", Ending::Returned),
         ("too_many_steps", Ending::TooManySteps),
         ("unavailable", Ending::HungUp(Rejection::Unavailable)),
     ];
@@ -172,7 +178,7 @@ impl Trial {
         let mut caller: VecDeque<Move> = self.caller.iter().cloned().collect();
         let mut left = false;
         for _ in 0..MOST_EVENTS {
-            course.take(&mut rehearsal, &document.name);
+            course.take(&mut rehearsal, document);
             if rehearsal.wait() == Wait::Over {
                 break;
             }
@@ -182,7 +188,7 @@ impl Trial {
             }
             left |= step(&mut rehearsal, &mut caller, &mut world);
         }
-        course.take(&mut rehearsal, &document.name);
+        course.take(&mut rehearsal, document);
         if left {
             course.end = Some(Ending::CallerLeft);
         } else if rehearsal.wait() != Wait::Over {
@@ -272,7 +278,8 @@ impl World {
 }
 
 impl Course {
-    fn take(&mut self, rehearsal: &mut Rehearsal, main: &str) {
+    fn take(&mut self, rehearsal: &mut Rehearsal, document: &Document) {
+        let main = &document.name;
         while let Some(action) = rehearsal.poll_action() {
             match &action {
                 Action::Play { sounds, .. } => self.heard.extend(sounds.iter().cloned()),
@@ -281,12 +288,15 @@ impl Course {
                 Action::Enqueue { to, .. } => self.queue.push(match to {
                     Destination::Queue(name) | Destination::Workflow(name) => name.clone(),
                 }),
-                Action::Dial { number, .. } => self.dialled.push(number.clone()),
+                Action::Dial(terms) => self.dialled.extend(terms.numbers.iter().cloned()),
+                Action::Leave => self.end = Some(Ending::Left),
                 Action::Conference { .. } => self.end = Some(Ending::Conference),
                 Action::HangUp { cause } => {
                     let known = Rejection::WORDS.iter().map(|(_, how)| *how);
                     let how = known.into_iter().find(|how| how.cause().q850 == cause.q850);
+                    let goes_on = document.flow_type != FlowType::Inbound;
                     self.end = Some(match how {
+                        _ if goes_on && rehearsal.run().has_returned() => Ending::Returned,
                         _ if cause.sip == 500 => Ending::TooManySteps,
                         how => Ending::HungUp(how.unwrap_or(Rejection::Normal)),
                     });

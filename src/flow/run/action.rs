@@ -1,12 +1,16 @@
 //! What a run wants done, and what it is told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::base::{Cause, Timestamp};
+use crate::flow::document::Document;
 use crate::flow::request::{Reply, Request};
+use crate::flow::step::DialOrder;
+use crate::flow::whisper::Whisper;
 use crate::router::Destination;
 
 /// What is known about the call when its flow begins.
@@ -26,6 +30,12 @@ pub struct Context {
     /// Calendar of the number that led to the flow.
     #[serde(default)]
     pub calendar: Option<String>,
+    /// Sounds that greet callers of that number, in place of the flow's own.
+    #[serde(default)]
+    pub greeting: Vec<String>,
+    /// What an agent hears before he is joined with a caller of that number.
+    #[serde(default)]
+    pub whisper: Option<Whisper>,
     /// Language (BCP 47) of a caller who has no attribute `language`.
     #[serde(default)]
     pub language: String,
@@ -85,13 +95,10 @@ pub enum Action {
         /// Higher is served first.
         priority: i64,
     },
-    /// Call a number and join the caller with it; report [`Input::DialEnded`].
-    Dial {
-        /// Number, as a phone would dial it.
-        number: String,
-        /// How long it may ring.
-        ring_timeout: Duration,
-    },
+    /// Call somebody and join the caller with him; report [`Input::DialEnded`].
+    Dial(Box<DialTerms>),
+    /// Leave the queue; nothing follows.
+    Leave,
     /// End the call; nothing follows.
     HangUp {
         /// Why; a refusal when the call was never answered.
@@ -132,6 +139,8 @@ pub enum Input {
 pub enum QueueOutcome {
     /// An agent answered; the caller talks.
     Answered,
+    /// The queue's own flow let the caller out.
+    Left,
     /// Nobody can ever take the call, or the queue is gone.
     Nobody,
     /// The longest wait is over.
@@ -144,6 +153,57 @@ pub enum QueueOutcome {
 pub enum DialOutcome {
     /// Answered; the caller talks.
     Answered,
-    /// Busy, silent, refused or not dialable.
+    /// Busy.
+    Busy,
+    /// Not reachable, or not dialable.
     Failed,
+    /// Nobody answered in time, or took the call.
+    NoAnswer,
+    /// Whoever was called did not want it.
+    Rejected,
+}
+
+impl DialOutcome {
+    /// Every outcome, by the word tests use.
+    pub const WORDS: [(&'static str, DialOutcome); 5] = [
+        ("answered", DialOutcome::Answered),
+        ("busy", DialOutcome::Busy),
+        ("failed", DialOutcome::Failed),
+        ("no_answer", DialOutcome::NoAnswer),
+        ("rejected", DialOutcome::Rejected),
+    ];
+
+    /// What says most of several numbers that came to nothing: that somebody is busy is worth
+    /// more than that somebody else cannot be reached.
+    pub fn best(self, other: Self) -> Self {
+        let order = |it| match it {
+            DialOutcome::Answered => 0,
+            DialOutcome::Busy => 1,
+            DialOutcome::Rejected => 2,
+            DialOutcome::NoAnswer => 3,
+            DialOutcome::Failed => 4,
+        };
+        if order(other) < order(self) {
+            other
+        } else {
+            self
+        }
+    }
+}
+
+/// Whom to call, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DialTerms {
+    /// Numbers, as a phone would dial them; one at least.
+    pub numbers: Vec<String>,
+    /// Whether they ring one after the other or all at once.
+    pub order: DialOrder,
+    /// The number that is shown to whom is called; `None`: the caller's, as far as the trunk shows it.
+    pub caller_id: Option<String>,
+    /// How long each may ring.
+    pub ring_timeout: Duration,
+    /// Whether the caller hears what the far end sends before it answers; else our own tone.
+    pub early_media: bool,
+    /// The flow that whoever answers hears alone before he is joined with the caller.
+    pub whisper: Option<Arc<Document>>,
 }

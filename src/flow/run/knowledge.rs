@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Action, Run};
 use crate::base::{Entropy, Language, Timestamp};
-use crate::flow::Template;
 use crate::flow::request::QueueFigures;
+use crate::flow::{Template, Whisper};
 
 /// Most attributes of a call, and most bytes of all of them: what a reply may add is limited.
 const MAX_ATTRIBUTES: usize = 256;
@@ -54,6 +54,17 @@ impl Run {
     pub(in crate::flow) fn language(&self) -> &str {
         let own = self.attributes.get("language").and_then(Value::as_str);
         own.unwrap_or(&self.context.language)
+    }
+
+    /// The greeting of the number that led here.
+    pub(in crate::flow) fn greeting(&self) -> Option<&[String]> {
+        let greeting = self.context.greeting.as_slice();
+        (!greeting.is_empty()).then_some(greeting)
+    }
+
+    /// What an agent hears first of a call to the number that led here.
+    pub fn whisper_of_number(&self) -> Option<&Whisper> {
+        self.context.whisper.as_ref()
     }
 
     /// The calendar of the number that led here.

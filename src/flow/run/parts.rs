@@ -33,7 +33,7 @@ pub(super) struct PartState {
 
 impl Run {
     /// The document of the part at hand.
-    pub(super) fn part_document(&self) -> Arc<Document> {
+    pub(in crate::flow) fn part_document(&self) -> Arc<Document> {
         let mut document = &self.document;
         for frame in &self.frames {
             match document.flows.get(&frame.flow) {
@@ -78,7 +78,10 @@ impl Run {
     /// Back to the flow this one is a part of; the end when it is no part.
     pub(in crate::flow) fn return_to_caller(&mut self) -> Turn {
         match self.frames.pop() {
-            None => Turn::End(Rejection::Normal),
+            None => {
+                self.returned = true;
+                Turn::End(Rejection::Normal)
+            }
             Some(frame) => {
                 self.part = frame.part;
                 Turn::Go(frame.next)

@@ -25,6 +25,7 @@ fn map(value: Value) -> Map<String, Value> {
 fn play(sound: &str, next: &str) -> Step {
     Step::Play(Speech {
         sounds: vec![text(sound)],
+        greeting: false,
         barge_in: BargeIn::Interrupts,
         next: text(next),
     })
@@ -90,12 +91,7 @@ fn document() -> Arc<Document> {
         ("support", queue("support")),
         (
             "desk",
-            Step::Dial(Dialling {
-                number: Template::new("1001"),
-                ring_timeout: Duration::from_secs(20),
-                failed: text("busy"),
-                after: text(HANG_UP),
-            }),
+            Step::Dial(Dialling::new(Template::new("1001"), "busy")),
         ),
         (
             "busy",
@@ -290,7 +286,7 @@ fn a_dialled_number_that_is_busy_leads_on() {
     let mut run = started();
     run.handle(at(1), Input::Digit('0'));
     assert!(
-        matches!(drain(&mut run).last(), Some(Action::Dial { number, .. }) if number == "1001")
+        matches!(drain(&mut run).last(), Some(Action::Dial(terms)) if terms.numbers == ["1001"])
     );
     run.handle(at(2), Input::DialEnded(DialOutcome::Failed));
     assert!(matches!(&drain(&mut run)[..], [Action::HangUp { cause }] if cause.q850 == 17));

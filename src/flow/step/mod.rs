@@ -10,6 +10,7 @@ mod hangup;
 mod hours;
 mod http;
 mod language;
+mod leave;
 mod pause;
 mod play;
 mod queue;
@@ -26,12 +27,13 @@ use serde_json::{Map, Value};
 pub use ask::{Collecting, Confirmation, Menu, Patience};
 pub use branch::{Branching, Case, Looping, Share, Splitting};
 pub use conference::Conferring;
-pub use dial::{Dialling, Transferring};
+pub use dial::{DialOrder, Dialling};
 pub use figures::Watching;
 pub use hangup::{HangingUp, Rejection};
 pub use hours::Opening;
 pub use http::{Fetching, LookingUp, Merge};
 pub use language::Speaking;
+pub use leave::Leaving;
 pub use pause::Pausing;
 pub use play::Speech;
 pub use queue::Queueing;
@@ -70,6 +72,8 @@ pub enum Step {
     Http(Fetching),
     /// Speak another language.
     Language(Speaking),
+    /// Leave the queue.
+    Leave(Leaving),
     /// Look something up in a table.
     Lookup(LookingUp),
     /// Go a way so many times.
@@ -97,7 +101,7 @@ pub enum Step {
     /// Go where the figures of a queue's agents say.
     Staffing(Watching),
     /// Call a number and be done with the call.
-    Transfer(Transferring),
+    Transfer(Dialling),
     /// Take a message.
     Voicemail(Messaging),
 }
@@ -133,6 +137,8 @@ pub(super) enum Mention<'a> {
     Text(&'a str),
     /// A voice.
     Voice(&'a str),
+    /// A flow that whoever is called hears first.
+    Whisper(&'a str),
     /// A workflow.
     Workflow(&'a str),
 }
@@ -208,12 +214,13 @@ impl Step {
             Self::Branch(step) => step,
             Self::Collect(step) => step,
             Self::Conference(step) => step,
-            Self::Dial(step) => step,
+            Self::Dial(step) | Self::Transfer(step) => step,
             Self::Flow(step) => step,
             Self::Hangup(step) => step,
             Self::Hours(step) => step,
             Self::Http(step) => step,
             Self::Language(step) => step,
+            Self::Leave(step) => step,
             Self::Lookup(step) => step,
             Self::Loop(step) => step,
             Self::Menu(step) => step,
@@ -226,7 +233,6 @@ impl Step {
             Self::Say(step) => step,
             Self::Set(step) => step,
             Self::Split(step) => step,
-            Self::Transfer(step) => step,
             Self::Voicemail(step) => step,
         }
     }
@@ -243,6 +249,7 @@ impl Step {
             Self::Hours(_) => "hours",
             Self::Http(_) => "http",
             Self::Language(_) => "language",
+            Self::Leave(_) => "leave",
             Self::Lookup(_) => "lookup",
             Self::Loop(_) => "loop",
             Self::Menu(_) => "menu",

@@ -9,10 +9,13 @@ use crate::base::Timestamp;
 use crate::ivr::BargeIn;
 
 /// Sounds one after the other.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Speech {
     /// Names of sounds.
     pub sounds: Vec<String>,
+    /// Whether the dialled number's own greeting is played instead, where it has one.
+    #[serde(default)]
+    pub greeting: bool,
     /// Whether a key stops it; the key then counts for the next question.
     pub barge_in: BargeIn,
     /// Step after it.
@@ -33,10 +36,12 @@ impl Kind for Speech {
     }
 
     fn enter(&self, run: &mut Run, now: Timestamp, at: &str) -> Turn {
-        if self.sounds.is_empty() {
+        let own = run.greeting().filter(|_| self.greeting);
+        let sounds = own.unwrap_or(&self.sounds).to_vec();
+        if sounds.is_empty() {
             return Turn::Go(self.next.clone());
         }
-        run.speak(now, at, self.sounds.clone(), self.barge_in, PLAY_LIMIT);
+        run.speak(now, at, sounds, self.barge_in, PLAY_LIMIT);
         Turn::Stay
     }
 

@@ -23,6 +23,9 @@ pub struct Queueing {
     pub nobody: String,
     /// Step when the longest wait is over.
     pub timeout: String,
+    /// Step when the queue's own flow let the caller out; as `nobody` when `None`.
+    #[serde(default)]
+    pub left: Option<String>,
     /// Step when the agent hung up and the caller is still there.
     pub after: String,
 }
@@ -39,6 +42,9 @@ impl Kind for Queueing {
         see_sets("attributes", &self.attributes, see);
         see("nobody", Part::Whole, Mention::Step(&self.nobody));
         see("timeout", Part::Whole, Mention::Step(&self.timeout));
+        if let Some(left) = &self.left {
+            see("left", Part::Whole, Mention::Step(left));
+        }
         see("after", Part::Whole, Mention::Step(&self.after));
     }
 
@@ -62,6 +68,9 @@ impl Kind for Queueing {
             Heard::Queue(QueueOutcome::Answered) => run.stay(Position::Talking {
                 step: at.to_owned(),
             }),
+            Heard::Queue(QueueOutcome::Left) => {
+                Turn::Go(self.left.as_ref().unwrap_or(&self.nobody).clone())
+            }
             Heard::Queue(QueueOutcome::Nobody) => Turn::Go(self.nobody.clone()),
             Heard::Queue(QueueOutcome::TimedOut) => Turn::Go(self.timeout.clone()),
             Heard::TalkEnded => Turn::Go(self.after.clone()),

@@ -23,6 +23,8 @@ pub enum Meaning {
         #[serde(default)]
         calendar: Option<String>,
     },
+    /// Phones and numbers that ring together, as phones would dial them.
+    Group(Vec<String>),
     /// Out by a trunk.
     Outbound {
         /// Names of the trunks, in the order they are tried.
@@ -212,6 +214,7 @@ impl Entry {
                 attributes: attributes.clone(),
                 calendar: calendar.clone(),
             }),
+            Meaning::Group(members) => Some(Destination::Group(members.clone())),
             Meaning::Outbound {
                 trunks,
                 strip,

@@ -14,6 +14,7 @@ fn document() -> Arc<Document> {
         (
             "greeting",
             Step::Play(Speech {
+                greeting: false,
                 sounds: vec![text("greeting")],
                 barge_in: BargeIn::Interrupts,
                 next: text("menu"),
