@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::calendar::ClosingBoard;
-use crate::call::{Generation, Phone, QueueCare};
+use crate::call::{Applications, Generation, Phone, QueueCare};
 use crate::config::Office;
 use crate::media::Library;
 use crate::sip::auth::Offers;
@@ -71,6 +71,7 @@ pub fn prepare(
         tables: office.tables.clone(),
         flows: office.flows.clone(),
         number_profiles: office.number_profiles.clone(),
+        applications: Applications::default(),
         queues: queues.collect(),
         desk: office.desk.clone(),
         recording: office.node.recording.terms.clone(),

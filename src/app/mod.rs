@@ -18,6 +18,7 @@ mod retention;
 mod shards;
 mod trunk_ear;
 mod views;
+mod web_sounds;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -64,6 +65,7 @@ use outlets::ShardOutlets;
 use pulse::{Beats, Watcher};
 use retention::Retention;
 use views::Views;
+use web_sounds::WebSounds;
 
 /// A running switch.
 pub struct Switch {
@@ -196,6 +198,7 @@ impl Switch {
         let outside = Outside {
             web: web.web(),
             speech: speech.clone(),
+            sounds: WebSounds::new(kept.clone()),
         };
         let tls = Tls::default();
         tls.set(office.tls.clone());

@@ -13,6 +13,7 @@ use crate::events::{CallRecord, RecordingFacts};
 use crate::router::{Command, RouterHandle};
 use crate::store::Records;
 use crate::voicemail::{Wish, Wishes};
+use crate::webhook::Notice;
 
 /// One shard's outlets.
 pub(super) struct ShardOutlets {
@@ -34,6 +35,10 @@ impl Outlets for ShardOutlets {
         self.outside.inquire(*inquiry, answers);
     }
 
+    fn notify(&mut self, notice: Box<Notice>) {
+        self.outside.web.notify(*notice);
+    }
+
     fn bindings_changed(&mut self) {
         // Full means that a save is wished for already.
         let _ = self.bindings.try_send(());
@@ -44,6 +49,9 @@ impl Outlets for ShardOutlets {
     }
 
     fn publish(&mut self, record: Box<CallRecord>) {
+        if record.ended.is_some() {
+            self.outside.web.forget(&record.id);
+        }
         if let Err(full) = self.records.publish(*record) {
             // The last resort that loses nothing: the log is the record's paper copy.
             let record = serde_json::to_string(&full.0).unwrap_or_default();

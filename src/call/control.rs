@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::exchange::Exchange;
-use super::feature::{Stage, Target, Wish};
+use super::feature::{Next, Stage, Target, Wish};
 use super::hands::Hands;
 use super::machine::Call;
 use crate::base::{CallId, Cause, LegId, Party, Timestamp};
@@ -14,6 +14,7 @@ use crate::events::{Role, TransferKind};
 use crate::media::recorder::Channel;
 use crate::media::{self, Command, Standing};
 use crate::trunk::{Destination, Origin};
+use crate::twiml::Modification;
 
 /// One wish about one call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +120,9 @@ pub enum ControlError {
     /// The call is over or never was.
     #[error("no such call")]
     NoCall,
+    /// No application says what becomes of the call.
+    #[error("the call is in no application")]
+    NoApplication,
     /// The call has no such living leg (the caller's leg ends with the call).
     #[error("no such party in the call")]
     NoLeg,
@@ -145,6 +149,37 @@ pub enum ControlError {
 }
 
 impl Exchange {
+    /// The REST API wants something else of a call that is in an application.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::NoCall`] and [`ControlError::NoApplication`].
+    pub fn modify(
+        &mut self,
+        now: Timestamp,
+        call: &CallId,
+        wish: Modification,
+    ) -> Result<(), ControlError> {
+        let key = *self.index.calls.get(call).ok_or(ControlError::NoCall)?;
+        let mut outcome = Err(ControlError::NoCall);
+        self.with_call(now, key, |call, hands| {
+            if call.core.ended.is_some() {
+                return;
+            }
+            outcome = Err(ControlError::NoApplication);
+            call.with_stage(hands, |stage, core, hands| {
+                let next = stage.modify(core, hands, wish);
+                outcome = match next {
+                    Some(_) => Ok(()),
+                    None => Err(ControlError::NoApplication),
+                };
+                next.unwrap_or(Next::Stay)
+            });
+        });
+        self.pump(now);
+        outcome
+    }
+
     /// Carries out a wish. The leg that was added, if one was.
     pub fn control(
         &mut self,

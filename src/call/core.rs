@@ -86,6 +86,9 @@ pub(crate) struct Core {
     pub(crate) plays: u64,
     /// What the caller hears from us, to begin it again after a restore.
     pub(crate) playing: Option<Playing>,
+    /// Counts the questions that documents put.
+    #[serde(default)]
+    pub(crate) tickets: u64,
     /// Set when the call ended; what is left is to gather counts and publish.
     pub(crate) ended: Option<Timestamp>,
     /// The record so far.
@@ -123,6 +126,7 @@ impl Core {
             attributes: Map::new(),
             plays: 0,
             playing: None,
+            tickets: 0,
             wrapping: Vec::new(),
             also: Vec::new(),
             referred_by: None,
@@ -422,16 +426,12 @@ impl Core {
 
     /// Begins a play, or begins it again.
     pub(crate) fn start_play(&self, hands: &mut Hands<'_>, playing: &Playing) {
-        let generation = hands.generations.get(&self.generation);
         let language = playing.language.as_deref().or(self.language());
         let sounds = playing
             .names
             .iter()
             .filter_map(|name| {
-                let sound = generation.and_then(|now| now.sounds.spoken(name, language));
-                // The music of a queue that a later configuration brought.
-                let newest = || hands.newest()?.sounds.spoken(name, language);
-                let sound = sound.or_else(newest);
+                let sound = self.sound(hands, name, language);
                 if sound.is_none() {
                     tracing::warn!(call = %self.id, name, "no such sound");
                 }
@@ -458,11 +458,8 @@ impl Core {
     ) -> PlayId {
         self.plays += 1;
         let play = PlayId(self.plays);
-        let generation = hands.generations.get(&self.generation);
         let find = |name: &String| {
-            let sound = generation.and_then(|now| now.sounds.spoken(name, language));
-            let newest = || hands.newest()?.sounds.spoken(name, language);
-            let sound = sound.or_else(newest);
+            let sound = self.sound(hands, name, language);
             if sound.is_none() {
                 tracing::warn!(call = %self.id, name, "no such sound");
             }
@@ -483,6 +480,20 @@ impl Core {
         hands.tell(Command::StopPlay { leg });
     }
 
+    /// The sound of a name in a language.
+    pub(crate) fn sound(
+        &self,
+        hands: &Hands<'_>,
+        name: &str,
+        language: Option<&str>,
+    ) -> Option<Arc<Sound>> {
+        let generation = hands.generations.get(&self.generation);
+        let sound = generation.and_then(|now| now.sounds.spoken(name, language));
+        // The music of a queue that a later configuration brought.
+        let newest = || hands.newest()?.sounds.spoken(name, language);
+        sound.or_else(newest)
+    }
+
     /// Plays one sound that has no name, such as a message. It is not begun again after a restore.
     pub(crate) fn play_sound(
         &mut self,
@@ -490,13 +501,23 @@ impl Core {
         leg: LegId,
         sound: Arc<Sound>,
     ) -> PlayId {
+        self.play_sounds(hands, leg, vec![sound])
+    }
+
+    /// The same of several, one after the other.
+    pub(crate) fn play_sounds(
+        &mut self,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        sounds: Vec<Arc<Sound>>,
+    ) -> PlayId {
         self.plays += 1;
         let play = PlayId(self.plays);
         self.playing = None;
         hands.tell(Command::Play {
             leg,
             play,
-            sounds: vec![sound],
+            sounds,
             looped: false,
         });
         play

@@ -54,6 +54,12 @@ impl Diversions {
         }
     }
 
+    /// Who sent the call on last, unless that is private.
+    pub(super) fn latest(&self) -> Option<&str> {
+        let latest = self.all.first().filter(|sent| !sent.is_private);
+        latest.map(|sent| sent.by.as_str())
+    }
+
     /// The facts of all, the earliest first.
     pub(super) fn facts(&self) -> impl Iterator<Item = Fact> {
         self.all.iter().rev().map(SentOn::as_fact)

@@ -29,6 +29,7 @@ use crate::sip::ua::{self, SessionId};
 use crate::sip::{Flow, Host, Message, ParseError, Protocol, UserAgent, is_keep_alive};
 use crate::trunk::Carriers;
 use crate::voicemail::{self, Finished, Wish, Word};
+use crate::webhook::Notice as Notification;
 
 /// What an exchange is given when it starts.
 pub struct Settings {
@@ -73,6 +74,8 @@ pub enum Output {
     Record(Box<CallRecord>),
     /// A call's flow asks somebody who takes time; [`Exchange::told`] takes the answer.
     Inquire(Box<Inquiry>),
+    /// The web application of a call is told something; nobody waits for an answer.
+    Notify(Box<Notification>),
     /// Who is at the other end of a connection proved who he is, or is known by his address.
     Known(Flow),
     /// A name server is asked; [`Exchange::handle_answer`] takes what it says.

@@ -19,6 +19,7 @@ use crate::sip::auth::{Ha1, Offers};
 use crate::sip::ua::Terms;
 use crate::trunk::profile::MediaTerms;
 use crate::trunk::{CallerIds, CallerRights, Numbers, Redirects, Trunk};
+use crate::twiml::{Link, Sid, SidKind, Terms as DocumentTerms};
 use crate::voicemail::VoicemailTerms;
 use crate::waiting::LineConfig;
 
@@ -49,6 +50,8 @@ pub struct Generation {
     pub flows: HashMap<String, Arc<Document>>,
     /// Profiles of inbound numbers, by number in its first form.
     pub number_profiles: HashMap<String, NumberProfile>,
+    /// Applications of numbers, and whose they are.
+    pub applications: Applications,
     /// Queues by name: how callers are kept while they wait.
     pub queues: HashMap<String, QueueCare>,
     /// Agents who work by phone, and the activities they choose from.
@@ -154,6 +157,42 @@ impl Default for ConferenceTerms {
                 tells_talkers: true,
             },
             beep: None,
+        }
+    }
+}
+
+/// Applications of numbers, and the account that they and the REST API belong to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Applications {
+    /// `AccountSid` of all requests.
+    pub account: Sid,
+    /// Where the REST API is, `https://host`: what URLs of recordings begin with. Empty when nobody
+    /// said: they are then relative.
+    pub api: String,
+    /// Numbers of ours, and others that may be shown: what `callerId` may name.
+    pub caller_ids: Vec<String>,
+    /// By the number that leads to it, in its first form.
+    pub numbers: HashMap<String, Arc<DocumentTerms>>,
+}
+
+impl Applications {
+    /// The terms of documents that begin at a URL, for a call that no number led there.
+    pub fn terms_of(&self, link: Link) -> DocumentTerms {
+        DocumentTerms {
+            caller_ids: self.caller_ids.clone(),
+            api: self.api.clone(),
+            ..DocumentTerms::of_url(link)
+        }
+    }
+}
+
+impl Default for Applications {
+    fn default() -> Self {
+        Self {
+            account: Sid::derive(SidKind::Account, "tsunagu"),
+            api: String::new(),
+            caller_ids: Vec::new(),
+            numbers: HashMap::new(),
         }
     }
 }

@@ -57,6 +57,11 @@ impl Identity {
         facts
     }
 
+    /// Who sent the call here, the last of them, unless he does not want that to be known.
+    pub(crate) fn forwarded_from(&self) -> Option<String> {
+        self.diversions.latest().map(str::to_owned)
+    }
+
     /// Why the call ended with a status: in the words of the check that failed, when one did.
     pub(crate) fn cause(&self, status: u16) -> Cause {
         let cause = Cause::from_status(status);
@@ -152,7 +157,7 @@ impl Core {
 }
 
 /// A caller's name, unless he withholds it; a phone's is the one it has here.
-pub(super) fn caller_name(
+pub(crate) fn caller_name(
     generation: &Generation,
     from: &str,
     identity: Option<&Identity>,

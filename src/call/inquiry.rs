@@ -12,6 +12,7 @@ use crate::events::Direction;
 use crate::flow::{QueueFigures, Reply, Request, Run};
 use crate::router::WorkerView;
 use crate::speech::Wish;
+use crate::twiml::{Fetch, Fetched};
 use crate::webhook::{About, Shape};
 
 /// A question under way. Whoever carries it out gives the answer to [`Exchange::told`], within its
@@ -40,8 +41,22 @@ pub enum Subject {
         /// Longest it may take.
         budget: Duration,
     },
+    /// The document of a URL, for a call whose application says what becomes of it; answered by
+    /// [`Supply::Document`].
+    Document(Fetch),
+    /// The sound of a URL; answered by [`Supply::Sound`].
+    Sound(String),
     /// A voice; answered by [`Reply::Said`].
     Text(Wish),
+}
+
+/// What comes of a question that a document put; told by [`Exchange::supplied`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Supply {
+    /// A document, or why there is none.
+    Document(Fetched),
+    /// The name of a sound that is kept; else a number of Twilio's error dictionary, and why.
+    Sound(Result<String, (u16, String)>),
 }
 
 impl Exchange {

@@ -118,7 +118,7 @@ fn merge(
     if kept.core.is_lead(keeper) {
         kept.core.lead(stays);
         kept.core.from = kept.core.caller().party.clone();
-        talk.take_run();
+        talk.take_script();
     }
     talk.go_on_with(moves);
     talk.take_over(agents, record);

@@ -36,6 +36,7 @@ mod offer;
 mod onward;
 mod outward;
 mod password;
+mod reading;
 mod reason;
 mod redirection;
 mod refer;
@@ -59,9 +60,9 @@ pub use desk::{ActivityTerms, AgentTerms, Agents, DeskTerms, Desks};
 pub use exchange::{Exchange, Output, Settings};
 pub use gate::Gate;
 pub use generation::{
-    ConferenceTerms, Generation, Phone, QueueCare, RecordingTerms, Replace, Transfers,
+    Applications, ConferenceTerms, Generation, Phone, QueueCare, RecordingTerms, Replace, Transfers,
 };
-pub use inquiry::{Inquiry, Subject};
+pub use inquiry::{Inquiry, Subject, Supply};
 pub use negotiate::{leg_flow, local_media};
 pub use trunk_test::{TestOutcome, TestReport, TestRow};
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::exchange::{Exchange, Output};
-use super::{Control, ControlError, Gate, Generation, Inquiry, TestReport};
+use super::{Control, ControlError, Gate, Generation, Inquiry, Supply, TestReport};
 use crate::base::{CallId, Clock, LegId, ShardId, Timestamp};
 use crate::events::{Bus, CallRecord, Direction, RecordingFacts, Stretch};
 use crate::flow::Reply;
@@ -19,7 +19,9 @@ use crate::sip::location::{Answer, Question, Resolver};
 use crate::sip::trace::{Trace, Traced, Way};
 use crate::sip::transport::{Incoming, Transport};
 use crate::sip::{ConnectionId, Flow, Message, owner_shard};
+use crate::twiml::Modification;
 use crate::voicemail::{Wish, Word};
+use crate::webhook::Notice;
 
 /// What others ask of a shard.
 #[derive(Debug)]
@@ -52,10 +54,18 @@ pub enum Order {
     Records(oneshot::Sender<Vec<CallRecord>>),
     /// The router speaks.
     Router(Box<router::Output>),
+    /// The REST API wants something else of a call that is in an application.
+    Modify(
+        CallId,
+        Modification,
+        oneshot::Sender<Result<(), ControlError>>,
+    ),
     /// How long a connection of this shard may be silent from now on.
     Silence(Flow, Duration),
     /// A question of a call's flow is answered.
     Told(CallId, u64, Box<Reply>),
+    /// A question of a call's document is answered.
+    Supplied(CallId, u64, Box<Supply>),
     /// Test a trunk with a call to a number.
     TestTrunk(
         String,
@@ -77,6 +87,8 @@ pub trait Outlets: Send {
     /// Somebody is asked for a call's flow; his answer goes back as an order to the shard. Does not
     /// wait.
     fn inquire(&mut self, inquiry: Box<Inquiry>, answers: mpsc::Sender<Order>);
+    /// The web application of a call is told something. Does not wait.
+    fn notify(&mut self, notice: Box<Notice>);
     /// A phone registered or unregistered: bindings are to be stored.
     fn bindings_changed(&mut self);
     /// A recording of a call that died with an earlier process was repaired.
@@ -270,6 +282,12 @@ impl<O: Outlets> Shard<O> {
                 let _ = reply.send(self.exchange.inventory());
             }
             Order::Known(flow) => self.transport.know(&flow),
+            Order::Modify(call, wish, reply) => {
+                let _ = reply.send(self.exchange.modify(now, &call, wish));
+            }
+            Order::Supplied(call, ticket, supply) => {
+                self.exchange.supplied(now, &call, ticket, &supply);
+            }
             Order::Receive(flow, bytes) => {
                 if let Ok(message) = Message::parse(bytes) {
                     self.exchange.handle_message(now, flow, message);
@@ -351,6 +369,7 @@ impl<O: Outlets> Shard<O> {
                         self.outlets.inquire(inquiry, orders);
                     }
                 }
+                Output::Notify(notice) => self.outlets.notify(notice),
                 Output::Known(flow) => self.tell_holder(flow, Order::Known(flow)),
                 Output::Query(question) => self.ask(question),
                 Output::Reachable(agent) => {

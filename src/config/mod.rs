@@ -29,6 +29,7 @@ mod profiles;
 mod queues;
 mod recording;
 mod report;
+mod rest;
 mod secret;
 mod section;
 mod site;
@@ -71,6 +72,7 @@ pub use phones::{Phone, published_password};
 pub use queues::Placement;
 pub use recording::RecordingSettings;
 pub use report::{Level, Problem, Report, Style};
+pub use rest::RestSettings;
 pub use site::SiteSettings;
 pub use source::{Place, Source};
 pub use tls::{SYSTEM_ROOTS, TlsSettings};
@@ -132,6 +134,10 @@ fn read(
     let workflows = workflows::read(&files, &agents, &queues, &notes);
     let voices = speech::read(&files, &notes);
     let (webhooks, endpoints) = webhooks::read(directory, &files, environment, &notes);
+    if let (Some(place), None) = (&listeners.rest, &webhooks.account) {
+        let help = "add [account] with sid and token to webhooks.toml";
+        notes.error(place, "the REST API has no account to ask for", help);
+    }
     let tables = tables::read(&files, &notes);
     let flows = Flows::read(&files, &notes);
     let mut led_to = HashSet::new();

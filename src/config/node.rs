@@ -17,8 +17,10 @@ use super::files::{Files, Kind, nowhere};
 use super::layers;
 use super::notes::Notes;
 use super::recording::RecordingSettings;
+use super::rest::RestSettings;
 use super::section::{At, Section};
 use super::site::SiteSettings;
+use super::source::Place;
 use super::tls::{self, TlsSettings};
 use super::trace::{self, TraceSettings};
 use super::value::Table;
@@ -62,6 +64,8 @@ pub struct NodeSettings {
     pub http: SocketAddr,
     /// Listener of `/metrics` and `/health` alone, anywhere.
     pub metrics: Option<SocketAddr>,
+    /// The REST API of programs written for the public platform, when it is served.
+    pub rest: Option<RestSettings>,
     /// Directory of the database. Default `../var`.
     pub data: PathBuf,
     /// Directories of sounds, those that replace others first. Default `../sounds`.
@@ -144,6 +148,8 @@ pub(super) struct Listeners {
     pub(super) tls: Option<Arc<TlsConfig>>,
     /// The sound of `[conference]`, and where it was named.
     pub(super) beep: Option<At<String>>,
+    /// Where the REST API was asked for.
+    pub(super) rest: Option<Place>,
 }
 
 /// Every setting that an environment variable may give.
@@ -219,6 +225,8 @@ pub(super) const SETTINGS: &[&str] = &[
     "transfer.sound",
     "http.listen",
     "metrics.listen",
+    "rest.listen",
+    "rest.url",
     "trace.megabytes",
     "trace.numbers",
     "trace.hep",
@@ -280,6 +288,12 @@ pub(super) fn read(
     let site = super::site::read(section("site", "[site]"), notes);
     let metrics_section = section("metrics", "[metrics]");
     let metrics = metrics_section.parsed("listen", ADDRESS_HELP, parse_address);
+    let rest = super::rest::read(
+        section("rest", "[rest]"),
+        http.as_ref(),
+        metrics.as_ref(),
+        notes,
+    );
     if let Some(http) = http.as_ref().filter(|http| !http.value.ip().is_loopback()) {
         let message = format!(
             "the HTTP API has no tokens yet: it cannot listen on {}",
@@ -360,6 +374,7 @@ pub(super) fn read(
         site,
         http: http.map_or(SocketAddr::from(([127, 0, 0, 1], 9090)), |at| at.value),
         metrics: metrics.map(|at| at.value),
+        rest: rest.as_ref().map(|at| at.value.clone()),
         recording,
         journal,
         recordings: path("recordings", data.join("recordings")),
@@ -380,6 +395,7 @@ pub(super) fn read(
         region,
         tls: tls.and_then(|tls| tls.config),
         beep,
+        rest: rest.map(|at| at.place),
     };
     (settings, listeners)
 }
@@ -589,7 +605,7 @@ impl fmt::Display for NotAnAddress {
     }
 }
 
-const ADDRESS_HELP: &str = "write an IP address and a port, such as \"127.0.0.1:9090\"";
+pub(super) const ADDRESS_HELP: &str = "write an IP address and a port, such as \"127.0.0.1:9090\"";
 /// RFC 3261 §18.1.1, when nobody knows the path.
 const LONGEST_DATAGRAM: usize = 1300;
 const IP_HELP: &str = "write an IP address, such as \"192.0.2.10\"";

@@ -343,6 +343,10 @@ impl Changes {
             ),
             ("http.listen", old.http != new.http),
             ("metrics.listen", old.metrics != new.metrics),
+            (
+                "rest.listen",
+                old.rest.as_ref().map(|it| it.listen) != new.rest.as_ref().map(|it| it.listen),
+            ),
             ("data", old.data != new.data),
             ("sounds", old.sounds != new.sounds),
             ("language", old.language != new.language),
@@ -375,6 +379,10 @@ impl Changes {
             ),
             ("dialogs", old.dialogs != new.dialogs),
             ("recording", old.recording.terms != new.recording.terms),
+            (
+                "rest.url",
+                old.rest.as_ref().map(|it| &it.url) != new.rest.as_ref().map(|it| &it.url),
+            ),
             ("conference", old.conferences != new.conferences),
             ("transfer", old.transfers != new.transfers),
             ("trace.numbers", old.trace.numbers != new.trace.numbers),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +16,9 @@ use super::source::Place;
 use super::tls::{self, SYSTEM_ROOTS};
 use super::words::remedy;
 use crate::base::Network;
+use crate::twiml::{Sid, SidKind};
 use crate::webhook::{
-    AddressRule, BreakerTerms, Endpoint, Limits, Method, NoticeTerms, RetryOn, Settings,
+    Account, AddressRule, BreakerTerms, Endpoint, Limits, Method, NoticeTerms, RetryOn, Settings,
     SignatureMode, SigningSecret, Target, Terms, TlsClient, TlsTextError, TlsTexts,
 };
 
@@ -65,10 +67,16 @@ pub(super) fn read(
             settings.notices = read_notices(section);
         }
     }
+    settings.account = reader.read_account(&tops);
+    let token = settings.account.as_ref().map(|account| &account.token);
+    let usual = Terms {
+        secret: token.cloned(),
+        ..Terms::default()
+    };
     let mut urls = Terms {
         tls: reader.tls.clone(),
         addresses: AddressRule::new(reader.networks.clone()),
-        ..Terms::default()
+        ..usual.clone()
     };
     let mut endpoints = HashMap::new();
     for top in tops {
@@ -77,7 +85,7 @@ pub(super) fn read(
                 let message = "there are two [urls] sections";
                 notes.error(section.place(), message, "delete one of them");
             }
-            urls = reader.read_terms(&section, Terms::default());
+            urls = reader.read_terms(&section, usual.clone());
             section.close();
         }
         for section in top.sections("endpoint", "an endpoint") {
@@ -121,6 +129,46 @@ fn read_notices(section: Section<'_>) -> NoticeTerms {
 }
 
 impl Reader<'_> {
+    /// The account of all files: there is one at the most.
+    fn read_account(&self, tops: &[Section<'_>]) -> Option<Account> {
+        let mut account: Option<(Place, Option<Account>)> = None;
+        for top in tops {
+            let Some(section) = top.section("account", "[account]") else {
+                continue;
+            };
+            let place = section.place().clone();
+            let read = self.read_one_account(section);
+            if account.is_some() {
+                let message = "there are two [account] sections";
+                self.notes.error(&place, message, "delete one of them");
+            }
+            account = Some((place, read));
+        }
+        account.and_then(|(_, account)| account)
+    }
+
+    fn read_one_account(&self, section: Section<'_>) -> Option<Account> {
+        const HELP: &str = "two letters AC and 32 digits of 0-9a-f, such as those that \
+                            `echo AC$(openssl rand -hex 16)` prints";
+        let sid = section.required("sid", "AC0123456789abcdef0123456789abcdef");
+        section.demand("token", "\"env:TWILIO_AUTH_TOKEN\"");
+        let (directory, environment) = (self.directory, self.environment);
+        let token = secret::read_key(&section, "token", directory, environment, self.notes);
+        section.close();
+        let sid = sid.filter(|sid| {
+            let good = Sid::from_str(&sid.value).is_ok_and(|sid| sid.is(SidKind::Account));
+            if !good {
+                let message = format!("\"{}\" is no account SID", sid.value);
+                self.notes.error(&sid.place, message, HELP);
+            }
+            good
+        })?;
+        Some(Account {
+            sid: sid.value,
+            token: SigningSecret::new(token?.value),
+        })
+    }
+
     fn read_endpoint(&self, section: Section<'_>, names: &mut Names) -> Option<Endpoint> {
         let name = section.required("name", "crm");
         let url = section.required("url", "https://crm.example/tsunagu");
@@ -185,6 +233,7 @@ impl Reader<'_> {
         if let Some(signature) = &signature
             && signature.value != SignatureMode::None
             && !section.has("secret")
+            && default.secret.is_none()
         {
             let help = "add secret = \"env:NAME\" or \"file:PATH\"";
             self.notes
@@ -204,7 +253,9 @@ impl Reader<'_> {
                 .unwrap_or(default.retries),
             retry_on: self.read_retry_on(section).unwrap_or(default.retry_on),
             signature: signature.map_or(default.signature, |at| at.value),
-            secret: secret.map(|at| SigningSecret::new(at.value)),
+            secret: secret
+                .map(|at| SigningSecret::new(at.value))
+                .or(default.secret),
             tls: self.read_tls(section),
             server_name: section.text("server_name").map(|at| at.value),
             addresses: AddressRule::new(allowed),

@@ -207,7 +207,8 @@ async fn control(
             ControlError::NoCall | ControlError::NoLeg | ControlError::NoSound { .. } => {
                 StatusCode::NOT_FOUND
             }
-            ControlError::NotRecorded
+            ControlError::NoApplication
+            | ControlError::NotRecorded
             | ControlError::NotTalking
             | ControlError::Unreachable { .. } => StatusCode::CONFLICT,
         };

@@ -84,6 +84,14 @@ impl Speech {
         self.0.inner.state().settings = Arc::new(settings);
     }
 
+    /// Whether there is a voice for a wish.
+    pub fn has_voice(&self, wish: &Wish) -> bool {
+        let settings = Arc::clone(&self.0.inner.state().settings);
+        settings
+            .voice(wish.voice.as_deref(), &wish.language)
+            .is_some()
+    }
+
     /// Has a text said. `tell` is called once: at once where it was said before or cannot be said,
     /// else by a thread of ours when it is; it must not wait for anything.
     ///

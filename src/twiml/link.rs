@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::fault::{Fault, code, shown};
+use crate::webhook;
 
 /// How a URL is requested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,6 +38,15 @@ impl fmt::Display for Method {
             Self::Get => "GET",
             Self::Post => "POST",
         })
+    }
+}
+
+impl From<Method> for webhook::Method {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Get => Self::Get,
+            Method::Post => Self::Post,
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub use document::{Document, MAX_INLINE, MAX_VERBS, Placed};
 pub use facts::{API_VERSION, CallStatus, Direction, Facts, Form};
 pub use fault::{Fault, Position};
 pub use link::{Link, Method};
-pub use run::{MAX_HURRIED, Run};
+pub use run::{MAX_HURRIED, Run, Visit};
 pub use sid::{Sid, SidKind};
 pub use terms::{Source, Terms};
 pub use verb::{

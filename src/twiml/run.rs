@@ -22,6 +22,7 @@ use ending::Parting;
 use gather::Question;
 use queue::Queueing;
 use role::Role;
+pub use story::Visit;
 
 mod conference;
 mod dial;
@@ -32,6 +33,7 @@ mod inner;
 mod queue;
 mod record;
 mod role;
+mod story;
 
 /// One leg's documents. Serialisable at every moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +62,9 @@ pub struct Run {
     /// The last recording, and who is told of what is being recorded.
     recording: Option<(Sid, Duration)>,
     callback: Option<RecordingCallback>,
+    /// Verbs that were executed and not told of.
+    #[serde(default)]
+    visits: VecDeque<Visit>,
 }
 
 /// What the leg is at.
@@ -166,7 +171,19 @@ impl Run {
             more: Form::new(),
             recording: None,
             callback: None,
+            visits: VecDeque::new(),
         }
+    }
+
+    /// The same for a call that has got its id: what applications are told of it.
+    pub fn of_call(mut self, facts: Facts) -> Self {
+        self.facts = facts;
+        self
+    }
+
+    /// What holds for all of its documents.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     /// Begins; later calls do nothing. A leg that is called by us begins when it answers, which
@@ -324,6 +341,7 @@ impl Run {
                 return self.end_of_document(now);
             };
             self.next += 1;
+            self.note_visit(&placed.verb);
             if !self.role.executes(&placed.verb) {
                 let words = format!("<{}> has no place in this document", placed.verb.name());
                 let fault = Fault::new(self.role.misfit(&placed.verb), words);

@@ -41,7 +41,7 @@ pub use figures::Figures;
 pub use letters::{DeadLetter, LetterView, Notice, Shelf, ShelfError};
 pub use overrides::{OverrideError, Overrides, RetryOn};
 pub use reply::{Expects, Failure, FailureKind, Reply};
-pub use settings::{Endpoint, Limits, Method, NoticeTerms, Settings, Terms};
+pub use settings::{Account, Endpoint, Limits, Method, NoticeTerms, Settings, Terms};
 pub use shape::{About, ReplyError, ReplyLimits, Shape, merge, read_reply};
 pub use signature::{
     IDEMPOTENCY_HEADER, REPLAY_WINDOW_SECONDS, SIGNATURE_HEADER, SignatureMode, SigningSecret,

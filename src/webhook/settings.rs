@@ -24,6 +24,18 @@ pub struct Settings {
     pub urls: Arc<Terms>,
     /// By name.
     pub endpoints: HashMap<String, Arc<Endpoint>>,
+    /// Whom programs written for the public platform take the switch for.
+    pub account: Option<Account>,
+}
+
+/// The one account of the switch, in the public form: programs sign in to the REST API with it,
+/// requests to them name it and are signed with its token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// `AC` and 32 hexadecimal digits.
+    pub sid: String,
+    /// Password of the API and key of signatures.
+    pub token: SigningSecret,
 }
 
 /// What holds for all requests together.

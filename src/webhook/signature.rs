@@ -42,6 +42,13 @@ impl SigningSecret {
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
+
+    /// Whether somebody knows it; the time this takes tells nothing of it.
+    pub fn is(&self, text: &[u8]) -> bool {
+        let digest = |octets: &[u8]| Sha256::digest(octets);
+        let (own, other) = (digest(self.0.as_bytes()), digest(text));
+        aws_lc_rs::constant_time::verify_slices_are_equal(&own, &other).is_ok()
+    }
 }
 
 impl std::fmt::Debug for SigningSecret {
@@ -219,6 +226,15 @@ mod tests {
         let expected = ours(&secret, 1_795_136_523, b"{}");
         assert_eq!(of(b"{}")[1], (SIGNATURE_HEADER, expected));
         assert_eq!(of(b"")[0], (TIMESTAMP_HEADER, "1795136523".to_owned()));
+    }
+
+    #[test]
+    fn a_secret_knows_itself() {
+        let secret = SigningSecret::new("abc");
+        assert!(secret.is(b"abc"));
+        for other in ["", "ab", "abcd", "abC"] {
+            assert!(!secret.is(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use tsunagu::router;
 use tsunagu::sip::location::{Answer, Kind, Record};
 use tsunagu::sip::{Flow, Message, ua};
 use tsunagu::voicemail::Word;
+use tsunagu::webhook::Notice as Notification;
 
 use crate::link::{Hallway, Link};
 use crate::office;
@@ -97,6 +98,8 @@ pub(crate) struct World {
     standing: u32,
     /// What flows ask outside, for the test to answer.
     pub(crate) inquiries: Vec<Inquiry>,
+    /// What applications are told.
+    pub(crate) notices: Vec<Notification>,
     pub(crate) journal: MemoryJournal,
     pub(crate) directory: TempDir,
     pub(crate) items: BTreeMap<(Timestamp, u64), Item>,
@@ -147,6 +150,7 @@ impl World {
             restarts: 0,
             standing: 0,
             inquiries: Vec::new(),
+            notices: Vec::new(),
             journal,
             directory,
             items: BTreeMap::new(),
@@ -400,6 +404,7 @@ impl World {
             }
             Output::Event(event) => self.events.push(event),
             Output::Inquire(inquiry) => self.inquiries.push(*inquiry),
+            Output::Notify(notice) => self.notices.push(*notice),
             // In progress: only for the start after a crash.
             Output::Record(record) if record.ended.is_none() => {}
             Output::Record(record) => self.keep(*record),

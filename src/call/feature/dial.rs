@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Feature, LegEvent, Message, Next, Ringing, Stage, Talk, Treatment};
+use super::{Feature, LegEvent, Message, Next, Ringing, Script, Stage, Talk, Treatment};
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
@@ -204,11 +204,11 @@ impl Dial {
         if let Err(status) = core.answer_caller(hands) {
             return Next::End(Party::Switch, Cause::from_status(status));
         }
-        let run = self.run.take().map(|mut run| {
+        let script = self.run.take().map(|mut run| {
             run.handle(hands.now, Input::DialEnded(DialOutcome::Answered));
-            run
+            Script::Flow(Box::new(run))
         });
-        Next::Become(Stage::Talk(Box::new(Talk::with_callee(leg, run))))
+        Next::Become(Stage::Talk(Box::new(Talk::with_callee(leg, script))))
     }
 
     /// Whoever answered hears what he is to hear alone; the others ring on only where he may

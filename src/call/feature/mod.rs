@@ -1,10 +1,12 @@
 //! What a call can be doing: one small machine a file. The call dispatches, the feature decides.
 
+mod application;
 mod desk;
 mod dial;
 mod mailbox;
 mod message;
 mod ringing;
+mod script;
 mod service;
 mod talk;
 mod transfer;
@@ -12,10 +14,12 @@ mod treatment;
 mod trunk_test;
 mod waiting;
 
+pub(crate) use application::Application;
 pub(crate) use desk::Desk;
 pub(crate) use dial::Dial;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use message::Message;
+pub(crate) use script::Script;
 pub(crate) use service::{Service, ServiceKind};
 pub(crate) use talk::Talk;
 pub(crate) use transfer::{Target, Transfer, Wish};
@@ -27,16 +31,20 @@ use serde::{Deserialize, Serialize};
 
 use super::core::Core;
 use super::hands::Hands;
+use super::inquiry::Supply;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::flow::Reply;
 use crate::media::PlayId;
 use crate::media::recorder::Closed;
 use crate::router;
+use crate::twiml::Modification;
 use crate::voicemail::Word;
 
 /// The stage a call is in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Stage {
+    /// An application of the user's says what becomes of it.
+    Application(Box<Application>),
     /// An agent tells the switch something, or asks it.
     Desk(Box<Desk>),
     /// Ringing another phone or a trunk.
@@ -143,6 +151,16 @@ pub(crate) trait Feature {
         Next::Stay
     }
 
+    /// A question that the call's document put is answered.
+    fn on_supply(&mut self, _: &mut Core, _: &mut Hands<'_>, _: u64, _: &Supply) -> Next {
+        Next::Stay
+    }
+
+    /// The REST API wants something else of the call; `None` where no application has it.
+    fn modify(&mut self, _: &mut Core, _: &mut Hands<'_>, _: Modification) -> Option<Next> {
+        None
+    }
+
     /// The deadline came.
     fn handle_timeout(&mut self, _: &mut Core, _: &mut Hands<'_>) -> Next {
         Next::Stay
@@ -165,6 +183,7 @@ impl Stage {
     /// The machine of the stage; `None` when the call is over.
     pub(crate) fn feature(&mut self) -> Option<&mut dyn Feature> {
         match self {
+            Stage::Application(application) => Some(application.as_mut()),
             Stage::Desk(desk) => Some(desk.as_mut()),
             Stage::Dial(dial) => Some(dial.as_mut()),
             Stage::Mailbox(mailbox) => Some(mailbox.as_mut()),
@@ -182,6 +201,7 @@ impl Stage {
     /// When the stage wants to be woken.
     pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
         match self {
+            Stage::Application(application) => application.poll_timeout(),
             Stage::Desk(desk) => desk.poll_timeout(),
             Stage::Dial(dial) => dial.poll_timeout(),
             Stage::Mailbox(mailbox) => mailbox.poll_timeout(),
@@ -199,6 +219,7 @@ impl Stage {
     /// One word for logs and the live view.
     pub(crate) fn name(&self) -> &'static str {
         match self {
+            Stage::Application(_) => "application",
             Stage::Desk(_) => "desk",
             Stage::Dial(_) => "dial",
             Stage::Mailbox(_) => "mailbox",

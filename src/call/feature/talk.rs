@@ -2,13 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Feature, LegEvent, Next, Stage, Treatment};
+use super::{Feature, LegEvent, Next, Script};
 use crate::base::{Cause, LegId, Party, TaskId, Timestamp};
 use crate::call::QueueCare;
 use crate::call::core::Core;
 use crate::call::hands::Hands;
 use crate::events::{AgentStretch, Role, Stretch};
-use crate::flow::Run;
 use crate::router;
 
 /// A conversation.
@@ -19,8 +18,8 @@ pub(crate) struct Talk {
     /// Agents who talk, each with a task of their own.
     agents: Vec<Agent>,
     record: bool,
-    /// The flow that brought the caller here, to go on with when the other party hangs up.
-    run: Option<Run>,
+    /// What brought the caller here, to go on with when the other party hangs up.
+    script: Option<Script>,
     /// Parties being rung to join.
     rings: Vec<Ring>,
 }
@@ -50,7 +49,7 @@ impl Talk {
         name: String,
         task: TaskId,
         care: Option<&QueueCare>,
-        run: Run,
+        script: Script,
     ) -> Self {
         Self {
             agents: vec![Agent {
@@ -60,18 +59,18 @@ impl Talk {
                 wraps_up: care.is_some_and(|care| care.wraps_up),
             }],
             record: care.is_some_and(|care| care.record),
-            run: Some(run),
+            script: Some(script),
             ..Self::with_callee(peer, None)
         }
     }
 
     /// With whoever was called.
-    pub(crate) fn with_callee(peer: LegId, run: Option<Run>) -> Self {
+    pub(crate) fn with_callee(peer: LegId, script: Option<Script>) -> Self {
         Self {
             peer,
             agents: Vec::new(),
             record: false,
-            run,
+            script,
             rings: Vec::new(),
         }
     }
@@ -96,9 +95,9 @@ impl Talk {
         self.peer = peer;
     }
 
-    /// The flow to go on with, which this conversation then no longer has.
-    pub(crate) fn take_run(&mut self) -> Option<Run> {
-        self.run.take()
+    /// What to go on with, which this conversation then no longer has.
+    pub(crate) fn take_script(&mut self) -> Option<Script> {
+        self.script.take()
     }
 
     /// A leg leaves; when it is an agent's, that agent's work is done.
@@ -242,7 +241,7 @@ impl Talk {
         Next::Stay
     }
 
-    /// The caller is alone: on with the flow, or the end.
+    /// The caller is alone: on with the script, or the end.
     fn end(&mut self, core: &mut Core, hands: &mut Hands<'_>, gone: LegId) -> Next {
         let gone = core.leg(gone);
         let by = match gone.map_or(Role::Callee, |leg| leg.role) {
@@ -251,13 +250,11 @@ impl Talk {
         };
         let over = gone.and_then(|leg| leg.over.clone());
         let (by, cause) = over.map_or((by, Cause::normal()), |(_, by, cause)| (by, cause));
-        let Some(run) = self.run.take() else {
+        let Some(script) = self.script.take() else {
             return Next::End(by, cause);
         };
         core.close_room(hands);
-        Next::Become(Stage::Treatment(Box::new(Treatment::after_talk(
-            run, by, cause,
-        ))))
+        Next::Become(script.after_talk(by, cause))
     }
 }
 

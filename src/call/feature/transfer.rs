@@ -296,11 +296,8 @@ impl Transfer {
     /// Nobody is left for whoever stays.
     fn give_up(&mut self, core: &mut Core, hands: &mut Hands<'_>, cause: Cause) -> Next {
         self.talk.leave(core, hands);
-        match self.talk.take_run().filter(|_| !self.was_lead) {
-            Some(run) => {
-                let flow = Treatment::after_talk(run, Party::Switch, cause);
-                Next::Become(Stage::Treatment(Box::new(flow)))
-            }
+        match self.talk.take_script().filter(|_| !self.was_lead) {
+            Some(script) => Next::Become(script.after_talk(Party::Switch, cause)),
             None => Next::End(Party::Switch, cause),
         }
     }
@@ -325,8 +322,8 @@ impl Transfer {
         let mut talk = (*self.talk).clone();
         talk.go_on_with(leg);
         if self.was_lead {
-            // The flow was the one of whoever left.
-            talk.take_run();
+            // The script was that of whoever left.
+            talk.take_script();
         }
         Next::Become(Stage::Talk(Box::new(talk)))
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dial, Feature, Message, Next, Service, ServiceKind, Stage, Waiting};
+use super::{Dial, Feature, Message, Next, Script, Service, ServiceKind, Stage, Waiting};
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
@@ -103,7 +103,8 @@ impl Treatment {
                     priority,
                 } => {
                     note_attributes(core, hands, attributes);
-                    let waiting = Waiting::new(self.run.clone(), to, priority);
+                    let script = Script::Flow(Box::new(self.run.clone()));
+                    let waiting = Waiting::new(script, to, priority);
                     return Next::Become(Stage::Waiting(Box::new(waiting)));
                 }
                 Action::HangUp { cause } => {

@@ -4,13 +4,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::ringing::Ringing;
-use super::{Feature, LegEvent, Next, Stage, Talk, Treatment};
+use super::{Feature, LegEvent, Next, Script, Stage, Talk};
 use crate::base::{Cause, LegId, Party, ReservationId, TaskId, Timestamp};
 use crate::call::QueueCare;
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::events::{Fact, Stretch};
-use crate::flow::{Input, QueueOutcome, Run};
 use crate::media::PlayId;
 use crate::router::{self, Destination, LeftWhy, NewTask, RevokedWhy, TaskOutcome};
 use crate::waiting::{Action, LeaveWhy, Line, LineConfig};
@@ -18,8 +17,8 @@ use crate::waiting::{Action, LeaveWhy, Line, LineConfig};
 /// A caller in a queue.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Waiting {
-    /// The flow that queued the caller, to go on with when nobody takes the call.
-    run: Run,
+    /// What queued the caller, to go on with when nobody takes the call.
+    script: Script,
     to: Destination,
     /// The queue stood in; `None` until the workflow has said which.
     queue: Option<String>,
@@ -31,9 +30,9 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    pub(crate) fn new(run: Run, to: Destination, priority: i64) -> Self {
+    pub(crate) fn new(script: Script, to: Destination, priority: i64) -> Self {
         Self {
-            run,
+            script,
             to,
             queue: None,
             priority,
@@ -114,10 +113,10 @@ impl Waiting {
         let queue = self.queue.clone().unwrap_or_default();
         self.leave_queue(core, hands, "answered");
         core.stop_play(hands, core.caller().id);
-        let mut run = self.run.clone();
-        run.handle(hands.now, Input::QueueLeft(QueueOutcome::Answered));
+        let mut script = self.script.clone();
+        script.answered(hands.now);
         let care = care(core, hands, &queue);
-        let talk = Talk::with_agent(leg, worker.clone(), task.clone(), care, run);
+        let talk = Talk::with_agent(leg, worker.clone(), task.clone(), care, script);
         Next::Become(Stage::Talk(Box::new(talk)))
     }
 
@@ -140,7 +139,7 @@ impl Waiting {
         Next::Stay
     }
 
-    /// Leaves the queue unserved: back to the flow, which says goodbye in its own words.
+    /// Leaves the queue unserved: back to the script, which says goodbye in its own words.
     fn give_up(&mut self, core: &mut Core, hands: &mut Hands<'_>, why: LeaveWhy) -> Next {
         let outcome = match why {
             LeaveWhy::MaxWait => "timeout",
@@ -155,14 +154,7 @@ impl Waiting {
         }
         core.stop_play(hands, core.caller().id);
         self.leave_queue(core, hands, outcome);
-        let input = Input::QueueLeft(match why {
-            LeaveWhy::MaxWait => QueueOutcome::TimedOut,
-            LeaveWhy::Nobody => QueueOutcome::Nobody,
-        });
-        Next::Become(Stage::Treatment(Box::new(Treatment::resume(
-            self.run.clone(),
-            input,
-        ))))
+        Next::Become(self.script.clone().unserved(why))
     }
 }
 

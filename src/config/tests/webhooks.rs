@@ -92,3 +92,100 @@ fn a_secret_in_a_url_or_in_plain_text_is_not_repeated_in_the_report() {
     assert!(!report.render(Style::Plain).contains("himitsu"));
     assert!(!report.to_string().contains("himitsu"));
 }
+
+const ACCOUNT: &str =
+    "[account]\nsid = \"AC0123456789abcdef0123456789abcdef\"\ntoken = \"env:T\"\n";
+
+#[test]
+fn the_token_of_the_account_signs_what_has_no_secret() {
+    let office = with(ACCOUNT, &[("T", "abc")]).expect("correct");
+    let account = office.webhooks.account.as_ref().expect("an account");
+    assert_eq!(account.sid, "AC0123456789abcdef0123456789abcdef");
+    assert!(account.token.is(b"abc") && !account.token.is(b"abd"));
+    assert_eq!(office.webhooks.urls.secret, Some(account.token.clone()));
+    let signed = format!("{ACCOUNT}[urls]\nsignature = \"twilio\"\n{CRM}");
+    let office = with(&signed, &[("T", "abc")]).expect("correct");
+    assert!(
+        office
+            .webhooks
+            .urls
+            .secret
+            .as_ref()
+            .is_some_and(|it| it.is(b"abc"))
+    );
+    // An endpoint is somebody else.
+    assert_eq!(office.webhooks.endpoints["crm"].terms.secret, None);
+    let other = format!("{ACCOUNT}[urls]\nsecret = \"env:O\"\n");
+    let office = with(&other, &[("T", "abc"), ("O", "xyz")]).expect("correct");
+    assert!(
+        office
+            .webhooks
+            .urls
+            .secret
+            .as_ref()
+            .is_some_and(|it| it.is(b"xyz"))
+    );
+}
+
+#[test]
+fn an_account_is_whole_or_an_error() {
+    let t = [("T", "abc")];
+    for (text, words) in [
+        ("[account]\ntoken = \"env:T\"\n".to_owned(), "sid"),
+        (
+            "[account]\nsid = \"AC12\"\ntoken = \"env:T\"\n".to_owned(),
+            "is no account SID",
+        ),
+        (ACCOUNT.replace("AC", "CA"), "is no account SID"),
+        (ACCOUNT.replace("env:T", "abc"), "plain text"),
+        (ACCOUNT.replace("env:T", "env:NONE"), "is not set"),
+        (ACCOUNT.replace("token", "tokn"), "token"),
+    ] {
+        let report = with(&text, &t).expect_err("wrong").to_string();
+        assert!(report.contains(words), "{text}: {report}");
+    }
+}
+
+#[test]
+fn the_rest_api_wants_an_account() {
+    let load = |node: &str, webhooks: &str| {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let write = |name: &str, text: &str| {
+            fs::write(directory.path().join(name), text).expect("written");
+        };
+        write(
+            "node.toml",
+            &format!("name = \"a\"\nregion = \"b\"\n{node}"),
+        );
+        write("webhooks.toml", webhooks);
+        load_with(directory.path(), &[("T", "abc")])
+    };
+    let rest = "[rest]\nlisten = \"0.0.0.0:9092\"\nurl = \"https://pbx.example/\"\n";
+    let office = load(rest, ACCOUNT).expect("correct");
+    let settings = office.node.rest.expect("served");
+    assert_eq!(
+        (settings.listen.port(), settings.url.as_str()),
+        (9092, "https://pbx.example")
+    );
+    let plain = load("[rest]\nlisten = \"127.0.0.1:9092\"\n", ACCOUNT).expect("correct");
+    assert_eq!(
+        plain.node.rest.expect("served").url,
+        "http://127.0.0.1:9092"
+    );
+    for (node, webhooks, words) in [
+        (rest, "", "has no account"),
+        (
+            "[rest]\nlisten = \"127.0.0.1:9090\"\n[http]\nlisten = \"127.0.0.1:9090\"\n",
+            ACCOUNT,
+            "port of its own",
+        ),
+        (
+            "[rest]\nlisten = \"127.0.0.1:9092\"\nurl = \"pbx\"\n",
+            ACCOUNT,
+            "API can be",
+        ),
+    ] {
+        let report = load(node, webhooks).expect_err("wrong").to_string();
+        assert!(report.contains(words), "{report}");
+    }
+}

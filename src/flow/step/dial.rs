@@ -68,7 +68,7 @@ impl DialOrder {
 }
 
 /// Most numbers of one step.
-pub const MOST_NUMBERS: usize = 20;
+const MOST_NUMBERS: usize = 20;
 
 const fn yes() -> bool {
     true

@@ -64,7 +64,7 @@ impl Sound {
         }
     }
 
-    /// Reads a file: WAV, MP3, FLAC or Ogg, at any rate, with any channels, ten minutes at most. It is
+    /// Reads a file: WAV, AIFF, MP3, FLAC or Ogg, at any rate, with any channels, ten minutes at most. It is
     /// encoded, for whatever codec, when the first listener asks for it.
     pub fn read(path: &Path) -> Result<Self, SoundError> {
         import::read(path)
@@ -77,6 +77,15 @@ impl Sound {
     /// As [`Sound::read`].
     pub fn read_wav(path: &Path) -> Result<Self, SoundError> {
         import::read_as(path, Some("wav"))
+    }
+
+    /// Reads a file that is what this ending says; what is inside decides where it says nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sound::read`].
+    pub fn read_as(path: &Path, ending: Option<&str>) -> Result<Self, SoundError> {
+        import::read_as(path, ending)
     }
 
     /// Whether it is rendered for a codec, or will be.
