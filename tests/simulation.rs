@@ -40,6 +40,8 @@ mod desk;
 mod dial;
 #[path = "simulation/dial_in.rs"]
 mod dial_in;
+#[path = "simulation/dialling.rs"]
+mod dialling;
 #[path = "simulation/fuzz.rs"]
 mod fuzz;
 #[path = "simulation/guard.rs"]
