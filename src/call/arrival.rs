@@ -6,7 +6,7 @@ use super::arriving::{self, Arriving};
 use super::breadth::Breadth;
 use super::desk::Session;
 use super::exchange::Exchange;
-use super::feature::{Desk, Dial, Mailbox, Service, ServiceKind, Stage, Treatment};
+use super::feature::{Application, Desk, Dial, Mailbox, Service, ServiceKind, Stage, Treatment};
 use super::gate::Closed;
 use super::identity::{Identity, caller_name};
 use super::leg::Leg;
@@ -23,6 +23,7 @@ use crate::sip::guard::Attack;
 use crate::sip::ua::{Manners, SessionId, Terms};
 use crate::sip::{Flow, HeaderName, Message, Uri};
 use crate::trunk::{AgentService, Destination, Origin, Way, calling};
+use crate::twiml::Terms as DocumentTerms;
 
 /// Who calls, once that is settled.
 pub(super) enum Caller {
@@ -275,6 +276,11 @@ impl Exchange {
                 let session = Session::new(*service, phone.clone(), digits.clone());
                 Ok(Stage::Desk(Box::new(Desk::new(session))))
             }
+            Destination::Application { number } => {
+                let known = generation.applications.numbers.get(number);
+                let terms = DocumentTerms::clone(known.ok_or(500_u16)?);
+                Ok(Stage::Application(Box::new(Application::of_caller(terms))))
+            }
             Destination::Mailbox(service, digits) => {
                 let Caller::Phone(phone) = caller else {
                     return Err(Refusal::from(404));
@@ -343,7 +349,9 @@ impl Exchange {
         };
         let site = self.generation().numbers.site();
         let to = match &arrival.destination {
-            Destination::Flow { number, .. } | Destination::Phone(number) => number.clone(),
+            Destination::Application { number }
+            | Destination::Flow { number, .. }
+            | Destination::Phone(number) => number.clone(),
             Destination::Trunk { number, .. } => {
                 arriving::normalised(site, number).unwrap_or_else(|| arrival.dialled.clone())
             }

@@ -14,7 +14,7 @@ use crate::events::{Role, TransferKind};
 use crate::media::recorder::Channel;
 use crate::media::{self, Command, Standing};
 use crate::trunk::{Destination, Origin};
-use crate::twiml::Modification;
+use crate::twiml::{Modification, ParticipantEnd};
 
 /// One wish about one call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ pub enum Control {
         /// Leg, as the record names it.
         leg: LegId,
     },
+    /// End the conference that the call is in, for everybody who is.
+    EndConference,
     /// End the call.
     HangUp,
     /// Take a leg out of the conversation for a while, with music, or back into it.
@@ -47,6 +49,9 @@ pub enum Control {
         /// Whether it waits from now on.
         on: bool,
     },
+    /// Take the call out of the conference it is in. Whoever dialled in is hung up; a document goes
+    /// on.
+    LeaveConference,
     /// Move the call's conference to another media worker.
     Migrate {
         /// Number of the worker.
@@ -120,6 +125,9 @@ pub enum ControlError {
     /// The call is over or never was.
     #[error("no such call")]
     NoCall,
+    /// The call is in no conference.
+    #[error("the call is in no conference")]
+    NoConference,
     /// No application says what becomes of the call.
     #[error("the call is in no application")]
     NoApplication,
@@ -235,6 +243,21 @@ impl Exchange {
                         Err(ControlError::NoLeg)
                     }
                 }
+                Control::EndConference | Control::LeaveConference
+                    if call.core.conference.is_none() =>
+                {
+                    Err(ControlError::NoConference)
+                }
+                Control::EndConference => {
+                    call.core.end_conference(hands);
+                    call.look(hands);
+                    Ok(None)
+                }
+                Control::LeaveConference => {
+                    call.core.leave_conference(hands, ParticipantEnd::Kicked);
+                    call.look(hands);
+                    Ok(None)
+                }
                 Control::HangUp => {
                     let cause = Cause::normal().with_words("ended by the operator");
                     call.end(hands, Party::Switch, &cause);
@@ -259,6 +282,11 @@ impl Exchange {
 }
 
 impl Call {
+    /// What the call stands in with others has changed.
+    pub(super) fn look(&mut self, hands: &mut Hands<'_>) {
+        self.with_stage(hands, |stage, core, hands| stage.on_rouse(core, hands));
+    }
+
     fn pause(
         &mut self,
         hands: &mut Hands<'_>,

@@ -7,6 +7,7 @@ use super::reason;
 use crate::base::{Cause, LegId, Party};
 use crate::events::{Fact, MediaSummary};
 use crate::media::Command;
+use crate::twiml::ParticipantEnd;
 
 impl Core {
     /// Ends one leg, whatever state its INVITE is in. Nothing happens to a leg already over.
@@ -51,8 +52,8 @@ impl Core {
         }
         let Some(leg) = self.leg(id) else { return };
         if leg.local.is_some() {
-            if let Some(name) = self.conference.take() {
-                hands.leave_conference(&name, id);
+            if self.is_lead(id) {
+                self.leave_conference(hands, ParticipantEnd::Left);
             }
             if let Some(room) = self.room {
                 hands.tell(Command::Leave { room, leg: id });

@@ -72,6 +72,10 @@ pub enum Output {
     /// something was added, and before that when an agent is involved, so that a killed process
     /// leaves a trace of the call.
     Record(Box<CallRecord>),
+    /// What a call of the node stands in with others, a line or a conference, has changed;
+    /// [`Exchange::rouse`] of its shard takes it. One that is lost does no harm for long: calls look
+    /// by themselves from time to time.
+    Rouse(CallId),
     /// A call's flow asks somebody who takes time; [`Exchange::told`] takes the answer.
     Inquire(Box<Inquiry>),
     /// The web application of a call is told something; nobody waits for an answer.
@@ -368,6 +372,14 @@ impl Exchange {
             self.with_call(now, key, |call, hands| call.on_voicemail(hands, word));
         }
         self.pump(now);
+    }
+
+    /// A call is to look at what it stands in with others. One that is gone does not.
+    pub fn rouse(&mut self, now: Timestamp, call: &CallId) {
+        if let Some(key) = self.index.calls.get(call).copied() {
+            self.with_call(now, key, |call, hands| call.look(hands));
+            self.pump(now);
+        }
     }
 
     /// Does what is due.

@@ -8,7 +8,7 @@ use super::hands::Hands;
 use super::machine::Call;
 use crate::base::{LegId, RoomId};
 use crate::media::mixer::Gain;
-use crate::media::{Command, PlayId, Sound, Standing};
+use crate::media::{Command, PlayId, Role, Sound, Standing};
 
 /// Announcements to one leg are not plays of its flow: their number is out of the way.
 const ANNOUNCEMENT: PlayId = PlayId(u64::MAX - 1);
@@ -41,6 +41,18 @@ impl Call {
             leg,
             standing,
         });
+        if self.core.is_lead(leg) {
+            let coached = match standing.role {
+                Role::Coach(coached) => Some(coached),
+                Role::Listener | Role::Normal => None,
+            };
+            let conference = self.core.conference.as_deref();
+            let coached = conference.and_then(|name| hands.conferences().call_of(name, coached?));
+            self.core.seat_changed(hands, |seat| {
+                seat.muted = standing.muted;
+                seat.coaches = coached;
+            });
+        }
         self.refresh(hands);
         Ok(())
     }
@@ -61,6 +73,7 @@ impl Call {
         } else {
             let sound = on.then(|| self.core.music(hands));
             hands.tell(Command::HoldMusic { room, leg, sound });
+            self.core.seat_changed(hands, |seat| seat.held = on);
         }
         self.refresh(hands);
         Ok(())

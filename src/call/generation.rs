@@ -54,6 +54,8 @@ pub struct Generation {
     pub applications: Applications,
     /// Queues by name: how callers are kept while they wait.
     pub queues: HashMap<String, QueueCare>,
+    /// Names of the workflows.
+    pub workflows: Vec<String>,
     /// Agents who work by phone, and the activities they choose from.
     pub desk: DeskTerms,
     /// How transfers are carried out.
@@ -79,6 +81,14 @@ pub struct Generation {
 }
 
 impl Generation {
+    /// The workflow that a document names: by its name, or by its id for applications.
+    pub(crate) fn workflow(&self, named: &str) -> Option<&str> {
+        let is_it = |name: &&String| {
+            *name == named || Sid::derive(SidKind::Workflow, name).as_str() == named
+        };
+        self.workflows.iter().find(is_it).map(String::as_str)
+    }
+
     /// Whether a calendar is open, why, and until when; `None` when there is no such calendar.
     pub fn hours(&self, calendar: &str, now: Timestamp) -> Option<Verdict> {
         let calendar = self.calendars.get(calendar)?;
@@ -264,4 +274,6 @@ pub struct QueueCare {
     pub record: bool,
     /// Whether agents have after-call work.
     pub wraps_up: bool,
+    /// Most callers in it.
+    pub max_waiting: usize,
 }

@@ -122,6 +122,7 @@ impl Call {
             }
             Notice::LegClosed { leg, summary } => self.core.leg_closed(hands, leg, *summary),
             Notice::Talking { leg, talking } => {
+                self.core.spoke(hands, leg, talking);
                 self.core.emit(hands, Fact::LegTalking { leg, talking });
             }
             Notice::PlayDone {

@@ -98,6 +98,7 @@ fn merge(
     lost.part(&mut gone.core, hands, leaver);
     let agents = lost.hand_over_agents(&mut gone.core, hands);
     let (record, tasks) = (lost.is_recorded(), !agents.is_empty());
+    lost.drop_script(&mut gone.core, hands);
     move_leg(&mut gone.core, &mut kept.core, hands, moves);
     finish(gone, hands, &kept.core);
     if tasks {
@@ -118,7 +119,7 @@ fn merge(
     if kept.core.is_lead(keeper) {
         kept.core.lead(stays);
         kept.core.from = kept.core.caller().party.clone();
-        talk.take_script();
+        talk.drop_script(&mut kept.core, hands);
     }
     talk.go_on_with(moves);
     talk.take_over(agents, record);

@@ -44,6 +44,7 @@ mod refusal;
 mod registration;
 mod replace;
 mod ring;
+mod seating;
 mod secrecy;
 mod shed;
 mod sound;
@@ -54,7 +55,7 @@ mod way_out;
 mod whisper;
 
 pub use checkpoint::CallCheckpoint;
-pub use conferences::Conferences;
+pub use conferences::{ConferenceView, Conferences, Seat};
 pub use control::{Control, ControlError};
 pub use desk::{ActivityTerms, AgentTerms, Agents, DeskTerms, Desks};
 pub use exchange::{Exchange, Output, Settings};

@@ -141,7 +141,8 @@ impl Exchange {
             return Ok(Decision::Pass { number, party });
         }
         let number = match &destination {
-            Destination::Flow { number, .. }
+            Destination::Application { number }
+            | Destination::Flow { number, .. }
             | Destination::Phone(number)
             | Destination::Trunk { number, .. } => number.clone(),
             _ => number.into_owned(),

@@ -60,6 +60,8 @@ pub enum Order {
         Modification,
         oneshot::Sender<Result<(), ControlError>>,
     ),
+    /// What a call here stands in with others has changed.
+    Rouse(CallId),
     /// How long a connection of this shard may be silent from now on.
     Silence(Flow, Duration),
     /// A question of a call's flow is answered.
@@ -303,6 +305,7 @@ impl<O: Outlets> Shard<O> {
                 let _ = reply.send(self.exchange.records());
             }
             Order::Router(output) => self.exchange.handle_router(now, &output),
+            Order::Rouse(call) => self.exchange.rouse(now, &call),
             Order::Silence(flow, longest) => self.transport.set_idle(&flow, longest),
             Order::Stop => {}
             Order::TestTrunk(name, number, reply) => {
@@ -344,6 +347,14 @@ impl<O: Outlets> Shard<O> {
         }
     }
 
+    /// Lets a call look, wherever it is.
+    fn rouse(&mut self, call: CallId) {
+        let shard = call.shard().unwrap_or(self.peers.own);
+        if let Err(order) = self.peers.hand_over(shard, Order::Rouse(call)) {
+            self.obey(order);
+        }
+    }
+
     /// Gives an order to the shard that holds a connection.
     fn tell_holder(&mut self, flow: Flow, order: Order) {
         let holder = flow.connection.map_or(self.peers.own, ConnectionId::shard);
@@ -381,6 +392,7 @@ impl<O: Outlets> Shard<O> {
                 Output::Recording(recording) => self.outlets.recording_found(recording),
                 Output::Record(record) => self.outlets.publish(record),
                 Output::Router(command) => self.route(command),
+                Output::Rouse(call) => self.rouse(call),
                 Output::Silence { flow, longest } => {
                     self.tell_holder(flow, Order::Silence(flow, longest));
                 }

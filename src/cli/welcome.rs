@@ -192,6 +192,7 @@ impl Welcome<'_> {
 
 fn words_for(meaning: &Meaning) -> String {
     match meaning {
+        Meaning::Application { .. } => "an application".to_owned(),
         Meaning::Flow { name, .. } => format!("flow {name}"),
         Meaning::Group(members) => format!("rings together: {}", members.join(", ")),
         Meaning::Outbound { trunks, .. } => format!("out by trunk {}", trunks.join(", then ")),

@@ -5,6 +5,7 @@
 //! room reads one section; the types it fills belong to the rooms that use them.
 
 mod agents;
+mod applications;
 mod calendars;
 mod conference;
 mod defence;
@@ -171,14 +172,16 @@ fn read(
         }
     }
     let named = (&trunks.names, &flows.names, &calendars.names);
-    let (numbers, heard) = numbers::read(&files, &phones, named, site, &notes);
+    let around = (site, webhooks.urls.as_ref());
+    let read = numbers::read(&files, &phones, named, around, &notes);
+    let numbers = read.numbers;
     check_dialled(&flows, &numbers, &notes);
     flows.check_names(&numbers, &notes);
     let everything = flows.everything(&numbers);
     let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
     named.extend(queues.sounds);
-    named.extend(heard.sounds);
-    for uses in [&heard.uses, &queues.uses] {
+    named.extend(read.sounds);
+    for uses in [&read.uses, &queues.uses] {
         named.extend(uses.check(&flows, &voices.names, &everything, &notes));
     }
     named.extend(voicemail.sounds);
@@ -220,7 +223,7 @@ fn read(
         calendars: calendars.calendars,
         queue_calendars: queues.calendars,
         queue_flows: queues.flows,
-        number_profiles: heard.profiles,
+        number_profiles: read.profiles,
         node,
         tls: listeners.tls,
         trunks: trunks.trunks,
@@ -234,6 +237,7 @@ fn read(
         voicemail: Arc::new(voicemail.terms),
         flows: flows.documents,
         numbers,
+        applications: read.applications,
         sounds,
         speech: voices.settings,
         tables: tables.tables,

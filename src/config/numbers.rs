@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::applications;
 use super::files::{Files, Kind};
 use super::names::Names;
 use super::notes::Notes;
@@ -16,6 +17,8 @@ use crate::trunk::{
     Destination, Entry, Meaning, NumberKind, Numbers, Origin, Pattern, Reach, Service, Site, Strip,
     TrunkReach,
 };
+use crate::twiml::Terms;
+use crate::webhook;
 
 /// The entries as they are read, each with its place.
 struct Plan<'n> {
@@ -32,17 +35,33 @@ struct Plan<'n> {
     profiles: HashMap<String, NumberProfile>,
     /// Members of groups, to be looked up when all numbers are known.
     members: Vec<At<String>>,
+    /// How URLs are asked.
+    urls: &'n webhook::Terms,
+    applications: HashMap<String, Terms>,
 }
 
-/// Reads the numbers and joins them with the phones' own; notes every overlap. With the plan come
-/// the sounds that its services play.
+/// What is read of numbers.
+pub(super) struct Read {
+    /// The plan.
+    pub(super) numbers: Numbers,
+    /// Sounds that its services play.
+    pub(super) sounds: Vec<At<String>>,
+    /// Applications, by the first form of the number that leads there.
+    pub(super) applications: HashMap<String, Terms>,
+    /// Flows and whispers of inbound numbers.
+    pub(super) uses: Uses,
+    /// Profiles of inbound numbers, by number.
+    pub(super) profiles: HashMap<String, NumberProfile>,
+}
+
+/// Reads the numbers and joins them with the phones' own; notes every overlap.
 pub(super) fn read(
     files: &Files,
     phones: &Phones,
     (trunks, flows, calendars): (&Names, &Names, &Names),
-    site: Option<&Site>,
+    (site, urls): (Option<&Site>, &webhook::Terms),
     notes: &Notes,
-) -> (Numbers, Heard) {
+) -> Read {
     let mut plan = Plan {
         notes,
         site,
@@ -53,6 +72,8 @@ pub(super) fn read(
         uses: Uses::default(),
         profiles: HashMap::new(),
         members: Vec::new(),
+        urls,
+        applications: HashMap::new(),
     };
     for number in phones.names.iter() {
         if let (Ok(pattern), Some(place)) = (Pattern::parse(number), phones.place(number)) {
@@ -78,26 +99,20 @@ pub(super) fn read(
         }
         top.close();
     }
-    let heard = Heard {
-        sounds: std::mem::take(&mut plan.sounds),
-        uses: std::mem::take(&mut plan.uses),
-        profiles: std::mem::take(&mut plan.profiles),
-    };
     let members = std::mem::take(&mut plan.members);
+    let sounds = std::mem::take(&mut plan.sounds);
+    let applications = std::mem::take(&mut plan.applications);
+    let uses = std::mem::take(&mut plan.uses);
+    let profiles = std::mem::take(&mut plan.profiles);
     let numbers = plan.finish();
     check_members(&numbers, &members, notes);
-    (numbers, heard)
-}
-
-/// What the plan lets people hear.
-#[derive(Debug, Default)]
-pub(super) struct Heard {
-    /// Sounds, each with its place.
-    pub(super) sounds: Vec<At<String>>,
-    /// Flows and whispers of inbound numbers.
-    pub(super) uses: Uses,
-    /// Profiles of inbound numbers, by number.
-    pub(super) profiles: HashMap<String, NumberProfile>,
+    Read {
+        numbers,
+        sounds,
+        applications,
+        uses,
+        profiles,
+    }
 }
 
 /// Whoever a group names must be a phone, or somebody outside: a group of groups may have no end,
@@ -106,13 +121,8 @@ fn check_members(numbers: &Numbers, members: &[At<String>], notes: &Notes) {
     for member in members {
         match numbers.dialled(Origin::Flow, &member.value) {
             Some(Destination::Phone(_) | Destination::Trunk { .. }) => {}
-            found => {
-                let what = if found.is_some() {
-                    "is no"
-                } else {
-                    "leads to no"
-                };
-                let message = format!("{} {what} phone or number outside", member.value);
+            _ => {
+                let message = format!("{} is no phone and no number outside", member.value);
                 let help = "a group has phones and numbers outside, as phones dial them";
                 notes.error(&member.place, message, help);
             }
@@ -133,7 +143,16 @@ impl Plan<'_> {
         let from_phones = inbound.texts("from_phones").unwrap_or_default();
         let named = inbound.texts("trunks");
         let phones = inbound.flag("phones").is_none_or(|at| at.value);
-        let flow = inbound.required("flow", "main");
+        let application = applications::read(&inbound, self.urls, self.notes);
+        let flow = match inbound.has("url") {
+            false => inbound.required("flow", "main"),
+            true => inbound.text("flow"),
+        };
+        if let (Some(flow), true) = (&flow, inbound.has("url")) {
+            let message = "both `flow` and `url`";
+            let help = "keep the one that says what becomes of the number's calls";
+            self.notes.error(&flow.place, message, help);
+        }
         let mut attributes = inbound.attributes("attributes");
         let calendar = inbound.text("calendar");
         let greeting = inbound.texts("greeting").unwrap_or_default();
@@ -171,14 +190,23 @@ impl Plan<'_> {
         if let Some(flow) = &flow {
             flows.refer(self.notes, flow);
         }
-        let (Some(number), Some(flow)) = (number, flow) else {
+        let Some(number) = number else {
             return;
         };
-        let meaning = Meaning::Flow {
-            name: flow.value,
-            number: number.value.clone(),
-            attributes,
-            calendar: calendar.map(|at| at.value),
+        let meaning = match (flow, application) {
+            (_, Some(terms)) => {
+                self.applications.insert(number.value.clone(), terms);
+                Meaning::Application {
+                    number: number.value.clone(),
+                }
+            }
+            (Some(flow), None) => Meaning::Flow {
+                name: flow.value,
+                number: number.value.clone(),
+                attributes,
+                calendar: calendar.map(|at| at.value),
+            },
+            (None, None) => return,
         };
         let trunks = match named {
             None => TrunkReach::All,
@@ -417,7 +445,7 @@ fn read_ways(notes: &Notes, outbound: &Section<'_>, trunks: &Names) -> Option<Ve
 fn describe(entry: &Entry) -> String {
     let pattern = &entry.pattern;
     match &entry.meaning {
-        Meaning::Flow { .. } => format!("inbound number {pattern}"),
+        Meaning::Application { .. } | Meaning::Flow { .. } => format!("inbound number {pattern}"),
         Meaning::Group(_) => format!("group {pattern}"),
         Meaning::Outbound { kinds, .. } if !kinds.is_empty() => {
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();

@@ -20,7 +20,7 @@ use crate::speech;
 use crate::trunk::{Meaning, Numbers, Trunk};
 use crate::voicemail::VoicemailTerms;
 use crate::waiting::LineConfig;
-use crate::webhook;
+use crate::{twiml, webhook};
 
 /// One generation of configuration: complete, checked, immutable.
 #[derive(Clone, Debug)]
@@ -59,6 +59,8 @@ pub struct Office {
     pub flows: HashMap<String, Arc<Document>>,
     /// What dialled numbers mean.
     pub numbers: Numbers,
+    /// Applications that say what becomes of a number's calls, by the number in its first form.
+    pub applications: HashMap<String, twiml::Terms>,
     /// Sounds that it names, sorted.
     pub sounds: Vec<String>,
     /// Tables that flows look keys up in, by name.

@@ -208,6 +208,7 @@ async fn control(
                 StatusCode::NOT_FOUND
             }
             ControlError::NoApplication
+            | ControlError::NoConference
             | ControlError::NotRecorded
             | ControlError::NotTalking
             | ControlError::Unreachable { .. } => StatusCode::CONFLICT,

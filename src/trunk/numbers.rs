@@ -45,6 +45,11 @@ pub enum Origin<'a> {
 pub enum Destination {
     /// What the agent on the dialling phone tells or asks, with the digits he dialled after it.
     Agent(AgentService, String),
+    /// An application of the user's.
+    Application {
+        /// The number that leads to it, in its first form.
+        number: String,
+    },
     /// A conference room, by its number.
     Conference(String),
     /// What is said comes back.
@@ -135,7 +140,8 @@ impl Numbers {
     ) -> Result<Self, Vec<Overlap>> {
         let mut overlaps = Vec::new();
         for (second, entry) in self.entries.iter().enumerate() {
-            let (Pattern::Exact(text), Meaning::Flow { .. }) = (&entry.pattern, &entry.meaning)
+            let (Pattern::Exact(text), Meaning::Application { .. } | Meaning::Flow { .. }) =
+                (&entry.pattern, &entry.meaning)
             else {
                 continue;
             };

@@ -8,6 +8,7 @@
 
 mod action;
 mod attributes;
+mod conference;
 mod document;
 mod facts;
 mod fault;
@@ -23,6 +24,9 @@ pub use action::{
     Action, ConferenceNews, Enqueueing, Fetch, Fetched, Input, Joining, LegNews, Modification,
     Notice, Prompt, QueueNews, RecordEnd, RecordingNews, Ringing, SpeechNews, Standing, Utterance,
     WaitSound,
+};
+pub use conference::{
+    ConferenceEnd, ConferenceFact, ConferenceTeller, Participant, ParticipantEnd,
 };
 pub use document::{Document, MAX_INLINE, MAX_VERBS, Placed};
 pub use facts::{API_VERSION, CallStatus, Direction, Facts, Form};

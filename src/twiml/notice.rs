@@ -111,7 +111,7 @@ pub(super) fn recording_url(base: &str, account: &Sid, recording: &Sid) -> Strin
     )
 }
 
-fn rfc_2822(at: Timestamp) -> String {
+pub(super) fn rfc_2822(at: Timestamp) -> String {
     match jiff::Timestamp::from_microsecond(at.as_micros()) {
         Ok(at) => at.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string(),
         Err(_) => String::new(),

@@ -130,7 +130,10 @@ fn a_callee_hears_the_whisper_to_its_end_and_the_caller_does_not() {
     world.until_answered(callee, 0);
     let length = spoken("en/greeting").len() / 8;
     world.run_for(u64::try_from(length).expect("short") - 500);
-    assert!(!world.peers[carrier].talks[0].is_answered, "not before its end");
+    assert!(
+        !world.peers[carrier].talks[0].is_answered,
+        "not before its end"
+    );
     world.until_answered(carrier, 0);
     world.run_for(2000);
     world.hang_up(callee, 0);
@@ -214,7 +217,10 @@ fn a_flow_shows_the_number_it_wants_as_far_as_the_trunk_owns_it() {
         let mut world = world(seed, &keys, &[]);
         let carrier = call(&mut world);
         world.run_for(1000);
-        let invite = world.sent.iter().find(|sent| sent.what == "carrier <- INVITE");
+        let invite = world
+            .sent
+            .iter()
+            .find(|sent| sent.what == "carrier <- INVITE");
         match shown {
             Some(number) => {
                 let invite = invite.unwrap_or_else(|| panic!("{}", world.tell()));

@@ -34,6 +34,7 @@ pub(crate) enum Item {
     Command(router::Command),
     Notice(Box<Notice>),
     Router(Box<router::Output>),
+    Rouse(CallId),
     Word(CallId, Box<Word>),
     ToPeer(usize, Flow, Bytes),
     ToSwitch(Flow, Bytes),
@@ -300,6 +301,7 @@ impl World {
                 self.peers[peer].ua.handle_message(now, flow, message);
             }
             Item::ToSwitch(flow, bytes) => self.reach_switch(flow, bytes),
+            Item::Rouse(call) => self.switch.exchange.rouse(now, &call),
             Item::Word(call, word) => self.switch.exchange.handle_voicemail(now, &call, *word),
         }
     }
@@ -401,6 +403,10 @@ impl World {
                     let now = world.now;
                     world.switch.exchange.handle_answer(now, &question, answer);
                 });
+            }
+            Output::Rouse(call) => {
+                let soon = self.now + Duration::from_millis(1);
+                self.put(soon, Item::Rouse(call));
             }
             Output::Event(event) => self.events.push(event),
             Output::Inquire(inquiry) => self.inquiries.push(*inquiry),

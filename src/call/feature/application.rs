@@ -4,7 +4,7 @@ mod facts;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Feature, Next};
+use super::{Conferring, Feature, Next, Stage, Waiting};
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::call::core::Core;
 use crate::call::hands::Hands;
@@ -13,7 +13,7 @@ use crate::call::reading::Reading;
 use crate::events::Stretch;
 use crate::flow::Reply;
 use crate::media::PlayId;
-use crate::twiml::{Action, ConferenceNews, Input, LegNews, Modification, QueueNews, Run, Terms};
+use crate::twiml::{Action, Input, LegNews, Modification, Run, Terms};
 
 /// An application under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,6 +42,14 @@ impl Application {
     /// An application that goes on with what became of its last request.
     pub(crate) fn resume(run: Run, input: Input) -> Self {
         Self::beginning(run, Beginning::Again(Box::new(input)))
+    }
+
+    /// An application that goes on where its documents are.
+    pub(crate) fn go_on(reading: Reading) -> Self {
+        Self {
+            reading,
+            beginning: None,
+        }
     }
 
     /// The application of a number or a flow, for whoever calls there.
@@ -77,14 +85,13 @@ impl Application {
                     let (leg, news) = (ringing.leg, LegNews::Ended { status: 501 });
                     self.reading.handle(hands, Input::Leg { leg, news });
                 }
-                Action::Enqueue(_) => {
-                    let (words, own) = ("there are no lines".to_owned(), true);
-                    let news = QueueNews::Failed { words, own };
-                    self.reading.handle(hands, Input::Queue(news));
+                Action::Enqueue(enqueueing) => {
+                    let waiting = Waiting::for_documents(self.reading.clone(), enqueueing);
+                    return Next::Become(Stage::Waiting(Box::new(waiting)));
                 }
-                Action::Join(_) => {
-                    let news = ConferenceNews::Refused { code: 16_001 };
-                    self.reading.handle(hands, Input::Conference(news));
+                Action::Join(joining) => {
+                    let conferring = Conferring::new(self.reading.clone(), *joining);
+                    return Next::Become(Stage::Conferring(Box::new(conferring)));
                 }
                 Action::Refer { .. } => {
                     self.reading.handle(hands, Input::Referred { status: 501 });

@@ -1,6 +1,7 @@
 //! What a call can be doing: one small machine a file. The call dispatches, the feature decides.
 
 mod application;
+mod conferring;
 mod desk;
 mod dial;
 mod mailbox;
@@ -15,6 +16,7 @@ mod trunk_test;
 mod waiting;
 
 pub(crate) use application::Application;
+pub(crate) use conferring::Conferring;
 pub(crate) use desk::Desk;
 pub(crate) use dial::Dial;
 pub(crate) use mailbox::Mailbox;
@@ -45,6 +47,8 @@ use crate::voicemail::Word;
 pub(crate) enum Stage {
     /// An application of the user's says what becomes of it.
     Application(Box<Application>),
+    /// In a conference that a document put it into.
+    Conferring(Box<Conferring>),
     /// An agent tells the switch something, or asks it.
     Desk(Box<Desk>),
     /// Ringing another phone or a trunk.
@@ -161,6 +165,11 @@ pub(crate) trait Feature {
         None
     }
 
+    /// What the call stands in with others, a line or a conference, has changed: it is to look.
+    fn on_rouse(&mut self, _: &mut Core, _: &mut Hands<'_>) -> Next {
+        Next::Stay
+    }
+
     /// The deadline came.
     fn handle_timeout(&mut self, _: &mut Core, _: &mut Hands<'_>) -> Next {
         Next::Stay
@@ -184,6 +193,7 @@ impl Stage {
     pub(crate) fn feature(&mut self) -> Option<&mut dyn Feature> {
         match self {
             Stage::Application(application) => Some(application.as_mut()),
+            Stage::Conferring(conferring) => Some(conferring.as_mut()),
             Stage::Desk(desk) => Some(desk.as_mut()),
             Stage::Dial(dial) => Some(dial.as_mut()),
             Stage::Mailbox(mailbox) => Some(mailbox.as_mut()),
@@ -202,6 +212,7 @@ impl Stage {
     pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
         match self {
             Stage::Application(application) => application.poll_timeout(),
+            Stage::Conferring(conferring) => conferring.poll_timeout(),
             Stage::Desk(desk) => desk.poll_timeout(),
             Stage::Dial(dial) => dial.poll_timeout(),
             Stage::Mailbox(mailbox) => mailbox.poll_timeout(),
@@ -220,6 +231,7 @@ impl Stage {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Stage::Application(_) => "application",
+            Stage::Conferring(_) => "conference",
             Stage::Desk(_) => "desk",
             Stage::Dial(_) => "dial",
             Stage::Mailbox(_) => "mailbox",

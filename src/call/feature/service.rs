@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Feature, Next};
 use crate::base::{Cause, LegId, Party};
+use crate::call::conferences::Seat;
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
+use crate::call::seating::Terms;
 use crate::events::Stretch;
 use crate::media::{Command, Standing};
 
@@ -55,9 +57,20 @@ impl Feature for Service {
         let leg = core.caller().id;
         match &self.kind {
             ServiceKind::Conference(number) => {
-                core.conference = Some(number.clone());
-                hands.enter_conference(number, (leg, Standing::default()), core.generation);
-                hands.announce_entry(number, core.generation);
+                let seat = Seat {
+                    dialled_in: true,
+                    ..core.seat(hands)
+                };
+                let entered = core.enter_conference(hands, number, seat, Terms::default());
+                let Ok(entered) = entered else {
+                    let cause = Cause::from_status(486).with_words("the conference is full");
+                    return Next::End(Party::Switch, cause);
+                };
+                hands.seat_in_room(entered.room, leg, Standing::default());
+                if entered.is_alone {
+                    hands.wait_with_music(leg, core.generation);
+                }
+                hands.announce_entry(entered.room, core.generation);
             }
             ServiceKind::Echo | ServiceKind::Loop(_) => {
                 hands.tell(Command::Echo { leg, on: true });
@@ -78,9 +91,17 @@ impl Feature for Service {
             ServiceKind::Conference(number) => {
                 // Those who are back had not left: they stand as they stood, and nobody is told.
                 let (standing, is_held) = (core.caller().standing, core.caller().is_held);
-                hands.enter_conference(number, (leg, standing), core.generation);
-                if let (true, Some(room)) = (is_held, hands.conference_room(number)) {
-                    let sound = Some(core.music(hands));
+                let seat = Seat {
+                    dialled_in: true,
+                    ..core.seat(hands)
+                };
+                let entered = core.enter_conference_again(hands, number, seat, None);
+                hands.seat_in_room(entered.room, leg, standing);
+                if entered.is_alone {
+                    hands.wait_with_music(leg, core.generation);
+                }
+                if is_held {
+                    let (room, sound) = (entered.room, Some(core.music(hands)));
                     hands.tell(Command::HoldMusic { room, leg, sound });
                 }
             }
@@ -89,6 +110,18 @@ impl Feature for Service {
             }
             ServiceKind::Music | ServiceKind::Tone => {}
         }
+    }
+
+    fn on_rouse(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        let ServiceKind::Conference(number) = &self.kind else {
+            return Next::Stay;
+        };
+        if hands.conferences().standing(number, &core.id).is_some() {
+            return Next::Stay;
+        }
+        core.conference = None;
+        let cause = Cause::normal().with_words("the conference is over");
+        Next::End(Party::Switch, cause)
     }
 
     fn on_digit(&mut self, _: &mut Core, hands: &mut Hands<'_>, _: LegId, digit: char) -> Next {

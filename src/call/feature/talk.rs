@@ -7,8 +7,11 @@ use crate::base::{Cause, LegId, Party, TaskId, Timestamp};
 use crate::call::QueueCare;
 use crate::call::core::Core;
 use crate::call::hands::Hands;
+use crate::call::inquiry::Supply;
 use crate::events::{AgentStretch, Role, Stretch};
+use crate::flow::Reply;
 use crate::router;
+use crate::twiml::{self, Modification};
 
 /// A conversation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -96,8 +99,47 @@ impl Talk {
     }
 
     /// What to go on with, which this conversation then no longer has.
-    pub(crate) fn take_script(&mut self) -> Option<Script> {
+    pub(super) fn take_script(&mut self) -> Option<Script> {
         self.script.take()
+    }
+
+    /// Whoever was to go on has left: nothing goes on after this conversation.
+    pub(crate) fn drop_script(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        if let Some(mut script) = self.script.take() {
+            script.leave(core, hands);
+        }
+    }
+
+    /// Does what documents want of a call that is in conversation: something else, or its end.
+    fn follow(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        let Some(script) = &mut self.script else {
+            return Next::Stay;
+        };
+        while let Some(action) = script.poll(core, hands) {
+            match action {
+                twiml::Action::LeaveQueue => {
+                    let script = self.script.take();
+                    self.dismiss(core, hands);
+                    return script
+                        .and_then(Script::go_on)
+                        .map_or(Next::Stay, Next::Become);
+                }
+                twiml::Action::HangUp { cause } => return Next::End(Party::Switch, cause),
+                _ => {}
+            }
+        }
+        Next::Stay
+    }
+
+    /// The caller goes on without the others.
+    fn dismiss(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        let others: Vec<LegId> = core.others().map(|leg| leg.id).collect();
+        for leg in others {
+            self.part(core, hands, leg);
+            core.hang_up(hands, leg, Party::Switch, Cause::normal());
+        }
+        self.rings.clear();
+        core.close_room(hands);
     }
 
     /// A leg leaves; when it is an agent's, that agent's work is done.
@@ -254,7 +296,7 @@ impl Talk {
             return Next::End(by, cause);
         };
         core.close_room(hands);
-        Next::Become(script.after_talk(by, cause))
+        Next::Become(script.after_talk(hands, by, cause))
     }
 }
 
@@ -325,12 +367,56 @@ impl Feature for Talk {
         }
         match late.last() {
             Some(last) => self.go_on_without(core, hands, *last),
-            None => Next::Stay,
+            None => {
+                if let Some(script) = &mut self.script {
+                    script.handle_timeout(core, hands);
+                }
+                self.follow(core, hands)
+            }
         }
     }
 
+    fn on_told(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        ticket: u64,
+        reply: &Reply,
+    ) -> Next {
+        if let Some(script) = &mut self.script {
+            script.on_told(core, hands, ticket, reply);
+        }
+        self.follow(core, hands)
+    }
+
+    fn on_supply(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        ticket: u64,
+        supply: &Supply,
+    ) -> Next {
+        if let Some(script) = &mut self.script {
+            script.on_supply(core, hands, ticket, supply);
+        }
+        self.follow(core, hands)
+    }
+
+    fn modify(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        wish: Modification,
+    ) -> Option<Next> {
+        let script = self.script.as_mut()?;
+        let is_applications = script.modify(hands, wish);
+        is_applications.then(|| self.follow(core, hands))
+    }
+
     fn poll_timeout(&self) -> Option<Timestamp> {
-        self.rings.iter().filter_map(|ring| ring.deadline).min()
+        let rings = self.rings.iter().filter_map(|ring| ring.deadline);
+        let script = self.script.as_ref().and_then(Script::poll_timeout);
+        rings.chain(script).min()
     }
 
     fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
@@ -339,6 +425,9 @@ impl Feature for Talk {
                 .retain(|leg| core.leg(*leg).is_some_and(|leg| leg.is_live()));
         }
         self.rings.retain(|ring| !ring.legs.is_empty());
+        if let Some(script) = &mut self.script {
+            script.restored(core, hands);
+        }
         core.refresh_music(hands);
         if self.record {
             core.record(hands, self.peer);
@@ -349,6 +438,7 @@ impl Feature for Talk {
         for agent in std::mem::take(&mut self.agents) {
             agent.complete(core, hands);
         }
+        self.drop_script(core, hands);
     }
 }
 

@@ -5,7 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::dial::as_told;
-use super::{Feature, LegEvent, Next, Ringing, Service, ServiceKind, Stage, Talk, Treatment};
+use super::{
+    Application, Feature, LegEvent, Next, Ringing, Service, ServiceKind, Stage, Talk, Treatment,
+};
 use crate::base::{CallId, Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
@@ -14,6 +16,7 @@ use crate::events::{Fact, Role, Stretch, TransferKind};
 use crate::flow::{Context, Run};
 use crate::sip::ua::ReferId;
 use crate::trunk::Destination;
+use crate::twiml::Terms;
 
 /// A transfer under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -295,9 +298,14 @@ impl Transfer {
 
     /// Nobody is left for whoever stays.
     fn give_up(&mut self, core: &mut Core, hands: &mut Hands<'_>, cause: Cause) -> Next {
+        if self.was_lead {
+            // The script was that of whoever left.
+            self.talk.drop_script(core, hands);
+        }
+        let script = self.talk.take_script();
         self.talk.leave(core, hands);
-        match self.talk.take_script().filter(|_| !self.was_lead) {
-            Some(script) => Next::Become(script.after_talk(Party::Switch, cause)),
+        match script {
+            Some(script) => Next::Become(script.after_talk(hands, Party::Switch, cause)),
             None => Next::End(Party::Switch, cause),
         }
     }
@@ -323,7 +331,7 @@ impl Transfer {
         talk.go_on_with(leg);
         if self.was_lead {
             // The script was that of whoever left.
-            talk.take_script();
+            talk.drop_script(core, hands);
         }
         Next::Become(Stage::Talk(Box::new(talk)))
     }
@@ -379,6 +387,12 @@ fn stage_of(core: &Core, hands: &Hands<'_>, destination: &Destination) -> Option
         Destination::Echo => ServiceKind::Echo,
         Destination::HoldMusic => ServiceKind::Music,
         Destination::Tone => ServiceKind::Tone,
+        Destination::Application { number } => {
+            let generation = hands.generations.get(&core.generation)?;
+            let terms = generation.applications.numbers.get(number)?;
+            let application = Application::of_caller(Terms::clone(terms));
+            return Some(Stage::Application(Box::new(application)));
+        }
         Destination::Flow {
             name,
             number,

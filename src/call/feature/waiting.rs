@@ -1,7 +1,11 @@
-//! A call in a queue: music and announcements for the caller, offers to agents as the router
-//! decides. The router reserves, this rings; nobody is joined before the router says `Assigned`.
+//! A call in a queue: music and announcements for the caller, or what a document says, and offers
+//! to agents as the router decides. The router reserves, this rings; nobody is joined before the
+//! router says `Assigned`.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::ringing::Ringing;
 use super::{Feature, LegEvent, Next, Script, Stage, Talk};
@@ -9,9 +13,13 @@ use crate::base::{Cause, LegId, Party, ReservationId, TaskId, Timestamp};
 use crate::call::QueueCare;
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
+use crate::call::inquiry::Supply;
+use crate::call::reading::Reading;
 use crate::events::{Fact, Stretch};
+use crate::flow::Reply;
 use crate::media::PlayId;
-use crate::router::{self, Destination, LeftWhy, NewTask, RevokedWhy, TaskOutcome};
+use crate::router::{self, Destination, LeftWhy, NewTask, Refusal, RevokedWhy, TaskOutcome};
+use crate::twiml::{self, Enqueueing, Modification, Sid, SidKind, Standing, WaitSound};
 use crate::waiting::{Action, LeaveWhy, Line, LineConfig};
 
 /// A caller in a queue.
@@ -23,6 +31,15 @@ pub(crate) struct Waiting {
     /// The queue stood in; `None` until the workflow has said which.
     queue: Option<String>,
     priority: i64,
+    /// What the task says besides what is known of the call.
+    #[serde(default)]
+    attributes: Map<String, Value>,
+    /// When the task is given up; `None` for the workflow's own limit.
+    #[serde(default)]
+    timeout: Option<Duration>,
+    /// What is heard instead of what the queue has.
+    #[serde(default)]
+    wait: Option<WaitSound>,
     task: Option<TaskId>,
     line: Option<Line>,
     play: Option<PlayId>,
@@ -36,10 +53,28 @@ impl Waiting {
             to,
             queue: None,
             priority,
+            attributes: Map::new(),
+            timeout: None,
+            wait: None,
             task: None,
             line: None,
             play: None,
             ringing: Ringing::default(),
+        }
+    }
+
+    /// As a document wants it.
+    pub(crate) fn for_documents(reading: Reading, enqueueing: Enqueueing) -> Self {
+        Self {
+            attributes: enqueueing.attributes,
+            timeout: enqueueing.timeout,
+            // Music is what the queue has.
+            wait: Some(enqueueing.wait).filter(|wait| *wait != WaitSound::Music),
+            ..Self::new(
+                Script::Documents(Box::new(reading)),
+                enqueueing.to,
+                enqueueing.priority,
+            )
         }
     }
 
@@ -52,10 +87,13 @@ impl Waiting {
     fn ask_router(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         let task = hands.ids.task(hands.now);
         self.task = Some(task.clone());
+        let mut attributes = core.attributes.clone();
+        attributes.extend(self.attributes.clone());
         hands.route(router::Command::CreateTask(Box::new(NewTask {
             to: self.to.clone(),
-            attributes: core.attributes.clone(),
+            attributes,
             priority: self.priority,
+            time_to_live: self.timeout,
             ..NewTask::of_call(task, core.id.clone(), "")
         })));
     }
@@ -84,10 +122,76 @@ impl Waiting {
             (None, Some(_)) => return,
             (None, None) => LineConfig::default(),
         };
-        let mut line = Line::new(terms);
+        let mut line = Line::new(match self.wait {
+            None => terms,
+            // The caller hears something else; how long he may wait holds all the same.
+            Some(_) => LineConfig {
+                first_announce: None,
+                nobody_sound: None,
+                ..terms
+            },
+        });
         line.entered(hands.now);
         self.line = Some(line);
         self.play = None;
+    }
+
+    /// Tells documents where the caller stands: last in the line when the router has not said.
+    fn tell_standing(&mut self, core: &Core, hands: &Hands<'_>, place: Option<(usize, usize)>) {
+        let Some(queue) = &self.queue else { return };
+        let view = hands.desks.view();
+        let waiting = view.queues.iter().find(|view| view.name == *queue);
+        let behind = || waiting.map_or(1, |queue| queue.waiting + 1);
+        let (position, size) = place.unwrap_or_else(|| (behind(), behind()));
+        let waits = view
+            .tasks
+            .iter()
+            .filter(|task| task.queue == *queue && !task.assigned && !task.wrapping);
+        let waits: Vec<Duration> = waits.map(|task| hands.now.since(task.entered)).collect();
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let max_size = care(core, hands, queue).map_or(0, |care| care.max_waiting);
+        self.script.stands(
+            hands,
+            Standing {
+                queue: Sid::derive(SidKind::Queue, queue),
+                position: count(position),
+                size: count(size),
+                max_size: count(max_size),
+                average_wait: waits
+                    .iter()
+                    .sum::<Duration>()
+                    .checked_div(count(waits.len()))
+                    .unwrap_or_default(),
+            },
+        );
+    }
+
+    /// Does what documents want beside what the caller hears.
+    fn follow(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        while let Some(action) = self.script.poll(core, hands) {
+            match action {
+                twiml::Action::LeaveQueue => {
+                    self.withdraw(core, hands, "left");
+                    return self.script.clone().go_on().map_or(Next::Stay, Next::Become);
+                }
+                twiml::Action::HangUp { cause } => return Next::End(Party::Switch, cause),
+                _ => {}
+            }
+        }
+        Next::Stay
+    }
+
+    /// Takes the caller out of the line.
+    fn withdraw(&mut self, core: &mut Core, hands: &mut Hands<'_>, outcome: &str) {
+        self.ringing.drop_all(core, hands, outcome);
+        if let Some(task) = self.task.take() {
+            hands.route(router::Command::CancelTask {
+                task,
+                why: outcome.to_owned(),
+            });
+        }
+        core.stop_play(hands, core.caller().id);
+        self.leave_queue(core, hands, outcome);
     }
 
     fn leave_queue(&mut self, core: &mut Core, hands: &mut Hands<'_>, outcome: &str) {
@@ -114,7 +218,7 @@ impl Waiting {
         self.leave_queue(core, hands, "answered");
         core.stop_play(hands, core.caller().id);
         let mut script = self.script.clone();
-        script.answered(hands.now);
+        script.answered(core, hands);
         let care = care(core, hands, &queue);
         let talk = Talk::with_agent(leg, worker.clone(), task.clone(), care, script);
         Next::Become(Stage::Talk(Box::new(talk)))
@@ -129,6 +233,8 @@ impl Waiting {
                     let names = sounds.iter().map(String::as_str);
                     self.play = Some(core.play(hands, caller, names, Looped::Once));
                 }
+                // The caller hears a document, or nothing.
+                Action::Music(_) if self.wait.is_some() => {}
                 Action::Music(sound) => {
                     self.play = None;
                     core.play(hands, caller, [sound.as_str()], Looped::Forever);
@@ -136,7 +242,7 @@ impl Waiting {
                 Action::Leave(why) => return self.give_up(core, hands, why),
             }
         }
-        Next::Stay
+        self.follow(core, hands)
     }
 
     /// Leaves the queue unserved: back to the script, which says goodbye in its own words.
@@ -145,16 +251,8 @@ impl Waiting {
             LeaveWhy::MaxWait => "timeout",
             LeaveWhy::Nobody => "nobody_available",
         };
-        self.ringing.drop_all(core, hands, outcome);
-        if let Some(task) = self.task.take() {
-            hands.route(router::Command::CancelTask {
-                task,
-                why: outcome.to_owned(),
-            });
-        }
-        core.stop_play(hands, core.caller().id);
-        self.leave_queue(core, hands, outcome);
-        Next::Become(self.script.clone().unserved(why))
+        self.withdraw(core, hands, outcome);
+        Next::Become(self.script.clone().unserved(hands, why))
     }
 }
 
@@ -165,7 +263,13 @@ impl Feature for Waiting {
         }
         let queue = match &self.to {
             Destination::Queue(queue) => Some(queue.clone()),
-            Destination::Workflow(_) => None,
+            Destination::Workflow(named) => {
+                let newest = hands.newest().and_then(|now| now.workflow(named));
+                if let Some(name) = newest.map(str::to_owned) {
+                    self.to = Destination::Workflow(name);
+                }
+                None
+            }
         };
         self.ask_router(core, hands);
         if let Some(queue) = queue {
@@ -175,6 +279,7 @@ impl Feature for Waiting {
                 return Next::End(Party::Switch, cause);
             }
             self.hear_queue(core, hands);
+            self.tell_standing(core, hands, None);
         } else {
             core.caller_enters(hands, Stretch::Queue, "");
         }
@@ -195,7 +300,8 @@ impl Feature for Waiting {
 
     fn on_play_done(&mut self, core: &mut Core, hands: &mut Hands<'_>, play: PlayId) -> Next {
         if self.play != Some(play) {
-            return Next::Stay;
+            self.script.on_play_done(core, hands, play);
+            return self.follow(core, hands);
         }
         self.play = None;
         if let Some(line) = self.line.as_mut() {
@@ -255,6 +361,7 @@ impl Feature for Waiting {
                 if self.queue.as_ref() != Some(queue) {
                     self.stand_in(core, hands, queue);
                     self.hear_queue(core, hands);
+                    self.tell_standing(core, hands, None);
                 }
                 self.serve(core, hands)
             }
@@ -270,7 +377,16 @@ impl Feature for Waiting {
                 if let Some(line) = self.line.as_mut() {
                     line.position(hands.now, *position, *waiting);
                 }
+                self.tell_standing(core, hands, Some((*position, *waiting)));
                 self.serve(core, hands)
+            }
+            router::Output::Refused {
+                why: Refusal::QueueFull,
+                ..
+            } => {
+                self.task = None;
+                self.withdraw(core, hands, "nobody_available");
+                Next::Become(self.script.clone().turned_away(hands))
             }
             router::Output::Refused { .. } | router::Output::TaskEnded { .. } => {
                 // The router wants no more of it: nobody else will ever speak to this caller.
@@ -285,16 +401,59 @@ impl Feature for Waiting {
         if let Some(line) = self.line.as_mut() {
             line.handle_timeout(hands.now);
         }
+        self.script.handle_timeout(core, hands);
         self.serve(core, hands)
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
-        self.line.as_ref().and_then(Line::poll_timeout)
+        let line = self.line.as_ref().and_then(Line::poll_timeout);
+        [line, self.script.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn on_digit(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId, key: char) -> Next {
+        self.script.on_digit(core, hands, leg, key);
+        self.follow(core, hands)
+    }
+
+    fn on_told(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        ticket: u64,
+        reply: &Reply,
+    ) -> Next {
+        self.script.on_told(core, hands, ticket, reply);
+        self.follow(core, hands)
+    }
+
+    fn on_supply(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        ticket: u64,
+        supply: &Supply,
+    ) -> Next {
+        self.script.on_supply(core, hands, ticket, supply);
+        self.follow(core, hands)
+    }
+
+    fn modify(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        wish: Modification,
+    ) -> Option<Next> {
+        let is_applications = self.script.modify(hands, wish);
+        is_applications.then(|| self.follow(core, hands))
     }
 
     /// A phone that was ringing heard nothing of the restore: its offer is given back.
     fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         self.ringing.restored(core, hands);
+        self.script.restored(core, hands);
     }
 
     fn leave(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
@@ -304,12 +463,13 @@ impl Feature for Waiting {
             hands.route(router::Command::CancelTask { task, why });
             self.leave_queue(core, hands, "abandoned");
         }
+        self.script.leave(core, hands);
     }
 }
 
 /// How callers of a queue are kept: as the call's own configuration has it, else as the newest, whose
 /// plan the router follows, wherever a workflow leads.
-fn care<'h>(core: &Core, hands: &'h Hands<'_>, queue: &str) -> Option<&'h QueueCare> {
+pub(super) fn care<'h>(core: &Core, hands: &'h Hands<'_>, queue: &str) -> Option<&'h QueueCare> {
     let own = hands.generations.get(&core.generation);
     let mut known = own.into_iter().chain(hands.newest());
     known.find_map(|one| one.queues.get(queue))

@@ -11,6 +11,11 @@ use crate::trunk::{NumberKind, Site};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Meaning {
+    /// An application of the user's.
+    Application {
+        /// The number in its first form.
+        number: String,
+    },
     /// A flow.
     Flow {
         /// Name of the flow.
@@ -203,6 +208,9 @@ impl Entry {
         site: Option<&Site>,
     ) -> Option<Destination> {
         match &self.meaning {
+            Meaning::Application { number } => Some(Destination::Application {
+                number: number.clone(),
+            }),
             Meaning::Flow {
                 name,
                 number,
