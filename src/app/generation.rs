@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::calendar::ClosingBoard;
-use crate::call::{Applications, Generation, Phone, QueueCare};
+use crate::call::{Applications, Boards, Generation, Phone, QueueCare};
 use crate::config::Office;
 use crate::media::Library;
 use crate::sip::auth::Offers;
@@ -15,13 +14,8 @@ use crate::twiml::Terms;
 /// let it ring.
 const RING_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Prepares the generation of an office. Nothing is changed yet. What is closed by hand outlives it.
-pub fn prepare(
-    office: &Office,
-    number: u64,
-    sounds: Library,
-    closings: ClosingBoard,
-) -> Arc<Generation> {
+/// Prepares the generation of an office. Nothing is changed yet. What hangs on the boards outlives it.
+pub fn prepare(office: &Office, number: u64, sounds: Library, boards: Boards) -> Arc<Generation> {
     let phones = office.phones.iter().map(|phone| {
         let known = Phone {
             number: phone.number.clone(),
@@ -75,7 +69,8 @@ pub fn prepare(
         caller_id: office.node.site.caller_id.clone(),
         caller_ids: office.node.site.caller_ids.clone(),
         calendars: office.calendars.clone(),
-        closings,
+        closings: boards.closings,
+        overrides: boards.overrides,
         tables: office.tables.clone(),
         flows: office.flows.clone(),
         number_profiles: office.number_profiles.clone(),

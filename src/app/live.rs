@@ -12,11 +12,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::shards::Counters;
 use crate::base::{CallId, Clock, LegId, Timestamp};
-use crate::calendar::{Calendar, Closing, ClosingBoard, Closings};
+use crate::calendar::{Calendar, Closing, Closings};
+use crate::call::Boards;
 use crate::call::task::Order;
 use crate::call::{Control, ControlError, Desks, Gate, TestReport};
 use crate::config::{Environment, Office};
 use crate::events::{Bus, CallRecord};
+use crate::flow::FlowType;
 use crate::http::metrics::{
     DefenceSnapshot, MediaSnapshot, RecorderSnapshot, SipSnapshot, Snapshot, Source,
     TransportSnapshot,
@@ -34,10 +36,12 @@ use crate::sip::transport::{Tls, TransportStats};
 use crate::speech::Speech;
 use crate::store::{Progress, Records};
 use crate::trunk::{Carriers, TrunkView};
+use crate::trunk::{NumberOverride, NumberOverrides};
 use crate::voicemail::Keeper as Mailboxes;
 use crate::webhook::{LetterView, ReplayError, ShelfError, Web};
 
 use super::closings::Closer;
+use super::overrides::Overrider;
 use super::pulse::Beats;
 use super::retention::Tally;
 use super::trunk_ear;
@@ -61,7 +65,8 @@ pub(super) struct House {
     pub(super) voicemail: Mailboxes,
     pub(super) beats: Arc<Beats>,
     pub(super) closer: Arc<Closer>,
-    pub(super) closings: ClosingBoard,
+    pub(super) boards: Boards,
+    pub(super) overrider: Arc<Overrider>,
     pub(super) bus: Bus,
     pub(super) counters: Vec<Counters>,
     pub(super) tls: Tls,
@@ -198,6 +203,31 @@ impl Live for House {
     fn open(&self, calendar: &str) -> Result<bool, String> {
         let opened = self.closer.open(calendar);
         opened.map_err(|error| format!("the closing cannot be taken back: {error}"))
+    }
+
+    fn inbound_number(&self, number: &str) -> Option<String> {
+        let office = self.office.load();
+        office.numbers.inbound_number(number).map(str::to_owned)
+    }
+
+    fn is_flow_for_callers(&self, flow: &str) -> bool {
+        let office = self.office.load();
+        let document = office.flows.get(flow);
+        document.is_some_and(|document| document.flow_type == FlowType::Inbound)
+    }
+
+    fn overrides(&self) -> Arc<NumberOverrides> {
+        self.boards.overrides.read()
+    }
+
+    fn set_override(&self, number: &str, it: NumberOverride) -> Result<(), String> {
+        let set = self.overrider.set(number, &it);
+        set.map_err(|error| format!("the override cannot be written: {error}"))
+    }
+
+    fn lift_override(&self, number: &str) -> Result<bool, String> {
+        let lifted = self.overrider.lift(number);
+        lifted.map_err(|error| format!("the override cannot be taken back: {error}"))
     }
 
     fn trunks(&self) -> Vec<TrunkView> {

@@ -12,6 +12,7 @@ pub mod generation;
 mod inquiries;
 mod live;
 mod outlets;
+mod overrides;
 mod pulse;
 mod reload;
 mod retention;
@@ -35,7 +36,7 @@ use tokio::sync::mpsc;
 use crate::base::{Clock, Entropy, IdSource, Origin, ShardId};
 use crate::calendar::ClosingBoard;
 use crate::call::task::Order;
-use crate::call::{Conferences, Desks, Gate};
+use crate::call::{Boards, Conferences, Desks, Gate};
 use crate::config::{Environment, MediaSettings, NodeSettings, Office};
 use crate::events::Bus;
 use crate::http::metrics::Metrics;
@@ -51,8 +52,8 @@ use crate::sip::guard::Guard;
 use crate::sip::trace::Exporter;
 use crate::sip::transport::Tls;
 use crate::speech::Speech;
-use crate::store::{ClosingFiles, DataDir, Records};
-use crate::trunk::Carriers;
+use crate::store::{ClosingFiles, DataDir, OverrideFiles, Records};
+use crate::trunk::{Carriers, OverrideBoard};
 use crate::voicemail::{self, Keeper as Mailboxes, KeeperTask, Shelf};
 use crate::webhook::WebTask;
 
@@ -62,6 +63,7 @@ use closings::{Caretaker, Closer};
 use inquiries::Outside;
 use live::House;
 use outlets::ShardOutlets;
+use overrides::{Overrider, Porter};
 use pulse::{Beats, Watcher};
 use retention::Retention;
 use views::Views;
@@ -81,6 +83,7 @@ pub struct Switch {
     watcher: Watcher,
     web: WebTask,
     caretaker: Caretaker,
+    porter: Porter,
     mailroom: KeeperTask,
     /// Keeps the data directory ours.
     alive: Alive,
@@ -155,6 +158,14 @@ impl Switch {
         let files = ClosingFiles::of(data.path());
         let (closer, caretaker) = Closer::start(files, closings.clone(), time.clone())
             .context("cannot read what is closed by hand")?;
+        let overrides = OverrideBoard::default();
+        let files = OverrideFiles::of(data.path());
+        let (overrider, porter) = Overrider::start(files, overrides.clone(), time.clone())
+            .context("cannot read which numbers lead elsewhere")?;
+        let boards = Boards {
+            closings,
+            overrides,
+        };
         let orphans = aftermath::settle(&records, data.last_alive())?;
         let alive = Alive::start(data, time.clone())?;
         let gate = Gate::new();
@@ -215,7 +226,7 @@ impl Switch {
             carriers: carriers.clone(),
             desks: desks.clone(),
             bus: bus.clone(),
-            generation: generation::prepare(&office, 1, sounds, closings.clone()),
+            generation: generation::prepare(&office, 1, sounds, boards.clone()),
             exporter: exporter.clone(),
         };
         let mut listeners = node.sip.listeners.clone();
@@ -246,7 +257,8 @@ impl Switch {
         let house = Arc::new(House {
             beats,
             closer,
-            closings,
+            boards,
+            overrider,
             clock,
             orders,
             router: router.handle(),
@@ -309,6 +321,7 @@ impl Switch {
             watcher,
             web,
             caretaker,
+            porter,
             mailroom,
             alive,
         })
@@ -393,6 +406,7 @@ impl Switch {
         self.retention.stop();
         self.watcher.stop();
         self.caretaker.stop();
+        self.porter.stop();
         self.house.engine.shutdown();
         self.router.stop();
         self.keeper.stop();

@@ -29,7 +29,7 @@ impl House {
         let sounds = load_sounds(&office).map_err(|error| error.to_string())?;
         let sounds = sounds.with_kept(self.kept.clone());
         let number = self.generation.load(Ordering::Acquire) + 1;
-        let prepared = generation::prepare(&office, number, sounds, self.closings.clone());
+        let prepared = generation::prepare(&office, number, sounds, self.boards.clone());
         let mut plan = office.plan.clone();
         plan.generation = number;
 

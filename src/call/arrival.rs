@@ -15,7 +15,7 @@ use super::negotiate;
 use super::{CallKey, Generation};
 use crate::base::{Pii, Timestamp};
 use crate::call::core::Core;
-use crate::events::{Direction, Fact, Role, Stretch};
+use crate::events::{Check, Direction, Fact, Role, Stretch};
 use crate::flow::{Context, Run};
 use crate::media::LegPorts;
 use crate::sdp::{self, Description, LocalCrypto, LocalMedia};
@@ -131,6 +131,7 @@ impl Exchange {
             Some(_) => (dialled, Destination::Echo),
             None => lead(&generation, &caller, dialled, &mut arriving.identity).ok_or(404_u16)?,
         };
+        let (destination, overridden) = generation.lead_elsewhere(now, destination);
         let offer = match request.body() {
             [] => None,
             body => Some(self.read_offer(now, flow, body)?),
@@ -172,6 +173,7 @@ impl Exchange {
             arriving,
             dialled,
             destination,
+            overridden,
             offer,
             stage,
         })
@@ -396,6 +398,9 @@ impl Exchange {
             for fact in identified {
                 call.core.emit(hands, fact);
             }
+            if let Some(check) = arrival.overridden {
+                call.core.check(hands, check);
+            }
             call.core.add_leg(hands, leg);
             call.core.caller_enters(hands, Stretch::SetUp, "");
             call.start(hands, arrival.stage);
@@ -409,6 +414,8 @@ struct Arrival {
     arriving: arriving::Arriving,
     dialled: String,
     destination: Destination,
+    /// What decided that it leads elsewhere than usual.
+    overridden: Option<Check>,
     offer: Option<Description>,
     stage: Stage,
     terms: Terms,

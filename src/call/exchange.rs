@@ -390,7 +390,7 @@ impl Exchange {
         while let Some((_, alarm)) = self.timers.pop_due(now) {
             match alarm {
                 Alarm::Publish(key) => self.with_call(now, key, |call, hands| {
-                    call.core.wait_no_longer(hands);
+                    call.wait_no_longer(hands);
                 }),
                 Alarm::Stage(key) => self.with_call(now, key, |call, hands| {
                     call.handle_timeout(hands);
@@ -612,7 +612,7 @@ impl Exchange {
         if !std::mem::replace(&mut call.core.exited, true) {
             self.gate.exit();
         }
-        if !call.core.is_complete() {
+        if !call.core.is_complete() || call.is_parting() {
             self.timers.set(Alarm::Publish(key), ended + PUBLISH_WAIT);
             self.calls.insert(key, call);
             return;

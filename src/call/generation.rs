@@ -18,7 +18,7 @@ use crate::sip::Flow;
 use crate::sip::auth::{Ha1, Offers};
 use crate::sip::ua::Terms;
 use crate::trunk::profile::MediaTerms;
-use crate::trunk::{CallerIds, CallerRights, Numbers, Redirects, Trunk};
+use crate::trunk::{CallerIds, CallerRights, Numbers, OverrideBoard, Redirects, Trunk};
 use crate::twiml::{Link, Sid, SidKind, Terms as DocumentTerms};
 use crate::voicemail::VoicemailTerms;
 use crate::waiting::LineConfig;
@@ -44,6 +44,8 @@ pub struct Generation {
     pub calendars: IndexMap<String, Arc<Calendar>>,
     /// Which of them are closed by hand, now.
     pub closings: ClosingBoard,
+    /// Which numbers lead elsewhere by hand, now.
+    pub overrides: OverrideBoard,
     /// Tables that flows look keys up in, by name.
     pub tables: HashMap<String, Arc<Table>>,
     /// Flows by name.
@@ -78,6 +80,15 @@ pub struct Generation {
     pub terms: Terms,
     /// Whether one party's Reason (RFC 3326) is told to the other.
     pub pass_reason: bool,
+}
+
+/// What hangs where every call sees it, whatever configuration it began with.
+#[derive(Clone, Debug, Default)]
+pub struct Boards {
+    /// Calendars that are closed by hand.
+    pub closings: ClosingBoard,
+    /// Numbers that lead elsewhere by hand.
+    pub overrides: OverrideBoard,
 }
 
 impl Generation {

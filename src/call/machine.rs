@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::core::Core;
-use super::feature::{Feature, LegEvent, Next, Stage};
+use super::feature::{Feature, LegEvent, Next, Parting, Stage};
 use super::hands::Hands;
 use super::keys::{Form, Key};
 use super::leg::Progress;
@@ -267,6 +267,23 @@ impl Call {
         }
         self.stage = Stage::Over;
         self.core.end(hands, by, cause);
+        if let Some(parting) = Parting::of(&self.core, hands) {
+            self.follow(hands, Next::Become(Stage::Parting(Box::new(parting))));
+        }
+    }
+
+    /// Whether the call is over but for its disconnect flow.
+    pub(super) fn is_parting(&self) -> bool {
+        matches!(self.stage, Stage::Parting(_))
+    }
+
+    /// What has not come by now is waited for no longer.
+    pub(super) fn wait_no_longer(&mut self, hands: &mut Hands<'_>) {
+        if self.is_parting() {
+            tracing::warn!(call = %self.core.id, "disconnect flow cut short");
+            self.stage = Stage::Over;
+        }
+        self.core.wait_no_longer(hands);
     }
 
     /// Hangs up one leg of a conversation; the stage decides what that means for the others.

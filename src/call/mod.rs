@@ -6,6 +6,7 @@
 
 mod arrival;
 mod arriving;
+mod aside;
 mod breadth;
 mod carrier_address;
 mod checkpoint;
@@ -35,6 +36,7 @@ mod negotiate;
 mod offer;
 mod onward;
 mod outward;
+mod overriding;
 mod password;
 mod reading;
 mod reason;
@@ -49,10 +51,10 @@ mod secrecy;
 mod shed;
 mod sound;
 pub mod task;
+mod together;
 mod trunk_test;
 mod trunks;
 mod way_out;
-mod whisper;
 
 pub use checkpoint::CallCheckpoint;
 pub use conferences::{ConferenceView, Conferences, Seat};
@@ -61,7 +63,8 @@ pub use desk::{ActivityTerms, AgentTerms, Agents, DeskTerms, Desks};
 pub use exchange::{Exchange, Output, Settings};
 pub use gate::Gate;
 pub use generation::{
-    Applications, ConferenceTerms, Generation, Phone, QueueCare, RecordingTerms, Replace, Transfers,
+    Applications, Boards, ConferenceTerms, Generation, Phone, QueueCare, RecordingTerms, Replace,
+    Transfers,
 };
 pub use inquiry::{Inquiry, Subject, Supply};
 pub use negotiate::{leg_flow, local_media};

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod flow;
 pub mod hours;
 pub mod journal;
+pub mod number;
 pub mod openapi;
 pub mod phone;
 pub mod queues;
@@ -68,6 +69,8 @@ enum Command {
     Flow(flow::Args),
     /// Say whether a number or calendar is open, and why; draw its year.
     Hours(hours::Args),
+    /// Say where an inbound number leads; lead it elsewhere for a while.
+    Number(number::Args),
     /// Show the router's facts in words.
     Journal(journal::Args),
     /// Decide a past period once more, and compare plans.
@@ -110,6 +113,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Command::Flow(args) => flow::run(&args),
         Command::Hours(args) => hours::run(&args),
         Command::Journal(args) => journal::run(&args),
+        Command::Number(args) => number::run(&args),
         Command::Openapi(args) => openapi::run(&args),
         Command::Phone(args) => phone::run(&args),
         Command::Queues(args) => queues::run(args),

@@ -171,7 +171,7 @@ fn read(
             voicemail.names.refer(&notes, &mailbox);
         }
     }
-    let named = (&trunks.names, &flows.names, &calendars.names);
+    let named = (&trunks.names, &calendars.names);
     let around = (site, webhooks.urls.as_ref());
     let read = numbers::read(&files, &phones, named, around, &notes);
     let numbers = read.numbers;

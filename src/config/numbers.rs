@@ -12,10 +12,11 @@ use super::section::{At, Section};
 use super::source::Place;
 use super::whisper::Uses;
 use super::words::remedy;
+use crate::base::Timestamp;
 use crate::flow::{FlowType, NumberProfile};
 use crate::trunk::{
-    Destination, Entry, Meaning, NumberKind, Numbers, Origin, Pattern, Reach, Service, Site, Strip,
-    TrunkReach,
+    Destination, Entry, Meaning, NumberKind, NumberOverride, Numbers, Origin, Pattern, Reach,
+    Service, Site, Strip, TrunkReach,
 };
 use crate::twiml::Terms;
 use crate::webhook;
@@ -58,7 +59,7 @@ pub(super) struct Read {
 pub(super) fn read(
     files: &Files,
     phones: &Phones,
-    (trunks, flows, calendars): (&Names, &Names, &Names),
+    (trunks, calendars): (&Names, &Names),
     (site, urls): (Option<&Site>, &webhook::Terms),
     notes: &Notes,
 ) -> Read {
@@ -83,7 +84,7 @@ pub(super) fn read(
     for file in files.of(Kind::Numbers) {
         let top = Section::new(notes, &file.table, "numbers.toml");
         for inbound in top.sections("inbound", "an inbound number") {
-            plan.read_inbound(inbound, trunks, flows, calendars);
+            plan.read_inbound(inbound, trunks, calendars);
         }
         for group in top.sections("group", "a group") {
             plan.read_group(group);
@@ -131,13 +132,7 @@ fn check_members(numbers: &Numbers, members: &[At<String>], notes: &Notes) {
 }
 
 impl Plan<'_> {
-    fn read_inbound(
-        &mut self,
-        inbound: Section<'_>,
-        trunks: &Names,
-        flows: &Names,
-        calendars: &Names,
-    ) {
+    fn read_inbound(&mut self, inbound: Section<'_>, trunks: &Names, calendars: &Names) {
         let number = inbound.required("number", "+81312345678");
         let also = inbound.texts("also").unwrap_or_default();
         let from_phones = inbound.texts("from_phones").unwrap_or_default();
@@ -160,6 +155,7 @@ impl Plan<'_> {
         let uses = &mut self.uses;
         let whisper = uses.read_whisper(&inbound, "whisper", FlowType::AgentWhisper, self.notes);
         let disconnect = uses.read_flow(&inbound, "disconnect_flow", FlowType::Disconnect);
+        let instead = read_override(&inbound, &mut self.uses);
         inbound.close();
         if let Some(language) = language {
             if attributes.contains_key("language") {
@@ -173,6 +169,7 @@ impl Plan<'_> {
             greeting: greeting.iter().map(|at| at.value.clone()).collect(),
             whisper,
             disconnect,
+            instead,
         };
         if let Some(number) = number
             .as_ref()
@@ -188,7 +185,7 @@ impl Plan<'_> {
             trunks.refer(self.notes, trunk);
         }
         if let Some(flow) = &flow {
-            flows.refer(self.notes, flow);
+            self.uses.flows.push((flow.clone(), FlowType::Inbound));
         }
         let Some(number) = number else {
             return;
@@ -409,6 +406,25 @@ impl Plan<'_> {
             }
         }
     }
+}
+
+/// Another flow for a while; one without end is the number's flow.
+fn read_override(inbound: &Section<'_>, uses: &mut Uses) -> Option<NumberOverride> {
+    let section = inbound.section("override", "an override")?;
+    section.demand("flow", "\"maintenance\"");
+    let flow = uses.read_flow(&section, "flow", FlowType::Inbound);
+    section.demand("until", "\"2026-12-01T08:00:00+09:00\"");
+    let help = "write a day, a time and its zone: until = \"2026-12-01T08:00:00+09:00\"";
+    let until = section.parsed("until", help, |text| {
+        Timestamp::parse_rfc3339(text).ok_or("this is no time")
+    });
+    let reason = section.text("reason").map(|at| at.value);
+    section.close();
+    Some(NumberOverride {
+        flow: flow?,
+        until: Some(until?.value),
+        reason,
+    })
 }
 
 /// `trunk`, or `trunks` in the order they are tried.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Whisper;
+use crate::trunk::NumberOverride;
 
 /// The profile of an inbound number; its attributes and calendar are in the number plan.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -14,6 +15,8 @@ pub struct NumberProfile {
     /// What runs when a caller is gone, where his last queue says nothing else: a flow of type
     /// `disconnect`.
     pub disconnect: Option<String>,
+    /// Another flow for a while, as the configuration has it.
+    pub instead: Option<NumberOverride>,
 }
 
 /// The flows of a queue, beside that of the number its callers dialled. What is `None` is as it is

@@ -125,6 +125,35 @@ impl Run {
         }
     }
 
+    /// A walk beside whatever leads the caller, which knows these attributes of the call; the call
+    /// is answered.
+    pub fn aside(
+        document: Arc<Document>,
+        context: Context,
+        attributes: &Map<String, Value>,
+    ) -> Self {
+        let mut beside = Self {
+            answered: true,
+            ..Self::new(document, context)
+        };
+        beside.learn(attributes);
+        beside
+    }
+
+    /// The same for whoever is not the caller: in his language, else the office's.
+    pub fn in_language(mut self, language: Option<&str>) -> Self {
+        self.attributes.shift_remove("language");
+        if let Some(language) = language {
+            language.clone_into(&mut self.context.language);
+        }
+        self
+    }
+
+    /// What a flow beside this one has set.
+    pub fn learn(&mut self, attributes: &Map<String, Value>) {
+        self.attributes.extend(attributes.clone());
+    }
+
     /// A caller's walk through another flow beside this one: for what he, or whoever he is to be
     /// joined with, hears meanwhile. It knows what this one knows, and its call is answered.
     pub fn beside(&self, document: Arc<Document>) -> Self {

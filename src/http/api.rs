@@ -26,8 +26,8 @@ use super::query::Query;
 use super::routing::Routing;
 use super::view::{self, Why};
 use super::{
-    calendars, dead_letters, decisions, events, health, openapi, plan, reservations, tasks, trace,
-    voicemail, workers,
+    calendars, dead_letters, decisions, events, health, numbers, openapi, plan, reservations,
+    tasks, trace, voicemail, workers,
 };
 use crate::call::{Control, ControlError};
 use crate::events::CallRecord;
@@ -78,6 +78,7 @@ pub(super) fn described() -> OpenApiRouter<Sources> {
         .routes(routes!(test_trunk))
         .routes(routes!(reload))
         .merge(calendars::routes())
+        .merge(numbers::routes())
         .merge(tasks::routes())
         .merge(reservations::routes())
         .merge(workers::routes())

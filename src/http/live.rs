@@ -16,7 +16,7 @@ use crate::media::Captured;
 use crate::router::{Declined, Explanation, Prospects, RouterView, Supposed};
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced};
-use crate::trunk::TrunkView;
+use crate::trunk::{NumberOverride, NumberOverrides, TrunkView};
 use crate::voicemail::Keeper;
 use crate::webhook::{LetterView, ReplayError, ShelfError};
 
@@ -93,6 +93,29 @@ pub trait Live: Send + Sync {
     ///
     /// In words, why it could not be taken back.
     fn open(&self, calendar: &str) -> Result<bool, String>;
+
+    /// The inbound number that a text is a form of, in its first form.
+    fn inbound_number(&self, number: &str) -> Option<String>;
+
+    /// Whether there is such a flow, and callers may be led to it.
+    fn is_flow_for_callers(&self, flow: &str) -> bool;
+
+    /// Which numbers lead elsewhere by hand.
+    fn overrides(&self) -> Arc<NumberOverrides>;
+
+    /// Leads a number elsewhere by hand; written when this returns.
+    ///
+    /// # Errors
+    ///
+    /// In words, why it could not be written.
+    fn set_override(&self, number: &str, it: NumberOverride) -> Result<(), String>;
+
+    /// Takes an override back; whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// In words, why it could not be taken back.
+    fn lift_override(&self, number: &str) -> Result<bool, String>;
 
     /// Every trunk as it is now, in the order of their names.
     fn trunks(&self) -> Vec<TrunkView>;

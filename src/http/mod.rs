@@ -17,6 +17,7 @@ mod health;
 mod listener;
 mod live;
 pub mod metrics;
+mod numbers;
 mod openapi;
 mod pcap;
 mod plan;

@@ -11,6 +11,7 @@ mod database;
 mod error;
 mod journal;
 mod letters;
+mod overrides;
 mod records;
 mod snapshots;
 
@@ -24,6 +25,7 @@ pub use closings::{ClosingFiles, ReadClosings};
 pub use error::Error;
 pub use journal::{PastJournal, Progress, SqliteJournal};
 pub use letters::Letters;
+pub use overrides::{OverrideFiles, ReadOverrides};
 pub use records::{Full, Records};
 
 /// A data directory that is ours alone while this value lives.

@@ -5,6 +5,7 @@ mod carriers;
 mod identity;
 mod numbering;
 mod numbers;
+mod overriding;
 mod pattern;
 pub mod profile;
 pub mod qualify;
@@ -32,6 +33,7 @@ pub use numbers::{
     AgentService, Destination, Entry, MailboxService, Meaning, Numbers, Origin, Overlap, Reach,
     Service, Strip, TrunkReach,
 };
+pub use overriding::{NumberOverride, NumberOverrides, OverrideBoard, OverrideError};
 pub use pattern::{Pattern, PatternError, normalise};
 pub use profile::Profile;
 pub use redirects::Redirects;

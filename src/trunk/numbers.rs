@@ -270,6 +270,23 @@ impl Numbers {
         })
     }
 
+    /// The inbound number that `text` is a form of, in its first form.
+    pub fn inbound_number(&self, text: &str) -> Option<&str> {
+        let number = normalise(text)?;
+        let e164 = self.site.as_ref().and_then(|site| site.e164(&number));
+        let inbound = e164.and_then(|e164| self.inbound.get(&e164));
+        let known = self.exact.get(&number).into_iter().flatten();
+        let mut entries = known
+            .chain(inbound.into_iter().flatten())
+            .filter_map(|&index| self.entries.get(index));
+        entries.find_map(|entry| match &entry.meaning {
+            Meaning::Application { number, .. } | Meaning::Flow { number, .. } => {
+                Some(number.as_str())
+            }
+            _ => None,
+        })
+    }
+
     /// Every entry, in the order given.
     pub fn entries(&self) -> &[Entry] {
         &self.entries

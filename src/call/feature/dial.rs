@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{Feature, LegEvent, Message, Next, Ringing, Script, Stage, Talk, Treatment};
 use crate::base::{Cause, LegId, Party, Timestamp};
+use crate::call::aside::{Aside, Course};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::call::leg::Progress;
 use crate::call::onward::Trail;
-use crate::call::whisper::{Whisper, Whispered};
 use crate::events::{Role, Stretch};
 use crate::flow::{DialOrder, DialOutcome, DialTerms, Input, Reply, Run};
 use crate::media::PlayId;
 use crate::sip::HeaderName;
-use crate::trunk::{Destination, Origin, Redirects};
+use crate::trunk::Redirects;
 use crate::voicemail::Unanswered;
 
 /// Ringing someone.
@@ -53,7 +53,7 @@ pub(crate) struct Dial {
     outcome: Option<DialOutcome>,
     /// Who has answered and hears something alone first.
     #[serde(default)]
-    whispers: Vec<Whisper>,
+    whispers: Vec<Aside>,
 }
 
 /// Whom to ring.
@@ -139,8 +139,8 @@ impl Dial {
         let terms = self.terms.as_ref();
         core.shows = terms.and_then(|terms| terms.caller_id.clone());
         match self.target.clone() {
-            Target::Group(members) => ring_together(core, hands, &members),
-            Target::Number(number) => ring_number(core, hands, &number),
+            Target::Group(members) => core.ring_together(hands, &members),
+            Target::Number(number) => core.ring_number(hands, &number),
             Target::Phone(number) => core.ring_phone(hands, &number, Role::Callee, None),
             Target::Trunk { trunks, number } => {
                 let leg = core.ring_by_trunks(hands, trunks, number)?;
@@ -228,9 +228,7 @@ impl Dial {
             core.close_room(hands);
             self.ring_back(core, hands);
         }
-        let language = hands.generations.get(&core.generation);
-        let language = language.map(|now| now.sounds.language().to_owned());
-        let mut whisper = Whisper::new(leg, run, language, hands.now);
+        let mut whisper = Aside::whisper(leg, run, None, hands.now);
         let how = whisper.begin(core, hands);
         self.whispers.push(whisper);
         Some(self.whispered(core, hands, leg, how))
@@ -242,12 +240,12 @@ impl Dial {
         core: &mut Core,
         hands: &mut Hands<'_>,
         leg: LegId,
-        how: Whispered,
+        how: Course,
     ) -> Next {
         match how {
-            Whispered::Not => Next::Stay,
-            Whispered::All => self.connect(core, hands, leg),
-            Whispered::Declined => {
+            Course::Under => Next::Stay,
+            Course::Returned => self.connect(core, hands, leg),
+            Course::HungUp(_) | Course::Left => {
                 core.hang_up(hands, leg, Party::Switch, Cause::normal());
                 self.lost(core, hands, leg)
             }
@@ -259,12 +257,12 @@ impl Dial {
         &mut self,
         core: &mut Core,
         hands: &mut Hands<'_>,
-        mut tell: impl FnMut(&mut Whisper, &mut Core, &mut Hands<'_>) -> Whispered,
+        mut tell: impl FnMut(&mut Aside, &mut Core, &mut Hands<'_>) -> Course,
     ) -> Next {
-        let legs: Vec<LegId> = self.whispers.iter().map(Whisper::leg).collect();
+        let legs: Vec<LegId> = self.whispers.iter().filter_map(Aside::leg).collect();
         for leg in legs {
             let mut whispers = self.whispers.iter_mut();
-            let Some(whisper) = whispers.find(|whisper| whisper.leg() == leg) else {
+            let Some(whisper) = whispers.find(|whisper| whisper.leg() == Some(leg)) else {
                 continue;
             };
             let how = tell(whisper, core, hands);
@@ -278,7 +276,7 @@ impl Dial {
 
     /// Whoever had answered is gone without taking the call: as if he had not answered.
     fn lost(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) -> Next {
-        self.whispers.retain(|whisper| whisper.leg() != leg);
+        self.whispers.retain(|whisper| whisper.leg() != Some(leg));
         let outcome = DialOutcome::NoAnswer;
         self.outcome = Some(self.outcome.map_or(outcome, |known| known.best(outcome)));
         let over = |id: &LegId| core.leg(*id).is_none_or(|leg| !leg.is_live());
@@ -405,7 +403,7 @@ impl Dial {
     /// It rang as long as it may.
     fn no_answer(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         // Who answered and hears something has his own time.
-        let whispers: Vec<LegId> = self.whispers.iter().map(Whisper::leg).collect();
+        let whispers: Vec<LegId> = self.whispers.iter().filter_map(Aside::leg).collect();
         for leg in std::mem::replace(&mut self.legs, whispers.clone()) {
             if !whispers.contains(&leg) {
                 core.hang_up(hands, leg, Party::Switch, Cause::no_answer());
@@ -537,7 +535,7 @@ impl Feature for Dial {
                 Some(next) => next,
                 None => self.connect(core, hands, leg),
             },
-            LegEvent::Ended if self.whispers.iter().any(|it| it.leg() == leg) => {
+            LegEvent::Ended if self.whispers.iter().any(|it| it.leg() == Some(leg)) => {
                 self.lost(core, hands, leg)
             }
             LegEvent::Ended => Next::Stay,
@@ -571,11 +569,11 @@ impl Feature for Dial {
             }
             return self.no_answer(core, hands);
         }
-        self.tell_whispers(core, hands, Whisper::handle_timeout)
+        self.tell_whispers(core, hands, Aside::handle_timeout)
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
-        let whispers = self.whispers.iter().map(Whisper::poll_timeout);
+        let whispers = self.whispers.iter().filter_map(Aside::poll_timeout);
         self.deadline.into_iter().chain(whispers).min()
     }
 
@@ -612,12 +610,15 @@ impl Feature for Dial {
     /// Whoever was ringing heard nothing of the restore: rings anew, as long as was left.
     fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         self.refused = None;
-        let is_there = |leg| core.leg(leg).is_some_and(|leg| leg.is_answered());
+        let is_there = |leg: Option<LegId>| {
+            let leg = leg.and_then(|leg| core.leg(leg));
+            leg.is_some_and(|leg| leg.is_answered())
+        };
         self.whispers.retain(|whisper| is_there(whisper.leg()));
         for whisper in &mut self.whispers {
             whisper.restored(core, hands);
         }
-        let answered: Vec<LegId> = self.whispers.iter().map(Whisper::leg).collect();
+        let answered: Vec<LegId> = self.whispers.iter().filter_map(Aside::leg).collect();
         match self.ring(core, hands) {
             // Who hears something alone may be all there is.
             _ if !answered.is_empty() => self.legs = answered,
@@ -630,72 +631,6 @@ impl Feature for Dial {
         self.ring_back(core, hands);
     }
 }
-
-/// Rings a number as a phone would dial it; the status when nobody rings.
-fn ring_number(core: &mut Core, hands: &mut Hands<'_>, number: &str) -> Result<Vec<LegId>, u16> {
-    let generation = hands.generations.get(&core.generation).ok_or(500_u16)?;
-    let found = generation.numbers.dialled(Origin::Flow, number);
-    match found.ok_or(404_u16)? {
-        Destination::Group(members) => ring_together(core, hands, &members),
-        found => ring_one(core, hands, found),
-    }
-}
-
-/// Rings all these numbers at once; the status when nobody rings at all. A group among them is
-/// rung as its members.
-fn ring_together(
-    core: &mut Core,
-    hands: &mut Hands<'_>,
-    numbers: &[String],
-) -> Result<Vec<LegId>, u16> {
-    let generation = hands
-        .generations
-        .get(&core.generation)
-        .ok_or(500_u16)?
-        .clone();
-    let mut found = Vec::with_capacity(numbers.len());
-    let mut refused = 404;
-    for number in numbers {
-        match generation.numbers.dialled(Origin::Flow, number) {
-            Some(Destination::Group(members)) => {
-                let members = members.iter();
-                found.extend(members.filter_map(|it| generation.numbers.dialled(Origin::Flow, it)));
-            }
-            Some(destination) => found.push(destination),
-            None => {}
-        }
-    }
-    let mut legs = Vec::with_capacity(found.len());
-    for destination in found.into_iter().take(MOST_TOGETHER) {
-        match ring_one(core, hands, destination) {
-            Ok(rung) => legs.extend(rung),
-            Err(status) => refused = status,
-        }
-    }
-    if legs.is_empty() {
-        Err(refused)
-    } else {
-        Ok(legs)
-    }
-}
-
-fn ring_one(
-    core: &mut Core,
-    hands: &mut Hands<'_>,
-    destination: Destination,
-) -> Result<Vec<LegId>, u16> {
-    match destination {
-        Destination::Phone(number) => core.ring_phone(hands, &number, Role::Callee, None),
-        Destination::Trunk { trunks, number } => {
-            let leg = core.ring_by_trunks(hands, trunks, number)?;
-            Ok(vec![leg])
-        }
-        _ => Err(404),
-    }
-}
-
-/// Most numbers that ring for one caller at a time.
-const MOST_TOGETHER: usize = 50;
 
 /// What those who wait are told for a refusal of whoever was rung.
 pub(super) fn as_told(status: u16) -> u16 {

@@ -1,11 +1,14 @@
 //! What a call can be doing: one small machine a file. The call dispatches, the feature decides.
 
 mod application;
+mod briefing;
 mod conferring;
 mod desk;
 mod dial;
+mod holding;
 mod mailbox;
 mod message;
+mod parting;
 mod ringing;
 mod script;
 mod service;
@@ -16,11 +19,13 @@ mod trunk_test;
 mod waiting;
 
 pub(crate) use application::Application;
+pub(crate) use briefing::Briefing;
 pub(crate) use conferring::Conferring;
 pub(crate) use desk::Desk;
 pub(crate) use dial::Dial;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use message::Message;
+pub(crate) use parting::Parting;
 pub(crate) use script::Script;
 pub(crate) use service::{Service, ServiceKind};
 pub(crate) use talk::Talk;
@@ -49,6 +54,8 @@ pub(crate) enum Stage {
     Application(Box<Application>),
     /// In a conference that a document put it into.
     Conferring(Box<Conferring>),
+    /// An agent has answered: he, or the caller, is told something before they are joined.
+    Briefing(Box<Briefing>),
     /// An agent tells the switch something, or asks it.
     Desk(Box<Desk>),
     /// Ringing another phone or a trunk.
@@ -59,6 +66,8 @@ pub(crate) enum Stage {
     Message(Box<Message>),
     /// Over: nothing more is decided.
     Over,
+    /// Over, but for its disconnect flow.
+    Parting(Box<Parting>),
     /// In one of the switch's own services.
     Service(Service),
     /// With another party.
@@ -194,11 +203,13 @@ impl Stage {
         match self {
             Stage::Application(application) => Some(application.as_mut()),
             Stage::Conferring(conferring) => Some(conferring.as_mut()),
+            Stage::Briefing(briefing) => Some(briefing.as_mut()),
             Stage::Desk(desk) => Some(desk.as_mut()),
             Stage::Dial(dial) => Some(dial.as_mut()),
             Stage::Mailbox(mailbox) => Some(mailbox.as_mut()),
             Stage::Message(message) => Some(message.as_mut()),
             Stage::Over => None,
+            Stage::Parting(parting) => Some(parting.as_mut()),
             Stage::Service(service) => Some(service),
             Stage::Talk(talk) => Some(talk.as_mut()),
             Stage::Transfer(transfer) => Some(transfer.as_mut()),
@@ -213,11 +224,13 @@ impl Stage {
         match self {
             Stage::Application(application) => application.poll_timeout(),
             Stage::Conferring(conferring) => conferring.poll_timeout(),
+            Stage::Briefing(briefing) => briefing.poll_timeout(),
             Stage::Desk(desk) => desk.poll_timeout(),
             Stage::Dial(dial) => dial.poll_timeout(),
             Stage::Mailbox(mailbox) => mailbox.poll_timeout(),
             Stage::Message(message) => message.poll_timeout(),
             Stage::Over => None,
+            Stage::Parting(parting) => parting.poll_timeout(),
             Stage::Service(service) => service.poll_timeout(),
             Stage::Talk(talk) => talk.poll_timeout(),
             Stage::Transfer(transfer) => transfer.poll_timeout(),
@@ -232,11 +245,13 @@ impl Stage {
         match self {
             Stage::Application(_) => "application",
             Stage::Conferring(_) => "conference",
+            Stage::Briefing(_) => "briefing",
             Stage::Desk(_) => "desk",
             Stage::Dial(_) => "dial",
             Stage::Mailbox(_) => "mailbox",
             Stage::Message(_) => "message",
             Stage::Over => "over",
+            Stage::Parting(_) => "disconnect flow",
             Stage::Service(_) => "service",
             Stage::Talk(_) => "talk",
             Stage::Transfer(_) => "transfer",

@@ -24,6 +24,45 @@ pub(crate) enum Script {
 }
 
 impl Script {
+    /// The flow, when it is one.
+    pub(super) fn flow(&self) -> Option<&flow::Run> {
+        match self {
+            Self::Documents(_) => None,
+            Self::Flow(run) => Some(run),
+        }
+    }
+
+    /// A flow beside it, which knows what it knows.
+    pub(super) fn beside(
+        &self,
+        core: &Core,
+        hands: &Hands<'_>,
+        document: &std::sync::Arc<flow::Document>,
+    ) -> flow::Run {
+        match self {
+            Self::Documents(_) => core.run_beside(hands, document),
+            Self::Flow(run) => run.beside(std::sync::Arc::clone(document)),
+        }
+    }
+
+    /// What a flow beside it has set.
+    pub(super) fn learn(&mut self, attributes: &serde_json::Map<String, serde_json::Value>) {
+        if let Self::Flow(run) = self {
+            run.learn(attributes);
+        }
+    }
+
+    /// The queue's own flow let the caller out: where he goes on.
+    pub(super) fn let_out(self, hands: &Hands<'_>) -> Stage {
+        match self {
+            Self::Flow(run) => {
+                let input = flow::Input::QueueLeft(QueueOutcome::Left);
+                Stage::Treatment(Box::new(Treatment::resume(*run, input)))
+            }
+            documents @ Self::Documents(_) => documents.unserved(hands, LeaveWhy::Nobody),
+        }
+    }
+
     /// An agent took the caller out of the queue.
     pub(super) fn answered(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         match self {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::holding::Holding;
 use super::{Feature, LegEvent, Next, Script};
 use crate::base::{Cause, LegId, Party, TaskId, Timestamp};
 use crate::call::QueueCare;
@@ -10,6 +11,7 @@ use crate::call::hands::Hands;
 use crate::call::inquiry::Supply;
 use crate::events::{AgentStretch, Role, Stretch};
 use crate::flow::Reply;
+use crate::media::PlayId;
 use crate::router;
 use crate::twiml::{self, Modification};
 
@@ -25,6 +27,9 @@ pub(crate) struct Talk {
     script: Option<Script>,
     /// Parties being rung to join.
     rings: Vec<Ring>,
+    /// What whoever is on hold hears.
+    #[serde(default)]
+    holding: Holding,
 }
 
 /// An agent who took a call, and the router's task behind it.
@@ -62,6 +67,9 @@ impl Talk {
                 wraps_up: care.is_some_and(|care| care.wraps_up),
             }],
             record: care.is_some_and(|care| care.record),
+            holding: care
+                .map(|care| Holding::of(&care.flows))
+                .unwrap_or_default(),
             script: Some(script),
             ..Self::with_callee(peer, None)
         }
@@ -75,6 +83,7 @@ impl Talk {
             record: false,
             script,
             rings: Vec::new(),
+            holding: Holding::default(),
         }
     }
 
@@ -96,6 +105,21 @@ impl Talk {
     /// The caller will talk with somebody else.
     pub(crate) fn go_on_with(&mut self, peer: LegId) {
         self.peer = peer;
+    }
+
+    /// What brought the caller here learns what flows beside it have set.
+    pub(super) fn learn(&mut self, attributes: &serde_json::Map<String, serde_json::Value>) {
+        if let Some(script) = &mut self.script {
+            script.learn(attributes);
+        }
+    }
+
+    /// The conversation with an agent begins.
+    pub(super) fn answered(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        // Documents were told when he was assigned.
+        if let Some(script) = self.script.as_mut().filter(|it| it.flow().is_some()) {
+            script.answered(core, hands);
+        }
     }
 
     /// What to go on with, which this conversation then no longer has.
@@ -215,6 +239,7 @@ impl Talk {
     /// The timelines and the music follow who is there and who holds whom.
     pub(crate) fn refresh(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         core.refresh_music(hands);
+        self.holding.refresh(core, hands, self.script.as_ref());
         core.share_codec(hands);
         let on_hold = |core: &Core, leg| {
             core.leg(leg)
@@ -371,9 +396,17 @@ impl Feature for Talk {
                 if let Some(script) = &mut self.script {
                     script.handle_timeout(core, hands);
                 }
+                let script = self.script.as_ref();
+                self.holding.handle_timeout(core, hands, script);
                 self.follow(core, hands)
             }
         }
+    }
+
+    fn on_play_done(&mut self, core: &mut Core, hands: &mut Hands<'_>, play: PlayId) -> Next {
+        let script = self.script.as_ref();
+        self.holding.on_play_done(core, hands, script, play);
+        Next::Stay
     }
 
     fn on_told(
@@ -386,6 +419,8 @@ impl Feature for Talk {
         if let Some(script) = &mut self.script {
             script.on_told(core, hands, ticket, reply);
         }
+        let script = self.script.as_ref();
+        self.holding.on_told(core, hands, script, (ticket, reply));
         self.follow(core, hands)
     }
 
@@ -416,7 +451,8 @@ impl Feature for Talk {
     fn poll_timeout(&self) -> Option<Timestamp> {
         let rings = self.rings.iter().filter_map(|ring| ring.deadline);
         let script = self.script.as_ref().and_then(Script::poll_timeout);
-        rings.chain(script).min()
+        let holding = self.holding.poll_timeout();
+        rings.chain(script).chain(holding).min()
     }
 
     fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
@@ -429,6 +465,7 @@ impl Feature for Talk {
             script.restored(core, hands);
         }
         core.refresh_music(hands);
+        self.holding.restored(core, hands);
         if self.record {
             core.record(hands, self.peer);
         }

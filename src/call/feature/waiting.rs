@@ -7,16 +7,18 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::briefing::Whispers;
 use super::ringing::Ringing;
-use super::{Feature, LegEvent, Next, Script, Stage, Talk};
+use super::{Briefing, Feature, LegEvent, Next, Script, Stage, Talk};
 use crate::base::{Cause, LegId, Party, ReservationId, TaskId, Timestamp};
 use crate::call::QueueCare;
+use crate::call::aside::{Aside, Course};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::call::inquiry::Supply;
 use crate::call::reading::Reading;
 use crate::events::{Fact, Stretch};
-use crate::flow::Reply;
+use crate::flow::{Document, Reply};
 use crate::media::PlayId;
 use crate::router::{self, Destination, LeftWhy, NewTask, Refusal, RevokedWhy, TaskOutcome};
 use crate::twiml::{self, Enqueueing, Modification, Sid, SidKind, Standing, WaitSound};
@@ -40,6 +42,21 @@ pub(crate) struct Waiting {
     /// What is heard instead of what the queue has.
     #[serde(default)]
     wait: Option<WaitSound>,
+    /// The queue's own flow, which the caller hears.
+    #[serde(default)]
+    flow: Option<Box<Aside>>,
+    /// The queue's music, where its flow is silent.
+    #[serde(default)]
+    music: Option<String>,
+    /// Whether that is heard.
+    #[serde(default)]
+    has_music: bool,
+    /// Whether that flow is to begin.
+    #[serde(default)]
+    begins: bool,
+    /// From when on the wait counts.
+    #[serde(default)]
+    since: Option<Timestamp>,
     task: Option<TaskId>,
     line: Option<Line>,
     play: Option<PlayId>,
@@ -56,6 +73,11 @@ impl Waiting {
             attributes: Map::new(),
             timeout: None,
             wait: None,
+            flow: None,
+            music: None,
+            has_music: false,
+            begins: false,
+            since: None,
             task: None,
             line: None,
             play: None,
@@ -93,6 +115,7 @@ impl Waiting {
             to: self.to.clone(),
             attributes,
             priority: self.priority,
+            started: self.since,
             time_to_live: self.timeout,
             ..NewTask::of_call(task, core.id.clone(), "")
         })));
@@ -122,15 +145,38 @@ impl Waiting {
             (None, Some(_)) => return,
             (None, None) => LineConfig::default(),
         };
-        let mut line = Line::new(match self.wait {
-            None => terms,
+        let flow = care.and_then(|care| care.flows.waiting.clone());
+        let flow = flow.filter(|_| self.wait.is_none());
+        let document = flow.and_then(|name| core.document(hands, &name));
+        self.music = Some(terms.music.clone()).filter(|_| self.wait.is_none());
+        let mut line = Line::new(match (&self.wait, &document) {
+            (None, None) => terms,
             // The caller hears something else; how long he may wait holds all the same.
-            Some(_) => LineConfig {
+            _ => LineConfig {
                 first_announce: None,
                 nobody_sound: None,
                 ..terms
             },
         });
+        self.has_music = false;
+        let is_other =
+            |flow: &Aside, document: &Document| flow.run().document().name != document.name;
+        let goes_on = match (&self.flow, &document) {
+            (Some(flow), Some(document)) => !is_other(flow, document),
+            _ => false,
+        };
+        if let Some(flow) = self.flow.as_mut().filter(|_| !goes_on) {
+            flow.stop(core, hands);
+        }
+        if !goes_on {
+            let caller = core.caller().id;
+            let flow = document.map(|document| {
+                let run = self.script.beside(core, hands, &document);
+                Box::new(Aside::of_caller(caller, run))
+            });
+            self.flow = flow;
+            self.begins = self.flow.is_some();
+        }
         line.entered(hands.now);
         self.line = Some(line);
         self.play = None;
@@ -181,6 +227,46 @@ impl Waiting {
         Next::Stay
     }
 
+    /// The queue's own flow takes something in; what the caller hears follows it.
+    fn tell_flow(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        tell: impl FnOnce(&mut Aside, &mut Core, &mut Hands<'_>) -> Course,
+    ) -> Next {
+        let Some(mut flow) = self.flow.take() else {
+            return Next::Stay;
+        };
+        let how = tell(&mut flow, core, hands);
+        self.script.learn(flow.run().attributes());
+        match how {
+            Course::Under => {}
+            Course::HungUp(cause) => return Next::End(Party::Switch, cause),
+            Course::Left => {
+                self.withdraw(core, hands, "left");
+                return Next::Become(self.script.clone().let_out(hands));
+            }
+            // Whoever comes to its end hears the queue's music from then on.
+            Course::Returned => flow.stop(core, hands),
+        }
+        let is_quiet = flow.is_quiet();
+        self.flow = Some(flow);
+        match &self.music {
+            Some(music) if is_quiet && !self.has_music => {
+                let (caller, music) = (core.caller().id, music.clone());
+                core.play(hands, caller, [music.as_str()], Looped::Forever);
+                self.has_music = true;
+            }
+            _ if !is_quiet => {
+                // What it plays is heard instead; after a restore, too.
+                self.has_music = false;
+                core.playing = None;
+            }
+            _ => {}
+        }
+        Next::Stay
+    }
+
     /// Takes the caller out of the line.
     fn withdraw(&mut self, core: &mut Core, hands: &mut Hands<'_>, outcome: &str) {
         self.ringing.drop_all(core, hands, outcome);
@@ -216,12 +302,30 @@ impl Waiting {
         self.task = None;
         let queue = self.queue.clone().unwrap_or_default();
         self.leave_queue(core, hands, "answered");
-        core.stop_play(hands, core.caller().id);
         let mut script = self.script.clone();
-        script.answered(core, hands);
-        let care = care(core, hands, &queue);
+        let care = care(core, hands, &queue).cloned();
+        let care = care.as_ref();
+        let whispers = Whispers::of(core, hands, &script, care.map(|care| &care.flows));
+        // A document ends what the caller hears by itself, and has nothing to say before.
+        let documents = script.flow().is_none();
+        if whispers.is_empty() || documents {
+            core.stop_play(hands, core.caller().id);
+            script.answered(core, hands);
+        }
         let talk = Talk::with_agent(leg, worker.clone(), task.clone(), care, script);
-        Next::Become(Stage::Talk(Box::new(talk)))
+        let back = Self {
+            since: self.since,
+            ..Self::new(
+                self.script.clone(),
+                Destination::Queue(queue),
+                self.priority,
+            )
+        };
+        let music = care.map_or_else(|| "music".to_owned(), |care| care.line.music.clone());
+        match Briefing::new(core, hands, (talk.clone(), leg), whispers, (back, music)) {
+            Some(briefing) => Next::Become(Stage::Briefing(Box::new(briefing))),
+            None => Next::Become(Stage::Talk(Box::new(talk))),
+        }
     }
 
     /// Does what the line machine asks for.
@@ -234,12 +338,18 @@ impl Waiting {
                     self.play = Some(core.play(hands, caller, names, Looped::Once));
                 }
                 // The caller hears a document, or nothing.
-                Action::Music(_) if self.wait.is_some() => {}
+                Action::Music(_) if self.wait.is_some() || self.flow.is_some() => {}
                 Action::Music(sound) => {
                     self.play = None;
                     core.play(hands, caller, [sound.as_str()], Looped::Forever);
                 }
                 Action::Leave(why) => return self.give_up(core, hands, why),
+            }
+        }
+        if std::mem::take(&mut self.begins) {
+            match self.tell_flow(core, hands, Aside::begin) {
+                Next::Stay => {}
+                next => return next,
             }
         }
         self.follow(core, hands)
@@ -271,6 +381,7 @@ impl Feature for Waiting {
                 None
             }
         };
+        self.since.get_or_insert(hands.now);
         self.ask_router(core, hands);
         if let Some(queue) = queue {
             self.stand_in(core, hands, &queue);
@@ -300,6 +411,11 @@ impl Feature for Waiting {
 
     fn on_play_done(&mut self, core: &mut Core, hands: &mut Hands<'_>, play: PlayId) -> Next {
         if self.play != Some(play) {
+            if self.flow.is_some() {
+                return self.tell_flow(core, hands, |flow, core, hands| {
+                    flow.on_play_done(core, hands, play)
+                });
+            }
             self.script.on_play_done(core, hands, play);
             return self.follow(core, hands);
         }
@@ -402,12 +518,16 @@ impl Feature for Waiting {
             line.handle_timeout(hands.now);
         }
         self.script.handle_timeout(core, hands);
-        self.serve(core, hands)
+        match self.tell_flow(core, hands, Aside::handle_timeout) {
+            Next::Stay => self.serve(core, hands),
+            next => next,
+        }
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
         let line = self.line.as_ref().and_then(Line::poll_timeout);
-        [line, self.script.poll_timeout()]
+        let flow = self.flow.as_ref().and_then(|flow| flow.poll_timeout());
+        [line, self.script.poll_timeout(), flow]
             .into_iter()
             .flatten()
             .min()
@@ -415,7 +535,13 @@ impl Feature for Waiting {
 
     fn on_digit(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId, key: char) -> Next {
         self.script.on_digit(core, hands, leg, key);
-        self.follow(core, hands)
+        let told = self.tell_flow(core, hands, |flow, core, hands| {
+            flow.on_digit(core, hands, leg, key)
+        });
+        match told {
+            Next::Stay => self.follow(core, hands),
+            next => next,
+        }
     }
 
     fn on_told(
@@ -426,7 +552,13 @@ impl Feature for Waiting {
         reply: &Reply,
     ) -> Next {
         self.script.on_told(core, hands, ticket, reply);
-        self.follow(core, hands)
+        let told = self.tell_flow(core, hands, |flow, core, hands| {
+            flow.on_told(core, hands, ticket, reply)
+        });
+        match told {
+            Next::Stay => self.follow(core, hands),
+            next => next,
+        }
     }
 
     fn on_supply(
@@ -454,6 +586,9 @@ impl Feature for Waiting {
     fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         self.ringing.restored(core, hands);
         self.script.restored(core, hands);
+        if let Some(flow) = &mut self.flow {
+            flow.restored(core, hands);
+        }
     }
 
     fn leave(&mut self, core: &mut Core, hands: &mut Hands<'_>) {

@@ -146,12 +146,14 @@ fn play(args: &RunArgs) -> anyhow::Result<ExitCode> {
     attributes.extend(given);
     let language = attributes.get("language").and_then(|it| it.as_str());
     let language = language.unwrap_or(&office.node.language);
+    let profile = office.number_profiles.get(&to);
     let texts = stage::Texts::read(&office.node.sounds, language);
     let context = Context {
         from: args.from.clone(),
         to: args.to.clone().unwrap_or(to),
         attributes,
         id: "rehearsal".to_owned(),
+        greeting: profile.map(|own| own.greeting.clone()).unwrap_or_default(),
         language: office.node.language.clone(),
         started: now,
         seed: args.seed,
@@ -183,6 +185,7 @@ fn led_to<'o>(
 fn list(office: &Office) -> String {
     let mut table = Table::new(&[
         ("flow", Align::Left),
+        ("type", Align::Left),
         ("begins", Align::Left),
         ("steps", Align::Right),
         ("numbers", Align::Left),
@@ -196,6 +199,7 @@ fn list(office: &Office) -> String {
         let parts: Vec<&str> = document.flows.keys().map(String::as_str).collect();
         table.row(vec![
             clean(name),
+            document.flow_type.as_str().to_owned(),
             clean(&document.start),
             document.steps.len().to_string(),
             clean(&numbers.join(", ")),

@@ -274,6 +274,112 @@ fn mistakes_in_steps_have_their_place_and_a_remedy() {
 }
 
 /// One flow read, checked, drawn and tested without the rest of an office.
+#[test]
+fn steps_have_a_place_in_their_type_of_flow_and_flows_are_used_as_what_they_are() {
+    let main = |text: &str| said(&format!("start = \"a\"\n{text}"));
+    let told = main(
+        "type = \"agent_whisper\"\n[steps.a]\ndo = \"queue\"\nqueue = \"sales\"\nnobody = \"return\"\n",
+    );
+    assert!(
+        told[0].contains("flows/main.toml:4") && told[0].contains("has no place in a flow of type"),
+        "{told:?}"
+    );
+    let told = main(
+        "type = \"disconnect\"\n[steps.a]\ndo = \"set\"\nattributes = { b = 1 }\nnext = \"hangup\"\n",
+    );
+    assert!(
+        told[0].contains("flows/main.toml:6") && told[0].contains("hangs nobody up"),
+        "{told:?}"
+    );
+    let told = main("type = \"whisper\"\n[steps.a]\ndo = \"return\"\n");
+    assert!(told[0].contains("flows/main.toml:2"), "{told:?}");
+    let told = main("[steps.a]\ndo = \"leave\"\n");
+    assert!(told[0].contains("has no place"), "{told:?}");
+
+    let queue = "[[queue]]\nname = \"sales\"\nagents = \"1==1\"\nqueue_flow = \"shop\"\n\
+        agent_whisper = { flow = \"nowhere\" }\ncustomer_whisper = { text = \"{{ attributes.typo }}\" }\n\
+        [[queue]]\nname = \"support\"\nagents = \"1==1\"\nagent_whisper = {}\n";
+    let told = said_of(&[("queues.toml", queue)]);
+    for (line, what) in [
+        (
+            "queues.toml:4",
+            "flow \"shop\" is of type \"inbound\", not \"customer_queue\"",
+        ),
+        ("queues.toml:5", "nowhere"),
+        ("queues.toml:6", "attributes.typo"),
+        ("queues.toml:10", "says nothing"),
+    ] {
+        let found = told.iter().any(|it| it.contains(line) && it.contains(what));
+        assert!(found, "{line} {what}: {told:#?}");
+    }
+}
+
+#[test]
+fn a_dial_step_says_what_is_wrong_with_it() {
+    let dial = |text: &str| {
+        said(&format!(
+            "start = \"a\"\nerror = \"hangup\"\n[steps.a]\ndo = \"dial\"\n{text}\n"
+        ))
+    };
+    for (text, line, what) in [
+        (
+            "number = \"10\"\nnumbers = [\"11\"]",
+            "main.toml:5",
+            "both `number` and `numbers`",
+        ),
+        (
+            "numbers = [\"10\", \"77\"]",
+            "main.toml:5",
+            "nothing answers \"77\"",
+        ),
+        ("number = \"10\"\norder = \"ring\"", "main.toml:6", "order"),
+        (
+            "number = \"10\"\nbusy = \"b\"",
+            "main.toml:6",
+            "there is no step \"b\"",
+        ),
+        (
+            "number = \"10\"\nwhisper = { sounds = [\"menu\"], accept = \"12\" }",
+            "main.toml:6",
+            "is no key",
+        ),
+        (
+            "number = \"10\"\nwhisper = { flow = \"shop\" }",
+            "main.toml:6",
+            "not \"outbound_whisper\"",
+        ),
+        (
+            "number = \"10\"\nwhisper = [\"no-such-sound\"]",
+            "main.toml:6",
+            "no-such-sound",
+        ),
+    ] {
+        let told = dial(text);
+        let found = told.iter().any(|it| it.contains(line) && it.contains(what));
+        assert!(found, "{text}: {told:#?}");
+    }
+    assert_eq!(
+        dial("numbers = [\"10\", \"11\"]\nwhisper = { text = \"Hello\", accept = \"1\" }"),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn a_group_has_phones_and_numbers_outside_and_an_override_an_end() {
+    let numbers = "[[group]]\nnumber = \"70\"\nmembers = [\"10\", \"70\", \"99\"]\n\
+        [[inbound]]\nnumber = \"+81311110000\"\nflow = \"shop\"\n\
+        override = { flow = \"shop\", until = \"soon\" }\n";
+    let told = said_of(&[("numbers.toml", numbers)]);
+    for (line, what) in [
+        ("numbers.toml:3", "70 is no phone"),
+        ("numbers.toml:3", "99 is no phone"),
+        ("numbers.toml:7", "this is no time"),
+    ] {
+        let found = told.iter().any(|it| it.contains(line) && it.contains(what));
+        assert!(found, "{line} {what}: {told:#?}");
+    }
+}
+
 fn flow_alone(text: &str) -> Result<(), Report> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     fs::create_dir(directory.path().join("flows")).expect("made");

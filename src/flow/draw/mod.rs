@@ -7,13 +7,17 @@ mod layout;
 mod svg;
 
 use super::step::{Mention, Step};
-use super::{Document, HANG_UP, Part, RETURN};
+use super::{Document, FlowType, HANG_UP, Part, RETURN};
 
 /// The picture of a flow as SVG.
 pub fn draw(document: &Document) -> String {
     let graph = Graph::of(document);
     let placed = layout::place(&graph);
-    svg::write(&document.name, &graph, &placed)
+    let title = match document.flow_type {
+        FlowType::Inbound => document.name.clone(),
+        other => format!("{} ({})", document.name, other.as_str()),
+    };
+    svg::write(&title, &graph, &placed)
 }
 
 /// A flow as it is drawn.

@@ -285,6 +285,7 @@ fn doing() -> impl Strategy<Value = Step> {
                     priority: 0,
                     nobody,
                     timeout,
+                    left: None,
                     after,
                 })
             }

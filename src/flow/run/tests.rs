@@ -51,6 +51,7 @@ fn queue(name: &str) -> Step {
         priority: 3,
         nobody: text("nobody"),
         timeout: text("nobody"),
+        left: None,
         after: text(HANG_UP),
     })
 }

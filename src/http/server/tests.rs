@@ -10,6 +10,7 @@ mod calendars;
 mod letters;
 mod limits;
 mod lists;
+mod numbers;
 mod routing;
 mod voicemail;
 
@@ -30,7 +31,7 @@ use crate::router::{
 use crate::sip::Flow;
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced, Way};
-use crate::trunk::TrunkView;
+use crate::trunk::{NumberOverride, NumberOverrides, OverrideBoard, TrunkView};
 use crate::voicemail::Keeper;
 use crate::webhook::{LetterView, ReplayError, ShelfError};
 
@@ -48,6 +49,8 @@ struct Switch {
     routing: Option<RouterTask>,
     /// What is closed by hand.
     board: ClosingBoard,
+    /// Numbers that lead elsewhere by hand.
+    overrides: OverrideBoard,
     /// Whether its view is shown, in place of a made up one.
     is_shown: bool,
     voicemail: Option<Keeper>,
@@ -203,6 +206,30 @@ impl Live for Switch {
         let was_closed = self.board.read().of(calendar, self.now()).is_some();
         self.board.set(Closings::default());
         Ok(was_closed)
+    }
+
+    fn inbound_number(&self, number: &str) -> Option<String> {
+        (number == "100" || number == "+81312345678").then(|| "+81312345678".to_owned())
+    }
+
+    fn is_flow_for_callers(&self, flow: &str) -> bool {
+        flow == "maintenance"
+    }
+
+    fn overrides(&self) -> Arc<NumberOverrides> {
+        self.overrides.read()
+    }
+
+    fn set_override(&self, number: &str, it: NumberOverride) -> Result<(), String> {
+        let all = [(number.to_owned(), it)].into_iter().collect();
+        self.overrides.set(all);
+        Ok(())
+    }
+
+    fn lift_override(&self, number: &str) -> Result<bool, String> {
+        let was_there = self.overrides.read().of(number, self.now()).is_some();
+        self.overrides.set(NumberOverrides::default());
+        Ok(was_there)
     }
 
     fn who(&self, supposed: Supposed) -> Result<Prospects, Declined> {

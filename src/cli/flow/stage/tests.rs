@@ -69,6 +69,7 @@ fn document() -> Arc<Document> {
                 priority: 0,
                 nobody: text("hangup"),
                 timeout: text("hangup"),
+                left: None,
                 after: text("hangup"),
             }),
         ),
