@@ -28,6 +28,8 @@ mod world;
 mod abandon;
 #[path = "simulation/agents.rs"]
 mod agents;
+#[path = "simulation/beside.rs"]
+mod beside;
 #[path = "simulation/checkpoint.rs"]
 mod checkpoint;
 #[path = "simulation/codecs.rs"]
@@ -54,6 +56,8 @@ mod inquiry;
 mod joined;
 #[path = "simulation/keys.rs"]
 mod keys;
+#[path = "simulation/lookup_stories.rs"]
+mod lookup_stories;
 #[path = "simulation/loss.rs"]
 mod loss;
 #[path = "simulation/quality.rs"]

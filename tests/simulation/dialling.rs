@@ -151,7 +151,7 @@ fn a_callee_hears_the_whisper_to_its_end_and_the_caller_does_not() {
 }
 
 const ACCEPT: &str = "numbers = [\"1001\", \"1002\"]\norder = \"parallel\"\n\
-    whisper = { sounds = [\"yes-no\"], accept = \"1\" }";
+    whisper = { sounds = [\"if-correct-press-1\"], accept = \"1\" }";
 
 #[test]
 fn a_mailbox_that_answers_and_presses_nothing_does_not_take_the_call() {
@@ -176,7 +176,8 @@ fn a_mailbox_that_answers_and_presses_nothing_does_not_take_the_call() {
 #[test]
 fn nobody_who_takes_the_call_is_no_answer_however_they_leave() {
     for (seed, hangs_up) in [(1513, false), (1514, true)] {
-        let keys = "number = \"1001\"\nwhisper = { sounds = [\"yes-no\"], accept = \"1\" }";
+        let keys =
+            "number = \"1001\"\nwhisper = { sounds = [\"if-correct-press-1\"], accept = \"1\" }";
         let mut world = world(seed, keys, &[]);
         let callee = world.phone("1001", Manners::Answers(200));
         call(&mut world);

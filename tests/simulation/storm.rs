@@ -357,7 +357,7 @@ impl Storm {
         let told = &mut self.sides[side];
         match output {
             // Its flows ask nobody.
-            Output::Inquire(_) | Output::Notify(_) => {}
+            Output::Inquire(_) | Output::Notify(_) | Output::Rouse(_) => {}
             Output::Event(event) => told.events.push(event),
             Output::Record(record) if record.ended.is_some() => told.records.push(*record),
             Output::Router(command) => {
