@@ -23,9 +23,9 @@ impl Generation {
                 calendar,
                 ..
             } => (number.clone(), attributes.clone(), calendar.clone()),
-            Destination::Application { number } => {
+            Destination::Application { number, attributes } => {
                 let calendar = self.numbers.calendar_of(number).map(str::to_owned);
-                (number.clone(), serde_json::Map::new(), calendar)
+                (number.clone(), attributes.clone(), calendar)
             }
             _ => return (destination, None),
         };

@@ -132,7 +132,7 @@ fn show(
     for entry in office.numbers.entries() {
         let (number, own) = match &entry.meaning {
             Meaning::Flow { name, number, .. } => (number.as_str(), name.as_str()),
-            Meaning::Application { number } => (number.as_str(), "(application)"),
+            Meaning::Application { number, .. } => (number.as_str(), "(application)"),
             _ => continue,
         };
         if wanted.is_some_and(|wanted| wanted != number) || known.contains(&number) {

@@ -205,7 +205,11 @@ fn waiting() -> World {
         ("numbers.toml", "flow = \"clinic\"", "flow = \"main\""),
         left,
     ];
-    world(1605, "queue_flow = \"clinic\"\nwhen_nobody = \"wait\"", &more)
+    world(
+        1605,
+        "queue_flow = \"clinic\"\nwhen_nobody = \"wait\"",
+        &more,
+    )
 }
 
 #[test]
