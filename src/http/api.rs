@@ -210,7 +210,6 @@ async fn control(
             ControlError::NoApplication
             | ControlError::NoConference
             | ControlError::NotRecorded
-            | ControlError::NoConference
             | ControlError::NotTalking
             | ControlError::Unreachable { .. } => StatusCode::CONFLICT,
         };
