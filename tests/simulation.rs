@@ -13,6 +13,8 @@ mod judge;
 mod link;
 #[path = "simulation/office.rs"]
 mod office;
+#[path = "simulation/pages.rs"]
+mod pages;
 #[path = "simulation/peer.rs"]
 mod peer;
 #[path = "simulation/script.rs"]
@@ -34,6 +36,8 @@ mod application;
 mod checkpoint;
 #[path = "simulation/codecs.rs"]
 mod codecs;
+#[path = "simulation/conferring.rs"]
+mod conferring;
 #[path = "simulation/contacts.rs"]
 mod contacts;
 #[path = "simulation/desk.rs"]
@@ -42,6 +46,8 @@ mod desk;
 mod dial;
 #[path = "simulation/dial_in.rs"]
 mod dial_in;
+#[path = "simulation/enqueued.rs"]
+mod enqueued;
 #[path = "simulation/fuzz.rs"]
 mod fuzz;
 #[path = "simulation/guard.rs"]
@@ -54,6 +60,8 @@ mod inquiry;
 mod joined;
 #[path = "simulation/keys.rs"]
 mod keys;
+#[path = "simulation/lines.rs"]
+mod lines;
 #[path = "simulation/loss.rs"]
 mod loss;
 #[path = "simulation/placed.rs"]

@@ -14,7 +14,10 @@ use super::shards::Counters;
 use crate::base::{CallId, Clock, LegId, Timestamp};
 use crate::calendar::{Calendar, Closing, ClosingBoard, Closings};
 use crate::call::task::Order;
-use crate::call::{Control, ControlError, Desks, Gate, PlaceError, Placing, TestReport};
+use crate::call::{
+    ConferenceView, Conferences, Control, ControlError, Desks, Gate, LineView, Lines, NoPlace,
+    PlaceError, Placing, TestReport,
+};
 use crate::config::{Environment, Office};
 use crate::events::{Bus, CallRecord};
 use crate::http::metrics::{
@@ -73,6 +76,8 @@ pub(super) struct House {
     pub(super) logging: Logging,
     pub(super) exporter: Option<Exporter>,
     pub(super) views: Views,
+    pub(super) conferences: Arc<Mutex<Conferences>>,
+    pub(super) lines: Arc<Mutex<Lines>>,
     /// Calls that the REST API has placed.
     pub(super) placed: AtomicUsize,
     pub(super) generation: AtomicU64,
@@ -105,6 +110,10 @@ impl House {
             .into_iter()
             .filter_map(|answer| answer.blocking_recv().ok())
             .collect()
+    }
+
+    fn with_lines<T>(&self, act: impl FnOnce(&mut Lines) -> T) -> T {
+        act(&mut self.lines.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn sip_now(&self) -> SipSnapshot {
@@ -157,6 +166,24 @@ impl Live for House {
             host: listener.map_or(local, |ip| sip.advertised_for(ip)),
             recordings: office.node.recordings.clone(),
         })
+    }
+
+    fn conferences(&self) -> Vec<ConferenceView> {
+        let conferences = self.conferences.lock();
+        conferences.unwrap_or_else(PoisonError::into_inner).view()
+    }
+
+    fn lines(&self) -> Vec<LineView> {
+        self.with_lines(|lines| lines.view())
+    }
+
+    fn make_line(&self, name: &str, max_size: u32) -> Result<(), NoPlace> {
+        let now = self.clock.now();
+        self.with_lines(|lines| lines.make(now, name, max_size))
+    }
+
+    fn remove_line(&self, name: &str) -> bool {
+        self.with_lines(|lines| lines.remove(name))
     }
 
     fn call_by_sid(&self, sid: &Sid) -> Option<CallRecord> {

@@ -35,7 +35,7 @@ use tokio::sync::mpsc;
 use crate::base::{Clock, Entropy, IdSource, Origin, ShardId};
 use crate::calendar::ClosingBoard;
 use crate::call::task::Order;
-use crate::call::{Conferences, Desks, Gate};
+use crate::call::{Conferences, Desks, Gate, Lines};
 use crate::config::{Environment, MediaSettings, NodeSettings, Office};
 use crate::events::Bus;
 use crate::http::metrics::Metrics;
@@ -202,13 +202,16 @@ impl Switch {
         };
         let tls = Tls::default();
         tls.set(office.tls.clone());
+        let conferences = Arc::new(Mutex::new(Conferences::default()));
+        let lines = Arc::new(Mutex::new(Lines::default()));
         let shared = shards::Shared {
             tls: tls.clone(),
             node: node.clone(),
             clock: time.clone(),
             engine: engine.clone(),
             registrar: registrar.clone(),
-            conferences: Arc::new(Mutex::new(Conferences::default())),
+            conferences: conferences.clone(),
+            lines: lines.clone(),
             challenger: challenger.clone(),
             gate: gate.clone(),
             guard: guard.clone(),
@@ -269,6 +272,8 @@ impl Switch {
             logging,
             exporter,
             views: Views::default(),
+            conferences,
+            lines,
             placed: AtomicUsize::new(0),
             generation: AtomicU64::new(1),
             retention: Arc::default(),

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::outlets::ShardOutlets;
 use crate::base::{Clock, Entropy, IdSource, Origin, ShardId};
 use crate::call::task::{Order, Peers, Shard};
-use crate::call::{Conferences, Desks, Exchange, Gate, Generation, Settings};
+use crate::call::{Conferences, Desks, Exchange, Gate, Generation, Lines, Settings};
 use crate::config::NodeSettings;
 use crate::events::Bus;
 use crate::media::Engine;
@@ -34,6 +34,7 @@ pub(super) struct Shared {
     pub(super) engine: Engine,
     pub(super) registrar: Arc<Mutex<Registrar>>,
     pub(super) conferences: Arc<Mutex<Conferences>>,
+    pub(super) lines: Arc<Mutex<Lines>>,
     pub(super) challenger: Arc<Mutex<Challenger>>,
     pub(super) gate: Gate,
     pub(super) guard: Guard,
@@ -166,6 +167,7 @@ async fn open(
         media: shared.engine,
         registrar: shared.registrar,
         conferences: shared.conferences,
+        lines: shared.lines,
         challenger: shared.challenger,
         gate: shared.gate.clone(),
         guard: shared.guard,

@@ -360,6 +360,12 @@ impl Conferences {
             .cloned()
     }
 
+    /// The legs in a conference, in the order they came.
+    pub(super) fn legs(&self, name: &str) -> Vec<LegId> {
+        let members = self.open.get(name).map(|open| open.members.iter());
+        members.into_iter().flatten().map(|seat| seat.leg).collect()
+    }
+
     /// The call of a leg in a conference.
     pub(super) fn call_of(&self, name: &str, leg: LegId) -> Option<CallId> {
         let mut members = self.open.get(name)?.members.iter();

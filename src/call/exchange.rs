@@ -12,6 +12,7 @@ use super::desk::{Desks, worker_of};
 use super::gate::Gate;
 use super::hands::{Hands, Index};
 use super::inquiry::Inquiry;
+use super::lines::Lines;
 use super::load::Load;
 use super::machine::Call;
 use super::trunk_test::TestReport;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub registrar: Arc<Mutex<Registrar>>,
     /// Conferences people dial into; shared by all shards of the node.
     pub conferences: Arc<Mutex<Conferences>>,
+    /// Lines that documents make; shared by all shards of the node.
+    pub lines: Arc<Mutex<Lines>>,
     /// Challenges phones; shared by all shards.
     pub challenger: Arc<Mutex<Challenger>>,
     /// Admission, shared by all shards.
@@ -140,6 +143,7 @@ pub struct Exchange {
     pub(super) next_key: u64,
     pub(super) index: Index,
     pub(super) conferences: Arc<Mutex<Conferences>>,
+    pub(super) lines: Arc<Mutex<Lines>>,
     pub(super) timers: Timers<Alarm>,
     /// Registrations and OPTIONS, on the one shard that keeps the trunks.
     pub(super) keeper: Option<Box<Keeper>>,
@@ -194,6 +198,7 @@ impl Exchange {
             next_key: 0,
             index: Index::default(),
             conferences: settings.conferences,
+            lines: settings.lines,
             timers: Timers::new(),
             keeper: None,
             outbox: VecDeque::new(),
@@ -579,6 +584,7 @@ impl Exchange {
             entropy: &mut self.entropy,
             registrar: &self.registrar,
             conferences: &self.conferences,
+            lines: &self.lines,
             generations: &self.generations,
             index: &mut self.index,
             outbox: &mut self.outbox,

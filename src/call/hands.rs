@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::conferences::Conferences;
 use super::desk::Desks;
 use super::engaged::{Engaged, Word};
+use super::lines::Lines;
 use super::{CallKey, Generation, Output};
 use crate::base::{CallId, Entropy, IdSource, LegId, OwnMap, RecordingId, Timestamp};
 use crate::media::{Command, Engine};
@@ -26,6 +27,7 @@ pub(crate) struct Hands<'a> {
     pub(crate) entropy: &'a mut Entropy,
     pub(crate) registrar: &'a Mutex<Registrar>,
     pub(crate) conferences: &'a Arc<Mutex<Conferences>>,
+    pub(crate) lines: &'a Arc<Mutex<Lines>>,
     pub(crate) generations: &'a BTreeMap<u64, Arc<Generation>>,
     pub(crate) index: &'a mut Index,
     pub(crate) outbox: &'a mut VecDeque<Output>,
@@ -106,6 +108,11 @@ impl<'a> Hands<'a> {
             shard,
             busy,
         });
+    }
+
+    /// The lines of the node.
+    pub(crate) fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the media workers. A full command ring is the worker's failure to keep up: the gate

@@ -29,6 +29,7 @@ mod identity;
 mod inquiry;
 mod keys;
 mod leg;
+mod lines;
 mod load;
 mod machine;
 mod merge;
@@ -65,6 +66,7 @@ pub use generation::{
     Applications, ConferenceTerms, Generation, Phone, QueueCare, RecordingTerms, Replace, Transfers,
 };
 pub use inquiry::{Inquiry, Subject, Supply};
+pub use lines::{LineView, Lines, NoPlace};
 pub use negotiate::{leg_flow, local_media};
 pub use placing::{PlaceError, Placing};
 pub use trunk_test::{TestOutcome, TestReport, TestRow};

@@ -13,7 +13,7 @@ use super::machine::Call;
 use crate::base::Timestamp;
 use crate::events::{CallRecord, Direction, Fact, Stretch};
 use crate::trunk::{Destination, Origin, Wish, WishSource};
-use crate::twiml::{self, Facts, Run, Sid, SidKind, Terms};
+use crate::twiml::{self, Facts, RecordingCallback, Run, Sid, SidKind, Terms};
 
 /// A call that is to be placed.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,8 @@ pub struct Placing {
     pub digits: String,
     /// Whether it is recorded from its answer, both ways, on a channel each.
     pub record: bool,
+    /// Who is told of the recording.
+    pub recording: Option<RecordingCallback>,
 }
 
 /// Why a call is not placed.
@@ -67,6 +69,7 @@ impl Exchange {
             timeout,
             digits,
             record,
+            recording,
         } = placing;
         let own: Vec<IpAddr> = self.listeners.iter().map(|(_, at)| at.ip()).collect();
         let target = generation
@@ -109,7 +112,7 @@ impl Exchange {
             );
         }
         let run = Run::new(facts, terms);
-        let stage = Placed::new(run, target, timeout, digits, record);
+        let stage = Placed::new(run, target, timeout, digits, record.then_some(recording));
         tracing::info!(call = %id, "call placed by the REST API");
         self.admit(Box::new(Call {
             core,

@@ -3,12 +3,16 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
+use serde_json::{Map, Value};
+
 use super::Output;
 use super::conferences::{Conferences, Entered, Opening, Parted, Refused, Seat, Standing};
 use super::core::Core;
 use super::hands::Hands;
-use crate::base::{CallId, LegId, RoomId};
-use crate::media::{self, Command, PlayId};
+use crate::base::{CallId, LegId, RecordingId, RoomId};
+use crate::events::Fact;
+use crate::media::{self, Command, PlayId, Tape};
+use crate::recording::stem;
 use crate::twiml::{ConferenceTeller, ParticipantEnd};
 
 /// Plays to conference members are not a call's own: their number is out of the way.
@@ -166,6 +170,79 @@ impl Core {
         }
         self.wake_waiting(hands, &entered);
         entered
+    }
+
+    /// Records the caller (left) and what comes to him from the conference (right).
+    pub(crate) fn record_seat(&mut self, hands: &mut Hands<'_>, name: &str) -> RecordingId {
+        let recording = hands.ids.recording(hands.now);
+        let channels = vec![self.caller().party.clone(), name.to_owned()];
+        hands.tell(Command::RecordLeg {
+            recording: recording.clone(),
+            leg: self.caller().id,
+            at: hands.now,
+            tape: self.tape(hands, &recording, channels),
+        });
+        self.is_recorded(hands, recording)
+    }
+
+    /// Records a conference: whoever came first (left) and everybody else (right).
+    pub(crate) fn record_conference(
+        &mut self,
+        hands: &mut Hands<'_>,
+        (name, room): (&str, RoomId),
+    ) -> RecordingId {
+        let legs = hands.conferences().legs(name);
+        let (left, right) = match legs.split_first() {
+            Some((first, others)) => (*first, others.to_vec()),
+            None => (self.caller().id, Vec::new()),
+        };
+        self.record_room(hands, (name, room), (left, right), 2)
+    }
+
+    /// Records a room that not all of is this call's: one leg (left) and the others (right), or all
+    /// on one channel.
+    pub(crate) fn record_room(
+        &mut self,
+        hands: &mut Hands<'_>,
+        (name, room): (&str, RoomId),
+        (left, right): (LegId, Vec<LegId>),
+        count: usize,
+    ) -> RecordingId {
+        let recording = hands.ids.recording(hands.now);
+        let mut channels = vec![self.caller().party.clone(), name.to_owned()];
+        channels.truncate(count);
+        hands.tell(Command::Record {
+            recording: recording.clone(),
+            room,
+            left,
+            right,
+            at: hands.now,
+            tape: self.tape(hands, &recording, channels),
+        });
+        self.is_recorded(hands, recording)
+    }
+
+    fn tape(&self, hands: &Hands<'_>, recording: &RecordingId, channels: Vec<String>) -> Tape {
+        let labels = [
+            ("call", self.id.as_str()),
+            ("from", &self.from),
+            ("to", &self.to),
+        ];
+        let labels = labels.map(|(name, text)| (name.to_owned(), Value::from(text)));
+        Tape {
+            stem: stem(recording, hands.now),
+            channels,
+            labels: labels.into_iter().collect::<Map<_, _>>(),
+            format: None,
+        }
+    }
+
+    fn is_recorded(&mut self, hands: &mut Hands<'_>, recording: RecordingId) -> RecordingId {
+        hands.index.recordings.insert(recording.clone(), self.key);
+        self.recordings.push(recording.clone());
+        let started = recording.clone();
+        self.emit(hands, Fact::RecordingStarted { recording: started });
+        recording
     }
 
     /// An id like no other conference's.

@@ -11,7 +11,9 @@ use super::account::Account;
 use super::pulse::Pulse;
 use crate::base::{LegId, Timestamp};
 use crate::calendar::{Calendar, Closing, Closings};
-use crate::call::{Control, ControlError, PlaceError, Placing, TestReport};
+use crate::call::{
+    ConferenceView, Control, ControlError, LineView, NoPlace, PlaceError, Placing, TestReport,
+};
 use crate::events::CallRecord;
 use crate::media::Captured;
 use crate::router::{Declined, Explanation, Prospects, RouterView, Supposed};
@@ -47,6 +49,22 @@ pub trait Live: Send + Sync {
 
     /// Whom the REST API is for; `None` when there is no account.
     fn account(&self) -> Option<Account>;
+
+    /// The conferences that are open.
+    fn conferences(&self) -> Vec<ConferenceView>;
+
+    /// Lines that documents or the REST API made; queues of the configuration are the router's.
+    fn lines(&self) -> Vec<LineView>;
+
+    /// Makes a line, or sets how many may stand in one that is there.
+    ///
+    /// # Errors
+    ///
+    /// There are too many.
+    fn make_line(&self, name: &str, max_size: u32) -> Result<(), NoPlace>;
+
+    /// Takes a line away in which nobody stands; whether it did.
+    fn remove_line(&self, name: &str) -> bool;
 
     /// One of [`Live::calls`], by the public id of itself, a leg or a recording.
     fn call_by_sid(&self, sid: &Sid) -> Option<CallRecord>;

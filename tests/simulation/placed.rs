@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tsunagu::call::{ControlError, PlaceError, Placing, Subject, Supply};
 use tsunagu::twiml::{
-    Fetched, Link, Modification, ProgressEvent, Sid, SidKind, Source, StatusCallback, Terms,
+    Fetched, Link, Modification, ProgressEvent, RecordingCallback, RecordingEvent, Sid, SidKind,
+    Source, StatusCallback, Terms,
 };
 use tsunagu::webhook::Content;
 
@@ -32,6 +33,7 @@ fn placing(to: &str) -> Placing {
         timeout: Duration::from_secs(20),
         digits: String::new(),
         record: false,
+        recording: None,
     }
 }
 
@@ -82,7 +84,13 @@ fn supply(world: &mut World, text: &str) {
 
 #[test]
 fn who_answers_hears_the_document_and_its_end_is_the_calls() {
-    let (mut world, call) = place(1301, Manners::Answers(300), |placing| placing.record = true);
+    let (mut world, call) = place(1301, Manners::Answers(300), |placing| {
+        placing.record = true;
+        placing.recording = Some(RecordingCallback {
+            link: Link::post("https://app.example/recording"),
+            events: vec![RecordingEvent::Completed],
+        });
+    });
     let sid = Sid::derive(SidKind::Call, &call);
     let record = world.switch.exchange.find(&sid).expect("it lives");
     assert_eq!(record.id.to_string(), call);
@@ -120,6 +128,15 @@ fn who_answers_hears_the_document_and_its_end_is_the_calls() {
     );
     assert_eq!(recording.channels.len(), 2);
     assert!(world.switch.exchange.find(&sid).is_none());
+    let told = world
+        .notices
+        .iter()
+        .filter_map(|notice| match &notice.content {
+            Content::Form(form) => form.iter().find(|(name, _)| name == "RecordingSource"),
+            _ => None,
+        });
+    let sources: Vec<_> = told.map(|(_, source)| source.as_str()).collect();
+    assert_eq!(sources, ["OutboundAPI"]);
 }
 
 #[test]
@@ -198,6 +215,25 @@ fn keys_are_pressed_before_the_document() {
     assert_eq!(world.inquiries.len(), 1);
     supply(&mut world, "<Response/>");
     world.finish();
+}
+
+#[test]
+fn keys_go_on_in_another_process_and_then_the_document() {
+    let (mut world, _) = place(1324, Manners::Answers(200), |placing| {
+        placing.digits = "WW12".to_owned();
+    });
+    world.run_for(1_000);
+    world.restart();
+    world.run_for(3_000);
+    assert_eq!(world.inquiries.len(), 1, "{}", world.tell());
+    supply(&mut world, "<Response><Pause length=\"1\"/></Response>");
+    world.finish();
+    assert_eq!(
+        told(&world).last().map(String::as_str),
+        Some("completed"),
+        "{}",
+        world.tell()
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tsunagu::app::generation;
 use tsunagu::base::{CallId, Entropy, IdSource, Origin, ShardId, Timestamp};
-use tsunagu::call::{CallCheckpoint, Conferences, Desks, Exchange, Gate, Settings};
+use tsunagu::call::{CallCheckpoint, Conferences, Desks, Exchange, Gate, Lines, Settings};
 use tsunagu::config::Office;
 use tsunagu::events::Event;
 use tsunagu::journal::MemoryJournal;
@@ -35,6 +35,7 @@ pub(crate) struct Switch {
     pub(crate) mailboxes: Keeper,
     /// What happened to messages and nobody was told yet.
     pub(crate) changes: Arc<Mutex<Vec<Event>>>,
+    pub(crate) lines: Arc<Mutex<Lines>>,
     desks: Desks,
     /// The router as windows see it.
     view: Arc<Mutex<Arc<RouterView>>>,
@@ -135,12 +136,14 @@ impl Switch {
             node: node.name.as_str().into(),
             shard: ShardId(0),
         };
+        let lines = Arc::new(Mutex::new(Lines::default()));
         let exchange = Exchange::new(Settings {
             ids: IdSource::new(origin),
             user_agent: UserAgent::new(settings, entropy.fork()),
             media: engine.clone(),
             registrar: registrar.clone(),
             conferences: Arc::new(Mutex::new(Conferences::default())),
+            lines: lines.clone(),
             challenger: Arc::new(Mutex::new(Challenger::new(&node.realm, &mut entropy))),
             gate: gate.clone(),
             guard: guard.clone(),
@@ -161,6 +164,7 @@ impl Switch {
             registrar,
             mailboxes,
             changes,
+            lines,
             desks,
             view,
             said,

@@ -89,6 +89,8 @@ pub(crate) struct World {
     /// Messages of peers arrive at once and for certain.
     is_express: bool,
     pub(crate) seed: u64,
+    /// No call hears that it is to look.
+    pub(crate) is_deaf: bool,
     /// Media's notices are lost.
     pub(crate) is_media_silent: bool,
     /// Agents whose phones were last said to be in a call of their own.
@@ -146,6 +148,7 @@ impl World {
             interruption: None,
             is_express: false,
             seed,
+            is_deaf: false,
             is_media_silent: false,
             busy: BTreeMap::new(),
             restarts: 0,
@@ -404,6 +407,7 @@ impl World {
                     world.switch.exchange.handle_answer(now, &question, answer);
                 });
             }
+            Output::Rouse(_) if self.is_deaf => {}
             Output::Rouse(call) => {
                 let soon = self.now + Duration::from_millis(1);
                 self.put(soon, Item::Rouse(call));

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::treatment::note_attributes;
-use super::{Conferring, Feature, LegEvent, Next, Stage, Talk, Waiting};
+use super::waiting::care;
+use super::{Conferring, Dequeuing, Feature, InLine, LegEvent, Next, Stage, Talk, Waiting};
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::call::core::Core;
 use crate::call::hands::Hands;
@@ -20,9 +21,12 @@ use crate::events::Stretch;
 use crate::flow::Reply;
 use crate::media::PlayId;
 use crate::media::recorder::Closed;
+use crate::router::Destination;
 use crate::sip::Uri;
 use crate::sip::ua::ReferId;
-use crate::twiml::{Action, Input, LegNews, Modification, Ringing, Run, Terms};
+use crate::twiml::{
+    Action, Enqueueing, Input, LegNews, Modification, Ringing, Run, TargetKind, Terms,
+};
 use parties::{News, Parties};
 use recorder::Recorder;
 use tape::{Order, Tape};
@@ -232,7 +236,14 @@ impl Application {
                 self.begin_tape(core, hands);
             }
             Action::Refer { to } => self.refer(core, hands, &to),
-            Action::Ring(ringing) => self.ring(core, hands, *ringing),
+            Action::Ring(ringing) => match &ringing.kind {
+                TargetKind::Queue { name, .. } => {
+                    let name = name.clone();
+                    let dequeuing = Dequeuing::new(self.reading.clone(), name, *ringing);
+                    return Some(Next::Become(Stage::Dequeuing(Box::new(dequeuing))));
+                }
+                _ => self.ring(core, hands, *ringing),
+            },
             Action::StopRecording => {
                 if let Some(recorder) = self.recorder.take() {
                     recorder.stop(hands);
@@ -244,8 +255,7 @@ impl Application {
                 self.tell(hands, news);
             }
             Action::Enqueue(enqueueing) => {
-                let waiting = Waiting::for_documents(self.reading.clone(), enqueueing);
-                return Some(Next::Become(Stage::Waiting(Box::new(waiting))));
+                return Some(Next::Become(self.stand_in(core, hands, enqueueing)));
             }
             Action::Join(joining) => {
                 let conferring = Conferring::new(self.reading.clone(), *joining);
@@ -261,6 +271,19 @@ impl Application {
             | Action::StopPlay => {}
         }
         None
+    }
+
+    /// Where a caller is put: a queue with agents when the configuration has one of the name, else a
+    /// line that documents make.
+    fn stand_in(&self, core: &Core, hands: &Hands<'_>, enqueueing: Enqueueing) -> Stage {
+        let reading = self.reading.clone();
+        match &enqueueing.to {
+            Destination::Queue(name) if care(core, hands, name).is_none() => {
+                let line = InLine::new(reading, name.clone(), &enqueueing);
+                Stage::InLine(Box::new(line))
+            }
+            _ => Stage::Waiting(Box::new(Waiting::for_documents(reading, enqueueing))),
+        }
     }
 
     fn ring(&mut self, core: &mut Core, hands: &mut Hands<'_>, ringing: Ringing) {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Application, Feature, Next, Stage};
 use crate::base::{Cause, LegId, Party, RoomId, Timestamp};
+use crate::call::commission::Commission;
 use crate::call::conferences::{Refused, Seat, Standing};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
@@ -17,8 +18,8 @@ use crate::events::Stretch;
 use crate::flow::Reply;
 use crate::media::{self, Command, PlayId, Role};
 use crate::twiml::{
-    Action, Beep, ConferenceNews, ConferenceTeller, Input, Joining, Modification, ParticipantEnd,
-    WaitSound,
+    Action, Beep, ConferenceNews, ConferenceRecording, ConferenceTeller, Input, Joining,
+    Modification, ParticipantEnd, Track, WaitSound,
 };
 
 /// A part in a conference.
@@ -124,8 +125,34 @@ impl Conferring {
         self.reading.handle(hands, news);
         core.stop_play(hands, core.caller().id);
         self.sit(core, hands, room);
+        self.record(core, hands, room);
         if matches!(self.joining.conference.beep, Beep::Both | Beep::OnEnter) {
             hands.beep(room, core.generation);
+        }
+    }
+
+    /// Records what is to be: his leg, and the conference when he is the first who wants that.
+    fn record(&mut self, core: &mut Core, hands: &mut Hands<'_>, room: RoomId) {
+        let name = self.name().to_owned();
+        if let Some(how) = self.joining.record {
+            let caller = core.caller().id;
+            let (recording, channels) = match how.track {
+                Track::Inbound => (core.record_track(hands, caller), 1),
+                Track::Both | Track::Outbound => (core.record_seat(hands, &name), 2),
+            };
+            let callback = self.joining.callback.clone();
+            let run = self.reading.run_mut();
+            let commission = Commission::new(&recording, run, callback, "DialVerb", channels);
+            run.note_recording(commission.sid(), Duration::ZERO);
+            core.commission(hands, commission);
+        }
+        let is_wanted = self.joining.conference.record == ConferenceRecording::FromStart;
+        if is_wanted && hands.conferences().records(&name, &core.id) {
+            let recording = core.record_conference(hands, (&name, room));
+            let callback = self.joining.conference.recording.clone();
+            let run = self.reading.run();
+            let commission = Commission::new(&recording, run, callback, "Conference", 2);
+            core.commission(hands, commission);
         }
     }
 
@@ -193,6 +220,7 @@ impl Conferring {
     /// Out of the conference, and on with the documents.
     fn go_on(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         let caller = core.caller().id;
+        core.stop_recording(hands);
         core.stop_play(hands, caller);
         if let Some(leg) = core.leg_mut(caller) {
             leg.standing = media::Standing::default();
@@ -287,6 +315,7 @@ impl Feature for Conferring {
         let entered = core.enter_conference_again(hands, &name, seat, self.stands.as_ref());
         if self.is_on {
             self.sit(core, hands, entered.room);
+            self.record(core, hands, entered.room);
         }
         self.reading.restored(core, hands);
         // It may have begun by those who were there before him.

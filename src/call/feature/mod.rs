@@ -2,8 +2,10 @@
 
 mod application;
 mod conferring;
+mod dequeuing;
 mod desk;
 mod dial;
+mod in_line;
 mod mailbox;
 mod message;
 mod placed;
@@ -18,8 +20,10 @@ mod waiting;
 
 pub(crate) use application::Application;
 pub(crate) use conferring::Conferring;
+pub(crate) use dequeuing::Dequeuing;
 pub(crate) use desk::Desk;
 pub(crate) use dial::Dial;
+pub(crate) use in_line::InLine;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use message::Message;
 pub(crate) use placed::Placed;
@@ -53,8 +57,12 @@ pub(crate) enum Stage {
     Conferring(Box<Conferring>),
     /// An agent tells the switch something, or asks it.
     Desk(Box<Desk>),
+    /// To be connected with the first of a line.
+    Dequeuing(Box<Dequeuing>),
     /// Ringing another phone or a trunk.
     Dial(Box<Dial>),
+    /// In a line that documents made.
+    InLine(Box<InLine>),
     /// Hears what is in a mailbox, or speaks its greeting.
     Mailbox(Box<Mailbox>),
     /// Leaves a message, or is recorded by a flow.
@@ -198,8 +206,10 @@ impl Stage {
         match self {
             Stage::Application(application) => Some(application.as_mut()),
             Stage::Conferring(conferring) => Some(conferring.as_mut()),
+            Stage::Dequeuing(dequeuing) => Some(dequeuing.as_mut()),
             Stage::Desk(desk) => Some(desk.as_mut()),
             Stage::Dial(dial) => Some(dial.as_mut()),
+            Stage::InLine(line) => Some(line.as_mut()),
             Stage::Mailbox(mailbox) => Some(mailbox.as_mut()),
             Stage::Message(message) => Some(message.as_mut()),
             Stage::Over => None,
@@ -227,8 +237,10 @@ impl Stage {
         match self {
             Stage::Application(application) => application.poll_timeout(),
             Stage::Conferring(conferring) => conferring.poll_timeout(),
+            Stage::Dequeuing(dequeuing) => dequeuing.poll_timeout(),
             Stage::Desk(desk) => desk.poll_timeout(),
             Stage::Dial(dial) => dial.poll_timeout(),
+            Stage::InLine(line) => line.poll_timeout(),
             Stage::Mailbox(mailbox) => mailbox.poll_timeout(),
             Stage::Message(message) => message.poll_timeout(),
             Stage::Over => None,
@@ -247,8 +259,10 @@ impl Stage {
         match self {
             Stage::Application(_) => "application",
             Stage::Conferring(_) => "conference",
+            Stage::Dequeuing(_) => "dequeue",
             Stage::Desk(_) => "desk",
             Stage::Dial(_) => "dial",
+            Stage::InLine(_) => "line",
             Stage::Mailbox(_) => "mailbox",
             Stage::Message(_) => "message",
             Stage::Over => "over",

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
 use super::{Application, Feature, LegEvent, Next, Stage};
-use crate::base::{Cause, LegId, Party, Timestamp};
+use crate::base::{Cause, LegId, Party, RecordingId, Timestamp};
+use crate::call::commission::Commission;
 use crate::call::core::Core;
 use crate::call::hands::Hands;
 use crate::call::reading::Reading;
@@ -15,7 +16,7 @@ use crate::events::{Fact, Role};
 use crate::media::{Command, Tape};
 use crate::recording::stem;
 use crate::trunk::Destination;
-use crate::twiml::{Action, Input, LegNews, Modification, Run};
+use crate::twiml::{Action, Input, LegNews, Modification, RecordingCallback, Run};
 
 /// The stage.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,7 +33,8 @@ pub(crate) struct Placed {
     is_answered: bool,
     /// Keys to press.
     digits: String,
-    record: bool,
+    /// Whether it is recorded, and who is told of that.
+    record: Option<Option<RecordingCallback>>,
     /// When it is given up, or the next key is due.
     wake: Option<Timestamp>,
 }
@@ -43,7 +45,7 @@ impl Placed {
         target: Destination,
         timeout: Duration,
         digits: String,
-        record: bool,
+        record: Option<Option<RecordingCallback>>,
     ) -> Self {
         Self {
             reading: Reading::to_caller(run),
@@ -120,8 +122,11 @@ impl Placed {
         core.lead(leg);
         self.is_answered = true;
         self.wake = None;
-        if self.record {
-            record(core, hands, leg);
+        if let Some(callback) = self.record.take() {
+            let recording = record(core, hands, leg);
+            let run = self.reading.run();
+            let commission = Commission::new(&recording, run, callback, "OutboundAPI", 2);
+            core.commission(hands, commission);
         }
         self.press(core, hands)
     }
@@ -249,7 +254,7 @@ impl Feature for Placed {
 }
 
 /// Records what a leg says (left) and what it hears (right), until the call is over.
-fn record(core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
+fn record(core: &mut Core, hands: &mut Hands<'_>, leg: LegId) -> RecordingId {
     let recording = hands.ids.recording(hands.now);
     let party = core.leg(leg).map(|leg| leg.party.clone());
     hands.tell(Command::RecordLeg {
@@ -269,7 +274,9 @@ fn record(core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
     });
     hands.index.recordings.insert(recording.clone(), core.key);
     core.recordings.push(recording.clone());
-    core.emit(hands, Fact::RecordingStarted { recording });
+    let begun = recording.clone();
+    core.emit(hands, Fact::RecordingStarted { recording: begun });
+    recording
 }
 
 /// A key and the pause after it.

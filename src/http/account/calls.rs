@@ -75,6 +75,23 @@ impl Asked<'_> {
 
     /// Calls somebody; who answers hears a document.
     pub(super) fn create_call(&self) -> Result<Response, Fault> {
+        let source = self.source()?;
+        let leg = self.place_call(source)?;
+        Ok(answer(StatusCode::CREATED, &leg.shown(self)))
+    }
+
+    /// The same with a document of our own, in place of `Url` or `Twiml`.
+    pub(super) fn placed(&self, document: &str) -> Result<PublicLeg, Fault> {
+        let read = Document::parse(document);
+        let document = read.map_err(|fault| Fault::bad(fault.code.into(), fault.to_string()))?;
+        if let Some(wrong) = document.remarks.first() {
+            return Err(Fault::bad(wrong.code.into(), wrong.to_string()));
+        }
+        self.place_call(Some(Source::Document(Box::new(document))))
+    }
+
+    /// Places a call as `To`, `From` and the rest say.
+    fn place_call(&self, source: Option<Source>) -> Result<PublicLeg, Fault> {
         let said = &self.said;
         let Some(to) = said.get("To") else {
             let words = "No 'To' number is specified";
@@ -85,7 +102,7 @@ impl Asked<'_> {
             let words = "A 'From' phone number is required";
             return Err(Fault::bad(code::NO_FROM, words));
         };
-        let source = self.source()?.ok_or_else(|| {
+        let source = source.ok_or_else(|| {
             let words = "Url or Twiml is required; applications by SID are not known here";
             Fault::bad(code::URL, words)
         })?;
@@ -111,6 +128,7 @@ impl Asked<'_> {
             timeout: timeout.unwrap_or(USUAL_TIMEOUT),
             digits: digits.to_owned(),
             record: said.flag("Record")? == Some(true),
+            recording: said.recording_callback()?,
         };
         let placed = self
             .sources
@@ -128,8 +146,7 @@ impl Asked<'_> {
                 PlaceError::Full => Fault::unavailable("The switch takes no more calls now"),
             })?;
         let leg = PublicLeg::all_of(&placed, self.account).into_iter().next();
-        let leg = leg.ok_or_else(|| Fault::internal("the call has no record"))?;
-        Ok(answer(StatusCode::CREATED, &leg.shown(self)))
+        leg.ok_or_else(|| Fault::internal("the call has no record"))
     }
 
     /// Ends a living call, or lets it go on elsewhere.

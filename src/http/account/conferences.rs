@@ -9,6 +9,7 @@ use super::page::{Page, Wanted};
 use super::{Asked, shown, written};
 use crate::base::LegId;
 use crate::call::{ConferenceView, Control, ControlError, Seat};
+use crate::http::answer::answer;
 use crate::media::Role;
 use crate::twiml::{API_VERSION, Sid, SidKind};
 
@@ -150,7 +151,7 @@ impl Asked<'_> {
         };
         let name = open.as_ref().map_or(conference, |it| it.name.as_str());
         let document = self.conference_document(name)?;
-        let call = self.placed(document)?;
+        let call = self.placed(&document)?;
         let sid = open.as_ref().map(|it| it.sid.as_str());
         let answered = json!({
             "account_sid": self.account.sid.as_str(),
@@ -169,7 +170,7 @@ impl Asked<'_> {
             "status": call.status.as_str(),
             "uri": self.uri(&format!("Conferences/{conference}/Participants/{}", call.sid)),
         });
-        Ok(super::super::answer::answer(StatusCode::CREATED, &answered))
+        Ok(answer(StatusCode::CREATED, &answered))
     }
 
     /// The document that whoever is called into a conference hears.
@@ -224,15 +225,22 @@ impl Asked<'_> {
     }
 
     fn seat<'o>(&self, open: &'o ConferenceView, name: &str) -> Result<&'o Seat, Fault> {
-        let is_he = |seat: &&Seat| call_sid(seat).as_str() == name || seat.label.as_deref() == Some(name);
-        open.participants.iter().find(is_he).ok_or_else(|| self.gone())
+        let is_he =
+            |seat: &&Seat| call_sid(seat).as_str() == name || seat.label.as_deref() == Some(name);
+        open.participants
+            .iter()
+            .find(is_he)
+            .ok_or_else(|| self.gone())
     }
 
     fn coached(&self, open: &ConferenceView, call: &str) -> Result<LegId, Fault> {
         let is_he = |seat: &&Seat| call_sid(seat).as_str() == call;
         let found = open.participants.iter().find(is_he);
         found.map(|seat| seat.leg).ok_or_else(|| {
-            Fault::bad(NOBODY_TO_COACH, "The call to coach is not in the conference")
+            Fault::bad(
+                NOBODY_TO_COACH,
+                "The call to coach is not in the conference",
+            )
         })
     }
 

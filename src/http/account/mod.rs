@@ -5,11 +5,13 @@
 //! basic authentication). Paths end in `.json`; bodies are forms.
 
 mod calls;
+mod conferences;
 mod fault;
 mod leg;
 mod media;
 mod page;
 mod parameters;
+mod queues;
 mod recordings;
 
 use std::net::IpAddr;
@@ -129,7 +131,9 @@ impl Asked<'_> {
         if parts.next() != Some(self.account.sid.as_str()) {
             return Err(gone());
         }
-        let parts: Vec<&str> = parts.collect();
+        // Names of conferences may hold anything.
+        let parts: Vec<String> = parts.map(decoded).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let (get, post, delete) = (
             *method == Method::GET,
             *method == Method::POST,
@@ -148,6 +152,26 @@ impl Asked<'_> {
             ["Calls", call, "Recordings", recording] if delete => {
                 self.delete_recording(recording, Some(call))
             }
+            ["Conferences"] if get => self.list_conferences(),
+            ["Conferences", name] if get => self.fetch_conference(name),
+            ["Conferences", name] if post => self.modify_conference(name),
+            ["Conferences", name, "Participants"] if get => self.list_participants(name),
+            ["Conferences", name, "Participants"] if post => self.create_participant(name),
+            ["Conferences", name, "Participants", who] if get => self.fetch_participant(name, who),
+            ["Conferences", name, "Participants", who] if post => {
+                self.modify_participant(name, who)
+            }
+            ["Conferences", name, "Participants", who] if delete => {
+                self.delete_participant(name, who)
+            }
+            ["Queues"] if get => self.list_queues(),
+            ["Queues"] if post => self.create_queue(),
+            ["Queues", queue] if get => self.fetch_queue(queue),
+            ["Queues", queue] if post => self.modify_queue(queue),
+            ["Queues", queue] if delete => self.delete_queue(queue),
+            ["Queues", queue, "Members"] if get => self.list_members(queue),
+            ["Queues", queue, "Members", call] if get => self.fetch_member(queue, call),
+            ["Queues", queue, "Members", call] if post => self.dequeue(queue, call),
             ["Recordings"] if get => self.list_recordings(None),
             ["Recordings", recording] if get => self.fetch_recording(recording, None),
             ["Recordings", recording] if delete => self.delete_recording(recording, None),
@@ -156,6 +180,14 @@ impl Asked<'_> {
             | ["Calls", _]
             | ["Calls", _, "Recordings"]
             | ["Calls", _, "Recordings", _]
+            | ["Conferences"]
+            | ["Conferences", _]
+            | ["Conferences", _, "Participants"]
+            | ["Conferences", _, "Participants", _]
+            | ["Queues"]
+            | ["Queues", _]
+            | ["Queues", _, "Members"]
+            | ["Queues", _, "Members", _]
             | ["Recordings"]
             | ["Recordings", _] => Err(Fault::method()),
             _ => Err(gone()),
@@ -177,7 +209,10 @@ impl Asked<'_> {
         let sid = self.account.sid.as_str();
         let below = |what: &str| (what.to_ascii_lowercase(), Value::from(self.uri(what)));
         let subresources: serde_json::Map<String, Value> =
-            ["Calls", "Recordings"].map(below).into_iter().collect();
+            ["Calls", "Conferences", "Queues", "Recordings"]
+                .map(below)
+                .into_iter()
+                .collect();
         shown(&json!({
             "sid": sid,
             "friendly_name": "tsunagu",
@@ -212,6 +247,18 @@ fn is_let_in(account: &Account, headers: &HeaderMap) -> bool {
     );
     let knows = account.token.is(token);
     scheme.eq_ignore_ascii_case("basic") && name == account.sid.as_str().as_bytes() && knows
+}
+
+/// A part of a path without its `%` escapes.
+fn decoded(part: &str) -> String {
+    let part = part.replace('+', "%2B");
+    let pairs = url::form_urlencoded::parse(part.as_bytes());
+    // A part holds neither `&` nor `=` unescaped that would mean anything: all of it is one name.
+    let decoded = pairs.map(|(name, value)| match value.is_empty() {
+        true => name.into_owned(),
+        false => format!("{name}={value}"),
+    });
+    decoded.collect::<Vec<_>>().join("&")
 }
 
 /// An instant as resources have it (RFC 2822).

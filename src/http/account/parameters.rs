@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::fault::{Fault, code};
 use crate::base::Timestamp;
-use crate::twiml::{Link, Method, ProgressEvent, StatusCallback};
+use crate::twiml::{
+    Link, Method, ProgressEvent, RecordingCallback, RecordingEvent, StatusCallback,
+};
 
 /// Names and values in their order.
 #[derive(Clone, Debug, Default)]
@@ -121,6 +123,27 @@ impl Parameters {
             events.push(ProgressEvent::Completed);
         }
         Ok(Some(StatusCallback { link, events }))
+    }
+
+    /// Who is told what becomes of a recording.
+    pub(super) fn recording_callback(&self) -> Result<Option<RecordingCallback>, Fault> {
+        let (name, method) = ("RecordingStatusCallback", "RecordingStatusCallbackMethod");
+        let Some(link) = self.link(name, method, code::STATUS_CALLBACK)? else {
+            return Ok(None);
+        };
+        let mut events = Vec::new();
+        for word in self.all("RecordingStatusCallbackEvent") {
+            events.push(word.parse::<RecordingEvent>().map_err(|_| {
+                wrong(
+                    "RecordingStatusCallbackEvent",
+                    "in-progress, completed or absent",
+                )
+            })?);
+        }
+        if events.is_empty() {
+            events.push(RecordingEvent::Completed);
+        }
+        Ok(Some(RecordingCallback { link, events }))
     }
 
     /// When something was, by three names: the day of `name`, and before and after with `<` and `>`.

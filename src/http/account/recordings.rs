@@ -11,6 +11,7 @@ use super::{Asked, shown, written};
 use crate::events::CallRecord;
 use crate::events::record::RecordingRecord;
 use crate::twiml::{API_VERSION, Sid, SidKind};
+use crate::voicemail::is_in_a_mailbox;
 
 impl Asked<'_> {
     /// A page of recordings, newest call first.
@@ -98,12 +99,14 @@ impl Asked<'_> {
         Ok((record, found))
     }
 
-    /// Whether it is under way or its file is there: others were deleted.
+    /// Whether it is under way or its file is there: others were deleted. What is in a mailbox is its
+    /// owner's.
     fn is_there(&self, recording: &RecordingRecord) -> bool {
-        match &recording.path {
-            None => true,
-            Some(path) => self.account.recordings.join(path).exists(),
-        }
+        let Some(path) = &recording.path else {
+            return true;
+        };
+        let path = self.account.recordings.join(path);
+        !is_in_a_mailbox(&path) && path.exists()
     }
 
     fn recording_shown(&self, record: &CallRecord, recording: &RecordingRecord) -> Value {

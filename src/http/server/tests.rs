@@ -17,7 +17,9 @@ mod voicemail;
 use super::*;
 use crate::base::{CallId, Cause, LegId, Party, TaskId, Timestamp};
 use crate::calendar::{Calendar, Closing, ClosingBoard, Closings, Hours, Spot, Week};
-use crate::call::{Control, ControlError, PlaceError, Placing, TestReport};
+use crate::call::{
+    ConferenceView, Control, ControlError, LineView, NoPlace, PlaceError, Placing, TestReport,
+};
 use crate::events::record::{ArchiveError, Filter};
 use crate::events::{CallRecord, Direction, Event, Fact, MediaSummary, Role};
 use crate::http::Reload;
@@ -55,6 +57,8 @@ struct Switch {
     voicemail: Option<Keeper>,
     recordings: std::path::PathBuf,
     placed: Mutex<Vec<Placing>>,
+    wishes: Mutex<Vec<Control>>,
+    lines: Mutex<crate::call::Lines>,
     modified: Mutex<Vec<(String, Modification)>>,
 }
 
@@ -254,6 +258,10 @@ impl Live for Switch {
         match (id, wish) {
             ("c3", Control::AddParty { .. }) => Ok(Some(LegId(9))),
             ("c3", Control::DropParty { .. }) => Err(ControlError::NoLeg),
+            ("c8", wish) => {
+                self.wishes.lock().unwrap().push(wish);
+                Ok(None)
+            }
             ("c3", _) => Err(ControlError::NotTalking),
             _ => Err(ControlError::NoCall),
         }
@@ -261,6 +269,22 @@ impl Live for Switch {
 
     fn account(&self) -> Option<Account> {
         Some(account::account(self.recordings.clone()))
+    }
+
+    fn conferences(&self) -> Vec<ConferenceView> {
+        account::conferences()
+    }
+
+    fn lines(&self) -> Vec<LineView> {
+        self.lines.lock().unwrap().view()
+    }
+
+    fn make_line(&self, name: &str, max_size: u32) -> Result<(), NoPlace> {
+        self.lines.lock().unwrap().make(self.now(), name, max_size)
+    }
+
+    fn remove_line(&self, name: &str) -> bool {
+        self.lines.lock().unwrap().remove(name)
     }
 
     fn call_by_sid(&self, sid: &Sid) -> Option<CallRecord> {

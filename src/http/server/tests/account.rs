@@ -5,7 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::*;
 use crate::base::RecordingId;
+use crate::call::Seat;
 use crate::events::RecordingFacts;
+use crate::media::Role as Part;
 use crate::twiml::{Document, Link, Method, ProgressEvent, SidKind, Source};
 use crate::webhook::SigningSecret;
 
@@ -37,6 +39,30 @@ pub(super) fn placed(to: &str) -> CallRecord {
         trunk: None,
         generation: 1,
     })])
+}
+
+/// One in which the call c8 waits for a beginning.
+pub(super) fn conferences() -> Vec<ConferenceView> {
+    let opened = Timestamp::from_millis(START);
+    vec![ConferenceView {
+        sid: Sid::derive(SidKind::Conference, "f1"),
+        name: "朝会 1".to_owned(),
+        opened,
+        began: None,
+        participants: vec![Seat {
+            call: CallId::new("c8"),
+            leg: LegId(8),
+            label: Some("客".to_owned()),
+            starts: false,
+            ends: true,
+            muted: false,
+            held: false,
+            coaches: None,
+            beeps_out: false,
+            dialled_in: false,
+            since: opened,
+        }],
+    }]
 }
 
 /// Asks as the account, and reads what comes.
@@ -417,4 +443,155 @@ fn a_recording_is_listed_heard_and_deleted() {
     assert_eq!(ask(&server, "GET", &path, &[]).0, 404);
     let (_, body) = get(&server, "/Recordings.json");
     assert_eq!(body["recordings"], json!([]));
+}
+
+#[test]
+fn a_conference_is_shown_changed_and_ended() {
+    let (server, switch) = serving();
+    let own = sid(SidKind::Conference, "f1");
+    let call = sid(SidKind::Call, "c8");
+    let (status, body) = get(&server, "/Conferences.json?Status=init");
+    assert_eq!(
+        (status, &body["conferences"][0]["sid"]),
+        (200, &json!(own)),
+        "{body}"
+    );
+    assert_eq!(body["conferences"][0]["friendly_name"], "朝会 1");
+    let (_, body) = get(&server, "/Conferences.json?FriendlyName=other");
+    assert_eq!(body["conferences"], json!([]));
+    let (_, body) = get(&server, &format!("/Conferences/{own}/Participants.json"));
+    let one = &body["participants"][0];
+    assert_eq!(
+        (&one["call_sid"], &one["label"]),
+        (&json!(call), &json!("客"))
+    );
+    assert_eq!(
+        (&one["end_conference_on_exit"], &one["muted"]),
+        (&json!(true), &json!(false))
+    );
+    let label = format!("/Conferences/{own}/Participants/%E5%AE%A2.json");
+    assert_eq!(get(&server, &label).1["call_sid"], json!(call));
+    let path = format!("{SID}/Conferences/{own}/Participants/{call}.json");
+    let form = [
+        ("Muted", "true"),
+        ("Hold", "false"),
+        ("Coaching", "true"),
+        ("CallSidToCoach", &*call),
+    ];
+    assert_eq!(ask(&server, "POST", &path, &form).0, 200);
+    assert_eq!(ask(&server, "POST", &path, &[("Fish", "1")]).0, 400);
+    assert_eq!(ask(&server, "DELETE", &path, &[]).0, 204);
+    let path = format!("{SID}/Conferences/{own}.json");
+    let (status, body) = ask(&server, "POST", &path, &[("Status", "completed")]);
+    assert_eq!((status, &body["status"]), (200, &json!("completed")));
+    let leg = LegId(8);
+    let expected = [
+        Control::Mute { leg, on: true },
+        Control::Hold { leg, on: false },
+        Control::SetRole {
+            leg,
+            role: Part::Coach(leg),
+        },
+        Control::LeaveConference,
+        Control::EndConference,
+    ];
+    assert_eq!(*switch.wishes.lock().unwrap(), expected);
+    let nobody = format!(
+        "/Conferences/{}/Participants.json",
+        sid(SidKind::Conference, "no")
+    );
+    assert_eq!(get(&server, &nobody).0, 404);
+}
+
+#[test]
+fn somebody_is_called_into_a_conference() {
+    let (server, switch) = serving();
+    let path = format!("{SID}/Conferences/a%20%26%20b/Participants.json");
+    let form = [
+        ("To", "client:1001"),
+        ("From", "+8131"),
+        ("Label", "the \"boss\""),
+        ("EndConferenceOnExit", "true"),
+        ("Beep", "onEnter"),
+    ];
+    let (status, body) = ask(&server, "POST", &path, &form);
+    assert_eq!((status, &body["status"]), (201, &json!("queued")), "{body}");
+    let placing = switch.placed.lock().unwrap().pop().unwrap();
+    let Source::Document(document) = placing.terms.source else {
+        panic!("a document");
+    };
+    let crate::twiml::Verb::Dial(dial) = &document.verbs[0].verb else {
+        panic!("{document:?}");
+    };
+    let shown = format!("{dial:?}");
+    assert!(
+        shown.contains("a & b") && shown.contains("the \\\"boss\\\""),
+        "{shown}"
+    );
+    assert_eq!(
+        ask(&server, "POST", &path, &[("To", "1001")]).1["code"],
+        21213
+    );
+    let wrong = [
+        ("To", "1001"),
+        ("From", "+8131"),
+        ("MaxParticipants", "1000"),
+    ];
+    assert_eq!(ask(&server, "POST", &path, &wrong).0, 400);
+}
+
+#[test]
+fn queues_and_their_members_are_shown() {
+    let (server, _) = serving();
+    let own = sid(SidKind::Queue, "営業");
+    let (status, body) = get(&server, "/Queues.json");
+    assert_eq!(
+        (status, &body["queues"][0]["sid"]),
+        (200, &json!(own)),
+        "{body}"
+    );
+    let (_, body) = get(&server, &format!("/Queues/{own}.json"));
+    assert_eq!(
+        (&body["friendly_name"], &body["current_size"]),
+        (&json!("営業"), &json!(0))
+    );
+    let (_, body) = get(&server, &format!("/Queues/{own}/Members.json"));
+    assert_eq!(body["queue_members"], json!([]));
+    assert_eq!(
+        get(&server, &format!("/Queues/{own}/Members/Front.json")).0,
+        404
+    );
+    let front = format!("{SID}/Queues/{own}/Members/Front.json");
+    assert_eq!(ask(&server, "POST", &front, &[]).1["code"], 21205);
+}
+
+#[test]
+fn a_queue_is_made_and_taken_away_when_nobody_stands_in_it() {
+    let (server, switch) = serving();
+    let queues = format!("{SID}/Queues.json");
+    let (status, body) = ask(
+        &server,
+        "POST",
+        &queues,
+        &[("FriendlyName", "callers"), ("MaxSize", "2")],
+    );
+    assert_eq!((status, &body["max_size"]), (201, &json!(2)), "{body}");
+    let own = sid(SidKind::Queue, "callers");
+    assert_eq!(body["sid"], json!(own));
+    for form in [
+        [("FriendlyName", "callers")],
+        [("FriendlyName", "営業")],
+        [("FriendlyName", "")],
+        [("MaxSize", "5001")],
+    ] {
+        assert_eq!(ask(&server, "POST", &queues, &form).0, 400, "{form:?}");
+    }
+    let path = format!("{SID}/Queues/{own}.json");
+    let (status, body) = ask(&server, "POST", &path, &[("MaxSize", "7")]);
+    assert_eq!((status, &body["max_size"]), (200, &json!(7)));
+    assert_eq!(switch.lines.lock().unwrap().view()[0].max_size, 7);
+    assert_eq!(ask(&server, "DELETE", &path, &[]).0, 204);
+    assert_eq!(ask(&server, "GET", &path, &[]).0, 404);
+    let configured = format!("{SID}/Queues/{}.json", sid(SidKind::Queue, "営業"));
+    assert_eq!(ask(&server, "DELETE", &configured, &[]).0, 400);
 }
