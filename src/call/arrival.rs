@@ -276,10 +276,13 @@ impl Exchange {
                 let session = Session::new(*service, phone.clone(), digits.clone());
                 Ok(Stage::Desk(Box::new(Desk::new(session))))
             }
-            Destination::Application { number } => {
+            Destination::Application { number, attributes } => {
                 let known = generation.applications.numbers.get(number);
                 let terms = DocumentTerms::clone(known.ok_or(500_u16)?);
-                Ok(Stage::Application(Box::new(Application::of_caller(terms))))
+                Ok(Stage::Application(Box::new(Application::of_caller(
+                    terms,
+                    attributes.clone(),
+                ))))
             }
             Destination::Mailbox(service, digits) => {
                 let Caller::Phone(phone) = caller else {
@@ -349,7 +352,7 @@ impl Exchange {
         };
         let site = self.generation().numbers.site();
         let to = match &arrival.destination {
-            Destination::Application { number }
+            Destination::Application { number, .. }
             | Destination::Flow { number, .. }
             | Destination::Phone(number) => number.clone(),
             Destination::Trunk { number, .. } => {

@@ -220,6 +220,9 @@ impl Reading {
         self.fetch = None;
         // Nothing but notices is left, and what would have been done to a leg that is no more.
         while self.poll(core, hands).is_some() {}
+        for remark in self.run.remarks() {
+            tracing::info!(call = %core.id, %remark, "twiml.remark");
+        }
     }
 }
 

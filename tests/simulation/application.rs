@@ -697,3 +697,110 @@ fn an_application_outlives_its_process() {
         application.finish(&mut world);
     }
 }
+
+/// A whole story: greeting, two who are called, a whisper, a conversation that is recorded, an end.
+fn story(seed: u64, meanwhile: Option<(usize, fn(&mut World))>) -> (World, bool) {
+    let (mut world, _) = calling(seed);
+    world.phone("1005", Manners::Refuses(486));
+    world.phone("1006", Manners::Answers(400));
+    if let Some((number, act)) = meanwhile {
+        let number = world.happened + number;
+        world.interrupt(number, act);
+    }
+    let dial = "<Say>words</Say><Dial record=\"record-from-answer-dual\" action=\"/after\">\
+        <Client>1005</Client><Client url=\"/whisper\">1006</Client></Dial>";
+    let mut application = Application::new(&[
+        ("start", dial),
+        ("whisper", "<Say>words</Say>"),
+        ("after", "<Hangup/>"),
+    ]);
+    application.run(&mut world, 8000);
+    let talk = world.peers[2].talks.iter().position(|talk| !talk.is_over);
+    if let Some(talk) = talk {
+        world.hang_up(2, talk);
+    }
+    application.run(&mut world, 2000);
+    if world.peers[0].live() > 0 {
+        world.hang_up(0, 0);
+    }
+    application.finish(&mut world);
+    let was_interrupted = !world.is_uninterrupted();
+    (world, was_interrupted)
+}
+
+#[test]
+fn whoever_leaves_at_any_instant_leaves_nobody_behind() {
+    let leave: [fn(&mut World); 3] = [
+        |world| world.hang_up(0, 0),
+        |world| {
+            let talk = world.peers[2].talks.iter().position(|talk| !talk.is_over);
+            if let Some(talk) = talk {
+                world.hang_up(2, talk);
+            }
+        },
+        |world| {
+            let now = world.now;
+            world.switch.exchange.end_all(now);
+        },
+    ];
+    for (who, act) in leave.into_iter().enumerate() {
+        let mut number = who;
+        loop {
+            let seed = 1870 + number as u64;
+            let (world, was_interrupted) = story(seed, Some((number, act)));
+            if !was_interrupted {
+                assert!(number > 20, "{number} things at {who}\n{}", world.tell());
+                break;
+            }
+            let status = told(&world, "status");
+            let ends = status
+                .iter()
+                .filter(|form| value(form, "CallStatus") != Some("in-progress"))
+                .count();
+            assert_eq!(ends, 1, "{who} at {number}\n{}", world.tell());
+            number += 3;
+        }
+    }
+}
+
+#[test]
+fn what_was_asked_of_the_application_is_asked_again_by_the_next_process() {
+    let (mut world, carrier) = calling(1869);
+    let gather = "<Gather timeout=\"1\" action=\"/next\" actionOnEmptyResult=\"true\"/>";
+    let mut application = Application::new(&[("start", gather), ("next", "<Play>/bye.wav</Play>")]);
+    application.until(&mut world, "answered", answered);
+    world.run_to("asked", 5000, |world| !world.inquiries.is_empty());
+    world.inquiries.clear();
+    world.restart();
+    assert_eq!(world.inquiries.len(), 1, "{}", world.tell());
+    application.finish(&mut world);
+    assert_eq!(application.said("next", "Digits"), Some(""));
+    assert!(
+        hears(&world, (carrier, 0), "ja/goodbye"),
+        "{}",
+        world.tell()
+    );
+}
+
+#[test]
+fn a_flow_hands_a_caller_over_to_an_application() {
+    let steps = "start = \"ask\"\n";
+    let step = "[steps.ask]\ndo = \"twiml\"\nurl = \"https://app.example/{{ call.to }}\"\n\n\
+        [steps.greeting]\n";
+    let office = changed(&[
+        ("flows/main.toml", "start = \"greeting\"\n", steps),
+        ("flows/main.toml", "[steps.greeting]\n", step),
+    ]);
+    let mut world = World::with(1868, office);
+    let carrier = world.carrier();
+    world.with_peer(carrier, |peer, now| peer.call(now, OFFICE, CUSTOMER));
+    let mut application = Application::new(&[("+81312345678", "<Play>/bye.wav</Play>")]);
+    application.finish(&mut world);
+    assert!(
+        hears(&world, (carrier, 0), "ja/goodbye"),
+        "{}",
+        world.tell()
+    );
+    let steps: Vec<_> = world.record().steps.iter().map(|it| &*it.step).collect();
+    assert_eq!(steps, ["ask", "Play"]);
+}

@@ -7,7 +7,9 @@ mod recorder;
 mod tape;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::treatment::note_attributes;
 use super::waiting::care;
 use super::{Conferring, Dequeuing, Feature, InLine, LegEvent, Next, Stage, Talk, Waiting};
 use crate::base::{Cause, LegId, Party, Timestamp};
@@ -61,18 +63,11 @@ pub(crate) struct Application {
 enum Beginning {
     /// It goes on with what became of its last request.
     Again(Box<Input>),
-    /// It begins.
-    First,
-    /// It begins, and does not know yet of which call.
-    OfCaller,
+    /// It begins, and does not know yet of which call; what the number gives it.
+    OfCaller(Map<String, Value>),
 }
 
 impl Application {
-    /// An application at its start, of a run that knows its call.
-    pub(crate) fn new(run: Run) -> Self {
-        Self::beginning(run, Beginning::First)
-    }
-
     /// An application that goes on with what became of its last request.
     pub(crate) fn resume(run: Run, input: Input) -> Self {
         Self::beginning(run, Beginning::Again(Box::new(input)))
@@ -84,9 +79,9 @@ impl Application {
     }
 
     /// The application of a number or a flow, for whoever calls there.
-    pub(crate) fn of_caller(terms: Terms) -> Self {
+    pub(crate) fn of_caller(terms: Terms, attributes: Map<String, Value>) -> Self {
         let run = Run::new(facts::unknown(), terms);
-        Self::beginning(run, Beginning::OfCaller)
+        Self::beginning(run, Beginning::OfCaller(attributes))
     }
 
     fn beginning(run: Run, beginning: Beginning) -> Self {
@@ -337,8 +332,8 @@ impl Feature for Application {
         match self.beginning.take() {
             None => {}
             Some(Beginning::Again(input)) => self.reading.handle(hands, *input),
-            Some(Beginning::First) => self.reading.run_mut().start(hands.now),
-            Some(Beginning::OfCaller) => {
+            Some(Beginning::OfCaller(attributes)) => {
+                note_attributes(core, hands, attributes);
                 let run = self.reading.run().clone();
                 let mut run = run.of_call(facts::of_caller(core, hands));
                 run.start(hands.now);

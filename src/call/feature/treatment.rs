@@ -1,6 +1,7 @@
 //! A call in a flow: carries out what the flow asks for, tells it what the caller did.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 
 use super::{
     Application, Dial, Feature, Message, Next, Script, Service, ServiceKind, Stage, Waiting,
@@ -85,7 +86,7 @@ impl Treatment {
                         Some(generation) => generation.applications.terms_of(link),
                         None => Terms::of_url(link),
                     };
-                    let application = Application::of_caller(terms);
+                    let application = Application::of_caller(terms, Map::new());
                     return Next::Become(Stage::Application(Box::new(application)));
                 }
                 Action::Conference { room } => {
@@ -157,7 +158,7 @@ impl Treatment {
     }
 }
 
-fn note_attributes(
+pub(super) fn note_attributes(
     core: &mut Core,
     hands: &mut Hands<'_>,
     attributes: serde_json::Map<String, serde_json::Value>,
