@@ -52,6 +52,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         listeners: switch.listeners(),
         api: switch.api(),
         metrics: switch.metrics(),
+        rest: switch.rest(),
     };
     print(&match args.json {
         true => format!("{}\n", welcome.json()),

@@ -19,6 +19,8 @@ pub(super) struct Welcome<'a> {
     pub(super) listeners: &'a [(Protocol, SocketAddr)],
     pub(super) api: SocketAddr,
     pub(super) metrics: Option<SocketAddr>,
+    /// The REST API of TwiML programs.
+    pub(super) rest: Option<SocketAddr>,
 }
 
 /// Lines of the dial plan shown; the rest is in numbers.toml.
@@ -53,6 +55,8 @@ impl Welcome<'_> {
                 format!("tsunagu calls, call last, agents, queues{}", self.url()),
             ],
         );
+        let rest = self.rest.map(|rest| format!("http://{rest}/2010-04-01"));
+        say("programs", rest.into_iter().collect());
         say("recordings", vec![node.recordings.display().to_string()]);
         if let Some(example) = self.example() {
             say("try", vec![paint(example, Style::new().cyan())]);
@@ -71,6 +75,7 @@ impl Welcome<'_> {
             "sip": sip.collect::<Vec<_>>(),
             "api": format!("http://{}", self.api),
             "metrics": format!("http://{}/metrics", self.metrics.unwrap_or(self.api)),
+            "rest": self.rest.map(|rest| format!("http://{rest}/2010-04-01")),
             "recordings": self.office.node.recordings,
         })
     }
@@ -273,6 +278,7 @@ mod tests {
             listeners: &[(Protocol::Udp, sip), (Protocol::Tcp, sip)],
             api: api.parse().unwrap(),
             metrics: None,
+            rest: None,
         };
         let plain = anstream::adapter::strip_str(&welcome.words()).to_string();
         (plain, welcome.json())

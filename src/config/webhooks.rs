@@ -161,9 +161,15 @@ impl Reader<'_> {
             }
             good
         })?;
+        let token = token?;
+        if token.value.chars().count() < SHORTEST_TOKEN {
+            let message = "the account's token is short: whoever guesses it makes calls";
+            let help = "take what `openssl rand -hex 16` prints";
+            self.notes.warning(&token.place, message, help);
+        }
         Some(Account {
             sid: sid.value,
-            token: SigningSecret::new(token?.value),
+            token: SigningSecret::new(token.value),
         })
     }
 
@@ -341,6 +347,9 @@ impl Reader<'_> {
         TlsClient::new(texts).map(Arc::new).unwrap_or_default()
     }
 }
+
+/// Characters of a token that nobody guesses.
+const SHORTEST_TOKEN: usize = 16;
 
 /// What an endpoint with a name has unless told otherwise.
 fn own_terms() -> Terms {

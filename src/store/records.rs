@@ -212,6 +212,12 @@ impl Archive for Records {
                    (SELECT call FROM call_sids WHERE sid = ?1)";
         self.one(sql, sid)
     }
+
+    fn catch_up(&self, patience: Duration) {
+        if self.waiting() > 0 {
+            self.flush(patience);
+        }
+    }
 }
 
 impl Records {

@@ -1,5 +1,7 @@
 //! What the rest of the switch asks of finished records: list some, find one.
 
+use std::time::Duration;
+
 use super::CallRecord;
 use crate::base::Timestamp;
 use crate::events::Direction;
@@ -14,6 +16,10 @@ pub trait Archive: Send + Sync {
 
     /// The finished call that had something with this public id: itself, a leg, a recording.
     fn find_by_sid(&self, sid: &str) -> Result<Option<CallRecord>, ArchiveError>;
+
+    /// Waits, so long at the most, until the records that were handed over can be found: a call that
+    /// has just ended is neither among the living nor here for a moment.
+    fn catch_up(&self, patience: Duration);
 }
 
 /// Which calls are wanted; an empty filter wants all.

@@ -254,7 +254,13 @@ impl Asked<'_> {
         if let Some(live) = self.sources.live.call_by_sid(sid) {
             return Ok(Some(live.as_of(self.sources.live.now())));
         }
-        Ok(self.sources.archive.find_by_sid(sid.as_str())?)
+        let archive = &self.sources.archive;
+        if let Some(record) = archive.find_by_sid(sid.as_str())? {
+            return Ok(Some(record));
+        }
+        // It may have ended this moment.
+        archive.catch_up(WRITTEN_BY);
+        Ok(archive.find_by_sid(sid.as_str())?)
     }
 }
 
@@ -285,6 +291,8 @@ fn is_same(own: &str, asked: &str) -> bool {
     own == asked || user(own) == user(asked)
 }
 
+/// How long the record of a call that has just ended is waited for: it takes some 60 ms.
+pub(super) const WRITTEN_BY: Duration = Duration::from_millis(500);
 /// How long somebody is rung when nothing is said.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most of `SendDigits`.

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::calls::WRITTEN_BY;
 use super::fault::Fault;
 use super::parameters::{Parameters, Span, wrong};
 use crate::base::Timestamp;
@@ -110,6 +111,7 @@ impl Page {
             entries: Vec::new(),
             next: None,
         };
+        sources.archive.catch_up(WRITTEN_BY);
         let mut cursor = wanted.after.clone();
         let mut batch = wanted.size.max(SMALLEST_BATCH);
         let mut looked_at = 0;
