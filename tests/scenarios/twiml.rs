@@ -10,6 +10,7 @@ use std::thread;
 use tsunagu::webhook::{SigningSecret, twilio};
 use url::form_urlencoded;
 
+use super::capture_file::Stream;
 use super::office::Office;
 use super::phone::Answering;
 use super::sipp::Step;
@@ -162,9 +163,16 @@ fn an_application_asks_plays_connects_and_records() {
     office.set("APPLICATION_TOKEN", TOKEN);
     office.start();
     let mut phone = office.phone(1001, Answering::Auto, &tone(880.0, 30.0));
+    let voice = office.folder().join("voice.pcap");
+    Stream::new(3).speak(&tone(440.0, 20.0)).write(&voice);
     let caller = office
         .carrier("caller")
-        .steps(&[Step::Pause(2_500), Step::Press("1"), Step::Pause(500)])
+        .steps(&[
+            Step::Pause(2_500),
+            Step::Press("1"),
+            Step::Pause(1_000),
+            Step::Play(&voice),
+        ])
         .set("patience_ms", 30_000)
         .start();
     phone.event("CALL_ESTABLISHED");
@@ -173,7 +181,7 @@ fn an_application_asks_plays_connects_and_records() {
     });
     wait::until_true("two seconds of talk", wait::PATIENCE, || {
         let heard = phone.heard().pop().unwrap_or_default();
-        heard.len() > 16_000
+        seconds_of(&heard, 440.0) > 2.0
     });
     phone.hang_up();
     caller.succeed(std::time::Duration::from_secs(40));

@@ -570,8 +570,10 @@ fn somebody_else_redirects_a_conversation_or_ends_the_call() {
     application.finish(&mut world);
 }
 
-/// Positions a caller can be in: what the application says, and when he is there.
-const POSITIONS: [(&str, &str, fn(&World) -> bool); 8] = [
+/// A position a caller can be in: its name, what the application says, and when he is there.
+type Position = (&'static str, &'static str, fn(&World) -> bool);
+
+const POSITIONS: [Position; 8] = [
     ("asking", "", |world| !world.inquiries.is_empty()),
     ("pause", "<Pause length=\"30\"/>", |_| true),
     ("speech", "<Say loop=\"20\">words</Say>", answered),
@@ -698,8 +700,11 @@ fn an_application_outlives_its_process() {
     }
 }
 
+/// What happens meanwhile: right before the thing of that number.
+type Meanwhile = (usize, fn(&mut World));
+
 /// A whole story: greeting, two who are called, a whisper, a conversation that is recorded, an end.
-fn story(seed: u64, meanwhile: Option<(usize, fn(&mut World))>) -> (World, bool) {
+fn story(seed: u64, meanwhile: Option<Meanwhile>) -> (World, bool) {
     let (mut world, _) = calling(seed);
     world.phone("1005", Manners::Refuses(486));
     world.phone("1006", Manners::Answers(400));

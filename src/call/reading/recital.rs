@@ -333,7 +333,7 @@ fn silence(length: Duration) -> Vec<Arc<Sound>> {
     let second = Arc::new(Sound::new("silence", samples(1000)));
     let whole = usize::try_from(millis / 1000).unwrap_or(0).min(MOST_SOUNDS);
     let mut sounds = vec![second; whole];
-    if millis % 1000 > 0 {
+    if !millis.is_multiple_of(1000) {
         sounds.push(Arc::new(Sound::new("silence", samples(millis % 1000))));
     }
     sounds
