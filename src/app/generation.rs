@@ -118,7 +118,7 @@ fn applications(office: &Office) -> Applications {
 fn own_numbers(office: &Office) -> Vec<String> {
     let entries = office.numbers.entries().iter();
     let inbound = entries.filter_map(|entry| match &entry.meaning {
-        Meaning::Application { number } | Meaning::Flow { number, .. } => Some(number),
+        Meaning::Application { number, .. } | Meaning::Flow { number, .. } => Some(number),
         _ => None,
     });
     let site = &office.node.site;

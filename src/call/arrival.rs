@@ -276,10 +276,11 @@ impl Exchange {
                 let session = Session::new(*service, phone.clone(), digits.clone());
                 Ok(Stage::Desk(Box::new(Desk::new(session))))
             }
-            Destination::Application { number } => {
+            Destination::Application { number, attributes } => {
                 let known = generation.applications.numbers.get(number);
                 let terms = DocumentTerms::clone(known.ok_or(500_u16)?);
-                Ok(Stage::Application(Box::new(Application::of_caller(terms))))
+                let application = Application::of_caller(terms, attributes.clone());
+                Ok(Stage::Application(Box::new(application)))
             }
             Destination::Mailbox(service, digits) => {
                 let Caller::Phone(phone) = caller else {
@@ -349,7 +350,7 @@ impl Exchange {
         };
         let site = self.generation().numbers.site();
         let to = match &arrival.destination {
-            Destination::Application { number }
+            Destination::Application { number, .. }
             | Destination::Flow { number, .. }
             | Destination::Phone(number) => number.clone(),
             Destination::Trunk { number, .. } => {

@@ -155,7 +155,7 @@ impl Exchange {
             return Ok(Decision::Pass { number, party });
         }
         let number = match &destination {
-            Destination::Application { number }
+            Destination::Application { number, .. }
             | Destination::Flow { number, .. }
             | Destination::Phone(number)
             | Destination::Trunk { number, .. } => number.clone(),

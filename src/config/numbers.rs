@@ -132,6 +132,7 @@ impl Plan<'_> {
                 self.applications.insert(number.value.clone(), terms);
                 Meaning::Application {
                     number: number.value.clone(),
+                    attributes,
                 }
             }
             (Some(flow), None) => Meaning::Flow {

@@ -49,6 +49,9 @@ pub enum Destination {
     Application {
         /// The number that leads to it, in its first form.
         number: String,
+        /// Attributes the number gives to its calls.
+        #[serde(default)]
+        attributes: Map<String, Value>,
     },
     /// A conference room, by its number.
     Conference(String),

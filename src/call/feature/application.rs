@@ -7,7 +7,9 @@ mod recorder;
 mod tape;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::treatment::note_attributes;
 use super::waiting::care;
 use super::{Conferring, Dequeuing, Feature, InLine, LegEvent, Next, Stage, Talk, Waiting};
 use crate::base::{Cause, LegId, Party, Timestamp};
@@ -63,8 +65,8 @@ enum Beginning {
     Again(Box<Input>),
     /// It begins.
     First,
-    /// It begins, and does not know yet of which call.
-    OfCaller,
+    /// It begins, and does not know yet of which call; what the number says of its calls.
+    OfCaller(Map<String, Value>),
 }
 
 impl Application {
@@ -84,9 +86,9 @@ impl Application {
     }
 
     /// The application of a number or a flow, for whoever calls there.
-    pub(crate) fn of_caller(terms: Terms) -> Self {
+    pub(crate) fn of_caller(terms: Terms, attributes: Map<String, Value>) -> Self {
         let run = Run::new(facts::unknown(), terms);
-        Self::beginning(run, Beginning::OfCaller)
+        Self::beginning(run, Beginning::OfCaller(attributes))
     }
 
     fn beginning(run: Run, beginning: Beginning) -> Self {
@@ -338,7 +340,8 @@ impl Feature for Application {
             None => {}
             Some(Beginning::Again(input)) => self.reading.handle(hands, *input),
             Some(Beginning::First) => self.reading.run_mut().start(hands.now),
-            Some(Beginning::OfCaller) => {
+            Some(Beginning::OfCaller(attributes)) => {
+                note_attributes(core, hands, attributes);
                 let run = self.reading.run().clone();
                 let mut run = run.of_call(facts::of_caller(core, hands));
                 run.start(hands.now);

@@ -387,10 +387,10 @@ fn stage_of(core: &Core, hands: &Hands<'_>, destination: &Destination) -> Option
         Destination::Echo => ServiceKind::Echo,
         Destination::HoldMusic => ServiceKind::Music,
         Destination::Tone => ServiceKind::Tone,
-        Destination::Application { number } => {
+        Destination::Application { number, attributes } => {
             let generation = hands.generations.get(&core.generation)?;
             let terms = generation.applications.numbers.get(number)?;
-            let application = Application::of_caller(Terms::clone(terms));
+            let application = Application::of_caller(Terms::clone(terms), attributes.clone());
             return Some(Stage::Application(Box::new(application)));
         }
         Destination::Flow {

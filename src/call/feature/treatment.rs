@@ -85,7 +85,7 @@ impl Treatment {
                         Some(generation) => generation.applications.terms_of(link),
                         None => Terms::of_url(link),
                     };
-                    let application = Application::of_caller(terms);
+                    let application = Application::of_caller(terms, serde_json::Map::new());
                     return Next::Become(Stage::Application(Box::new(application)));
                 }
                 Action::Conference { room } => {
@@ -157,7 +157,7 @@ impl Treatment {
     }
 }
 
-fn note_attributes(
+pub(super) fn note_attributes(
     core: &mut Core,
     hands: &mut Hands<'_>,
     attributes: serde_json::Map<String, serde_json::Value>,

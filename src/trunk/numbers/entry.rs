@@ -15,6 +15,9 @@ pub enum Meaning {
     Application {
         /// The number in its first form.
         number: String,
+        /// Attributes the number gives to its calls.
+        #[serde(default)]
+        attributes: Map<String, Value>,
     },
     /// A flow.
     Flow {
@@ -206,8 +209,9 @@ impl Entry {
         site: Option<&Site>,
     ) -> Option<Destination> {
         match &self.meaning {
-            Meaning::Application { number } => Some(Destination::Application {
+            Meaning::Application { number, attributes } => Some(Destination::Application {
                 number: number.clone(),
+                attributes: attributes.clone(),
             }),
             Meaning::Flow {
                 name,
