@@ -84,6 +84,8 @@ mod reload;
 mod secret;
 #[path = "simulation/secure.rs"]
 mod secure;
+#[path = "simulation/shards.rs"]
+mod shards;
 #[path = "simulation/storm.rs"]
 mod storm;
 #[path = "simulation/story.rs"]

@@ -48,6 +48,7 @@ impl World {
             survivors: checkpoints.iter().map(|one| one.call().clone()).collect(),
             seed: self.seed + 1_000_000,
             address: SWITCH,
+            beside: None,
         };
         self.restarts += 1;
         // Calls that were in no state to be frozen are gone, and nobody will hear of them.

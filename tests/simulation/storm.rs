@@ -85,6 +85,7 @@ impl Side {
             survivors: Vec::new(),
             seed,
             address,
+            beside: None,
         };
         Self {
             switch: Switch::start(Timestamp::ZERO, ground),

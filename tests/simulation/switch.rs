@@ -25,6 +25,7 @@ use crate::office::sounds;
 
 /// The switch.
 pub(crate) struct Switch {
+    pub(crate) shard: ShardId,
     pub(crate) exchange: Exchange,
     pub(crate) engine: Engine,
     pub(crate) notices: NoticeReceiver,
@@ -35,6 +36,7 @@ pub(crate) struct Switch {
     pub(crate) mailboxes: Keeper,
     /// What happened to messages and nobody was told yet.
     pub(crate) changes: Arc<Mutex<Vec<Event>>>,
+    pub(crate) conferences: Arc<Mutex<Conferences>>,
     pub(crate) lines: Arc<Mutex<Lines>>,
     desks: Desks,
     /// The router as windows see it.
@@ -55,6 +57,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) seed: u64,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// The first shard of the process, when this is its second.
+    pub(crate) beside: Option<&'a Switch>,
 }
 
 impl Switch {
@@ -70,6 +74,7 @@ impl Switch {
             survivors,
             seed,
             address,
+            beside,
         } = ground;
         let node = &office.node;
         let config = EngineConfig {
@@ -85,13 +90,17 @@ impl Switch {
             recording_format: tsunagu::recording::Format::Wav,
             max_legs: 64,
             max_spares: 64,
-            shards: 1,
+            shards: 2,
         };
         let shelf = Shelf::open(recordings, office.voicemail.clone()).expect("a folder");
         let changes = Arc::new(Mutex::new(Vec::new()));
         let told = changes.clone();
         let mailboxes = Keeper::new(shelf, move |at, change| lock(&told).push(change.event(at)));
-        let engine = Engine::simulated(config, sounds(), net.clone());
+        let engine = match beside {
+            Some(first) => first.engine.clone(),
+            None => Engine::simulated(config, sounds(), net.clone()),
+        };
+        let shard = ShardId(u16::from(beside.is_some()));
         let said = Arc::new(Mutex::new(Vec::new()));
         let ear = said.clone();
         let phones = {
@@ -134,15 +143,18 @@ impl Switch {
         let origin = Origin {
             region: node.region.as_str().into(),
             node: node.name.as_str().into(),
-            shard: ShardId(0),
+            shard,
         };
-        let lines = Arc::new(Mutex::new(Lines::default()));
+        let lines = beside.map(|first| first.lines.clone());
+        let lines = lines.unwrap_or_default();
+        let conferences = beside.map(|first| first.conferences.clone());
+        let conferences = conferences.unwrap_or_default();
         let exchange = Exchange::new(Settings {
             ids: IdSource::new(origin),
             user_agent: UserAgent::new(settings, entropy.fork()),
             media: engine.clone(),
             registrar: registrar.clone(),
-            conferences: Arc::new(Mutex::new(Conferences::default())),
+            conferences: conferences.clone(),
             lines: lines.clone(),
             challenger: Arc::new(Mutex::new(Challenger::new(&node.realm, &mut entropy))),
             gate: gate.clone(),
@@ -153,8 +165,9 @@ impl Switch {
             generation: generation::prepare(office, generation, sounds(), Default::default()),
             entropy,
         });
-        let notices = engine.notices(ShardId(0));
+        let notices = engine.notices(shard);
         let mut switch = Self {
+            shard,
             exchange,
             engine,
             notices,
@@ -164,6 +177,7 @@ impl Switch {
             registrar,
             mailboxes,
             changes,
+            conferences,
             lines,
             desks,
             view,

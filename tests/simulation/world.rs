@@ -89,6 +89,8 @@ pub(crate) struct World {
     /// Messages of peers arrive at once and for certain.
     is_express: bool,
     pub(crate) seed: u64,
+    /// Calls of another shard that are to look.
+    pub(crate) abroad: Vec<CallId>,
     /// No call hears that it is to look.
     pub(crate) is_deaf: bool,
     /// Media's notices are lost.
@@ -118,6 +120,16 @@ impl World {
     pub(crate) fn with(seed: u64, office: Office) -> Self {
         let net = VirtualNet::new();
         net.set_latency(Duration::from_millis(1));
+        Self::on(seed, office, net, None)
+    }
+
+    /// The second shard of another world's switch, with far ends of its own. Both are to be run in
+    /// step.
+    pub(crate) fn beside(first: &World, seed: u64, office: Office) -> Self {
+        Self::on(seed, office, first.net.clone(), Some(&first.switch))
+    }
+
+    fn on(seed: u64, office: Office, net: VirtualNet, beside: Option<&Switch>) -> Self {
         let journal = MemoryJournal::new();
         let directory = tempfile::tempdir().expect("a directory");
         let registrar = Arc::new(Mutex::new(Registrar::new(Limits::default())));
@@ -131,6 +143,7 @@ impl World {
             survivors: Vec::new(),
             seed,
             address: SWITCH,
+            beside,
         };
         Self {
             now: Timestamp::ZERO,
@@ -148,6 +161,7 @@ impl World {
             interruption: None,
             is_express: false,
             seed,
+            abroad: Vec::new(),
             is_deaf: false,
             is_media_silent: false,
             busy: BTreeMap::new(),
@@ -408,6 +422,9 @@ impl World {
                 });
             }
             Output::Rouse(_) if self.is_deaf => {}
+            Output::Rouse(call) if call.shard() != Some(self.switch.shard) => {
+                self.abroad.push(call);
+            }
             Output::Rouse(call) => {
                 let soon = self.now + Duration::from_millis(1);
                 self.put(soon, Item::Rouse(call));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Application, Feature, Next, Stage};
-use crate::base::{Cause, LegId, Party, RoomId, Timestamp};
+use crate::base::{CallId, Cause, LegId, Party, RoomId, Timestamp};
 use crate::call::commission::Commission;
 use crate::call::conferences::{Refused, Seat, Standing};
 use crate::call::core::{Core, Looped};
@@ -27,6 +27,9 @@ use crate::twiml::{
 pub(crate) struct Conferring {
     reading: Reading,
     joining: Joining,
+    /// The call he coaches.
+    #[serde(default)]
+    coaches: Option<CallId>,
     /// Where he stood when he last looked.
     stands: Option<Standing>,
     /// Whether he hears the others.
@@ -44,6 +47,7 @@ impl Conferring {
         Self {
             reading,
             joining,
+            coaches: None,
             stands: None,
             is_on: false,
             looks_at: None,
@@ -55,23 +59,16 @@ impl Conferring {
     }
 
     /// How he is in.
-    fn seat(&self, core: &Core, hands: &Hands<'_>) -> Result<Seat, Refused> {
+    fn seat(&self, core: &Core, hands: &Hands<'_>) -> Seat {
         let conference = &self.joining.conference;
-        let coaches = match &conference.coach {
-            None => None,
-            Some(sid) => {
-                let coached = hands.conferences().member(&conference.name, sid);
-                Some(coached.ok_or(Refused::Nobody)?)
-            }
-        };
-        Ok(Seat {
+        Seat {
             label: conference.label.clone(),
             starts: conference.start_on_enter,
             ends: conference.end_on_exit,
             beeps_out: matches!(conference.beep, Beep::Both | Beep::OnExit),
-            coaches,
+            coaches: self.coaches.clone(),
             ..core.seat(hands)
-        })
+        }
     }
 
     fn go_in(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Result<(), Refused> {
@@ -82,8 +79,12 @@ impl Conferring {
                 ..media::Standing::default()
             };
         }
-        let seat = self.seat(core, hands)?;
         let conference = &self.joining.conference;
+        if let Some(sid) = &conference.coach {
+            let coached = hands.conferences().member(&conference.name, sid);
+            self.coaches = Some(coached.ok_or(Refused::Nobody)?);
+        }
+        let seat = self.seat(core, hands);
         let account = &self.reading.run().facts().account;
         let teller = conference
             .status
@@ -310,7 +311,7 @@ impl Feature for Conferring {
     }
 
     fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
-        let seat = self.seat(core, hands).unwrap_or_else(|_| core.seat(hands));
+        let seat = self.seat(core, hands);
         let name = self.name().to_owned();
         let entered = core.enter_conference_again(hands, &name, seat, self.stands.as_ref());
         if self.is_on {
