@@ -43,9 +43,9 @@ impl Generation {
         if document.is_none_or(|document| document.flow_type != FlowType::Inbound) {
             let words = format!("{what}, which is no flow for callers: the number keeps its own");
             tracing::warn!(number, flow = it.flow, "number.override_without_flow");
-            let check = Check::failed(NAME, &number, words, "number.no_such_flow");
-            let words = format!("フロー{}がないため番号本来のフローを使います", it.flow);
-            return (destination, Some(check.in_japanese(&words)));
+            // The call goes on, so it is no check that failed.
+            let check = Check::passed(NAME, &number, words);
+            return (destination, Some(check));
         }
         let check = Check::passed(NAME, &number, what);
         let flow = Destination::Flow {

@@ -414,3 +414,44 @@ fn a_caller_on_hold_hears_the_hold_flow_until_he_is_talked_to_again() {
         "{said} times, as long as it lasted"
     );
 }
+
+#[test]
+fn whispers_and_queue_flows_outlive_the_process() {
+    // An agent in his whisper: he hears it again, and then they talk.
+    let mut world = world(1613, "agent_whisper = [\"transferring\"]", &[]);
+    let agent = world.phone("1001", Manners::Answers(500));
+    let carrier = call(&mut world);
+    world.until_answered(agent, 0);
+    world.run_for(400);
+    world.restart();
+    world.run_for(length("ja/transferring") / 2);
+    assert!(!world.is_talking(), "it began anew");
+    world.until_talking();
+    world.run_for(2000);
+    world.hang_up(carrier, 0);
+    world.finish();
+    assert!(
+        hears(&world, agent, 0, "ja/transferring"),
+        "{}",
+        world.tell()
+    );
+    let heard = listen(&world.peers[agent].talks[0].voice.got);
+    assert!(level(&heard[heard.len() - 8000..], 440.0) > -14.0);
+
+    // A caller in the queue's menu: its answer still counts.
+    let mut world = waiting();
+    let carrier = call(&mut world);
+    world.run_for(1500);
+    world.restart();
+    world.run_for(length("ja/callback-offer") + 800);
+    world.peers[carrier].talks[0].voice.press("1");
+    world.run_for(3000);
+    world.finish();
+    let record = world.record();
+    assert_eq!(
+        record.queues[0].outcome.as_deref(),
+        Some("left"),
+        "{}",
+        world.tell()
+    );
+}
