@@ -1,7 +1,7 @@
 //! The sound of a recording: WAV, sent while it is read, so that four hours of it take no memory.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Method, StatusCode, header};
@@ -116,7 +116,7 @@ struct Opened {
 
 impl Opened {
     /// Reads it through: how long it is, only its samples say.
-    fn look(file: &PathBuf, is_mono: bool) -> io::Result<Self> {
+    fn look(file: &Path, is_mono: bool) -> io::Result<Self> {
         let mut reader = Reader::open(file)?;
         let (hz, channels) = (reader.hz(), reader.channels().max(1));
         let (mut samples, mut count) = (Vec::new(), 0);
@@ -140,7 +140,7 @@ impl Opened {
         HEADER + self.instants * 2 * self.sent_channels() as u64
     }
 
-    fn send(&self, file: &PathBuf, to: &mpsc::Sender<io::Result<Bytes>>) -> io::Result<()> {
+    fn send(&self, file: &Path, to: &mpsc::Sender<io::Result<Bytes>>) -> io::Result<()> {
         let mut reader = Reader::open(file)?;
         let mut piece = self.header();
         let mut samples = Vec::new();
