@@ -14,7 +14,7 @@ use super::capture_file::Stream;
 use super::office::Office;
 use super::phone::Answering;
 use super::sipp::Step;
-use super::sound::{tone, write_wav};
+use super::sound::{seconds_of, tone, write_wav};
 use super::{quiet, wait};
 
 /// What a request said: path, fields, signature.
