@@ -22,6 +22,8 @@ mod names;
 mod office;
 #[path = "scenarios/phone.rs"]
 mod phone;
+#[path = "scenarios/python.rs"]
+mod python;
 #[path = "scenarios/quiet.rs"]
 mod quiet;
 #[path = "scenarios/record.rs"]

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::address::SWITCH;
 use super::office::{CALLER, MAIN_NUMBER, Office};
+use super::python::{judge, python};
 use super::sipp::{Running, Step};
 use super::{quiet, wait};
 
@@ -21,25 +22,6 @@ const HOST: u8 = 90;
 const PORT: u16 = 8_000;
 /// Port of the REST API.
 const REST: u16 = 9_092;
-
-/// Python with the pinned libraries of `tests/data/judges`.
-fn python() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
-    let target = target.expect("target/tmp has a parent");
-    let python = target.join("tools/judges/bin/python");
-    assert!(
-        python.exists(),
-        "{} is missing: run scripts/set-up test",
-        python.display()
-    );
-    python
-}
-
-fn judge(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data/judges")
-        .join(name)
-}
 
 /// Lets one of the judges ask the switch; it must be content.
 #[track_caller]

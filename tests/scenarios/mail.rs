@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::address::{CARRIER, SWITCH};
 use super::capture_file::Stream;
 use super::office::Office;
+use super::python::{judge, python};
 use super::sound::{read_wav, seconds_of, tone, write_wav};
 use super::tap::Tap;
 use super::{quiet, wait};
@@ -313,14 +314,13 @@ impl Judge {
         if self.child.is_some() {
             return;
         }
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.folder.join("judge.log"))
             .expect("a writable folder");
-        let child = Command::new(root.join("target/tools/mail/bin/python"))
-            .arg(root.join("tests/data/mail/judge.py"))
+        let child = Command::new(python())
+            .arg(judge("mail.py"))
             .arg(self.address.ip().to_string())
             .arg(self.address.port().to_string())
             .arg(self.folder.join("certificate.pem"))

@@ -1,4 +1,4 @@
-"""A mail server that keeps what it takes: judge.py HOST PORT CERTIFICATE KEY FOLDER
+"""A mail server that keeps what it takes: mail.py HOST PORT CERTIFICATE KEY FOLDER
 
 STARTTLS and a log-in ("pbx", "tell nobody") are demanded. A letter is a file of the folder, on the disk
 before the server says that it has it.
