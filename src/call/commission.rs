@@ -11,6 +11,9 @@ use crate::base::{RecordingId, Timestamp};
 use crate::media::recorder::Closed;
 use crate::twiml::{Facts, RecordingCallback, RecordingEvent, RecordingNews, Run, Sid, SidKind};
 
+/// Source of a recording that whoever had the call made ordered with it.
+pub(crate) const OF_CALL: &str = "OutboundAPI";
+
 /// A recording that was ordered.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Commission {
@@ -41,6 +44,11 @@ impl Commission {
             source: source.to_owned(),
             channels,
         }
+    }
+
+    /// Whether it is that recording, and lasts as long as the call.
+    pub(crate) fn is_of_call(&self, recording: &RecordingId) -> bool {
+        self.recording == *recording && self.source == OF_CALL
     }
 
     /// Its id in requests.

@@ -4,7 +4,7 @@ use super::core::Core;
 use super::hands::Hands;
 use super::leg::Progress;
 use super::reason;
-use crate::base::{Cause, LegId, Party};
+use crate::base::{Cause, LegId, Party, RecordingId};
 use crate::events::{Fact, MediaSummary};
 use crate::media::Command;
 use crate::twiml::ParticipantEnd;
@@ -123,8 +123,11 @@ impl Core {
     }
 
     /// Ends the recordings that run.
+    ///
+    /// What is to be recorded as long as the call lasts goes on.
     pub(crate) fn stop_recording(&self, hands: &Hands<'_>) {
-        for recording in self.recordings.clone() {
+        let stays = |id: &RecordingId| self.commissions.iter().any(|one| one.is_of_call(id));
+        for recording in self.recordings.iter().filter(|id| !stays(id)).cloned() {
             hands.tell(Command::StopRecord {
                 recording,
                 at: hands.now,

@@ -33,6 +33,7 @@ impl Call {
     ) -> Result<(), ControlError> {
         let room = self.room_of(hands, leg)?;
         let member = self.core.leg_mut(leg).ok_or(ControlError::NoLeg)?;
+        let before = member.standing.role;
         change(&mut member.standing);
         let standing = member.standing;
         hands.tell(Command::SetMember {
@@ -49,7 +50,10 @@ impl Call {
             let coached = conference.and_then(|name| hands.conferences().call_of(name, coached?));
             self.core.seat_changed(hands, |seat| {
                 seat.muted = standing.muted;
-                seat.coaches = coached;
+                // Nobody coaches before the conference begins: his seat knows whom he will.
+                if standing.role != before {
+                    seat.coaches = coached;
+                }
             });
         }
         self.refresh(hands);

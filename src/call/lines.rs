@@ -83,6 +83,8 @@ pub struct LineView {
 
 /// Most lines: empty ones make room for new ones.
 const MOST_LINES: usize = 1_000;
+/// Callers who hear at once that one left before them.
+const MOST_ROUSED: usize = 20;
 /// Callers in a line that nothing is said of.
 pub(super) const USUAL_SIZE: u32 = 1_000;
 
@@ -267,7 +269,9 @@ impl Lines {
             }
         }
         line.members = kept;
-        concerned.extend(line.standing().map(|member| member.call.clone()));
+        // Those behind look by themselves every few seconds: a place further is no matter of haste.
+        let first = line.standing().take(MOST_ROUSED);
+        concerned.extend(first.map(|member| member.call.clone()));
         concerned.extend(line.takers.iter().cloned());
         concerned
     }

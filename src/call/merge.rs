@@ -138,6 +138,10 @@ fn take_ringing(
     let Stage::Dial(dial) = &mut other.stage else {
         return Err(481);
     };
+    if dial.is_whispering() {
+        // Whoever answered does not ring any more, and has not taken the call yet.
+        return Err(403);
+    }
     let legs = dial.surrender();
     let lives = |leg: &LegId| other.core.leg(*leg).is_some_and(Leg::is_live);
     let legs: Vec<LegId> = legs.into_iter().filter(lives).collect();

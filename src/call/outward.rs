@@ -5,7 +5,7 @@ use super::core::Core;
 use super::generation::Generation;
 use super::hands::Hands;
 use super::identity::ANONYMOUS;
-use crate::events::{Check, Fact};
+use crate::events::{Check, Fact, Role};
 use crate::sip::{HeaderName, Host, NameAddr, Uri};
 use crate::trunk::{
     CallerIdCase, CallerIds, CallerRights, Denied, NumberFormat, NumberKind, Presentation, Shown,
@@ -61,11 +61,10 @@ impl Core {
         // Whoever calls for help dials the number alone: 184 before it may lead nowhere.
         let asked = asked.filter(|_| !is_emergency);
         let withheld = !is_emergency
-            && self.shows.is_none()
             && match asked {
                 Some(presentation) => presentation == Presentation::Withhold,
                 None => {
-                    known.is_some_and(|known| known.withheld)
+                    self.shows.is_none() && known.is_some_and(|known| known.withheld)
                         || rights.is_some_and(|rights| rights.withholds)
                 }
             };
@@ -107,7 +106,8 @@ impl Core {
     }
 
     fn caller_is_outside(&self) -> bool {
-        self.legs.first().is_some_and(|leg| leg.trunk.is_some())
+        let first = self.legs.first();
+        first.is_some_and(|leg| leg.role == Role::Caller && leg.trunk.is_some())
     }
 
     /// Rights of the phone that calls; `None` when none of ours does.
@@ -128,9 +128,12 @@ impl Core {
         is_emergency: bool,
     ) -> Result<String, u16> {
         let rights = self.caller_rights(generation);
-        // What a flow shows the office has written itself: it is for the trunk to own it.
+        // What a flow shows may come from a caller's keys or a program: it must be ours, and the
+        // trunk's.
         let mut of_flow = CallerIds::default();
-        if let Some(shown) = &self.shows {
+        if let Some(shown) = &self.shows
+            && (*shown == self.from || generation.own_number(shown).is_some())
+        {
             drop(of_flow.add(shown, generation.numbers.site()));
         }
         let nothing = CallerIds::default();

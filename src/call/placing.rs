@@ -169,6 +169,11 @@ impl Generation {
         if self.phones.contains_key(text) {
             return Some(text.to_owned());
         }
+        self.own_number(text)
+    }
+
+    /// A number in its international form when it is one that the office may show.
+    pub(super) fn own_number(&self, text: &str) -> Option<String> {
         let site = self.numbers.site();
         let read = |text: &str| {
             let e164 = site.and_then(|site| site.e164(text));

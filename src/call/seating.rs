@@ -133,11 +133,16 @@ impl Core {
             teller: terms.teller,
             began: None,
         };
-        let entered = hands.conferences().enter(hands.now, name, seat, opening)?;
+        let entered = {
+            let mut all = hands.conferences();
+            let entered = all.enter(hands.now, name, seat, opening)?;
+            // Before anybody of another shard knows of the room.
+            if entered.is_new {
+                hands.open_room(entered.room, self.generation);
+            }
+            entered
+        };
         self.conference = Some(name.to_owned());
-        if entered.is_new {
-            hands.open_room(entered.room, self.generation);
-        }
         self.wake_waiting(hands, &entered);
         for notice in entered.notices.iter().cloned() {
             self.notify(hands, notice);
@@ -299,7 +304,7 @@ impl Hands<'_> {
     }
 
     /// Opens a room on the terms of a generation.
-    pub(crate) fn open_room(&mut self, room: RoomId, generation: u64) {
+    pub(crate) fn open_room(&self, room: RoomId, generation: u64) {
         self.tell(Command::OpenRoom { room });
         if let Some(now) = self.generations.get(&generation) {
             let terms = now.conferences.room;

@@ -74,6 +74,10 @@ fn check(url: &At<String>, urls: &webhook::Terms, notes: &Notes) -> Option<Strin
             return None;
         }
     };
+    if target.has_password() {
+        // What is wrong with it is told, but not it.
+        notes.hide(&url.place);
+    }
     for error in wrong {
         let help = "what follows # are ct, rt, tt, rc, rp, sni and edge; see webhooks.md";
         notes.error(&url.place, error.to_string(), help);

@@ -192,6 +192,11 @@ impl Plan<'_> {
         };
         let meaning = match (flow, application) {
             (_, Some(terms)) => {
+                if let Some(calendar) = &calendar {
+                    let message = "a number with a `url` asks no calendar";
+                    let help = "delete the line: the application knows when it is open";
+                    self.notes.error(&calendar.place, message, help);
+                }
                 self.applications.insert(number.value.clone(), terms);
                 Meaning::Application {
                     number: number.value.clone(),

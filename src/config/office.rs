@@ -315,11 +315,18 @@ impl Office {
             add("emergency", "calls", trunk.to_owned());
         }
         for entry in self.numbers.entries() {
-            let profile = match &entry.meaning {
-                Meaning::Flow { number, .. } => self.number_profiles.get(number),
-                _ => None,
+            let (profile, application) = match &entry.meaning {
+                Meaning::Flow { number, .. } => (self.number_profiles.get(number), None),
+                Meaning::Application { number, .. } => (
+                    self.number_profiles.get(number),
+                    self.applications.get(number),
+                ),
+                _ => (None, None),
             };
-            let content = format!("{:?} {:?} {profile:?}", entry.meaning, entry.reach);
+            let content = format!(
+                "{:?} {:?} {profile:?} {application:?}",
+                entry.meaning, entry.reach
+            );
             add("number", &entry.pattern.to_string(), content);
         }
         things

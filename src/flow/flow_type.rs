@@ -109,6 +109,14 @@ impl Document {
                 faults.push(Fault::fatal(Spot::key(name, "do"), message, help));
                 continue;
             }
+            if let Step::Collect(asked) = step
+                && asked.secure
+                && flow_type != FlowType::Inbound
+            {
+                let message = format!("a flow of type \"{word}\" keeps no secret");
+                let help = "ask for it in the flow that leads the caller";
+                faults.push(Fault::fatal(Spot::key(name, "secure"), message, help));
+            }
             if flow_type.may_hang_up() {
                 continue;
             }

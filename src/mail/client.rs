@@ -34,8 +34,13 @@ pub struct Client {
 
 /// How long a server may take to say good bye.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// The server closes the channel (RFC 5321 §4.2.2).
-const CLOSING: &str = "421";
+/// Of the server, not of the letter: it closes the channel (RFC 5321 §4.2.2), or wants another log-in
+/// (RFC 4954 §6).
+const OF_SERVER: [&str; 5] = ["421", "530", "534", "535", "538"];
+/// A letter of more octets may be too much for the way there, which is good enough for others.
+const LARGE: usize = 1 << 20;
+/// Octets a second that a letter may be handed over with at the slowest.
+const SLOWEST: u64 = 20_000;
 
 impl Client {
     /// Hands a letter over. Once it returns `Ok` the server has taken the letter upon itself (RFC 5321
@@ -58,7 +63,16 @@ impl Client {
             return Err(Fault::Away("there is no connection".to_owned()));
         };
         let handing_over = connection.send(&envelope, &text);
-        match timeout(server.timeout, handing_over).await {
+        // A long letter takes long; and if it takes too long, others need not.
+        let more = text.len().saturating_sub(LARGE) as u64;
+        let limit = server.timeout + Duration::from_secs(more / SLOWEST);
+        match timeout(limit, handing_over).await {
+            Err(_) if text.len() > LARGE => Err(Fault::Deferred(format!(
+                "{}:{}: it was not taken within {} s",
+                server.host,
+                server.port,
+                limit.as_secs()
+            ))),
             Err(_) => Err(too_slow(server)),
             Ok(Ok(_)) => {
                 if !connection.has_broken() {
@@ -155,7 +169,7 @@ fn too_slow(server: &Server) -> Fault {
 fn of_letter(error: &smtp::Error) -> Fault {
     let words = words(error);
     match error.status() {
-        Some(code) if code.to_string() == CLOSING => Fault::Away(words),
+        Some(code) if OF_SERVER.contains(&code.to_string().as_str()) => Fault::Away(words),
         Some(_) if error.is_permanent() => Fault::Refused(words),
         Some(_) => Fault::Deferred(words),
         None => Fault::Away(words),

@@ -521,10 +521,17 @@ impl Run {
         self.transfer(now, Some(&action), form);
     }
 
+    /// The leg that was called has answered; its documents begin with [`LegNews::Answered`].
+    pub fn pick_up(&mut self, now: Timestamp) {
+        if self.answered.is_none() {
+            self.is_answered(now);
+        }
+    }
+
     fn handle_outbound(&mut self, now: Timestamp, news: LegNews) {
         if self.role != Role::Call
             || self.facts.direction == Direction::Inbound
-            || self.answered.is_some()
+            || self.position != Position::Idle
         {
             return;
         }
@@ -538,8 +545,11 @@ impl Run {
                 self.tell(now, ProgressEvent::Ringing);
             }
             LegNews::Answered => {
-                self.is_answered(now);
+                self.pick_up(now);
                 self.begin(now);
+            }
+            LegNews::Ended { .. } if self.answered.is_some() => {
+                self.over(now, CallStatus::Completed);
             }
             LegNews::Ended { status } => self.over(now, CallStatus::of_refusal(status)),
             LegNews::Refers { .. } | LegNews::WhisperOver { .. } => {}

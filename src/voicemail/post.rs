@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use super::mailing::{LetterKey, MailEnd};
 use super::{Change, ChangeKind, Keeper, Message, Shelf, wording};
-use crate::base::{Clock, Entropy, Timestamp};
+use crate::base::{Clock, Entropy, Pii, Timestamp};
 use crate::mail::{Client, Enclosure, Fate, Figures, Letter, Outbox, Server, Settings};
 use crate::recording::Format;
 
@@ -90,7 +90,11 @@ impl Post {
             .enable_all()
             .build()?;
         let post = self.clone();
-        let work = move || runtime.block_on(post.run(&keeper, &*clock, chance));
+        let work = move || {
+            runtime.block_on(post.run(&keeper, &*clock, chance));
+            // A resolver that nobody answers is not waited for.
+            runtime.shutdown_background();
+        };
         let thread = std::thread::Builder::new()
             .name("mail".to_owned())
             .spawn(work)?;
@@ -238,17 +242,17 @@ impl Post {
         let end = match fate {
             Fate::Sent => {
                 self.0.sent.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(mailbox, id = message, to, "mail.sent");
+                tracing::info!(mailbox, id = message, to = %Pii(to), "mail.sent");
                 MailEnd::Sent(now)
             }
             Fate::Later => {
                 self.0.deferred.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(mailbox, id = message, to, reason, "mail.deferred");
+                tracing::warn!(mailbox, id = message, to = %Pii(to), reason, "mail.deferred");
                 return;
             }
             Fate::Dead(tries, words) => {
                 self.0.dead.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(mailbox, id = message, to, tries, words, "mail.dead");
+                tracing::error!(mailbox, id = message, to = %Pii(to), tries, words, "mail.dead");
                 MailEnd::Dead {
                     at: now,
                     tries,
@@ -259,7 +263,7 @@ impl Post {
         let written = keeper.with_shelf(now, |shelf| shelf.mailed(key, end));
         if let Err(error) = written {
             // After the next start it is sent once more: rather twice than never.
-            tracing::error!(mailbox, id = message, to, %error, "mail.end_not_written");
+            tracing::error!(mailbox, id = message, to = %Pii(to), %error, "mail.end_not_written");
         }
     }
 

@@ -71,6 +71,11 @@ fn a_queue_that_is_gone_serves_those_who_stand_in_it() {
             "queue = \"sales\"",
             "queue = \"verkauf\"",
         ),
+        (
+            "flows/hotel.toml",
+            "queue = \"sales\"",
+            "queue = \"verkauf\"",
+        ),
     ]));
     world.run_for(500);
     let draining = |world: &World| {
@@ -278,6 +283,11 @@ fn a_workflow_that_leads_into_a_new_queue_keeps_its_callers_as_that_queue_says()
         flow[1],
         ("queues.toml", "name = \"sales\"", "name = \"verkauf\""),
         ("workflows.toml", "\"sales\"", "\"verkauf\""),
+        (
+            "flows/hotel.toml",
+            "queue = \"sales\"",
+            "queue = \"verkauf\"",
+        ),
         ("queues.toml", "# wrap_up = \"0s\"", "wrap_up = \"2s\""),
     ]));
     world.run_for(300);

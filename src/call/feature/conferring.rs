@@ -135,7 +135,12 @@ impl Conferring {
     /// Records what is to be: his leg, and the conference when he is the first who wants that.
     fn record(&mut self, core: &mut Core, hands: &mut Hands<'_>, room: RoomId) {
         let name = self.name().to_owned();
-        if let Some(how) = self.joining.record {
+        if let Some(how) = self.joining.record
+            && how.track == Track::Outbound
+        {
+            // There is no tape without him; one with him was not ordered.
+            tracing::warn!(call = %core.id, name, "twiml.outbound_track_not_recorded");
+        } else if let Some(how) = self.joining.record {
             let caller = core.caller().id;
             let (recording, channels) = match how.track {
                 Track::Inbound => (core.record_track(hands, caller), 1),
@@ -165,8 +170,13 @@ impl Conferring {
         let Some(leg) = core.leg_mut(caller) else {
             return;
         };
-        if let Some(coached) = coached {
-            leg.standing.role = Role::Coach(coached);
+        match coached {
+            Some(coached) => leg.standing.role = Role::Coach(coached),
+            // Whom he was to coach is gone: the others are not to hear him all the same.
+            None if self.coaches.is_some() && leg.standing.role == Role::Normal => {
+                leg.standing.role = Role::Listener;
+            }
+            None => {}
         }
         let (standing, is_held) = (leg.standing, leg.is_held);
         hands.seat_in_room(room, caller, standing);

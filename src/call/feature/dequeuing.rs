@@ -116,6 +116,12 @@ impl Dequeuing {
         callback: Option<RecordingCallback>,
     ) {
         let Some(room) = core.room else { return };
+        if how.track == Track::Outbound {
+            // There is no tape without the caller; one with him was not ordered.
+            let name = &self.name;
+            tracing::warn!(call = %core.id, name, "twiml.outbound_track_not_recorded");
+            return;
+        }
         let caller = core.caller().id;
         let (recording, channels) = match (how.track, how.channels) {
             (Track::Inbound, _) => (core.record_track(hands, caller), 1),

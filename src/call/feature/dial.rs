@@ -375,12 +375,12 @@ impl Dial {
             self.legs.push(next);
             return Next::Stay;
         }
+        self.note_outcome(status);
         let busy = matches!(status, 486 | 600);
         if self.refused.is_none() || busy {
             self.refused = Some(status);
         }
-        if status >= 600 && !self.rings_several() {
-            self.note_outcome(status);
+        if status >= 600 && !self.rings_several() && self.whispers.is_empty() {
             // RFC 3261 §16.7 step 5: a 6xx speaks for the callee, wherever else it rings.
             return self.give_up(core, hands, Party::Callee, status);
         }
@@ -614,16 +614,27 @@ impl Feature for Dial {
             let leg = leg.and_then(|leg| core.leg(leg));
             leg.is_some_and(|leg| leg.is_answered())
         };
+        let before = self.whispers.len();
         self.whispers.retain(|whisper| is_there(whisper.leg()));
+        let is_somebody_lost = self.whispers.len() < before;
         for whisper in &mut self.whispers {
             whisper.restored(core, hands);
         }
         let answered: Vec<LegId> = self.whispers.iter().filter_map(Aside::leg).collect();
-        match self.ring(core, hands) {
-            // Who hears something alone may be all there is.
-            _ if !answered.is_empty() => self.legs = answered,
-            Ok(legs) => self.legs = legs,
-            Err(_) => self.deadline = Some(hands.now),
+        if answered.is_empty() {
+            match self.ring(core, hands) {
+                Ok(legs) => {
+                    self.legs = legs;
+                    if is_somebody_lost {
+                        // While he listened nobody's time ran.
+                        self.deadline = self.ring_timeout.map(|timeout| hands.now + timeout);
+                    }
+                }
+                Err(_) => self.deadline = Some(hands.now),
+            }
+        } else {
+            // Who hears something alone is all there is.
+            self.legs = answered;
         }
         if self.heard.take().is_some() {
             core.close_room(hands);

@@ -1,6 +1,8 @@
 //! Hold flows of a conversation: what whoever is on hold hears over the hold music. One that comes to
 //! its end begins anew.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::Script;
@@ -19,7 +21,13 @@ pub(super) struct Holding {
     /// Agents', by name.
     agent: Option<String>,
     under_way: Vec<Aside>,
+    /// When those that came to their end begin anew: one that has little to say is no hammer.
+    #[serde(default)]
+    again: Option<Timestamp>,
 }
+
+/// How long after its end a hold flow begins anew.
+const REST: Duration = Duration::from_secs(1);
 
 impl Holding {
     /// Those of a queue.
@@ -28,6 +36,7 @@ impl Holding {
             customer: flows.customer_hold.clone(),
             agent: flows.agent_hold.clone(),
             under_way: Vec::new(),
+            again: None,
         }
     }
 
@@ -95,7 +104,6 @@ impl Holding {
         &mut self,
         core: &mut Core,
         hands: &mut Hands<'_>,
-        script: Option<&Script>,
         mut tell: impl FnMut(&mut Aside, &mut Core, &mut Hands<'_>) -> Course,
     ) {
         let mut is_over = false;
@@ -105,19 +113,13 @@ impl Holding {
             goes_on
         });
         if is_over {
-            self.refresh(core, hands, script);
+            self.again = Some(hands.now + REST);
         }
     }
 
     /// A play of the call came to its end.
-    pub(super) fn on_play_done(
-        &mut self,
-        core: &mut Core,
-        hands: &mut Hands<'_>,
-        script: Option<&Script>,
-        play: PlayId,
-    ) {
-        self.tell(core, hands, script, |aside, core, hands| {
+    pub(super) fn on_play_done(&mut self, core: &mut Core, hands: &mut Hands<'_>, play: PlayId) {
+        self.tell(core, hands, |aside, core, hands| {
             aside.on_play_done(core, hands, play)
         });
     }
@@ -127,10 +129,9 @@ impl Holding {
         &mut self,
         core: &mut Core,
         hands: &mut Hands<'_>,
-        script: Option<&Script>,
         (request, reply): (u64, &Reply),
     ) {
-        self.tell(core, hands, script, |aside, core, hands| {
+        self.tell(core, hands, |aside, core, hands| {
             aside.on_told(core, hands, request, reply)
         });
     }
@@ -142,12 +143,16 @@ impl Holding {
         hands: &mut Hands<'_>,
         script: Option<&Script>,
     ) {
-        self.tell(core, hands, script, Aside::handle_timeout);
+        if self.again.take_if(|again| *again <= hands.now).is_some() {
+            self.refresh(core, hands, script);
+        }
+        self.tell(core, hands, Aside::handle_timeout);
     }
 
     /// When to be woken.
     pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
-        self.under_way.iter().filter_map(Aside::poll_timeout).min()
+        let under_way = self.under_way.iter().filter_map(Aside::poll_timeout);
+        under_way.chain(self.again).min()
     }
 
     /// The call was rebuilt.

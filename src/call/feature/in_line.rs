@@ -71,12 +71,15 @@ impl InLine {
             (Some(Place::Standing(standing)), _) => {
                 if self.taken.take().is_some() {
                     // Whoever was to be heard has given up: the first again, and nothing is read.
-                    self.hear_music(core, hands);
+                    if self.wait == WaitSound::Music {
+                        self.hear_music(core, hands);
+                    }
                 }
                 self.tell_standing(hands, standing);
                 self.follow(core, hands)
             }
-            (Some(Place::Taken(taken)), _) if self.taken.is_none() => {
+            // Whoever took him first may have given up, and another come.
+            (Some(Place::Taken(taken)), _) if !self.is_with(&taken) => {
                 self.is_taken(core, hands, taken)
             }
             (Some(Place::Taken(_)), _) => self.follow(core, hands),
@@ -86,6 +89,11 @@ impl InLine {
                 self.go_on(core, hands, QueueNews::Failed { words, own: true })
             }
         }
+    }
+
+    fn is_with(&self, taken: &Taken) -> bool {
+        let own = self.taken.as_ref().map(|own| (&own.by, own.room));
+        own == Some((&taken.by, taken.room))
     }
 
     fn has_come(&self) -> bool {

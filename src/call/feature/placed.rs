@@ -8,7 +8,7 @@ use serde_json::Map;
 
 use super::{Application, Feature, LegEvent, Next, Stage};
 use crate::base::{Cause, LegId, Party, RecordingId, Timestamp};
-use crate::call::commission::Commission;
+use crate::call::commission::{Commission, OF_CALL};
 use crate::call::core::Core;
 use crate::call::hands::Hands;
 use crate::call::reading::Reading;
@@ -121,14 +121,18 @@ impl Placed {
         // From now on the call is for who answered: his end is its end.
         core.lead(leg);
         self.is_answered = true;
+        self.reading.run_mut().pick_up(hands.now);
         self.wake = None;
         if let Some(callback) = self.record.take() {
             let recording = record(core, hands, leg);
             let run = self.reading.run();
-            let commission = Commission::new(&recording, run, callback, "OutboundAPI", 2);
+            let commission = Commission::new(&recording, run, callback, OF_CALL, 2);
             core.commission(hands, commission);
         }
-        self.press(core, hands)
+        match self.follow(core, hands) {
+            Next::Stay => self.press(core, hands),
+            next => next,
+        }
     }
 
     /// Presses the next keys, or hands over to the document when there are none.

@@ -404,8 +404,7 @@ impl Feature for Talk {
     }
 
     fn on_play_done(&mut self, core: &mut Core, hands: &mut Hands<'_>, play: PlayId) -> Next {
-        let script = self.script.as_ref();
-        self.holding.on_play_done(core, hands, script, play);
+        self.holding.on_play_done(core, hands, play);
         Next::Stay
     }
 
@@ -419,8 +418,7 @@ impl Feature for Talk {
         if let Some(script) = &mut self.script {
             script.on_told(core, hands, ticket, reply);
         }
-        let script = self.script.as_ref();
-        self.holding.on_told(core, hands, script, (ticket, reply));
+        self.holding.on_told(core, hands, (ticket, reply));
         self.follow(core, hands)
     }
 

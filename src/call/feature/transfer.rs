@@ -170,7 +170,7 @@ impl Transfer {
                 Destination::Trunk { trunks, number } => core
                     .ring_by_trunks(hands, trunks.clone(), number.clone())
                     .map(|leg| vec![leg]),
-                other => match stage_of(core, hands, &other.clone()) {
+                other => match led_to(core, hands, other.clone()) {
                     Some(stage) => {
                         self.done(core, hands, None);
                         // An agent who was sent there himself serves nobody any more.
@@ -378,6 +378,16 @@ fn ring_again(
         core.beside_task(hands, *leg);
     }
     Ok(legs)
+}
+
+/// The same of a number that leads elsewhere for a while, or where it leads.
+fn led_to(core: &mut Core, hands: &mut Hands<'_>, destination: Destination) -> Option<Stage> {
+    let generation = hands.generations.get(&core.generation)?;
+    let (destination, check) = generation.lead_elsewhere(hands.now, destination);
+    if let Some(check) = check {
+        core.check(hands, check);
+    }
+    stage_of(core, hands, &destination)
 }
 
 /// The stage of a destination where nobody has to be rung first.

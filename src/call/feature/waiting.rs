@@ -314,6 +314,9 @@ impl Waiting {
         }
         let talk = Talk::with_agent(leg, worker.clone(), task.clone(), care, script);
         let back = Self {
+            attributes: self.attributes.clone(),
+            timeout: self.timeout,
+            wait: self.wait,
             since: self.since,
             ..Self::new(
                 self.script.clone(),

@@ -31,7 +31,7 @@ impl Asked<'_> {
             to.is_none_or(|to| is_same(&leg.to, to))
                 && from.is_none_or(|from| is_same(&leg.from, from))
                 && status.is_none_or(|status| leg.status == status)
-                && started.has(leg.started)
+                && started.has(leg.answered.unwrap_or(leg.started))
                 && (ended == Default::default() || is_ended())
         };
         let entries = |record: &CallRecord| {
@@ -58,10 +58,14 @@ impl Asked<'_> {
             None => {
                 // A leg may have been dialled long after its call began.
                 let span = super::parameters::Span {
-                    since: None,
+                    since: started.since.map(|since| since - LONGEST),
                     before: started.before,
                 };
-                Page::of_records(self.sources, &wanted, span, entries)?
+                let lives = matches!(
+                    status,
+                    Some(CallStatus::InProgress | CallStatus::Queued | CallStatus::Ringing)
+                );
+                Page::of_records(self.sources, &wanted, span, !lives, entries)?
             }
         };
         Ok(page.answer("calls", &self.uri("Calls"), &wanted, said))
@@ -294,6 +298,8 @@ fn is_same(own: &str, asked: &str) -> bool {
 /// How long the record of a call that has just ended is waited for: it takes some 60 ms.
 pub(super) const WRITTEN_BY: Duration = Duration::from_millis(500);
 /// How long somebody is rung when nothing is said.
+/// A call began at most so long before one of its legs was answered.
+const LONGEST: Duration = Duration::from_secs(86_400);
 const USUAL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most of `SendDigits`.
 const MOST_DIGITS: usize = 32;

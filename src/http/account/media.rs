@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Method, StatusCode, header};
@@ -12,7 +13,7 @@ use super::fault::Fault;
 use super::parameters::Parameters;
 use super::{Account, Asked};
 use crate::http::api::Sources;
-use crate::http::ask::ask;
+use crate::http::ask::ask_for;
 use crate::recording::Reader;
 use crate::twiml::API_VERSION;
 
@@ -60,7 +61,8 @@ pub(super) async fn serve(
         return Err(Fault::too_many());
     };
     let Wanted { sid, path, is_mono } = wanted;
-    let (file, opened) = ask(move || {
+    // Whoever gives up still has his place until the file is read through.
+    let (file, opened, place) = ask_for(READING, move || {
         let asked = Asked {
             sources: &sources,
             account: &account,
@@ -76,7 +78,7 @@ pub(super) async fn serve(
             tracing::error!(path = %file.display(), %error, "recording cannot be read");
             Fault::internal(format!("the recording cannot be read: {error}"))
         })?;
-        Ok((file, opened))
+        Ok((file, opened, place))
     })
     .await??;
     let length = opened.octets();
@@ -103,6 +105,9 @@ pub(super) async fn serve(
     ];
     Ok((StatusCode::OK, headers, Body::from_stream(pieces)).into_response())
 }
+
+/// How long it may take to read a recording through.
+const READING: Duration = Duration::from_secs(60);
 
 /// What a file holds.
 #[derive(Debug)]

@@ -105,6 +105,7 @@ impl Page {
         sources: &Sources,
         wanted: &Wanted,
         span: Span,
+        finished: bool,
         entries: impl Fn(&CallRecord) -> Vec<Value>,
     ) -> Result<Self, Fault> {
         let mut page = Self {
@@ -127,7 +128,7 @@ impl Page {
                     ..Filter::default()
                 },
                 live: true,
-                finished: true,
+                finished,
             };
             let records = list(sources, &query)?;
             let is_last = records.len() < batch;

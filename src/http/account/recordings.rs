@@ -40,7 +40,7 @@ impl Asked<'_> {
                     since: None,
                     before: created.before,
                 };
-                Page::of_records(self.sources, &wanted, span, entries)?
+                Page::of_records(self.sources, &wanted, span, true, entries)?
             }
         };
         Ok(page.answer("recordings", &self.uri(&path), &wanted, said))

@@ -151,7 +151,9 @@ impl Kept {
     ///
     /// A file that cannot be written; nothing is kept then.
     pub fn put(&self, key: &str, hz: u32, samples: &[i16]) -> io::Result<()> {
-        let unfinished = self.0.directory.join(format!("{key}.{UNFINISHED}"));
+        // Several threads may keep the same at a time.
+        let thread = std::thread::current().id();
+        let unfinished = self.unfinished(&format!("{key}-{thread:?}-kept"));
         let spec = WavSpec {
             channels: 1,
             sample_rate: hz,

@@ -530,7 +530,9 @@ impl Parties {
 /// What a leg is to show, when that is not the caller's own number.
 fn shown_by(core: &Core, asked: &Ringing) -> Option<String> {
     let own = &core.from;
-    let is_own = asked.caller_id == *own || asked.caller_id.starts_with("sip");
+    let is_own = asked.caller_id == *own
+        || asked.caller_id.starts_with("sip")
+        || asked.caller_id.starts_with("client:");
     (!is_own && !asked.caller_id.is_empty()).then(|| asked.caller_id.clone())
 }
 
