@@ -129,6 +129,8 @@ struct Caller {
     rung: Vec<usize>,
     ringing: Option<usize>,
     talked_with: Option<usize>,
+    /// When the agent's answer was acknowledged.
+    joined: Option<Instant>,
     /// His BYE and the agent's 200 crossed: which came first only the switch knows.
     crossed: bool,
     left: bool,
@@ -249,6 +251,7 @@ impl Crowd {
             rung: Vec::new(),
             ringing: None,
             talked_with: None,
+            joined: None,
             crossed: false,
             left: false,
             refused: false,
@@ -536,8 +539,12 @@ impl Crowd {
         self.waits_no_more(call);
         match self.callers[call].state {
             CallerState::Up => {
-                self.callers[call].left = true;
-                self.callers[call].state = CallerState::Ending;
+                let caller = &mut self.callers[call];
+                caller.left = true;
+                // The agent's answer is acknowledged before the router gives him the call.
+                let joined = caller.joined;
+                caller.crossed |= joined.is_some_and(|joined| joined.elapsed() < CROSSING);
+                caller.state = CallerState::Ending;
                 self.in_dialog("BYE", 2, call);
                 self.later(T1, Task::CallerAgain(call, 0));
             }
@@ -692,6 +699,7 @@ impl Crowd {
         let caller = talked.caller;
         self.callers[caller].ringing = None;
         self.callers[caller].talked_with = Some(agent);
+        self.callers[caller].joined = Some(Instant::now());
         self.callers[caller].crossed = self.callers[caller].left;
         self.seen.talks += 1;
         let time = self.within(self.manners.talk);
@@ -1113,6 +1121,8 @@ fn mirror(request: &str, status: &str) -> String {
 pub(crate) const AGENT: usize = 2_001;
 /// What the bar of the issue "The router" allows.
 pub(crate) const MOST_IDLE: Duration = Duration::from_millis(50);
+/// Who leaves so soon after an agent answered may have left before the router joined them.
+const CROSSING: Duration = Duration::from_millis(20);
 /// The impatient leave before this.
 const SHORT_PATIENCE: Duration = Duration::from_secs(4);
 /// `retry_after` of the queues, and then some for the way there and back.
