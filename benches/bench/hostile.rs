@@ -24,6 +24,7 @@ pub(crate) fn run() {
     let asked = AtomicUsize::new(0);
     load.run(RATE, Duration::from_secs(3), HOLD, |_| {});
     let (mut kind, mut hostile) = (Vec::new(), Vec::new());
+    let mut others = 0;
     for _ in 0..ROUNDS {
         for (is_hostile, answers) in [(false, &mut kind), (true, &mut hostile)] {
             let round = std::thread::scope(|scope| {
@@ -51,6 +52,7 @@ pub(crate) fn run() {
                 round
             });
             judge_calls(&round, is_hostile);
+            others += round.served;
             answers.extend(round.answers);
         }
     }
@@ -70,7 +72,7 @@ pub(crate) fn run() {
         "%",
         Bar::AtMost(10.0),
     );
-    judge_askers(&office, asked.into_inner() - peer.refused);
+    judge_askers(&office, asked.into_inner() - peer.refused, others);
 }
 
 fn judge_calls(round: &crate::load::Round, is_hostile: bool) {
@@ -81,13 +83,13 @@ fn judge_calls(round: &crate::load::Round, is_hostile: bool) {
 }
 
 /// Every caller came to the fallback of his step within its budget, or to what follows an answer.
-fn judge_askers(office: &Office, asked: usize) {
+fn judge_askers(office: &Office, asked: usize, others: usize) {
     let at = |step: &serde_json::Value| {
         let text = step["at"].as_str().unwrap_or_default();
         text.parse::<jiff::Timestamp>().expect("a time")
     };
     let (mut slowest, mut told, mut strayed) = (0.0f64, 0, 0);
-    for record in office.records(asked) {
+    for record in office.records(asked + others) {
         let steps = record["steps"].as_array().cloned().unwrap_or_default();
         let find = |name: &str| steps.iter().find(|step| step["step"] == name);
         let Some(ask) = find("ask") else { continue };
