@@ -6,20 +6,18 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Application, Feature, Next, Stage};
-use crate::base::{CallId, Cause, LegId, Party, RoomId, Timestamp};
+use crate::base::{CallId, Cause, Party, RoomId, Timestamp};
 use crate::call::commission::Commission;
 use crate::call::conferences::{Refused, Seat, Standing};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
-use crate::call::inquiry::Supply;
 use crate::call::reading::Reading;
 use crate::call::seating::Terms;
 use crate::events::Stretch;
-use crate::flow::Reply;
-use crate::media::{self, Command, PlayId, Role};
+use crate::media::{self, Command, Role};
 use crate::twiml::{
     Action, Beep, ConferenceNews, ConferenceRecording, ConferenceTeller, Input, Joining,
-    Modification, ParticipantEnd, Track, WaitSound,
+    ParticipantEnd, Track, WaitSound,
 };
 
 /// A part in a conference.
@@ -259,50 +257,16 @@ impl Feature for Conferring {
         self.follow(core, hands)
     }
 
+    fn reading(&mut self) -> Option<&mut Reading> {
+        Some(&mut self.reading)
+    }
+
+    fn read_on(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        self.follow(core, hands)
+    }
+
     fn on_rouse(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         self.look(core, hands)
-    }
-
-    fn on_digit(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId, key: char) -> Next {
-        self.reading.on_digit(core, hands, leg, key);
-        self.follow(core, hands)
-    }
-
-    fn on_play_done(&mut self, core: &mut Core, hands: &mut Hands<'_>, play: PlayId) -> Next {
-        self.reading.on_play_done(core, hands, play);
-        self.follow(core, hands)
-    }
-
-    fn on_told(
-        &mut self,
-        core: &mut Core,
-        hands: &mut Hands<'_>,
-        ticket: u64,
-        reply: &Reply,
-    ) -> Next {
-        self.reading.on_told(core, hands, ticket, reply);
-        self.follow(core, hands)
-    }
-
-    fn on_supply(
-        &mut self,
-        core: &mut Core,
-        hands: &mut Hands<'_>,
-        ticket: u64,
-        supply: &Supply,
-    ) -> Next {
-        self.reading.on_supply(core, hands, ticket, supply);
-        self.follow(core, hands)
-    }
-
-    fn modify(
-        &mut self,
-        core: &mut Core,
-        hands: &mut Hands<'_>,
-        wish: Modification,
-    ) -> Option<Next> {
-        self.reading.handle(hands, Input::Modify(wish));
-        Some(self.follow(core, hands))
     }
 
     fn handle_timeout(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {

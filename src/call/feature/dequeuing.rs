@@ -6,19 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::in_line::LOOKS;
 use super::{Application, Feature, Next, Stage};
-use crate::base::{CallId, Cause, LegId, Party, Timestamp};
+use crate::base::{CallId, Cause, Party, Timestamp};
 use crate::call::commission::Commission;
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
-use crate::call::inquiry::Supply;
 use crate::call::lines::Taken;
 use crate::call::reading::Reading;
 use crate::events::Stretch;
-use crate::flow::Reply;
-use crate::media::PlayId;
 use crate::twiml::{
-    Action, CallRecording, Channels, Input, LegNews, Link, Modification, RecordingCallback,
-    Ringing, Sid, SidKind, Track,
+    Action, CallRecording, Channels, Input, LegNews, Link, RecordingCallback, Ringing, Sid,
+    SidKind, Track,
 };
 
 /// Somebody of a line, wanted or there.
@@ -197,50 +194,16 @@ impl Feature for Dequeuing {
         self.look(core, hands)
     }
 
+    fn reading(&mut self) -> Option<&mut Reading> {
+        Some(&mut self.reading)
+    }
+
+    fn read_on(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        self.follow(core, hands)
+    }
+
     fn on_rouse(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         self.look(core, hands)
-    }
-
-    fn on_digit(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId, key: char) -> Next {
-        self.reading.on_digit(core, hands, leg, key);
-        self.follow(core, hands)
-    }
-
-    fn on_play_done(&mut self, core: &mut Core, hands: &mut Hands<'_>, play: PlayId) -> Next {
-        self.reading.on_play_done(core, hands, play);
-        self.follow(core, hands)
-    }
-
-    fn on_told(
-        &mut self,
-        core: &mut Core,
-        hands: &mut Hands<'_>,
-        ticket: u64,
-        reply: &Reply,
-    ) -> Next {
-        self.reading.on_told(core, hands, ticket, reply);
-        self.follow(core, hands)
-    }
-
-    fn on_supply(
-        &mut self,
-        core: &mut Core,
-        hands: &mut Hands<'_>,
-        ticket: u64,
-        supply: &Supply,
-    ) -> Next {
-        self.reading.on_supply(core, hands, ticket, supply);
-        self.follow(core, hands)
-    }
-
-    fn modify(
-        &mut self,
-        core: &mut Core,
-        hands: &mut Hands<'_>,
-        wish: Modification,
-    ) -> Option<Next> {
-        self.reading.handle(hands, Input::Modify(wish));
-        Some(self.follow(core, hands))
     }
 
     fn handle_timeout(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {

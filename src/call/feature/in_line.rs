@@ -6,18 +6,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Application, Feature, Next, Stage};
-use crate::base::{Cause, LegId, Party, Timestamp};
+use crate::base::{Cause, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
-use crate::call::inquiry::Supply;
 use crate::call::lines::{NoPlace, Place, Taken};
 use crate::call::reading::Reading;
 use crate::events::{Fact, Stretch};
-use crate::flow::Reply;
-use crate::media::{Command, PlayId};
-use crate::twiml::{
-    Action, Enqueueing, Input, Modification, QueueNews, Sid, SidKind, Standing, WaitSound,
-};
+use crate::media::Command;
+use crate::twiml::{Action, Enqueueing, Input, QueueNews, Sid, SidKind, Standing, WaitSound};
 
 /// A place in a line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -238,50 +234,16 @@ impl Feature for InLine {
         self.look(core, hands)
     }
 
+    fn reading(&mut self) -> Option<&mut Reading> {
+        Some(&mut self.reading)
+    }
+
+    fn read_on(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        self.follow(core, hands)
+    }
+
     fn on_rouse(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         self.look(core, hands)
-    }
-
-    fn on_digit(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId, key: char) -> Next {
-        self.reading.on_digit(core, hands, leg, key);
-        self.follow(core, hands)
-    }
-
-    fn on_play_done(&mut self, core: &mut Core, hands: &mut Hands<'_>, play: PlayId) -> Next {
-        self.reading.on_play_done(core, hands, play);
-        self.follow(core, hands)
-    }
-
-    fn on_told(
-        &mut self,
-        core: &mut Core,
-        hands: &mut Hands<'_>,
-        ticket: u64,
-        reply: &Reply,
-    ) -> Next {
-        self.reading.on_told(core, hands, ticket, reply);
-        self.follow(core, hands)
-    }
-
-    fn on_supply(
-        &mut self,
-        core: &mut Core,
-        hands: &mut Hands<'_>,
-        ticket: u64,
-        supply: &Supply,
-    ) -> Next {
-        self.reading.on_supply(core, hands, ticket, supply);
-        self.follow(core, hands)
-    }
-
-    fn modify(
-        &mut self,
-        core: &mut Core,
-        hands: &mut Hands<'_>,
-        wish: Modification,
-    ) -> Option<Next> {
-        self.reading.handle(hands, Input::Modify(wish));
-        Some(self.follow(core, hands))
     }
 
     fn handle_timeout(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {

@@ -47,12 +47,13 @@ use serde::{Deserialize, Serialize};
 use super::core::Core;
 use super::hands::Hands;
 use super::inquiry::Supply;
+use super::reading::Reading;
 use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::flow::Reply;
 use crate::media::PlayId;
 use crate::media::recorder::Closed;
 use crate::router;
-use crate::twiml::Modification;
+use crate::twiml::{Input, Modification};
 use crate::voicemail::Word;
 
 /// The stage a call is in.
@@ -140,14 +141,33 @@ pub(crate) trait Feature {
         Next::Stay
     }
 
-    /// A leg pressed a key.
-    fn on_digit(&mut self, _: &mut Core, _: &mut Hands<'_>, _: LegId, _: char) -> Next {
+    /// The documents that are read to the caller meanwhile, of a stage that has nothing else to hear
+    /// them with: what happens is theirs, and then [`Feature::read_on`] is asked.
+    fn reading(&mut self) -> Option<&mut Reading> {
+        None
+    }
+
+    /// Does what the documents want by now.
+    fn read_on(&mut self, _: &mut Core, _: &mut Hands<'_>) -> Next {
         Next::Stay
     }
 
+    /// A leg pressed a key.
+    fn on_digit(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId, key: char) -> Next {
+        let Some(reading) = self.reading() else {
+            return Next::Stay;
+        };
+        reading.on_digit(core, hands, leg, key);
+        self.read_on(core, hands)
+    }
+
     /// The call's present play came to its natural end.
-    fn on_play_done(&mut self, _: &mut Core, _: &mut Hands<'_>, _: PlayId) -> Next {
-        Next::Stay
+    fn on_play_done(&mut self, core: &mut Core, hands: &mut Hands<'_>, play: PlayId) -> Next {
+        let Some(reading) = self.reading() else {
+            return Next::Stay;
+        };
+        reading.on_play_done(core, hands, play);
+        self.read_on(core, hands)
     }
 
     /// A leg whose voice alone is recorded began to speak, or fell silent.
@@ -176,18 +196,45 @@ pub(crate) trait Feature {
     }
 
     /// A question that the call's flow put is answered.
-    fn on_told(&mut self, _: &mut Core, _: &mut Hands<'_>, _: u64, _: &Reply) -> Next {
-        Next::Stay
+    fn on_told(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        ticket: u64,
+        reply: &Reply,
+    ) -> Next {
+        let Some(reading) = self.reading() else {
+            return Next::Stay;
+        };
+        reading.on_told(core, hands, ticket, reply);
+        self.read_on(core, hands)
     }
 
     /// A question that the call's document put is answered.
-    fn on_supply(&mut self, _: &mut Core, _: &mut Hands<'_>, _: u64, _: &Supply) -> Next {
-        Next::Stay
+    fn on_supply(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        ticket: u64,
+        supply: &Supply,
+    ) -> Next {
+        let Some(reading) = self.reading() else {
+            return Next::Stay;
+        };
+        reading.on_supply(core, hands, ticket, supply);
+        self.read_on(core, hands)
     }
 
     /// The REST API wants something else of the call; `None` where no application has it.
-    fn modify(&mut self, _: &mut Core, _: &mut Hands<'_>, _: Modification) -> Option<Next> {
-        None
+    fn modify(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        wish: Modification,
+    ) -> Option<Next> {
+        let reading = self.reading()?;
+        reading.handle(hands, Input::Modify(wish));
+        Some(self.read_on(core, hands))
     }
 
     /// What the call stands in with others, a line or a conference, has changed: it is to look.
