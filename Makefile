@@ -78,9 +78,9 @@ lint:
 
 unit:
 	$(HEADING) 'units'
-	FUZZ_SECONDS=10 $(CARGO) test --locked --lib --bins
+	FUZZ_SECONDS=4 $(CARGO) test --locked --lib --bins
 	$(HEADING) 'the whole switch on a virtual clock; mutated input, fixed seed'
-	FUZZ_SECONDS=10 $(CARGO) test --locked --test simulation
+	FUZZ_SECONDS=4 $(CARGO) test --locked --test simulation
 
 house:
 	$(HEADING) 'the house'

@@ -14,6 +14,8 @@ mod attacker;
 mod capture_file;
 #[path = "scenarios/crowd.rs"]
 mod crowd;
+#[path = "scenarios/failure.rs"]
+mod failure;
 #[path = "scenarios/linphone.rs"]
 mod linphone;
 #[path = "scenarios/names.rs"]

@@ -1121,8 +1121,9 @@ fn mirror(request: &str, status: &str) -> String {
 pub(crate) const AGENT: usize = 2_001;
 /// What the bar of the issue "The router" allows.
 pub(crate) const MOST_IDLE: Duration = Duration::from_millis(50);
-/// Who leaves so soon after an agent answered may have left before the router joined them.
-const CROSSING: Duration = Duration::from_millis(20);
+/// Who leaves so soon after an agent answered may have left before the router joined them: longer than
+/// a busy machine is late.
+const CROSSING: Duration = Duration::from_millis(500);
 /// The impatient leave before this.
 const SHORT_PATIENCE: Duration = Duration::from_secs(4);
 /// `retry_after` of the queues, and then some for the way there and back.

@@ -5,6 +5,8 @@
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 
+use super::failure;
+
 /// The right to run; given back when dropped.
 pub(crate) struct Turn(
     #[expect(dead_code, reason = "the lock lives as long as the file is open")] File,
@@ -25,6 +27,7 @@ pub(crate) fn alone() -> Turn {
 }
 
 fn lock_file() -> File {
+    failure::tell_at_once();
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("scenarios.turn");
     OpenOptions::new()
         .create(true)
