@@ -12,7 +12,7 @@ use crate::base::{Clock, Timestamp};
 use crate::calendar::{Closing, ClosingBoard, Closings};
 use crate::call::{ClosingOutcome, ClosingWish};
 use crate::flow::Reply;
-use crate::store::{ClosingFiles, ReadClosings};
+use crate::store::{ClosingFiles, ReadNotes};
 use crate::trunk::ClosingService;
 
 /// How often the files are looked at: a closing takes effect within a second.
@@ -113,7 +113,7 @@ impl Closer {
     /// It could not be written.
     pub(super) fn close(&self, name: &str, closing: &Closing) -> io::Result<()> {
         let mut said = self.lock();
-        self.files.close(name, closing)?;
+        self.files.write(name, closing)?;
         self.look(&mut said)
     }
 
@@ -124,7 +124,7 @@ impl Closer {
     /// It could not be taken back.
     pub(super) fn open(&self, name: &str) -> io::Result<bool> {
         let mut said = self.lock();
-        let was_closed = self.files.open(name)?;
+        let was_closed = self.files.remove(name)?;
         self.look(&mut said)?;
         Ok(was_closed)
     }
@@ -200,14 +200,13 @@ impl Closer {
     }
 
     fn look(&self, said: &mut Said) -> io::Result<()> {
-        let ReadClosings { closings, doubts } = self.files.read()?;
+        let ReadNotes { notes, doubts } = self.files.read()?;
         let now = self.clock.now();
-        let over = closings.iter().filter(|(_, it)| !it.holds(now));
+        let over = notes.iter().filter(|(_, it)| !it.holds(now));
         // It would be in the way of the next. That it stays keeps no other from being hung up.
-        let removed = over.map(|(name, _)| self.files.open(name).map(drop));
+        let removed = over.map(|(name, _)| self.files.remove(name).map(drop));
         let removed: io::Result<()> = removed.collect();
-        let holding = closings.iter().filter(|(_, it)| it.holds(now));
-        let holding = holding.map(|(name, it)| (name.to_owned(), it.clone()));
+        let holding = notes.into_iter().filter(|(_, it)| it.holds(now));
         let closings: Closings = holding.collect();
         if doubts != said.doubts {
             for doubt in &doubts {

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::base::Clock;
-use crate::store::{OverrideFiles, ReadOverrides};
+use crate::store::{OverrideFiles, ReadNotes};
 use crate::trunk::{NumberOverride, NumberOverrides, OverrideBoard};
 
 /// How often the files are looked at: an override takes effect within a second.
@@ -76,7 +76,7 @@ impl Overrider {
     /// It could not be written.
     pub(super) fn set(&self, number: &str, it: &NumberOverride) -> io::Result<()> {
         let mut said = self.lock();
-        self.files.set(number, it)?;
+        self.files.write(number, it)?;
         self.look(&mut said)
     }
 
@@ -87,7 +87,7 @@ impl Overrider {
     /// It could not be taken back.
     pub(super) fn lift(&self, number: &str) -> io::Result<bool> {
         let mut said = self.lock();
-        let was_there = self.files.lift(number)?;
+        let was_there = self.files.remove(number)?;
         self.look(&mut said)?;
         Ok(was_there)
     }
@@ -107,14 +107,13 @@ impl Overrider {
     }
 
     fn look(&self, said: &mut Said) -> io::Result<()> {
-        let ReadOverrides { overrides, doubts } = self.files.read()?;
+        let ReadNotes { notes, doubts } = self.files.read()?;
         let now = self.clock.now();
-        let over = overrides.iter().filter(|(_, it)| !it.holds(now));
+        let over = notes.iter().filter(|(_, it)| !it.holds(now));
         // It would be in the way of the next. That it stays keeps no other from being hung up.
-        let removed = over.map(|(number, _)| self.files.lift(number).map(drop));
+        let removed = over.map(|(number, _)| self.files.remove(number).map(drop));
         let removed: io::Result<()> = removed.collect();
-        let holding = overrides.iter().filter(|(_, it)| it.holds(now));
-        let holding = holding.map(|(number, it)| (number.to_owned(), it.clone()));
+        let holding = notes.into_iter().filter(|(_, it)| it.holds(now));
         let overrides: NumberOverrides = holding.collect();
         if doubts != said.doubts {
             for doubt in &doubts {
