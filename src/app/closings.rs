@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::lookout::{Errands, Lookout, Posted, Watch};
-use crate::base::{Clock, Timestamp};
+use crate::base::{Clock, Pii, Timestamp};
 use crate::calendar::{Closing, ClosingBoard};
 use crate::call::{ClosingOutcome, ClosingWish};
 use crate::flow::Reply;
@@ -93,7 +93,7 @@ impl Closer {
             return ClosingOutcome::Locked.reply();
         }
         let Some(calendar) = &wish.calendar else {
-            tracing::warn!(number, phone, "calendar.wrong_pin");
+            tracing::warn!(number = %Pii(number), phone = %Pii(phone), "calendar.wrong_pin");
             if wrong.len() < MOST_COUNTS {
                 wrong.insert(number.clone(), (count + 1, now));
             }
@@ -106,7 +106,7 @@ impl Closer {
         drop(wrong);
         tracing::info!(
             calendar,
-            phone,
+            phone = %Pii(phone),
             what = wish.service.words(),
             "calendar.by_telephone"
         );
@@ -183,6 +183,19 @@ mod tests {
         }
     }
 
+    struct Lines(mpsc::Sender<String>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            let _ = self.0.send(String::from_utf8_lossy(line).into_owned());
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
     fn wish(calendar: Option<&str>, service: ClosingService) -> ClosingWish {
         ClosingWish {
             number: "1".to_owned(),
@@ -230,6 +243,29 @@ mod tests {
         );
         *clock.0.lock().unwrap() = now + PAUSE;
         assert_eq!(outcome(open()), ClosingOutcome::Done);
+        watch.stop();
+    }
+
+    #[test]
+    fn the_log_of_a_wrong_pin_is_no_address_book() {
+        let data = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Turned(Mutex::new(Timestamp::from_millis(1_000))));
+        let files = ClosingFiles::of(data.path());
+        let (closer, watch) = Closer::start(files, ClosingBoard::default(), clock).unwrap();
+        let (lines, log) = mpsc::channel();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || Lines(lines.clone()))
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            closer.grant(&ClosingWish {
+                number: "+81312345678".to_owned(),
+                phone: "+819012345678".to_owned(),
+                ..wish(None, ClosingService::Close)
+            });
+        });
+        let log: String = log.iter().collect();
+        assert!(log.contains("calendar.wrong_pin"), "{log}");
+        assert!(!log.contains("345"), "{log}");
         watch.stop();
     }
 
