@@ -49,17 +49,7 @@ impl Core {
     /// Begins a play, or begins it again.
     pub(crate) fn start_play(&self, hands: &mut Hands<'_>, playing: &Playing) {
         let language = playing.language.as_deref().or(self.language());
-        let sounds = playing
-            .names
-            .iter()
-            .filter_map(|name| {
-                let sound = self.sound(hands, name, language);
-                if sound.is_none() {
-                    tracing::warn!(call = %self.id, name, "no such sound");
-                }
-                sound
-            })
-            .collect();
+        let sounds = self.sounds(hands, &playing.names, language);
         let (leg, play, looped) = (playing.leg, playing.play, playing.looped == Looped::Forever);
         hands.tell(Command::Play {
             leg,
@@ -80,14 +70,7 @@ impl Core {
     ) -> PlayId {
         self.plays += 1;
         let play = PlayId(self.plays);
-        let find = |name: &String| {
-            let sound = self.sound(hands, name, language);
-            if sound.is_none() {
-                tracing::warn!(call = %self.id, name, "no such sound");
-            }
-            sound
-        };
-        let sounds = names.iter().filter_map(find).collect();
+        let sounds = self.sounds(hands, names, language);
         hands.tell(Command::Play {
             leg,
             play,
@@ -100,6 +83,23 @@ impl Core {
     /// Stops what was played to a party beside what the caller hears.
     pub(crate) fn stop_aside(&self, hands: &mut Hands<'_>, leg: LegId) {
         hands.tell(Command::StopPlay { leg });
+    }
+
+    /// The sounds of names in a language, without those that are unknown.
+    fn sounds(
+        &self,
+        hands: &Hands<'_>,
+        names: &[String],
+        language: Option<&str>,
+    ) -> Vec<Arc<Sound>> {
+        let find = |name: &String| {
+            let sound = self.sound(hands, name, language);
+            if sound.is_none() {
+                tracing::warn!(call = %self.id, name, "no such sound");
+            }
+            sound
+        };
+        names.iter().filter_map(find).collect()
     }
 
     /// The sound of a name in a language.

@@ -31,18 +31,9 @@ impl Core {
     ) -> Option<RecordingId> {
         let room = self.room?;
         let recording = hands.ids.recording(hands.now);
-        let label = |leg: Option<&Leg>| {
-            leg.map_or_else(String::new, |leg| {
-                leg.agent.clone().unwrap_or_else(|| leg.party.clone())
-            })
-        };
-        let mut channels = vec![label(Some(self.caller())), label(self.leg(right))];
+        let name = self.leg(right).map_or_else(String::new, Leg::name);
+        let mut channels = vec![self.caller().name(), name];
         channels.resize_with(count, String::new);
-        let labels = Map::from_iter([
-            ("call".to_owned(), Value::from(self.id.as_str())),
-            ("from".to_owned(), Value::from(self.from.as_str())),
-            ("to".to_owned(), Value::from(self.to.as_str())),
-        ]);
         hands.tell(Command::Record {
             recording: recording.clone(),
             room,
@@ -52,14 +43,11 @@ impl Core {
             tape: Tape {
                 stem: stem(&recording, hands.now),
                 channels,
-                labels,
+                labels: self.labels(),
                 format: None,
             },
         });
-        hands.index.recordings.insert(recording.clone(), self.key);
-        self.recordings.push(recording.clone());
-        let started = recording.clone();
-        self.emit(hands, Fact::RecordingStarted { recording: started });
+        self.recording_began(hands, &recording);
         // A new recording of a conversation that is paused is paused from its beginning.
         for channel in std::mem::take(&mut self.pauses) {
             self.pause_recording(hands, channel, true);
@@ -69,29 +57,30 @@ impl Core {
 
     /// Records what one leg says, and nobody else.
     pub(crate) fn record_track(&mut self, hands: &mut Hands<'_>, leg: LegId) -> RecordingId {
-        let recording = hands.ids.recording(hands.now);
         let party = self.leg(leg).map_or_else(String::new, Leg::name);
-        let labels = [
-            ("call", self.id.as_str()),
-            ("from", &self.from),
-            ("to", &self.to),
-        ];
-        let labels = labels.map(|(name, text)| (name.to_owned(), Value::from(text)));
+        self.record_leg(hands, leg, vec![party])
+    }
+
+    /// Records what one leg says on the first of these channels, and what it hears on a second.
+    pub(crate) fn record_leg(
+        &mut self,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        channels: Vec<String>,
+    ) -> RecordingId {
+        let recording = hands.ids.recording(hands.now);
         hands.tell(Command::RecordLeg {
             recording: recording.clone(),
             leg,
             at: hands.now,
             tape: Tape {
                 stem: stem(&recording, hands.now),
-                channels: vec![party],
-                labels: labels.into_iter().collect(),
+                channels,
+                labels: self.labels(),
                 format: None,
             },
         });
-        hands.index.recordings.insert(recording.clone(), self.key);
-        self.recordings.push(recording.clone());
-        let started = recording.clone();
-        self.emit(hands, Fact::RecordingStarted { recording: started });
+        self.recording_began(hands, &recording);
         recording
     }
 
@@ -134,6 +123,21 @@ impl Core {
                 format,
             },
         });
+        self.recording_began(hands, recording);
+    }
+
+    /// What a recording says of its call.
+    fn labels(&self) -> Map<String, Value> {
+        let labels = [
+            ("call", self.id.as_str()),
+            ("from", &self.from),
+            ("to", &self.to),
+        ];
+        let labels = labels.map(|(name, text)| (name.to_owned(), Value::from(text)));
+        labels.into_iter().collect()
+    }
+
+    fn recording_began(&mut self, hands: &mut Hands<'_>, recording: &RecordingId) {
         let recording = recording.clone();
         hands.index.recordings.insert(recording.clone(), self.key);
         self.recordings.push(recording.clone());
