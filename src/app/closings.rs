@@ -1,65 +1,35 @@
-//! Calendars closed by hand: looks after their files, twice a second, and hangs up what they say.
+//! Calendars closed by hand: what of their files hangs on the board, what the log says, and closing
+//! by telephone.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::base::{Clock, Timestamp};
-use crate::calendar::{Closing, ClosingBoard, Closings};
+use super::lookout::{Errands, Lookout, Posted, Watch};
+use crate::base::{Clock, Pii, Timestamp};
+use crate::calendar::{Closing, ClosingBoard};
 use crate::call::{ClosingOutcome, ClosingWish};
 use crate::flow::Reply;
-use crate::store::{ClosingFiles, ReadClosings};
+use crate::store::ClosingFiles;
 use crate::trunk::ClosingService;
-
-/// How often the files are looked at: a closing takes effect within a second.
-const PACE: Duration = Duration::from_millis(500);
 
 /// Who closes and opens.
 pub(super) struct Closer {
-    files: ClosingFiles,
-    board: ClosingBoard,
+    lookout: Arc<Lookout<Closing>>,
     clock: Arc<dyn Clock>,
-    /// What was last said of the files. Whoever looks and hangs up holds it, so that what is older
-    /// never covers what is newer.
-    said: Mutex<Said>,
     /// Wrong PINs by what was dialled, and when the last was given.
     wrong: Mutex<BTreeMap<String, (u32, Timestamp)>>,
     /// Where calls' wishes go.
-    errands: OnceLock<SyncSender<Errand>>,
+    errands: Errands,
 }
 
-/// What the thread is to do.
-enum Errand {
-    /// Do what a call wants, and tell it.
-    Wish(ClosingWish, Box<dyn FnOnce(Reply) + Send>),
-    /// Look no more.
-    Stop,
-}
-
-/// Wishes that may wait.
-const ERRANDS: usize = 64;
 /// Wrong PINs after which none is taken for [`PAUSE`].
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(300);
 /// Numbers of which wrong PINs are remembered; those that nobody has count, too.
 const MOST_COUNTS: usize = 10_000;
-
-#[derive(Debug, Default)]
-struct Said {
-    doubts: Vec<String>,
-    failure: Option<String>,
-}
-
-/// The thread.
-#[derive(Debug)]
-pub(super) struct Caretaker {
-    errands: SyncSender<Errand>,
-    thread: JoinHandle<()>,
-}
 
 impl Closer {
     /// Hangs up what the files say, and keeps looking.
@@ -71,39 +41,15 @@ impl Closer {
         files: ClosingFiles,
         board: ClosingBoard,
         clock: Arc<dyn Clock>,
-    ) -> io::Result<(Arc<Self>, Caretaker)> {
-        files.make_folder()?;
+    ) -> io::Result<(Arc<Self>, Watch)> {
+        let (lookout, watch) = Lookout::start(files, board, clock.clone())?;
         let closer = Arc::new(Self {
-            files,
-            board,
+            lookout,
             clock,
-            said: Mutex::default(),
             wrong: Mutex::default(),
-            errands: OnceLock::new(),
+            errands: watch.errands(),
         });
-        closer.look(&mut closer.lock())?;
-        let (errands, inbox) = mpsc::sync_channel(ERRANDS);
-        // The only one that is ever set.
-        let _ = closer.errands.set(errands.clone());
-        let watched = closer.clone();
-        let keep = move || {
-            loop {
-                match inbox.recv_timeout(PACE) {
-                    Ok(Errand::Wish(wish, tell)) => tell(watched.grant(&wish)),
-                    Ok(Errand::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                    Err(RecvTimeoutError::Timeout) => watched.look_again(),
-                }
-            }
-        };
-        let thread = std::thread::Builder::new()
-            .name("closings".to_owned())
-            .spawn(keep)?;
-        Ok((closer, Caretaker { errands, thread }))
-    }
-
-    /// The closings of now.
-    pub(super) fn closings(&self) -> Arc<Closings> {
-        self.board.read()
+        Ok((closer, watch))
     }
 
     /// Closes a calendar, or all.
@@ -112,9 +58,7 @@ impl Closer {
     ///
     /// It could not be written.
     pub(super) fn close(&self, name: &str, closing: &Closing) -> io::Result<()> {
-        let mut said = self.lock();
-        self.files.close(name, closing)?;
-        self.look(&mut said)
+        self.lookout.write(name, closing)
     }
 
     /// Takes a closing back; whether there was one.
@@ -123,17 +67,17 @@ impl Closer {
     ///
     /// It could not be taken back.
     pub(super) fn open(&self, name: &str) -> io::Result<bool> {
-        let mut said = self.lock();
-        let was_closed = self.files.open(name)?;
-        self.look(&mut said)?;
-        Ok(was_closed)
+        self.lookout.remove(name)
     }
 
     /// Has a call's wish carried out, which waits for nothing; `tell` is told what came of it.
-    pub(super) fn wish(&self, wish: ClosingWish, tell: impl FnOnce(Reply) + Send + 'static) {
-        let errand = Errand::Wish(wish, Box::new(tell));
-        let sent = self.errands.get().map(|errands| errands.try_send(errand));
-        if !matches!(sent, Some(Ok(()))) {
+    pub(super) fn wish(
+        self: &Arc<Self>,
+        wish: ClosingWish,
+        tell: impl FnOnce(Reply) + Send + 'static,
+    ) {
+        let closer = self.clone();
+        if !self.errands.ask(move || tell(closer.grant(&wish))) {
             tracing::error!("calendar.not_asked");
         }
     }
@@ -149,7 +93,7 @@ impl Closer {
             return ClosingOutcome::Locked.reply();
         }
         let Some(calendar) = &wish.calendar else {
-            tracing::warn!(number, phone, "calendar.wrong_pin");
+            tracing::warn!(number = %Pii(number), phone = %Pii(phone), "calendar.wrong_pin");
             if wrong.len() < MOST_COUNTS {
                 wrong.insert(number.clone(), (count + 1, now));
             }
@@ -162,7 +106,7 @@ impl Closer {
         drop(wrong);
         tracing::info!(
             calendar,
-            phone,
+            phone = %Pii(phone),
             what = wish.service.words(),
             "calendar.by_telephone"
         );
@@ -184,90 +128,71 @@ impl Closer {
             }
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, Said> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn look_again(&self) {
-        let mut said = self.lock();
-        let failure = self.look(&mut said).err().map(|error| error.to_string());
-        if let Some(error) = failure.as_ref().filter(|_| said.failure != failure) {
-            // What was closed stays closed, and open open.
-            tracing::error!(error, "calendar.closings_unread");
-        }
-        said.failure = failure;
-    }
-
-    fn look(&self, said: &mut Said) -> io::Result<()> {
-        let ReadClosings { closings, doubts } = self.files.read()?;
-        let now = self.clock.now();
-        let over = closings.iter().filter(|(_, it)| !it.holds(now));
-        // It would be in the way of the next. That it stays keeps no other from being hung up.
-        let removed = over.map(|(name, _)| self.files.open(name).map(drop));
-        let removed: io::Result<()> = removed.collect();
-        let holding = closings.iter().filter(|(_, it)| it.holds(now));
-        let holding = holding.map(|(name, it)| (name.to_owned(), it.clone()));
-        let closings: Closings = holding.collect();
-        if doubts != said.doubts {
-            for doubt in &doubts {
-                tracing::warn!(doubt, "calendar.closing_doubtful");
-            }
-            said.doubts = doubts;
-        }
-        let before = self.board.read();
-        if *before != closings {
-            tell(&before, &closings);
-            self.board.set(closings);
-        }
-        removed
-    }
 }
 
 impl fmt::Debug for Closer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Closer").field(&self.files).finish()
+        f.debug_tuple("Closer").field(&self.lookout).finish()
     }
 }
 
-impl fmt::Debug for Errand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Errand")
-    }
-}
+impl Posted for Closing {
+    type Board = ClosingBoard;
 
-fn tell(before: &Closings, after: &Closings) {
-    let known = |closings: &Closings, name: &str| closings.iter().any(|(known, _)| known == name);
-    for (calendar, closing) in after.iter() {
-        let until = closing.until.map(|until| until.to_rfc3339());
-        tracing::info!(calendar, until, reason = closing.reason, "calendar.closed");
+    const THREAD: &'static str = "closings";
+
+    fn holds(&self, now: Timestamp) -> bool {
+        Closing::holds(self, now)
     }
-    for (calendar, _) in before.iter().filter(|(name, _)| !known(after, name)) {
+
+    fn hang(board: &ClosingBoard, holding: BTreeMap<String, Self>) {
+        board.set(holding.into_iter().collect());
+    }
+
+    fn say_on(&self, calendar: &str) {
+        let until = self.until.map(Timestamp::to_rfc3339);
+        tracing::info!(calendar, until, reason = self.reason, "calendar.closed");
+    }
+
+    fn say_off(calendar: &str) {
         tracing::info!(calendar, "calendar.opened");
     }
-}
 
-impl Caretaker {
-    /// Looks no more.
-    pub(super) fn stop(self) {
-        // It reads on until it stops.
-        let _ = self.errands.send(Errand::Stop);
-        if self.thread.join().is_err() {
-            tracing::error!("who looks after closings ended by a panic");
-        }
+    fn say_doubtful(doubt: &str) {
+        tracing::warn!(doubt, "calendar.closing_doubtful");
+    }
+
+    fn say_unread(error: &str) {
+        // What was closed stays closed, and open open.
+        tracing::error!(error, "calendar.closings_unread");
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
-    use crate::base::Timestamp;
+    use crate::calendar::Closings;
 
     struct Turned(Mutex<Timestamp>);
 
     impl Clock for Turned {
         fn now(&self) -> Timestamp {
             *self.0.lock().unwrap()
+        }
+    }
+
+    struct Lines(mpsc::Sender<String>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            let _ = self.0.send(String::from_utf8_lossy(line).into_owned());
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
         }
     }
 
@@ -286,7 +211,7 @@ mod tests {
         let clock = Arc::new(Turned(Mutex::new(Timestamp::from_millis(1_000))));
         let board = ClosingBoard::default();
         let files = ClosingFiles::of(data.path());
-        let (closer, caretaker) = Closer::start(files, board.clone(), clock.clone()).unwrap();
+        let (closer, watch) = Closer::start(files, board.clone(), clock.clone()).unwrap();
         let (tell, told) = mpsc::channel();
         closer.wish(wish(Some("office"), ClosingService::Close), move |reply| {
             tell.send(ClosingOutcome::of(&reply)).unwrap();
@@ -318,7 +243,30 @@ mod tests {
         );
         *clock.0.lock().unwrap() = now + PAUSE;
         assert_eq!(outcome(open()), ClosingOutcome::Done);
-        caretaker.stop();
+        watch.stop();
+    }
+
+    #[test]
+    fn the_log_of_a_wrong_pin_is_no_address_book() {
+        let data = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Turned(Mutex::new(Timestamp::from_millis(1_000))));
+        let files = ClosingFiles::of(data.path());
+        let (closer, watch) = Closer::start(files, ClosingBoard::default(), clock).unwrap();
+        let (lines, log) = mpsc::channel();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || Lines(lines.clone()))
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            closer.grant(&ClosingWish {
+                number: "+81312345678".to_owned(),
+                phone: "+819012345678".to_owned(),
+                ..wish(None, ClosingService::Close)
+            });
+        });
+        let log: String = log.iter().collect();
+        assert!(log.contains("calendar.wrong_pin"), "{log}");
+        assert!(!log.contains("345"), "{log}");
+        watch.stop();
     }
 
     #[test]
@@ -327,12 +275,12 @@ mod tests {
         let clock = Arc::new(Turned(Mutex::new(Timestamp::from_millis(1_000))));
         let board = ClosingBoard::default();
         let files = ClosingFiles::of(data.path());
-        let (closer, caretaker) = Closer::start(files, board.clone(), clock.clone()).unwrap();
-        caretaker.stop();
+        let (closer, watch) = Closer::start(files, board.clone(), clock.clone()).unwrap();
+        watch.stop();
         let now = Timestamp::from_millis(1_000);
         assert!(board.read().of("office", now).is_none());
         std::fs::write(data.path().join("closed/all"), "fire drill").unwrap();
-        closer.look_again();
+        closer.lookout.look_again();
         assert!(board.read().of("office", now).is_some());
         std::fs::remove_file(data.path().join("closed/all")).unwrap();
         let until = Some(Timestamp::from_millis(5_000));
@@ -347,11 +295,11 @@ mod tests {
         // Another process finds it.
         let board = ClosingBoard::default();
         let files = ClosingFiles::of(data.path());
-        let (closer, caretaker) = Closer::start(files, board.clone(), clock.clone()).unwrap();
-        caretaker.stop();
+        let (closer, watch) = Closer::start(files, board.clone(), clock.clone()).unwrap();
+        watch.stop();
         assert!(board.read().of("office", now).is_some());
         *clock.0.lock().unwrap() = Timestamp::from_millis(5_000);
-        closer.look_again();
+        closer.lookout.look_again();
         assert_eq!(*board.read(), Closings::default());
         assert!(!data.path().join("closed/office").exists());
         assert!(!closer.open("office").unwrap());

@@ -269,7 +269,7 @@ impl Live for House {
     }
 
     fn closings(&self) -> Arc<Closings> {
-        self.closer.closings()
+        self.boards.closings.read()
     }
 
     fn close(&self, calendar: &str, closing: Closing) -> Result<(), String> {
@@ -298,12 +298,12 @@ impl Live for House {
     }
 
     fn set_override(&self, number: &str, it: NumberOverride) -> Result<(), String> {
-        let set = self.overrider.set(number, &it);
+        let set = self.overrider.write(number, &it);
         set.map_err(|error| format!("the override cannot be written: {error}"))
     }
 
     fn lift_override(&self, number: &str) -> Result<bool, String> {
-        let lifted = self.overrider.lift(number);
+        let lifted = self.overrider.remove(number);
         lifted.map_err(|error| format!("the override cannot be taken back: {error}"))
     }
 

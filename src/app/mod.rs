@@ -11,6 +11,7 @@ mod defence;
 pub mod generation;
 mod inquiries;
 mod live;
+mod lookout;
 mod outlets;
 mod overrides;
 mod pulse;
@@ -60,11 +61,12 @@ use crate::webhook::WebTask;
 
 use alive::Alive;
 use bindings::Keeper;
-use closings::{Caretaker, Closer};
+use closings::Closer;
 use inquiries::Outside;
 use live::House;
+use lookout::Watch;
 use outlets::ShardOutlets;
-use overrides::{Overrider, Porter};
+use overrides::Overrider;
 use pulse::{Beats, Watcher};
 use retention::Retention;
 use views::Views;
@@ -83,8 +85,8 @@ pub struct Switch {
     retention: Retention,
     watcher: Watcher,
     web: WebTask,
-    caretaker: Caretaker,
-    porter: Porter,
+    closings_watch: Watch,
+    overrides_watch: Watch,
     mailroom: KeeperTask,
     postman: PostTask,
     /// Keeps the data directory ours.
@@ -159,11 +161,11 @@ impl Switch {
         )?;
         let closings = ClosingBoard::default();
         let files = ClosingFiles::of(data.path());
-        let (closer, caretaker) = Closer::start(files, closings.clone(), time.clone())
+        let (closer, closings_watch) = Closer::start(files, closings.clone(), time.clone())
             .context("cannot read what is closed by hand")?;
         let overrides = OverrideBoard::default();
         let files = OverrideFiles::of(data.path());
-        let (overrider, porter) = Overrider::start(files, overrides.clone(), time.clone())
+        let (overrider, overrides_watch) = Overrider::start(files, overrides.clone(), time.clone())
             .context("cannot read which numbers lead elsewhere")?;
         let boards = Boards {
             closings,
@@ -336,8 +338,8 @@ impl Switch {
             retention,
             watcher,
             web,
-            caretaker,
-            porter,
+            closings_watch,
+            overrides_watch,
             mailroom,
             postman,
             alive,
@@ -428,8 +430,8 @@ impl Switch {
         self.postman.stop();
         self.retention.stop();
         self.watcher.stop();
-        self.caretaker.stop();
-        self.porter.stop();
+        self.closings_watch.stop();
+        self.overrides_watch.stop();
         self.house.engine.shutdown();
         self.router.stop();
         self.keeper.stop();

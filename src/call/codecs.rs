@@ -1,7 +1,8 @@
 //! Which codecs the legs of one call speak: the same wherever both can, so that nothing is
 //! transcoded that need not be.
 
-use super::core::{Core, sdp_body};
+use super::answering::sdp_body;
+use super::core::Core;
 use super::generation::Generation;
 use super::hands::Hands;
 use super::leg::Leg;

@@ -1,6 +1,8 @@
 //! The conferences of a node: who is in which, when one begins, when it is over. Shared by the
 //! shards; knows no media and no SIP, and tells nobody: whoever changes something does.
 
+mod open;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -11,24 +13,12 @@ use crate::twiml::{
     SidKind,
 };
 
+use open::{Open, participant};
+
 /// The open conferences of a node, by name; shared by its shards.
 #[derive(Debug, Default)]
 pub struct Conferences {
     open: BTreeMap<String, Open>,
-}
-
-#[derive(Debug)]
-struct Open {
-    /// Tells it from earlier ones of the name.
-    id: String,
-    room: RoomId,
-    opened: Timestamp,
-    began: Option<Timestamp>,
-    most: usize,
-    teller: Option<ConferenceTeller>,
-    members: Vec<Seat>,
-    /// The recording of all of it, and the call that has it.
-    recorded_by: Option<CallId>,
 }
 
 /// One who is in a conference, and how.
@@ -385,85 +375,6 @@ impl Conferences {
             return false;
         };
         open.recorded_by.get_or_insert_with(|| call.clone()) == call
-    }
-}
-
-impl Open {
-    fn new(now: Timestamp, opening: Opening) -> Self {
-        Self {
-            id: opening.id,
-            room: opening.room,
-            opened: now,
-            began: opening.began,
-            most: opening.most,
-            teller: opening.teller,
-            members: Vec::new(),
-            recorded_by: None,
-        }
-    }
-
-    /// The last member has entered: it may begin by him.
-    fn entered(&mut self, now: Timestamp, is_new: bool) -> Entered {
-        let mut waited = Vec::new();
-        if self.began.is_none() && self.may_begin() {
-            self.began = Some(now);
-            waited = self.members.clone();
-            waited.pop();
-        }
-        Entered {
-            id: self.id.clone(),
-            room: self.room,
-            is_new,
-            is_alone: self.members.len() == 1,
-            is_on: self.began.is_some(),
-            waited,
-            notices: Vec::new(),
-        }
-    }
-
-    fn sid(&self) -> Sid {
-        Sid::derive(SidKind::Conference, &self.id)
-    }
-
-    fn place(&self, call: &CallId) -> Option<usize> {
-        self.members.iter().position(|seat| seat.call == *call)
-    }
-
-    fn admits(&self, seat: &Seat) -> Result<(), Refused> {
-        if self.members.len() >= self.most {
-            return Err(Refused::Full);
-        }
-        let is_taken = |other: &Seat| other.label.is_some() && other.label == seat.label;
-        if self.members.iter().any(is_taken) {
-            return Err(Refused::Label);
-        }
-        match &seat.coaches {
-            Some(call) if self.place(call).is_none() => Err(Refused::Nobody),
-            _ => Ok(()),
-        }
-    }
-
-    /// Two are in, and one of them is one it begins with.
-    fn may_begin(&self) -> bool {
-        self.members.len() > 1 && self.members.iter().any(|seat| seat.starts)
-    }
-
-    fn tell(&mut self, now: Timestamp, name: &str, fact: ConferenceFact<'_>) -> Option<Notice> {
-        let sid = self.sid();
-        self.teller.as_mut()?.tell(now, (&sid, name), fact)
-    }
-}
-
-fn participant(seat: &Seat) -> Participant {
-    let sid = |call: &CallId| Sid::derive(SidKind::Call, call.as_str());
-    Participant {
-        call: sid(&seat.call),
-        label: seat.label.clone(),
-        muted: seat.muted,
-        held: seat.held,
-        coaches: seat.coaches.as_ref().map(sid),
-        starts: seat.starts,
-        ends: seat.ends,
     }
 }
 

@@ -26,7 +26,6 @@ use crate::router;
 use crate::sip::auth::Challenger;
 use crate::sip::guard::{Attack, Guard};
 use crate::sip::location::{Answer, Question};
-use crate::sip::ua::{self, SessionId};
 use crate::sip::{Flow, Host, Message, ParseError, Protocol, UserAgent, is_keep_alive};
 use crate::trunk::Carriers;
 use crate::voicemail::{self, Finished, Wish, Word};
@@ -161,16 +160,8 @@ pub(super) enum Alarm {
     Tidy,
 }
 
-/// How long an ended call waits for its legs' counts and its recordings. Both normally come
-/// within a second; a slow disk is given this long before the record says "not published".
-const PUBLISH_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
-
 /// How soon after a leg its sockets are looked after, and the shortest time between two looks.
 const TIDY: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// How long after its end a call waits for after-call work: the longest a queue may have of itself.
-/// Open or prolonged work may last longer; its code is then in the journal, not in the record.
-const LONGEST_WRAP: std::time::Duration = std::time::Duration::from_secs(3600);
 
 impl Exchange {
     /// An exchange without calls.
@@ -493,66 +484,6 @@ impl Exchange {
         ]
     }
 
-    /// Lets the user agent's events and datagrams take effect until there are none.
-    pub(super) fn pump(&mut self, now: Timestamp) {
-        if let Some(addresses) = self.ua.take_moved() {
-            self.guard.set_named(self.ids.origin().shard, addresses);
-        }
-        while let Some(output) = self.ua.poll_output() {
-            match output {
-                ua::Output::Query(question) => self.outbox.push_back(Output::Query(question)),
-                ua::Output::Transmit { flow, bytes } => {
-                    self.outbox.push_back(Output::Transmit { flow, bytes });
-                }
-                ua::Output::Alias { flow, host, port } => {
-                    self.outbox.push_back(Output::Alias { flow, host, port });
-                }
-                ua::Output::Event(event) => self.on_event(now, event),
-            }
-        }
-    }
-
-    fn on_event(&mut self, now: Timestamp, event: ua::Event) {
-        match event {
-            ua::Event::Incoming {
-                session,
-                flow,
-                request,
-            } => {
-                self.on_incoming(now, session, flow, &request);
-            }
-            ua::Event::Request {
-                transaction,
-                flow,
-                request,
-            } => {
-                self.on_request(now, transaction, &flow, &request);
-            }
-            ua::Event::Response { request, response } => {
-                self.on_response(now, request, &response);
-            }
-            ua::Event::Refer {
-                session,
-                refer,
-                request,
-            } => self.on_refer(now, session, refer, &request),
-            event => {
-                if let ua::Event::Failed {
-                    session,
-                    status: 430,
-                    ..
-                } = &event
-                {
-                    self.drop_flow(*session);
-                }
-                let found = session_of(&event).and_then(|id| self.index.sessions.get(&id).copied());
-                if let Some((key, leg)) = found {
-                    self.with_call(now, key, |call, hands| call.on_session(hands, leg, event));
-                }
-            }
-        }
-    }
-
     /// Lends two calls the world for one event.
     pub(super) fn with_two(
         &mut self,
@@ -597,49 +528,6 @@ impl Exchange {
         self.look_after(call);
     }
 
-    /// Sets a call's timer; looks whether it is done.
-    fn look_after(&mut self, call: Box<Call>) {
-        let key = call.core.key;
-        match call.poll_timeout() {
-            Some(at) => self.timers.set(Alarm::Stage(key), at),
-            None => {
-                self.timers.stop(&Alarm::Stage(key));
-            }
-        }
-        self.settle(call);
-    }
-
-    /// Looks whether an event was a call's last: publishes what is known, keeps what is not over.
-    fn settle(&mut self, mut call: Box<Call>) {
-        let key = call.core.key;
-        let Some(ended) = call.core.ended else {
-            self.calls.insert(key, call);
-            return;
-        };
-        if !std::mem::replace(&mut call.core.exited, true) {
-            self.gate.exit();
-        }
-        if !call.core.is_complete() || call.is_parting() {
-            self.timers.set(Alarm::Publish(key), ended + PUBLISH_WAIT);
-            self.calls.insert(key, call);
-            return;
-        }
-        self.timers.stop(&Alarm::Publish(key));
-        if call.core.wrapping.is_empty() {
-            return self.publish(call);
-        }
-        self.timers
-            .set(Alarm::Publish(key), ended + LONGEST_WRAP + PUBLISH_WAIT);
-        // After-call work may take minutes; nobody should wait for the record so long. It goes
-        // out again, with the agent's timeline whole, when the router ends the work.
-        if !std::mem::replace(&mut call.core.published, true) {
-            self.gate.tell();
-            let record = Box::new(call.core.record.clone());
-            self.outbox.push_back(Output::Record(record));
-        }
-        self.calls.insert(key, call);
-    }
-
     /// Takes a call into the exchange.
     pub(super) fn admit(&mut self, call: Box<Call>) {
         let (key, id): (CallKey, CallId) = (call.core.key, call.core.id.clone());
@@ -651,34 +539,8 @@ impl Exchange {
         self.gate.enter();
     }
 
-    /// The call is over and counted: its record goes out, the call goes.
-    fn publish(&mut self, call: Box<Call>) {
-        let key = call.core.key;
-        self.timers.stop(&Alarm::Stage(key));
-        self.timers.stop(&Alarm::Publish(key));
-        self.index.calls.remove(&call.core.id);
-        for id in &call.core.also {
-            // The tasks may have gone over to yet another call.
-            if self.index.heirs.get(id) == Some(&key) {
-                self.index.heirs.remove(id);
-            }
-        }
-        for leg in &call.core.legs {
-            self.index.sessions.remove(&leg.session);
-            self.index.legs.remove(&leg.id);
-        }
-        for recording in &call.core.recordings {
-            self.index.recordings.remove(recording);
-        }
-        if !call.core.published {
-            self.gate.tell();
-        }
-        self.outbox
-            .push_back(Output::Record(Box::new(call.core.record)));
-        self.forget_generations();
-    }
-
-    fn forget_generations(&mut self) {
+    /// Lets go of what no call runs under any more.
+    pub(super) fn forget_generations(&mut self) {
         if self.generations.len() < 2 {
             return;
         }
@@ -687,27 +549,5 @@ impl Exchange {
         self.generations.retain(|number, _| {
             *number == newest || calls.values().any(|call| call.core.generation == *number)
         });
-    }
-}
-
-/// The session an event is about, when it is about one that a call may hold.
-fn session_of(event: &ua::Event) -> Option<SessionId> {
-    match event {
-        ua::Event::Acknowledged { session, .. }
-        | ua::Event::Answered { session, .. }
-        | ua::Event::Cancelled { session, .. }
-        | ua::Event::EarlyAnswer { session, .. }
-        | ua::Event::EarlyEnded { session, .. }
-        | ua::Event::Ended { session, .. }
-        | ua::Event::Failed { session, .. }
-        | ua::Event::Info { session, .. }
-        | ua::Event::Notified { session, .. }
-        | ua::Event::Progress { session, .. }
-        | ua::Event::Reanswered { session, .. }
-        | ua::Event::Refer { session, .. }
-        | ua::Event::ReferAnswered { session, .. }
-        | ua::Event::Reoffer { session, .. }
-        | ua::Event::ReofferFailed { session, .. } => Some(*session),
-        ua::Event::Incoming { .. } | ua::Event::Request { .. } | ua::Event::Response { .. } => None,
     }
 }

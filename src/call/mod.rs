@@ -4,6 +4,7 @@
 //! notices and the router's words go in; datagrams, commands, events and records come out. A
 //! call dispatches to the stage it is in (`feature/`), and a stage is a small machine.
 
+mod answering;
 mod arrival;
 mod arriving;
 mod aside;
@@ -42,8 +43,11 @@ mod outward;
 mod overriding;
 mod password;
 mod placing;
+mod playing;
+mod pump;
 mod reading;
 mod reason;
+mod recordings;
 mod redirection;
 mod refer;
 mod refusal;
@@ -52,6 +56,7 @@ mod replace;
 mod ring;
 mod seating;
 mod secrecy;
+mod settling;
 mod shed;
 mod sound;
 pub mod task;

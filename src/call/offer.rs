@@ -2,7 +2,7 @@
 //! taken away and comes back, another codec or address. Media is anchored here, so each side is
 //! answered here and the other hears only the effect: music while it is held.
 
-use super::core::sdp_body;
+use super::answering::sdp_body;
 use super::feature::LegEvent;
 use super::hands::Hands;
 use super::leg::Leg;

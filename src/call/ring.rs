@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
+use super::answering::{open_local, sdp_body};
 use super::carrier_address::CarrierAddress;
-use super::core::{Core, open_local, sdp_body};
+use super::core::Core;
 use super::hands::{Hands, own_address};
 use super::keys::Keys;
 use super::refer::referred_by;

@@ -70,11 +70,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 until,
                 reason: args.reason.clone(),
             };
-            let set = files.set(number, &it);
+            let set = files.write(number, &it);
             set.with_context(|| format!("cannot write overrides/{number} in {data}"))?;
         }
         (Some(number), None) if args.lift => {
-            let lifted = files.lift(number);
+            let lifted = files.remove(number);
             let was_there =
                 lifted.with_context(|| format!("cannot remove overrides/{number} in {data}"))?;
             if !was_there {
@@ -89,7 +89,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for doubt in &read.doubts {
         eprintln!("{}", clean(doubt));
     }
-    print(&show(&office, number.as_deref(), &read.overrides, instant));
+    let overrides = read.notes.into_iter().collect();
+    print(&show(&office, number.as_deref(), &overrides, instant));
     Ok(ExitCode::SUCCESS)
 }
 

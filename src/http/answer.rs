@@ -68,6 +68,11 @@ impl Refusal {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, words)
     }
 
+    /// The switch could not; whoever asked did nothing wrong.
+    pub(super) fn internal(words: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, words)
+    }
+
     /// What to do about it.
     pub(super) fn help(self, words: &'static str) -> Self {
         Self {
@@ -124,7 +129,7 @@ pub(super) fn written(body: &impl Serialize) -> Result<String, Refusal> {
     let written = serde_json::to_string(body).map(|text| text + "\n");
     written.map_err(|error| {
         let words = format!("the answer cannot be written: {error}");
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, words)
+        Refusal::internal(words)
     })
 }
 

@@ -300,8 +300,7 @@ async fn pcap(
     let long = sources.long.clone();
     let capture = move || {
         let record = find(&sources, &id)?;
-        trace::capture(sources.live.as_ref(), &record, time)
-            .map_err(|words| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, words))
+        trace::capture(sources.live.as_ref(), &record, time).map_err(Refusal::internal)
     };
     let file = match time.is_zero() {
         true => ask(capture).await,
@@ -389,7 +388,7 @@ async fn wrong_method() -> Refusal {
 
 pub(super) fn unread(error: ArchiveError) -> Refusal {
     tracing::error!(%error, "call archive");
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    Refusal::internal(error.to_string())
 }
 
 /// Longest body: 64 KiB of attributes with each character escaped, and room.

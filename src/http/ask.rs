@@ -62,7 +62,7 @@ pub(super) async fn ask_apart<T: Send + 'static>(
 
 fn failed() -> Refusal {
     let words = "the question failed; the log says why";
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, words)
+    Refusal::internal(words)
 }
 
 fn late() -> Refusal {

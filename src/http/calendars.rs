@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use super::answer::{Problem, Refusal, shown};
 use super::api::Sources;
 use super::ask::ask;
+use super::by_hand::{self, ByHand};
 use super::live::Live;
 use crate::base::Timestamp;
 use crate::calendar::{Calendar, Closing, EVERYWHERE, Reason};
@@ -172,26 +173,18 @@ async fn close(
 ) -> Result<Response, Refusal> {
     let wish = body.map_err(|error| Refusal::bad_request(error.body_text()))?;
     let Close { reason, until } = wish.map(|Json(wish)| wish).unwrap_or_default();
-    if reason
-        .as_ref()
-        .is_some_and(|it| it.chars().count() > MOST_REASON)
-    {
-        let words = format!("`reason` has {MOST_REASON} characters at most");
-        return Err(Refusal::bad_request(words));
-    }
-    let until = until.as_deref().map(parse).transpose()?;
+    let by_hand = ByHand::parse(reason, until.as_deref())?;
     let done = ask(move || {
         check(sources.live.as_ref(), &name)?;
-        if until.is_some_and(|until| until <= sources.live.now()) {
-            return Err(Refusal::bad_request("`until` is over already"));
-        }
+        by_hand.check(sources.live.now())?;
+        let ByHand { reason, until } = by_hand;
         let body = serde_json::json!({
             "closed": name,
             "reason": reason,
             "until": until.map(Timestamp::to_rfc3339),
         });
         let closed = sources.live.close(&name, Closing { reason, until });
-        closed.map(|()| body).map_err(unwritten)
+        closed.map(|()| body).map_err(Refusal::internal)
     });
     shown(StatusCode::OK, &done.await??)
 }
@@ -204,26 +197,21 @@ async fn open(
     State(sources): State<Sources>,
     Path(name): Path<String>,
 ) -> Result<Response, Refusal> {
-    let done = ask(move || match sources.live.open(&name).map_err(unwritten)? {
-        true => Ok(serde_json::json!({"opened": name})),
-        false => {
-            check(sources.live.as_ref(), &name)?;
-            Err(Refusal::not_found(format!("{name} is not closed by hand")))
-        }
-    });
+    let done = ask(
+        move || match sources.live.open(&name).map_err(Refusal::internal)? {
+            true => Ok(serde_json::json!({"opened": name})),
+            false => {
+                check(sources.live.as_ref(), &name)?;
+                Err(Refusal::not_found(format!("{name} is not closed by hand")))
+            }
+        },
+    );
     shown(StatusCode::OK, &done.await??)
 }
 
 fn instant(when: Result<Query<When>, QueryRejection>) -> Result<Option<Timestamp>, Refusal> {
     let Query(when) = when.map_err(|error| Refusal::bad_request(error.body_text()))?;
-    when.at.as_deref().map(parse).transpose()
-}
-
-fn parse(text: &str) -> Result<Timestamp, Refusal> {
-    Timestamp::parse_rfc3339(text).ok_or_else(|| {
-        let words = format!("\"{text}\" is no time");
-        Refusal::bad_request(words).help("write RFC 3339, such as 2026-11-22T08:00:00+09:00")
-    })
+    when.at.as_deref().map(by_hand::instant).transpose()
 }
 
 fn check(live: &dyn Live, name: &str) -> Result<(), Refusal> {
@@ -238,10 +226,3 @@ fn unknown(name: &str) -> Refusal {
     Refusal::not_found(format!("no calendar {name}"))
         .help("GET /v1/calendars lists them; they come from calendars.toml")
 }
-
-fn unwritten(words: String) -> Refusal {
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, words)
-}
-
-/// Characters of a reason that are kept.
-const MOST_REASON: usize = 500;

@@ -103,7 +103,7 @@ async fn discard(
 }
 
 fn unread(error: &ShelfError) -> Refusal {
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    Refusal::internal(error.to_string())
 }
 
 /// Letters in one answer.

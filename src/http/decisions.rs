@@ -154,7 +154,7 @@ async fn decisions(
             .facts_of(&record.id, tasks, from, until)
             .map_err(|error| {
                 tracing::error!(%error, "journal cannot be read");
-                Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+                Refusal::internal(error.to_string())
             })?;
         written(&tell(&record, &facts, language))
     });

@@ -205,7 +205,7 @@ impl Reader {
         let found = ask(move || router.events_from(first, most, MOST_OCTETS)).await?;
         let found = found.map_err(|error| {
             tracing::error!(%error, "events cannot be read");
-            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+            Refusal::internal(error.to_string())
         })?;
         let newest = self.tail.newest();
         let oldest = found.first().map(|event| event.sequence);

@@ -9,6 +9,7 @@ mod answer;
 mod api;
 mod ask;
 pub mod bans;
+mod by_hand;
 mod calendars;
 pub mod dead_letters;
 pub mod decisions;

@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use super::answer::{Problem, Refusal, shown};
 use super::api::Sources;
 use super::ask::ask;
+use super::by_hand::ByHand;
 use super::live::Live;
 use crate::base::Timestamp;
 use crate::trunk::NumberOverride;
@@ -97,14 +98,7 @@ async fn set(
         until,
         reason,
     } = wanted;
-    if reason
-        .as_ref()
-        .is_some_and(|it| it.chars().count() > MOST_REASON)
-    {
-        let words = format!("`reason` has {MOST_REASON} characters at most");
-        return Err(Refusal::bad_request(words));
-    }
-    let until = until.as_deref().map(parse).transpose()?;
+    let by_hand = ByHand::parse(reason, until.as_deref())?;
     let done = ask(move || {
         let live = sources.live.as_ref();
         let number = known(live, &number)?;
@@ -112,17 +106,15 @@ async fn set(
             return Err(Refusal::bad_request(format!("no flow {flow} for callers"))
                 .help("`tsunagu flow list` lists the flows; they come from flows/*.toml"));
         }
-        if until.is_some_and(|until| until <= live.now()) {
-            return Err(Refusal::bad_request("`until` is over already"));
-        }
+        by_hand.check(live.now())?;
         let it = NumberOverride {
             flow,
-            until,
-            reason,
+            until: by_hand.until,
+            reason: by_hand.reason,
         };
         let shown = Overridden::new(&number, &it);
         let set = live.set_override(&number, it);
-        set.map(|()| shown).map_err(unwritten)
+        set.map(|()| shown).map_err(Refusal::internal)
     });
     shown(StatusCode::OK, &done.await??)
 }
@@ -139,7 +131,7 @@ async fn lift(
         let live = sources.live.as_ref();
         // One whose number is gone from the configuration can be taken back, too.
         let own = live.inbound_number(&number).unwrap_or(number);
-        match live.lift_override(&own).map_err(unwritten)? {
+        match live.lift_override(&own).map_err(Refusal::internal)? {
             true => Ok(serde_json::json!({"lifted": own})),
             false => Err(Refusal::not_found(format!(
                 "{own} is not overridden by hand"
@@ -155,17 +147,3 @@ fn known(live: &dyn Live, number: &str) -> Result<String, Refusal> {
             .help("write it as [[inbound]] of numbers.toml has it, + as %2B")
     })
 }
-
-fn parse(text: &str) -> Result<Timestamp, Refusal> {
-    Timestamp::parse_rfc3339(text).ok_or_else(|| {
-        let words = format!("\"{text}\" is no time");
-        Refusal::bad_request(words).help("write RFC 3339, such as 2026-11-22T08:00:00+09:00")
-    })
-}
-
-fn unwritten(words: String) -> Refusal {
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, words)
-}
-
-/// Characters of a reason that are kept.
-const MOST_REASON: usize = 500;

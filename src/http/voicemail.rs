@@ -274,5 +274,5 @@ fn no_message(mailbox: &str, id: &str) -> Refusal {
 
 fn failed(why: &dyn std::fmt::Display) -> Refusal {
     let words = format!("the message's files: {why}");
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, words).help("look at the disk")
+    Refusal::internal(words).help("look at the disk")
 }

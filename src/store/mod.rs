@@ -11,6 +11,7 @@ mod database;
 mod error;
 mod journal;
 mod letters;
+mod notes;
 mod overrides;
 mod records;
 mod snapshots;
@@ -21,11 +22,12 @@ use std::path::{Path, PathBuf};
 
 use crate::base::Timestamp;
 
-pub use closings::{ClosingFiles, ReadClosings};
+pub use closings::ClosingFiles;
 pub use error::Error;
 pub use journal::{PastJournal, Progress, SqliteJournal};
 pub use letters::Letters;
-pub use overrides::{OverrideFiles, ReadOverrides};
+pub use notes::{Note, Notes, ReadNotes};
+pub use overrides::OverrideFiles;
 pub use records::{Full, Records};
 
 /// A data directory that is ours alone while this value lives.

@@ -259,16 +259,19 @@ impl Numbers {
             .find_map(|entry| entry.destination(origin, &number, site))
     }
 
+    /// Entries that `text` is a form of, whatever they mean.
+    fn forms_of(&self, text: &str) -> impl Iterator<Item = &Entry> {
+        let number = normalise(text);
+        let e164 = || self.site.as_ref()?.e164(number.as_ref()?);
+        let inbound = e164().and_then(|e164| self.inbound.get(&e164));
+        let exact = number.as_ref().and_then(|number| self.exact.get(number));
+        let places = exact.into_iter().chain(inbound).flatten();
+        places.filter_map(|&index| self.entries.get(index))
+    }
+
     /// The calendar of the inbound number that `text` is a form of, the first where several have one.
     pub fn calendar_of(&self, text: &str) -> Option<&str> {
-        let number = normalise(text)?;
-        let e164 = self.site.as_ref().and_then(|site| site.e164(&number));
-        let inbound = e164.and_then(|e164| self.inbound.get(&e164));
-        let known = self.exact.get(&number).into_iter().flatten();
-        let mut entries = known
-            .chain(inbound.into_iter().flatten())
-            .filter_map(|&index| self.entries.get(index));
-        entries.find_map(|entry| match &entry.meaning {
+        self.forms_of(text).find_map(|entry| match &entry.meaning {
             Meaning::Flow { calendar, .. } => calendar.as_deref(),
             _ => None,
         })
@@ -276,14 +279,7 @@ impl Numbers {
 
     /// The inbound number that `text` is a form of, in its first form.
     pub fn inbound_number(&self, text: &str) -> Option<&str> {
-        let number = normalise(text)?;
-        let e164 = self.site.as_ref().and_then(|site| site.e164(&number));
-        let inbound = e164.and_then(|e164| self.inbound.get(&e164));
-        let known = self.exact.get(&number).into_iter().flatten();
-        let mut entries = known
-            .chain(inbound.into_iter().flatten())
-            .filter_map(|&index| self.entries.get(index));
-        entries.find_map(|entry| match &entry.meaning {
+        self.forms_of(text).find_map(|entry| match &entry.meaning {
             Meaning::Application { number, .. } | Meaning::Flow { number, .. } => {
                 Some(number.as_str())
             }

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
 
 use super::{Application, Feature, LegEvent, Next, Stage};
 use crate::base::{Cause, LegId, Party, RecordingId, Timestamp};
@@ -12,9 +11,8 @@ use crate::call::commission::{Commission, OF_CALL};
 use crate::call::core::Core;
 use crate::call::hands::Hands;
 use crate::call::reading::Reading;
-use crate::events::{Fact, Role};
-use crate::media::{Command, Tape};
-use crate::recording::stem;
+use crate::events::Role;
+use crate::media::Command;
 use crate::trunk::Destination;
 use crate::twiml::{Action, Input, LegNews, Modification, RecordingCallback, Run};
 
@@ -259,28 +257,9 @@ impl Feature for Placed {
 
 /// Records what a leg says (left) and what it hears (right), until the call is over.
 fn record(core: &mut Core, hands: &mut Hands<'_>, leg: LegId) -> RecordingId {
-    let recording = hands.ids.recording(hands.now);
     let party = core.leg(leg).map(|leg| leg.party.clone());
-    hands.tell(Command::RecordLeg {
-        recording: recording.clone(),
-        leg,
-        at: hands.now,
-        tape: Tape {
-            stem: stem(&recording, hands.now),
-            channels: vec![party.unwrap_or_default(), "switch".to_owned()],
-            labels: Map::from_iter([
-                ("call".to_owned(), core.id.as_str().into()),
-                ("from".to_owned(), core.from.as_str().into()),
-                ("to".to_owned(), core.to.as_str().into()),
-            ]),
-            format: None,
-        },
-    });
-    hands.index.recordings.insert(recording.clone(), core.key);
-    core.recordings.push(recording.clone());
-    let begun = recording.clone();
-    core.emit(hands, Fact::RecordingStarted { recording: begun });
-    recording
+    let channels = vec![party.unwrap_or_default(), "switch".to_owned()];
+    core.record_leg(hands, leg, channels)
 }
 
 /// A key and the pause after it.

@@ -2,21 +2,23 @@
 //! asked for it waits apart, may take the call back when it fails, and leaves when it is done
 //! (RFC 5589 §6).
 
+mod landing;
+mod wish;
+
 use serde::{Deserialize, Serialize};
 
 use super::dial::as_told;
-use super::{
-    Application, Feature, LegEvent, Next, Ringing, Service, ServiceKind, Stage, Talk, Treatment,
-};
-use crate::base::{CallId, Cause, LegId, Party, Timestamp};
+use super::{Feature, LegEvent, Next, Ringing, Stage, Talk};
+use crate::base::{Cause, LegId, Party, Timestamp};
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::call::onward::Trail;
 use crate::events::{Fact, Role, Stretch, TransferKind};
-use crate::flow::{Context, Run};
 use crate::sip::ua::ReferId;
 use crate::trunk::Destination;
-use crate::twiml::Terms;
+
+use landing::led_to;
+pub(crate) use wish::{Target, Wish};
 
 /// A transfer under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,34 +45,6 @@ pub(crate) struct Transfer {
     is_settled: bool,
 }
 
-/// What is wanted.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Wish {
-    pub(crate) kind: TransferKind,
-    /// The leg that leaves.
-    pub(crate) leaver: LegId,
-    /// The REFER to be told of; `None` when nobody sent one.
-    pub(crate) refer: Option<ReferId>,
-    pub(crate) target: Target,
-    /// The consultation call that ended for it.
-    pub(crate) consultation: Option<CallId>,
-}
-
-/// Where the party that stays is sent.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Target {
-    /// To be rung, or entered.
-    Number {
-        destination: Destination,
-        /// As it was asked for, normalised.
-        number: String,
-    },
-    /// Rings already: taken over from the consultation call.
-    Ringing { legs: Vec<LegId>, number: String },
-    /// The carrier is asked to carry it out.
-    Passed { refer: ReferId, number: String },
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Phase {
     /// The carrier works on it.
@@ -79,16 +53,6 @@ enum Phase {
     Recalling,
     /// The target rings.
     Ringing,
-}
-
-impl Target {
-    fn number(&self) -> &str {
-        match self {
-            Target::Number { number, .. }
-            | Target::Passed { number, .. }
-            | Target::Ringing { number, .. } => number,
-        }
-    }
 }
 
 impl Transfer {
@@ -378,54 +342,6 @@ fn ring_again(
         core.beside_task(hands, *leg);
     }
     Ok(legs)
-}
-
-/// The same of a number that leads elsewhere for a while, or where it leads.
-fn led_to(core: &mut Core, hands: &mut Hands<'_>, destination: Destination) -> Option<Stage> {
-    let generation = hands.generations.get(&core.generation)?;
-    let (destination, check) = generation.lead_elsewhere(hands.now, destination);
-    if let Some(check) = check {
-        core.check(hands, check);
-    }
-    stage_of(core, hands, &destination)
-}
-
-/// The stage of a destination where nobody has to be rung first.
-fn stage_of(core: &Core, hands: &Hands<'_>, destination: &Destination) -> Option<Stage> {
-    let kind = match destination {
-        Destination::Conference(number) => ServiceKind::Conference(number.clone()),
-        Destination::Echo => ServiceKind::Echo,
-        Destination::HoldMusic => ServiceKind::Music,
-        Destination::Tone => ServiceKind::Tone,
-        Destination::Application { number, attributes } => {
-            let generation = hands.generations.get(&core.generation)?;
-            let terms = generation.applications.numbers.get(number)?;
-            let application = Application::of_caller(Terms::clone(terms), attributes.clone());
-            return Some(Stage::Application(Box::new(application)));
-        }
-        Destination::Flow {
-            name,
-            number,
-            attributes,
-            calendar,
-        } => {
-            let generation = hands.generations.get(&core.generation)?;
-            let document = generation.flows.get(name)?.clone();
-            let context = Context {
-                from: core.from.clone(),
-                from_name: core.name_of_from(generation),
-                to: number.clone(),
-                trunk: core.caller().trunk.clone(),
-                attributes: attributes.clone(),
-                calendar: calendar.clone(),
-                ..generation.context_of(number)
-            };
-            let flow = Treatment::new(Run::new(document, context));
-            return Some(Stage::Treatment(Box::new(flow)));
-        }
-        _ => return None,
-    };
-    Some(Stage::Service(Service::new(kind)))
 }
 
 impl Feature for Transfer {

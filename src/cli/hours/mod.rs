@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let read = ClosingFiles::of(&office.node.data)
         .read()
         .with_context(|| format!("cannot read closed/ in {}", office.node.data.display()))?;
-    let closings = read.closings;
+    let closings = read.notes.into_iter().collect();
     let Some(name) = &args.name else {
         print(&list(&office, args.at.as_deref(), &closings, language)?);
         return Ok(ExitCode::SUCCESS);

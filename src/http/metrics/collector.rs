@@ -5,13 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::encoding::DescriptorEncoder;
 
+use super::page::{MOST_ROWS, Page};
 use super::process::{Process, wall_seconds};
-use super::snapshot::{Snapshot, Source, TransportSnapshot};
+use super::sip::sip;
+use super::snapshot::{Snapshot, Source};
+use super::trunks::trunks;
 use crate::events::{Direction, Stretch};
-use crate::trunk::{AccountState, Figures, TrunkView};
 
 #[derive(Debug)]
 pub(super) struct Snapshots {
@@ -118,112 +119,6 @@ fn calls(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
     )
 }
 
-fn sip(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let sip = &snapshot.sip;
-    let mut requests: BTreeMap<&str, u64> = BTreeMap::new();
-    for (method, count) in &sip.requests {
-        let known = METHODS.iter().find(|known| **known == method.as_str());
-        *requests.entry(known.unwrap_or(&"other")).or_default() += count;
-    }
-    page.counters(
-        "tsunagu_sip_requests",
-        "SIP requests received",
-        requests
-            .into_iter()
-            .map(|(method, n)| ([("method", method)], n)),
-    )?;
-    let mut responses: BTreeMap<String, u64> = BTreeMap::new();
-    for (status, count) in &sip.responses {
-        let label = match status {
-            100..=699 => status.to_string(),
-            _ => "other".to_owned(),
-        };
-        *responses.entry(label).or_default() += count;
-    }
-    page.counters(
-        "tsunagu_sip_responses",
-        "SIP responses, sent and received",
-        responses
-            .iter()
-            .map(|(status, n)| ([("status", status.as_str())], *n)),
-    )?;
-    page.counter(
-        "tsunagu_sip_malformed",
-        "SIP messages that could not be read",
-        sip.malformed,
-    )?;
-    page.counter(
-        "tsunagu_sip_retransmissions",
-        "SIP messages sent again by us",
-        sip.retransmissions,
-    )?;
-    page.counter(
-        "tsunagu_sip_dropped",
-        "SIP messages dropped: beyond answering, or belonging to nothing",
-        sip.dropped,
-    )?;
-    page.counter(
-        "tsunagu_sip_gate_refusals",
-        "Calls refused with 503 because of load",
-        sip.refused_by_gate,
-    )?;
-    page.counter(
-        "tsunagu_dns_questions",
-        "Questions put to name servers",
-        sip.questions,
-    )?;
-    page.counter(
-        "tsunagu_sip_failovers",
-        "SIP requests that went on to another address",
-        sip.failovers,
-    )?;
-    page.gauge(
-        "tsunagu_sip_targets_resting",
-        "Addresses spared because they failed or asked for a pause",
-        sip.resting,
-    )?;
-    page.gauge(
-        "tsunagu_sip_transactions",
-        "SIP transactions alive",
-        sip.transactions,
-    )?;
-    page.gauge("tsunagu_sip_sessions", "SIP sessions alive", sip.sessions)?;
-    transport(page, &sip.transport)
-}
-
-fn transport(page: &mut Page<'_>, transport: &TransportSnapshot) -> fmt::Result {
-    page.gauge(
-        "tsunagu_sip_connections",
-        "SIP connections open, TCP and TLS",
-        transport.connections,
-    )?;
-    page.counters(
-        "tsunagu_sip_connections_by_fate",
-        "SIP connections by what became of them",
-        [
-            ([("fate", "accepted")], transport.accepted),
-            ([("fate", "cut")], transport.cut),
-            ([("fate", "handshake_failed")], transport.handshakes_failed),
-            ([("fate", "opened")], transport.opened),
-            ([("fate", "refused")], transport.refused),
-            ([("fate", "unreachable")], transport.unreachable),
-        ],
-    )?;
-    page.counters(
-        "tsunagu_sip_datagrams",
-        "SIP datagrams by what became of them",
-        [
-            ([("fate", "received")], transport.datagrams_received),
-            ([("fate", "unsent")], transport.datagrams_unsent),
-        ],
-    )?;
-    page.counter(
-        "tsunagu_sip_pings_answered",
-        "Signs of life given to peers that asked (RFC 5626)",
-        transport.pings_answered,
-    )
-}
-
 fn defence(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
     let defence = &snapshot.defence;
     page.counters(
@@ -245,124 +140,6 @@ fn defence(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
         "Shards that refuse new work because they cannot keep up",
         defence.overloaded,
     )
-}
-
-/// Trunks by name; statuses are bounded in the trunk room.
-fn trunks(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let trunks = || snapshot.trunks.iter().take(MOST_ROWS);
-    let named = |trunk: &TrunkView| [("trunk", trunk.name.clone())];
-    page.gauges(
-        "tsunagu_trunk_channels",
-        "Calls each trunk carries",
-        trunks().map(|trunk| (named(trunk), trunk.channels as u64)),
-    )?;
-    page.gauges(
-        "tsunagu_trunk_well",
-        "Whether a trunk is expected to carry a call out",
-        trunks().map(|trunk| (named(trunk), u64::from(trunk.well))),
-    )?;
-    page.gauges(
-        "tsunagu_trunk_calls_per_second",
-        "New calls a second over the last ten",
-        trunks().map(|trunk| (named(trunk), trunk.rate)),
-    )?;
-    page.counters(
-        "tsunagu_trunk_calls",
-        "Calls by trunk and way",
-        trunks().flat_map(|trunk| {
-            let way = |way: &str, calls| {
-                let labels = [("trunk", trunk.name.clone()), ("way", way.to_owned())];
-                (labels, calls)
-            };
-            let figures = &trunk.figures;
-            [
-                way("in", figures.calls_in),
-                way("out", figures.calls_out),
-                way("turned_away", figures.turned_away),
-            ]
-        }),
-    )?;
-    page.counters(
-        "tsunagu_trunk_ended",
-        "Calls that ended, by trunk and final SIP status",
-        trunks().flat_map(|trunk| {
-            let by_status = trunk.figures.by_status.iter();
-            by_status.map(|(status, calls)| {
-                let labels = [
-                    ("trunk", trunk.name.clone()),
-                    ("status", status.to_string()),
-                ];
-                (labels, *calls)
-            })
-        }),
-    )?;
-    let ratios = |of: fn(&Figures) -> Option<f64>| {
-        trunks().filter_map(move |trunk| Some((named(trunk), of(&trunk.figures)?)))
-    };
-    page.gauges(
-        "tsunagu_trunk_asr",
-        "Answer-seizure ratio since the start, 0 to 1",
-        ratios(Figures::asr),
-    )?;
-    page.gauges(
-        "tsunagu_trunk_ner",
-        "Network effectiveness ratio since the start, 0 to 1",
-        ratios(Figures::ner),
-    )?;
-    page.gauges(
-        "tsunagu_trunk_mean_length_seconds",
-        "Mean length of answered calls since the start",
-        ratios(Figures::mean_length),
-    )?;
-    trunk_states(page, snapshot)
-}
-
-fn trunk_states(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let trunks = || snapshot.trunks.iter().take(MOST_ROWS);
-    page.gauges(
-        "tsunagu_trunk_accounts",
-        "Accounts by state of their registration",
-        trunks().flat_map(|trunk| {
-            let mut count = BTreeMap::new();
-            for state in trunk.accounts.values() {
-                *count.entry(account_word(state)).or_insert(0_u64) += 1;
-            }
-            count.into_iter().map(|(state, accounts)| {
-                let labels = [("trunk", trunk.name.clone()), ("state", state.to_owned())];
-                (labels, accounts)
-            })
-        }),
-    )?;
-    let targets = || {
-        trunks().flat_map(|trunk| {
-            // By their place in the list: addresses are no labels.
-            let places = trunk.targets.iter().enumerate();
-            places.map(|(place, target)| {
-                let place = (place + 1).to_string();
-                ([("trunk", trunk.name.clone()), ("target", place)], target)
-            })
-        })
-    };
-    page.gauges(
-        "tsunagu_trunk_target_up",
-        "Whether a target answers OPTIONS",
-        targets().filter_map(|(labels, target)| Some((labels, u64::from(target.up?)))),
-    )?;
-    page.gauges(
-        "tsunagu_trunk_options_rtt_seconds",
-        "Round trip of the last answered OPTIONS",
-        targets().filter_map(|(labels, target)| Some((labels, target.rtt_ms? / 1000.0))),
-    )
-}
-
-fn account_word(state: &AccountState) -> &'static str {
-    match state {
-        AccountState::Failed { .. } => "failed",
-        AccountState::Registered { .. } => "registered",
-        AccountState::Trying => "trying",
-        AccountState::Unregistered => "unregistered",
-        AccountState::Waiting => "waiting",
-    }
 }
 
 fn media(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
@@ -582,105 +359,6 @@ fn process(page: &mut Page<'_>, started: f64) -> fmt::Result {
     page.gauge("process_threads", "Threads", process.threads)
 }
 
-/// Writes one metric at a time.
-struct Page<'a>(DescriptorEncoder<'a>);
-
-type Labels<'l, const N: usize> = [(&'static str, &'l str); N];
-
-impl Page<'_> {
-    fn info(&mut self, name: &str, help: &str, labels: &[(&str, &str)]) -> fmt::Result {
-        self.0
-            .encode_descriptor(name, help, None, MetricType::Info)?
-            .encode_info(&labels)
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: impl Into<Figure>) -> fmt::Result {
-        let mut metric = self
-            .0
-            .encode_descriptor(name, help, None, MetricType::Gauge)?;
-        match value.into() {
-            Figure::Real(value) => metric.encode_gauge(&value),
-            Figure::Whole(value) => metric.encode_gauge(&value),
-        }
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: impl Into<Figure>) -> fmt::Result {
-        let mut metric = self
-            .0
-            .encode_descriptor(name, help, None, MetricType::Counter)?;
-        match value.into() {
-            Figure::Real(value) => metric.encode_counter::<Labels<'_, 0>, _, f64>(&value, None),
-            Figure::Whole(value) => metric.encode_counter::<Labels<'_, 0>, _, u64>(&value, None),
-        }
-    }
-
-    fn histogram(
-        &mut self,
-        name: &str,
-        help: &str,
-        sum: f64,
-        buckets: &[(f64, u64)],
-    ) -> fmt::Result {
-        let count = buckets.iter().map(|(_, n)| n).sum();
-        self.0
-            .encode_descriptor(name, help, None, MetricType::Histogram)?
-            .encode_histogram::<Labels<'_, 0>>(sum, count, buckets, None)
-    }
-
-    fn gauges<S: EncodeLabelSet, V: Into<Figure>>(
-        &mut self,
-        name: &str,
-        help: &str,
-        rows: impl IntoIterator<Item = (S, V)>,
-    ) -> fmt::Result {
-        let mut metric = self
-            .0
-            .encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (labels, value) in rows {
-            let mut row = metric.encode_family(&labels)?;
-            match value.into() {
-                Figure::Real(value) => row.encode_gauge(&value)?,
-                Figure::Whole(value) => row.encode_gauge(&value)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn counters<S: EncodeLabelSet>(
-        &mut self,
-        name: &str,
-        help: &str,
-        rows: impl IntoIterator<Item = (S, u64)>,
-    ) -> fmt::Result {
-        let mut metric = self
-            .0
-            .encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (labels, value) in rows {
-            metric
-                .encode_family(&labels)?
-                .encode_counter::<Labels<'_, 0>, _, u64>(&value, None)?;
-        }
-        Ok(())
-    }
-}
-
-enum Figure {
-    Real(f64),
-    Whole(u64),
-}
-
-impl From<f64> for Figure {
-    fn from(value: f64) -> Self {
-        Self::Real(value)
-    }
-}
-
-impl From<u64> for Figure {
-    fn from(value: u64) -> Self {
-        Self::Whole(value)
-    }
-}
-
 pub(super) fn direction_word(direction: Direction) -> &'static str {
     match direction {
         Direction::Inbound => "inbound",
@@ -701,9 +379,6 @@ fn stretch_word(stretch: Stretch) -> &'static str {
     }
 }
 
-/// Most queues or agent states shown; a configuration with more needs another view than this.
-const MOST_ROWS: usize = 512;
-
 const DIRECTIONS: [Direction; 3] = [Direction::Inbound, Direction::Internal, Direction::Outbound];
 
 const STRETCHES: [Stretch; 7] = [
@@ -714,22 +389,4 @@ const STRETCHES: [Stretch; 7] = [
     Stretch::Service,
     Stretch::SetUp,
     Stretch::Talk,
-];
-
-/// Methods with a row of their own (RFC 3261 and its extensions).
-const METHODS: [&str; 14] = [
-    "ACK",
-    "BYE",
-    "CANCEL",
-    "INFO",
-    "INVITE",
-    "MESSAGE",
-    "NOTIFY",
-    "OPTIONS",
-    "PRACK",
-    "PUBLISH",
-    "REFER",
-    "REGISTER",
-    "SUBSCRIBE",
-    "UPDATE",
 ];

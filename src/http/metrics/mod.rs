@@ -5,8 +5,11 @@
 
 mod calls;
 mod collector;
+mod page;
 mod process;
+mod sip;
 mod snapshot;
+mod trunks;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

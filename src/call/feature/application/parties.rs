@@ -1,6 +1,8 @@
 //! Those whom an application calls for a caller: they ring, hear something of their own, talk with
 //! him.
 
+mod whispers;
+
 use serde::{Deserialize, Serialize};
 
 use super::dialled::Keys;
@@ -10,7 +12,7 @@ use crate::call::feature::{Feature, LegEvent, Next, Ringing as Rings, Talk};
 use crate::call::hands::Hands;
 use crate::call::leg::Progress;
 use crate::call::reading::Reading;
-use crate::twiml::{Action, LegNews, Link, Ringing, Run, Sid, SidKind, TargetKind, Terms};
+use crate::twiml::{LegNews, Ringing, Sid, SidKind, TargetKind};
 
 /// All of them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -360,86 +362,6 @@ impl Parties {
             Some(place) => self.gone(core, hands, place, 200),
             None => News::new(),
         }
-    }
-
-    /// A party hears a document before it is connected.
-    pub(super) fn whisper(
-        &mut self,
-        core: &mut Core,
-        hands: &mut Hands<'_>,
-        (number, link): (u64, Link),
-        run: &Run,
-    ) -> News {
-        let Some(place) = self.all.iter().position(|one| one.asked.leg == number) else {
-            return News::new();
-        };
-        let Some(party) = self.all.get_mut(place) else {
-            return News::new();
-        };
-        let Some(leg) = party.answered else {
-            return News::new();
-        };
-        let asked = &party.asked;
-        let facts = run
-            .facts()
-            .child(party.sid.clone(), &asked.caller_id, &asked.kind.to());
-        let terms = Terms {
-            api: run.terms().api.clone(),
-            ..Terms::of_url(link)
-        };
-        let mut whisper = Run::whisper(facts, terms);
-        whisper.start(hands.now);
-        party.whisper = Some(Box::new(Reading::to_leg(whisper, leg)));
-        self.follow_whispers(core, hands)
-    }
-
-    /// Lets every whisper see something, then does what they want.
-    pub(super) fn with_whispers(
-        &mut self,
-        core: &mut Core,
-        hands: &mut Hands<'_>,
-        mut act: impl FnMut(&mut Reading, &mut Core, &mut Hands<'_>),
-    ) -> News {
-        for party in &mut self.all {
-            if let Some(whisper) = &mut party.whisper {
-                act(whisper, core, hands);
-            }
-        }
-        self.follow_whispers(core, hands)
-    }
-
-    fn follow_whispers(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> News {
-        let mut news = News::new();
-        for place in (0..self.all.len()).rev() {
-            let Some(party) = self.all.get_mut(place) else {
-                continue;
-            };
-            let Some(whisper) = &mut party.whisper else {
-                continue;
-            };
-            let mut over = None;
-            while let Some(action) = whisper.poll(core, hands) {
-                match action {
-                    Action::Finished => over = Some(true),
-                    Action::HangUp { .. } => over = Some(false),
-                    // A document for a called party has no other verbs.
-                    _ => {}
-                }
-            }
-            let Some(goes_on) = over else {
-                continue;
-            };
-            party.whisper = None;
-            news.push((party.asked.leg, LegNews::WhisperOver { goes_on }));
-            if !goes_on {
-                let mut party = self.all.remove(place);
-                for leg in std::mem::take(&mut party.legs) {
-                    core.hang_up(hands, leg, Side::Switch, Cause::normal());
-                }
-                self.quiet_if_alone(core, hands);
-            }
-        }
-        news
     }
 
     /// When to call [`Parties::handle_timeout`].
