@@ -80,6 +80,8 @@ mod quality;
 mod recording;
 #[path = "simulation/reload.rs"]
 mod reload;
+#[path = "simulation/reserved.rs"]
+mod reserved;
 #[path = "simulation/secret.rs"]
 mod secret;
 #[path = "simulation/secure.rs"]

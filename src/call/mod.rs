@@ -10,6 +10,7 @@ mod aside;
 mod breadth;
 mod carrier_address;
 mod checkpoint;
+mod claims;
 mod closing;
 mod codecs;
 mod commission;
