@@ -78,6 +78,8 @@ mod placed;
 mod quality;
 #[path = "simulation/recording.rs"]
 mod recording;
+#[path = "simulation/referred.rs"]
+mod referred;
 #[path = "simulation/reload.rs"]
 mod reload;
 #[path = "simulation/reserved.rs"]
