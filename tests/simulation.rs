@@ -28,6 +28,8 @@ mod world;
 
 #[path = "simulation/abandon.rs"]
 mod abandon;
+#[path = "simulation/addressed.rs"]
+mod addressed;
 #[path = "simulation/agents.rs"]
 mod agents;
 #[path = "simulation/application.rs"]
