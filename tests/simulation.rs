@@ -28,6 +28,8 @@ mod world;
 
 #[path = "simulation/abandon.rs"]
 mod abandon;
+#[path = "simulation/addressed.rs"]
+mod addressed;
 #[path = "simulation/agents.rs"]
 mod agents;
 #[path = "simulation/application.rs"]
@@ -78,8 +80,12 @@ mod placed;
 mod quality;
 #[path = "simulation/recording.rs"]
 mod recording;
+#[path = "simulation/referred.rs"]
+mod referred;
 #[path = "simulation/reload.rs"]
 mod reload;
+#[path = "simulation/reserved.rs"]
+mod reserved;
 #[path = "simulation/secret.rs"]
 mod secret;
 #[path = "simulation/secure.rs"]

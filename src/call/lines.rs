@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::claims::Claims;
 use crate::base::{CallId, RoomId, Timestamp};
 use crate::twiml::{Link, Sid, SidKind, Standing};
 
@@ -14,6 +15,8 @@ use crate::twiml::{Link, Sid, SidKind, Standing};
 #[derive(Debug, Default)]
 pub struct Lines {
     lines: BTreeMap<String, Line>,
+    /// Callers of queues, whom calls take by a reservation and not by their place.
+    pub(super) claims: Claims,
 }
 
 #[derive(Debug)]

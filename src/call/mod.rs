@@ -11,6 +11,7 @@ mod aside;
 mod breadth;
 mod carrier_address;
 mod checkpoint;
+mod claims;
 mod closing;
 mod codecs;
 mod commission;

@@ -371,6 +371,9 @@ pub enum QueueNews {
     },
     /// No room is left.
     Full,
+    /// Whoever was to be connected with him has given up before it: he waits on, and hears what
+    /// there is to hear of waiting from its beginning.
+    GivenBack,
     /// Where the caller stands; first of all when he is in, and whenever it changes.
     Standing(Standing),
     /// He is about to be connected, and hears this document before; told by

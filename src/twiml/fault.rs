@@ -50,7 +50,8 @@ pub struct Fault {
 }
 
 impl Fault {
-    pub(super) fn new(code: u16, words: impl Into<String>) -> Self {
+    /// One that is about no place of the document.
+    pub fn new(code: u16, words: impl Into<String>) -> Self {
         Self {
             code,
             at: None,

@@ -146,6 +146,14 @@ impl Run {
         run
     }
 
+    /// A caller who waited hears documents before he is connected, and what he is in is no document.
+    /// The run ends with [`Action::Finished`].
+    pub fn whisper_in_line(facts: Facts, terms: Terms) -> Self {
+        let mut run = Self::of(Role::QueueWhisper, facts, terms);
+        run.status = CallStatus::InProgress;
+        run
+    }
+
     fn of(role: Role, facts: Facts, terms: Terms) -> Self {
         let status = match facts.direction {
             Direction::Inbound => CallStatus::Ringing,
@@ -578,7 +586,8 @@ impl Run {
         }
     }
 
-    fn remark(&mut self, fault: Fault) {
+    /// Something about the document is doubtful, or went wrong; see [`Run::remarks`].
+    pub fn remark(&mut self, fault: Fault) {
         if self.remarks.len() < MAX_REMARKS {
             self.remarks.push(fault);
         }

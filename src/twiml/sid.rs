@@ -19,6 +19,8 @@ pub struct Sid(Arc<str>);
 pub enum SidKind {
     /// `AC`.
     Account,
+    /// `WA`: an activity of workers; its id is its name.
+    Activity,
     /// `CA`: one leg of a call.
     Call,
     /// `CF`.
@@ -40,6 +42,7 @@ impl SidKind {
     pub fn prefix(self) -> &'static str {
         match self {
             Self::Account => "AC",
+            Self::Activity => "WA",
             Self::Call => "CA",
             Self::Conference => "CF",
             Self::Queue => "QU",

@@ -133,6 +133,37 @@ fn the_caller_hears_the_whisper_before_and_the_one_who_dials_waits() {
 }
 
 #[test]
+fn a_caller_hears_of_waiting_again_when_whoever_took_him_gives_up_in_the_whisper() {
+    let of_the_switch = "<Enqueue action=\"/after\">vip</Enqueue>";
+    for stand in [STAND, of_the_switch] {
+        let (mut world, mut pages) = office_of(WHISPER);
+        pages.say("/whisper", "<Say loop=\"50\">words</Say>");
+        pages.say_to("/call", "", stand);
+        let first = dial(&mut world, &mut pages, 0);
+        let dialler = dial(&mut world, &mut pages, 2);
+        assert!(!hears_music(&mut world, first), "he hears the whisper");
+        let asked = pages.forms("/wait").len();
+        world.hang_up(dialler, 0);
+        pages.run_for(&mut world, 1000);
+        assert!(hears_music(&mut world, first), "{}", world.tell());
+        let again = pages.forms("/wait").len() - asked;
+        assert_eq!(again, usize::from(stand == STAND));
+        assert_eq!(standing(&world), 1);
+        // He is the first again for whoever comes next.
+        pages.say("/whisper", "<Pause length=\"1\"/>");
+        let again = world.with_peer(dialler, |peer, now| peer.call(now, "100", "1007"));
+        pages.run_for(&mut world, 4000);
+        assert!(world.peers[dialler].talks[again].is_answered);
+        assert!(
+            hears(&mut world, &mut pages, first, 1320.0),
+            "{}",
+            world.tell()
+        );
+        over(&mut world, &mut pages);
+    }
+}
+
+#[test]
 fn whoever_dials_an_empty_line_waits_for_somebody_and_not_for_ever() {
     let (mut world, mut pages) = office_of(DIAL);
     // The line is there once somebody has stood in it.

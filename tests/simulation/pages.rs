@@ -39,6 +39,19 @@ impl Pages {
         }
     }
 
+    /// From now on a path says something else to everybody.
+    pub(crate) fn say(&mut self, path: &'static str, verbs: &str) {
+        self.say_to(path, "", verbs);
+    }
+
+    /// The same to those of whose calls it was said.
+    pub(crate) fn say_to(&mut self, path: &'static str, whose: &'static str, verbs: &str) {
+        self.pages
+            .retain(|(known, from, _)| (*known, *from) != (path, whose));
+        let body = format!("<Response>{verbs}</Response>");
+        self.pages.push((path, whose, body));
+    }
+
     /// Runs, and answers every question 10 ms after it came.
     pub(crate) fn run_for(&mut self, world: &mut World, ms: u64) {
         let until = world.now + std::time::Duration::from_millis(ms);

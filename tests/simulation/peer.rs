@@ -75,6 +75,8 @@ pub(crate) struct Peer {
     extra: Vec<(HeaderName, String)>,
     /// The last REFER that came: accepted, not carried out.
     pub(crate) asked: Option<(SessionId, ReferId, String)>,
+    /// The status with which it refuses a REFER.
+    pub(crate) refuses_refer: Option<u16>,
     /// The switch it belongs to.
     switch: SocketAddr,
     password: Option<String>,
@@ -181,6 +183,7 @@ impl Peer {
             ptime_ms: 20,
             srtp: SrtpPolicy::No,
             asked: None,
+            refuses_refer: None,
             extra: Vec::new(),
             switch: SWITCH,
             password,
@@ -459,7 +462,10 @@ impl Peer {
                 let to = request.header_text(HeaderName::ReferTo);
                 let to = to.unwrap_or_default().into_owned();
                 self.asked = Some((session, refer, to));
-                self.ua.accept_refer(now, session, refer);
+                match self.refuses_refer {
+                    Some(status) => self.ua.refuse_refer(now, session, refer, status),
+                    None => self.ua.accept_refer(now, session, refer),
+                }
             }
             Event::Acknowledged { session, body } => {
                 let talk = self.talk(session)?;

@@ -69,15 +69,17 @@ impl Both {
 
     fn hears(&mut self, side: usize, hz: f64) -> bool {
         self.run_for(300);
-        let from = self.0[side].world.peers[0].talks[0].voice.got.len();
+        let last = self.0[side].world.peers.len() - 1;
+        let from = self.0[side].world.peers[last].talks[0].voice.got.len();
         self.run_for(1000);
-        let got = &self.0[side].world.peers[0].talks[0].voice.got[from..];
+        let got = &self.0[side].world.peers[last].talks[0].voice.got[from..];
         let heard = crate::ear::listen(got);
         heard.len() > 3000 && level(&heard[1600..], hz) > -20.0
     }
 
     fn hang_up(&mut self, side: usize) {
-        self.0[side].world.hang_up(0, 0);
+        let last = self.0[side].world.peers.len() - 1;
+        self.0[side].world.hang_up(last, 0);
         self.run_for(500);
     }
 
@@ -131,6 +133,30 @@ fn whoever_dials_a_line_on_one_shard_gets_who_waits_on_another() {
         .map(|form| value(form, "QueueResult"))
         .collect();
     assert_eq!(results, [Some("bridged")]);
+    both.hang_up(0);
+    both.finish();
+}
+
+#[test]
+fn a_caller_of_one_shard_is_taken_by_his_reservation_from_the_other() {
+    let queue = "<Enqueue action=\"/after\">sales</Enqueue>";
+    let mut both = Both::new(4451, [&[("/call", "", queue), AFTER], &[AFTER]]);
+    both.0[0].world.phone("1001", Manners::Rings);
+    both.dial(0, "1005", 440);
+    let view = both.0[0].world.switch.pump.view();
+    let reservation = view.tasks[0].reservation.clone().expect("an offer");
+    let dial = format!(
+        "<Dial action=\"/after\"><Queue reservationSid=\"{}\"/></Dial>",
+        reservation.as_str()
+    );
+    both.0[1].pages.say("/call", &dial);
+    both.dial(1, "1006", 880);
+    assert!(both.hears(0, 880.0), "{}", both.0[0].world.tell());
+    assert!(both.hears(1, 440.0), "{}", both.0[1].world.tell());
+    assert!(both.0[0].world.peers[0].talks[0].is_over, "the agent's own");
+    both.hang_up(1);
+    let forms = both.0[0].pages.forms("/after");
+    assert_eq!(value(forms[0], "QueueResult"), Some("bridged"));
     both.hang_up(0);
     both.finish();
 }

@@ -41,6 +41,8 @@ pub(crate) struct Switch {
     desks: Desks,
     /// The router as windows see it.
     view: Arc<Mutex<Arc<RouterView>>>,
+    /// Whether that is what its own router does: a second shard sees the first's.
+    shows: bool,
     /// What the router said and nobody was told yet.
     pub(crate) said: Arc<Mutex<Vec<router::Output>>>,
 }
@@ -135,7 +137,10 @@ impl Switch {
             listeners: listeners.clone(),
             ..ua::Settings::default()
         };
-        let view = Arc::new(Mutex::new(pump.view()));
+        let view = match beside {
+            Some(first) => first.view.clone(),
+            None => Arc::new(Mutex::new(pump.view())),
+        };
         let shown = view.clone();
         let gate = Gate::new();
         let guard = Guard::new(Rules::default(), &mut Entropy::from_seed(seed));
@@ -181,6 +186,7 @@ impl Switch {
             lines,
             desks,
             view,
+            shows: beside.is_none(),
             said,
         };
         switch.tell_reachable(now, office);
@@ -225,7 +231,9 @@ impl Switch {
     /// What the router has been told is written, and seen.
     pub(crate) fn commit(&mut self) {
         self.pump.commit().expect("written");
-        *lock(&self.view) = self.pump.view();
+        if self.shows {
+            *lock(&self.view) = self.pump.view();
+        }
     }
 
     pub(crate) fn is_registered(&self, phone: &str) -> bool {

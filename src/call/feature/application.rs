@@ -1,7 +1,7 @@
 //! A call in an application: documents of the user's own web application say what becomes of it.
 
 mod dialled;
-mod facts;
+pub(super) mod facts;
 mod parties;
 mod recorder;
 mod tape;
@@ -237,9 +237,8 @@ impl Application {
             }
             Action::Refer { to } => self.refer(core, hands, &to),
             Action::Ring(ringing) => match &ringing.kind {
-                TargetKind::Queue { name, .. } => {
-                    let name = name.clone();
-                    let dequeuing = Dequeuing::new(self.reading.clone(), name, *ringing);
+                TargetKind::Queue { .. } => {
+                    let dequeuing = Dequeuing::new(self.reading.clone(), *ringing);
                     return Some(Next::Become(Stage::Dequeuing(Box::new(dequeuing))));
                 }
                 _ => self.ring(core, hands, *ringing),

@@ -65,14 +65,18 @@ impl InLine {
         let place = hands.lines().place(hands.now, &self.name, &core.id);
         match (place, self.has_come()) {
             (Some(Place::Standing(standing)), _) => {
-                if self.taken.take().is_some() {
-                    // Whoever was to be heard has given up: the first again, and nothing is read.
-                    if self.wait == WaitSound::Music {
-                        self.hear_music(core, hands);
-                    }
+                let is_given_back = self.taken.take().is_some();
+                if is_given_back {
+                    let news = Input::Queue(QueueNews::GivenBack);
+                    self.reading.handle(hands, news);
                 }
                 self.tell_standing(hands, standing);
-                self.follow(core, hands)
+                let next = self.follow(core, hands);
+                // What was whispered has ended by now, and not what is heard from here on.
+                if is_given_back && matches!(next, Next::Stay) && self.wait == WaitSound::Music {
+                    self.hear_music(core, hands);
+                }
+                next
             }
             // Whoever took him first may have given up, and another come.
             (Some(Place::Taken(taken)), _) if !self.is_with(&taken) => {

@@ -15,6 +15,7 @@ mod parting;
 mod placed;
 mod ringing;
 mod script;
+mod served;
 mod service;
 mod talk;
 mod transfer;
@@ -35,6 +36,7 @@ pub(crate) use message::Message;
 pub(crate) use parting::Parting;
 pub(crate) use placed::Placed;
 pub(crate) use script::Script;
+pub(crate) use served::Served;
 pub(crate) use service::{Service, ServiceKind};
 pub(crate) use talk::Talk;
 pub(crate) use transfer::{Target, Transfer, Wish};
@@ -85,6 +87,8 @@ pub(crate) enum Stage {
     Placed(Box<Placed>),
     /// Over, but for its disconnect flow.
     Parting(Box<Parting>),
+    /// With whoever claimed him by the reservation of his task.
+    Served(Box<Served>),
     /// In one of the switch's own services.
     Service(Service),
     /// With another party.
@@ -277,6 +281,7 @@ impl Stage {
             Stage::Over => None,
             Stage::Placed(placed) => Some(placed.as_mut()),
             Stage::Parting(parting) => Some(parting.as_mut()),
+            Stage::Served(served) => Some(served.as_mut()),
             Stage::Service(service) => Some(service),
             Stage::Talk(talk) => Some(talk.as_mut()),
             Stage::Transfer(transfer) => Some(transfer.as_mut()),
@@ -311,6 +316,7 @@ impl Stage {
             Stage::Over => None,
             Stage::Placed(placed) => placed.poll_timeout(),
             Stage::Parting(parting) => parting.poll_timeout(),
+            Stage::Served(served) => served.poll_timeout(),
             Stage::Service(service) => service.poll_timeout(),
             Stage::Talk(talk) => talk.poll_timeout(),
             Stage::Transfer(transfer) => transfer.poll_timeout(),
@@ -336,6 +342,7 @@ impl Stage {
             Stage::Over => "over",
             Stage::Placed(_) => "placed",
             Stage::Parting(_) => "disconnect flow",
+            Stage::Served(_) => "served",
             Stage::Service(_) => "service",
             Stage::Talk(_) => "talk",
             Stage::Transfer(_) => "transfer",

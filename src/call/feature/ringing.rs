@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LegEvent;
 use crate::base::{Cause, LegId, Party, ReservationId};
+use crate::call::claims::{Claim, Claimed, Open, Side};
 use crate::call::core::Core;
 use crate::call::hands::Hands;
 use crate::call::refusal::is_do_not_disturb;
@@ -26,6 +27,10 @@ struct Offer {
     legs: Vec<LegId>,
     /// The leg that answered first; the router was told.
     answered: Option<LegId>,
+    /// Another call claimed the caller by this offer, as if the agent had answered; the router was
+    /// told.
+    #[serde(default)]
+    claim: Option<Claim>,
 }
 
 impl Ringing {
@@ -66,10 +71,69 @@ impl Ringing {
             agent: agent.to_owned(),
             legs,
             answered: None,
+            claim: None,
         });
         if let Some(status) = failed {
             self.refuse(core, hands, reservation, (status, None));
         }
+        // Whoever claims the caller may have been quicker.
+        self.look(core, hands);
+    }
+
+    /// Another call claims the caller by an offer, or has given that up.
+    pub(super) fn look(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        let given_up = self.offers.iter().filter(|offer| {
+            let claim = offer.claim.as_ref();
+            claim.is_some_and(|claim| !holds(hands, claim))
+        });
+        let given_up: Vec<ReservationId> =
+            given_up.map(|offer| offer.reservation.clone()).collect();
+        for reservation in given_up {
+            self.give_back(core, hands, &reservation);
+        }
+        let claim = hands.lines().claims.on_caller(&core.id).cloned();
+        let Some(claim) = claim else { return };
+        let is_free = |offer: &&mut Offer| {
+            offer.reservation == claim.reservation
+                && offer.answered.is_none()
+                && offer.claim.is_none()
+        };
+        let Some(offer) = self.offers.iter_mut().find(is_free) else {
+            // The router may have said of an offer what has not come here yet.
+            let named = claim.reservation.as_str();
+            let is_coming = self.place(&claim.reservation).is_none()
+                && Open::find(&hands.desks.view(), named, "").is_ok();
+            if !is_coming {
+                drop_claim(hands, &claim);
+            }
+            return;
+        };
+        for leg in std::mem::take(&mut offer.legs) {
+            core.hang_up(hands, leg, Party::Switch, Cause::answered_elsewhere());
+        }
+        hands.lines().claims.goes_on(&claim, Claimed::Granted);
+        let reservation = claim.reservation.clone();
+        offer.claim = Some(claim);
+        hands.route(router::Command::Accept { reservation });
+    }
+
+    /// The router gave the call to the agent by whose offer another call claimed the caller, and
+    /// that call is still there.
+    pub(super) fn claimed(
+        &mut self,
+        core: &mut Core,
+        hands: &mut Hands<'_>,
+        reservation: &ReservationId,
+    ) -> Option<Claim> {
+        let at = self.place(reservation)?;
+        let claim = self.offers[at].claim.clone()?;
+        if !holds(hands, &claim) {
+            self.give_back(core, hands, reservation);
+            return None;
+        }
+        let offer = self.offers.remove(at);
+        accept(core, hands, offer);
+        Some(claim)
     }
 
     pub(super) fn on_leg(
@@ -128,15 +192,7 @@ impl Ringing {
         let at = self.place(reservation)?;
         let leg = self.offers[at].answered?;
         let offer = self.offers.remove(at);
-        core.emit(
-            hands,
-            Fact::OfferEnded {
-                reservation: offer.reservation,
-                agent: offer.agent,
-                outcome: "accepted".to_owned(),
-                said: None,
-            },
-        );
+        accept(core, hands, offer);
         Some(leg)
     }
 
@@ -163,6 +219,9 @@ impl Ringing {
             return;
         };
         let offer = self.offers.remove(at);
+        if let Some(claim) = &offer.claim {
+            drop_claim(hands, claim);
+        }
         for leg in &offer.legs {
             let cause = match outcome {
                 "no_answer" => Cause::no_answer(),
@@ -194,7 +253,7 @@ impl Ringing {
     /// A phone that was ringing heard nothing of the restore: its offer is given back.
     pub(super) fn restored(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
         for offer in self.offers.clone() {
-            if offer.answered.is_some() {
+            if offer.answered.is_some() || offer.claim.is_some() {
                 // The router's word may have died with the process.
                 self.give_back(core, hands, &offer.reservation);
             } else if all_over(core, &offer.legs) {
@@ -242,6 +301,30 @@ impl Ringing {
         });
         self.drop_one(core, hands, reservation, "declined");
     }
+}
+
+/// Whether whoever claims the caller still does.
+fn holds(hands: &Hands<'_>, claim: &Claim) -> bool {
+    let claims = &hands.lines().claims;
+    claims.course(claim, Side::Caller).is_some()
+}
+
+/// Whoever claims the caller does not get him.
+fn drop_claim(hands: &mut Hands<'_>, claim: &Claim) {
+    hands.lines().claims.end(claim);
+    hands.rouse(&claim.by);
+}
+
+fn accept(core: &mut Core, hands: &mut Hands<'_>, offer: Offer) {
+    core.emit(
+        hands,
+        Fact::OfferEnded {
+            reservation: offer.reservation,
+            agent: offer.agent,
+            outcome: "accepted".to_owned(),
+            said: None,
+        },
+    );
 }
 
 fn all_over(core: &Core, legs: &[LegId]) -> bool {

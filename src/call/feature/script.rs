@@ -11,7 +11,7 @@ use crate::call::inquiry::Supply;
 use crate::call::reading::Reading;
 use crate::flow::{self, QueueOutcome, Reply};
 use crate::media::PlayId;
-use crate::twiml::{self, Modification, QueueNews};
+use crate::twiml::{self, Link, Modification, QueueNews, Sid};
 use crate::waiting::LeaveWhy;
 
 /// What a caller's stages follow each other by.
@@ -76,6 +76,18 @@ impl Script {
                 run.handle(hands.now, outcome);
             }
         }
+    }
+
+    /// Somebody has claimed the caller: what he hears before he is connected with that leg. Its end
+    /// is documents' [`twiml::Action::WhisperDone`]; a flow has no such documents.
+    pub(super) fn hears_before(&mut self, hands: &Hands<'_>, link: Link, by: Sid) {
+        let news = QueueNews::Whisper { link, by };
+        self.hears(hands, twiml::Input::Queue(news));
+    }
+
+    /// Whoever had claimed the caller gave up before that: he waits on.
+    pub(super) fn waits_on(&mut self, hands: &Hands<'_>) {
+        self.hears(hands, twiml::Input::Queue(QueueNews::GivenBack));
     }
 
     /// The caller leaves the queue unserved: where he goes on.

@@ -2,6 +2,8 @@
 //! to agents as the router decides. The router reserves, this rings; nobody is joined before the
 //! router says `Assigned`.
 
+mod claimed;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -294,6 +296,9 @@ impl Waiting {
         hands: &mut Hands<'_>,
         (reservation, task, worker): (&ReservationId, &TaskId, &String),
     ) -> Next {
+        if let Some(claim) = self.ringing.claimed(core, hands, reservation) {
+            return self.on_claimed(core, hands, claim, (worker.clone(), task.clone()));
+        }
         // The agent may be gone meanwhile; then the task was given back.
         let Some(leg) = self.ringing.accepted(core, hands, reservation) else {
             return Next::Stay;
@@ -313,17 +318,7 @@ impl Waiting {
             script.answered(core, hands);
         }
         let talk = Talk::with_agent(leg, worker.clone(), task.clone(), care, script);
-        let back = Self {
-            attributes: self.attributes.clone(),
-            timeout: self.timeout,
-            wait: self.wait,
-            since: self.since,
-            ..Self::new(
-                self.script.clone(),
-                Destination::Queue(queue),
-                self.priority,
-            )
-        };
+        let back = self.anew(queue);
         let music = care.map_or_else(|| "music".to_owned(), |care| care.line.music.clone());
         match Briefing::new(core, hands, (talk.clone(), leg), whispers, (back, music)) {
             Some(briefing) => Next::Become(Stage::Briefing(Box::new(briefing))),
@@ -393,7 +388,10 @@ impl Feature for Waiting {
             }
         };
         self.since.get_or_insert(hands.now);
-        self.ask_router(core, hands);
+        // Of one who waits on the router knows already.
+        if self.task.is_none() {
+            self.ask_router(core, hands);
+        }
         if let Some(queue) = queue {
             self.stand_in(core, hands, &queue);
             if care(core, hands, &queue).is_none() {
@@ -522,6 +520,11 @@ impl Feature for Waiting {
             }
             router::Output::WorkerChanged { .. } | router::Output::WrapEnded { .. } => Next::Stay,
         }
+    }
+
+    fn on_rouse(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
+        self.ringing.look(core, hands);
+        Next::Stay
     }
 
     fn handle_timeout(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {

@@ -131,6 +131,7 @@ impl Run {
             QueueNews::Bridged => self.stops_waiting(now, Stage::Bridged),
             QueueNews::BridgeEnded => self.finish_queue(now, "bridged"),
             QueueNews::Full => self.finish_queue(now, "queue-full"),
+            QueueNews::GivenBack => self.waits_again(now),
             QueueNews::Failed { words, own } => {
                 self.remark(Fault::new(code::SCHEMA, words));
                 self.finish_queue(now, if own { "system-error" } else { "error" });
@@ -158,6 +159,20 @@ impl Run {
         if let Position::Queueing(queueing) = &mut self.position {
             queueing.stage = stage;
             queueing.left.get_or_insert(now);
+        }
+    }
+
+    fn waits_again(&mut self, now: Timestamp) {
+        self.silence(now);
+        let Position::Queueing(queueing) = &mut self.position else {
+            return;
+        };
+        (queueing.stage, queueing.left) = (Stage::Waits, None);
+        // One who was not told yet where he stands hears it then.
+        let known = queueing.standing.is_some();
+        if let Some(wait) = queueing.wait.clone().filter(|_| known) {
+            let more = self.standing_form(now);
+            self.hear_inside(now, Role::QueueWait, wait, more);
         }
     }
 

@@ -312,6 +312,41 @@ fn queue_url_is_heard_by_the_caller_who_waited() {
 }
 
 #[test]
+fn a_caller_who_is_given_back_hears_of_waiting_again_and_not_the_rest_of_the_whisper() {
+    let mut line = hearing("<Play>a.mp3</Play>");
+    line.actions();
+    line.tell(Input::Queue(QueueNews::Whisper {
+        link: Link::post("https://app.example/about"),
+        by: sid(SidKind::Call, "agent"),
+    }));
+    line.actions();
+    line.reply("<Play>b.mp3</Play>");
+    line.actions();
+    line.tell(Input::Queue(QueueNews::GivenBack));
+    let actions = line.actions();
+    assert_eq!(actions[0], Action::StopPlay);
+    let Action::Fetch(fetch) = &actions[1] else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(fetch.url, "https://app.example/wait");
+    assert_eq!(value(&fetch.form, "QueuePosition"), Some("3"));
+    line.tell(Input::CallerLeft);
+    assert_eq!(result(&line.notices()[0].form), "hangup");
+
+    // Without a document of waiting nothing is read.
+    let (mut line, _) = waiting("<Enqueue>q</Enqueue>");
+    line.tell(Input::Queue(QueueNews::Whisper {
+        link: Link::post("https://app.example/about"),
+        by: sid(SidKind::Call, "agent"),
+    }));
+    line.actions();
+    line.reply("<Play>b.mp3</Play>");
+    line.actions();
+    line.tell(Input::Queue(QueueNews::GivenBack));
+    assert_eq!(line.actions(), [Action::StopPlay]);
+}
+
+#[test]
 fn a_waiting_caller_read_back_waits_on() {
     let mut line = hearing("<Gather numDigits=\"2\"/>");
     line.actions();

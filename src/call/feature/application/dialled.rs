@@ -53,10 +53,14 @@ fn ring_address(core: &mut Core, hands: &mut Hands<'_>, uri: &str) -> Result<Vec
     if is_ours(core, hands, &uri.host) && generation.phones.contains_key(&user) {
         return core.ring_phone(hands, &user, Role::Callee, None);
     }
+    // RFC 3261 §19.1.4: hosts are the same in capitals.
+    let name = uri.host.to_string();
+    let is_it = |known: &str| known.eq_ignore_ascii_case(&name);
     let leads = |trunk: &Trunk| {
-        let is_target = trunk.targets.iter().any(|target| target.host == uri.host);
-        let name = uri.host.to_string();
-        is_target || trunk.domain.as_deref() == Some(&name) || trunk.accept_hosts.contains(&name)
+        let mut targets = trunk.targets.iter();
+        targets.any(|target| is_it(&target.host.to_string()))
+            || trunk.domain.as_deref().is_some_and(is_it)
+            || trunk.accept_hosts.iter().any(|host| is_it(host))
     };
     let trunk = generation.trunks.values().find(|trunk| leads(trunk));
     let name = trunk.map(|trunk| trunk.name.clone()).ok_or(403_u16)?;

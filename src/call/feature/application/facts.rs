@@ -25,7 +25,7 @@ pub(super) fn unknown() -> Facts {
 }
 
 /// Of whoever calls: a number from outside, an address of a phone of ours.
-pub(super) fn of_caller(core: &Core, hands: &Hands<'_>) -> Facts {
+pub(crate) fn of_caller(core: &Core, hands: &Hands<'_>) -> Facts {
     let generation = hands.generations.get(&core.generation);
     let account = generation.map(|now| now.applications.account.clone());
     let is_phone = core.caller().trunk.is_none();
