@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Change, Filed, Finished, Message, Shelf};
+use super::{Change, Filed, Finished, Message, Shelf, files};
 use crate::base::{CallId, Clock, ShardId, Timestamp};
 use crate::media::Sound;
 
@@ -173,9 +173,49 @@ impl Keeper {
 
     /// Does what a call wants. Waits for the disk.
     pub fn answer(&self, now: Timestamp, wish: Wish) -> Word {
-        let word = self.desk().answer(now, wish);
+        let word = match wish {
+            Wish::Arrive { mailbox } => {
+                let is_full = self.desk().shelf.is_full(&mailbox);
+                let greeting = (!is_full).then(|| self.sound(&mailbox, &Clip::Greeting));
+                let greeting = greeting.flatten();
+                Word::Arrived { is_full, greeting }
+            }
+            Wish::File(finished) => self.desk().file(finished),
+            Wish::Open { mailbox, pin } => self.desk().open(now, mailbox, pin),
+            Wish::Load { mailbox, clip } => Word::Loaded(self.sound(&mailbox, &clip)),
+            Wish::Mark {
+                mailbox,
+                message,
+                heard,
+                saved,
+            } => done(self.desk().shelf.mark(&mailbox, &message, heard, saved)),
+            Wish::Delete { mailbox, message } => done(self.desk().shelf.delete(&mailbox, &message)),
+            Wish::DropGreeting { mailbox } => {
+                done(self.desk().shelf.drop_greeting(&mailbox).map(|()| true))
+            }
+        };
         self.tell(now);
         word
+    }
+
+    /// A sound of a mailbox; `None` when there is none, or it cannot be read. Waits for the disk,
+    /// and nobody for it: a long message takes a second to decode.
+    pub fn sound(&self, mailbox: &str, clip: &Clip) -> Option<Arc<Sound>> {
+        let find = || self.desk().shelf.find(mailbox, clip).map(Path::to_owned);
+        let mut path = find()?;
+        loop {
+            let error = match files::load(&path) {
+                Ok(sound) => return Some(sound),
+                Err(error) => error,
+            };
+            // Meanwhile it may have been deleted, or another greeting be in use.
+            let now = find()?;
+            if now == path {
+                tracing::error!(path = %path.display(), %error, "voicemail.unreadable");
+                return None;
+            }
+            path = now;
+        }
     }
 
     /// Looks at, or changes, the shelf. Waits for the disk when it changes something.
@@ -231,37 +271,13 @@ impl fmt::Debug for Keeper {
 }
 
 impl Desk {
-    fn answer(&mut self, now: Timestamp, wish: Wish) -> Word {
-        let shelf = &mut self.shelf;
-        match wish {
-            Wish::Arrive { mailbox } => {
-                let is_full = shelf.is_full(&mailbox);
-                let greeting = shelf.greeting(&mailbox).filter(|_| !is_full);
-                Word::Arrived { is_full, greeting }
-            }
-            Wish::File(finished) => {
-                let filed = shelf.file(&finished);
-                if let Filed::Failed(why) = &filed {
-                    let path = finished.path.display();
-                    tracing::error!(%path, why, "voicemail.not_stored");
-                }
-                let path = finished.path;
-                Word::Filed { path, filed }
-            }
-            Wish::Open { mailbox, pin } => self.open(now, mailbox, pin),
-            Wish::Load { mailbox, clip } => Word::Loaded(match clip {
-                Clip::Message(id) => shelf.sound(&mailbox, &id),
-                Clip::Greeting => shelf.greeting(&mailbox),
-            }),
-            Wish::Mark {
-                mailbox,
-                message,
-                heard,
-                saved,
-            } => done(shelf.mark(&mailbox, &message, heard, saved)),
-            Wish::Delete { mailbox, message } => done(shelf.delete(&mailbox, &message)),
-            Wish::DropGreeting { mailbox } => done(shelf.drop_greeting(&mailbox).map(|()| true)),
+    fn file(&mut self, finished: Finished) -> Word {
+        let filed = self.shelf.file(&finished);
+        let path = finished.path;
+        if let Filed::Failed(why) = &filed {
+            tracing::error!(path = %path.display(), why, "voicemail.not_stored");
         }
+        Word::Filed { path, filed }
     }
 
     fn open(&mut self, now: Timestamp, mailbox: String, pin: Option<bool>) -> Word {
