@@ -313,6 +313,8 @@ pub enum Fetched {
 pub enum LegNews {
     /// It answered.
     Answered,
+    /// It calls for help: no limit of a document or of the call ends it.
+    CallsForHelp,
     /// It is over.
     Ended {
         /// SIP status: 200 when it hung up after answering, else that of the refusal.

@@ -18,13 +18,16 @@ pub(super) enum Parting {
 }
 
 impl Run {
-    /// When the call has lasted long enough. One that is never answered ends as late.
+    /// When the call has lasted long enough. One that is never answered ends as late; one that
+    /// calls for help does not.
     pub(super) fn limit(&self) -> Option<Timestamp> {
+        let calls_for_help =
+            matches!(&self.position, Position::Dialling(dialling) if dialling.calls_for_help());
         // Inner documents end with what they are heard in.
         let from = self
             .answered
             .or(self.began)
-            .filter(|_| self.role == Role::Call);
+            .filter(|_| self.role == Role::Call && !calls_for_help);
         from.map(|from| from + self.terms.time_limit)
     }
 

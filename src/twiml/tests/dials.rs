@@ -117,6 +117,57 @@ fn dial_timeout_ends_the_ringing_exactly() {
 }
 
 #[test]
+fn dial_for_help_is_ended_by_no_limit() {
+    let dial = "<Dial action=\"/done\" timeout=\"10\" timeLimit=\"60\">\
+        <Number>119</Number><Number>1</Number></Dial>";
+    let ring = || {
+        let (mut line, _) = dialling(dial);
+        line.begun(1);
+        line.leg(1, LegNews::CallsForHelp);
+        line.begun(2);
+        line.pass_s(10);
+        assert_eq!(
+            line.actions(),
+            [Action::Cancel { leg: 2 }],
+            "its time is over"
+        );
+        // Longer than a call may last.
+        line.pass_s(20_000);
+        assert_eq!(line.actions(), []);
+        line
+    };
+    let mut line = ring();
+    line.leg(1, LegNews::Answered);
+    assert_eq!(line.actions(), [Action::Bridge { leg: 1 }]);
+    line.pass_s(3_600);
+    assert_eq!(line.actions(), []);
+    line.tell(Input::CallerLeft);
+    assert_eq!(status(&line.notices()[0].form), "completed");
+    let mut line = ring();
+    line.ended(1, 503);
+    // Nothing keeps a call any more that has lasted longer than it may.
+    assert_eq!(hang_up_status(&line.actions()), None);
+    line.pass_s(0);
+    assert_eq!(hang_up_status(&line.actions()), Some(200));
+}
+
+#[test]
+fn dial_for_help_that_fails_is_told_as_what_it_was() {
+    for (numbers, expected) in [
+        ("<Number>119</Number>", "failed"),
+        ("<Number>119</Number><Number>1</Number>", "no-answer"),
+    ] {
+        let dial = format!("<Dial action=\"/done\" timeout=\"10\">{numbers}</Dial>");
+        let (mut line, _) = dialling(&dial);
+        line.leg(1, LegNews::CallsForHelp);
+        line.pass_s(60);
+        line.actions();
+        line.ended(1, 503);
+        assert_eq!(status(&told(&mut line)), expected, "{numbers}");
+    }
+}
+
+#[test]
 fn dial_time_limit_ends_the_talk() {
     let (mut line, _) = dialling("<Dial action=\"/done\" timeLimit=\"60\">1</Dial>");
     line.leg(1, LegNews::Answered);
