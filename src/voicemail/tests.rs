@@ -118,7 +118,7 @@ impl Recorder {
 const SOON: Duration = Duration::from_secs(20);
 
 /// What takes long to read: a file becomes a pipe, and comes back as it was.
-fn becomes_a_pipe(path: &Path) -> Vec<u8> {
+pub(crate) fn becomes_a_pipe(path: &Path) -> Vec<u8> {
     let octets = std::fs::read(path).expect("readable");
     std::fs::remove_file(path).expect("there");
     let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::from(0o600));

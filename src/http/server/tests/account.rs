@@ -3,12 +3,16 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use std::io::Write as _;
+use std::path::Path;
+
 use super::*;
 use crate::base::RecordingId;
 use crate::call::Seat;
 use crate::events::RecordingFacts;
 use crate::media::Role as Part;
 use crate::twiml::{Document, Link, Method, ProgressEvent, SidKind, Source};
+use crate::voicemail::tests::becomes_a_pipe;
 use crate::webhook::SigningSecret;
 
 const SID: &str = "AC0123456789abcdef0123456789abcdef";
@@ -346,9 +350,8 @@ fn a_living_call_is_ended_and_an_ended_one_is_not() {
     assert!(switch.modified.lock().unwrap().is_empty());
 }
 
-#[test]
-fn a_recording_is_listed_heard_and_deleted() {
-    let folder = tempfile::tempdir().unwrap();
+/// A server with recording `r1` of call `c1`, whose file is below `folder`.
+fn with_recording(folder: &Path) -> (Server, String, String) {
     let mut call = record(1, true);
     let recording = RecordingId::new("r1");
     let path = "2026-11-19/r1.wav";
@@ -373,28 +376,75 @@ fn a_recording_is_listed_heard_and_deleted() {
             defect: None,
         },
     }));
-    std::fs::create_dir_all(folder.path().join("2026-11-19")).unwrap();
+    std::fs::create_dir_all(folder.join("2026-11-19")).unwrap();
     let spec = hound::WavSpec {
         channels: 2,
         sample_rate: 8000,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
-    let mut file = hound::WavWriter::create(folder.path().join(path), spec).unwrap();
+    let mut file = hound::WavWriter::create(folder.join(path), spec).unwrap();
     for sample in [100_i16, 20, 300, -5, 30_000, 30_000] {
         file.write_sample(sample).unwrap();
     }
     file.finalize().unwrap();
-    std::fs::write(folder.path().join("2026-11-19/r1.json"), "{}").unwrap();
+    std::fs::write(folder.join("2026-11-19/r1.json"), "{}").unwrap();
     let (routing, desk) = routing::start(&MemoryJournal::new(), Box::new(|_, _| {}));
     let switch = Arc::new(Switch {
         routing: Some(routing),
         archive: BTreeMap::from([("c1".to_owned(), call)]),
-        recordings: folder.path().to_owned(),
+        recordings: folder.to_owned(),
         ..Switch::default()
     });
     let server = serve_with(switch, desk);
-    let (own, call) = (sid(SidKind::Recording, "r1"), sid(SidKind::Call, "c1"));
+    (
+        server,
+        sid(SidKind::Recording, "r1"),
+        sid(SidKind::Call, "c1"),
+    )
+}
+
+/// Channels and samples of the recording as it is sent.
+fn sound(rest: SocketAddr, own: &str, query: &str) -> (u16, Vec<i16>) {
+    let url = format!("http://{rest}/2010-04-01/Accounts/{SID}/Recordings/{own}{query}");
+    let who = format!("Basic {}", STANDARD.encode(format!("{SID}:s:e:cret")));
+    let asked = agent().get(url).header("Authorization", who);
+    let mut reply = asked.call().unwrap();
+    assert_eq!(reply.status(), 200);
+    let told = reply.headers()["content-length"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let octets = reply.body_mut().read_to_vec().unwrap();
+    assert_eq!(told, octets.len().to_string());
+    let mut reader = hound::WavReader::new(std::io::Cursor::new(octets)).unwrap();
+    let samples: Vec<i16> = reader.samples().map(Result::unwrap).collect();
+    (reader.spec().channels, samples)
+}
+
+#[test]
+fn a_recording_is_sent_while_it_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, own, _) = with_recording(folder.path());
+    let file = folder.path().join("2026-11-19/r1.wav");
+    // It gives what it holds once, and comes to no end before we say so.
+    let octets = becomes_a_pipe(&file);
+    let rest = server.rest().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(sound(rest, &own, ".wav")));
+    let pipe = std::fs::File::options().write(true).open(&file);
+    let mut pipe = pipe.unwrap();
+    pipe.write_all(&octets).unwrap();
+    let heard = told.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(heard, (2, vec![100, 20, 300, -5, 30_000, 30_000]));
+    drop(pipe);
+    server.stop();
+}
+
+#[test]
+fn a_recording_is_listed_heard_and_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, own, call) = with_recording(folder.path());
     for path in [
         "/Recordings.json",
         &format!("/Calls/{call}/Recordings.json"),
@@ -410,23 +460,7 @@ fn a_recording_is_listed_heard_and_deleted() {
         );
         assert_eq!(shown["status"], "completed");
     }
-    let sound = |query: &str| {
-        let url = format!(
-            "http://{}/2010-04-01/Accounts/{SID}/Recordings/{own}{query}",
-            server.rest().unwrap()
-        );
-        let who = format!("Basic {}", STANDARD.encode(format!("{SID}:s:e:cret")));
-        let mut reply = agent()
-            .get(url)
-            .header("Authorization", who)
-            .call()
-            .unwrap();
-        assert_eq!(reply.status(), 200);
-        let octets = reply.body_mut().read_to_vec().unwrap();
-        let mut reader = hound::WavReader::new(std::io::Cursor::new(octets)).unwrap();
-        let samples: Vec<i16> = reader.samples().map(Result::unwrap).collect();
-        (reader.spec().channels, samples)
-    };
+    let sound = |query: &str| sound(server.rest().unwrap(), &own, query);
     assert_eq!(sound(""), (2, vec![100, 20, 300, -5, 30_000, 30_000]));
     assert_eq!(
         sound(".wav?RequestedChannels=1"),
