@@ -10,8 +10,8 @@ use super::facts::Form;
 use super::link::{Link, Method};
 use super::sid::Sid;
 use super::verb::{
-    CallRecording, Conference, RecordingCallback, RecordingEvent, Say, SpeechTerms, TargetKind,
-    Trim,
+    CallRecording, Conference, RecordingCallback, RecordingEvent, Say, SpeechTerms, StatusCallback,
+    TargetKind, Trim,
 };
 use crate::base::Cause;
 use crate::flow::RecordTerms;
@@ -458,8 +458,12 @@ pub enum Modification {
     Complete,
     /// Go on with a document that was read by [`Document::parse_inline`].
     Document(Box<Document>),
+    /// Ask here from now on when a document cannot be had or is none; absolute.
+    Fallback(Link),
     /// Go on with this document.
     Redirect(Link),
+    /// Tell this one from now on how the call goes, and nobody else; absolute.
+    StatusCallback(StatusCallback),
     /// It may last so long, from its answer.
     TimeLimit(Duration),
 }

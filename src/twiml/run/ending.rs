@@ -61,9 +61,14 @@ impl Run {
                 let base = self.base.clone();
                 self.execute_document(now, *document, base);
             }
+            Modification::Fallback(link) => self.terms.fallback = Some(link),
             Modification::Redirect(link) => {
                 self.put_down(now, Parting::GoesOn);
                 self.transfer(now, Some(&link), Form::new());
+            }
+            Modification::StatusCallback(callback) => {
+                self.terms.status = Some(callback.clone());
+                self.progress.turn_to(callback);
             }
             Modification::TimeLimit(limit) => self.terms.time_limit = limit,
         }

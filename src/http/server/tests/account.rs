@@ -11,7 +11,7 @@ use crate::base::RecordingId;
 use crate::call::Seat;
 use crate::events::RecordingFacts;
 use crate::media::Role as Part;
-use crate::twiml::{Document, Link, Method, ProgressEvent, SidKind, Source};
+use crate::twiml::{Document, Link, Method, ProgressEvent, SidKind, Source, StatusCallback};
 use crate::voicemail::tests::becomes_a_pipe;
 use crate::webhook::SigningSecret;
 
@@ -337,11 +337,42 @@ fn a_living_call_is_ended_and_an_ended_one_is_not() {
     let limit = Modification::TimeLimit(Duration::from_secs(7));
     let own = |wish| ("c3".to_owned(), wish);
     assert_eq!(modified, [own(Modification::Complete), own(limit)]);
+    let form = [
+        ("Status", "completed"),
+        ("StatusCallback", "http://a.example/s"),
+        ("StatusCallbackMethod", "GET"),
+        ("FallbackUrl", "http://a.example/f"),
+    ];
+    assert_eq!(modify("c3", &form).0, 200);
+    let modified = std::mem::take(&mut *switch.modified.lock().unwrap());
+    let link = |url: &str, method| Link {
+        url: url.to_owned(),
+        method,
+    };
+    let callback = StatusCallback {
+        link: link("http://a.example/s", Method::Get),
+        events: vec![ProgressEvent::Completed],
+    };
+    let fallback = link("http://a.example/f", Method::Post);
+    let expected = [
+        Modification::StatusCallback(callback),
+        Modification::Fallback(fallback),
+        Modification::Complete,
+    ];
+    assert_eq!(modified, expected.map(own));
+    // One part of it cannot be: nothing is.
+    let form = [
+        ("StatusCallback", "http://a.example/s"),
+        ("Url", "http://a.example/"),
+    ];
+    assert_eq!(modify("c3", &form).1["code"], 21220);
     for (id, form, code) in [
         // Nobody has answered it.
         ("c3", [("Url", "http://a.example/")], 21220),
         ("c1", [("Status", "completed")], 21220),
         ("c3", [("Status", "over")], 20001),
+        ("c3", [("StatusCallback", "nowhere")], 21609),
+        ("c3", [("FallbackUrl", "ftp://a.example/")], 21205),
         ("c3", [("Fish", "1")], 21205),
     ] {
         let (status, body) = modify(id, &form);
