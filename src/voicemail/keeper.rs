@@ -1,4 +1,4 @@
-//! The thread that does the shelf's work, so that no call waits for the disk.
+//! The threads that do the shelf's work, so that no call waits for the disk.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -63,6 +63,13 @@ pub enum Wish {
     },
 }
 
+impl Wish {
+    /// Whether a sound is to be read for it, which takes long.
+    fn is_for_a_sound(&self) -> bool {
+        matches!(self, Self::Arrive { .. } | Self::Load { .. })
+    }
+}
+
 /// A sound of a mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Clip {
@@ -122,9 +129,9 @@ struct Desk {
     wrong: BTreeMap<String, (u32, Timestamp)>,
 }
 
-/// The thread.
+/// The threads; the second ends with the first.
 #[derive(Debug)]
-pub struct KeeperTask(JoinHandle<()>);
+pub struct KeeperTask([JoinHandle<()>; 2]);
 
 /// A wish, the call that has it, and that call's shard.
 pub type Letter = (ShardId, Option<CallId>, Wish);
@@ -152,8 +159,8 @@ impl Keeper {
         }))
     }
 
-    /// Starts the thread, which ends when nobody can have wishes any more; `sink` is told what is for
-    /// calls, and may wait.
+    /// Starts the thread, and one that reads sounds, so that no other wish waits for them. They end
+    /// when nobody can have wishes any more; `sink` is told what is for calls, and may wait.
     ///
     /// # Errors
     ///
@@ -161,14 +168,25 @@ impl Keeper {
     pub fn start(
         &self,
         clock: Arc<dyn Clock>,
-        sink: impl Fn(ShardId, CallId, Word) + Send + 'static,
+        sink: impl Fn(ShardId, CallId, Word) + Send + Sync + 'static,
     ) -> io::Result<(Wishes, KeeperTask)> {
+        let sink = Arc::new(sink);
+        let (sounds, asked) = sync_channel::<(ShardId, CallId, Wish)>(LETTERS);
+        let (keeper, time, tell) = (self.clone(), clock.clone(), sink.clone());
+        let reader = std::thread::Builder::new()
+            .name("voicemail-sound".to_owned())
+            .spawn(move || {
+                for (shard, call, wish) in asked {
+                    tell(shard, call, keeper.answer(time.now(), wish));
+                }
+            })?;
         let (sender, receiver) = sync_channel(LETTERS);
         let keeper = self.clone();
         let thread = std::thread::Builder::new()
             .name("voicemail".to_owned())
-            .spawn(move || keeper.run(&receiver, &*clock, &sink))?;
-        Ok((sender, KeeperTask(thread)))
+            .spawn(move || keeper.run(&receiver, sounds, &*clock, &*sink))?;
+        let threads = [thread, reader];
+        Ok((sender, KeeperTask(threads)))
     }
 
     /// Does what a call wants. Waits for the disk.
@@ -228,6 +246,7 @@ impl Keeper {
     fn run(
         &self,
         letters: &Receiver<Letter>,
+        sounds: SyncSender<(ShardId, CallId, Wish)>,
         clock: &dyn Clock,
         sink: &dyn Fn(ShardId, CallId, Word),
     ) {
@@ -239,6 +258,11 @@ impl Keeper {
                 swept = Some(now);
             }
             match letters.recv_timeout(SWEEP) {
+                Ok((shard, Some(call), wish)) if wish.is_for_a_sound() => {
+                    if sounds.send((shard, call, wish)).is_err() {
+                        tracing::error!("nobody reads sounds of mailboxes any more");
+                    }
+                }
                 Ok((shard, call, wish)) => {
                     let word = self.answer(clock.now(), wish);
                     if let Some(call) = call {
@@ -315,10 +339,12 @@ fn done(result: io::Result<bool>) -> Word {
 }
 
 impl KeeperTask {
-    /// Waits for the thread to do what is left.
+    /// Waits for the threads to do what is left.
     pub fn stop(self) {
-        if self.0.join().is_err() {
-            tracing::error!("the voicemail thread ended by a panic");
+        for thread in self.0 {
+            if thread.join().is_err() {
+                tracing::error!("a voicemail thread ended by a panic");
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
-use crate::base::{RecordingId, Timestamp};
+use crate::base::{CallId, Clock, RecordingId, ShardId, Timestamp};
 use crate::media::recorder::{Disk, DiskConfig, Heard, News, Opening, recover};
 use crate::media::rtp::Header;
 use crate::media::{Rate, Sound};
@@ -464,6 +464,45 @@ fn nobody_waits_while_a_sound_is_read() {
             assert_eq!(greeting.expect("it plays").samples().len(), 100 * 160);
         }
         word => panic!("{word:?}"),
+    }
+}
+
+#[test]
+fn no_call_waits_while_a_sound_is_read_for_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::new(folder.path(), Format::Wav);
+    let mut shelf = shelf(folder.path());
+    let one = recorder.greeting("one");
+    shelf.file(&Finished::of(&one, false));
+    let octets = becomes_a_pipe(&one.path);
+    let (tell, told) = mpsc::channel();
+    let sink = move |_, call: CallId, _| drop(tell.send(call.to_string()));
+    let keeper = Keeper::new(shelf, |_, _| {});
+    let (wishes, task) = keeper.start(Arc::new(Still), sink).expect("threads");
+    let mailbox = || "1010".to_owned();
+    let ask = |call: &str, wish| {
+        let letter = (ShardId(0), Some(CallId::new(call)), wish);
+        wishes.send(letter).expect("taken");
+    };
+    ask("first", Wish::Arrive { mailbox: mailbox() });
+    let mut pipe = as_it_is_read(&one.path);
+    let (mailbox, pin) = (mailbox(), None);
+    ask("second", Wish::Open { mailbox, pin });
+    let next = || told.recv_timeout(SOON).expect("told");
+    assert_eq!(next(), "second");
+    pipe.write_all(&octets).expect("read");
+    drop(pipe);
+    assert_eq!(next(), "first");
+    drop(wishes);
+    task.stop();
+}
+
+/// A clock that stands.
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        at(0)
     }
 }
 
