@@ -452,6 +452,8 @@ pub enum SpeechNews {
 /// What the REST API does to a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Modification {
+    /// Hear this document once in place of the conference; absolute.
+    Announce(Link),
     /// Give it up; only before it is answered.
     Cancel,
     /// Hang up.
@@ -460,6 +462,8 @@ pub enum Modification {
     Document(Box<Document>),
     /// Ask here from now on when a document cannot be had or is none; absolute.
     Fallback(Link),
+    /// Hear this document on hold in a conference, again and again; absolute. `None`: nothing any more.
+    HoldDocument(Option<Link>),
     /// Go on with this document.
     Redirect(Link),
     /// Tell this one from now on how the call goes, and nobody else; absolute.

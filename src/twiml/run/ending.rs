@@ -46,6 +46,7 @@ impl Run {
 
     pub(super) fn modify(&mut self, now: Timestamp, modification: Modification) {
         match modification {
+            Modification::Announce(link) => self.announce(now, link),
             Modification::Cancel => {
                 if self.answered.is_none() {
                     self.put_down(now, Parting::Ends);
@@ -61,6 +62,7 @@ impl Run {
                 let base = self.base.clone();
                 self.execute_document(now, *document, base);
             }
+            Modification::HoldDocument(link) => self.hear_on_hold(now, link),
             Modification::Fallback(link) => self.terms.fallback = Some(link),
             Modification::Redirect(link) => {
                 self.put_down(now, Parting::GoesOn);
@@ -131,6 +133,12 @@ impl Run {
     /// The document is over, and the leg goes on without it.
     pub(super) fn finish(&mut self) {
         self.push(Action::Finished);
+        self.position = Position::Over;
+        self.deadline = None;
+    }
+
+    /// The document is over, and whatever was heard before is heard again.
+    pub(super) fn fall_silent(&mut self) {
         self.position = Position::Over;
         self.deadline = None;
     }

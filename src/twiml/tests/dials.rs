@@ -638,3 +638,61 @@ fn conference_wait_stops_when_it_starts() {
     line.tell(Input::PlayDone { play: 1 });
     assert_eq!(line.actions(), []);
 }
+
+#[test]
+fn conference_announcement_is_heard_once_and_hold_again_and_again() {
+    let url = |path: &str| Link::post(format!("https://app.example/{path}"));
+    let announce = || Input::Modify(Modification::Announce(url("announcement")));
+    let mut line = Line::with("<Dial><Conference waitUrl=\"\">room</Conference></Dial>");
+    line.actions();
+    line.tell(announce());
+    assert_eq!(line.actions(), [], "it has not begun");
+    line.tell(Input::Conference(ConferenceNews::Started));
+    assert_eq!(line.actions(), []);
+    line.tell(announce());
+    assert_eq!(line.fetched().url, url("announcement").url);
+    line.reply("<Play>a.mp3</Play><Gather/>");
+    assert!(matches!(&line.actions()[..], [Action::Play { .. }]));
+    line.tell(Input::PlayDone { play: 1 });
+    assert_eq!(line.actions(), [], "it is over, and the conference goes on");
+
+    let hold = |link| Input::Modify(Modification::HoldDocument(link));
+    line.tell(hold(Some(url("hold"))));
+    for _ in 0..2 {
+        assert_eq!(line.fetched().url, url("hold").url);
+        line.reply("<Pause length=\"5\"/>");
+        line.pass_s(5);
+    }
+    line.fetched();
+    line.reply("<Play>b.mp3</Play>");
+    line.actions();
+    line.tell(announce());
+    assert_eq!(line.actions()[0], Action::StopPlay);
+    line.reply("<Play>a.mp3</Play>");
+    line.played();
+    assert_eq!(line.fetched().url, url("hold").url, "he is still on hold");
+    line.reply("<Play>b.mp3</Play>");
+    line.actions();
+    line.tell(hold(None));
+    assert_eq!(line.actions(), [Action::StopPlay]);
+    line.tell(Input::Conference(ConferenceNews::Left));
+    assert_eq!(hang_up_status(&line.actions()), Some(200));
+}
+
+#[test]
+fn conference_announcement_that_cannot_be_had_changes_nothing() {
+    let mut line = Line::with("<Dial><Conference waitUrl=\"\">room</Conference></Dial>");
+    line.tell(Input::Conference(ConferenceNews::Started));
+    line.actions();
+    let link = Link::post("https://app.example/announcement");
+    for wish in [
+        Modification::Announce(link.clone()),
+        Modification::HoldDocument(Some(link)),
+    ] {
+        line.tell(Input::Modify(wish));
+        line.fetched();
+        line.reply_with("text/html", b"<p>");
+        line.pass_s(600);
+        assert_eq!(line.actions(), []);
+    }
+}

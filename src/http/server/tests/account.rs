@@ -45,10 +45,30 @@ pub(super) fn placed(to: &str) -> CallRecord {
     })])
 }
 
-/// One in which the call c8 waits for a beginning.
+/// One in which the call c8 waits for a beginning, and one in which c3 and c7 talk.
 pub(super) fn conferences() -> Vec<ConferenceView> {
     let opened = Timestamp::from_millis(START);
-    vec![ConferenceView {
+    let talks = |call: &str| Seat {
+        call: CallId::new(call),
+        leg: LegId(9),
+        label: None,
+        starts: true,
+        ends: false,
+        muted: false,
+        held: false,
+        coaches: None,
+        beeps_out: false,
+        dialled_in: false,
+        since: opened,
+    };
+    let talk = ConferenceView {
+        sid: Sid::derive(SidKind::Conference, "f2"),
+        name: "room".to_owned(),
+        opened,
+        began: Some(opened),
+        participants: vec![talks("c3"), talks("c7")],
+    };
+    let wait = ConferenceView {
         sid: Sid::derive(SidKind::Conference, "f1"),
         name: "朝会 1".to_owned(),
         opened,
@@ -66,7 +86,8 @@ pub(super) fn conferences() -> Vec<ConferenceView> {
             dialled_in: false,
             since: opened,
         }],
-    }]
+    };
+    vec![wait, talk]
 }
 
 /// Asks as the account, and reads what comes.
@@ -508,6 +529,46 @@ fn a_recording_is_listed_heard_and_deleted() {
     assert_eq!(ask(&server, "GET", &path, &[]).0, 404);
     let (_, body) = get(&server, "/Recordings.json");
     assert_eq!(body["recordings"], json!([]));
+}
+
+#[test]
+fn documents_are_heard_in_place_of_a_conference() {
+    let (server, switch) = serving();
+    let post = |path: &str, form: &[(&str, &str)]| {
+        let (status, body) = ask(
+            &server,
+            "POST",
+            &format!("{SID}/Conferences/{path}.json"),
+            form,
+        );
+        let modified = std::mem::take(&mut *switch.modified.lock().unwrap());
+        (status, body["code"].clone(), modified)
+    };
+    let own = sid(SidKind::Conference, "f2");
+    let link = |method| Link {
+        url: "http://a.example/a".to_owned(),
+        method,
+    };
+    let url = ("AnnounceUrl", "http://a.example/a");
+    let announced = || Modification::Announce(link(Method::Post));
+    let all = ["c3", "c7"].map(|call| (call.to_owned(), announced()));
+    assert_eq!(post(&own, &[url]), (200, Value::Null, all.to_vec()));
+    let participant = format!("{own}/Participants/{}", sid(SidKind::Call, "c7"));
+    let of_one = |wish| vec![("c7".to_owned(), wish)];
+    let expected = (200, Value::Null, of_one(announced()));
+    assert_eq!(post(&participant, &[url]), expected);
+    let form = [("Hold", "true"), ("HoldUrl", "http://a.example/a")];
+    let on_hold = Modification::HoldDocument(Some(link(Method::Get)));
+    assert_eq!(
+        post(&participant, &form),
+        (200, Value::Null, of_one(on_hold))
+    );
+    let form = [("Hold", "false"), ("HoldUrl", "http://a.example/a")];
+    assert_eq!(post(&participant, &form), (200, Value::Null, vec![]));
+    let wrong = [("AnnounceUrl", "nowhere")];
+    assert_eq!(post(&own, &wrong), (400, json!(21205), vec![]));
+    let silent = sid(SidKind::Conference, "f1");
+    assert_eq!(post(&silent, &[url]), (400, json!(21220), vec![]));
 }
 
 #[test]
