@@ -531,7 +531,7 @@ fn open_voicemail(office: &Office, bus: Bus, post: Post) -> anyhow::Result<Mailb
 /// The mailboxes speak to the shard of the call.
 fn postman(
     orders: Vec<mpsc::Sender<Order>>,
-) -> impl Fn(ShardId, crate::base::CallId, voicemail::Word) + Send + 'static {
+) -> impl Fn(ShardId, crate::base::CallId, voicemail::Word) + Send + Sync + 'static {
     move |shard, call, word| {
         if let Some(orders) = orders.get(usize::from(shard.0)) {
             // A shard that is gone has no calls that could miss it.

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::control::ControlError;
+use super::feature::Next;
 use super::hands::Hands;
 use super::machine::Call;
 use crate::base::{LegId, RoomId};
 use crate::media::mixer::Gain;
 use crate::media::{Command, PlayId, Role, Sound, Standing};
+use crate::twiml::Modification;
 
 /// Announcements to one leg are not plays of its flow: their number is out of the way.
 const ANNOUNCEMENT: PlayId = PlayId(u64::MAX - 1);
@@ -77,6 +79,13 @@ impl Call {
             let sound = on.then(|| self.core.music(hands));
             hands.tell(Command::HoldMusic { room, leg, sound });
             self.core.seat_changed(hands, |seat| seat.held = on);
+        }
+        if !on && self.core.is_lead(leg) {
+            // What a document said on hold is over with it.
+            self.with_stage(hands, |stage, core, hands| {
+                let over = Modification::HoldDocument(None);
+                stage.modify(core, hands, over).unwrap_or(Next::Stay)
+            });
         }
         self.refresh(hands);
         Ok(())

@@ -16,7 +16,7 @@ use super::answer::{Problem, Refusal, shown};
 use super::api::Sources;
 use super::ask::ask;
 use crate::media::Sound;
-use crate::voicemail::{self as room, Shelf};
+use crate::voicemail::{self as room, Clip, Shelf};
 
 pub(super) fn routes() -> OpenApiRouter<Sources> {
     OpenApiRouter::new()
@@ -220,13 +220,18 @@ async fn audio(
     State(sources): State<Sources>,
     Path((mailbox, id)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
-    let octets = look(sources, move |shelf| {
-        if shelf.message(&mailbox, &id).is_none() {
+    let octets = ask(move || {
+        let (keeper, now) = (sources.live.voicemail(), sources.live.now());
+        let is_there = |shelf: &mut Shelf| shelf.message(&mailbox, &id).is_some();
+        if !keeper.with_shelf(now, is_there) {
             return Err(no_message(&mailbox, &id));
         }
-        let sound = shelf.sound(&mailbox, &id);
-        let sound = sound.ok_or_else(|| failed(&"its file cannot be read"))?;
-        wav(&sound).map_err(|error| failed(&error))
+        // To read it takes long: not while the shelf is held.
+        match keeper.sound(&mailbox, &Clip::Message(id.clone())) {
+            Some(sound) => wav(&sound).map_err(|error| failed(&error)),
+            None if !keeper.with_shelf(now, is_there) => Err(no_message(&mailbox, &id)),
+            None => Err(failed(&"its file cannot be read")),
+        }
     });
     let headers = [
         (header::CONTENT_TYPE, "audio/wav"),

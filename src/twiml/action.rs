@@ -10,8 +10,8 @@ use super::facts::Form;
 use super::link::{Link, Method};
 use super::sid::Sid;
 use super::verb::{
-    CallRecording, Conference, RecordingCallback, RecordingEvent, Say, SpeechTerms, TargetKind,
-    Trim,
+    CallRecording, Conference, RecordingCallback, RecordingEvent, Say, SpeechTerms, StatusCallback,
+    TargetKind, Trim,
 };
 use crate::base::Cause;
 use crate::flow::RecordTerms;
@@ -313,6 +313,8 @@ pub enum Fetched {
 pub enum LegNews {
     /// It answered.
     Answered,
+    /// It calls for help: no limit of a document or of the call ends it.
+    CallsForHelp,
     /// It is over.
     Ended {
         /// SIP status: 200 when it hung up after answering, else that of the refusal.
@@ -453,14 +455,22 @@ pub enum SpeechNews {
 /// What the REST API does to a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Modification {
+    /// Hear this document once in place of the conference; absolute.
+    Announce(Link),
     /// Give it up; only before it is answered.
     Cancel,
     /// Hang up.
     Complete,
     /// Go on with a document that was read by [`Document::parse_inline`].
     Document(Box<Document>),
+    /// Ask here from now on when a document cannot be had or is none; absolute.
+    Fallback(Link),
+    /// Hear this document on hold in a conference, again and again; absolute. `None`: nothing any more.
+    HoldDocument(Option<Link>),
     /// Go on with this document.
     Redirect(Link),
+    /// Tell this one from now on how the call goes, and nobody else; absolute.
+    StatusCallback(StatusCallback),
     /// It may last so long, from its answer.
     TimeLimit(Duration),
 }

@@ -25,6 +25,11 @@ impl Progress {
         }
     }
 
+    /// From now on another is told, who counts on. The callback's URL must be absolute.
+    pub(super) fn turn_to(&mut self, callback: StatusCallback) {
+        self.callback = Some(callback);
+    }
+
     /// The notice of an event, when it is wanted.
     pub(super) fn tell(
         &mut self,

@@ -560,7 +560,7 @@ impl Run {
                 self.over(now, CallStatus::Completed);
             }
             LegNews::Ended { status } => self.over(now, CallStatus::of_refusal(status)),
-            LegNews::Refers { .. } | LegNews::WhisperOver { .. } => {}
+            LegNews::CallsForHelp | LegNews::Refers { .. } | LegNews::WhisperOver { .. } => {}
         }
     }
 

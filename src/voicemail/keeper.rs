@@ -1,15 +1,15 @@
-//! The thread that does the shelf's work, so that no call waits for the disk.
+//! The threads that do the shelf's work, so that no call waits for the disk.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Change, Filed, Finished, Message, Shelf};
+use super::{Change, Filed, Finished, Message, Shelf, files};
 use crate::base::{CallId, Clock, ShardId, Timestamp};
 use crate::media::Sound;
 
@@ -61,6 +61,13 @@ pub enum Wish {
         /// Mailbox.
         mailbox: String,
     },
+}
+
+impl Wish {
+    /// Whether a sound is to be read for it, which takes long.
+    fn is_for_a_sound(&self) -> bool {
+        matches!(self, Self::Arrive { .. } | Self::Load { .. })
+    }
 }
 
 /// A sound of a mailbox.
@@ -122,9 +129,9 @@ struct Desk {
     wrong: BTreeMap<String, (u32, Timestamp)>,
 }
 
-/// The thread.
+/// The threads; the second ends with the first.
 #[derive(Debug)]
-pub struct KeeperTask(JoinHandle<()>);
+pub struct KeeperTask([JoinHandle<()>; 2]);
 
 /// A wish, the call that has it, and that call's shard.
 pub type Letter = (ShardId, Option<CallId>, Wish);
@@ -152,8 +159,8 @@ impl Keeper {
         }))
     }
 
-    /// Starts the thread, which ends when nobody can have wishes any more; `sink` is told what is for
-    /// calls, and may wait.
+    /// Starts the thread, and one that reads sounds, so that no other wish waits for them. They end
+    /// when nobody can have wishes any more; `sink` is told what is for calls, and may wait.
     ///
     /// # Errors
     ///
@@ -161,21 +168,72 @@ impl Keeper {
     pub fn start(
         &self,
         clock: Arc<dyn Clock>,
-        sink: impl Fn(ShardId, CallId, Word) + Send + 'static,
+        sink: impl Fn(ShardId, CallId, Word) + Send + Sync + 'static,
     ) -> io::Result<(Wishes, KeeperTask)> {
+        let sink = Arc::new(sink);
+        let (sounds, asked) = sync_channel::<(ShardId, CallId, Wish)>(LETTERS);
+        let (keeper, time, tell) = (self.clone(), clock.clone(), sink.clone());
+        let reader = std::thread::Builder::new()
+            .name("voicemail-sound".to_owned())
+            .spawn(move || {
+                for (shard, call, wish) in asked {
+                    tell(shard, call, keeper.answer(time.now(), wish));
+                }
+            })?;
         let (sender, receiver) = sync_channel(LETTERS);
         let keeper = self.clone();
         let thread = std::thread::Builder::new()
             .name("voicemail".to_owned())
-            .spawn(move || keeper.run(&receiver, &*clock, &sink))?;
-        Ok((sender, KeeperTask(thread)))
+            .spawn(move || keeper.run(&receiver, sounds, &*clock, &*sink))?;
+        let threads = [thread, reader];
+        Ok((sender, KeeperTask(threads)))
     }
 
     /// Does what a call wants. Waits for the disk.
     pub fn answer(&self, now: Timestamp, wish: Wish) -> Word {
-        let word = self.desk().answer(now, wish);
+        let word = match wish {
+            Wish::Arrive { mailbox } => {
+                let is_full = self.desk().shelf.is_full(&mailbox);
+                let greeting = (!is_full).then(|| self.sound(&mailbox, &Clip::Greeting));
+                let greeting = greeting.flatten();
+                Word::Arrived { is_full, greeting }
+            }
+            Wish::File(finished) => self.desk().file(finished),
+            Wish::Open { mailbox, pin } => self.desk().open(now, mailbox, pin),
+            Wish::Load { mailbox, clip } => Word::Loaded(self.sound(&mailbox, &clip)),
+            Wish::Mark {
+                mailbox,
+                message,
+                heard,
+                saved,
+            } => done(self.desk().shelf.mark(&mailbox, &message, heard, saved)),
+            Wish::Delete { mailbox, message } => done(self.desk().shelf.delete(&mailbox, &message)),
+            Wish::DropGreeting { mailbox } => {
+                done(self.desk().shelf.drop_greeting(&mailbox).map(|()| true))
+            }
+        };
         self.tell(now);
         word
+    }
+
+    /// A sound of a mailbox; `None` when there is none, or it cannot be read. Waits for the disk,
+    /// and nobody for it: a long message takes a second to decode.
+    pub fn sound(&self, mailbox: &str, clip: &Clip) -> Option<Arc<Sound>> {
+        let find = || self.desk().shelf.find(mailbox, clip).map(Path::to_owned);
+        let mut path = find()?;
+        loop {
+            let error = match files::load(&path) {
+                Ok(sound) => return Some(sound),
+                Err(error) => error,
+            };
+            // Meanwhile it may have been deleted, or another greeting be in use.
+            let now = find()?;
+            if now == path {
+                tracing::error!(path = %path.display(), %error, "voicemail.unreadable");
+                return None;
+            }
+            path = now;
+        }
     }
 
     /// Looks at, or changes, the shelf. Waits for the disk when it changes something.
@@ -188,6 +246,7 @@ impl Keeper {
     fn run(
         &self,
         letters: &Receiver<Letter>,
+        sounds: SyncSender<(ShardId, CallId, Wish)>,
         clock: &dyn Clock,
         sink: &dyn Fn(ShardId, CallId, Word),
     ) {
@@ -199,6 +258,11 @@ impl Keeper {
                 swept = Some(now);
             }
             match letters.recv_timeout(SWEEP) {
+                Ok((shard, Some(call), wish)) if wish.is_for_a_sound() => {
+                    if sounds.send((shard, call, wish)).is_err() {
+                        tracing::error!("nobody reads sounds of mailboxes any more");
+                    }
+                }
                 Ok((shard, call, wish)) => {
                     let word = self.answer(clock.now(), wish);
                     if let Some(call) = call {
@@ -231,37 +295,13 @@ impl fmt::Debug for Keeper {
 }
 
 impl Desk {
-    fn answer(&mut self, now: Timestamp, wish: Wish) -> Word {
-        let shelf = &mut self.shelf;
-        match wish {
-            Wish::Arrive { mailbox } => {
-                let is_full = shelf.is_full(&mailbox);
-                let greeting = shelf.greeting(&mailbox).filter(|_| !is_full);
-                Word::Arrived { is_full, greeting }
-            }
-            Wish::File(finished) => {
-                let filed = shelf.file(&finished);
-                if let Filed::Failed(why) = &filed {
-                    let path = finished.path.display();
-                    tracing::error!(%path, why, "voicemail.not_stored");
-                }
-                let path = finished.path;
-                Word::Filed { path, filed }
-            }
-            Wish::Open { mailbox, pin } => self.open(now, mailbox, pin),
-            Wish::Load { mailbox, clip } => Word::Loaded(match clip {
-                Clip::Message(id) => shelf.sound(&mailbox, &id),
-                Clip::Greeting => shelf.greeting(&mailbox),
-            }),
-            Wish::Mark {
-                mailbox,
-                message,
-                heard,
-                saved,
-            } => done(shelf.mark(&mailbox, &message, heard, saved)),
-            Wish::Delete { mailbox, message } => done(shelf.delete(&mailbox, &message)),
-            Wish::DropGreeting { mailbox } => done(shelf.drop_greeting(&mailbox).map(|()| true)),
+    fn file(&mut self, finished: Finished) -> Word {
+        let filed = self.shelf.file(&finished);
+        let path = finished.path;
+        if let Filed::Failed(why) = &filed {
+            tracing::error!(path = %path.display(), why, "voicemail.not_stored");
         }
+        Word::Filed { path, filed }
     }
 
     fn open(&mut self, now: Timestamp, mailbox: String, pin: Option<bool>) -> Word {
@@ -299,10 +339,12 @@ fn done(result: io::Result<bool>) -> Word {
 }
 
 impl KeeperTask {
-    /// Waits for the thread to do what is left.
+    /// Waits for the threads to do what is left.
     pub fn stop(self) {
-        if self.0.join().is_err() {
-            tracing::error!("the voicemail thread ended by a panic");
+        for thread in self.0 {
+            if thread.join().is_err() {
+                tracing::error!("a voicemail thread ended by a panic");
+            }
         }
     }
 }

@@ -15,9 +15,9 @@ use jiff::tz::TimeZone;
 use tokio::sync::Notify;
 
 use super::mailing::{LetterKey, MailEnd};
-use super::{Change, ChangeKind, Keeper, Message, Shelf, wording};
+use super::{Change, ChangeKind, Keeper, MailTerms, Message, Shelf, wording};
 use crate::base::{Clock, Entropy, Pii, Timestamp};
-use crate::mail::{Client, Enclosure, Fate, Figures, Letter, Outbox, Server, Settings};
+use crate::mail::{Address, Client, Enclosure, Fate, Figures, Letter, Outbox, Server, Settings};
 use crate::recording::Format;
 
 /// Mails messages. Cheap to clone.
@@ -197,8 +197,7 @@ impl Post {
                 let _ = tokio::time::timeout(wait, self.0.news.notified()).await;
                 continue;
             };
-            let written = keeper.with_shelf(now, |shelf| write(shelf, &key, server, &settings));
-            let Some(letter) = written else {
+            let Some(letter) = write(keeper, now, &key, server, &settings) else {
                 self.outbox().forget(&key);
                 continue;
             };
@@ -311,19 +310,46 @@ pub(super) fn keys(message: &Message) -> impl Iterator<Item = (LetterKey, Timest
     message.mailing.open().map(move |to| (key(to), message.at))
 }
 
-/// The letter as it goes now; `None` when it needs to go no more: the message is gone, or its mailbox
-/// has the address no more.
-fn write(shelf: &Shelf, key: &LetterKey, server: &Server, settings: &Settings) -> Option<Letter> {
-    let message = shelf.message(&key.mailbox, &key.message)?;
-    let terms = shelf.terms().mailboxes.get(&key.mailbox)?.mail.as_ref()?;
-    let to = terms.to.iter().find(|to| to.plain() == key.to)?;
-    if !message.mailing.open().any(|open| *open == key.to) {
-        return None;
+/// A message, to whom it is to be mailed, and in which words; taken from the shelf.
+struct Draft {
+    message: Message,
+    terms: MailTerms,
+    to: Address,
+}
+
+impl Draft {
+    /// `None` when the letter needs to go no more: the message is gone, or its mailbox has the
+    /// address no more.
+    fn of(shelf: &Shelf, key: &LetterKey) -> Option<Self> {
+        let message = shelf.message(&key.mailbox, &key.message)?;
+        let terms = shelf.terms().mailboxes.get(&key.mailbox)?.mail.as_ref()?;
+        let to = terms.to.iter().find(|to| to.plain() == key.to)?;
+        let is_open = message.mailing.open().any(|open| *open == key.to);
+        is_open.then(|| Self {
+            message: message.clone(),
+            terms: terms.clone(),
+            to: to.clone(),
+        })
     }
+}
+
+/// The letter as it goes now; `None` when it needs to go no more.
+fn write(
+    keeper: &Keeper,
+    now: Timestamp,
+    key: &LetterKey,
+    server: &Server,
+    settings: &Settings,
+) -> Option<Letter> {
+    let draft = || keeper.with_shelf(now, |shelf| Draft::of(shelf, key));
+    let Draft { message, terms, to } = draft()?;
     let is_enclosed = terms.attach && message.bytes <= settings.largest;
+    // To read it takes long: not while the shelf is held.
     let octets = is_enclosed.then(|| std::fs::read(&message.path).ok());
+    // Meanwhile it may have been deleted.
+    draft()?;
     let enclosure = octets.flatten().map(|octets| Enclosure {
-        name: file_name(message),
+        name: file_name(&message),
         media_type: match Format::of(&message.path) {
             Some(Format::Flac) => "audio/flac",
             Some(Format::Opus) => "audio/ogg",
@@ -336,11 +362,11 @@ fn write(shelf: &Shelf, key: &LetterKey, server: &Server, settings: &Settings) -
         format!("{base}/v1/voicemail/{mailbox}/{id}/audio")
     });
     let about = (link, enclosure.is_some());
-    let (subject, text) = wording::word(message, terms, &TimeZone::system(), about);
+    let (subject, text) = wording::word(&message, &terms, &TimeZone::system(), about);
     Some(Letter {
         id: format!("{}.{}@{}", key.message, key.mailbox, server.from.domain()),
         from: server.from.clone(),
-        to: to.clone(),
+        to,
         at: message.at,
         subject,
         text,

@@ -12,10 +12,9 @@ use std::time::Duration;
 
 use super::files::{self, GREETING, MAILBOX, MailboxState, State};
 use super::{
-    Change, ChangeKind, Counts, DeadMail, LetterKey, MailEnd, Message, VoicemailTerms, post,
+    Change, ChangeKind, Clip, Counts, DeadMail, LetterKey, MailEnd, Message, VoicemailTerms, post,
 };
 use crate::base::Timestamp;
-use crate::media::Sound;
 use crate::recording::{Closed, Format, VOICEMAIL};
 
 /// All mailboxes of the node.
@@ -160,15 +159,12 @@ impl Shelf {
             .is_some_and(|mailbox| mailbox.greeting.is_some())
     }
 
-    /// The recorded greeting of a mailbox; `None` when it has none, or one that cannot be read.
-    pub fn greeting(&self, mailbox: &str) -> Option<Arc<Sound>> {
-        let path = self.mailboxes.get(mailbox)?.greeting.as_ref()?;
-        load(path)
-    }
-
-    /// A message as a sound; `None` when there is no such, or it cannot be read.
-    pub fn sound(&self, mailbox: &str, id: &str) -> Option<Arc<Sound>> {
-        load(&self.message(mailbox, id)?.path)
+    /// The file of a sound of a mailbox; `None` when there is no such sound.
+    pub fn find(&self, mailbox: &str, clip: &Clip) -> Option<&Path> {
+        match clip {
+            Clip::Greeting => self.mailboxes.get(mailbox)?.greeting.as_deref(),
+            Clip::Message(id) => Some(&self.message(mailbox, id)?.path),
+        }
     }
 
     /// Takes up a recording that ended. A caller who was let in is not sent away: a mailbox may hold
@@ -458,15 +454,5 @@ fn discard(sound: &Path) -> Filed {
     match files::delete(sound) {
         Ok(()) => Filed::TooShort,
         Err(error) => Filed::Failed(error.to_string()),
-    }
-}
-
-fn load(path: &Path) -> Option<Arc<Sound>> {
-    match files::load(path) {
-        Ok(sound) => Some(sound),
-        Err(error) => {
-            tracing::error!(path = %path.display(), %error, "voicemail.unreadable");
-            None
-        }
     }
 }

@@ -2,15 +2,18 @@
 
 mod post;
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
-use crate::base::{RecordingId, Timestamp};
-use crate::media::Rate;
+use crate::base::{CallId, Clock, RecordingId, ShardId, Timestamp};
 use crate::media::recorder::{Disk, DiskConfig, Heard, News, Opening, recover};
 use crate::media::rtp::Header;
+use crate::media::{Rate, Sound};
 use crate::recording::{Channel, Closed, Format};
 
 fn at(seconds: u64) -> Timestamp {
@@ -103,6 +106,42 @@ impl Recorder {
         let stem = stem("1010", &RecordingId::new(id));
         self.record(stem, id, frames, true).expect("published")
     }
+
+    /// A greeting of two seconds, of the same mailbox.
+    fn greeting(&self, id: &str) -> Closed {
+        let stem = greeting_stem("1010", &RecordingId::new(id));
+        self.record(stem, id, 100, true).expect("published")
+    }
+}
+
+/// Longest that anything may take that waits for nobody.
+const SOON: Duration = Duration::from_secs(20);
+
+/// What takes long to read: a file becomes a pipe, and comes back as it was.
+pub(crate) fn becomes_a_pipe(path: &Path) -> Vec<u8> {
+    let octets = std::fs::read(path).expect("readable");
+    std::fs::remove_file(path).expect("there");
+    let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::from(0o600));
+    rustix::fs::mknodat(rustix::fs::CWD, path, kind, mode, 0).expect("a pipe");
+    octets
+}
+
+/// Comes back when somebody reads a pipe: he has it open then.
+fn as_it_is_read(pipe: &Path) -> File {
+    let pipe = File::options().write(true).open(pipe);
+    pipe.expect("somebody reads it")
+}
+
+/// What comes of something that another thread does.
+fn apart<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> mpsc::Receiver<T> {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || drop(tell.send(act())));
+    told
+}
+
+/// A sound of mailbox 1010.
+fn load(shelf: &Shelf, clip: Clip) -> Option<Arc<Sound>> {
+    files::load(shelf.find("1010", &clip)?).ok()
 }
 
 fn ids(shelf: &Shelf) -> Vec<(&str, bool, bool)> {
@@ -112,7 +151,7 @@ fn ids(shelf: &Shelf) -> Vec<(&str, bool, bool)> {
         .collect()
 }
 
-fn files(folder: &Path) -> Vec<String> {
+fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder.join("voicemail/1010")).expect("readable");
     let names = entries.map(|entry| entry.expect("an entry").file_name());
     let mut names: Vec<String> = names
@@ -148,7 +187,7 @@ fn what_is_known_of_messages_is_read_from_the_disk() {
         let message = after.message("1010", "a").expect("there");
         assert_eq!(message.from, "+819012345678");
         assert_eq!((message.at, message.length_ms), (at(0), 4000));
-        let sound = after.sound("1010", "a").expect("it plays");
+        let sound = load(&after, Clip::Message("a".to_owned())).expect("it plays");
         assert_eq!(sound.samples().len() as u64, u64::from(sound.hz()) * 4);
         // What is said here is no speech, and Opus keeps nothing of it.
         let loud = sound.samples()[4000..8000].iter();
@@ -186,7 +225,7 @@ fn a_message_that_a_crash_interrupted_is_there_and_plays() {
     let cut = repaired.message("1010", "cut").expect("recovered");
     assert!((4400..=5000).contains(&cut.length_ms), "{}", cut.length_ms);
     assert!(cut.defect.is_some());
-    assert!(repaired.sound("1010", "cut").is_some());
+    assert!(load(&repaired, Clip::Message("cut".to_owned())).is_some());
     assert!(repaired.message("1010", "short").is_none());
     assert!(shelf.take_changes().is_empty());
 }
@@ -215,7 +254,7 @@ fn a_deletion_that_was_cut_off_is_finished_and_what_is_none_of_ours_stays() {
     std::fs::write(folder.path().join("voicemail/1010/note.txt"), "x").expect("written");
     let after = shelf(folder.path());
     assert_eq!(ids(&after), [("b", false, false)]);
-    assert_eq!(files(folder.path()), ["b.json", "b.wav", "note.txt"]);
+    assert_eq!(names(folder.path()), ["b.json", "b.wav", "note.txt"]);
 }
 
 #[test]
@@ -227,7 +266,7 @@ fn too_short_or_empty_is_no_message_and_twice_told_is_one() {
     assert_eq!(shelf.file(&Finished::of(&short, false)), Filed::TooShort);
     let empty = recorder.message("empty", 300);
     assert_eq!(shelf.file(&Finished::of(&empty, true)), Filed::TooShort);
-    assert_eq!(files(folder.path()), [""; 0]);
+    assert_eq!(names(folder.path()), [""; 0]);
     let whole = Finished::of(&recorder.message("whole", 100), false);
     assert_eq!(shelf.file(&whole), shelf.file(&whole));
     assert_eq!(shelf.counts("1010").new, 1);
@@ -244,10 +283,7 @@ fn a_greeting_takes_the_place_of_the_one_before_and_an_unused_one_goes() {
     let folder = tempfile::tempdir().expect("a folder");
     let recorder = Recorder::new(folder.path(), Format::Wav);
     let mut before = shelf(folder.path());
-    let greet = |id: &str| {
-        let stem = greeting_stem("1010", &RecordingId::new(id));
-        recorder.record(stem, id, 100, true).expect("published")
-    };
+    let greet = |id: &str| recorder.greeting(id);
     for id in ["one", "two"] {
         let filed = before.file(&Finished::of(&greet(id), false));
         assert_eq!(filed, Filed::Greeting);
@@ -255,13 +291,13 @@ fn a_greeting_takes_the_place_of_the_one_before_and_an_unused_one_goes() {
     // Recorded, and then the switch died.
     greet("three");
     let mut after = shelf(folder.path());
-    assert!(after.has_greeting("1010") && after.greeting("1010").is_some());
+    assert!(after.has_greeting("1010") && load(&after, Clip::Greeting).is_some());
     let own = ["greeting-two.json", "greeting-two.wav", "mailbox.state"];
-    assert_eq!(files(folder.path()), own);
+    assert_eq!(names(folder.path()), own);
     assert_eq!(after.messages("1010"), []);
     after.drop_greeting("1010").expect("dropped");
     assert!(!shelf(folder.path()).has_greeting("1010"));
-    assert_eq!(files(folder.path()), ["mailbox.state"]);
+    assert_eq!(names(folder.path()), ["mailbox.state"]);
 }
 
 #[test]
@@ -388,4 +424,109 @@ fn wrong_pins_lock_a_mailbox_for_a_while_and_not_its_own_phone() {
     assert_eq!(open(2, None), "open");
     assert_eq!(open(302, Some(true)), "open");
     assert_eq!(open(303, Some(false)), "wrong");
+}
+
+/// A keeper of a mailbox with the greeting `one`, which takes long to read; what it reads to a caller,
+/// the pipe it reads from, and what was in it.
+fn greets_slowly(
+    folder: &Path,
+    recorder: &Recorder,
+) -> (Keeper, mpsc::Receiver<Word>, File, Vec<u8>) {
+    let mut shelf = shelf(folder);
+    let one = recorder.greeting("one");
+    shelf.file(&Finished::of(&one, false));
+    shelf.file(&Finished::of(&recorder.message("a", 150), false));
+    let octets = becomes_a_pipe(&one.path);
+    let keeper = Keeper::new(shelf, |_, _| {});
+    let (reader, mailbox) = (keeper.clone(), "1010".to_owned());
+    let heard = apart(move || reader.answer(at(0), Wish::Arrive { mailbox }));
+    let pipe = as_it_is_read(&one.path);
+    (keeper, heard, pipe, octets)
+}
+
+#[test]
+fn nobody_waits_while_a_sound_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::new(folder.path(), Format::Wav);
+    let (keeper, heard, mut pipe, octets) = greets_slowly(folder.path(), &recorder);
+    let opened = apart(move || {
+        let (mailbox, pin) = ("1010".to_owned(), None);
+        keeper.answer(at(1), Wish::Open { mailbox, pin })
+    });
+    match opened.recv_timeout(SOON).expect("while another hears it") {
+        Word::Opened { messages, .. } => assert_eq!(messages.len(), 1),
+        word => panic!("{word:?}"),
+    }
+    pipe.write_all(&octets).expect("read");
+    drop(pipe);
+    match heard.recv_timeout(SOON).expect("read to its end") {
+        Word::Arrived { greeting, .. } => {
+            assert_eq!(greeting.expect("it plays").samples().len(), 100 * 160);
+        }
+        word => panic!("{word:?}"),
+    }
+}
+
+#[test]
+fn no_call_waits_while_a_sound_is_read_for_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::new(folder.path(), Format::Wav);
+    let mut shelf = shelf(folder.path());
+    let one = recorder.greeting("one");
+    shelf.file(&Finished::of(&one, false));
+    let octets = becomes_a_pipe(&one.path);
+    let (tell, told) = mpsc::channel();
+    let sink = move |_, call: CallId, _| drop(tell.send(call.to_string()));
+    let keeper = Keeper::new(shelf, |_, _| {});
+    let (wishes, task) = keeper.start(Arc::new(Still), sink).expect("threads");
+    let mailbox = || "1010".to_owned();
+    let ask = |call: &str, wish| {
+        let letter = (ShardId(0), Some(CallId::new(call)), wish);
+        wishes.send(letter).expect("taken");
+    };
+    ask("first", Wish::Arrive { mailbox: mailbox() });
+    let mut pipe = as_it_is_read(&one.path);
+    let (mailbox, pin) = (mailbox(), None);
+    ask("second", Wish::Open { mailbox, pin });
+    let next = || told.recv_timeout(SOON).expect("told");
+    assert_eq!(next(), "second");
+    pipe.write_all(&octets).expect("read");
+    drop(pipe);
+    assert_eq!(next(), "first");
+    drop(wishes);
+    task.stop();
+}
+
+/// A clock that stands.
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        at(0)
+    }
+}
+
+#[test]
+fn who_reads_a_greeting_that_is_replaced_meanwhile_gets_the_one_in_use() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::new(folder.path(), Format::Wav);
+    let (keeper, heard, mut pipe, _) = greets_slowly(folder.path(), &recorder);
+    let two = Finished::of(&recorder.greeting("two"), false);
+    let filed = apart(move || keeper.answer(at(1), Wish::File(two)));
+    let filed = filed.recv_timeout(SOON).expect("while another hears it");
+    assert!(matches!(
+        filed,
+        Word::Filed {
+            filed: Filed::Greeting,
+            ..
+        }
+    ));
+    pipe.write_all(b"no sound").expect("read");
+    drop(pipe);
+    match heard.recv_timeout(SOON).expect("read to its end") {
+        Word::Arrived { greeting, .. } => {
+            assert_eq!(greeting.expect("it plays").name(), "greeting-two");
+        }
+        word => panic!("{word:?}"),
+    }
 }

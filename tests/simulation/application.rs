@@ -436,6 +436,30 @@ const WHISPER: &str =
     "<Dial action=\"/after\"><Client url=\"/whisper\">1005</Client></Dial><Hangup/>";
 
 #[test]
+fn a_call_for_help_is_ended_by_no_limit_of_a_document() {
+    let dial = "<Dial action=\"/after\" timeout=\"5\" timeLimit=\"10\">\
+        <Number>119</Number><Client>1005</Client></Dial>";
+    let (mut world, carrier) = calling(1842);
+    world.peers[carrier].manners = Manners::Answers(40_000);
+    let phone = world.phone("1005", Manners::Rings);
+    let mut application = Application::new(&[("start", dial), ("after", "<Hangup/>")]);
+    application.until(&mut world, "rings", |world| {
+        world.peers[phone].talks.len() == 1
+    });
+    application.run(&mut world, 6_000);
+    assert!(world.peers[phone].talks[0].is_over, "{}", world.tell());
+    application.until(&mut world, "help", |world| is_answered(world, (carrier, 1)));
+    application.run(&mut world, 15_000);
+    assert!(!world.peers[carrier].talks[1].is_over, "{}", world.tell());
+    world.hang_up(carrier, 1);
+    application.finish(&mut world);
+    assert_eq!(
+        application.said("after", "DialCallStatus"),
+        Some("completed")
+    );
+}
+
+#[test]
 fn a_called_party_hears_who_calls_before_it_is_connected_or_declines() {
     let (mut world, carrier) = calling(1815);
     let phone = world.phone("1005", Manners::Answers(500));

@@ -2,6 +2,7 @@
 
 use tsunagu::call::Control;
 use tsunagu::events::Stretch;
+use tsunagu::twiml::{Link, Modification};
 
 use crate::ear::level;
 use crate::hold::hear;
@@ -198,6 +199,48 @@ fn a_caller_may_leave_by_star_be_taken_out_muted_and_held() {
     assert_eq!(events(&world), expected);
     for peer in peers {
         world.hang_up(peer, 0);
+    }
+    world.finish();
+}
+
+#[test]
+fn an_announcement_and_what_is_heard_on_hold_are_in_place_of_the_others() {
+    let mut world = world(4121);
+    let mut pages = Pages::new(&[
+        ("/call", "", ROOM),
+        ("/music", "", "<Play loop=\"0\">/music</Play>"),
+        ("/short", "", "<Pause length=\"1\"/>"),
+        AFTER,
+    ]);
+    let peers = [0, 1].map(|place| dial(&mut world, &mut pages, place));
+    let (leg, call) = (world.legs()[0], world.call_of(0));
+    let link = |path: &str| Link::post(format!("https://app.example{path}"));
+    let modify = |world: &mut World, wish| {
+        let now = world.now;
+        let modified = world.switch.exchange.modify(now, &call, wish);
+        assert_eq!(modified, Ok(()));
+        world.collect();
+    };
+    modify(&mut world, Modification::Announce(link("/music")));
+    pages.run_for(&mut world, 500);
+    assert!(hears_music(&mut world, peers[0]), "{}", world.tell());
+    assert_eq!(heard_by(&mut world, &mut pages, peers[1]), [440]);
+    modify(&mut world, Modification::Announce(link("/short")));
+    pages.run_for(&mut world, 2_000);
+    assert_eq!(heard_by(&mut world, &mut pages, peers[0]), [880]);
+    let hold = |on| Control::Hold { leg, on };
+    world.control(hold(true)).expect("on hold");
+    let on_hold = Modification::HoldDocument(Some(link("/music")));
+    modify(&mut world, on_hold);
+    pages.run_for(&mut world, 1_000);
+    assert!(hears_music(&mut world, peers[0]), "{}", world.tell());
+    world.control(hold(false)).expect("back");
+    pages.run_for(&mut world, 500);
+    assert_eq!(heard_by(&mut world, &mut pages, peers[0]), [880]);
+    assert_eq!(pages.forms("/music").len(), 2);
+    for peer in peers {
+        world.hang_up(peer, 0);
+        pages.run_for(&mut world, 300);
     }
     world.finish();
 }

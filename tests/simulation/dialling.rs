@@ -82,6 +82,36 @@ fn numbers_in_a_row_ring_one_after_the_other_and_the_best_outcome_decides() {
 }
 
 #[test]
+fn a_call_for_help_rings_on_when_those_beside_it_had_their_time() {
+    let keys = "numbers = [\"119\", \"1001\"]\norder = \"parallel\"\nring_timeout = \"5s\"";
+    let mut world = world(1521, keys, &[]);
+    let beside = world.phone("1001", Manners::Rings);
+    let carrier = call(&mut world);
+    world.peers[carrier].manners = Manners::Rings;
+    world.run_for(8_000);
+    assert!(world.peers[beside].talks[0].is_over, "{}", world.tell());
+    world.run_for(150_000);
+    let help = &world.peers[carrier].talks[1];
+    assert!(!help.is_over, "{}", world.tell());
+    world.hang_up(carrier, 0);
+    world.finish();
+    assert!(world.peers[carrier].talks[1].is_over);
+    assert_eq!(steps(&world), ["ask"]);
+}
+
+#[test]
+fn a_call_for_help_that_is_refused_late_is_told_as_refused() {
+    let keys = "numbers = [\"119\"]\nring_timeout = \"5s\"";
+    let mut world = world(1522, keys, &[]);
+    let carrier = call(&mut world);
+    world.peers[carrier].manners = Manners::Regrets(20_000, 486);
+    world.run_for(15_000);
+    assert!(!world.peers[carrier].talks[1].is_over, "{}", world.tell());
+    world.finish();
+    assert_eq!(steps(&world), ["ask", "busy"]);
+}
+
+#[test]
 fn each_outcome_has_its_step() {
     for (seed, manners, step) in [
         (1505, Some(Manners::Refuses(486)), "busy"),

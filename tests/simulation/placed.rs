@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use tsunagu::base::CallId;
 use tsunagu::call::{ControlError, PlaceError, Placing, Subject, Supply};
 use tsunagu::twiml::{
     Fetched, Link, Modification, ProgressEvent, RecordingCallback, RecordingEvent, Sid, SidKind,
     Source, StatusCallback, Terms,
 };
-use tsunagu::webhook::Content;
+use tsunagu::webhook::{Content, To};
 
 use crate::peer::Manners;
 use crate::world::World;
@@ -137,6 +138,44 @@ fn who_answers_hears_the_document_and_its_end_is_the_calls() {
         });
     let sources: Vec<_> = told.map(|(_, source)| source.as_str()).collect();
     assert_eq!(sources, ["OutboundAPI"]);
+}
+
+#[test]
+fn who_is_told_and_what_replaces_a_document_can_change_before_the_answer() {
+    let (mut world, call) = place(1331, Manners::Answers(2_000), |_| {});
+    world.run_for(1_000);
+    assert_eq!(told(&world), ["initiated", "ringing"]);
+    let other = StatusCallback {
+        link: Link::post("https://other.example/status"),
+        events: vec![ProgressEvent::Answered, ProgressEvent::Completed],
+    };
+    let fallback = Link::post("https://other.example/fallback");
+    let (now, id) = (world.now, CallId::new(call));
+    for wish in [
+        Modification::StatusCallback(other),
+        Modification::Fallback(fallback),
+    ] {
+        let modified = world.switch.exchange.modify(now, &id, wish);
+        assert_eq!(modified, Ok(()));
+    }
+    world.collect();
+    world.run_for(2_000);
+    // Not a document: the fallback is asked, and says what becomes of the call.
+    supply(&mut world, "<Respond/>");
+    world.collect();
+    match &world.inquiries[0].subject {
+        Subject::Document(fetch) => assert_eq!(fetch.url, "https://other.example/fallback"),
+        other => panic!("{other:?}"),
+    }
+    supply(&mut world, "<Response><Hangup/></Response>");
+    world.finish();
+    let told = world.notices.iter().map(|notice| match &notice.to {
+        To::Url(url) => url.as_str(),
+        other => panic!("{other:?}"),
+    });
+    let told: Vec<_> = told.collect();
+    let (first, later) = ("https://app.example/status", "https://other.example/status");
+    assert_eq!(told, [first, first, later, later]);
 }
 
 #[test]

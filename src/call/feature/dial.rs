@@ -402,14 +402,19 @@ impl Dial {
 
     /// It rang as long as it may.
     fn no_answer(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
-        // Who answered and hears something has his own time.
+        // Who answered and hears something has his own time; a call for help has all of it.
         let whispers: Vec<LegId> = self.whispers.iter().filter_map(Aside::leg).collect();
-        for leg in std::mem::replace(&mut self.legs, whispers.clone()) {
-            if !whispers.contains(&leg) {
-                core.hang_up(hands, leg, Party::Switch, Cause::no_answer());
-            }
+        let (stay, go): (Vec<LegId>, Vec<LegId>) = std::mem::take(&mut self.legs)
+            .into_iter()
+            .partition(|leg| whispers.contains(leg) || core.calls_for_help(hands, &[*leg]));
+        for leg in &go {
+            core.hang_up(hands, *leg, Party::Switch, Cause::no_answer());
         }
-        if !whispers.is_empty() {
+        if !stay.is_empty() {
+            self.legs = stay;
+            for leg in go {
+                self.listen_no_more(core, hands, leg);
+            }
             return Next::Stay;
         }
         let outcome = match self.has_rung {
@@ -564,9 +569,6 @@ impl Feature for Dial {
     fn handle_timeout(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
         if self.deadline.is_some_and(|deadline| deadline <= hands.now) {
             self.deadline = None;
-            if core.calls_for_help(hands, &self.legs) {
-                return Next::Stay;
-            }
             return self.no_answer(core, hands);
         }
         self.tell_whispers(core, hands, Aside::handle_timeout)

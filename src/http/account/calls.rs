@@ -153,19 +153,26 @@ impl Asked<'_> {
         leg.ok_or_else(|| Fault::internal("the call has no record"))
     }
 
-    /// Ends a living call, or lets it go on elsewhere.
+    /// Ends a living call, lets it go on elsewhere, or changes what holds for it.
     pub(super) fn modify_call(&self, sid: &str) -> Result<Response, Fault> {
         let said = &self.said;
         let (record, leg) = self.call(sid)?;
         let mut wishes = Vec::new();
+        // Who is to be told is told of what follows.
+        if let Some(callback) = said.status_callback()? {
+            wishes.push(Modification::StatusCallback(callback));
+        }
+        if let Some(link) = said.link("FallbackUrl", "FallbackMethod", code::URL)? {
+            wishes.push(Modification::Fallback(link));
+        }
+        if let Some(limit) = said.seconds("TimeLimit", 1..=86_400, code::PARAMETER)? {
+            wishes.push(Modification::TimeLimit(limit));
+        }
         match said.get("Status") {
             None => {}
             Some("completed") => wishes.push(Modification::Complete),
             Some("canceled") => wishes.push(Modification::Cancel),
             Some(_) => return Err(wrong("Status", "completed or canceled")),
-        }
-        if let Some(limit) = said.seconds("TimeLimit", 1..=86_400, code::PARAMETER)? {
-            wishes.push(Modification::TimeLimit(limit));
         }
         match self.source()? {
             Some(Source::Document(document)) => wishes.push(Modification::Document(document)),
@@ -175,8 +182,12 @@ impl Asked<'_> {
         if wishes.is_empty() {
             return Err(Fault::bad(
                 code::URL,
-                "Url, Twiml, Status or TimeLimit is required",
+                "Url, Twiml, Status, TimeLimit, StatusCallback or FallbackUrl is required",
             ));
+        }
+        // All of them or none.
+        for wish in &wishes {
+            can_carry_out(&leg, wish)?;
         }
         for wish in wishes {
             self.carry_out(&record, &leg, wish)?;
@@ -192,16 +203,6 @@ impl Asked<'_> {
         wish: Modification,
     ) -> Result<(), Fault> {
         let state = |words: &str| Err(Fault::bad(code::STATE, words));
-        if leg.is_over() {
-            return state("Call is not in-progress. Cannot redirect.");
-        }
-        let goes_elsewhere = matches!(wish, Modification::Document(_) | Modification::Redirect(_));
-        if goes_elsewhere && leg.answered.is_none() {
-            return state("Call is not in-progress. Cannot redirect.");
-        }
-        if wish == Modification::Cancel && leg.answered.is_some() {
-            return state("Call is in-progress. Cannot cancel; complete it instead.");
-        }
         let live = &self.sources.live;
         let id = record.id.as_str();
         let hang_up = |wish: Control| live.control(id, wish).map(|_| ());
@@ -266,6 +267,22 @@ impl Asked<'_> {
         archive.catch_up(WRITTEN_BY);
         Ok(archive.find_by_sid(sid.as_str())?)
     }
+}
+
+/// Whether a call is such that this can be done to it.
+fn can_carry_out(leg: &PublicLeg, wish: &Modification) -> Result<(), Fault> {
+    let state = |words: &str| Err(Fault::bad(code::STATE, words));
+    if leg.is_over() {
+        return state("Call is not in-progress. Cannot redirect.");
+    }
+    let goes_elsewhere = matches!(wish, Modification::Document(_) | Modification::Redirect(_));
+    if goes_elsewhere && leg.answered.is_none() {
+        return state("Call is not in-progress. Cannot redirect.");
+    }
+    if *wish == Modification::Cancel && leg.answered.is_some() {
+        return state("Call is in-progress. Cannot cancel; complete it instead.");
+    }
+    Ok(())
 }
 
 fn status(word: &str) -> Result<CallStatus, Fault> {

@@ -11,7 +11,7 @@ use crate::base::LegId;
 use crate::call::{ConferenceView, Control, ControlError, Seat};
 use crate::http::answer::answer;
 use crate::media::Role;
-use crate::twiml::{API_VERSION, Sid, SidKind};
+use crate::twiml::{API_VERSION, Link, Method, Modification, Sid, SidKind};
 
 impl Asked<'_> {
     /// A page of the conferences that are open, the latest first.
@@ -37,13 +37,23 @@ impl Asked<'_> {
         Ok(shown(&self.conference_shown(&self.conference(sid)?)))
     }
 
-    /// Ends a conference.
+    /// Ends a conference, or lets everybody in it hear something.
     pub(super) fn modify_conference(&self, sid: &str) -> Result<Response, Fault> {
         let open = self.conference(sid)?;
-        match self.said.get("Status") {
-            Some("completed") => {}
+        let announcement = self.announcement(&open)?;
+        match (self.said.get("Status"), announcement) {
+            (Some("completed"), _) => {}
+            (None, Some(link)) => {
+                let tell = |seat| self.modify_seat(seat, Modification::Announce(link.clone()));
+                let told: Vec<_> = open.participants.iter().map(tell).collect();
+                // Who is in it without a document hears none; others may be gone by now.
+                if let Some(Err(fault)) = told.into_iter().reduce(Result::or) {
+                    return Err(fault);
+                }
+                return Ok(shown(&self.conference_shown(&open)));
+            }
             _ => {
-                let words = "Status=completed is required; announcements are not known here";
+                let words = "Status=completed or AnnounceUrl is required";
                 return Err(Fault::bad(code::PARAMETER, words));
             }
         }
@@ -53,6 +63,33 @@ impl Asked<'_> {
         ended["status"] = "completed".into();
         ended["reason_conference_ended"] = "conference-ended-via-api".into();
         Ok(shown(&ended))
+    }
+
+    /// `AnnounceUrl` with `AnnounceMethod`, of a conference that has begun.
+    fn announcement(&self, open: &ConferenceView) -> Result<Option<Link>, Fault> {
+        let said = &self.said;
+        let link = said.link("AnnounceUrl", "AnnounceMethod", code::URL)?;
+        match (&link, open.began) {
+            (Some(_), None) => {
+                let words = "The conference has not begun: nobody would hear it";
+                Err(Fault::bad(code::STATE, words))
+            }
+            _ => Ok(link),
+        }
+    }
+
+    /// `HoldUrl` with `HoldMethod`, GET when nothing is said.
+    fn hold_document(&self) -> Result<Option<Link>, Fault> {
+        let said = &self.said;
+        let link = said.link("HoldUrl", "HoldMethod", code::URL)?;
+        let is_said = said.get("HoldMethod").is_some();
+        Ok(link.map(|link| match is_said {
+            true => link,
+            false => Link {
+                method: Method::Get,
+                ..link
+            },
+        }))
     }
 
     /// A page of who is in a conference, in the order they came.
@@ -95,13 +132,16 @@ impl Asked<'_> {
         let open = self.conference(conference)?;
         let seat = self.seat(&open, name)?;
         let leg = seat.leg;
-        let mut wishes = Vec::new();
+        let (mut wishes, mut documents) = (Vec::new(), Vec::new());
         if let Some(on) = said.flag("Muted")? {
             wishes.push(Control::Mute { leg, on });
         }
         if let Some(on) = said.flag("Hold")? {
             wishes.push(Control::Hold { leg, on });
+            let link = self.hold_document()?.filter(|_| on);
+            documents.extend(link.map(|link| Modification::HoldDocument(Some(link))));
         }
+        documents.extend(self.announcement(&open)?.map(Modification::Announce));
         let coached = said.get("CallSidToCoach");
         let coaching = said.flag("Coaching")?;
         if coaching.is_some() || coached.is_some() {
@@ -115,12 +155,16 @@ impl Asked<'_> {
             };
             wishes.push(Control::SetRole { leg, role });
         }
-        if wishes.is_empty() {
-            let words = "Muted, Hold or Coaching is required; others are not known here";
+        if wishes.is_empty() && documents.is_empty() {
+            let words =
+                "Muted, Hold, Coaching or AnnounceUrl is required; others are not known here";
             return Err(Fault::bad(code::PARAMETER, words));
         }
         for wish in wishes {
             self.control(seat, wish)?;
+        }
+        for wish in documents {
+            self.modify_seat(seat, wish)?;
         }
         let open = self.conference(conference)?;
         let seat = self.seat(&open, name)?;
@@ -248,6 +292,19 @@ impl Asked<'_> {
         let done = self.sources.live.control(seat.call.as_str(), wish);
         done.map(|_| ()).map_err(|error| match error {
             ControlError::NoCall | ControlError::NoConference | ControlError::NoLeg => self.gone(),
+            error => Fault::bad(code::STATE, error.to_string()),
+        })
+    }
+
+    /// What only a call in an application can: documents are read to him there.
+    fn modify_seat(&self, seat: &Seat, wish: Modification) -> Result<(), Fault> {
+        let done = self.sources.live.modify(seat.call.as_str(), wish);
+        done.map_err(|error| match error {
+            ControlError::NoCall => self.gone(),
+            ControlError::NoApplication => {
+                let words = "No application has this call: it hears no documents";
+                Fault::bad(code::STATE, words)
+            }
             error => Fault::bad(code::STATE, error.to_string()),
         })
     }

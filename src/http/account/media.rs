@@ -1,8 +1,8 @@
-//! The sound of a recording: WAV, sent while it is read, so that four hours of it take no memory.
+//! The sound of a recording: WAV, sent while it is read, once, so that four hours of it take no
+//! memory, and begin at once.
 
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Method, StatusCode, header};
@@ -13,7 +13,7 @@ use super::fault::Fault;
 use super::parameters::Parameters;
 use super::{Account, Asked};
 use crate::http::api::Sources;
-use crate::http::ask::ask_for;
+use crate::http::ask::ask;
 use crate::recording::Reader;
 use crate::twiml::API_VERSION;
 
@@ -62,7 +62,7 @@ pub(super) async fn serve(
     };
     let Wanted { sid, path, is_mono } = wanted;
     // Whoever gives up still has his place until the file is read through.
-    let (file, opened, place) = ask_for(READING, move || {
+    let (file, opened, place) = ask(move || {
         let asked = Asked {
             sources: &sources,
             account: &account,
@@ -86,7 +86,7 @@ pub(super) async fn serve(
     let reading = std::thread::Builder::new().name("http-sound".into());
     let reading = reading.spawn(move || {
         let _place = place;
-        if let Err(error) = opened.send(&file, &send) {
+        if let Err(error) = opened.send(&send) {
             // Whoever reads it sees that it is too short.
             tracing::warn!(path = %file.display(), %error, "recording not sent to its end");
         }
@@ -106,51 +106,45 @@ pub(super) async fn serve(
     Ok((StatusCode::OK, headers, Body::from_stream(pieces)).into_response())
 }
 
-/// How long it may take to read a recording through.
-const READING: Duration = Duration::from_secs(60);
-
-/// What a file holds.
+/// A file that is open, and how it is to be sent.
 #[derive(Debug)]
 struct Opened {
-    hz: u32,
-    channels: usize,
+    reader: Reader,
     /// Instants: samples of each channel.
     instants: u64,
     is_mono: bool,
 }
 
 impl Opened {
-    /// Reads it through: how long it is, only its samples say.
     fn look(file: &Path, is_mono: bool) -> io::Result<Self> {
-        let mut reader = Reader::open(file)?;
-        let (hz, channels) = (reader.hz(), reader.channels().max(1));
-        let (mut samples, mut count) = (Vec::new(), 0);
-        while reader.read(&mut samples)? {
-            count += samples.len();
-            samples.clear();
-        }
+        let reader = Reader::open(file)?;
         Ok(Self {
-            hz,
-            channels,
-            instants: (count / channels) as u64,
-            is_mono: is_mono && channels > 1,
+            instants: reader.length()?,
+            is_mono: is_mono && reader.channels() > 1,
+            reader,
         })
     }
 
     fn sent_channels(&self) -> usize {
-        if self.is_mono { 1 } else { self.channels }
+        match self.is_mono {
+            true => 1,
+            false => self.reader.channels().max(1),
+        }
     }
 
     fn octets(&self) -> u64 {
         HEADER + self.instants * 2 * self.sent_channels() as u64
     }
 
-    fn send(&self, file: &Path, to: &mpsc::Sender<io::Result<Bytes>>) -> io::Result<()> {
-        let mut reader = Reader::open(file)?;
+    /// Sends it, no more and no less than was promised; what is damaged ends with an error.
+    fn send(mut self, to: &mpsc::Sender<io::Result<Bytes>>) -> io::Result<()> {
         let mut piece = self.header();
-        let mut samples = Vec::new();
-        while reader.read(&mut samples)? {
-            for instant in samples.chunks_exact(self.channels) {
+        let channels = self.reader.channels().max(1);
+        let (mut samples, mut left) = (Vec::new(), self.instants);
+        while left > 0 && self.reader.read(&mut samples)? {
+            let most = usize::try_from(left).unwrap_or(usize::MAX);
+            for instant in samples.chunks_exact(channels).take(most) {
+                left -= 1;
                 if self.is_mono {
                     let sum: i32 = instant.iter().copied().map(i32::from).sum();
                     let sum = sum.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
@@ -170,7 +164,13 @@ impl Opened {
             }
         }
         let _ = to.blocking_send(Ok(piece.into()));
-        Ok(())
+        match left {
+            0 => Ok(()),
+            left => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                format!("{left} samples of each channel are missing"),
+            )),
+        }
     }
 
     /// RIFF's header of 16-bit samples.
@@ -185,8 +185,8 @@ impl Opened {
         header.extend(16_u32.to_le_bytes());
         header.extend(1_u16.to_le_bytes());
         header.extend(channels.to_le_bytes());
-        header.extend(self.hz.to_le_bytes());
-        header.extend((self.hz * u32::from(block)).to_le_bytes());
+        header.extend(self.reader.hz().to_le_bytes());
+        header.extend((self.reader.hz() * u32::from(block)).to_le_bytes());
         header.extend(block.to_le_bytes());
         header.extend(16_u16.to_le_bytes());
         header.extend(b"data");
@@ -201,3 +201,53 @@ const HEADER: u64 = 44;
 const PIECE: usize = 64 << 10;
 /// Pieces that wait for a slow reader.
 const PIECES: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::Format;
+    use crate::voicemail::tests::Recorder;
+
+    /// What is sent of a file: what was promised, what came, and how it ended.
+    fn sent(file: &Path) -> (u64, Vec<u8>, io::Result<()>) {
+        let opened = Opened::look(file, false).unwrap();
+        let promised = opened.octets();
+        let (send, mut receive) = mpsc::channel(PIECES);
+        let sending = std::thread::spawn(move || opened.send(&send));
+        let mut octets = Vec::new();
+        while let Some(piece) = receive.blocking_recv() {
+            octets.extend(piece.unwrap());
+        }
+        (promised, octets, sending.join().unwrap())
+    }
+
+    #[test]
+    fn what_is_sent_is_as_long_as_was_promised_in_every_format() {
+        for format in Format::ALL {
+            let folder = tempfile::tempdir().unwrap();
+            let recorder = Recorder::new(folder.path(), format);
+            for frames in [1, 149, 1_000] {
+                let file = recorder.message(&format!("m{frames}"), frames).path;
+                let (promised, octets, end) = sent(&file);
+                end.unwrap();
+                assert_eq!(promised, octets.len() as u64, "{format:?}");
+                let reader = hound::WavReader::new(&octets[..]).unwrap();
+                assert_eq!(reader.duration(), u32::from(frames) * 160, "{format:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_damaged_ends_too_early_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = Recorder::new(folder.path(), Format::Flac);
+        let file = recorder.message("m", 1_000).path;
+        let mut octets = std::fs::read(&file).unwrap();
+        let middle = octets.len() / 2;
+        octets[middle..].fill(0);
+        std::fs::write(&file, octets).unwrap();
+        let (promised, octets, end) = sent(&file);
+        assert!(promised > octets.len() as u64 && octets.len() as u64 > HEADER);
+        end.unwrap_err();
+    }
+}

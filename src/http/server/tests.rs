@@ -285,7 +285,7 @@ impl Live for Switch {
         match (id, wish) {
             ("c3", Control::AddParty { .. }) => Ok(Some(LegId(9))),
             ("c3", Control::DropParty { .. }) => Err(ControlError::NoLeg),
-            ("c8", wish) => {
+            ("c7" | "c8", wish) => {
                 self.wishes.lock().unwrap().push(wish);
                 Ok(None)
             }

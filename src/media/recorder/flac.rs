@@ -23,6 +23,9 @@ use super::window::Window;
 /// Bytes before the first frame: the marker, and the stream information with its header.
 pub(super) const HEADER_BYTES: u64 = 42;
 
+/// Samples of each channel that a header can tell of: 36 bits (§8.2).
+pub(super) const MOST_SAMPLES: u64 = (1 << 36) - 1;
+
 /// How long a frame may still change before it is written the first time: what most packets'
 /// delay varies by.
 const SETTLE_MS: u64 = 100;
@@ -289,7 +292,7 @@ fn header(shape: Shape, frame: u64, total: u64) -> [u8; HEADER_BYTES as usize] {
     let packed = u64::from(shape.hz) << 44
         | (shape.channels as u64 - 1) << 41
         | 15 << 36
-        | total & ((1 << 36) - 1);
+        | total & MOST_SAMPLES;
     header[18..26].copy_from_slice(&packed.to_be_bytes());
     header
 }
@@ -320,6 +323,26 @@ impl Frames {
             buffer: Vec::new(),
             base: 0,
         })
+    }
+
+    /// Samples of each channel in the whole file: what its header says, and where that is not filled
+    /// in what its frames do.
+    pub(super) fn samples(&self) -> io::Result<u64> {
+        let mut header = [0; HEADER_BYTES as usize];
+        read_some(&self.file, &mut header, 0)?;
+        let total = header[21..26]
+            .iter()
+            .fold(0, |total, byte| total << 8 | u64::from(*byte))
+            & MOST_SAMPLES;
+        if total > 0 {
+            return Ok(total);
+        }
+        let mut frames = Self::from(self.file.try_clone()?, HEADER_BYTES, 0)?;
+        let mut sum = 0;
+        while let Some(samples) = frames.next()? {
+            sum += samples;
+        }
+        Ok(sum)
     }
 
     /// Samples of the next frame, and the frame; `None` when there is no whole one.

@@ -90,8 +90,7 @@ impl Form {
     /// Samples of each channel that the file can hold at most.
     pub(super) fn limit(&self) -> u64 {
         match self {
-            // RFC 9639 §8.2: 36 bits.
-            Self::Flac(_) => (1 << 36) - 1,
+            Self::Flac(_) => super::flac::MOST_SAMPLES,
             // Years; as long as anybody talks.
             Self::Opus(_) => 1 << 40,
             Self::Wav(form) => form.limit(),

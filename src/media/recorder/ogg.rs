@@ -12,6 +12,9 @@ const HEADER_BYTES: usize = 27;
 /// Segments of a page at most.
 const MAX_SEGMENTS: usize = 255;
 
+/// Bytes of a page at most: each segment has up to 255.
+const LONGEST_PAGE: usize = HEADER_BYTES + MAX_SEGMENTS + MAX_SEGMENTS * 255;
+
 const FIRST: u8 = 2;
 const LAST: u8 = 4;
 
@@ -145,6 +148,31 @@ pub(super) fn read(file: &File, from: u64) -> io::Result<Option<Read>> {
         packets,
         bytes,
     }))
+}
+
+/// The last page of a file; `None` when there is none at all. Read from the end of the file; from its
+/// beginning where something else is behind the last page.
+pub(super) fn last(file: &File) -> io::Result<Option<Read>> {
+    let length = file.metadata()?.len();
+    let from = length.saturating_sub(LONGEST_PAGE as u64);
+    let mut tail = vec![0; LONGEST_PAGE];
+    let count = read_some(file, &mut tail, from)?;
+    tail.truncate(count);
+    // Sound may have the marker in it, too: a page has its checksum, and here ends with the file.
+    for at in (0..tail.len()).rev() {
+        if tail[at..].starts_with(b"OggS")
+            && let Some(page) = read(file, from + at as u64)?
+            && page.to == length
+        {
+            return Ok(Some(page));
+        }
+    }
+    let (mut at, mut last) = (0, None);
+    while let Some(page) = read(file, at)? {
+        at = page.to;
+        last = Some(page);
+    }
+    Ok(last)
 }
 
 fn crc_of(page: &[u8]) -> u32 {

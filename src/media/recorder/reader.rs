@@ -29,7 +29,9 @@ enum Source {
         file: File,
         decoder: MSDecoder,
         at: u64,
-        /// Samples of each channel still to be left out.
+        /// Samples of each channel before the first that was recorded.
+        lead: u64,
+        /// Those of them still to be left out.
         skip: u64,
         /// Samples of each channel given so far, the skipped ones included.
         given: u64,
@@ -77,11 +79,13 @@ impl Reader {
                 let channels = shape.channels as u8;
                 let mapping: Vec<u8> = (0..channels).collect();
                 let decoder = MSDecoder::new(shape.hz, channels, 0, &mapping).map_err(wrong)?;
+                let lead = skip * u64::from(shape.hz) / 48_000;
                 let source = Source::Opus {
                     file,
                     decoder,
                     at: tags.to,
-                    skip: skip * u64::from(shape.hz) / 48_000,
+                    lead,
+                    skip: lead,
                     given: 0,
                 };
                 Ok(Self {
@@ -115,6 +119,24 @@ impl Reader {
         self.hz
     }
 
+    /// Samples of each channel in the whole file, as its headers tell: nothing is decoded. Of a file
+    /// that is damaged fewer may be read.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn length(&self) -> io::Result<u64> {
+        match &self.source {
+            Source::Wav(reader) => Ok(reader.duration().into()),
+            Source::Flac(source) => source.0.samples(),
+            Source::Opus { file, lead, .. } => {
+                let last = ogg::last(file)?;
+                let end = last.map_or(0, |last| samples_at(last.granule, self.hz));
+                Ok(end.saturating_sub(*lead))
+            }
+        }
+    }
+
     /// Appends the next piece, interleaved; `false` at the end of the file.
     ///
     /// # Errors
@@ -146,12 +168,13 @@ impl Reader {
                 at,
                 skip,
                 given,
+                ..
             } => {
                 let Some(page) = ogg::read(file, *at)? else {
                     return Ok(false);
                 };
                 *at = page.to;
-                let end = page.granule * u64::from(self.hz) / 48_000;
+                let end = samples_at(page.granule, self.hz);
                 let mut buffer = vec![0; self.hz as usize * 120 / 1000 * channels];
                 for packet in &page.packets {
                     let length = decoder.decode(packet, &mut buffer, false).map_err(wrong)?;
@@ -188,6 +211,11 @@ impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Reader({} channels, {} Hz)", self.channels, self.hz)
     }
+}
+
+/// Where a place on Opus' own clock is at a rate.
+fn samples_at(granule: u64, hz: u32) -> u64 {
+    granule.saturating_mul(u64::from(hz)) / 48_000
 }
 
 fn wrong(why: impl std::fmt::Display) -> io::Error {

@@ -107,7 +107,11 @@ fn channels(path: &Path) -> [Vec<i16>; 2] {
 /// The same, whatever the format; for files that still grow, too.
 fn decoded(path: &Path, format: Format) -> Vec<Vec<i16>> {
     let mut reader = Reader::open_as(path, format).unwrap();
-    reader.read_all().unwrap()
+    let told = reader.length().unwrap();
+    let channels = reader.read_all().unwrap();
+    let lengths: Vec<u64> = channels.iter().map(|one| one.len() as u64).collect();
+    assert_eq!(lengths, vec![told; reader.channels()], "as told before");
+    channels
 }
 
 /// What a foreign decoder makes of a file; `None` where there is none on this machine.

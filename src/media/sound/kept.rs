@@ -1,12 +1,12 @@
 //! Sounds that were made while the switch ran and are kept for the next time, in a directory of
 //! bounded size; who was not heard for longest makes room.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use hound::{SampleFormat, WavSpec, WavWriter};
 
@@ -28,6 +28,8 @@ struct Inner {
     directory: PathBuf,
     most: u64,
     shelf: Mutex<Shelf>,
+    /// Rings when a key is not busy any more.
+    settled: Condvar,
 }
 
 /// Where a kept sound is.
@@ -44,6 +46,8 @@ pub enum Place {
 #[derive(Debug, Default)]
 struct Shelf {
     sounds: BTreeMap<String, Entry>,
+    /// Keys whose files somebody puts into place or deletes, without the lock: nobody else does.
+    busy: BTreeSet<String>,
     /// Octets on disk.
     size: u64,
     /// Octets of samples in memory.
@@ -55,6 +59,8 @@ struct Shelf {
 #[derive(Debug)]
 struct Entry {
     size: u64,
+    /// Tells it from one of the same key before or after.
+    made: u64,
     used: u64,
     sound: Option<Arc<Sound>>,
 }
@@ -86,15 +92,22 @@ impl Kept {
         for (_, stem, size) in found {
             shelf.uses += 1;
             shelf.size += size;
-            let (used, sound) = (shelf.uses, None);
-            shelf.sounds.insert(stem, Entry { size, used, sound });
+            let entry = Entry {
+                size,
+                made: shelf.uses,
+                used: shelf.uses,
+                sound: None,
+            };
+            shelf.sounds.insert(stem, entry);
         }
         let kept = Self(Arc::new(Inner {
             directory: directory.to_owned(),
             most,
             shelf: Mutex::new(shelf),
+            settled: Condvar::new(),
         }));
-        kept.make_room(&mut kept.shelf());
+        let chosen = kept.choose(&mut kept.shelf());
+        kept.delete(&chosen);
         Ok(kept)
     }
 
@@ -120,27 +133,33 @@ impl Kept {
 
     /// What is kept by a key of letters and digits. Read from its file where it was not heard for long.
     pub fn sound(&self, key: &str) -> Option<Arc<Sound>> {
-        {
-            let mut shelf = self.shelf();
-            shelf.uses += 1;
-            let used = shelf.uses;
-            let entry = shelf.sounds.get_mut(key)?;
-            entry.used = used;
-            if let Some(sound) = &entry.sound {
-                return Some(Arc::clone(sound));
-            }
-        }
-        match Sound::read(&self.path(key)) {
-            Ok(sound) => {
-                let sound = Arc::new(sound);
-                self.hold(&mut self.shelf(), key, &sound);
-                Some(sound)
-            }
-            Err(error) => {
-                tracing::error!(%error, "a kept sound cannot be played");
+        let mut before = None;
+        loop {
+            let made = {
                 let mut shelf = self.shelf();
-                self.forget(&mut shelf, key);
-                None
+                shelf.uses += 1;
+                let used = shelf.uses;
+                let entry = shelf.sounds.get_mut(key)?;
+                entry.used = used;
+                if let Some(sound) = &entry.sound {
+                    return Some(Arc::clone(sound));
+                }
+                entry.made
+            };
+            let error = match Sound::read(&self.path(key)) {
+                Ok(sound) => {
+                    let sound = Arc::new(sound);
+                    self.hold(&mut self.shelf(), (key, made), &sound);
+                    return Some(sound);
+                }
+                Err(error) => error,
+            };
+            // It may have been deleted meanwhile, and made again: that one is read.
+            if before.replace(made) == Some(made) {
+                tracing::error!(%error, "a kept sound cannot be played");
+                let spoilt = self.take_out_spoilt(key, made);
+                self.delete(spoilt.as_slice());
+                return None;
             }
         }
     }
@@ -154,44 +173,45 @@ impl Kept {
         // Several threads may keep the same at a time.
         let thread = std::thread::current().id();
         let unfinished = self.unfinished(&format!("{key}-{thread:?}-kept"));
-        let spec = WavSpec {
-            channels: 1,
-            sample_rate: hz,
-            bits_per_sample: 16,
-            sample_format: SampleFormat::Int,
-        };
-        let written = (|| {
-            let mut writer = WavWriter::create(&unfinished, spec)?;
-            for sample in samples {
-                writer.write_sample(*sample)?;
-            }
-            writer.finalize()
-        })();
-        let moved = written
-            .map_err(io::Error::other)
-            .and_then(|()| fs::rename(&unfinished, self.path(key)));
-        if let Err(error) = moved {
-            // What is left of it is removed at the next start at the latest.
-            let _ = fs::remove_file(&unfinished);
-            return Err(error);
-        }
-        let size = fs::metadata(self.path(key))?.len();
+        let written = write(&unfinished, hz, samples);
+        let shelf = self.shelf();
+        let is_busy = |shelf: &mut Shelf| shelf.busy.contains(key);
+        let waited = self.0.settled.wait_while(shelf, is_busy);
+        let mut shelf = waited.unwrap_or_else(PoisonError::into_inner);
+        shelf.busy.insert(key.to_owned());
+        drop(shelf);
+        let moved = written.and_then(|size| {
+            fs::rename(&unfinished, self.path(key))?;
+            Ok(size)
+        });
         let mut shelf = self.shelf();
+        self.settle(&mut shelf, key);
+        let size = match moved {
+            Ok(size) => size,
+            Err(error) => {
+                drop(shelf);
+                // What is left of it is removed at the next start at the latest.
+                let _ = fs::remove_file(&unfinished);
+                return Err(error);
+            }
+        };
         shelf.uses += 1;
-        let used = shelf.uses;
+        let made = shelf.uses;
         let entry = Entry {
             size,
-            used,
+            made,
+            used: made,
             sound: None,
         };
         shelf.size += size;
         if let Some(old) = shelf.sounds.insert(key.to_owned(), entry) {
-            shelf.size -= old.size;
-            shelf.in_memory -= old.sound.map_or(0, |sound| weight(&sound));
+            shelf.forget(old);
         }
         let sound = Arc::new(Sound::plain(hz, key, samples.to_vec()));
-        self.hold(&mut shelf, key, &sound);
-        self.make_room(&mut shelf);
+        self.hold(&mut shelf, (key, made), &sound);
+        let chosen = self.choose(&mut shelf);
+        drop(shelf);
+        self.delete(&chosen);
         Ok(())
     }
 
@@ -201,8 +221,10 @@ impl Kept {
     }
 
     /// Keeps a sound in memory, and lets others go that were not heard for longer.
-    fn hold(&self, shelf: &mut Shelf, key: &str, sound: &Arc<Sound>) {
-        let Some(entry) = shelf.sounds.get_mut(key) else {
+    fn hold(&self, shelf: &mut Shelf, (key, made): (&str, u64), sound: &Arc<Sound>) {
+        let entry = shelf.sounds.get_mut(key);
+        // Another may have taken its place while it was read.
+        let Some(entry) = entry.filter(|entry| entry.made == made) else {
             return;
         };
         if entry.sound.replace(Arc::clone(sound)).is_none() {
@@ -219,23 +241,46 @@ impl Kept {
         }
     }
 
-    fn make_room(&self, shelf: &mut Shelf) {
+    /// Who makes room: nobody is given them from now on, and their keys are busy until
+    /// [`Kept::delete`] is through, which nobody waits for who holds the lock.
+    fn choose(&self, shelf: &mut Shelf) -> Vec<String> {
+        let mut chosen = Vec::new();
         while shelf.size > self.0.most {
-            let oldest = shelf.sounds.iter().min_by_key(|(_, entry)| entry.used);
-            let Some((key, _)) = oldest else { return };
+            let busy = &shelf.busy;
+            let free = shelf.sounds.iter().filter(|(key, _)| !busy.contains(*key));
+            let Some((key, _)) = free.min_by_key(|(_, entry)| entry.used) else {
+                break;
+            };
             let key = key.clone();
-            self.forget(shelf, &key);
+            shelf.take_out(&key);
+            chosen.push(key);
         }
+        chosen
     }
 
-    fn forget(&self, shelf: &mut Shelf, key: &str) {
-        if let Some(entry) = shelf.sounds.remove(key) {
-            shelf.size -= entry.size;
-            shelf.in_memory -= entry.sound.map_or(0, |sound| weight(&sound));
+    /// The key, when what was made then is to go; somebody may see to it already.
+    fn take_out_spoilt(&self, key: &str, made: u64) -> Option<String> {
+        let mut shelf = self.shelf();
+        let is_it = shelf.sounds.get(key).is_some_and(|it| it.made == made);
+        (is_it && !shelf.busy.contains(key)).then(|| {
+            shelf.take_out(key);
+            key.to_owned()
+        })
+    }
+
+    /// Deletes the files of keys that were taken out.
+    fn delete(&self, keys: &[String]) {
+        for key in keys {
             if let Err(error) = fs::remove_file(self.path(key)) {
                 tracing::warn!(%error, key, "a kept sound cannot be removed");
             }
+            self.settle(&mut self.shelf(), key);
         }
+    }
+
+    fn settle(&self, shelf: &mut Shelf, key: &str) {
+        shelf.busy.remove(key);
+        self.0.settled.notify_all();
     }
 
     fn path(&self, key: &str) -> PathBuf {
@@ -245,6 +290,41 @@ impl Kept {
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.0.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Shelf {
+    /// Nobody is given a key any more, which is busy from now on.
+    fn take_out(&mut self, key: &str) {
+        if let Some(entry) = self.sounds.remove(key) {
+            self.forget(entry);
+            self.busy.insert(key.to_owned());
+        }
+    }
+
+    /// What was in an entry counts no more.
+    fn forget(&mut self, entry: Entry) {
+        self.size -= entry.size;
+        self.in_memory -= entry.sound.map_or(0, |sound| weight(&sound));
+    }
+}
+
+/// Writes a file, and how large it is.
+fn write(path: &Path, hz: u32, samples: &[i16]) -> io::Result<u64> {
+    let spec = WavSpec {
+        channels: 1,
+        sample_rate: hz,
+        bits_per_sample: 16,
+        sample_format: SampleFormat::Int,
+    };
+    let written = (|| {
+        let mut writer = WavWriter::create(path, spec)?;
+        for sample in samples {
+            writer.write_sample(*sample)?;
+        }
+        writer.finalize()
+    })();
+    written.map_err(io::Error::other)?;
+    Ok(fs::metadata(path)?.len())
 }
 
 fn weight(sound: &Sound) -> usize {
@@ -321,5 +401,63 @@ mod tests {
         assert!(in_memory(&kept) <= MOST_IN_MEMORY);
         assert!(kept.sound("0").is_some(), "read again");
         assert!(in_memory(&kept) <= MOST_IN_MEMORY);
+    }
+
+    #[test]
+    fn what_makes_room_is_handed_out_no_more_and_made_again_when_it_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = Kept::open(directory.path(), 10_000).unwrap();
+        for key in ["a", "b", "c"] {
+            kept.put(key, 16_000, &[1; 1600]).unwrap();
+        }
+        // As other threads do it: one puts `b` into place, one has chosen, and not deleted yet.
+        kept.shelf().busy.insert("b".to_owned());
+        kept.shelf().size += 10_000;
+        let chosen = kept.choose(&mut kept.shelf());
+        kept.shelf().size = 3_244;
+        kept.settle(&mut kept.shelf(), "b");
+        assert_eq!(chosen, ["a", "c"]);
+        assert_eq!(files(directory.path()).len(), 3);
+        assert_eq!(kept.place("a"), Place::Nowhere, "and the lock is free");
+        assert!(kept.sound("a").is_none());
+        let other = kept.clone();
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            tell.send(()).unwrap();
+            other.put("a", 16_000, &[2; 1600]).unwrap();
+        });
+        told.recv().unwrap();
+        kept.delete(&chosen);
+        thread.join().unwrap();
+        assert_eq!(files(directory.path()), ["a.wav", "b.wav"]);
+        assert_eq!(kept.sound("a").unwrap().samples()[0], 2);
+    }
+
+    #[test]
+    fn whoever_puts_and_deletes_at_a_time_the_list_is_what_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        // Two of 364 octets fit, three do not.
+        let kept = Kept::open(directory.path(), 1_000).unwrap();
+        let put = |thread: usize| {
+            let kept = kept.clone();
+            move || {
+                for turn in 0..400 {
+                    let key = ["a", "b", "c", "d"][(turn * (thread + 1)) % 4];
+                    kept.put(key, 16_000, &[1; 160]).unwrap();
+                    // Nothing is given that is not there.
+                    let sound = kept.sound(key);
+                    assert!(sound.is_none_or(|sound| sound.samples()[0] == 1));
+                }
+            }
+        };
+        let threads: Vec<_> = (0..4).map(|it| std::thread::spawn(put(it))).collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let shelf = kept.shelf();
+        let listed = shelf.sounds.keys().map(|key| format!("{key}.wav"));
+        let listed: Vec<_> = listed.collect();
+        assert_eq!(files(directory.path()), listed);
+        assert!(shelf.busy.is_empty() && shelf.size <= 1_000);
     }
 }

@@ -20,6 +20,15 @@ pub(super) struct Conferring {
     started: bool,
     recorded: bool,
     pub(super) inner: Option<Box<Run>>,
+    /// What he hears on hold.
+    #[serde(default)]
+    hold: Option<Link>,
+}
+
+impl Conferring {
+    fn hears(&self, role: Role) -> bool {
+        self.inner.as_ref().is_some_and(|inner| inner.role == role)
+    }
 }
 
 impl Run {
@@ -59,6 +68,7 @@ impl Run {
             started: false,
             recorded: dial.record.is_some(),
             inner: None,
+            hold: None,
         }));
         Turn::Stay
     }
@@ -82,6 +92,7 @@ impl Run {
                 conferring.started = true;
                 let inner = conferring.inner.take();
                 self.stop_inside(now, inner);
+                self.hold_again(now);
             }
             ConferenceNews::Left => self.finish_conference(now),
             ConferenceNews::Refused { code } => {
@@ -91,6 +102,51 @@ impl Run {
                 self.advance(now);
             }
         }
+    }
+
+    /// The caller hears a document once in place of the others.
+    pub(super) fn announce(&mut self, now: Timestamp, link: Link) {
+        self.hear_in_place(now, Role::Announcement, link);
+    }
+
+    /// What the caller hears on hold from now on; `None` when he is on hold no more.
+    pub(super) fn hear_on_hold(&mut self, now: Timestamp, link: Option<Link>) {
+        let Position::Conferring(conferring) = &mut self.position else {
+            return;
+        };
+        conferring.hold = link;
+        if conferring.hears(Role::Hold) {
+            let inner = conferring.inner.take();
+            self.stop_inside(now, inner);
+        }
+        self.hold_again(now);
+    }
+
+    /// Nothing else is to be heard: what is heard on hold is, where he is.
+    pub(super) fn hold_again(&mut self, now: Timestamp) {
+        if let Position::Conferring(conferring) = &self.position
+            && conferring.inner.is_none()
+            && let Some(link) = conferring.hold.clone()
+        {
+            self.hear_in_place(now, Role::Hold, link);
+        }
+    }
+
+    fn hear_in_place(&mut self, now: Timestamp, role: Role, link: Link) {
+        let Position::Conferring(conferring) = &mut self.position else {
+            return;
+        };
+        // Before it begins there is nothing to be heard in place of.
+        if !conferring.started {
+            return;
+        }
+        let before = conferring.inner.take();
+        self.stop_inside(now, before);
+        let inner = self.inside(now, role, link, Form::new());
+        if let Position::Conferring(conferring) = &mut self.position {
+            conferring.inner = Some(inner);
+        }
+        self.absorb(now);
     }
 
     /// The caller's star; says whether it ended his part.

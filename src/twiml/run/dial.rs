@@ -35,11 +35,26 @@ struct Leg {
     answered: Option<Timestamp>,
     /// SIP status of its end.
     ended: Option<u16>,
+    /// Whether it calls for help.
+    #[serde(default)]
+    is_for_help: bool,
+}
+
+impl Leg {
+    /// Whether it calls for help, and rings or talks.
+    fn helps(&self) -> bool {
+        self.is_for_help && self.ended.is_none()
+    }
 }
 
 impl Dialling {
     pub(super) fn hears_referral(&self) -> bool {
         self.bridged && self.dial.refer.is_some()
+    }
+
+    /// Whether help is being called, or talked to.
+    pub(super) fn calls_for_help(&self) -> bool {
+        self.legs.iter().any(Leg::helps)
     }
 }
 
@@ -143,6 +158,7 @@ impl Run {
                 progress: Progress::new(status),
                 answered: None,
                 ended: None,
+                is_for_help: false,
             });
             dialling.next = index + 1;
         }
@@ -192,6 +208,11 @@ impl Run {
                 self.record_from(&mut dialling, RecordFrom::Ringing);
             }
             LegNews::Answered => self.leg_answered(now, &mut dialling, index),
+            LegNews::CallsForHelp => {
+                if let Some(leg) = dialling.legs.get_mut(index) {
+                    leg.is_for_help = true;
+                }
+            }
             LegNews::WhisperOver { goes_on: true } => {
                 let answered = dialling
                     .legs
@@ -261,7 +282,7 @@ impl Run {
         }
         dialling.bridged = true;
         self.record_from(dialling, RecordFrom::Answer);
-        self.deadline = Some(now + dialling.dial.time_limit);
+        self.deadline = (!dialling.calls_for_help()).then(|| now + dialling.dial.time_limit);
     }
 
     /// Begins the recording that is to begin by now.
@@ -330,8 +351,18 @@ impl Run {
         if dialling.bridged {
             return self.end_talk(now, dialling);
         }
-        self.drop_legs(now, &mut dialling, CallStatus::NoAnswer);
-        dialling.outcome = weightier(dialling.outcome, CallStatus::NoAnswer);
+        for index in 0..dialling.legs.len() {
+            let leg = dialling.legs.get(index);
+            // Help may take as long as it takes.
+            if leg.is_some_and(|leg| leg.ended.is_none() && !leg.is_for_help) {
+                self.drop_leg(now, &mut dialling, index, CallStatus::NoAnswer);
+                dialling.outcome = weightier(dialling.outcome, CallStatus::NoAnswer);
+            }
+        }
+        if dialling.calls_for_help() {
+            self.position = Position::Dialling(dialling);
+            return;
+        }
         let last = dialling.legs.len().saturating_sub(1);
         self.go_on_dialling(now, dialling, last);
     }

@@ -18,13 +18,16 @@ pub(super) enum Parting {
 }
 
 impl Run {
-    /// When the call has lasted long enough. One that is never answered ends as late.
+    /// When the call has lasted long enough. One that is never answered ends as late; one that
+    /// calls for help does not.
     pub(super) fn limit(&self) -> Option<Timestamp> {
+        let calls_for_help =
+            matches!(&self.position, Position::Dialling(dialling) if dialling.calls_for_help());
         // Inner documents end with what they are heard in.
         let from = self
             .answered
             .or(self.began)
-            .filter(|_| self.role == Role::Call);
+            .filter(|_| self.role == Role::Call && !calls_for_help);
         from.map(|from| from + self.terms.time_limit)
     }
 
@@ -43,6 +46,7 @@ impl Run {
 
     pub(super) fn modify(&mut self, now: Timestamp, modification: Modification) {
         match modification {
+            Modification::Announce(link) => self.announce(now, link),
             Modification::Cancel => {
                 if self.answered.is_none() {
                     self.put_down(now, Parting::Ends);
@@ -58,9 +62,15 @@ impl Run {
                 let base = self.base.clone();
                 self.execute_document(now, *document, base);
             }
+            Modification::HoldDocument(link) => self.hear_on_hold(now, link),
+            Modification::Fallback(link) => self.terms.fallback = Some(link),
             Modification::Redirect(link) => {
                 self.put_down(now, Parting::GoesOn);
                 self.transfer(now, Some(&link), Form::new());
+            }
+            Modification::StatusCallback(callback) => {
+                self.terms.status = Some(callback.clone());
+                self.progress.turn_to(callback);
             }
             Modification::TimeLimit(limit) => self.terms.time_limit = limit,
         }
@@ -123,6 +133,12 @@ impl Run {
     /// The document is over, and the leg goes on without it.
     pub(super) fn finish(&mut self) {
         self.push(Action::Finished);
+        self.position = Position::Over;
+        self.deadline = None;
+    }
+
+    /// The document is over, and whatever was heard before is heard again.
+    pub(super) fn fall_silent(&mut self) {
         self.position = Position::Over;
         self.deadline = None;
     }

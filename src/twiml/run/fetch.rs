@@ -165,7 +165,8 @@ impl Run {
                 };
             }
             // The place in the line is worth more than what is heard there.
-            Role::ConferenceWait | Role::QueueWait => self.position = Position::Idle,
+            Role::ConferenceWait | Role::Hold | Role::QueueWait => self.position = Position::Idle,
+            Role::Announcement => self.fall_silent(),
             // Whoever waits behind it is not to be lost.
             Role::QueueWhisper | Role::Whisper => self.finish(),
         }
@@ -178,8 +179,9 @@ impl Run {
                 self.answer(now);
                 self.hang_up(now, Cause::normal());
             }
+            Role::Announcement => self.fall_silent(),
             Role::ConferenceWait => self.position = Position::Idle,
-            Role::QueueWait => self.begin(now),
+            Role::Hold | Role::QueueWait => self.begin(now),
             Role::QueueWhisper | Role::Whisper => self.finish(),
         }
     }

@@ -1,5 +1,4 @@
-//! Documents a caller hears while something else holds him: a line, a conference that has not
-//! begun. They are executed by a run of their own, inside of his.
+//! Documents a caller hears while something else holds him: a line, a conference. They are executed by a run of their own, inside of his.
 
 use super::super::action::{Action, Input};
 use super::super::facts::{CallStatus, Form};
@@ -79,6 +78,7 @@ impl Run {
         let actions = std::mem::take(&mut inner.actions);
         let remarks = std::mem::take(&mut inner.remarks);
         let numbers = inner.numbers;
+        let is_announced = inner.is_over() && inner.role == Role::Announcement;
         if inner.is_over()
             && let Some(slot) = self.inner_slot()
         {
@@ -95,6 +95,9 @@ impl Run {
                 Action::LeaveQueue => return self.leave_queue(now),
                 action => self.push(action),
             }
+        }
+        if is_announced {
+            self.hold_again(now);
         }
     }
 

@@ -8,10 +8,14 @@ use super::super::verb::Verb;
 /// What the documents of a run are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Role {
+    /// A caller hears them once in place of a conference.
+    Announcement,
     /// They say what becomes of the call.
     Call,
     /// A caller hears them before a conference begins; they end in silence.
     ConferenceWait,
+    /// A caller hears them on hold in a conference; they begin again at their end.
+    Hold,
     /// A caller hears them in a line; they begin again at their end.
     QueueWait,
     /// A caller who waited hears them before he is connected.
@@ -25,10 +29,12 @@ impl Role {
     pub(super) fn executes(self, verb: &Verb) -> bool {
         match self {
             Self::Call => !matches!(verb, Verb::Leave),
-            Self::ConferenceWait | Self::QueueWhisper => matches!(
-                verb,
-                Verb::Pause(_) | Verb::Play(_) | Verb::Redirect(_) | Verb::Say(_)
-            ),
+            Self::Announcement | Self::ConferenceWait | Self::Hold | Self::QueueWhisper => {
+                matches!(
+                    verb,
+                    Verb::Pause(_) | Verb::Play(_) | Verb::Redirect(_) | Verb::Say(_)
+                )
+            }
             Self::QueueWait => matches!(
                 verb,
                 Verb::Gather(_)

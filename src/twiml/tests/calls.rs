@@ -471,6 +471,49 @@ fn call_update_status_completed_and_canceled() {
 }
 
 #[test]
+fn call_update_status_callback_turns_to_another_and_counts_on() {
+    let told = |url: &str| {
+        StatusCallback::new(
+            Link::post(url),
+            vec![ProgressEvent::Answered, ProgressEvent::Completed],
+        )
+    };
+    let terms = Terms {
+        status: Some(told("https://app.example/status")),
+        ..terms()
+    };
+    let mut line = Line::by(facts(), terms, "<Say>a</Say>");
+    assert_eq!(line.notices()[0].url, "https://app.example/status");
+    let other = told("https://other.example/status");
+    line.tell(Input::Modify(Modification::StatusCallback(other.clone())));
+    assert_eq!(line.actions(), [], "what is said goes on");
+    line.tell(Input::CallerLeft);
+    let notices = line.notices();
+    assert_eq!(notices.len(), 1);
+    assert_eq!(notices[0].url, other.link.url);
+    assert_eq!(value(&notices[0].form, "SequenceNumber"), Some("1"));
+    assert_eq!(value(&notices[0].form, "CallStatus"), Some("completed"));
+    // Who told nobody tells somebody.
+    let mut line = Line::with("<Say>a</Say>");
+    line.tell(Input::Modify(Modification::StatusCallback(other)));
+    line.tell(Input::CallerLeft);
+    assert_eq!(value(&line.notices()[0].form, "SequenceNumber"), Some("0"));
+}
+
+#[test]
+fn call_update_fallback_url_holds_from_the_next_failure() {
+    let mut line = Line::with("<Pause length=\"1\"/><Redirect>next</Redirect>");
+    let fallback = Link::post("https://other.example/fallback");
+    line.tell(Input::Modify(Modification::Fallback(fallback.clone())));
+    line.pass_s(1);
+    assert_eq!(line.fetched().url, "https://app.example/next");
+    failing(&mut line);
+    let fetch = line.fetched();
+    assert_eq!(fetch.url, fallback.url);
+    assert_eq!(value(&fetch.form, "ErrorCode"), Some("11205"));
+}
+
+#[test]
 fn call_made_with_twiml_needs_no_request() {
     let document = Document::parse_inline(&response("<Say>Hello</Say>")).unwrap();
     let source = Source::Document(Box::new(document));

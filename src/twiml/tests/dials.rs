@@ -117,6 +117,57 @@ fn dial_timeout_ends_the_ringing_exactly() {
 }
 
 #[test]
+fn dial_for_help_is_ended_by_no_limit() {
+    let dial = "<Dial action=\"/done\" timeout=\"10\" timeLimit=\"60\">\
+        <Number>119</Number><Number>1</Number></Dial>";
+    let ring = || {
+        let (mut line, _) = dialling(dial);
+        line.begun(1);
+        line.leg(1, LegNews::CallsForHelp);
+        line.begun(2);
+        line.pass_s(10);
+        assert_eq!(
+            line.actions(),
+            [Action::Cancel { leg: 2 }],
+            "its time is over"
+        );
+        // Longer than a call may last.
+        line.pass_s(20_000);
+        assert_eq!(line.actions(), []);
+        line
+    };
+    let mut line = ring();
+    line.leg(1, LegNews::Answered);
+    assert_eq!(line.actions(), [Action::Bridge { leg: 1 }]);
+    line.pass_s(3_600);
+    assert_eq!(line.actions(), []);
+    line.tell(Input::CallerLeft);
+    assert_eq!(status(&line.notices()[0].form), "completed");
+    let mut line = ring();
+    line.ended(1, 503);
+    // Nothing keeps a call any more that has lasted longer than it may.
+    assert_eq!(hang_up_status(&line.actions()), None);
+    line.pass_s(0);
+    assert_eq!(hang_up_status(&line.actions()), Some(200));
+}
+
+#[test]
+fn dial_for_help_that_fails_is_told_as_what_it_was() {
+    for (numbers, expected) in [
+        ("<Number>119</Number>", "failed"),
+        ("<Number>119</Number><Number>1</Number>", "no-answer"),
+    ] {
+        let dial = format!("<Dial action=\"/done\" timeout=\"10\">{numbers}</Dial>");
+        let (mut line, _) = dialling(&dial);
+        line.leg(1, LegNews::CallsForHelp);
+        line.pass_s(60);
+        line.actions();
+        line.ended(1, 503);
+        assert_eq!(status(&told(&mut line)), expected, "{numbers}");
+    }
+}
+
+#[test]
 fn dial_time_limit_ends_the_talk() {
     let (mut line, _) = dialling("<Dial action=\"/done\" timeLimit=\"60\">1</Dial>");
     line.leg(1, LegNews::Answered);
@@ -586,4 +637,62 @@ fn conference_wait_stops_when_it_starts() {
     assert_eq!(line.actions(), [Action::StopPlay]);
     line.tell(Input::PlayDone { play: 1 });
     assert_eq!(line.actions(), []);
+}
+
+#[test]
+fn conference_announcement_is_heard_once_and_hold_again_and_again() {
+    let url = |path: &str| Link::post(format!("https://app.example/{path}"));
+    let announce = || Input::Modify(Modification::Announce(url("announcement")));
+    let mut line = Line::with("<Dial><Conference waitUrl=\"\">room</Conference></Dial>");
+    line.actions();
+    line.tell(announce());
+    assert_eq!(line.actions(), [], "it has not begun");
+    line.tell(Input::Conference(ConferenceNews::Started));
+    assert_eq!(line.actions(), []);
+    line.tell(announce());
+    assert_eq!(line.fetched().url, url("announcement").url);
+    line.reply("<Play>a.mp3</Play><Gather/>");
+    assert!(matches!(&line.actions()[..], [Action::Play { .. }]));
+    line.tell(Input::PlayDone { play: 1 });
+    assert_eq!(line.actions(), [], "it is over, and the conference goes on");
+
+    let hold = |link| Input::Modify(Modification::HoldDocument(link));
+    line.tell(hold(Some(url("hold"))));
+    for _ in 0..2 {
+        assert_eq!(line.fetched().url, url("hold").url);
+        line.reply("<Pause length=\"5\"/>");
+        line.pass_s(5);
+    }
+    line.fetched();
+    line.reply("<Play>b.mp3</Play>");
+    line.actions();
+    line.tell(announce());
+    assert_eq!(line.actions()[0], Action::StopPlay);
+    line.reply("<Play>a.mp3</Play>");
+    line.played();
+    assert_eq!(line.fetched().url, url("hold").url, "he is still on hold");
+    line.reply("<Play>b.mp3</Play>");
+    line.actions();
+    line.tell(hold(None));
+    assert_eq!(line.actions(), [Action::StopPlay]);
+    line.tell(Input::Conference(ConferenceNews::Left));
+    assert_eq!(hang_up_status(&line.actions()), Some(200));
+}
+
+#[test]
+fn conference_announcement_that_cannot_be_had_changes_nothing() {
+    let mut line = Line::with("<Dial><Conference waitUrl=\"\">room</Conference></Dial>");
+    line.tell(Input::Conference(ConferenceNews::Started));
+    line.actions();
+    let link = Link::post("https://app.example/announcement");
+    for wish in [
+        Modification::Announce(link.clone()),
+        Modification::HoldDocument(Some(link)),
+    ] {
+        line.tell(Input::Modify(wish));
+        line.fetched();
+        line.reply_with("text/html", b"<p>");
+        line.pass_s(600);
+        assert_eq!(line.actions(), []);
+    }
 }

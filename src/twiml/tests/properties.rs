@@ -77,7 +77,7 @@ fn documents() -> impl Strategy<Value = Vec<String>> {
 
 /// One thing the caller, the line, a leg or somebody else does.
 fn happening() -> impl Strategy<Value = u8> {
-    0_u8..24
+    0_u8..30
 }
 
 /// What is under way at a leg, by the actions seen.
@@ -169,6 +169,17 @@ fn input(number: u8, seen: &Seen, documents: &[String], turn: usize) -> Option<I
             length: Duration::from_secs(1),
             ended: RecordEnd::Silence,
         },
+        23 => leg(LegNews::CallsForHelp)?,
+        24 => Input::Modify(Modification::Announce(Link::post("https://app.example/a"))),
+        25 => Input::Modify(Modification::HoldDocument(Some(Link::post(
+            "https://app.example/h",
+        )))),
+        26 => Input::Modify(Modification::HoldDocument(None)),
+        27 => Input::Modify(Modification::Fallback(Link::post("https://app.example/f"))),
+        28 => Input::Modify(Modification::StatusCallback(StatusCallback::new(
+            Link::post("https://app.example/s"),
+            Vec::new(),
+        ))),
         _ => Input::Modify(Modification::Redirect(Link::post("https://app.example/m"))),
     })
 }
@@ -208,6 +219,10 @@ proptest! {
         if leaves {
             line.tell(Input::CallerLeft);
         } else {
+            // Who calls for help has no limit but the far end's.
+            for leg in seen.legs {
+                line.ended(leg, 487);
+            }
             line.pass(Duration::from_secs(600));
             let last = line.actions().iter().filter_map(|action| match action {
                 Action::Play { play, .. } => Some(*play),

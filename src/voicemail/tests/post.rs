@@ -1,10 +1,11 @@
 //! Messages that are mailed: after a server was away, after a restart, never to who has no part in it.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::Recorder;
+use super::{Recorder, SOON, apart, as_it_is_read, becomes_a_pipe};
 use crate::base::{Clock, Entropy, Timestamp};
 use crate::mail::tests::server::{self, Manners, Seen};
 use crate::mail::tests::server_at;
@@ -194,4 +195,30 @@ fn an_address_taken_back_and_a_message_deleted_get_nothing() {
     assert_eq!(played.letters.len(), 1);
     assert!(played.letters[0].contains("<b.1010@pbx.test>"));
     assert!(!played.commands.iter().any(|it| it.contains("gone@")));
+}
+
+#[test]
+fn nobody_waits_while_a_message_is_enclosed_and_one_deleted_meanwhile_is_not_sent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let to = ["ann@x.test"];
+    let recorder = recorder(folder.path(), &to);
+    let process = Process::start(folder.path(), &to, Settings::default());
+    let finished = Finished::of(&recorder.message("a", 150), false);
+    process
+        .keeper
+        .with_shelf(Wall.now(), |shelf| drop(shelf.file(&finished)));
+    let octets = becomes_a_pipe(&finished.path);
+    let (_runtime, port, seen) = serve(Manners::Good);
+    process.post.set(Arc::new(settings(server_at(port))));
+    let mut pipe = as_it_is_read(&finished.path);
+    let keeper = process.keeper.clone();
+    let deleted =
+        apart(move || keeper.with_shelf(Wall.now(), |shelf| shelf.delete("1010", "a").ok()));
+    let deleted = deleted.recv_timeout(SOON).expect("while it is read");
+    assert_eq!(deleted, Some(true));
+    pipe.write_all(&octets).expect("read");
+    drop(pipe);
+    process.until("nothing waits", |it| it.post.figures().waiting == 0);
+    process.task.stop();
+    assert_eq!(seen.now().letters.len(), 0);
 }

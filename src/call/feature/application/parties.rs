@@ -97,6 +97,9 @@ impl Parties {
         let mut news = vec![(number, LegNews::Initiated { call: sid.clone() })];
         match rung {
             Ok(legs) => {
+                if core.calls_for_help(hands, &legs) {
+                    news.push((number, LegNews::CallsForHelp));
+                }
                 self.all.push(Party {
                     asked,
                     sid,

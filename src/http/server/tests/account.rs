@@ -3,12 +3,16 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use std::io::Write as _;
+use std::path::Path;
+
 use super::*;
 use crate::base::RecordingId;
 use crate::call::Seat;
 use crate::events::RecordingFacts;
 use crate::media::Role as Part;
-use crate::twiml::{Document, Link, Method, ProgressEvent, SidKind, Source};
+use crate::twiml::{Document, Link, Method, ProgressEvent, SidKind, Source, StatusCallback};
+use crate::voicemail::tests::becomes_a_pipe;
 use crate::webhook::SigningSecret;
 
 const SID: &str = "AC0123456789abcdef0123456789abcdef";
@@ -41,10 +45,30 @@ pub(super) fn placed(to: &str) -> CallRecord {
     })])
 }
 
-/// One in which the call c8 waits for a beginning.
+/// One in which the call c8 waits for a beginning, and one in which c3 and c7 talk.
 pub(super) fn conferences() -> Vec<ConferenceView> {
     let opened = Timestamp::from_millis(START);
-    vec![ConferenceView {
+    let talks = |call: &str| Seat {
+        call: CallId::new(call),
+        leg: LegId(9),
+        label: None,
+        starts: true,
+        ends: false,
+        muted: false,
+        held: false,
+        coaches: None,
+        beeps_out: false,
+        dialled_in: false,
+        since: opened,
+    };
+    let talk = ConferenceView {
+        sid: Sid::derive(SidKind::Conference, "f2"),
+        name: "room".to_owned(),
+        opened,
+        began: Some(opened),
+        participants: vec![talks("c3"), talks("c7")],
+    };
+    let wait = ConferenceView {
         sid: Sid::derive(SidKind::Conference, "f1"),
         name: "朝会 1".to_owned(),
         opened,
@@ -62,7 +86,8 @@ pub(super) fn conferences() -> Vec<ConferenceView> {
             dialled_in: false,
             since: opened,
         }],
-    }]
+    };
+    vec![wait, talk]
 }
 
 /// Asks as the account, and reads what comes.
@@ -333,11 +358,42 @@ fn a_living_call_is_ended_and_an_ended_one_is_not() {
     let limit = Modification::TimeLimit(Duration::from_secs(7));
     let own = |wish| ("c3".to_owned(), wish);
     assert_eq!(modified, [own(Modification::Complete), own(limit)]);
+    let form = [
+        ("Status", "completed"),
+        ("StatusCallback", "http://a.example/s"),
+        ("StatusCallbackMethod", "GET"),
+        ("FallbackUrl", "http://a.example/f"),
+    ];
+    assert_eq!(modify("c3", &form).0, 200);
+    let modified = std::mem::take(&mut *switch.modified.lock().unwrap());
+    let link = |url: &str, method| Link {
+        url: url.to_owned(),
+        method,
+    };
+    let callback = StatusCallback {
+        link: link("http://a.example/s", Method::Get),
+        events: vec![ProgressEvent::Completed],
+    };
+    let fallback = link("http://a.example/f", Method::Post);
+    let expected = [
+        Modification::StatusCallback(callback),
+        Modification::Fallback(fallback),
+        Modification::Complete,
+    ];
+    assert_eq!(modified, expected.map(own));
+    // One part of it cannot be: nothing is.
+    let form = [
+        ("StatusCallback", "http://a.example/s"),
+        ("Url", "http://a.example/"),
+    ];
+    assert_eq!(modify("c3", &form).1["code"], 21220);
     for (id, form, code) in [
         // Nobody has answered it.
         ("c3", [("Url", "http://a.example/")], 21220),
         ("c1", [("Status", "completed")], 21220),
         ("c3", [("Status", "over")], 20001),
+        ("c3", [("StatusCallback", "nowhere")], 21609),
+        ("c3", [("FallbackUrl", "ftp://a.example/")], 21205),
         ("c3", [("Fish", "1")], 21205),
     ] {
         let (status, body) = modify(id, &form);
@@ -346,9 +402,8 @@ fn a_living_call_is_ended_and_an_ended_one_is_not() {
     assert!(switch.modified.lock().unwrap().is_empty());
 }
 
-#[test]
-fn a_recording_is_listed_heard_and_deleted() {
-    let folder = tempfile::tempdir().unwrap();
+/// A server with recording `r1` of call `c1`, whose file is below `folder`.
+fn with_recording(folder: &Path) -> (Server, String, String) {
     let mut call = record(1, true);
     let recording = RecordingId::new("r1");
     let path = "2026-11-19/r1.wav";
@@ -373,28 +428,75 @@ fn a_recording_is_listed_heard_and_deleted() {
             defect: None,
         },
     }));
-    std::fs::create_dir_all(folder.path().join("2026-11-19")).unwrap();
+    std::fs::create_dir_all(folder.join("2026-11-19")).unwrap();
     let spec = hound::WavSpec {
         channels: 2,
         sample_rate: 8000,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
-    let mut file = hound::WavWriter::create(folder.path().join(path), spec).unwrap();
+    let mut file = hound::WavWriter::create(folder.join(path), spec).unwrap();
     for sample in [100_i16, 20, 300, -5, 30_000, 30_000] {
         file.write_sample(sample).unwrap();
     }
     file.finalize().unwrap();
-    std::fs::write(folder.path().join("2026-11-19/r1.json"), "{}").unwrap();
+    std::fs::write(folder.join("2026-11-19/r1.json"), "{}").unwrap();
     let (routing, desk) = routing::start(&MemoryJournal::new(), Box::new(|_, _| {}));
     let switch = Arc::new(Switch {
         routing: Some(routing),
         archive: BTreeMap::from([("c1".to_owned(), call)]),
-        recordings: folder.path().to_owned(),
+        recordings: folder.to_owned(),
         ..Switch::default()
     });
     let server = serve_with(switch, desk);
-    let (own, call) = (sid(SidKind::Recording, "r1"), sid(SidKind::Call, "c1"));
+    (
+        server,
+        sid(SidKind::Recording, "r1"),
+        sid(SidKind::Call, "c1"),
+    )
+}
+
+/// Channels and samples of the recording as it is sent.
+fn sound(rest: SocketAddr, own: &str, query: &str) -> (u16, Vec<i16>) {
+    let url = format!("http://{rest}/2010-04-01/Accounts/{SID}/Recordings/{own}{query}");
+    let who = format!("Basic {}", STANDARD.encode(format!("{SID}:s:e:cret")));
+    let asked = agent().get(url).header("Authorization", who);
+    let mut reply = asked.call().unwrap();
+    assert_eq!(reply.status(), 200);
+    let told = reply.headers()["content-length"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let octets = reply.body_mut().read_to_vec().unwrap();
+    assert_eq!(told, octets.len().to_string());
+    let mut reader = hound::WavReader::new(std::io::Cursor::new(octets)).unwrap();
+    let samples: Vec<i16> = reader.samples().map(Result::unwrap).collect();
+    (reader.spec().channels, samples)
+}
+
+#[test]
+fn a_recording_is_sent_while_it_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, own, _) = with_recording(folder.path());
+    let file = folder.path().join("2026-11-19/r1.wav");
+    // It gives what it holds once, and comes to no end before we say so.
+    let octets = becomes_a_pipe(&file);
+    let rest = server.rest().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(sound(rest, &own, ".wav")));
+    let pipe = std::fs::File::options().write(true).open(&file);
+    let mut pipe = pipe.unwrap();
+    pipe.write_all(&octets).unwrap();
+    let heard = told.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(heard, (2, vec![100, 20, 300, -5, 30_000, 30_000]));
+    drop(pipe);
+    server.stop();
+}
+
+#[test]
+fn a_recording_is_listed_heard_and_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, own, call) = with_recording(folder.path());
     for path in [
         "/Recordings.json",
         &format!("/Calls/{call}/Recordings.json"),
@@ -410,23 +512,7 @@ fn a_recording_is_listed_heard_and_deleted() {
         );
         assert_eq!(shown["status"], "completed");
     }
-    let sound = |query: &str| {
-        let url = format!(
-            "http://{}/2010-04-01/Accounts/{SID}/Recordings/{own}{query}",
-            server.rest().unwrap()
-        );
-        let who = format!("Basic {}", STANDARD.encode(format!("{SID}:s:e:cret")));
-        let mut reply = agent()
-            .get(url)
-            .header("Authorization", who)
-            .call()
-            .unwrap();
-        assert_eq!(reply.status(), 200);
-        let octets = reply.body_mut().read_to_vec().unwrap();
-        let mut reader = hound::WavReader::new(std::io::Cursor::new(octets)).unwrap();
-        let samples: Vec<i16> = reader.samples().map(Result::unwrap).collect();
-        (reader.spec().channels, samples)
-    };
+    let sound = |query: &str| sound(server.rest().unwrap(), &own, query);
     assert_eq!(sound(""), (2, vec![100, 20, 300, -5, 30_000, 30_000]));
     assert_eq!(
         sound(".wav?RequestedChannels=1"),
@@ -443,6 +529,46 @@ fn a_recording_is_listed_heard_and_deleted() {
     assert_eq!(ask(&server, "GET", &path, &[]).0, 404);
     let (_, body) = get(&server, "/Recordings.json");
     assert_eq!(body["recordings"], json!([]));
+}
+
+#[test]
+fn documents_are_heard_in_place_of_a_conference() {
+    let (server, switch) = serving();
+    let post = |path: &str, form: &[(&str, &str)]| {
+        let (status, body) = ask(
+            &server,
+            "POST",
+            &format!("{SID}/Conferences/{path}.json"),
+            form,
+        );
+        let modified = std::mem::take(&mut *switch.modified.lock().unwrap());
+        (status, body["code"].clone(), modified)
+    };
+    let own = sid(SidKind::Conference, "f2");
+    let link = |method| Link {
+        url: "http://a.example/a".to_owned(),
+        method,
+    };
+    let url = ("AnnounceUrl", "http://a.example/a");
+    let announced = || Modification::Announce(link(Method::Post));
+    let all = ["c3", "c7"].map(|call| (call.to_owned(), announced()));
+    assert_eq!(post(&own, &[url]), (200, Value::Null, all.to_vec()));
+    let participant = format!("{own}/Participants/{}", sid(SidKind::Call, "c7"));
+    let of_one = |wish| vec![("c7".to_owned(), wish)];
+    let expected = (200, Value::Null, of_one(announced()));
+    assert_eq!(post(&participant, &[url]), expected);
+    let form = [("Hold", "true"), ("HoldUrl", "http://a.example/a")];
+    let on_hold = Modification::HoldDocument(Some(link(Method::Get)));
+    assert_eq!(
+        post(&participant, &form),
+        (200, Value::Null, of_one(on_hold))
+    );
+    let form = [("Hold", "false"), ("HoldUrl", "http://a.example/a")];
+    assert_eq!(post(&participant, &form), (200, Value::Null, vec![]));
+    let wrong = [("AnnounceUrl", "nowhere")];
+    assert_eq!(post(&own, &wrong), (400, json!(21205), vec![]));
+    let silent = sid(SidKind::Conference, "f1");
+    assert_eq!(post(&silent, &[url]), (400, json!(21220), vec![]));
 }
 
 #[test]
