@@ -5,6 +5,12 @@ HEADING = @printf '\n\033[1m== %s\033[0m\n'
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 # Packet sockets and raw sockets for SIPp and the tap, without asking for root.
 OWN_LOOPBACK := CARGO_TARGET_$(HOST)_RUNNER=$(CURDIR)/scripts/own-loopback
+# A test that waits for ever is named, and takes no more than this with it; four times as long as
+# these take on two cores.
+WATCHED := CARGO_TARGET_$(HOST)_RUNNER='$(CURDIR)/scripts/watched 1500'
+WATCHED_LOOPBACK := CARGO_TARGET_$(HOST)_RUNNER='$(CURDIR)/scripts/watched 2400 $(CURDIR)/scripts/own-loopback'
+# A property that does not hold is told after a minute, if not with the smallest example.
+export PROPTEST_MAX_SHRINK_TIME ?= 60000
 # Scenarios mostly wait for sound to be played; the measured ones take the machine for themselves.
 SCENARIOS_AT_ONCE := 4
 # gungraun wants its runner by name; `scripts/set-up counts` builds it once.
@@ -78,9 +84,9 @@ lint:
 
 unit:
 	$(HEADING) 'units'
-	FUZZ_SECONDS=4 $(CARGO) test --locked --lib --bins
+	FUZZ_SECONDS=4 $(WATCHED) $(CARGO) test --locked --lib --bins
 	$(HEADING) 'the whole switch on a virtual clock; mutated input, fixed seed'
-	FUZZ_SECONDS=4 $(CARGO) test --locked --test simulation
+	FUZZ_SECONDS=4 $(WATCHED) $(CARGO) test --locked --test simulation
 
 house:
 	$(HEADING) 'the house'
@@ -88,7 +94,7 @@ house:
 
 scenarios:
 	$(HEADING) 'scenarios: the real binary, judged by SIPp, baresip and linphone'
-	$(OWN_LOOPBACK) $(CARGO) test --locked --test scenarios -- \
+	$(WATCHED_LOOPBACK) $(CARGO) test --locked --test scenarios -- \
 	  --test-threads=$(SCENARIOS_AT_ONCE)
 
 counts: tools-to-count

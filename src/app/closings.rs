@@ -173,6 +173,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use crate::base::patience;
     use crate::calendar::Closings;
 
     struct Turned(Mutex<Timestamp>);
@@ -216,7 +217,7 @@ mod tests {
         closer.wish(wish(Some("office"), ClosingService::Close), move |reply| {
             tell.send(ClosingOutcome::of(&reply)).unwrap();
         });
-        assert_eq!(told.recv().unwrap(), Some(ClosingOutcome::Done));
+        assert_eq!(patience::told(&told), Some(ClosingOutcome::Done));
         let now = clock.now();
         let by_hand = board
             .read()

@@ -5,6 +5,8 @@ mod id;
 mod language;
 mod network;
 mod own_map;
+#[cfg(test)]
+pub(crate) mod patience;
 mod pii;
 mod pin;
 pub mod reason;

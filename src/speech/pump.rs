@@ -278,9 +278,8 @@ mod tests {
 
     use super::*;
     use crate::base::Pii;
+    use crate::base::patience::{self, PATIENCE, until};
     use crate::media::Library;
-
-    const PATIENCE: Duration = Duration::from_secs(60);
 
     /// A WAV file for a voice that is no more than `cat`.
     fn sound(path: &Path) {
@@ -363,7 +362,7 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(
-            scene.say("Hello, caller ").recv().unwrap(),
+            patience::told(&scene.say("Hello, caller ")),
             Ok(name.clone())
         );
         assert_eq!(scene.runs(), ["Hello, caller"]);
@@ -397,7 +396,7 @@ mod tests {
         let long = "a".repeat(MOST_CHARACTERS + 1);
         for text in ["", " \n", &long] {
             assert!(matches!(
-                scene.say(text).recv().unwrap(),
+                patience::told(&scene.say(text)),
                 Err(Failure::Text(_))
             ));
         }
@@ -408,9 +407,7 @@ mod tests {
     fn no_program_outlives_the_switch() {
         let scene = Scene::set(true);
         let told = scene.say("Wait for ever");
-        while scene.runs().is_empty() {
-            std::thread::yield_now();
-        }
+        until("it runs", || !scene.runs().is_empty());
         let folder = scene.folder.path().display().to_string();
         drop((scene.speech, told));
         let is_left = || {
@@ -418,11 +415,7 @@ mod tests {
             let mut lines = processes.filter_map(|it| fs::read(it.path().join("cmdline")).ok());
             lines.any(|line| String::from_utf8_lossy(&line).contains(&folder))
         };
-        let given_up = std::time::Instant::now() + PATIENCE;
-        while is_left() {
-            assert!(std::time::Instant::now() < given_up, "it goes on");
-            std::thread::yield_now();
-        }
+        until("it is ended", || !is_left());
     }
 
     struct Service {

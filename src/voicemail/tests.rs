@@ -10,6 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+
+use crate::base::patience::{PATIENCE, until};
 use crate::base::{CallId, Clock, RecordingId, ShardId, Timestamp};
 use crate::media::recorder::{Disk, DiskConfig, Heard, News, Opening, recover};
 use crate::media::rtp::Header;
@@ -114,22 +117,27 @@ impl Recorder {
     }
 }
 
-/// Longest that anything may take that waits for nobody.
-const SOON: Duration = Duration::from_secs(20);
-
 /// What takes long to read: a file becomes a pipe, and comes back as it was.
 pub(crate) fn becomes_a_pipe(path: &Path) -> Vec<u8> {
     let octets = std::fs::read(path).expect("readable");
     std::fs::remove_file(path).expect("there");
-    let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::from(0o600));
-    rustix::fs::mknodat(rustix::fs::CWD, path, kind, mode, 0).expect("a pipe");
+    let (kind, mode) = (FileType::Fifo, Mode::from(0o600));
+    rustix::fs::mknodat(CWD, path, kind, mode, 0).expect("a pipe");
     octets
 }
 
 /// Comes back when somebody reads a pipe: he has it open then.
-fn as_it_is_read(pipe: &Path) -> File {
-    let pipe = File::options().write(true).open(pipe);
-    pipe.expect("somebody reads it")
+pub(crate) fn as_it_is_read(pipe: &Path) -> File {
+    // Opened as usual it would wait for ever for a reader who has failed.
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut opened = None;
+    until("somebody reads it", || {
+        opened = rustix::fs::open(pipe, flags, Mode::empty()).ok();
+        opened.is_some()
+    });
+    let opened = opened.expect("a reader");
+    rustix::fs::fcntl_setfl(&opened, OFlags::empty()).expect("a pipe that waits");
+    opened.into()
 }
 
 /// What comes of something that another thread does.
@@ -453,13 +461,16 @@ fn nobody_waits_while_a_sound_is_read() {
         let (mailbox, pin) = ("1010".to_owned(), None);
         keeper.answer(at(1), Wish::Open { mailbox, pin })
     });
-    match opened.recv_timeout(SOON).expect("while another hears it") {
+    match opened
+        .recv_timeout(PATIENCE)
+        .expect("while another hears it")
+    {
         Word::Opened { messages, .. } => assert_eq!(messages.len(), 1),
         word => panic!("{word:?}"),
     }
     pipe.write_all(&octets).expect("read");
     drop(pipe);
-    match heard.recv_timeout(SOON).expect("read to its end") {
+    match heard.recv_timeout(PATIENCE).expect("read to its end") {
         Word::Arrived { greeting, .. } => {
             assert_eq!(greeting.expect("it plays").samples().len(), 100 * 160);
         }
@@ -488,7 +499,7 @@ fn no_call_waits_while_a_sound_is_read_for_another() {
     let mut pipe = as_it_is_read(&one.path);
     let (mailbox, pin) = (mailbox(), None);
     ask("second", Wish::Open { mailbox, pin });
-    let next = || told.recv_timeout(SOON).expect("told");
+    let next = || told.recv_timeout(PATIENCE).expect("told");
     assert_eq!(next(), "second");
     pipe.write_all(&octets).expect("read");
     drop(pipe);
@@ -513,7 +524,9 @@ fn who_reads_a_greeting_that_is_replaced_meanwhile_gets_the_one_in_use() {
     let (keeper, heard, mut pipe, _) = greets_slowly(folder.path(), &recorder);
     let two = Finished::of(&recorder.greeting("two"), false);
     let filed = apart(move || keeper.answer(at(1), Wish::File(two)));
-    let filed = filed.recv_timeout(SOON).expect("while another hears it");
+    let filed = filed
+        .recv_timeout(PATIENCE)
+        .expect("while another hears it");
     assert!(matches!(
         filed,
         Word::Filed {
@@ -523,7 +536,7 @@ fn who_reads_a_greeting_that_is_replaced_meanwhile_gets_the_one_in_use() {
     ));
     pipe.write_all(b"no sound").expect("read");
     drop(pipe);
-    match heard.recv_timeout(SOON).expect("read to its end") {
+    match heard.recv_timeout(PATIENCE).expect("read to its end") {
         Word::Arrived { greeting, .. } => {
             assert_eq!(greeting.expect("it plays").name(), "greeting-two");
         }

@@ -16,6 +16,7 @@ mod routing;
 mod voicemail;
 
 use super::*;
+use crate::base::patience::{PATIENCE, until};
 use crate::base::{CallId, Cause, LegId, Party, TaskId, Timestamp};
 use crate::calendar::{Calendar, Closing, ClosingBoard, Closings, Hours, Spot, Week};
 use crate::call::{
@@ -74,7 +75,13 @@ struct Gate(Mutex<bool>, Condvar);
 impl Gate {
     fn wait(&self) {
         let closed = self.0.lock().unwrap();
-        drop(self.1.wait_while(closed, |open| !*open).unwrap());
+        let is_closed = |open: &mut bool| !*open;
+        // Who holds others up for ever when his test has failed holds up the end of the server, too.
+        drop(
+            self.1
+                .wait_timeout_while(closed, PATIENCE, is_closed)
+                .unwrap(),
+        );
     }
 
     fn open(&self) {
@@ -575,9 +582,7 @@ fn long_questions_leave_threads_to_the_others() {
     };
     let ask = move || status_of("/v1/calls/c3/pcap?seconds=60");
     let long: Vec<_> = (0..4).map(|_| std::thread::spawn(ask)).collect();
-    while *switch.watching.lock().unwrap() < 4 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until("four wait", || *switch.watching.lock().unwrap() == 4);
     let (status, body) = get(api, "/v1/calls/c3/pcap?seconds=60");
     assert_eq!((status, &body["status"]), (429, &json!(429)));
     let url = format!("http://{api}/v1/trunks/demo/test");
@@ -605,9 +610,9 @@ fn health_is_told_while_every_thread_is_taken() {
     let asked: Vec<_> = (0..MOST_QUESTIONS)
         .map(|_| std::thread::spawn(ask))
         .collect();
-    while *switch.watching.lock().unwrap() < MOST_QUESTIONS {
-        std::thread::yield_now();
-    }
+    until("all wait", || {
+        *switch.watching.lock().unwrap() == MOST_QUESTIONS
+    });
     assert_eq!(get(api, "/health/live").0, 200);
     let (status, body) = get(api, "/health/ready");
     assert_eq!((status, &body["why"]), (503, &json!("draining")));

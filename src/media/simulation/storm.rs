@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::base::patience::until;
 use crate::base::{Clock, Entropy, RecordingId};
 use crate::media::{PlayId, Tape};
 
@@ -189,13 +190,13 @@ fn a_storm_over_real_threads_leaves_nothing() {
     }
     // Orders that a full ring refused may be legs never opened; teardown is never refused.
     calm(&engine);
-    let patience = Instant::now() + Duration::from_secs(20);
-    while closed < opened && Instant::now() < patience {
-        match notices.try_recv() {
-            Some(notice) => closed += usize::from(matches!(notice, Notice::LegClosed { .. })),
-            None => std::thread::yield_now(),
-        }
-    }
+    until("every leg is closed", || {
+        let told = std::iter::from_fn(|| notices.try_recv());
+        closed += told
+            .filter(|it| matches!(it, Notice::LegClosed { .. }))
+            .count();
+        closed >= opened
+    });
     assert_eq!(closed, opened);
     engine.shutdown();
     assert_nothing_left(&engine);

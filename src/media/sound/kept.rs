@@ -334,6 +334,7 @@ fn weight(sound: &Sound) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::patience;
 
     fn files(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).unwrap();
@@ -426,7 +427,7 @@ mod tests {
             tell.send(()).unwrap();
             other.put("a", 16_000, &[2; 1600]).unwrap();
         });
-        told.recv().unwrap();
+        patience::told(&told);
         kept.delete(&chosen);
         thread.join().unwrap();
         assert_eq!(files(directory.path()), ["a.wav", "b.wav"]);

@@ -76,6 +76,7 @@ fn work(inbox: &Receiver<(Arc<Sound>, Codec)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::patience;
 
     #[test]
     fn whoever_asks_first_has_it_rendered_for_all() {
@@ -88,9 +89,8 @@ mod tests {
         }
         for sound in &sounds {
             let last = sound.frames() - 1;
-            while sound.frame(Codec::G722, last).is_none() {
-                std::thread::yield_now();
-            }
+            let is_rendered = || sound.frame(Codec::G722, last).is_some();
+            patience::until("rendered", is_rendered);
             assert_eq!(sound.frame(Codec::G722, last + 1), None);
             assert_eq!(sound.frame(Codec::G722, 0).unwrap().len(), 160);
         }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::*;
-use crate::base::ReservationId;
+use crate::base::{ReservationId, patience};
 use crate::journal::MemoryJournal;
 use crate::router::scenarios::{create, plan};
 use crate::router::{Output, replay};
@@ -179,9 +179,7 @@ fn of_what_phones_say_to_a_full_channel_the_last_is_kept() {
         let task = create(&format!("t{round}"), "none", 0, json!({}));
         say(!last);
         handle.send(ShardId(0), task).expect("taken");
-        while handle.is_ready() {
-            std::thread::yield_now();
-        }
+        patience::until("not ready", || !handle.is_ready());
         for n in 0..100_000 {
             say(n % 2 == 0);
         }
@@ -191,11 +189,7 @@ fn of_what_phones_say_to_a_full_channel_the_last_is_kept() {
             say(n % 2 == 0);
         }
         say(last);
-        let settled = Instant::now();
-        while handle.waiting() > 0 || !handle.is_ready() {
-            assert!(settled.elapsed() < Duration::from_secs(10));
-            std::thread::yield_now();
-        }
+        patience::until("settled", || handle.waiting() == 0 && handle.is_ready());
         let look = handle.look(Object::Worker("taro".to_owned()));
         let shown = look.expect("it answers").expect("he is there");
         let is_so = matches!(&shown, Shown::Worker(taro) if taro.reachable == last);
@@ -252,9 +246,7 @@ fn silence_is_told_from_not_there_and_told_at_once() {
     handle
         .send(ShardId(0), create("a", "sales", 0, json!({})))
         .unwrap();
-    while handle.is_ready() {
-        std::thread::yield_now();
-    }
+    patience::until("not ready", || !handle.is_ready());
     for _ in 0..1000 {
         assert_eq!(handle.look(nobody.clone()), Err(Declined::Silent));
         assert_eq!(handle.plan().map(|_| ()), Err(Declined::Silent));
@@ -264,9 +256,7 @@ fn silence_is_told_from_not_there_and_told_at_once() {
         );
     }
     journal.fail_next(0);
-    while !handle.is_ready() {
-        std::thread::yield_now();
-    }
+    patience::until("ready", || handle.is_ready());
     assert!(handle.who(queue("sales")).is_ok());
 }
 

@@ -3,9 +3,10 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::*;
+use crate::base::patience;
 use crate::journal::FactClass;
 use rusqlite::Connection;
 
@@ -214,11 +215,7 @@ fn what_is_written_is_synced_by_itself_and_in_groups() {
     assert_eq!((progress.written(), progress.synced()), (200, 200));
     assert!(progress.syncs() < 200, "{}", progress.syncs());
     open.append(&[entry(0, 201)]).unwrap();
-    let patience = Instant::now() + Duration::from_secs(10);
-    while progress.synced() < 201 {
-        assert!(Instant::now() < patience, "nobody synced");
-        std::thread::yield_now();
-    }
+    patience::until("somebody syncs", || progress.synced() == 201);
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Recorder, SOON, apart, as_it_is_read, becomes_a_pipe};
+use super::{PATIENCE, Recorder, apart, as_it_is_read, becomes_a_pipe};
+use crate::base::patience::until;
 use crate::base::{Clock, Entropy, Timestamp};
 use crate::mail::tests::server::{self, Manners, Seen};
 use crate::mail::tests::server_at;
@@ -14,8 +15,6 @@ use crate::recording::Format;
 use crate::voicemail::{
     Finished, Keeper, MailTerms, MailboxTerms, Post, PostTask, Shelf, VoicemailTerms,
 };
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Wall;
 
@@ -70,11 +69,7 @@ impl Process {
 
     #[track_caller]
     fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
-        let begun = Instant::now();
-        while !is_so(self) {
-            assert!(begun.elapsed() < PATIENCE, "{what}: {:?}", self.post);
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        until(what, || is_so(self));
     }
 
     fn waiting(&self) -> usize {
@@ -214,7 +209,7 @@ fn nobody_waits_while_a_message_is_enclosed_and_one_deleted_meanwhile_is_not_sen
     let keeper = process.keeper.clone();
     let deleted =
         apart(move || keeper.with_shelf(Wall.now(), |shelf| shelf.delete("1010", "a").ok()));
-    let deleted = deleted.recv_timeout(SOON).expect("while it is read");
+    let deleted = deleted.recv_timeout(PATIENCE).expect("while it is read");
     assert_eq!(deleted, Some(true));
     pipe.write_all(&octets).expect("read");
     drop(pipe);

@@ -16,7 +16,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::world::{MemoryShelf, Turned, at_home, json, ok_json, read_request, with_terms};
-use crate::base::Entropy;
+use crate::base::{Entropy, patience};
 use crate::webhook::{
     Content, Failure, FailureKind, Reply, Terms, TlsClient, TlsTexts, To, WebTask,
 };
@@ -128,7 +128,7 @@ fn ask(url: &str, terms: Terms) -> Result<Reply, Failure> {
     let asked = task.web().put(json(url), move |came| async move {
         tell.send(came).unwrap();
     });
-    let came = told.recv().unwrap();
+    let came = patience::told(&told);
     drop(asked);
     task.stop(Duration::ZERO);
     came

@@ -8,11 +8,12 @@ use std::path::Path;
 
 use super::*;
 use crate::base::RecordingId;
+use crate::base::patience::PATIENCE;
 use crate::call::Seat;
 use crate::events::RecordingFacts;
 use crate::media::Role as Part;
 use crate::twiml::{Document, Link, Method, ProgressEvent, SidKind, Source, StatusCallback};
-use crate::voicemail::tests::becomes_a_pipe;
+use crate::voicemail::tests::{as_it_is_read, becomes_a_pipe};
 use crate::webhook::SigningSecret;
 
 const SID: &str = "AC0123456789abcdef0123456789abcdef";
@@ -484,10 +485,9 @@ fn a_recording_is_sent_while_it_is_read_once() {
     let rest = server.rest().unwrap();
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || tell.send(sound(rest, &own, ".wav")));
-    let pipe = std::fs::File::options().write(true).open(&file);
-    let mut pipe = pipe.unwrap();
+    let mut pipe = as_it_is_read(&file);
     pipe.write_all(&octets).unwrap();
-    let heard = told.recv_timeout(Duration::from_secs(20)).unwrap();
+    let heard = told.recv_timeout(PATIENCE).unwrap();
     assert_eq!(heard, (2, vec![100, 20, 300, -5, 30_000, 30_000]));
     drop(pipe);
     server.stop();

@@ -89,6 +89,15 @@ fn an_offer_is_taken_only_as_it_was_seen() {
     assert_eq!(now.status, 200, "{now:?}");
 }
 
+/// Ends what goes on as long as a test, failed or not.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// Who named no version is not told that it is not his.
 #[test]
 fn a_task_that_changes_all_the_time_is_cancelled_or_said_to_change() {
@@ -100,12 +109,11 @@ fn a_task_that_changes_all_the_time_is_cancelled_or_said_to_change() {
             let wanted = json!({"channel": "chat", "queue": "chats", "id": id});
             assert_eq!(site.send("POST", "/v1/tasks", &wanted).status, 201);
         }
+        let _over = Over(&is_over);
         scope.spawn(|| {
             while !is_over.load(Ordering::Acquire) {
                 // Not so many that there is no room for anything else.
-                while site.router.waiting() > 20 {
-                    std::thread::yield_now();
-                }
+                until("there is room", || site.router.waiting() <= 20);
                 for id in &ids {
                     let change = Command::UpdateTask {
                         task: TaskId::new(id.as_str()),
@@ -120,7 +128,6 @@ fn a_task_that_changes_all_the_time_is_cancelled_or_said_to_change() {
         });
         let cancel = |id| site.send("DELETE", &format!("/v1/tasks/{id}"), &json!({}));
         let answers: Vec<_> = ids.iter().map(cancel).collect();
-        is_over.store(true, Ordering::Release);
         for answer in answers {
             assert!([204, 409].contains(&answer.status), "{answer:?}");
         }

@@ -33,9 +33,8 @@ fn what_a_worker_has_is_found_among_any_number_of_tasks() {
             ..NewTask::of_call(TaskId::new(""), CallId::new(""), "")
         };
         let command = Command::CreateTask(Box::new(new));
-        while site.router.send(ShardId(0), command.clone()).is_err() {
-            std::thread::yield_now();
-        }
+        let sent = || site.router.send(ShardId(0), command.clone()).is_ok();
+        until("room for one more", sent);
     }
     let back = site.send("PATCH", &him, &json!({"activity": "ready"}));
     assert_eq!(back.status, 200, "{back:?}");

@@ -75,9 +75,7 @@ fn start_as(
         Command::SetReachable { worker, reachable },
     ] {
         // There may be room for one alone.
-        while handle.send(ShardId(0), command.clone()).is_err() {
-            std::thread::yield_now();
-        }
+        until("room", || handle.send(ShardId(0), command.clone()).is_ok());
     }
     let past = Box::new(journal.clone());
     (router, Routing::new(handle, past, 0, IdSource::new(origin)))
