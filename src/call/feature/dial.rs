@@ -1,23 +1,26 @@
 //! A call to a phone or out by a trunk: rings, passes on what is heard, joins on answer.
 
+mod early;
+mod unanswered;
+mod whispering;
+
+pub(super) use unanswered::as_told;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Feature, LegEvent, Message, Next, Ringing, Script, Stage, Talk, Treatment};
+use super::{Feature, LegEvent, Next, Ringing, Script, Stage, Talk};
 use crate::base::{Cause, LegId, Party, Timestamp};
-use crate::call::aside::{Aside, Course};
-use crate::call::core::{Core, Looped};
+use crate::call::aside::Aside;
+use crate::call::core::Core;
 use crate::call::hands::Hands;
 use crate::call::leg::Progress;
 use crate::call::onward::Trail;
 use crate::events::{Role, Stretch};
 use crate::flow::{DialOrder, DialOutcome, DialTerms, Input, Reply, Run};
 use crate::media::PlayId;
-use crate::sip::HeaderName;
-use crate::trunk::Redirects;
-use crate::voicemail::Unanswered;
 
 /// Ringing someone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -176,17 +179,6 @@ impl Dial {
         false
     }
 
-    /// What a status means to a flow.
-    fn note_outcome(&mut self, status: u16) {
-        let outcome = match status {
-            486 | 600 => DialOutcome::Busy,
-            403 | 433 | 603 | 607 | 608 if self.has_rung || status >= 600 => DialOutcome::Rejected,
-            480 | 487 if self.has_rung => DialOutcome::NoAnswer,
-            _ => DialOutcome::Failed,
-        };
-        self.outcome = Some(self.outcome.map_or(outcome, |known| known.best(outcome)));
-    }
-
     /// Whoever answered is joined with the caller, and nobody else.
     fn connect(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) -> Next {
         for other in self.legs.clone().into_iter().filter(|other| *other != leg) {
@@ -209,285 +201,6 @@ impl Dial {
             Script::Flow(Box::new(run))
         });
         Next::Become(Stage::Talk(Box::new(Talk::with_callee(leg, script))))
-    }
-
-    /// Whoever answered hears what he is to hear alone; the others ring on only where he may
-    /// still turn out not to take the call.
-    fn whisper(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) -> Option<Next> {
-        let document = self.terms.as_ref()?.whisper.clone()?;
-        let run = self.run.as_ref()?.beside(document.clone());
-        if !document.may_decline() {
-            for other in std::mem::replace(&mut self.legs, vec![leg]) {
-                if other != leg {
-                    core.hang_up(hands, other, Party::Switch, Cause::answered_elsewhere());
-                }
-            }
-        }
-        if self.heard.take_if(|heard| *heard == leg).is_some() {
-            // The caller hears no whisper.
-            core.close_room(hands);
-            self.ring_back(core, hands);
-        }
-        let mut whisper = Aside::whisper(leg, run, None, hands.now);
-        let how = whisper.begin(core, hands);
-        self.whispers.push(whisper);
-        Some(self.whispered(core, hands, leg, how))
-    }
-
-    /// A whisper went on, or is over.
-    fn whispered(
-        &mut self,
-        core: &mut Core,
-        hands: &mut Hands<'_>,
-        leg: LegId,
-        how: Course,
-    ) -> Next {
-        match how {
-            Course::Under => Next::Stay,
-            Course::Returned => self.connect(core, hands, leg),
-            Course::HungUp(_) | Course::Left => {
-                core.hang_up(hands, leg, Party::Switch, Cause::normal());
-                self.lost(core, hands, leg)
-            }
-        }
-    }
-
-    /// Lets every whisper take something in, until one of them changes what the call does.
-    fn tell_whispers(
-        &mut self,
-        core: &mut Core,
-        hands: &mut Hands<'_>,
-        mut tell: impl FnMut(&mut Aside, &mut Core, &mut Hands<'_>) -> Course,
-    ) -> Next {
-        let legs: Vec<LegId> = self.whispers.iter().filter_map(Aside::leg).collect();
-        for leg in legs {
-            let mut whispers = self.whispers.iter_mut();
-            let Some(whisper) = whispers.find(|whisper| whisper.leg() == Some(leg)) else {
-                continue;
-            };
-            let how = tell(whisper, core, hands);
-            match self.whispered(core, hands, leg, how) {
-                Next::Stay => {}
-                next => return next,
-            }
-        }
-        Next::Stay
-    }
-
-    /// Whoever had answered is gone without taking the call: as if he had not answered.
-    fn lost(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) -> Next {
-        self.whispers.retain(|whisper| whisper.leg() != Some(leg));
-        let outcome = DialOutcome::NoAnswer;
-        self.outcome = Some(self.outcome.map_or(outcome, |known| known.best(outcome)));
-        let over = |id: &LegId| core.leg(*id).is_none_or(|leg| !leg.is_live());
-        if !self.legs.iter().all(over) || self.ring_next(core, hands) {
-            return Next::Stay;
-        }
-        self.give_up(core, hands, Party::Callee, 480)
-    }
-
-    /// Nobody answered: the flow goes on, or the caller is told why.
-    fn give_up(&mut self, core: &mut Core, hands: &mut Hands<'_>, by: Party, status: u16) -> Next {
-        for leg in self.legs.drain(..) {
-            core.hang_up(hands, leg, Party::Switch, Cause::from_status(487));
-        }
-        self.whispers.clear();
-        core.shows = None;
-        core.close_room(hands);
-        if self.tone {
-            core.stop_play(hands, core.caller().id);
-        }
-        match self.run.take() {
-            Some(run) => {
-                let outcome = self.outcome.unwrap_or(DialOutcome::Failed);
-                let input = Input::DialEnded(outcome);
-                Next::Become(Stage::Treatment(Box::new(Treatment::resume(run, input))))
-            }
-            None => match self.mailbox(core, hands, status) {
-                Some(message) => Next::Become(Stage::Message(Box::new(message))),
-                None => Next::End(by, core.identity.cause(status)),
-            },
-        }
-    }
-
-    /// The mailbox of the phone that was rung, when callers it does not answer for this reason are
-    /// sent there.
-    fn mailbox(&self, core: &Core, hands: &Hands<'_>, status: u16) -> Option<Message> {
-        let Target::Phone(phone) = &self.target else {
-            return None;
-        };
-        let generation = hands.generations.get(&core.generation)?;
-        let terms = &generation.voicemail;
-        let own = terms.phones.get(phone)?;
-        let why = match status {
-            486 | 600 | 603 => Unanswered::Busy,
-            _ if self.has_rung => Unanswered::NoAnswer,
-            _ => Unanswered::Unregistered,
-        };
-        let goes_there = own.when.contains(&why);
-        goes_there.then(|| Message::for_phone(own.mailbox.clone(), terms))
-    }
-
-    /// Somebody rung points elsewhere: what comes of it, unless it is but a refusal.
-    fn redirected(
-        &mut self,
-        core: &mut Core,
-        hands: &mut Hands<'_>,
-        leg: LegId,
-        status: u16,
-    ) -> Option<Next> {
-        let (_, mode) = core.redirector(hands, leg);
-        match mode {
-            Redirects::Follow => {
-                let refused = &mut self.refused;
-                let legs = self.trail.follow(core, hands, (leg, status), refused)?;
-                self.legs.extend(legs);
-                Some(Next::Stay)
-            }
-            Redirects::Pass => {
-                let is_last = core.others().next().is_none() && self.run.is_none();
-                if core.caller().progress != Progress::Arriving || !is_last {
-                    return None;
-                }
-                let moved = core.leg(leg).map(|leg| leg.moved.clone());
-                let contacts = moved.unwrap_or_default();
-                let headers: Vec<_> = contacts
-                    .iter()
-                    .map(|contact| (HeaderName::Contact, contact.to_string()))
-                    .collect();
-                let session = core.caller().session;
-                hands.ua.reject(hands.now, session, status, &headers);
-                Some(Next::End(Party::Callee, Cause::from_status(status)))
-            }
-            Redirects::Refuse => None,
-        }
-    }
-
-    /// Somebody rung will not answer: who is rung instead, or who still rings, or nobody.
-    fn failed(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId, status: u16) -> Next {
-        self.listen_no_more(core, hands, leg);
-        if (300..=399).contains(&status)
-            && let Some(next) = self.redirected(core, hands, leg, status)
-        {
-            return next;
-        }
-        if let Some(next) = core.ring_next_trunk(hands, leg, status) {
-            self.legs.push(next);
-            return Next::Stay;
-        }
-        self.note_outcome(status);
-        let busy = matches!(status, 486 | 600);
-        if self.refused.is_none() || busy {
-            self.refused = Some(status);
-        }
-        if status >= 600 && !self.rings_several() && self.whispers.is_empty() {
-            // RFC 3261 §16.7 step 5: a 6xx speaks for the callee, wherever else it rings.
-            return self.give_up(core, hands, Party::Callee, status);
-        }
-        let over = |id: &LegId| core.leg(*id).is_none_or(|leg| !leg.is_live());
-        if !self.legs.iter().all(over) {
-            return Next::Stay;
-        }
-        if let Some(legs) = self.trail.next(core, hands, &mut self.refused) {
-            self.legs.extend(legs);
-            return Next::Stay;
-        }
-        let status = self.refused.unwrap_or(status);
-        self.note_outcome(status);
-        if self.ring_next(core, hands) {
-            return Next::Stay;
-        }
-        self.give_up(core, hands, Party::Callee, as_told(status))
-    }
-
-    /// It rang as long as it may.
-    fn no_answer(&mut self, core: &mut Core, hands: &mut Hands<'_>) -> Next {
-        // Who answered and hears something has his own time; a call for help has all of it.
-        let whispers: Vec<LegId> = self.whispers.iter().filter_map(Aside::leg).collect();
-        let (stay, go): (Vec<LegId>, Vec<LegId>) = std::mem::take(&mut self.legs)
-            .into_iter()
-            .partition(|leg| whispers.contains(leg) || core.calls_for_help(hands, &[*leg]));
-        for leg in &go {
-            core.hang_up(hands, *leg, Party::Switch, Cause::no_answer());
-        }
-        if !stay.is_empty() {
-            self.legs = stay;
-            for leg in go {
-                self.listen_no_more(core, hands, leg);
-            }
-            return Next::Stay;
-        }
-        let outcome = match self.has_rung {
-            true => DialOutcome::NoAnswer,
-            false => DialOutcome::Failed,
-        };
-        self.outcome = Some(self.outcome.map_or(outcome, |known| known.best(outcome)));
-        if self.heard.take().is_some() {
-            core.close_room(hands);
-        }
-        if self.ring_next(core, hands) {
-            return Next::Stay;
-        }
-        match self.give_up(core, hands, Party::Switch, 480) {
-            Next::End(by, _) => Next::End(by, Cause::no_answer()),
-            next => next,
-        }
-    }
-
-    /// Lets the caller hear what the far end sends before it answers. A caller who made no offer
-    /// hears of ringing only: a 183 is no place for ours (RFC 3261 §13.2.1).
-    fn pass_early_media(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
-        let caller = core.caller().id;
-        if core.caller().remote_offer.is_none() {
-            hands
-                .ua
-                .ring(hands.now, core.caller().session, 180, &[], None);
-            return;
-        }
-        // Of several contacts the first is heard.
-        if core.room.is_some() {
-            return;
-        }
-        if let Ok(body) = core.answer_body(hands, caller) {
-            hands
-                .ua
-                .ring(hands.now, core.caller().session, 183, &[], Some(body));
-            self.listen(core, hands, leg);
-        }
-    }
-
-    /// A caller who was answered before hears the far end instead of our own tone (RFC 3960 §3.2).
-    fn replace_tone(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
-        if core.room.is_some() {
-            return;
-        }
-        if std::mem::take(&mut self.tone) {
-            core.stop_play(hands, core.caller().id);
-        }
-        self.listen(core, hands, leg);
-    }
-
-    fn listen(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
-        core.join(hands, core.caller().id);
-        core.join(hands, leg);
-        self.heard = Some(leg);
-    }
-
-    /// Whoever was heard gave up while others may still answer: another may be heard, and until then
-    /// a caller who was answered hears our tone again.
-    fn listen_no_more(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
-        if self.heard.take_if(|heard| *heard == leg).is_some() {
-            core.close_room(hands);
-            self.ring_back(core, hands);
-        }
-    }
-
-    /// A caller who was answered before hears that it rings.
-    fn ring_back(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
-        if core.caller().progress == Progress::Answered && !self.tone {
-            self.tone = true;
-            core.play(hands, core.caller().id, ["ringback"], Looped::Forever);
-        }
     }
 }
 
@@ -642,17 +355,5 @@ impl Feature for Dial {
             core.close_room(hands);
         }
         self.ring_back(core, hands);
-    }
-}
-
-/// What those who wait are told for a refusal of whoever was rung.
-pub(super) fn as_told(status: u16) -> u16 {
-    match status {
-        // A redirection was meant for us.
-        300..=399 => 480,
-        // RFC 3261 §16.7 step 6: 503 was about that branch, not about us.
-        503 => 480,
-        401 | 407 => 500,
-        status => status,
     }
 }
