@@ -1,5 +1,6 @@
 //! What happens to a leg, and time that passes.
 
+use super::role::Role;
 use super::{Position, Run};
 use crate::base::{Cause, Timestamp};
 use crate::twiml::action::{Action, Input, LegNews};
@@ -7,8 +8,6 @@ use crate::twiml::facts::{CallStatus, Direction, Form};
 use crate::twiml::fault::Fault;
 use crate::twiml::notice::add;
 use crate::twiml::verb::ProgressEvent;
-
-use super::role::Role;
 
 impl Run {
     /// Something happened.
