@@ -286,7 +286,7 @@ fn a_message_is_taken_down_and_who_asked_for_it_is_told() {
     application.until(&mut world, "recorded", |world| {
         !recordings(world).is_empty()
     });
-    world.peers[carrier].talks[0].voice.words = Some(spoken("ja/greeting").into());
+    world.peers[carrier].talks[0].voice.words = Some(spoken("ja/greeting").to_vec().into());
     application.run(&mut world, 2500);
     press(&mut world, (carrier, 0), "#");
     application.finish(&mut world);
@@ -316,7 +316,7 @@ fn who_hangs_up_while_he_is_recorded_has_left_his_message() {
     application.until(&mut world, "recorded", |world| {
         !recordings(world).is_empty()
     });
-    world.peers[carrier].talks[0].voice.words = Some(spoken("ja/greeting").into());
+    world.peers[carrier].talks[0].voice.words = Some(spoken("ja/greeting").to_vec().into());
     application.run(&mut world, 2200);
     world.hang_up(carrier, 0);
     application.finish(&mut world);

@@ -1,7 +1,8 @@
 //! The demo office of the repository, as it is or with a few words changed.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use tsunagu::config::{self, Environment, Office};
 use tsunagu::media::{Codec, FRAME_SAMPLES, Library, Sound};
@@ -35,8 +36,18 @@ pub(crate) fn sounds() -> Library {
         .clone()
 }
 
-/// A sound of the repository as a phone with G.711 hears it: samples at 8 kHz.
-pub(crate) fn spoken(name: &str) -> Vec<i16> {
+/// A sound of the repository as a phone with G.711 hears it: samples at 8 kHz. Rendered once: a
+/// minute of music takes a build without optimisation seconds.
+pub(crate) fn spoken(name: &str) -> Arc<[i16]> {
+    type Rendered = HashMap<String, Arc<OnceLock<Arc<[i16]>>>>;
+    static RENDERED: LazyLock<Mutex<Rendered>> = LazyLock::new(Mutex::default);
+    let mut rendered = RENDERED.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = Arc::clone(rendered.entry(name.to_owned()).or_default());
+    drop(rendered);
+    Arc::clone(place.get_or_init(|| render(name)))
+}
+
+fn render(name: &str) -> Arc<[i16]> {
     let sound = sounds()
         .sound(name)
         .unwrap_or_else(|| panic!("no sound {name}"));
@@ -46,7 +57,7 @@ pub(crate) fn spoken(name: &str) -> Vec<i16> {
     for (frame, samples) in samples.chunks_mut(FRAME_SAMPLES).enumerate() {
         assert!(sound.linear(Codec::Pcmu, frame, samples));
     }
-    samples
+    samples.into()
 }
 
 fn load(directory: &Path) -> Office {

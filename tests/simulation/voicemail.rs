@@ -13,7 +13,7 @@ use crate::world::World;
 
 /// What the caller says: 1.8 s of speech, three times, with pauses of 0.2 s.
 fn words() -> Vec<i16> {
-    let one = spoken("greeting");
+    let one = spoken("greeting").to_vec();
     let mut all = one.clone();
     for _ in 0..2 {
         all.extend(vec![0; 1600]);
