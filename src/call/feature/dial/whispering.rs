@@ -23,14 +23,12 @@ impl Dial {
             for other in std::mem::replace(&mut self.legs, vec![leg]) {
                 if other != leg {
                     core.hang_up(hands, other, Party::Switch, Cause::answered_elsewhere());
+                    self.listen_no_more(core, hands, other);
                 }
             }
         }
-        if self.heard.take_if(|heard| *heard == leg).is_some() {
-            // The caller hears no whisper.
-            core.close_room(hands);
-            self.ring_back(core, hands);
-        }
+        // The caller hears no whisper.
+        self.listen_no_more(core, hands, leg);
         let mut whisper = Aside::whisper(leg, run, None, hands.now);
         let how = whisper.begin(core, hands);
         self.whispers.push(whisper);
