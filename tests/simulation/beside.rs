@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use tsunagu::call::Subject;
-use tsunagu::events::{AgentStretch, Stretch};
+use tsunagu::events::{AgentStretch, Fact, Stretch};
 use tsunagu::flow::Reply;
 use tsunagu::sdp::Direction;
 
@@ -454,4 +454,36 @@ fn whispers_and_queue_flows_outlive_the_process() {
         "{}",
         world.tell()
     );
+}
+
+#[test]
+fn the_longest_wait_counts_on_when_an_agent_hangs_up_in_his_whisper() {
+    let longest = (
+        "queues.toml",
+        "longest_wait = \"10m\"            # default",
+        "longest_wait = \"12s\"            # default",
+    );
+    let mut world = world(1615, "agent_whisper = [\"transferring\"]", &[longest]);
+    let agent = world.phone("1001", Manners::Answers(8000));
+    call(&mut world);
+    world.until_answered(agent, 0);
+    world.run_for(300);
+    world.peers[agent].manners = Manners::Rings;
+    world.hang_up(agent, 0);
+    let outcomes = |world: &World| -> Vec<String> {
+        world.facts(|fact| match fact {
+            Fact::Unqueued { outcome, .. } => Some(outcome.clone()),
+            _ => None,
+        })
+    };
+    world.run_for(2000);
+    assert_eq!(outcomes(&world), ["answered"], "he waits on");
+    world.run_for(3000);
+    assert_eq!(
+        outcomes(&world),
+        ["answered", "timeout"],
+        "{}",
+        world.tell()
+    );
+    world.finish();
 }
