@@ -293,6 +293,7 @@ fn when_the_caller_is_gone_the_disconnect_flow_tells_the_application() {
             panic!("{inquiry:?}");
         };
         assert_eq!(about.parameters["who"], CUSTOMER);
+        assert_eq!(about.queue.as_deref(), Some("sales"), "the last");
         assert!(world.records.is_empty(), "the record waits");
         if let Some(reply) = &reply {
             let (now, request) = (world.now, inquiry.request);
