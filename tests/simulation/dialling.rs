@@ -340,3 +340,27 @@ fn early_media_is_heard_in_the_place_of_the_tone() {
     world.hang_up(second, 0);
     world.finish();
 }
+
+#[test]
+fn what_a_whisper_has_set_is_known_afterwards() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/flows/clinic.toml");
+    let clinic = std::fs::read_to_string(path).expect("the clinic");
+    let whisper = "type = \"outbound_whisper\"\nstart = \"note\"\n\
+        [steps.note]\ndo = \"set\"\nattributes = { source = \"whispered\" }\nnext = \"return\"\n";
+    let told = "[steps.told]\ndo = \"branch\"\notherwise = \"goodbye\"\n\
+        cases = [{ if = \"attributes.source == 'whispered'\", next = \"nobody\" }]\n[steps.nobody]\n";
+    let more = [
+        ("flows/clinic.toml", clinic.as_str(), whisper),
+        ("numbers.toml", "flow = \"clinic\"", "flow = \"main\""),
+        ("flows/main.toml", "[steps.nobody]\n", told),
+    ];
+    let keys = "number = \"1001\"\nwhisper = { flow = \"clinic\" }\nafter = \"told\"";
+    let mut world = world(1526, keys, &more);
+    let callee = world.phone("1001", Manners::Answers(500));
+    let carrier = call(&mut world);
+    world.until_answered(carrier, 0);
+    world.run_for(500);
+    world.hang_up(callee, 0);
+    world.finish();
+    assert_eq!(steps(&world), ["ask", "note", "told", "nobody"]);
+}

@@ -185,6 +185,7 @@ impl Dial {
             let cause = Cause::answered_elsewhere();
             core.hang_up(hands, other, Party::Switch, cause);
         }
+        self.learn(core, leg);
         self.whispers.clear();
         core.shows = None;
         if self.heard.is_some_and(|heard| heard != leg) {

@@ -53,6 +53,15 @@ impl Dial {
         }
     }
 
+    /// The flow that dialled learns what a whisper has set and taken away.
+    pub(super) fn learn(&mut self, core: &Core, leg: LegId) {
+        let mut whispers = self.whispers.iter();
+        let whisper = whispers.find(|whisper| whisper.leg() == Some(leg));
+        if let (Some(run), Some(whisper)) = (&mut self.run, whisper) {
+            run.learn(whisper.run().attributes(), &core.attributes);
+        }
+    }
+
     /// Lets every whisper take something in, until one of them changes what the call does.
     pub(super) fn tell_whispers(
         &mut self,
@@ -77,6 +86,7 @@ impl Dial {
 
     /// Whoever had answered is gone without taking the call: as if he had not answered.
     pub(super) fn lost(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) -> Next {
+        self.learn(core, leg);
         self.whispers.retain(|whisper| whisper.leg() != Some(leg));
         let outcome = DialOutcome::NoAnswer;
         self.outcome = Some(self.outcome.map_or(outcome, |known| known.best(outcome)));

@@ -124,7 +124,7 @@ impl Waiting {
             return Next::Stay;
         };
         let how = tell(&mut flow, core, hands);
-        self.script.learn(flow.run().attributes());
+        self.script.learn(core, flow.run());
         match how {
             Course::Under => {}
             Course::HungUp(cause) => return Next::End(Party::Switch, cause),
