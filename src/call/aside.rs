@@ -109,6 +109,11 @@ impl Aside {
         self
     }
 
+    /// What a flow that was heard before it has set and taken away.
+    pub(crate) fn learn(&mut self, core: &Core, before: &Run) {
+        self.run.learn(before.attributes(), &core.attributes);
+    }
+
     /// Its flow.
     pub(crate) fn run(&self) -> &Run {
         &self.run
@@ -297,14 +302,31 @@ impl Core {
         known.find_map(|one| one.flows.get(name)).map(Arc::clone)
     }
 
-    /// Sets attributes of the call; those that are what they were are nothing to tell.
+    /// Sets attributes of the call, null takes one away; those that are what they were are nothing
+    /// to tell.
     pub(crate) fn set_attributes(&mut self, hands: &mut Hands<'_>, attributes: Map<String, Value>) {
-        let is_new = |(name, value): &(String, Value)| self.attributes.get(name) != Some(value);
+        let is_new = |(name, value): &(String, Value)| {
+            self.attributes.get(name).unwrap_or(&Value::Null) != value
+        };
         let attributes: Map<String, Value> = attributes.into_iter().filter(is_new).collect();
+        self.note_attributes(hands, attributes);
+    }
+
+    /// The same, told in any case.
+    pub(crate) fn note_attributes(
+        &mut self,
+        hands: &mut Hands<'_>,
+        attributes: Map<String, Value>,
+    ) {
         if attributes.is_empty() {
             return;
         }
-        self.attributes.extend(attributes.clone());
+        for (name, value) in &attributes {
+            match value.is_null() {
+                true => drop(self.attributes.shift_remove(name)),
+                false => drop(self.attributes.insert(name.clone(), value.clone())),
+            }
+        }
         self.emit(hands, Fact::AttributesSet { attributes });
     }
 }

@@ -102,7 +102,8 @@ pub(super) fn inquire(
                     inbound: record.direction == Some(Direction::Inbound),
                     trunk: record.trunk.clone(),
                     flow: run.document().name.clone(),
-                    queue: None,
+                    // The one he waits in, else the last he was in.
+                    queue: record.queues.last().map(|stay| stay.queue.clone()),
                     language: core.language().map(str::to_owned),
                     attributes: core.attributes.clone(),
                     parameters,

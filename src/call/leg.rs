@@ -173,6 +173,16 @@ impl Leg {
         self.progress == Progress::Answered
     }
 
+    /// Whether it hears what is played to it: it was answered, or our answer to its offer went out
+    /// before that, and its phone waits for our sound instead of ringing by itself (RFC 3960 §3.2).
+    pub(crate) fn hears_us(&self) -> bool {
+        match self.progress {
+            Progress::Answered => true,
+            Progress::Arriving => self.negotiated.is_some(),
+            Progress::Calling | Progress::Ringing | Progress::Over => false,
+        }
+    }
+
     /// Whether it listens to or coaches others rather than being a party.
     pub(crate) fn supervises(&self) -> bool {
         self.standing.role != media::Role::Normal

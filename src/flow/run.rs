@@ -136,7 +136,7 @@ impl Run {
             answered: true,
             ..Self::new(document, context)
         };
-        beside.learn(attributes);
+        beside.attributes.extend(attributes.clone());
         beside
     }
 
@@ -149,9 +149,10 @@ impl Run {
         self
     }
 
-    /// What a flow beside this one has set.
-    pub fn learn(&mut self, attributes: &Map<String, Value>) {
-        self.attributes.extend(attributes.clone());
+    /// What a flow beside this one has set; what the call has no more by now, it has taken away.
+    pub fn learn(&mut self, set: &Map<String, Value>, of_call: &Map<String, Value>) {
+        self.attributes.retain(|name, _| of_call.contains_key(name));
+        self.attributes.extend(set.clone());
     }
 
     /// A caller's walk through another flow beside this one: for what he, or whoever he is to be

@@ -8,6 +8,8 @@ use crate::ivr::say::{Spoken, say};
 
 /// Keys of the menu: again, next, save, delete, call back; `#` is next, too, and `*` ends.
 const KEYS: &str = "12345#*";
+/// The one of them that deletes.
+pub(super) const DELETE: char = '4';
 
 impl Session {
     /// The mailbox is open: new messages first, each kind from the oldest on.
@@ -91,7 +93,7 @@ impl Session {
                 };
                 self.wait(around, Want::Saved, wish);
             }
-            '4' => {
+            DELETE => {
                 let message = id;
                 let wish = Wish::Delete { mailbox, message };
                 self.wait(around, Want::Deleted, wish);

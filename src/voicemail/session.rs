@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::listen::DELETE;
 use super::{Clip, Message, VoicemailTerms, Wish, Word};
 use crate::base::{Language, Timestamp};
 use crate::ivr::{self, Accept, Answer, Collect, Question, Take, TakeOutput};
@@ -73,6 +74,9 @@ pub struct Session {
     prefix: Vec<String>,
     /// Words that are of no interest any more.
     pub(super) unheeded: u32,
+    /// Keys pressed while the mailboxes were asked.
+    #[serde(skip)]
+    typed_ahead: VecDeque<char>,
     #[serde(skip)]
     outputs: VecDeque<Output>,
 }
@@ -129,6 +133,8 @@ pub(super) enum Want {
 
 /// How long the mailboxes may take for a word.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Keys kept while they take it; no path through the menus is longer.
+const MAX_TYPED_AHEAD: usize = 16;
 /// PINs a session takes.
 const PINS: u32 = 3;
 
@@ -147,6 +153,7 @@ impl Session {
             has_greeting: false,
             prefix: Vec::new(),
             unheeded: 0,
+            typed_ahead: VecDeque::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -184,7 +191,19 @@ impl Session {
                 self.put_out(Output::StopPlay);
                 self.ask_greeting(around);
             }
-            Step::Over | Step::PlayingGreeting | Step::Speaking(_) | Step::Waiting { .. } => {}
+            Step::Waiting { want, .. } => {
+                let is_meant = match *want {
+                    // Whoever presses it again because nothing is heard means the same message.
+                    Want::Deleted => key != DELETE,
+                    // The end of a PIN that was long enough without.
+                    Want::Opened => key != '#',
+                    _ => true,
+                };
+                if ivr::is_key(key) && is_meant && self.typed_ahead.len() < MAX_TYPED_AHEAD {
+                    self.typed_ahead.push_back(key);
+                }
+            }
+            Step::Over | Step::PlayingGreeting | Step::Speaking(_) => {}
         }
     }
 
@@ -220,6 +239,16 @@ impl Session {
 
     /// The mailboxes say something.
     pub fn handle_word(&mut self, around: &Around<'_>, word: Word) {
+        self.take_word(around, word);
+        // What was pressed meanwhile counts now, as far as keys do where he has come to.
+        while !matches!(self.step, Step::Waiting { .. })
+            && let Some(key) = self.typed_ahead.pop_front()
+        {
+            self.handle_digit(around, key);
+        }
+    }
+
+    fn take_word(&mut self, around: &Around<'_>, word: Word) {
         if matches!(word, Word::Done(_)) && self.unheeded > 0 {
             self.unheeded -= 1;
             return;
@@ -361,6 +390,8 @@ impl Session {
         prompt.append(&mut question.prompt);
         question.prompt = prompt;
         if question.secure {
+            // What was pressed before was no secret.
+            self.typed_ahead.clear();
             self.put_out(Output::Secret(true));
         }
         self.step = Step::Asking(asked, Box::new(Collect::start(question, around.now)));

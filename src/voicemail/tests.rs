@@ -1,6 +1,7 @@
 //! The shelf and its keeper, on a folder of their own.
 
 mod post;
+mod session;
 
 use std::fs::File;
 use std::io::Write;

@@ -46,13 +46,14 @@ impl Line {
         }
     }
 
-    /// The caller enters: music begins.
-    pub fn entered(&mut self, now: Timestamp) {
+    /// The caller enters: music begins. He may come back from an agent who did not take him: the
+    /// longest wait counts from `since`, when he first came.
+    pub fn entered(&mut self, now: Timestamp, since: Timestamp) {
         if self.hears != Hears::Nothing {
             return;
         }
         self.announce_at = self.config.first_announce.map(|after| now + after);
-        self.leave_at = self.config.max_wait.map(|longest| now + longest);
+        self.leave_at = self.config.max_wait.map(|longest| since + longest);
         self.play_music();
     }
 
@@ -179,7 +180,7 @@ mod tests {
 
     fn entered(config: LineConfig) -> Line {
         let mut line = Line::new(config);
-        line.entered(at(0));
+        line.entered(at(0), at(0));
         assert_eq!(line.poll_action(), Some(Action::Music("music".to_owned())));
         line
     }
@@ -246,6 +247,23 @@ mod tests {
         assert!(line.is_over() && line.poll_timeout().is_none());
         line.nobody(at(13));
         assert_eq!(line.poll_action(), None);
+    }
+
+    #[test]
+    fn who_comes_back_has_waited_as_long_as_before() {
+        let mut line = Line::new(LineConfig {
+            max_wait: Some(seconds(30)),
+            ..LineConfig::default()
+        });
+        line.entered(at(22), at(0));
+        line.position(at(22), 1, 1);
+        assert_eq!(line.poll_timeout(), Some(at(30)));
+        line.handle_timeout(at(30));
+        assert_eq!(line.poll_action(), Some(Action::Leave(LeaveWhy::MaxWait)));
+        // What is announced begins anew.
+        let mut line = Line::new(LineConfig::default());
+        line.entered(at(22), at(0));
+        assert_eq!(line.poll_timeout(), Some(at(32)));
     }
 
     #[test]

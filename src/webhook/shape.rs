@@ -43,7 +43,7 @@ pub struct About {
     pub trunk: Option<String>,
     /// Flow that asks.
     pub flow: String,
-    /// Queue the caller stands in.
+    /// Queue the caller stands in, else the last he stood in.
     pub queue: Option<String>,
     /// Language the caller is spoken to in, such as `ja`.
     pub language: Option<String>,

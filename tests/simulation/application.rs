@@ -520,6 +520,30 @@ fn who_is_not_answered_before_somebody_else_is_hears_his_early_media() {
 }
 
 #[test]
+fn who_heard_early_media_hears_it_ring_while_another_hears_his_document() {
+    let (mut world, carrier) = calling(1890);
+    let phone = world.phone("1005", Manners::Early(1500));
+    let dial =
+        "<Dial answerOnBridge=\"true\"><Client url=\"/whisper\">1005</Client></Dial><Hangup/>";
+    let whisper = "<Pause length=\"4\"/>";
+    let mut application = Application::new(&[("start", dial), ("whisper", whisper)]);
+    application.until(&mut world, "answered", |world| {
+        is_answered(world, (phone, 0))
+    });
+    let from = world.peers[carrier].talks[0].voice.got.len();
+    application.run(&mut world, 1500);
+    assert_eq!(world.peers[carrier].talks[0].heard, [183]);
+    let tone = spoken("ringback");
+    let loud = tone.iter().position(|sample| sample.abs() > 2000);
+    let piece = &tone[loud.expect("a tone")..][..1600];
+    let heard = listen(&world.peers[carrier].talks[0].voice.got[from..]);
+    assert!(likeness(piece, &heard) > 0.9, "{}", world.tell());
+    application.until(&mut world, "talk", World::is_talking);
+    world.hang_up(carrier, 0);
+    application.finish(&mut world);
+}
+
+#[test]
 fn keys_are_pressed_for_the_caller_before_he_is_connected() {
     let (mut world, carrier) = calling(1818);
     let phone = world.phone("1005", Manners::Answers(500));

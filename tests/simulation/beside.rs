@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use tsunagu::call::Subject;
-use tsunagu::events::{AgentStretch, Stretch};
+use tsunagu::events::{AgentStretch, Fact, Stretch};
 use tsunagu::flow::Reply;
 use tsunagu::sdp::Direction;
 
@@ -293,6 +293,7 @@ fn when_the_caller_is_gone_the_disconnect_flow_tells_the_application() {
             panic!("{inquiry:?}");
         };
         assert_eq!(about.parameters["who"], CUSTOMER);
+        assert_eq!(about.queue.as_deref(), Some("sales"), "the last");
         assert!(world.records.is_empty(), "the record waits");
         if let Some(reply) = &reply {
             let (now, request) = (world.now, inquiry.request);
@@ -454,4 +455,106 @@ fn whispers_and_queue_flows_outlive_the_process() {
         "{}",
         world.tell()
     );
+}
+
+#[test]
+fn the_longest_wait_counts_on_when_an_agent_hangs_up_in_his_whisper() {
+    let longest = (
+        "queues.toml",
+        "longest_wait = \"10m\"            # default",
+        "longest_wait = \"12s\"            # default",
+    );
+    let mut world = world(1615, "agent_whisper = [\"transferring\"]", &[longest]);
+    let agent = world.phone("1001", Manners::Answers(8000));
+    call(&mut world);
+    world.until_answered(agent, 0);
+    world.run_for(300);
+    world.peers[agent].manners = Manners::Rings;
+    world.hang_up(agent, 0);
+    let outcomes = |world: &World| -> Vec<String> {
+        world.facts(|fact| match fact {
+            Fact::Unqueued { outcome, .. } => Some(outcome.clone()),
+            _ => None,
+        })
+    };
+    world.run_for(2000);
+    assert_eq!(outcomes(&world), ["answered"], "he waits on");
+    world.run_for(3000);
+    assert_eq!(
+        outcomes(&world),
+        ["answered", "timeout"],
+        "{}",
+        world.tell()
+    );
+    world.finish();
+}
+
+/// The queue's flow in the place of the clinic's, and an endpoint it asks.
+fn with_clinic(flow: &'static str) -> [(&'static str, &'static str, &'static str); 3] {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/flows/clinic.toml");
+    let clinic: &'static str = std::fs::read_to_string(path).expect("the clinic").leak();
+    [
+        ("flows/clinic.toml", clinic, flow),
+        ("numbers.toml", "flow = \"clinic\"", "flow = \"main\""),
+        (
+            "webhooks.toml",
+            "# requests = 200",
+            "[[endpoint]]\nname = \"crm\"\nurl = \"https://crm.example/\"\n# requests = 200",
+        ),
+    ]
+}
+
+#[test]
+fn what_the_queues_flow_takes_away_the_callers_own_flow_has_no_more() {
+    let asking = "type = \"customer_queue\"\nstart = \"ask\"\n\
+        [steps.ask]\ndo = \"http\"\nendpoint = \"crm\"\nnext = \"again\"\nerror = \"return\"\n\
+        [steps.again]\ndo = \"http\"\nendpoint = \"crm\"\nnext = \"out\"\nerror = \"return\"\n\
+        [steps.out]\ndo = \"leave\"\n";
+    let left = (
+        "flows/main.toml",
+        "nobody = \"nobody\"               # nobody can ever take the call",
+        "nobody = \"nobody\"\nleft = \"told\"",
+    );
+    let told = (
+        "flows/main.toml",
+        "[steps.nobody]\n",
+        "[steps.told]\ndo = \"branch\"\notherwise = \"goodbye\"\n\
+        cases = [{ if = \"attributes.source == 'main-number'\", next = \"nobody\" }]\n[steps.nobody]\n",
+    );
+    let more = [&with_clinic(asking)[..], &[left, told]].concat();
+    let lines = "queue_flow = \"clinic\"\nwhen_nobody = \"wait\"";
+    let mut world = world(1616, lines, &more);
+    call(&mut world);
+    for (reply, has_source) in [(json!({"source": null}), true), (json!({}), false)] {
+        world.run_for(1000);
+        let inquiry = world.inquiries.pop().expect("a question");
+        let Subject::Endpoint { about, .. } = &inquiry.subject else {
+            panic!("{inquiry:?}");
+        };
+        assert_eq!(about.attributes.contains_key("source"), has_source);
+        assert_eq!(about.queue.as_deref(), Some("sales"));
+        let now = world.now;
+        let exchange = &mut world.switch.exchange;
+        exchange.told(now, &inquiry.call, inquiry.request, &Reply::Data(reply));
+    }
+    world.finish();
+    let record = world.record();
+    let steps: Vec<&str> = record.steps.iter().map(|step| step.step.as_str()).collect();
+    let expected = ["sales-queue", "ask", "again", "out", "told", "goodbye"];
+    assert_eq!(steps, expected, "{}", world.tell());
+    assert!(!record.attributes.contains_key("source"));
+}
+
+#[test]
+fn the_callers_whisper_leaves_what_the_agents_has_set() {
+    let note = "type = \"agent_whisper\"\nstart = \"note\"\n\
+        [steps.note]\ndo = \"set\"\nattributes = { source = \"whispered\" }\nnext = \"return\"\n";
+    let lines = "agent_whisper = { flow = \"clinic\" }\ncustomer_whisper = [\"recorded-notice\"]";
+    let mut world = world(1617, lines, &with_clinic(note));
+    world.phone("1001", Manners::Answers(500));
+    let carrier = call(&mut world);
+    world.until_talking();
+    world.hang_up(carrier, 0);
+    world.finish();
+    assert_eq!(world.record().attributes["source"], "whispered");
 }

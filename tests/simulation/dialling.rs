@@ -280,3 +280,87 @@ fn without_early_media_the_caller_hears_it_ring() {
         assert_eq!(world.peers[carrier].talks[0].heard, [heard, 200]);
     }
 }
+
+/// Whether a talk has heard the ring-back tone since some packet.
+fn rings(world: &World, peer: usize, from: usize) -> bool {
+    let tone = spoken("ringback");
+    let loud = tone.iter().position(|sample| sample.abs() > 2000);
+    let piece = &tone[loud.expect("a tone")..][..1600];
+    likeness(
+        piece,
+        &listen(&world.peers[peer].talks[0].voice.got[from..]),
+    ) > 0.9
+}
+
+#[test]
+fn a_caller_who_heard_early_media_hears_it_ring_while_another_hears_a_whisper() {
+    let several = "numbers = [\"1001\", \"1002\"]\norder = \"parallel\"\n";
+    for (seed, numbers, first, answers) in [
+        // Of two the other answers; or the one who was heard.
+        (1523, several, Manners::Early(60_000), "1002"),
+        (1524, "number = \"1001\"\n", Manners::Early(1500), "1001"),
+    ] {
+        let keys = format!("{numbers}whisper = [\"greeting\"]");
+        let mut world = world(seed, &keys, &[]);
+        let first = world.phone("1001", first);
+        let second = world.phone("1002", Manners::Answers(1500));
+        let callee = if answers == "1001" { first } else { second };
+        let carrier = call(&mut world);
+        world.until_answered(callee, 0);
+        assert_eq!(world.peers[carrier].talks[0].heard[0], 183);
+        let from = world.peers[carrier].talks[0].voice.got.len();
+        world.run_for(1200);
+        assert!(!world.peers[carrier].talks[0].is_answered);
+        assert!(rings(&world, carrier, from), "{answers}\n{}", world.tell());
+        world.until_answered(carrier, 0);
+        let from = world.peers[carrier].talks[0].voice.got.len();
+        world.run_for(2000);
+        assert!(!rings(&world, carrier, from));
+        let heard = listen(&world.peers[carrier].talks[0].voice.got[from..]);
+        assert!(level(&heard[1600..], 880.0) > -14.0, "they talk");
+        world.hang_up(callee, 0);
+        world.finish();
+    }
+}
+
+#[test]
+fn early_media_is_heard_in_the_place_of_the_tone() {
+    let keys = "numbers = [\"1001\", \"1002\"]\nring_timeout = \"20s\"";
+    let mut world = world(1525, keys, &[]);
+    world.phone("1001", Manners::Regrets(1500, 486));
+    let second = world.phone("1002", Manners::Early(6000));
+    world.peers[second].set_tone(1320);
+    let carrier = call(&mut world);
+    world.run_for(4500);
+    let heard = listen(&world.peers[carrier].talks[0].voice.got);
+    assert!(level(&heard[heard.len() - 8000..], 1320.0) > -14.0);
+    let from = world.peers[carrier].talks[0].voice.got.len() - 50;
+    assert!(!rings(&world, carrier, from));
+    world.until_answered(carrier, 0);
+    world.hang_up(second, 0);
+    world.finish();
+}
+
+#[test]
+fn what_a_whisper_has_set_is_known_afterwards() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/flows/clinic.toml");
+    let clinic = std::fs::read_to_string(path).expect("the clinic");
+    let whisper = "type = \"outbound_whisper\"\nstart = \"note\"\n\
+        [steps.note]\ndo = \"set\"\nattributes = { source = \"whispered\" }\nnext = \"return\"\n";
+    let told = "[steps.told]\ndo = \"branch\"\notherwise = \"goodbye\"\n\
+        cases = [{ if = \"attributes.source == 'whispered'\", next = \"nobody\" }]\n[steps.nobody]\n";
+    let more = [
+        ("flows/clinic.toml", clinic.as_str(), whisper),
+        ("numbers.toml", "flow = \"clinic\"", "flow = \"main\""),
+        ("flows/main.toml", "[steps.nobody]\n", told),
+    ];
+    let keys = "number = \"1001\"\nwhisper = { flow = \"clinic\" }\nafter = \"told\"";
+    let mut world = world(1526, keys, &more);
+    let callee = world.phone("1001", Manners::Answers(500));
+    let carrier = call(&mut world);
+    world.until_answered(carrier, 0);
+    world.run_for(500);
+    world.hang_up(callee, 0);
+    world.finish();
+    assert_eq!(steps(&world), ["ask", "note", "told", "nobody"]);
+}

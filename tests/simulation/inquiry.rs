@@ -73,6 +73,7 @@ fn what_the_application_knows_becomes_attributes_and_the_call_goes_on() {
     );
     assert_eq!(about.from, CUSTOMER);
     assert_eq!(about.parameters["number"], CUSTOMER);
+    assert_eq!(about.queue, None, "he has been in none");
     assert_eq!(about.attributes["source"], "main-number");
     answer(
         &mut world,

@@ -9,7 +9,6 @@ mod tape;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::treatment::note_attributes;
 use super::waiting::care;
 use super::{Conferring, Dequeuing, Feature, InLine, LegEvent, Next, Stage, Talk, Waiting};
 use crate::base::{Cause, LegId, Party, Timestamp};
@@ -332,7 +331,7 @@ impl Feature for Application {
             None => {}
             Some(Beginning::Again(input)) => self.reading.handle(hands, *input),
             Some(Beginning::OfCaller(attributes)) => {
-                note_attributes(core, hands, attributes);
+                core.note_attributes(hands, attributes);
                 let run = self.reading.run().clone();
                 let mut run = run.of_call(facts::of_caller(core, hands));
                 run.start(hands.now);

@@ -98,12 +98,13 @@ impl Briefing {
     /// A whisper went on, or is over.
     fn go_on(&mut self, core: &mut Core, hands: &mut Hands<'_>, mut how: Course) -> Next {
         while how != Course::Under {
-            self.talk.learn(self.now.run().attributes());
-            let Some(next) = self.next.take() else {
+            self.talk.learn(core, self.now.run());
+            let Some(mut next) = self.next.take() else {
                 return self.join(core, hands);
             };
             // The caller is spoken to.
             core.stop_play(hands, core.caller().id);
+            next.learn(core, self.now.run());
             self.now = next.anew(hands.now);
             how = self.now.begin(core, hands);
         }

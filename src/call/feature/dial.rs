@@ -34,7 +34,7 @@ pub(crate) struct Dial {
     deadline: Option<Timestamp>,
     /// The flow that dialled, told when nobody answers.
     run: Option<Run>,
-    /// The caller was answered before and hears our own ring-back tone.
+    /// The caller hears our own ring-back tone.
     tone: bool,
     /// Whose early media the caller hears.
     #[serde(default)]
@@ -185,6 +185,7 @@ impl Dial {
             let cause = Cause::answered_elsewhere();
             core.hang_up(hands, other, Party::Switch, cause);
         }
+        self.learn(core, leg);
         self.whispers.clear();
         core.shows = None;
         if self.heard.is_some_and(|heard| heard != leg) {

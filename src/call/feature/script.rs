@@ -45,10 +45,10 @@ impl Script {
         }
     }
 
-    /// What a flow beside it has set.
-    pub(super) fn learn(&mut self, attributes: &serde_json::Map<String, serde_json::Value>) {
+    /// What a flow beside it has set and taken away.
+    pub(super) fn learn(&mut self, core: &Core, beside: &flow::Run) {
         if let Self::Flow(run) = self {
-            run.learn(attributes);
+            run.learn(beside.attributes(), &core.attributes);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::call::core::Core;
 use crate::call::hands::Hands;
 use crate::call::inquiry::Supply;
 use crate::events::{AgentStretch, Role, Stretch};
-use crate::flow::Reply;
+use crate::flow::{Reply, Run};
 use crate::media::PlayId;
 use crate::router;
 use crate::twiml::{self, Modification};
@@ -107,10 +107,10 @@ impl Talk {
         self.peer = peer;
     }
 
-    /// What brought the caller here learns what flows beside it have set.
-    pub(super) fn learn(&mut self, attributes: &serde_json::Map<String, serde_json::Value>) {
+    /// What brought the caller here learns what a flow beside it has set and taken away.
+    pub(super) fn learn(&mut self, core: &Core, beside: &Run) {
         if let Some(script) = &mut self.script {
-            script.learn(attributes);
+            script.learn(core, beside);
         }
     }
 

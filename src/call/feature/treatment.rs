@@ -119,7 +119,7 @@ impl Treatment {
                     attributes,
                     priority,
                 } => {
-                    note_attributes(core, hands, attributes);
+                    core.note_attributes(hands, attributes);
                     let script = Script::Flow(Box::new(self.run.clone()));
                     let waiting = Waiting::new(script, to, priority);
                     return Next::Become(Stage::Waiting(Box::new(waiting)));
@@ -137,7 +137,7 @@ impl Treatment {
                 }
                 // `check` lets nobody leave a queue he is not in.
                 Action::Leave => {}
-                Action::SetAttributes(attributes) => note_attributes(core, hands, attributes),
+                Action::SetAttributes(attributes) => core.note_attributes(hands, attributes),
                 Action::StopPlay => {
                     if self.play.take().is_some() {
                         core.stop_play(hands, caller);
@@ -155,23 +155,6 @@ impl Treatment {
             core.caller_enters(hands, Stretch::Ivr, &self.run.document().name);
         }
     }
-}
-
-pub(super) fn note_attributes(
-    core: &mut Core,
-    hands: &mut Hands<'_>,
-    attributes: serde_json::Map<String, serde_json::Value>,
-) {
-    if attributes.is_empty() {
-        return;
-    }
-    for (name, value) in &attributes {
-        match value.is_null() {
-            true => drop(core.attributes.shift_remove(name)),
-            false => drop(core.attributes.insert(name.clone(), value.clone())),
-        }
-    }
-    core.emit(hands, Fact::AttributesSet { attributes });
 }
 
 impl Feature for Treatment {

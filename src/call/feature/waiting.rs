@@ -60,6 +60,9 @@ pub(crate) struct Waiting {
     /// From when on the wait counts.
     #[serde(default)]
     since: Option<Timestamp>,
+    /// When he came into the queue stood in: from then on its longest wait counts.
+    #[serde(default)]
+    entered: Option<Timestamp>,
     task: Option<TaskId>,
     line: Option<Line>,
     play: Option<PlayId>,
@@ -81,6 +84,7 @@ impl Waiting {
             has_music: false,
             begins: false,
             since: None,
+            entered: None,
             task: None,
             line: None,
             play: None,

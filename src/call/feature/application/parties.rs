@@ -118,9 +118,9 @@ impl Parties {
         news
     }
 
-    /// A caller who was answered before hears that it rings.
+    /// A caller whose own phone does not ring hears that it rings.
     fn ring_back(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
-        if core.caller().progress != Progress::Answered || self.tone || self.heard.is_some() {
+        if !core.caller().hears_us() || self.tone || self.heard.is_some() {
             return;
         }
         let country = self

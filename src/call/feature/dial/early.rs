@@ -4,7 +4,6 @@ use super::Dial;
 use crate::base::LegId;
 use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
-use crate::call::leg::Progress;
 
 impl Dial {
     /// Lets the caller hear what the far end sends before it answers. A caller who made no offer
@@ -25,11 +24,11 @@ impl Dial {
             hands
                 .ua
                 .ring(hands.now, core.caller().session, 183, &[], Some(body));
-            self.listen(core, hands, leg);
+            self.replace_tone(core, hands, leg);
         }
     }
 
-    /// A caller who was answered before hears the far end instead of our own tone (RFC 3960 §3.2).
+    /// Whoever hears our tone hears the far end instead of it (RFC 3960 §3.2).
     pub(super) fn replace_tone(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
         if core.room.is_some() {
             return;
@@ -37,17 +36,13 @@ impl Dial {
         if std::mem::take(&mut self.tone) {
             core.stop_play(hands, core.caller().id);
         }
-        self.listen(core, hands, leg);
-    }
-
-    pub(super) fn listen(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
         core.join(hands, core.caller().id);
         core.join(hands, leg);
         self.heard = Some(leg);
     }
 
-    /// Whoever was heard gave up while others may still answer: another may be heard, and until then
-    /// a caller who was answered hears our tone again.
+    /// Whoever was heard gave up while others may still answer, or is not for the caller's ears any
+    /// more: another may be heard, and until then the caller hears our tone again.
     pub(super) fn listen_no_more(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) {
         if self.heard.take_if(|heard| *heard == leg).is_some() {
             core.close_room(hands);
@@ -55,9 +50,9 @@ impl Dial {
         }
     }
 
-    /// A caller who was answered before hears that it rings.
+    /// A caller whose own phone does not ring hears that it rings.
     pub(super) fn ring_back(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
-        if core.caller().progress == Progress::Answered && !self.tone {
+        if core.caller().hears_us() && !self.tone {
             self.tone = true;
             core.play(hands, core.caller().id, ["ringback"], Looped::Forever);
         }

@@ -23,14 +23,12 @@ impl Dial {
             for other in std::mem::replace(&mut self.legs, vec![leg]) {
                 if other != leg {
                     core.hang_up(hands, other, Party::Switch, Cause::answered_elsewhere());
+                    self.listen_no_more(core, hands, other);
                 }
             }
         }
-        if self.heard.take_if(|heard| *heard == leg).is_some() {
-            // The caller hears no whisper.
-            core.close_room(hands);
-            self.ring_back(core, hands);
-        }
+        // The caller hears no whisper.
+        self.listen_no_more(core, hands, leg);
         let mut whisper = Aside::whisper(leg, run, None, hands.now);
         let how = whisper.begin(core, hands);
         self.whispers.push(whisper);
@@ -52,6 +50,15 @@ impl Dial {
                 core.hang_up(hands, leg, Party::Switch, Cause::normal());
                 self.lost(core, hands, leg)
             }
+        }
+    }
+
+    /// The flow that dialled learns what a whisper has set and taken away.
+    pub(super) fn learn(&mut self, core: &Core, leg: LegId) {
+        let mut whispers = self.whispers.iter();
+        let whisper = whispers.find(|whisper| whisper.leg() == Some(leg));
+        if let (Some(run), Some(whisper)) = (&mut self.run, whisper) {
+            run.learn(whisper.run().attributes(), &core.attributes);
         }
     }
 
@@ -79,6 +86,7 @@ impl Dial {
 
     /// Whoever had answered is gone without taking the call: as if he had not answered.
     pub(super) fn lost(&mut self, core: &mut Core, hands: &mut Hands<'_>, leg: LegId) -> Next {
+        self.learn(core, leg);
         self.whispers.retain(|whisper| whisper.leg() != Some(leg));
         let outcome = DialOutcome::NoAnswer;
         self.outcome = Some(self.outcome.map_or(outcome, |known| known.best(outcome)));

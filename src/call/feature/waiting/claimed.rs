@@ -10,13 +10,14 @@ use crate::call::hands::Hands;
 use crate::router::Destination;
 
 impl Waiting {
-    /// The same, had it just come into a queue: for whoever may have to wait on.
+    /// The same at its beginning, but for the time: for whoever may have to wait on.
     pub(super) fn anew(&self, queue: String) -> Self {
         Self {
             attributes: self.attributes.clone(),
             timeout: self.timeout,
             wait: self.wait,
             since: self.since,
+            entered: self.entered,
             ..Self::new(
                 self.script.clone(),
                 Destination::Queue(queue),

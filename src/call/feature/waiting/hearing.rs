@@ -15,6 +15,7 @@ use crate::waiting::{Action, Line, LineConfig};
 impl Waiting {
     /// Hears what waiting in the queue sounds like.
     pub(super) fn hear_queue(&mut self, core: &mut Core, hands: &mut Hands<'_>) {
+        let since = *self.entered.get_or_insert(hands.now);
         let care = self
             .queue
             .as_ref()
@@ -57,7 +58,7 @@ impl Waiting {
             self.flow = flow;
             self.begins = self.flow.is_some();
         }
-        line.entered(hands.now);
+        line.entered(hands.now, since);
         self.line = Some(line);
         self.play = None;
     }
@@ -123,7 +124,7 @@ impl Waiting {
             return Next::Stay;
         };
         let how = tell(&mut flow, core, hands);
-        self.script.learn(flow.run().attributes());
+        self.script.learn(core, flow.run());
         match how {
             Course::Under => {}
             Course::HungUp(cause) => return Next::End(Party::Switch, cause),

@@ -78,6 +78,7 @@ impl Waiting {
             router::Output::Moved { queue, .. } => {
                 if self.queue.as_ref() != Some(queue) {
                     self.stand_in(core, hands, queue);
+                    self.entered = None;
                     self.hear_queue(core, hands);
                     self.tell_standing(core, hands, None);
                 }
