@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{CallId, LegId, RoomId, Timestamp};
+use crate::base::{CallId, LegId, RecordingId, RoomId, Timestamp};
 use crate::twiml::{
     ConferenceEnd, ConferenceFact, ConferenceTeller, Notice, Participant, ParticipantEnd, Sid,
     SidKind,
@@ -138,6 +138,8 @@ pub struct ConferenceView {
     pub began: Option<Timestamp>,
     /// Who is in, in the order they came.
     pub participants: Vec<Seat>,
+    /// Recordings of all of it, in the order they began.
+    pub recordings: Vec<RecordingId>,
 }
 
 impl Conferences {
@@ -159,6 +161,7 @@ impl Conferences {
             opened: open.opened,
             began: open.began,
             participants: open.members.clone(),
+            recordings: open.recordings.clone(),
         };
         self.open.iter().map(view).collect()
     }
@@ -376,7 +379,19 @@ impl Conferences {
         };
         open.recorded_by.get_or_insert_with(|| call.clone()) == call
     }
+
+    /// A recording of the whole conference has begun.
+    pub(super) fn recorded(&mut self, name: &str, recording: &RecordingId) {
+        if let Some(open) = self.open.get_mut(name)
+            && open.recordings.len() < MOST_RECORDINGS
+        {
+            open.recordings.push(recording.clone());
+        }
+    }
 }
+
+/// Most recordings of one conference that are told apart from others of the call that made them.
+const MOST_RECORDINGS: usize = 100;
 
 #[cfg(test)]
 mod tests {

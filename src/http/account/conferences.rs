@@ -260,7 +260,7 @@ impl Asked<'_> {
         ))
     }
 
-    fn conference(&self, sid: &str) -> Result<ConferenceView, Fault> {
+    pub(super) fn conference(&self, sid: &str) -> Result<ConferenceView, Fault> {
         let open = self.sources.live.conferences();
         let mut found = open
             .into_iter()
@@ -323,7 +323,10 @@ impl Asked<'_> {
             "region": null,
             "sid": sid,
             "status": status_of(open),
-            "subresource_uris": {"participants": own("/Participants")},
+            "subresource_uris": {
+                "participants": own("/Participants"),
+                "recordings": own("/Recordings"),
+            },
             "uri": own(""),
         })
     }
