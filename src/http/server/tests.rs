@@ -317,6 +317,17 @@ impl Live for Switch {
         account::conferences()
     }
 
+    fn promise_conference(&self, name: &str) -> Option<Sid> {
+        let open = self.conferences().into_iter().find(|it| it.name == name);
+        let promised = || Sid::derive(SidKind::Conference, &format!("promised {name}"));
+        Some(open.map_or_else(promised, |open| open.sid))
+    }
+
+    fn promised_conference(&self, sid: &str) -> Option<String> {
+        let promised = Sid::derive(SidKind::Conference, "promised a & b");
+        (promised.as_str() == sid).then(|| "a & b".to_owned())
+    }
+
     fn lines(&self) -> Vec<LineView> {
         self.lines.lock().unwrap().view()
     }

@@ -104,6 +104,18 @@ client.calls(talk.sid).update(status="completed")
 until("the end", lambda: client.calls(talk.sid).fetch().status == "completed")
 refused(21220, lambda: client.calls(talk.sid).recordings.create())
 
+# Somebody is called into a conference that nobody is in yet.
+guest = client.conferences("judged").participants.create(
+    to=PHONE, from_=OURS, label="guest", wait_url="", conference_record="true"
+)
+room = until("him", lambda: client.conferences.list(friendly_name="judged"))[0]
+assert guest.conference_sid == room.sid, guest.conference_sid
+assert room.recordings.list() == []
+assert client.conferences(guest.conference_sid).participants("guest").fetch().call_sid == guest.call_sid
+client.calls(guest.call_sid).update(status="completed")
+until("nobody", lambda: client.conferences.list(friendly_name="judged") == [])
+until("the end", lambda: client.calls(guest.call_sid).fetch().status == "completed")
+
 # Queues that programs make, and conferences, of which there are none.
 queue = client.queues.create(friendly_name="judged", max_size=7)
 assert (queue.max_size, queue.current_size) == (7, 0)
@@ -115,7 +127,7 @@ refused(20404, lambda: client.queues(queue.sid).fetch())
 assert client.conferences.list(status="in-progress") == []
 
 # Lists, page by page, and with filters.
-made = [talk.sid, third.sid, short.sid, call.sid]
+made = [guest.call_sid, talk.sid, third.sid, short.sid, call.sid]
 paged = [one.sid for one in client.calls.stream(page_size=1)]
 assert [sid for sid in paged if sid in made] == made, paged
 assert len(paged) == len(set(paged)) >= len(made)

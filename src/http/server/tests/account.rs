@@ -632,6 +632,8 @@ fn a_conference_is_shown_changed_and_ended() {
     ];
     assert_eq!(ask(&server, "POST", &path, &form).0, 200);
     assert_eq!(ask(&server, "POST", &path, &[("Fish", "1")]).0, 400);
+    let lost = [("Muted", "true"), ("EndConferenceOnExit", "true")];
+    assert_eq!(ask(&server, "POST", &path, &lost).1["code"], 20001);
     assert_eq!(ask(&server, "DELETE", &path, &[]).0, 204);
     let path = format!("{SID}/Conferences/{own}.json");
     let (status, body) = ask(&server, "POST", &path, &[("Status", "completed")]);
@@ -665,9 +667,21 @@ fn somebody_is_called_into_a_conference() {
         ("Label", "the \"boss\""),
         ("EndConferenceOnExit", "true"),
         ("Beep", "onEnter"),
+        ("ConferenceRecord", "true"),
+        (
+            "ConferenceRecordingStatusCallback",
+            "http://a.example/recorded",
+        ),
+        ("ConferenceRecordingStatusCallbackEvent", "in-progress"),
+        ("ConferenceRecordingStatusCallbackEvent", "completed"),
     ];
     let (status, body) = ask(&server, "POST", &path, &form);
     assert_eq!((status, &body["status"]), (201, &json!("queued")), "{body}");
+    // Nobody is in it yet, and it has its SID.
+    let promised = sid(SidKind::Conference, "promised a & b");
+    assert_eq!(body["conference_sid"], json!(promised));
+    let place = format!("/Conferences/{promised}/Participants/");
+    assert!(body["uri"].as_str().unwrap().contains(&place), "{body}");
     let placing = switch.placed.lock().unwrap().pop().unwrap();
     let Source::Document(document) = placing.terms.source else {
         panic!("a document");
@@ -680,6 +694,21 @@ fn somebody_is_called_into_a_conference() {
         shown.contains("a & b") && shown.contains("the \\\"boss\\\""),
         "{shown}"
     );
+    assert!(
+        shown.contains("a.example/recorded") && shown.contains("InProgress, Completed"),
+        "{shown}"
+    );
+    // The second is called while the first still rings.
+    let second = format!("{SID}/Conferences/{promised}/Participants.json");
+    let (status, body) = ask(&server, "POST", &second, &form);
+    assert_eq!(
+        (status, &body["conference_sid"]),
+        (201, &json!(promised)),
+        "{body}"
+    );
+    let never = sid(SidKind::Conference, "never promised");
+    let path_of = |name: &str| format!("{SID}/Conferences/{name}/Participants.json");
+    assert_eq!(ask(&server, "POST", &path_of(&never), &form).0, 404);
     assert_eq!(
         ask(&server, "POST", &path, &[("To", "1001")]).1["code"],
         21213
