@@ -118,6 +118,11 @@ impl House {
             .collect()
     }
 
+    fn with_conferences<T>(&self, act: impl FnOnce(&mut Conferences) -> T) -> T {
+        let conferences = self.conferences.lock();
+        act(&mut conferences.unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn with_lines<T>(&self, act: impl FnOnce(&mut Lines) -> T) -> T {
         act(&mut self.lines.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -175,8 +180,17 @@ impl Live for House {
     }
 
     fn conferences(&self) -> Vec<ConferenceView> {
-        let conferences = self.conferences.lock();
-        conferences.unwrap_or_else(PoisonError::into_inner).view()
+        self.with_conferences(|all| all.view())
+    }
+
+    fn promise_conference(&self, name: &str) -> Option<Sid> {
+        let now = self.clock.now();
+        self.with_conferences(|all| all.promise(now, name))
+    }
+
+    fn promised_conference(&self, sid: &str) -> Option<String> {
+        let now = self.clock.now();
+        self.with_conferences(|all| all.promised(now, sid))
     }
 
     fn lines(&self) -> Vec<LineView> {

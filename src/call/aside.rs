@@ -248,7 +248,7 @@ impl Aside {
                 Action::Leave => has_left = true,
                 // Whoever hears it has answered; and the configuration lets no other step in.
                 Action::Answer
-                | Action::Application { .. }
+                | Action::Application(_)
                 | Action::Conference { .. }
                 | Action::Dial(_)
                 | Action::Enqueue { .. } => {}

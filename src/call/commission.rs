@@ -14,6 +14,9 @@ use crate::twiml::{Facts, RecordingCallback, RecordingEvent, RecordingNews, Run,
 /// Source of a recording that whoever had the call made ordered with it.
 pub(crate) const OF_CALL: &str = "OutboundAPI";
 
+/// Source of one that the REST API began while the call went on.
+const BY_API: &str = "StartCallRecordingAPI";
+
 /// A recording that was ordered.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Commission {
@@ -22,7 +25,7 @@ pub(crate) struct Commission {
     facts: Facts,
     /// Where the REST API is.
     api: String,
-    /// `RecordVerb`, `DialVerb`, `Conference`.
+    /// `RecordVerb`, `DialVerb`, `Conference`, `OutboundAPI`, `StartCallRecordingAPI`.
     source: String,
     channels: u8,
 }
@@ -46,9 +49,31 @@ impl Commission {
         }
     }
 
+    /// By the REST API while the call goes on, which need be in no application.
+    pub(crate) fn by_api(
+        recording: &RecordingId,
+        facts: Facts,
+        api: String,
+        callback: Option<RecordingCallback>,
+        channels: u8,
+    ) -> Self {
+        Self {
+            recording: recording.clone(),
+            callback,
+            facts,
+            api,
+            source: BY_API.to_owned(),
+            channels,
+        }
+    }
+
     /// Whether it is that recording, and lasts as long as the call.
     pub(crate) fn is_of_call(&self, recording: &RecordingId) -> bool {
-        self.recording == *recording && self.source == OF_CALL
+        self.recording == *recording && self.lasts()
+    }
+
+    fn lasts(&self) -> bool {
+        [OF_CALL, BY_API].contains(&self.source.as_str())
     }
 
     /// Its id in requests.
@@ -96,7 +121,9 @@ impl Core {
         let is_it = |one: &mut Commission| one.recording == closed.recording;
         let settled: Vec<Commission> = self.commissions.extract_if(.., is_it).collect();
         for commission in settled {
-            let is_there = !is_empty && closed.bytes > 0 && closed.duration_ms > 0;
+            // Whoever is asked to speak and says nothing leaves no message: of the call there is one.
+            let is_silent = is_empty && !commission.lasts();
+            let is_there = !is_silent && closed.bytes > 0 && closed.duration_ms > 0;
             let event = match is_there {
                 true => RecordingEvent::Completed,
                 false => RecordingEvent::Absent,

@@ -2,23 +2,26 @@
 //! shards; knows no media and no SIP, and tells nobody: whoever changes something does.
 
 mod open;
+mod promises;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{CallId, LegId, RoomId, Timestamp};
+use crate::base::{CallId, LegId, RecordingId, RoomId, Timestamp};
 use crate::twiml::{
     ConferenceEnd, ConferenceFact, ConferenceTeller, Notice, Participant, ParticipantEnd, Sid,
     SidKind,
 };
 
 use open::{Open, participant};
+use promises::Promises;
 
 /// The open conferences of a node, by name; shared by its shards.
 #[derive(Debug, Default)]
 pub struct Conferences {
     open: BTreeMap<String, Open>,
+    promises: Promises,
 }
 
 /// One who is in a conference, and how.
@@ -138,6 +141,8 @@ pub struct ConferenceView {
     pub began: Option<Timestamp>,
     /// Who is in, in the order they came.
     pub participants: Vec<Seat>,
+    /// Recordings of all of it, in the order they began.
+    pub recordings: Vec<RecordingId>,
 }
 
 impl Conferences {
@@ -159,8 +164,23 @@ impl Conferences {
             opened: open.opened,
             began: open.began,
             participants: open.members.clone(),
+            recordings: open.recordings.clone(),
         };
         self.open.iter().map(view).collect()
+    }
+
+    /// The id that the conference of a name has, or will have when somebody opens it within a quarter
+    /// of an hour; `None` when too many are promised.
+    pub fn promise(&mut self, now: Timestamp, name: &str) -> Option<Sid> {
+        match self.open.get(name) {
+            Some(open) => Some(open.sid()),
+            None => self.promises.make(now, name),
+        }
+    }
+
+    /// The name of the conference that is not open yet and will have this id.
+    pub fn promised(&self, now: Timestamp, sid: &str) -> Option<String> {
+        self.promises.name_of(now, sid)
     }
 
     /// Lets somebody in, and opens the conference for the first.
@@ -177,9 +197,14 @@ impl Conferences {
             return Err(Refused::Nobody);
         }
         let mut is_new = false;
+        let promises = &mut self.promises;
         let open = self.open.entry(name.to_owned()).or_insert_with(|| {
             is_new = true;
-            Open::new(now, opening())
+            let mut opening = opening();
+            if let Some(id) = promises.keep(name) {
+                opening.id = id;
+            }
+            Open::new(now, opening)
         });
         let mut notices = Vec::new();
         let one = participant(&seat);
@@ -376,7 +401,19 @@ impl Conferences {
         };
         open.recorded_by.get_or_insert_with(|| call.clone()) == call
     }
+
+    /// A recording of the whole conference has begun.
+    pub(super) fn recorded(&mut self, name: &str, recording: &RecordingId) {
+        if let Some(open) = self.open.get_mut(name)
+            && open.recordings.len() < MOST_RECORDINGS
+        {
+            open.recordings.push(recording.clone());
+        }
+    }
 }
+
+/// Most recordings of one conference that are told apart from others of the call that made them.
+const MOST_RECORDINGS: usize = 100;
 
 #[cfg(test)]
 mod tests {
@@ -508,5 +545,24 @@ mod tests {
         });
         assert!(entered.is_new && entered.is_on && entered.room == RoomId(7));
         assert!(all.standing("x", &CallId::new("a")).expect("in").is_on);
+    }
+
+    #[test]
+    fn a_conference_has_the_id_that_was_promised_and_its_recordings() {
+        let mut all = Conferences::default();
+        let now = Timestamp::ZERO;
+        let promised = all.promise(now, "x").unwrap();
+        assert_eq!(all.promised(now, promised.as_str()).as_deref(), Some("x"));
+        enter(&mut all, seat("a", true, false)).unwrap();
+        all.recorded("x", &RecordingId::new("r"));
+        all.recorded("y", &RecordingId::new("s"));
+        let view = all.view().remove(0);
+        assert_eq!(view.sid, promised);
+        assert_eq!(view.recordings, [RecordingId::new("r")]);
+        assert_eq!(all.promised(now, promised.as_str()), None);
+        assert_eq!(all.promise(now, "x"), Some(promised.clone()));
+        leave(&mut all, "a").unwrap();
+        let later = now + std::time::Duration::from_secs(1);
+        assert_ne!(all.promise(later, "x"), Some(promised));
     }
 }

@@ -9,12 +9,12 @@ use super::exchange::Exchange;
 use super::feature::{Next, Stage, Target, Wish};
 use super::hands::Hands;
 use super::machine::Call;
-use crate::base::{CallId, Cause, LegId, Party, Timestamp};
+use crate::base::{CallId, Cause, LegId, Party, RecordingId, Timestamp};
 use crate::events::{Role, TransferKind};
 use crate::media::recorder::Channel;
 use crate::media::{self, Command, Standing};
 use crate::trunk::{Destination, Origin};
-use crate::twiml::{Modification, ParticipantEnd};
+use crate::twiml::{Modification, ParticipantEnd, RecordingCallback, Track};
 
 /// One wish about one call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +86,24 @@ pub enum Control {
         #[serde(default)]
         db: Option<i8>,
     },
+    /// Record a leg from now on: what it says and what it hears, on a channel each.
+    StartRecording {
+        /// Leg, as the record names it; the one the call is for when missing.
+        #[serde(default)]
+        leg: Option<LegId>,
+        /// Whether what it hears is recorded, too. A wish of the REST API alone.
+        #[serde(skip)]
+        track: Track,
+        /// Who is told. A wish of the REST API alone.
+        #[serde(skip)]
+        callback: Option<RecordingCallback>,
+    },
+    /// End a recording for good.
+    StopRecording {
+        /// As the record names it; all that run when missing.
+        #[serde(default)]
+        recording: Option<RecordingId>,
+    },
     /// Let a leg listen only, coach another, or be a party like any other.
     SetRole {
         /// Leg, as the record names it.
@@ -134,6 +152,12 @@ pub enum ControlError {
     /// The call has no such living leg (the caller's leg ends with the call).
     #[error("no such party in the call")]
     NoLeg,
+    /// The leg is recorded already, and nothing beside would be.
+    #[error("the leg is recorded already")]
+    AlreadyRecorded,
+    /// Nobody has answered yet.
+    #[error("the leg is not answered")]
+    NotAnswered,
     /// The call is not recorded.
     #[error("the call is not recorded")]
     NotRecorded,
@@ -265,6 +289,18 @@ impl Exchange {
                 }
                 Control::PauseRecording { channel } => call.pause(hands, channel, true),
                 Control::ResumeRecording { channel } => call.pause(hands, channel, false),
+                Control::StartRecording {
+                    leg,
+                    track,
+                    callback,
+                } => {
+                    let began = call.core.record_by_order(hands, leg, track, callback);
+                    began.map(|()| None)
+                }
+                Control::StopRecording { recording } => {
+                    let stopped = call.core.stop_by_order(hands, recording.as_ref());
+                    stopped.map(|()| None)
+                }
                 Control::Transfer { number, leg } => {
                     call.transfer_to(hands, number, leg).map(|()| None)
                 }

@@ -47,6 +47,12 @@ pub(crate) struct Core {
     pub(crate) conference: Option<String>,
     /// Recordings not yet published.
     pub(crate) recordings: Vec<RecordingId>,
+    /// Of these the ones that were told to stop.
+    #[serde(default)]
+    pub(crate) stopping: Vec<RecordingId>,
+    /// Recordings of one leg each, by that leg: media keeps one of a leg, and the next ends it.
+    #[serde(default)]
+    pub(crate) leg_tapes: Vec<(LegId, RecordingId)>,
     /// What of a recording is not kept at the moment: channels, or all of them (`None`).
     #[serde(default)]
     pub(crate) pauses: Vec<Option<Channel>>,
@@ -113,6 +119,8 @@ impl Core {
             room: None,
             conference: None,
             recordings: Vec::new(),
+            stopping: Vec::new(),
+            leg_tapes: Vec::new(),
             pauses: Vec::new(),
             asks_secret: false,
             pauses_for_secret: false,

@@ -125,14 +125,11 @@ impl Core {
     /// Ends the recordings that run.
     ///
     /// What is to be recorded as long as the call lasts goes on.
-    pub(crate) fn stop_recording(&self, hands: &Hands<'_>) {
+    pub(crate) fn stop_recording(&mut self, hands: &Hands<'_>) {
         let stays = |id: &RecordingId| self.commissions.iter().any(|one| one.is_of_call(id));
-        for recording in self.recordings.iter().filter(|id| !stays(id)).cloned() {
-            hands.tell(Command::StopRecord {
-                recording,
-                at: hands.now,
-            });
-        }
+        let open = self.recordings.iter().filter(|id| !stays(id));
+        let open: Vec<RecordingId> = open.cloned().collect();
+        self.stop_recordings(hands, open);
     }
 
     /// Ends the call's conference with its recordings; the legs stay.
@@ -164,6 +161,7 @@ impl Core {
             tracing::warn!(%recording, "recording not published in time");
             hands.index.recordings.remove(&recording);
         }
+        (self.stopping, self.leg_tapes) = Default::default();
         self.wrap_ended(hands, None);
     }
 

@@ -150,9 +150,7 @@ impl Call {
 
     /// Takes a finished recording into the record.
     pub(crate) fn on_recording(&mut self, hands: &mut Hands<'_>, closed: &Closed) {
-        self.core
-            .recordings
-            .retain(|open| *open != closed.recording);
+        self.core.recording_closed(&closed.recording);
         let recording = closed.facts();
         self.core
             .emit(hands, Fact::RecordingPublished { recording });

@@ -81,6 +81,7 @@ pub use inquiry::{Inquiry, Subject, Supply};
 pub use lines::{LineView, Lines, NoPlace};
 pub use negotiate::{leg_flow, local_media};
 pub use placing::{PlaceError, Placing};
+pub use recordings::ORDERED;
 pub use trunk_test::{TestOutcome, TestReport, TestRow};
 
 use serde::{Deserialize, Serialize};

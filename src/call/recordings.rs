@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use super::commission::Commission;
+use super::control::ControlError;
 use super::core::Core;
+use super::feature::of_caller;
 use super::hands::Hands;
 use super::identity::caller_name;
 use super::leg::Leg;
@@ -11,6 +14,7 @@ use crate::events::Fact;
 use crate::media::recorder::Channel;
 use crate::media::{Command, Pause, Tape};
 use crate::recording::{Format, stem};
+use crate::twiml::{RecordingCallback, Track};
 use crate::voicemail::EMAIL_LABEL;
 
 impl Core {
@@ -69,18 +73,13 @@ impl Core {
         channels: Vec<String>,
     ) -> RecordingId {
         let recording = hands.ids.recording(hands.now);
-        hands.tell(Command::RecordLeg {
-            recording: recording.clone(),
-            leg,
-            at: hands.now,
-            tape: Tape {
-                stem: stem(&recording, hands.now),
-                channels,
-                labels: self.labels(),
-                format: None,
-            },
-        });
-        self.recording_began(hands, &recording);
+        let tape = Tape {
+            stem: stem(&recording, hands.now),
+            channels,
+            labels: self.labels(),
+            format: None,
+        };
+        self.tape_leg(hands, leg, &recording, tape);
         recording
     }
 
@@ -112,18 +111,135 @@ impl Core {
             (EMAIL_LABEL.to_owned(), Value::from_iter(to))
         });
         let labels = labels.chain(mail);
+        let tape = Tape {
+            stem,
+            channels: vec![self.caller().party.clone()],
+            labels: labels.collect(),
+            format,
+        };
+        self.tape_leg(hands, self.caller().id, recording, tape);
+    }
+
+    /// Records one leg, in place of any other recording of it alone.
+    pub(crate) fn tape_leg(
+        &mut self,
+        hands: &mut Hands<'_>,
+        leg: LegId,
+        recording: &RecordingId,
+        tape: Tape,
+    ) {
         hands.tell(Command::RecordLeg {
             recording: recording.clone(),
-            leg: self.caller().id,
+            leg,
             at: hands.now,
-            tape: Tape {
-                stem,
-                channels: vec![self.caller().party.clone()],
-                labels: labels.collect(),
-                format,
-            },
+            tape,
         });
+        self.leg_tapes.retain(|(taped, _)| *taped != leg);
+        self.leg_tapes.push((leg, recording.clone()));
         self.recording_began(hands, recording);
+    }
+
+    /// Records a leg because a program asks for it while the call goes on: what it says, and what it
+    /// hears, to the end of the call or until it is stopped. Paused from its beginning where the
+    /// conversation is.
+    ///
+    /// # Errors
+    ///
+    /// The leg is not there, was not answered, or is recorded alone already.
+    pub(crate) fn record_by_order(
+        &mut self,
+        hands: &mut Hands<'_>,
+        leg: Option<LegId>,
+        track: Track,
+        callback: Option<RecordingCallback>,
+    ) -> Result<(), ControlError> {
+        let id = leg.unwrap_or_else(|| self.caller().id);
+        let leg = self.leg(id).filter(|leg| leg.is_live());
+        let leg = leg.ok_or(ControlError::NoLeg)?;
+        if !leg.is_answered() {
+            return Err(ControlError::NotAnswered);
+        }
+        let party = leg.name();
+        let is_it = |(taped, tape): &(LegId, RecordingId)| *taped == id && self.runs(tape);
+        if self.leg_tapes.iter().any(is_it) {
+            return Err(ControlError::AlreadyRecorded);
+        }
+        let mut channels = vec![party, ORDERED.to_owned()];
+        if track == Track::Inbound {
+            channels.truncate(1);
+        }
+        let count = if channels.len() == 1 { 1 } else { 2 };
+        let recording = self.record_leg(hands, id, channels);
+        for channel in self.pauses.clone() {
+            self.pause_one(hands, &recording, channel, true);
+        }
+        let api = hands.generations.get(&self.generation);
+        let api = api.map(|now| now.applications.api.clone());
+        let commission = Commission::by_api(
+            &recording,
+            of_caller(self, hands),
+            api.unwrap_or_default(),
+            callback,
+            count,
+        );
+        self.commission(hands, commission);
+        Ok(())
+    }
+
+    /// Ends one recording, or all that run. Where none is left nothing is paused any more: the next
+    /// begins as if there had been none.
+    ///
+    /// # Errors
+    ///
+    /// It does not run.
+    pub(crate) fn stop_by_order(
+        &mut self,
+        hands: &mut Hands<'_>,
+        recording: Option<&RecordingId>,
+    ) -> Result<(), ControlError> {
+        let is_meant = |id: &&RecordingId| recording.is_none_or(|wanted| wanted == *id);
+        let running = self.recordings.iter().filter(|id| self.runs(id));
+        let stopped: Vec<RecordingId> = running.filter(is_meant).cloned().collect();
+        if stopped.is_empty() {
+            return Err(ControlError::NotRecorded);
+        }
+        let is_last = !self
+            .recordings
+            .iter()
+            .any(|id| self.runs(id) && !stopped.contains(id));
+        // A flow that asks for something secret pauses what comes next, too.
+        if is_last && !self.pauses.is_empty() && !self.asks_secret {
+            for channel in self.pauses.clone() {
+                self.pause_recording(hands, channel, false);
+            }
+        }
+        self.stop_recordings(hands, stopped);
+        Ok(())
+    }
+
+    /// Ends recordings for good; they are published.
+    pub(super) fn stop_recordings(&mut self, hands: &Hands<'_>, recordings: Vec<RecordingId>) {
+        for recording in recordings {
+            hands.tell(Command::StopRecord {
+                recording: recording.clone(),
+                at: hands.now,
+            });
+            if !self.stopping.contains(&recording) {
+                self.stopping.push(recording);
+            }
+        }
+    }
+
+    /// Whether a recording is under way, and was not told to stop.
+    fn runs(&self, recording: &RecordingId) -> bool {
+        self.recordings.contains(recording) && !self.stopping.contains(recording)
+    }
+
+    /// A recording is written, or lost.
+    pub(crate) fn recording_closed(&mut self, recording: &RecordingId) {
+        self.recordings.retain(|open| open != recording);
+        self.stopping.retain(|open| open != recording);
+        self.leg_tapes.retain(|(_, open)| open != recording);
     }
 
     /// What a recording says of its call.
@@ -161,22 +277,32 @@ impl Core {
             false if channel.is_none() => self.pauses.clear(),
             false => self.pauses.retain(|paused| *paused != channel),
         }
-        let (pause, at) = (Pause { channel, on }, hands.now);
-        let channel = channel.map(|channel| channel.0);
         for recording in self.recordings.clone() {
-            hands.tell(Command::PauseRecord {
-                recording: recording.clone(),
-                pause,
-                at,
-            });
-            let fact = match on {
-                true => Fact::RecordingPaused { recording, channel },
-                false => Fact::RecordingResumed { recording, channel },
-            };
-            self.emit(hands, fact);
+            self.pause_one(hands, &recording, channel, on);
         }
         self.conceal(hands);
         true
+    }
+
+    fn pause_one(
+        &mut self,
+        hands: &mut Hands<'_>,
+        recording: &RecordingId,
+        channel: Option<Channel>,
+        on: bool,
+    ) {
+        hands.tell(Command::PauseRecord {
+            recording: recording.clone(),
+            pause: Pause { channel, on },
+            at: hands.now,
+        });
+        let channel = channel.map(|channel| channel.0);
+        let recording = recording.clone();
+        let fact = match on {
+            true => Fact::RecordingPaused { recording, channel },
+            false => Fact::RecordingResumed { recording, channel },
+        };
+        self.emit(hands, fact);
     }
 
     /// Takes a key of an agent: the ones that pause a recording, or let it go on.
@@ -198,6 +324,9 @@ impl Core {
         }
     }
 }
+
+/// The second channel of what a program had recorded while the call went on: all that the leg hears.
+pub const ORDERED: &str = "call";
 
 /// Keys kept to find those that mean something.
 const MAX_KEYS: usize = 8;

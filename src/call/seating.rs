@@ -181,13 +181,9 @@ impl Core {
     pub(crate) fn record_seat(&mut self, hands: &mut Hands<'_>, name: &str) -> RecordingId {
         let recording = hands.ids.recording(hands.now);
         let channels = vec![self.caller().party.clone(), name.to_owned()];
-        hands.tell(Command::RecordLeg {
-            recording: recording.clone(),
-            leg: self.caller().id,
-            at: hands.now,
-            tape: self.tape(hands, &recording, channels),
-        });
-        self.is_recorded(hands, recording)
+        let tape = self.tape(hands, &recording, channels);
+        self.tape_leg(hands, self.caller().id, &recording, tape);
+        recording
     }
 
     /// Records a conference: whoever came first (left) and everybody else (right).
@@ -201,7 +197,9 @@ impl Core {
             Some((first, others)) => (*first, others.to_vec()),
             None => (self.caller().id, Vec::new()),
         };
-        self.record_room(hands, (name, room), (left, right), 2)
+        let recording = self.record_room(hands, (name, room), (left, right), 2);
+        hands.conferences().recorded(name, &recording);
+        recording
     }
 
     /// Records a room that not all of is this call's: one leg (left) and the others (right), or all

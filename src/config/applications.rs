@@ -47,7 +47,8 @@ pub(super) fn read(section: &Section<'_>, urls: &webhook::Terms, notes: &Notes) 
     Some(terms)
 }
 
-fn read_events(section: &Section<'_>, notes: &Notes) -> Vec<ProgressEvent> {
+/// What a status callback is told of; nothing when nothing is said.
+pub(super) fn read_events(section: &Section<'_>, notes: &Notes) -> Vec<ProgressEvent> {
     const WORDS: [&str; 4] = ["initiated", "ringing", "answered", "completed"];
     let named = section.texts("status_callback_events").unwrap_or_default();
     let read = |word: At<String>| match word.value.parse() {

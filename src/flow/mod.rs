@@ -27,7 +27,7 @@ pub use draw::draw;
 pub use flow_type::FlowType;
 pub use profile::{NumberProfile, QueueFlows};
 pub use request::{QueueFigures, RecordTerms, Reply, Request};
-pub use run::{Action, Context, DialOutcome, DialTerms, Input, QueueOutcome, Run};
+pub use run::{Action, Application, Context, DialOutcome, DialTerms, Input, QueueOutcome, Run};
 pub use seal::SealingKey;
 pub use step::{
     Applying, Branching, Calling, Case, Collecting, Conferring, Confirmation, DialOrder, Dialling,

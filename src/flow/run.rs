@@ -17,7 +17,7 @@ use super::step::{Heard, Rejection, Step, Turn};
 use crate::base::{Cause, Timestamp};
 use crate::ivr::{self, BargeIn, Collect, Question, is_key};
 
-pub use action::{Action, Context, DialOutcome, DialTerms, Input, QueueOutcome};
+pub use action::{Action, Application, Context, DialOutcome, DialTerms, Input, QueueOutcome};
 
 use parts::{Frame, PartState};
 

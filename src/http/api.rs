@@ -208,8 +208,10 @@ async fn control(
             ControlError::NoCall | ControlError::NoLeg | ControlError::NoSound { .. } => {
                 StatusCode::NOT_FOUND
             }
-            ControlError::NoApplication
+            ControlError::AlreadyRecorded
+            | ControlError::NoApplication
             | ControlError::NoConference
+            | ControlError::NotAnswered
             | ControlError::NotRecorded
             | ControlError::NotTalking
             | ControlError::Unreachable { .. } => StatusCode::CONFLICT,

@@ -53,6 +53,13 @@ pub trait Live: Send + Sync {
     /// The conferences that are open.
     fn conferences(&self) -> Vec<ConferenceView>;
 
+    /// The id that the conference of a name has, or will have when it is opened within a quarter of an
+    /// hour; `None` when too many are promised.
+    fn promise_conference(&self, name: &str) -> Option<Sid>;
+
+    /// The name of the conference that is not open yet and will have this id.
+    fn promised_conference(&self, sid: &str) -> Option<String>;
+
     /// Lines that documents or the REST API made; queues of the configuration are the router's.
     fn lines(&self) -> Vec<LineView>;
 

@@ -149,7 +149,7 @@ fn the_official_client_makes_finds_redirects_and_ends_calls() {
     let _turn = quiet::shared();
     let office = office();
     let application = Application::start(&office);
-    let phone = phone(&office, 1002, 3);
+    let phone = phone(&office, 1002, 5);
     ask(&office, "client.py", &application.url);
     phone.succeed(Duration::from_secs(20));
     application.all_signed();
@@ -167,7 +167,7 @@ fn the_official_client_makes_finds_redirects_and_ends_calls() {
     let statuses: Vec<_> = told.iter().map(|one| one["CallStatus"].as_str()).collect();
     let expected = ["initiated", "ringing", "in-progress", "completed"].map(Some);
     assert_eq!(statuses, expected, "{told:#?}");
-    let records = office.records(3);
+    let records = office.records(5);
     assert!(
         records
             .iter()

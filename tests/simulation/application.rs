@@ -857,3 +857,33 @@ fn a_flow_hands_a_caller_over_to_an_application() {
     let steps: Vec<_> = world.record().steps.iter().map(|it| &*it.step).collect();
     assert_eq!(steps, ["ask", "Play"]);
 }
+
+#[test]
+fn the_step_of_a_flow_has_a_fallback_and_tells_how_the_call_goes() {
+    let steps = "start = \"ask\"\n";
+    let step = "[steps.ask]\ndo = \"twiml\"\nurl = \"https://app.example/away\"\n\
+        fallback_url = \"https://app.example/{{ call.to }}\"\n\
+        status_callback = \"https://app.example/status\"\nstatus_callback_method = \"GET\"\n\n\
+        [steps.greeting]\n";
+    let office = changed(&[
+        ("flows/main.toml", "start = \"greeting\"\n", steps),
+        ("flows/main.toml", "[steps.greeting]\n", step),
+    ]);
+    let mut world = World::with(1870, office);
+    let carrier = world.carrier();
+    world.with_peer(carrier, |peer, now| peer.call(now, OFFICE, CUSTOMER));
+    let mut application = Application::new(&[("+81312345678", "<Play>/bye.wav</Play>")]);
+    application.finish(&mut world);
+    assert!(
+        hears(&world, (carrier, 0), "ja/goodbye"),
+        "{}",
+        world.tell()
+    );
+    assert_eq!(application.said("+81312345678", "ErrorCode"), Some("11200"));
+    let told: Vec<_> = world.notices.iter().map(|notice| &notice.content).collect();
+    let [Content::Form(form)] = told[..] else {
+        panic!("{told:?}");
+    };
+    let status = form.iter().find(|(name, _)| name == "CallStatus");
+    assert_eq!(status.map(|(_, status)| &**status), Some("completed"));
+}

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use tsunagu::base::CallId;
-use tsunagu::call::{ControlError, PlaceError, Placing, Subject, Supply};
+use tsunagu::call::{Control, ControlError, PlaceError, Placing, Subject, Supply};
 use tsunagu::twiml::{
     Fetched, Link, Modification, ProgressEvent, RecordingCallback, RecordingEvent, Sid, SidKind,
-    Source, StatusCallback, Terms,
+    Source, StatusCallback, Terms, Track,
 };
 use tsunagu::webhook::{Content, To};
 
@@ -145,6 +145,12 @@ fn who_is_told_and_what_replaces_a_document_can_change_before_the_answer() {
     let (mut world, call) = place(1331, Manners::Answers(2_000), |_| {});
     world.run_for(1_000);
     assert_eq!(told(&world), ["initiated", "ringing"]);
+    let start = Control::StartRecording {
+        leg: None,
+        track: Track::Both,
+        callback: None,
+    };
+    assert_eq!(world.control(start), Err(ControlError::NotAnswered));
     let other = StatusCallback {
         link: Link::post("https://other.example/status"),
         events: vec![ProgressEvent::Answered, ProgressEvent::Completed],

@@ -4,11 +4,13 @@
 use tsunagu::call::{Control, ControlError};
 use tsunagu::events::Fact;
 use tsunagu::media::recorder::Channel;
+use tsunagu::twiml::{Link, RecordingCallback, RecordingEvent, Track};
 
 use crate::ear::level;
 use crate::office;
+use crate::pages::{told, value};
 use crate::peer::Manners;
-use crate::story::channels;
+use crate::story::{channels, sides};
 use crate::world::World;
 
 const CARRIER: usize = 0;
@@ -63,6 +65,84 @@ fn the_operator_pauses_one_channel_and_lets_it_go_on() {
     assert!(left[18_000..30_000].iter().all(|sample| *sample == 0));
     assert!(level(&left[34_000..46_000], 440.0) > -14.0);
     assert!(level(&right[1600..46_000], 880.0) > -14.0);
+}
+
+/// A program wants the caller's leg recorded.
+fn start() -> Control {
+    Control::StartRecording {
+        leg: None,
+        track: Track::Both,
+        callback: Some(RecordingCallback {
+            link: Link::post("https://app.example/recording"),
+            events: vec![RecordingEvent::InProgress, RecordingEvent::Completed],
+        }),
+    }
+}
+
+#[test]
+fn a_program_begins_a_recording_pauses_it_and_ends_it() {
+    let mut world = talking(305, "");
+    world.until_talking();
+    world.run_for(1000);
+    let recordings = |world: &World| world.switch.exchange.records()[0].recordings.clone();
+    world.control(start()).expect("begun");
+    assert_eq!(
+        world.control(start()),
+        Err(ControlError::AlreadyRecorded),
+        "another would end it"
+    );
+    world.run_for(2000);
+    let channel = None;
+    let pause = || Control::PauseRecording { channel };
+    world.control(pause()).expect("paused");
+    assert!(recordings(&world).iter().all(|it| it.paused));
+    world.run_for(2000);
+    let resume = Control::ResumeRecording { channel };
+    world.control(resume).expect("resumed");
+    assert!(recordings(&world).iter().all(|it| !it.paused));
+    world.run_for(2000);
+    // The queue's own goes on.
+    let recording = Some(recordings(&world)[1].recording.clone());
+    let stop = || Control::StopRecording {
+        recording: recording.clone(),
+    };
+    world.control(stop()).expect("stopped");
+    assert_eq!(world.control(stop()), Err(ControlError::NotRecorded));
+    // What begins in a pause is paused.
+    world.control(pause()).expect("paused");
+    world.control(start()).expect("begun");
+    assert!(recordings(&world)[2].paused);
+    world.run_for(500);
+    // After the last has ended there is nothing to pause.
+    let all = Control::StopRecording { recording: None };
+    world.control(all).expect("stopped");
+    world.run_for(500);
+    assert_eq!(world.control(pause()), Err(ControlError::NotRecorded));
+    world.control(start()).expect("begun");
+    assert!(!recordings(&world)[3].paused);
+    world.run_for(2000);
+    world.hang_up(CARRIER, 0);
+    world.finish();
+    let made = &world.record().recordings;
+    assert_eq!(made.len(), 4, "{made:?}");
+    let [left, right] = sides(&made[1]);
+    for (side, hz) in [(left, 440.0), (right, 880.0)] {
+        assert!(level(&side[1600..14_000], hz) > -14.0);
+        assert!(side[18_000..30_000].iter().all(|sample| *sample == 0));
+        assert!(level(&side[34_000..46_000], hz) > -14.0);
+        assert!(side.len() < 50_000, "{}", side.len());
+    }
+    let [left, right] = sides(&made[3]);
+    assert!(level(&left[1600..14_000], 440.0) > -14.0);
+    assert!(level(&right[1600..14_000], 880.0) > -14.0);
+    let told = told(&world, "RecordingStatus");
+    let count = |status| {
+        let is_it = |form: &&&_| value(form, "RecordingStatus") == Some(status);
+        told.iter().filter(is_it).count()
+    };
+    assert_eq!((count("in-progress"), told.len()), (3, 6), "{told:?}");
+    let source = value(told[0], "RecordingSource");
+    assert_eq!(source, Some("StartCallRecordingAPI"));
 }
 
 #[test]

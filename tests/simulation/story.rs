@@ -1,7 +1,7 @@
 //! The whole story: carrier, greeting, digit, queue, agent, conversation, recording, record.
 
 use tsunagu::base::Party;
-use tsunagu::events::record::CallRecord;
+use tsunagu::events::record::{CallRecord, RecordingRecord};
 use tsunagu::events::{AgentStretch, Direction, Stretch};
 
 use crate::ear::{irregularities, level, likeness, listen, loudness};
@@ -208,7 +208,12 @@ fn a_record_goes_out_half_a_minute_later_when_media_never_reports() {
 /// Left and right of the only recording of a call.
 pub(crate) fn channels(record: &CallRecord) -> [Vec<i16>; 2] {
     assert_eq!(record.recordings.len(), 1);
-    let path = record.recordings[0].path.as_ref().expect("published");
+    sides(&record.recordings[0])
+}
+
+/// The same of one of several.
+pub(crate) fn sides(recording: &RecordingRecord) -> [Vec<i16>; 2] {
+    let path = recording.path.as_ref().expect("published");
     let mut reader = hound::WavReader::open(path).expect("a WAV file");
     let samples: Vec<i16> = reader
         .samples()

@@ -1,7 +1,7 @@
 //! One open conference: who is in, who may come in, when it begins.
 
 use super::{Entered, Opening, Refused, Seat};
-use crate::base::{CallId, RoomId, Timestamp};
+use crate::base::{CallId, RecordingId, RoomId, Timestamp};
 use crate::twiml::{ConferenceFact, ConferenceTeller, Notice, Participant, Sid, SidKind};
 
 /// A conference that is open.
@@ -15,8 +15,10 @@ pub(super) struct Open {
     most: usize,
     pub(super) teller: Option<ConferenceTeller>,
     pub(super) members: Vec<Seat>,
-    /// The recording of all of it, and the call that has it.
+    /// The call that records all of it.
     pub(super) recorded_by: Option<CallId>,
+    /// Its recordings.
+    pub(super) recordings: Vec<RecordingId>,
 }
 
 impl Open {
@@ -30,6 +32,7 @@ impl Open {
             teller: opening.teller,
             members: Vec::new(),
             recorded_by: None,
+            recordings: Vec::new(),
         }
     }
 

@@ -407,6 +407,9 @@ impl Feature for Application {
         if let Some(recorder) = &mut self.recorder {
             recorder.on_recording(closed);
         }
+        if let Some(tape) = &mut self.tape {
+            tape.on_recording(closed);
+        }
         self.follow(core, hands)
     }
 

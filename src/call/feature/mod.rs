@@ -24,6 +24,7 @@ mod trunk_test;
 mod waiting;
 
 pub(crate) use application::Application;
+pub(crate) use application::facts::of_caller;
 pub(crate) use briefing::Briefing;
 pub(crate) use closing::ByHand;
 pub(crate) use conferring::Conferring;

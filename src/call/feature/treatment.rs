@@ -11,9 +11,10 @@ use crate::call::core::{Core, Looped};
 use crate::call::hands::Hands;
 use crate::call::inquiry::inquire;
 use crate::events::{Fact, Stretch};
-use crate::flow::{Action, Input, Reply, Run};
+use crate::flow::{self, Action, Input, Reply, Run};
 use crate::media::PlayId;
-use crate::twiml::{Link, Terms};
+use crate::twiml::{Link, StatusCallback, Terms};
+use crate::webhook;
 
 /// A flow under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -76,16 +77,8 @@ impl Treatment {
                 self.note_entry(core, hands);
             }
             match action {
-                Action::Application { url, method } => {
-                    let link = Link {
-                        url,
-                        method: method.into(),
-                    };
-                    let generation = hands.generations.get(&core.generation);
-                    let terms = match generation {
-                        Some(generation) => generation.applications.terms_of(link),
-                        None => Terms::of_url(link),
-                    };
+                Action::Application(wanted) => {
+                    let terms = terms_of(core, hands, *wanted);
                     let application = Application::of_caller(terms, Map::new());
                     return Next::Become(Stage::Application(Box::new(application)));
                 }
@@ -216,4 +209,29 @@ impl Feature for Treatment {
     fn poll_timeout(&self) -> Option<Timestamp> {
         self.run.poll_timeout()
     }
+}
+
+/// What holds for an application that a flow leads to.
+fn terms_of(core: &Core, hands: &Hands<'_>, wanted: flow::Application) -> Terms {
+    let link = |(url, method): (String, webhook::Method)| Link {
+        url,
+        method: method.into(),
+    };
+    // The flow made them, of what it knew of the call: the call goes on without one that is none.
+    let checked = |key, it: Option<_>| {
+        let link = link(it?).resolve(None);
+        link.inspect_err(|fault| tracing::warn!(call = %core.id, key, %fault, "flow.no_url"))
+            .ok()
+    };
+    let generation = hands.generations.get(&core.generation);
+    let first = link(wanted.first);
+    let mut terms = match generation {
+        Some(generation) => generation.applications.terms_of(first),
+        None => Terms::of_url(first),
+    };
+    terms.fallback = checked("fallback_url", wanted.fallback);
+    let events = wanted.events.iter().filter_map(|word| word.parse().ok());
+    let status = checked("status_callback", wanted.status);
+    terms.status = status.map(|link| StatusCallback::new(link, events.collect()));
+    terms
 }

@@ -228,7 +228,9 @@ impl Stage {
         let word = |word: &str| paint(word, Style::new().cyan());
         match action {
             Action::Answer => word("answered"),
-            Action::Application { url, .. } => format!("{} {}", word("application"), clean(url)),
+            Action::Application(it) => {
+                format!("{} {}", word("application"), clean(&it.first.0))
+            }
             Action::Conference { room } => format!("{} {}", word("conference"), clean(room)),
             Action::Consult { about, .. } => format!("{} {}", word("asks"), asked(about)),
             Action::Dial(terms) => {

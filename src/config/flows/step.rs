@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::applications;
 use super::super::notes::Notes;
 use super::super::section::{At, Section};
 use super::super::whisper;
@@ -65,12 +66,7 @@ impl Reading<'_, '_> {
             "conference" => Step::Conference(Conferring {
                 room: self.template("room", "3000"),
             }),
-            "twiml" => Step::Twiml(Applying {
-                url: self.template("url", "https://app.example/start"),
-                method: step
-                    .one_of("method", &Method::WORDS)
-                    .map_or_else(Method::default, |at| at.value),
-            }),
+            "twiml" => Step::Twiml(self.applying()),
             "dial" => Step::Dial(Dialling {
                 after: Some(self.text("after").unwrap_or_else(hang_up)),
                 ..self.dialling()
@@ -447,6 +443,51 @@ impl Reading<'_, '_> {
             Some(error) => self.text(key).unwrap_or_else(|| error.clone()),
             None => self.target(key),
         }
+    }
+
+    fn applying(&self) -> Applying {
+        let method = |key| {
+            let method = self.step.one_of(key, &Method::WORDS);
+            method.map_or_else(Method::default, |at| at.value)
+        };
+        let link = |key, how| {
+            let url = self.text(key).filter(|url| !url.is_empty());
+            let method = method(how);
+            url.map(|url| (Template::new(url), method))
+        };
+        // They are the same as of a number's application.
+        applications::read_events(self.step, self.notes);
+        let applying = Applying {
+            url: self.template("url", "https://app.example/start"),
+            method: method("method"),
+            fallback: link("fallback_url", "fallback_method"),
+            status: link("status_callback", "status_callback_method"),
+            events: self.texts("status_callback_events"),
+        };
+        for (key, url, is_there) in [
+            (
+                "fallback_method",
+                "fallback_url",
+                applying.fallback.is_some(),
+            ),
+            (
+                "status_callback_method",
+                "status_callback",
+                applying.status.is_some(),
+            ),
+            (
+                "status_callback_events",
+                "status_callback",
+                applying.status.is_some(),
+            ),
+        ] {
+            if self.step.has(key) && !is_there {
+                let message = format!("`{key}` without `{url}`");
+                let help = format!("add {url} = \"https://HOST/PATH\"");
+                self.notes.error(self.step.place(), message, help);
+            }
+        }
+        applying
     }
 
     fn template(&self, key: &'static str, example: &str) -> Template {

@@ -274,6 +274,19 @@ fn mistakes_in_steps_have_their_place_and_a_remedy() {
             "do = \"flow\"\nflow = \"shop\"\nparameters = { a = 1 }\nnext = \"hangup\"",
             "flows/main.toml:5:16: error: the flow \"shop\" has no parameter `a`",
         ),
+        (
+            "do = \"twiml\"\nurl = \"https://a.example/\"\nfallback_method = \"GET\"",
+            "flows/main.toml:2:1: error: `fallback_method` without `fallback_url`",
+        ),
+        (
+            "do = \"twiml\"\nurl = \"https://a.example/\"\nfallback_url = \"{{ attributes.typo }}\"",
+            "flows/main.toml:5:20: error: nothing sets the attribute `typo`",
+        ),
+        (
+            "do = \"twiml\"\nurl = \"https://a.example/\"\nstatus_callback = \"https://a.example/\"\n\
+             status_callback_events = [\"gone\"]",
+            "flows/main.toml:6:27: error: there is no event \"gone\" of a call",
+        ),
     ] {
         let said = said(&format!("start = \"a\"\n[steps.a]\n{step}\n"));
         let found = said.iter().any(|line| line.starts_with(expected));

@@ -262,10 +262,10 @@ impl CallRecord {
                 self.continued_in.get_or_insert_with(|| into.clone());
             }
             // What they leave behind is in the sidecar, and in the defect when it is published.
-            Fact::RecordingFailing { .. }
-            | Fact::RecordingRecovered { .. }
-            | Fact::RecordingPaused { .. }
-            | Fact::RecordingResumed { .. } => {}
+            Fact::RecordingFailing { .. } | Fact::RecordingRecovered { .. } => {}
+            Fact::RecordingPaused { .. } | Fact::RecordingResumed { .. } => {
+                parts::pause(&mut self.recordings, &event.fact);
+            }
             Fact::RecordingStarted { .. } | Fact::RecordingPublished { .. } => {
                 let fits = parts::recording(&mut self.recordings, &event.fact, at);
                 self.truncated |= !fits;

@@ -208,6 +208,9 @@ pub struct RecordingRecord {
     pub channels: Vec<String>,
     /// Why it is incomplete, when it is.
     pub defect: Option<String>,
+    /// Whether nothing is kept at the moment, on any channel. Never of one that is published.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 impl CallerPart {
@@ -479,6 +482,24 @@ pub(super) fn offer(offers: &mut Vec<OfferRecord>, fact: &Fact, at: Timestamp) -
     }
 }
 
+/// Takes in that a recording is paused as a whole, or goes on; of one channel nothing is told.
+pub(super) fn pause(list: &mut [RecordingRecord], fact: &Fact) {
+    let (id, on) = match fact {
+        Fact::RecordingPaused {
+            recording,
+            channel: None,
+        } => (recording, true),
+        Fact::RecordingResumed {
+            recording,
+            channel: None,
+        } => (recording, false),
+        _ => return,
+    };
+    for one in list.iter_mut().filter(|one| one.recording == *id) {
+        one.paused = on && one.path.is_none();
+    }
+}
+
 /// Takes in the start or the publication of a recording; says whether it fitted.
 pub(super) fn recording(list: &mut Vec<RecordingRecord>, fact: &Fact, at: Timestamp) -> bool {
     let (id, started) = match fact {
@@ -501,6 +522,7 @@ pub(super) fn recording(list: &mut Vec<RecordingRecord>, fact: &Fact, at: Timest
                 seal: None,
                 channels: Vec::new(),
                 defect: None,
+                paused: false,
             };
             if !push(list, begun) {
                 return false;
@@ -519,6 +541,7 @@ pub(super) fn recording(list: &mut Vec<RecordingRecord>, fact: &Fact, at: Timest
             seal: Some(facts.seal.clone()),
             channels: facts.channels.clone(),
             defect: facts.defect.clone(),
+            paused: false,
         };
     }
     true

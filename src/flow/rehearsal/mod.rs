@@ -202,7 +202,7 @@ impl Rehearsal {
                     self.playing = Some((*play, self.now + SOUND.saturating_mul(count)));
                 }
                 Action::StopPlay | Action::HangUp { .. } => self.playing = None,
-                Action::Application { .. } | Action::Conference { .. } => {
+                Action::Application(_) | Action::Conference { .. } => {
                     self.playing = None;
                     self.wait = Wait::Over;
                 }

@@ -292,7 +292,7 @@ impl Course {
                     Destination::Queue(name) | Destination::Workflow(name) => name.clone(),
                 }),
                 Action::Dial(terms) => self.dialled.extend(terms.numbers.iter().cloned()),
-                Action::Application { .. } => self.end = Some(Ending::Application),
+                Action::Application(_) => self.end = Some(Ending::Application),
                 Action::Leave => self.end = Some(Ending::Left),
                 Action::Conference { .. } => self.end = Some(Ending::Conference),
                 Action::HangUp { cause } => {

@@ -58,12 +58,7 @@ pub enum Action {
     Answer,
     /// Let the documents of a web application say what becomes of the caller, for the rest of the
     /// call; nothing need be reported.
-    Application {
-        /// URL of the first document, as the flow has it.
-        url: String,
-        /// How it is asked.
-        method: Method,
-    },
+    Application(Box<Application>),
     /// Join others in a shared room, for the rest of the call; nothing need be reported.
     Conference {
         /// The room's number.
@@ -113,6 +108,19 @@ pub enum Action {
         /// Why; a refusal when the call was never answered.
         cause: Cause,
     },
+}
+
+/// The documents that say what becomes of the caller: URLs as the flow has them, and how each is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Application {
+    /// The first document.
+    pub first: (String, Method),
+    /// Asked when a document cannot be had or is none.
+    pub fallback: Option<(String, Method)>,
+    /// Told how the call goes.
+    pub status: Option<(String, Method)>,
+    /// What it is told of; the end of the call when empty.
+    pub events: Vec<String>,
 }
 
 /// What the run is told.

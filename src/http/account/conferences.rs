@@ -131,6 +131,12 @@ impl Asked<'_> {
         let said = &self.said;
         let open = self.conference(conference)?;
         let seat = self.seat(&open, name)?;
+        for unknown in ["BeepOnExit", "EndConferenceOnExit", "WaitUrl"] {
+            if said.get(unknown).is_some() {
+                let words = format!("{unknown} of one who is in is not supported");
+                return Err(Fault::bad(code::PARAMETER, words));
+            }
+        }
         let leg = seat.leg;
         let (mut wishes, mut documents) = (Vec::new(), Vec::new());
         if let Some(on) = said.flag("Muted")? {
@@ -188,21 +194,24 @@ impl Asked<'_> {
     pub(super) fn create_participant(&self, conference: &str) -> Result<Response, Fault> {
         let said = &self.said;
         let is_sid = conference.parse::<Sid>().is_ok();
-        let open = match self.conference(conference) {
-            Ok(open) => Some(open),
-            Err(gone) if is_sid => return Err(gone),
-            Err(_) => None,
+        let live = &self.sources.live;
+        let name = match self.conference(conference) {
+            Ok(open) => open.name,
+            // Who was called before may not have answered yet.
+            Err(gone) if is_sid => live.promised_conference(conference).ok_or(gone)?,
+            Err(_) => conference.to_owned(),
         };
-        let name = open.as_ref().map_or(conference, |it| it.name.as_str());
-        let document = self.conference_document(name)?;
+        let document = self.conference_document(&name)?;
         let call = self.placed(&document)?;
-        let sid = open.as_ref().map(|it| it.sid.as_str());
+        // It is opened by whoever answers first, and knows its SID before.
+        let sid = live.promise_conference(&name);
+        let place = sid.as_ref().map_or(conference, Sid::as_str);
         let answered = json!({
             "account_sid": self.account.sid.as_str(),
             "call_sid": call.sid.as_str(),
             "call_sid_to_coach": said.get("CallSidToCoach"),
             "coaching": said.flag("Coaching")?.unwrap_or(false),
-            "conference_sid": sid,
+            "conference_sid": sid.as_ref().map(Sid::as_str),
             "date_created": written(call.started),
             "date_updated": written(call.updated),
             "end_conference_on_exit": said.flag("EndConferenceOnExit")?.unwrap_or(false),
@@ -212,7 +221,7 @@ impl Asked<'_> {
             "queue_time": null,
             "start_conference_on_enter": said.flag("StartConferenceOnEnter")?.unwrap_or(true),
             "status": call.status.as_str(),
-            "uri": self.uri(&format!("Conferences/{conference}/Participants/{}", call.sid)),
+            "uri": self.uri(&format!("Conferences/{place}/Participants/{}", call.sid)),
         });
         Ok(answer(StatusCode::CREATED, &answered))
     }
@@ -236,6 +245,14 @@ impl Asked<'_> {
         for (parameter, attribute) in [
             ("Beep", "beep"),
             ("ConferenceRecord", "record"),
+            (
+                "ConferenceRecordingStatusCallback",
+                "recordingStatusCallback",
+            ),
+            (
+                "ConferenceRecordingStatusCallbackMethod",
+                "recordingStatusCallbackMethod",
+            ),
             ("ConferenceStatusCallback", "statusCallback"),
             ("ConferenceStatusCallbackMethod", "statusCallbackMethod"),
             ("Label", "participantLabel"),
@@ -247,9 +264,17 @@ impl Asked<'_> {
                 add(attribute, value);
             }
         }
-        let events = said.all("ConferenceStatusCallbackEvent").join(" ");
-        if !events.is_empty() {
-            add("statusCallbackEvent", &events);
+        for (parameter, attribute) in [
+            (
+                "ConferenceRecordingStatusCallbackEvent",
+                "recordingStatusCallbackEvent",
+            ),
+            ("ConferenceStatusCallbackEvent", "statusCallbackEvent"),
+        ] {
+            let events = said.all(parameter).join(" ");
+            if !events.is_empty() {
+                add(attribute, &events);
+            }
         }
         if said.flag("Coaching")? == Some(true) {
             add("coach", said.get("CallSidToCoach").unwrap_or_default());
@@ -260,7 +285,7 @@ impl Asked<'_> {
         ))
     }
 
-    fn conference(&self, sid: &str) -> Result<ConferenceView, Fault> {
+    pub(super) fn conference(&self, sid: &str) -> Result<ConferenceView, Fault> {
         let open = self.sources.live.conferences();
         let mut found = open
             .into_iter()
@@ -323,7 +348,10 @@ impl Asked<'_> {
             "region": null,
             "sid": sid,
             "status": status_of(open),
-            "subresource_uris": {"participants": own("/Participants")},
+            "subresource_uris": {
+                "participants": own("/Participants"),
+                "recordings": own("/Recordings"),
+            },
             "uri": own(""),
         })
     }

@@ -161,6 +161,10 @@ impl Asked<'_> {
             ["Calls", call] if get => self.fetch_call(call),
             ["Calls", call] if post => self.modify_call(call),
             ["Calls", call, "Recordings"] if get => self.list_recordings(Some(call)),
+            ["Calls", call, "Recordings"] if post => self.create_recording(call),
+            ["Calls", call, "Recordings", recording] if post => {
+                self.modify_recording(recording, call)
+            }
             ["Calls", call, "Recordings", recording] if get => {
                 self.fetch_recording(recording, Some(call))
             }
@@ -170,6 +174,13 @@ impl Asked<'_> {
             ["Conferences"] if get => self.list_conferences(),
             ["Conferences", name] if get => self.fetch_conference(name),
             ["Conferences", name] if post => self.modify_conference(name),
+            ["Conferences", name, "Recordings"] if get => self.list_conference_recordings(name),
+            ["Conferences", name, "Recordings", recording] if get => {
+                self.fetch_conference_recording(name, recording)
+            }
+            ["Conferences", name, "Recordings", recording] if post => {
+                self.modify_conference_recording(name, recording)
+            }
             ["Conferences", name, "Participants"] if get => self.list_participants(name),
             ["Conferences", name, "Participants"] if post => self.create_participant(name),
             ["Conferences", name, "Participants", who] if get => self.fetch_participant(name, who),
@@ -199,6 +210,8 @@ impl Asked<'_> {
             | ["Conferences", _]
             | ["Conferences", _, "Participants"]
             | ["Conferences", _, "Participants", _]
+            | ["Conferences", _, "Recordings"]
+            | ["Conferences", _, "Recordings", _]
             | ["Queues"]
             | ["Queues", _]
             | ["Queues", _, "Members"]

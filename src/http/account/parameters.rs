@@ -57,6 +57,16 @@ impl Parameters {
         }
     }
 
+    /// One of some words.
+    pub(super) fn word(&self, name: &str, words: &[&str]) -> Result<Option<&str>, Fault> {
+        match self.get(name) {
+            Some(word) if !words.contains(&word) => {
+                Err(wrong(name, &format!("one of {}", words.join(", "))))
+            }
+            word => Ok(word),
+        }
+    }
+
     /// Whole seconds within a range.
     pub(super) fn seconds(
         &self,

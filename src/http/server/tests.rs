@@ -36,7 +36,7 @@ use crate::sip::Flow;
 use crate::sip::guard::Ban;
 use crate::sip::trace::{Numbers, Traced, Way};
 use crate::trunk::{NumberOverride, NumberOverrides, OverrideBoard, TrunkView};
-use crate::twiml::{Modification, Sid};
+use crate::twiml::{Modification, Sid, SidKind};
 use crate::voicemail::Keeper;
 use crate::webhook::{LetterView, ReplayError, ShelfError};
 
@@ -62,6 +62,8 @@ struct Switch {
     recordings: std::path::PathBuf,
     placed: Mutex<Vec<Placing>>,
     wishes: Mutex<Vec<Control>>,
+    /// A call that talks, and is recorded as it is wished.
+    talking: Mutex<Option<CallRecord>>,
     lines: Mutex<crate::call::Lines>,
     modified: Mutex<Vec<(String, Modification)>>,
 }
@@ -146,7 +148,8 @@ impl Live for Switch {
     }
 
     fn calls(&self) -> Vec<CallRecord> {
-        vec![record(3, false)]
+        let talking = self.talking.lock().unwrap().clone();
+        [record(3, false)].into_iter().chain(talking).collect()
     }
 
     fn call(&self, id: &str) -> Option<CallRecord> {
@@ -289,6 +292,11 @@ impl Live for Switch {
     }
 
     fn control(&self, id: &str, wish: Control) -> Result<Option<LegId>, ControlError> {
+        let mut talking = self.talking.lock().unwrap();
+        if let Some(call) = talking.as_mut().filter(|call| call.id.as_str() == id) {
+            self.wishes.lock().unwrap().push(wish.clone());
+            return account::obey(call, &wish).map(|()| None);
+        }
         match (id, wish) {
             ("c3", Control::AddParty { .. }) => Ok(Some(LegId(9))),
             ("c3", Control::DropParty { .. }) => Err(ControlError::NoLeg),
@@ -307,6 +315,17 @@ impl Live for Switch {
 
     fn conferences(&self) -> Vec<ConferenceView> {
         account::conferences()
+    }
+
+    fn promise_conference(&self, name: &str) -> Option<Sid> {
+        let open = self.conferences().into_iter().find(|it| it.name == name);
+        let promised = || Sid::derive(SidKind::Conference, &format!("promised {name}"));
+        Some(open.map_or_else(promised, |open| open.sid))
+    }
+
+    fn promised_conference(&self, sid: &str) -> Option<String> {
+        let promised = Sid::derive(SidKind::Conference, "promised a & b");
+        (promised.as_str() == sid).then(|| "a & b".to_owned())
     }
 
     fn lines(&self) -> Vec<LineView> {

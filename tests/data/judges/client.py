@@ -76,6 +76,46 @@ until("an answer", lambda: client.calls(third.sid).fetch().status == "in-progres
 client.calls(third.sid).update(twiml="<Response><Hangup/></Response>")
 until("its end", lambda: client.calls(third.sid).fetch().status == "completed")
 
+# One that is recorded while it goes on, but for a card number.
+talk = client.calls.create(to=PHONE, from_=OURS, url=f"{APPLICATION}/hold")
+refused(20404, lambda: client.calls(talk.sid).recordings("Twilio.CURRENT").update(status="paused"))
+until("an answer", lambda: client.calls(talk.sid).fetch().status == "in-progress")
+tape = client.calls(talk.sid).recordings.create(
+    recording_channels="dual",
+    recording_status_callback=f"{APPLICATION}/status",
+    recording_status_callback_event=["in-progress", "completed"],
+)
+assert (tape.status, tape.source, tape.call_sid) == ("in-progress", "StartCallRecordingAPI", talk.sid)
+refused(21220, lambda: client.calls(talk.sid).recordings.create())
+current = client.calls(talk.sid).recordings("Twilio.CURRENT")
+time.sleep(1)
+assert current.update(status="paused", pause_behavior="silence").status == "paused"
+assert client.calls(talk.sid).recordings(tape.sid).fetch().status == "paused"
+refused(20001, lambda: current.update(status="paused", pause_behavior="skip"))
+assert client.calls(talk.sid).recordings(tape.sid).update(status="in-progress").status == "in-progress"
+assert current.update(status="stopped").status in ("stopped", "completed")
+done = until("the recording", lambda: (it := client.recordings(tape.sid).fetch()).status == "completed" and it)
+assert done.channels == 2 and int(done.duration) >= 1 and done.source == "StartCallRecordingAPI"
+refused(21220, lambda: client.calls(talk.sid).recordings(tape.sid).update(status="paused"))
+refused(20404, lambda: current.update(status="stopped"))
+assert client.calls(talk.sid).recordings.create(recording_track="inbound").sid != tape.sid
+assert len(client.calls(talk.sid).recordings.list()) == 2
+client.calls(talk.sid).update(status="completed")
+until("the end", lambda: client.calls(talk.sid).fetch().status == "completed")
+refused(21220, lambda: client.calls(talk.sid).recordings.create())
+
+# Somebody is called into a conference that nobody is in yet.
+guest = client.conferences("judged").participants.create(
+    to=PHONE, from_=OURS, label="guest", wait_url="", conference_record="true"
+)
+room = until("him", lambda: client.conferences.list(friendly_name="judged"))[0]
+assert guest.conference_sid == room.sid, guest.conference_sid
+assert room.recordings.list() == []
+assert client.conferences(guest.conference_sid).participants("guest").fetch().call_sid == guest.call_sid
+client.calls(guest.call_sid).update(status="completed")
+until("nobody", lambda: client.conferences.list(friendly_name="judged") == [])
+until("the end", lambda: client.calls(guest.call_sid).fetch().status == "completed")
+
 # Queues that programs make, and conferences, of which there are none.
 queue = client.queues.create(friendly_name="judged", max_size=7)
 assert (queue.max_size, queue.current_size) == (7, 0)
@@ -87,7 +127,7 @@ refused(20404, lambda: client.queues(queue.sid).fetch())
 assert client.conferences.list(status="in-progress") == []
 
 # Lists, page by page, and with filters.
-made = [third.sid, short.sid, call.sid]
+made = [guest.call_sid, talk.sid, third.sid, short.sid, call.sid]
 paged = [one.sid for one in client.calls.stream(page_size=1)]
 assert [sid for sid in paged if sid in made] == made, paged
 assert len(paged) == len(set(paged)) >= len(made)

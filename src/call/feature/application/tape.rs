@@ -8,7 +8,8 @@ use crate::base::{LegId, Timestamp};
 use crate::call::commission::Commission;
 use crate::call::core::Core;
 use crate::call::hands::Hands;
-use crate::twiml::{CallRecording, Channels, RecordingCallback, Run, Sid, Track};
+use crate::media::recorder::Closed;
+use crate::twiml::{CallRecording, Channels, RecordingCallback, Run, Sid, SidKind, Track};
 
 /// How a conversation is to be recorded, as soon as there is one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub(super) struct Order {
 pub(super) struct Tape {
     recording: Sid,
     began: Timestamp,
+    /// How long it is, when it was stopped before the conversation ended.
+    #[serde(default)]
+    length: Option<Duration>,
 }
 
 impl Order {
@@ -50,6 +54,7 @@ impl Order {
         let tape = Tape {
             recording: commission.sid(),
             began: hands.now,
+            length: None,
         };
         core.commission(hands, commission);
         Some(tape)
@@ -59,6 +64,14 @@ impl Order {
 impl Tape {
     /// Its id, and how long it is.
     pub(super) fn so_far(&self, now: Timestamp) -> (Sid, Duration) {
-        (self.recording.clone(), now.since(self.began))
+        let length = self.length.unwrap_or_else(|| now.since(self.began));
+        (self.recording.clone(), length)
+    }
+
+    /// A recording of the call is over.
+    pub(super) fn on_recording(&mut self, closed: &Closed) {
+        if self.recording == Sid::derive(SidKind::Recording, closed.recording.as_str()) {
+            self.length = Some(Duration::from_millis(closed.duration_ms));
+        }
     }
 }

@@ -12,7 +12,10 @@ use crate::base::patience::PATIENCE;
 use crate::call::Seat;
 use crate::events::RecordingFacts;
 use crate::media::Role as Part;
-use crate::twiml::{Document, Link, Method, ProgressEvent, SidKind, Source, StatusCallback};
+use crate::twiml::{
+    Document, Link, Method, ProgressEvent, RecordingCallback, RecordingEvent, Source,
+    StatusCallback, Track,
+};
 use crate::voicemail::tests::{as_it_is_read, becomes_a_pipe};
 use crate::webhook::SigningSecret;
 
@@ -68,6 +71,7 @@ pub(super) fn conferences() -> Vec<ConferenceView> {
         opened,
         began: Some(opened),
         participants: vec![talks("c3"), talks("c7")],
+        recordings: vec![RecordingId::new("r5")],
     };
     let wait = ConferenceView {
         sid: Sid::derive(SidKind::Conference, "f1"),
@@ -87,8 +91,30 @@ pub(super) fn conferences() -> Vec<ConferenceView> {
             dialled_in: false,
             since: opened,
         }],
+        recordings: Vec::new(),
     };
     vec![wait, talk]
+}
+
+/// What becomes of a call that is recorded as it is wished: one recording, `r5`.
+pub(super) fn obey(call: &mut CallRecord, wish: &Control) -> Result<(), ControlError> {
+    let recording = RecordingId::new("r5");
+    let channel = None;
+    let fact = match wish {
+        Control::StartRecording { .. } if !call.recordings.is_empty() => {
+            return Err(ControlError::AlreadyRecorded);
+        }
+        Control::StartRecording { .. } => Fact::RecordingStarted { recording },
+        Control::PauseRecording { .. } => Fact::RecordingPaused { recording, channel },
+        Control::ResumeRecording { .. } => Fact::RecordingResumed { recording, channel },
+        _ => return Ok(()),
+    };
+    call.apply(&Event {
+        at: Timestamp::from_millis(START),
+        call: call.id.clone(),
+        fact,
+    });
+    Ok(())
 }
 
 /// Asks as the account, and reads what comes.
@@ -606,6 +632,8 @@ fn a_conference_is_shown_changed_and_ended() {
     ];
     assert_eq!(ask(&server, "POST", &path, &form).0, 200);
     assert_eq!(ask(&server, "POST", &path, &[("Fish", "1")]).0, 400);
+    let lost = [("Muted", "true"), ("EndConferenceOnExit", "true")];
+    assert_eq!(ask(&server, "POST", &path, &lost).1["code"], 20001);
     assert_eq!(ask(&server, "DELETE", &path, &[]).0, 204);
     let path = format!("{SID}/Conferences/{own}.json");
     let (status, body) = ask(&server, "POST", &path, &[("Status", "completed")]);
@@ -639,9 +667,21 @@ fn somebody_is_called_into_a_conference() {
         ("Label", "the \"boss\""),
         ("EndConferenceOnExit", "true"),
         ("Beep", "onEnter"),
+        ("ConferenceRecord", "true"),
+        (
+            "ConferenceRecordingStatusCallback",
+            "http://a.example/recorded",
+        ),
+        ("ConferenceRecordingStatusCallbackEvent", "in-progress"),
+        ("ConferenceRecordingStatusCallbackEvent", "completed"),
     ];
     let (status, body) = ask(&server, "POST", &path, &form);
     assert_eq!((status, &body["status"]), (201, &json!("queued")), "{body}");
+    // Nobody is in it yet, and it has its SID.
+    let promised = sid(SidKind::Conference, "promised a & b");
+    assert_eq!(body["conference_sid"], json!(promised));
+    let place = format!("/Conferences/{promised}/Participants/");
+    assert!(body["uri"].as_str().unwrap().contains(&place), "{body}");
     let placing = switch.placed.lock().unwrap().pop().unwrap();
     let Source::Document(document) = placing.terms.source else {
         panic!("a document");
@@ -654,6 +694,21 @@ fn somebody_is_called_into_a_conference() {
         shown.contains("a & b") && shown.contains("the \\\"boss\\\""),
         "{shown}"
     );
+    assert!(
+        shown.contains("a.example/recorded") && shown.contains("InProgress, Completed"),
+        "{shown}"
+    );
+    // The second is called while the first still rings.
+    let second = format!("{SID}/Conferences/{promised}/Participants.json");
+    let (status, body) = ask(&server, "POST", &second, &form);
+    assert_eq!(
+        (status, &body["conference_sid"]),
+        (201, &json!(promised)),
+        "{body}"
+    );
+    let never = sid(SidKind::Conference, "never promised");
+    let path_of = |name: &str| format!("{SID}/Conferences/{name}/Participants.json");
+    assert_eq!(ask(&server, "POST", &path_of(&never), &form).0, 404);
     assert_eq!(
         ask(&server, "POST", &path, &[("To", "1001")]).1["code"],
         21213
@@ -720,4 +775,179 @@ fn a_queue_is_made_and_taken_away_when_nobody_stands_in_it() {
     assert_eq!(ask(&server, "GET", &path, &[]).0, 404);
     let configured = format!("{SID}/Queues/{}.json", sid(SidKind::Queue, "営業"));
     assert_eq!(ask(&server, "DELETE", &configured, &[]).0, 400);
+}
+
+/// A switch on which the call c5 talks, and is recorded when it `is_recorded`.
+fn with_talking(is_recorded: bool) -> (Server, Arc<Switch>) {
+    let (server, switch) = serving();
+    let mut call = record(5, false);
+    call.apply(&Event {
+        at: Timestamp::from_millis(START + 5_000),
+        call: CallId::new("c5"),
+        fact: Fact::LegAnswered {
+            leg: LegId(1),
+            codec: "PCMU".into(),
+        },
+    });
+    if is_recorded {
+        let (leg, callback) = (None, None);
+        let start = Control::StartRecording {
+            leg,
+            track: Track::Both,
+            callback,
+        };
+        obey(&mut call, &start).unwrap();
+    }
+    *switch.talking.lock().unwrap() = Some(call);
+    (server, switch)
+}
+
+#[test]
+fn a_recording_is_begun_paused_and_ended() {
+    let (server, switch) = with_talking(false);
+    let (call, own) = (sid(SidKind::Call, "c5"), sid(SidKind::Recording, "r5"));
+    let recordings = format!("{SID}/Calls/{call}/Recordings");
+    let post = |below: &str, form: &[(&str, &str)]| {
+        ask(&server, "POST", &format!("{recordings}{below}.json"), form)
+    };
+    let form = [
+        ("RecordingStatusCallback", "http://a.example/r"),
+        ("RecordingStatusCallbackEvent", "in-progress completed"),
+        ("RecordingChannels", "dual"),
+    ];
+    let (status, body) = post("", &form);
+    assert_eq!((status, &body["sid"]), (201, &json!(own)), "{body}");
+    assert_eq!(
+        (&body["status"], &body["source"]),
+        (&json!("in-progress"), &json!("StartCallRecordingAPI"))
+    );
+    assert_eq!(
+        (&body["call_sid"], &body["channels"]),
+        (&json!(call), &json!(2))
+    );
+    // Another beside it would end it.
+    assert_eq!(post("", &[]).1["code"], 21220);
+    let change = |name: &str, form: &[(&str, &str)]| {
+        let (status, body) = post(&format!("/{name}"), form);
+        (status, body["status"].clone())
+    };
+    let current = "Twilio.CURRENT";
+    let paused = change(
+        current,
+        &[("Status", "paused"), ("PauseBehavior", "silence")],
+    );
+    assert_eq!(paused, (200, json!("paused")));
+    let (_, body) = get(&server, &format!("/Calls/{call}/Recordings/{own}.json"));
+    assert_eq!(body["status"], "paused");
+    let (_, body) = get(&server, &format!("/Calls/{call}/Recordings/{current}.json"));
+    assert_eq!(body["sid"], json!(own));
+    let resumed = change(&own, &[("Status", "in-progress")]);
+    assert_eq!(resumed, (200, json!("in-progress")));
+    let stopped = change(current, &[("Status", "stopped")]);
+    assert_eq!(stopped, (200, json!("stopped")));
+    let (track, channel) = (Track::Both, None);
+    let start = |callback| Control::StartRecording {
+        leg: Some(LegId(1)),
+        track,
+        callback,
+    };
+    let expected = [
+        start(Some(RecordingCallback {
+            link: Link {
+                url: "http://a.example/r".to_owned(),
+                method: Method::Post,
+            },
+            events: vec![RecordingEvent::InProgress, RecordingEvent::Completed],
+        })),
+        start(None),
+        Control::PauseRecording { channel },
+        Control::ResumeRecording { channel },
+        Control::StopRecording {
+            recording: Some(RecordingId::new("r5")),
+        },
+    ];
+    assert_eq!(*switch.wishes.lock().unwrap(), expected);
+}
+
+#[test]
+fn a_recording_that_cannot_be_is_refused_by_number() {
+    let (server, switch) = with_talking(false);
+    let call = |id: &str| format!("{SID}/Calls/{}/Recordings", sid(SidKind::Call, id));
+    let refused = |path: &str, form: &[(&str, &str)]| {
+        let (status, body) = ask(&server, "POST", &format!("{path}.json"), form);
+        (status, body["code"].clone())
+    };
+    for (form, code) in [
+        (("RecordingTrack", "outbound"), 20001),
+        (("RecordingTrack", "left"), 20001),
+        (("RecordingChannels", "3"), 20001),
+        (("Trim", "yes"), 20001),
+        (("RecordingStatusCallback", "nowhere"), 21609),
+    ] {
+        assert_eq!(
+            refused(&call("c5"), &[form]),
+            (400, json!(code)),
+            "{form:?}"
+        );
+    }
+    // Not answered, over, unknown.
+    assert_eq!(refused(&call("c3"), &[]), (400, json!(21220)));
+    assert_eq!(refused(&call("c1"), &[]), (400, json!(21220)));
+    assert_eq!(refused(&call("c99"), &[]), (404, json!(20404)));
+    // Nothing runs.
+    let current = format!("{}/Twilio.CURRENT", call("c5"));
+    assert_eq!(
+        refused(&current, &[("Status", "paused")]),
+        (404, json!(20404))
+    );
+    assert!(switch.wishes.lock().unwrap().is_empty());
+    drop(server);
+    let (server, switch) = with_talking(true);
+    let refused = |form: &[(&str, &str)]| {
+        let (status, body) = ask(&server, "POST", &format!("{current}.json"), form);
+        (status, body["code"].clone())
+    };
+    for form in [
+        &[][..],
+        &[("Status", "absent")],
+        &[("Status", "paused"), ("PauseBehavior", "skip")],
+        &[("Status", "paused"), ("PauseBehavior", "hum")],
+    ] {
+        assert_eq!(refused(form), (400, json!(20001)), "{form:?}");
+    }
+    assert!(switch.wishes.lock().unwrap().is_empty());
+}
+
+#[test]
+fn what_is_recorded_of_a_conference_is_listed_and_paused() {
+    let (server, switch) = with_talking(true);
+    let (own, talk) = (
+        sid(SidKind::Recording, "r5"),
+        sid(SidKind::Conference, "f2"),
+    );
+    let below = |name: &str| format!("/Conferences/{name}/Recordings");
+    let (status, body) = get(&server, &format!("{}.json", below(&talk)));
+    let shown = &body["recordings"][0];
+    assert_eq!((status, &shown["sid"]), (200, &json!(own)), "{body}");
+    assert_eq!(
+        (&shown["conference_sid"], &shown["source"]),
+        (&json!(talk), &json!("Conference"))
+    );
+    let path = format!("{SID}{}/Twilio.CURRENT.json", below("room"));
+    let (status, body) = ask(&server, "POST", &path, &[("Status", "paused")]);
+    assert_eq!((status, &body["status"]), (200, &json!("paused")), "{body}");
+    let one = format!("{}/{own}.json", below(&talk));
+    assert_eq!(get(&server, &one).1["status"], "paused");
+    let channel = None;
+    assert_eq!(
+        *switch.wishes.lock().unwrap(),
+        [Control::PauseRecording { channel }]
+    );
+    let silent = sid(SidKind::Conference, "f1");
+    let (_, body) = get(&server, &format!("{}.json", below(&silent)));
+    assert_eq!(body["recordings"], json!([]));
+    assert_eq!(
+        get(&server, &format!("{}/{own}.json", below(&silent))).0,
+        404
+    );
 }
