@@ -45,6 +45,9 @@ const PAUSE: Duration = Duration::from_secs(300);
 /// is taken from anybody.
 const MOST_COUNTS: usize = 1_000;
 
+/// What the reason of a closing by telephone begins with; the phone follows.
+const BY_TELEPHONE: &str = "by telephone ";
+
 impl Closer {
     /// Hangs up what the files say, and keeps looking.
     ///
@@ -124,7 +127,7 @@ impl Closer {
         let done = match wish.service {
             ClosingService::Close => {
                 let closing = Closing {
-                    reason: Some(format!("by telephone {phone}")),
+                    reason: Some(format!("{BY_TELEPHONE}{phone}")),
                     until: None,
                 };
                 self.close(calendar, &closing)
@@ -193,7 +196,13 @@ impl Posted for Closing {
 
     fn say_on(&self, calendar: &str) {
         let until = self.until.map(Timestamp::to_rfc3339);
-        tracing::info!(calendar, until, reason = self.reason, "calendar.closed");
+        let reason = self.reason.as_deref();
+        let by_telephone = reason.and_then(|reason| {
+            let phone = reason.strip_prefix(BY_TELEPHONE)?;
+            Some(format!("{BY_TELEPHONE}{}", Pii(phone)))
+        });
+        let reason = by_telephone.as_deref().or(reason);
+        tracing::info!(calendar, until, reason, "calendar.closed");
     }
 
     fn say_off(calendar: &str) {
@@ -350,6 +359,40 @@ mod tests {
         assert_eq!(given(&closer, "x", "x", true), ClosingOutcome::Locked);
         *clock.0.lock().unwrap() = begin + PAUSE;
         assert_eq!(given(&closer, "x", "x", true), ClosingOutcome::Done);
+        watch.stop();
+    }
+
+    #[test]
+    fn the_log_has_no_telephone_that_closes() {
+        let data = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Turned(Mutex::new(Timestamp::from_millis(1_000))));
+        let board = ClosingBoard::default();
+        let files = ClosingFiles::of(data.path());
+        let (closer, watch) = Closer::start(files, board.clone(), clock.clone()).unwrap();
+        let (lines, log) = mpsc::channel();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || Lines(lines.clone()))
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            closer.grant(&ClosingWish {
+                phone: "+819012345678".to_owned(),
+                ..wish(Some("office"), ClosingService::Close)
+            });
+            let storm = Closing {
+                reason: Some("Typhoon".to_owned()),
+                until: None,
+            };
+            closer.close("clinic", &storm).unwrap();
+        });
+        let log: String = log.iter().collect();
+        for words in ["calendar.closed", "by telephone +8***78", "Typhoon"] {
+            assert!(log.contains(words), "{log}");
+        }
+        assert!(!log.contains("345"), "{log}");
+        let closings = board.read();
+        let (_, closing) = closings.of("office", clock.now()).unwrap();
+        let told = closing.reason.as_deref();
+        assert_eq!(told, Some("by telephone +819012345678"), "people are told");
         watch.stop();
     }
 
