@@ -5,6 +5,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// What the bench counts is proved here: a bench has no tests of its own.
+#[path = "../benches/bench/answers.rs"]
+mod answers;
+
 /// Rooms from the ground up. A room imports from itself and from the rows below its own.
 ///
 /// The tiers of the architecture, with three of them split where one room stands on the other:
@@ -71,6 +75,25 @@ fn imports_go_downwards() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_bench_counts_a_key_that_nothing_ever_follows_once() {
+    let begin = std::time::Instant::now();
+    let at = |millis| begin + std::time::Duration::from_millis(millis);
+    let mut heard = answers::Answers::default();
+    heard.hear(1, at(0));
+    for who in 1..=4 {
+        heard.press(who, at(0));
+    }
+    heard.hear(1, at(20));
+    heard.hear(2, at(1001));
+    heard.hear(2, at(1100));
+    heard.press(3, at(2000));
+    heard.close();
+    heard.close();
+    assert_eq!(heard.took, [20_000_000, 1_001_000_000]);
+    assert_eq!(heard.lost, 4, "2 late, 3 twice, 4 never");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::answers::{Answers, IN_TIME};
 use crate::bars::{Bar, judge};
 use crate::flows::{Flows, KeyPacket, People};
 use crate::office::Office;
@@ -41,19 +42,24 @@ pub(crate) fn run() {
         let seconds = begin.elapsed().as_secs_f64();
         cpu.push(100.0 * (office.cpu_seconds() - before) / seconds / CALLERS as f64);
     }
+    // Whoever pressed a key at last hears what follows.
+    callers.press_no_more = true;
+    telephones.converse(IN_TIME + LAST_KEY, &mut callers);
+    callers.answers.close();
     peer.end_all();
     report(&office, callers, &cpu);
 }
 
 fn report(office: &Office, mut callers: Callers, cpu: &[f64]) {
     let most = cpu.iter().copied().fold(0.0, f64::max);
-    let steps = callers.answers.len();
+    let steps = callers.answers.took.len();
     let slowest = callers
         .answers
+        .took
         .iter()
         .max()
         .map_or(0.0, |most| *most as f64 / 1e6);
-    let (p50, p99) = p50_p99(&mut callers.answers);
+    let (p50, p99) = p50_p99(&mut callers.answers.took);
     println!(
         "ivr         {CALLERS} callers, {steps} steps by keys pressed while a prompt played: {most:.4} \
          % of a core for each caller; from the key's first packet to the next prompt p50 {:.1} ms, \
@@ -70,7 +76,7 @@ fn report(office: &Office, mut callers: Callers, cpu: &[f64]) {
     );
     judge(
         "keys without a next prompt",
-        callers.lost as f64,
+        callers.answers.lost as f64,
         "of them",
         Bar::AtMost(0.0),
     );
@@ -118,10 +124,10 @@ fn starts(office: &Office, callers: &Callers) -> Vec<u64> {
 
 struct Callers {
     callers: Vec<Caller>,
-    /// Nanoseconds from a key's first packet to the first of the next prompt.
-    answers: Vec<u64>,
-    /// Keys that nothing followed within a second.
-    lost: usize,
+    /// What followed their keys.
+    answers: Answers,
+    /// Whether no key is begun any more.
+    press_no_more: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -132,16 +138,14 @@ struct Caller {
     next: Option<Instant>,
     /// The key that is down: its timestamp and the packets sent.
     down: Option<(u32, u16)>,
-    /// When the first packet of the key was sent that nothing has followed yet.
-    pressed: Option<Instant>,
 }
 
 impl Callers {
     fn new() -> Self {
         Self {
             callers: vec![Caller::default(); CALLERS],
-            answers: Vec::new(),
-            lost: 0,
+            answers: Answers::default(),
+            press_no_more: false,
         }
     }
 
@@ -159,11 +163,11 @@ impl People for Callers {
         if caller.down.is_none() {
             let due = caller.next?;
             let now = Instant::now();
-            if now < due {
+            if now < due || self.press_no_more {
                 return None;
             }
             caller.next = None;
-            caller.pressed = Some(now);
+            self.answers.press(leg, now);
             caller.down = Some((timestamp, 0));
         }
         let (began, sent) = caller.down?;
@@ -185,11 +189,7 @@ impl People for Callers {
         if caller.next.is_some() || pitch(samples) != Some(awaited) {
             return;
         }
-        if let Some(pressed) = caller.pressed.take() {
-            let took = pressed.elapsed();
-            self.lost += usize::from(took > Duration::from_secs(1));
-            self.answers.push(took.as_nanos() as u64);
-        }
+        self.answers.hear(leg, Instant::now());
         let clock = SystemTime::now().duration_since(UNIX_EPOCH);
         let clock = clock.expect("after 1970").as_nanos() as u64;
         caller.begun.push((awaited, clock));
@@ -266,6 +266,8 @@ const STEPS: usize = 5;
 const LENGTH: u32 = 80_000;
 /// Packets of a key before the last two.
 const LAST_PACKET: u16 = 6;
+/// A key's packets, 20 ms apart.
+const LAST_KEY: Duration = Duration::from_millis(20 * (LAST_PACKET as u64 + 2));
 const SETTLE: Duration = Duration::from_secs(5);
 const WINDOW: Duration = Duration::from_secs(5);
 const WINDOWS: usize = 3;

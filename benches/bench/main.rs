@@ -5,6 +5,7 @@
 //! and callee without a library of states behind them, and RTP at absolute times. Only 127.0.0.1.
 //! `bench NAME...` runs some of the parts. docs/performance.md says how to read the figures.
 
+mod answers;
 mod attacked;
 mod bare;
 mod bars;

@@ -19,17 +19,34 @@ use crate::trunk::ClosingService;
 pub(super) struct Closer {
     lookout: Arc<Lookout<Closing>>,
     clock: Arc<dyn Clock>,
-    /// Wrong PINs by what was dialled, and when the last was given.
-    wrong: Mutex<BTreeMap<String, (u32, Timestamp)>>,
+    wrong: Mutex<Wrong>,
     /// Where calls' wishes go.
     errands: Errands,
 }
 
-/// Wrong PINs after which none is taken for [`PAUSE`].
+/// Wrong PINs of the last while.
+///
+/// A phone has few tries for all numbers together, and nobody calls without a phone of his own: numbers
+/// that are made up get him nowhere. A number has more, so that one phone cannot take it from all others.
+/// Tries that are not taken count for nothing, so that every pause ends.
+#[derive(Debug, Default)]
+struct Wrong {
+    /// How many, and when the last was given, by phone and by what was dialled.
+    counts: BTreeMap<(String, String), (u32, Timestamp)>,
+}
+
+/// Wrong PINs of a phone after which none is taken from it.
 const TRIES: u32 = 5;
+/// Wrong PINs for a number, from whatever phones, after which none is taken for it.
+const TRIES_OF_ALL: u32 = 10;
+/// For how long they are remembered, and none is taken.
 const PAUSE: Duration = Duration::from_secs(300);
-/// Numbers of which wrong PINs are remembered; those that nobody has count, too.
-const MOST_COUNTS: usize = 10_000;
+/// Phones with numbers that are remembered. There are as many only where hundreds of phones guess; then no PIN
+/// is taken from anybody.
+const MOST_COUNTS: usize = 1_000;
+
+/// What the reason of a closing by telephone begins with; the phone follows.
+const BY_TELEPHONE: &str = "by telephone ";
 
 impl Closer {
     /// Hangs up what the files say, and keeps looking.
@@ -87,22 +104,19 @@ impl Closer {
         let now = self.clock.now();
         let ClosingWish { number, phone, .. } = wish;
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        wrong.retain(|_, (_, last)| now.since(*last) < PAUSE);
-        let count = wrong.get(number).map_or(0, |(count, _)| *count);
-        if count >= TRIES {
+        wrong.forget(now);
+        if wrong.is_too_much(phone, number) {
             return ClosingOutcome::Locked.reply();
         }
         let Some(calendar) = &wish.calendar else {
             tracing::warn!(number = %Pii(number), phone = %Pii(phone), "calendar.wrong_pin");
-            if wrong.len() < MOST_COUNTS {
-                wrong.insert(number.clone(), (count + 1, now));
-            }
-            return match count + 1 >= TRIES {
+            wrong.add(phone, number, now);
+            return match wrong.is_too_much(phone, number) {
                 true => ClosingOutcome::Locked.reply(),
                 false => ClosingOutcome::Wrong.reply(),
             };
         };
-        wrong.remove(number);
+        wrong.pardon(phone, number);
         drop(wrong);
         tracing::info!(
             calendar,
@@ -113,7 +127,7 @@ impl Closer {
         let done = match wish.service {
             ClosingService::Close => {
                 let closing = Closing {
-                    reason: Some(format!("by telephone {phone}")),
+                    reason: Some(format!("{BY_TELEPHONE}{phone}")),
                     until: None,
                 };
                 self.close(calendar, &closing)
@@ -127,6 +141,37 @@ impl Closer {
                 Reply::Failed(error.to_string())
             }
         }
+    }
+}
+
+impl Wrong {
+    /// Forgets what is long past.
+    fn forget(&mut self, now: Timestamp) {
+        self.counts.retain(|_, (_, last)| now.since(*last) < PAUSE);
+    }
+
+    /// Whether a PIN from this phone for this number is not even looked at.
+    fn is_too_much(&self, phone: &str, number: &str) -> bool {
+        let (mut of_phone, mut of_number) = (0, 0);
+        for ((by, dialled), (count, _)) in &self.counts {
+            of_phone += if by == phone { *count } else { 0 };
+            of_number += if dialled == number { *count } else { 0 };
+        }
+        of_phone >= TRIES || of_number >= TRIES_OF_ALL || self.counts.len() >= MOST_COUNTS
+    }
+
+    /// One more.
+    fn add(&mut self, phone: &str, number: &str, now: Timestamp) {
+        let key = (phone.to_owned(), number.to_owned());
+        let (count, last) = self.counts.entry(key).or_insert((0, now));
+        *count += 1;
+        *last = now;
+    }
+
+    /// Whoever knows it now had mistyped it. What he tried elsewhere, and others here, stays.
+    fn pardon(&mut self, phone: &str, number: &str) {
+        let key = (phone.to_owned(), number.to_owned());
+        self.counts.remove(&key);
     }
 }
 
@@ -151,7 +196,13 @@ impl Posted for Closing {
 
     fn say_on(&self, calendar: &str) {
         let until = self.until.map(Timestamp::to_rfc3339);
-        tracing::info!(calendar, until, reason = self.reason, "calendar.closed");
+        let reason = self.reason.as_deref();
+        let by_telephone = reason.and_then(|reason| {
+            let phone = reason.strip_prefix(BY_TELEPHONE)?;
+            Some(format!("{BY_TELEPHONE}{}", Pii(phone)))
+        });
+        let reason = by_telephone.as_deref().or(reason);
+        tracing::info!(calendar, until, reason, "calendar.closed");
     }
 
     fn say_off(calendar: &str) {
@@ -207,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_telephone_closes_and_opens_and_wrong_pins_lock_the_number_for_a_while() {
+    fn a_telephone_closes_and_opens_and_wrong_pins_are_too_many_for_a_while() {
         let data = tempfile::tempdir().unwrap();
         let clock = Arc::new(Turned(Mutex::new(Timestamp::from_millis(1_000))));
         let board = ClosingBoard::default();
@@ -244,6 +295,104 @@ mod tests {
         );
         *clock.0.lock().unwrap() = now + PAUSE;
         assert_eq!(outcome(open()), ClosingOutcome::Done);
+        watch.stop();
+    }
+
+    /// What comes of a PIN for a number, from a phone.
+    fn given(closer: &Closer, phone: &str, number: &str, is_right: bool) -> ClosingOutcome {
+        let calendar = is_right.then_some("office");
+        let reply = closer.grant(&ClosingWish {
+            number: number.to_owned(),
+            phone: phone.to_owned(),
+            ..wish(calendar, ClosingService::Open)
+        });
+        ClosingOutcome::of(&reply).unwrap()
+    }
+
+    #[test]
+    fn no_made_up_number_buys_another_try_and_one_phone_locks_nobody_out() {
+        let data = tempfile::tempdir().unwrap();
+        let begin = Timestamp::from_millis(1_000);
+        let clock = Arc::new(Turned(Mutex::new(begin)));
+        let files = ClosingFiles::of(data.path());
+        let (closer, watch) = Closer::start(files, ClosingBoard::default(), clock.clone()).unwrap();
+        let guess = |phone: &str, number: &str| given(&closer, phone, number, false);
+        // What one phone may try in a while, whatever it dials.
+        let tried = (0..20_000).filter(|n| guess("1001", &n.to_string()) == ClosingOutcome::Wrong);
+        assert_eq!(tried.count() as u32, TRIES - 1);
+        assert_eq!(guess("1001", "1"), ClosingOutcome::Locked);
+        // Others are not in his way, nor he in theirs.
+        assert_eq!(given(&closer, "1002", "1", true), ClosingOutcome::Done);
+        for _ in 1..TRIES {
+            assert_eq!(guess("1002", "1"), ClosingOutcome::Wrong);
+        }
+        // The right one elsewhere buys no try here.
+        assert_eq!(given(&closer, "1002", "2", true), ClosingOutcome::Done);
+        assert_eq!(guess("1002", "1"), ClosingOutcome::Locked);
+        assert_eq!(given(&closer, "1003", "1", true), ClosingOutcome::Done);
+        // Several phones have no more for a number than it takes.
+        let phones = (0..100).map(|n| format!("2{n:03}"));
+        let tried = phones.filter(|phone| guess(phone, "1") == ClosingOutcome::Wrong);
+        assert!(tried.count() as u32 <= TRIES_OF_ALL - TRIES);
+        assert_eq!(given(&closer, "1003", "1", true), ClosingOutcome::Locked);
+        assert_eq!(given(&closer, "1003", "2", true), ClosingOutcome::Done);
+        // Knocking does not keep it shut.
+        *clock.0.lock().unwrap() = begin + PAUSE / 2;
+        assert_eq!(guess("1001", "1"), ClosingOutcome::Locked);
+        *clock.0.lock().unwrap() = begin + PAUSE;
+        assert_eq!(given(&closer, "1001", "1", true), ClosingOutcome::Done);
+        watch.stop();
+    }
+
+    #[test]
+    fn where_hundreds_of_phones_guess_none_is_taken_for_a_while() {
+        let data = tempfile::tempdir().unwrap();
+        let begin = Timestamp::from_millis(1_000);
+        let clock = Arc::new(Turned(Mutex::new(begin)));
+        let files = ClosingFiles::of(data.path());
+        let (closer, watch) = Closer::start(files, ClosingBoard::default(), clock.clone()).unwrap();
+        for n in 0..2 * MOST_COUNTS {
+            given(&closer, &n.to_string(), &n.to_string(), false);
+        }
+        let counts = closer.wrong.lock().unwrap().counts.len();
+        assert_eq!(counts, MOST_COUNTS);
+        assert_eq!(given(&closer, "x", "x", true), ClosingOutcome::Locked);
+        *clock.0.lock().unwrap() = begin + PAUSE;
+        assert_eq!(given(&closer, "x", "x", true), ClosingOutcome::Done);
+        watch.stop();
+    }
+
+    #[test]
+    fn the_log_has_no_telephone_that_closes() {
+        let data = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Turned(Mutex::new(Timestamp::from_millis(1_000))));
+        let board = ClosingBoard::default();
+        let files = ClosingFiles::of(data.path());
+        let (closer, watch) = Closer::start(files, board.clone(), clock.clone()).unwrap();
+        let (lines, log) = mpsc::channel();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || Lines(lines.clone()))
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            closer.grant(&ClosingWish {
+                phone: "+819012345678".to_owned(),
+                ..wish(Some("office"), ClosingService::Close)
+            });
+            let storm = Closing {
+                reason: Some("Typhoon".to_owned()),
+                until: None,
+            };
+            closer.close("clinic", &storm).unwrap();
+        });
+        let log: String = log.iter().collect();
+        for words in ["calendar.closed", "by telephone +8***78", "Typhoon"] {
+            assert!(log.contains(words), "{log}");
+        }
+        assert!(!log.contains("345"), "{log}");
+        let closings = board.read();
+        let (_, closing) = closings.of("office", clock.now()).unwrap();
+        let told = closing.reason.as_deref();
+        assert_eq!(told, Some("by telephone +819012345678"), "people are told");
         watch.stop();
     }
 

@@ -90,6 +90,7 @@ impl<N: Posted> Lookout<N> {
         clock: Arc<dyn Clock>,
     ) -> io::Result<(Arc<Self>, Watch)> {
         notes.make_folder()?;
+        notes.recover()?;
         let said = Said {
             holding: BTreeMap::new(),
             doubts: Vec::new(),
@@ -145,13 +146,25 @@ impl<N: Posted> Lookout<N> {
     }
 
     fn look(&self, said: &mut Said<N>) -> io::Result<()> {
-        let ReadNotes { notes, doubts } = self.notes.read()?;
+        let read = self.notes.read()?;
+        self.post(said, read)
+    }
+
+    /// Hangs up what was read, and takes back what is over.
+    fn post(&self, said: &mut Said<N>, read: ReadNotes<N>) -> io::Result<()> {
+        let ReadNotes { notes, doubts } = read;
         let now = self.clock.now();
-        let (holding, over): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        let (mut holding, over): (BTreeMap<_, _>, BTreeMap<_, _>) =
             notes.into_iter().partition(|(_, note)| note.holds(now));
         // It would be in the way of the next. That it stays keeps no other from being hung up.
-        let removed = over.keys().map(|name| self.notes.remove(name).map(drop));
-        let removed: io::Result<()> = removed.collect();
+        let mut removed = Ok(());
+        for name in over.into_keys() {
+            match self.notes.remove_over(&name, |note| !note.holds(now)) {
+                Ok(Some(put_off)) if put_off.holds(now) => drop(holding.insert(name, put_off)),
+                Ok(_) => {}
+                Err(error) => removed = Err(error),
+            }
+        }
         if doubts != said.doubts {
             for doubt in &doubts {
                 N::say_doubtful(doubt);
@@ -230,5 +243,45 @@ impl<N: Posted> fmt::Debug for Lookout<N> {
 impl fmt::Debug for Errand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Errand")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::{Closing, ClosingBoard};
+    use crate::store::ClosingFiles;
+
+    struct Stopped(Timestamp);
+
+    impl Clock for Stopped {
+        fn now(&self) -> Timestamp {
+            self.0
+        }
+    }
+
+    #[test]
+    fn whose_end_was_put_off_after_it_was_read_stays_closed() {
+        let data = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_millis(10_000);
+        let board = ClosingBoard::default();
+        let files = ClosingFiles::of(data.path());
+        let clock = Arc::new(Stopped(now));
+        let (lookout, watch) = Lookout::start(files.clone(), board.clone(), clock).unwrap();
+        watch.stop();
+        let until = |seconds: i64| Closing {
+            reason: None,
+            until: Some(Timestamp::from_millis(seconds * 1000)),
+        };
+        files.write("a", &until(10)).unwrap();
+        files.write("b", &until(10)).unwrap();
+        let read = files.read().unwrap();
+        // By a script, at the worst moment.
+        files.write("a", &until(20)).unwrap();
+        lookout.post(&mut lookout.lock(), read).unwrap();
+        assert_eq!(board.read().of("a", now), Some(("a", &until(20))));
+        lookout.look_again();
+        assert_eq!(board.read().of("a", now), Some(("a", &until(20))));
+        assert!(!data.path().join("closed/b").exists());
     }
 }

@@ -1,11 +1,15 @@
 //! Holidays from an iCalendar file (RFC 5545): all-day events, also of several days, with RRULE,
 //! RDATE and EXDATE. What is skipped is told, with its line; what would be misread is an error.
+//!
+//! Days have no time zone, but some programs write UNTIL, RDATE and EXDATE of all-day events in UTC: their
+//! day is that of the zone the file says it is for.
 
 use jiff::ToSpan;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::recurrence::Recurrence;
-use super::rrule;
+use super::rrule::{self, DayError, RruleError};
 
 /// One event.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,10 +43,15 @@ pub struct Fault {
     pub help: &'static str,
 }
 
-/// Reads a file; entries are worth something only when no fault is fatal.
-pub fn read(text: &str) -> (Vec<Entry>, Vec<Fault>) {
-    let mut reader = Reader::default();
-    for line in unfolded(text) {
+/// Reads a file; entries are worth something only when no fault is fatal. Times in UTC are days of
+/// `zone`, or where that is not given of the zone that the file names.
+pub fn read(text: &str, zone: Option<&TimeZone>) -> (Vec<Entry>, Vec<Fault>) {
+    let lines = unfolded(text);
+    let mut reader = Reader {
+        zone: zone.cloned().or_else(|| zone_of(&lines)),
+        ..Reader::default()
+    };
+    for line in lines {
         reader.take(&line);
         if reader.entries.len() > MOST_EVENTS {
             reader.error(
@@ -77,6 +86,24 @@ fn unfolded(text: &str) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// The time zone a file is for: X-WR-TIMEZONE, else the only one that it describes.
+fn zone_of(lines: &[Line]) -> Option<TimeZone> {
+    let named = |wanted: &str| -> Vec<&str> {
+        let all = lines.iter().filter_map(|line| split(&line.text));
+        let named = all.filter(|(name, _, _)| name == wanted);
+        named.map(|(_, _, value)| value).collect()
+    };
+    let known = |name: &str| {
+        let zone = TimeZone::get(name).ok()?;
+        (zone.iana_name().is_some() && !zone.is_unknown()).then_some(zone)
+    };
+    let own = named("X-WR-TIMEZONE").into_iter().find_map(known);
+    own.or_else(|| match named("TZID")[..] {
+        [described] => known(described),
+        _ => None,
+    })
 }
 
 /// `NAME;PARAMETERS:VALUE`, the name in capitals.
@@ -122,6 +149,8 @@ struct Reader {
     entries: Vec<Entry>,
     faults: Vec<Fault>,
     is_calendar: bool,
+    /// Whose days times in UTC are.
+    zone: Option<TimeZone>,
 }
 
 impl Reader {
@@ -251,9 +280,15 @@ impl Reader {
         };
         let again = match &event.rule {
             None => None,
-            Some(rule) => match rrule::parse(&rule.value, first) {
+            Some(rule) => match rrule::parse(&rule.value, first, self.zone.as_ref()) {
                 Ok(again) => Some(again),
-                Err(error) => return self.error(rule.line, format!("RRULE: {error}"), RULE),
+                Err(error) => {
+                    let help = match error {
+                        RruleError::Zone(_) => ZONE,
+                        _ => RULE,
+                    };
+                    return self.error(rule.line, format!("RRULE: {error}"), help);
+                }
             },
         };
         let (also, except) = (self.dates(&event.also), self.dates(&event.except));
@@ -300,11 +335,24 @@ impl Reader {
         let mut dates = Vec::new();
         for written in written {
             for value in written.value.split(',').map(str::trim) {
-                match rrule::date(value.get(..8).unwrap_or(value)) {
-                    Some(date) if dates.len() < MOST_DATES => dates.push(date),
-                    _ => {
+                match rrule::day(value, self.zone.as_ref()) {
+                    Ok(_) if dates.len() >= MOST_DATES => {
+                        let message = format!("more than {MOST_DATES} dates");
+                        self.error(written.line, message, SMALLER);
+                        return dates;
+                    }
+                    Ok(date) => dates.push(date),
+                    Err(DayError::Form) => {
                         let message = format!("\"{}\" is no date", shortened(value));
                         self.error(written.line, message, DATES);
+                    }
+                    Err(DayError::Zone) => {
+                        let message = format!(
+                            "\"{}\" is a time in UTC, and nothing says in which time zone the days \
+                             are meant",
+                            shortened(value)
+                        );
+                        self.error(written.line, message, ZONE);
                     }
                 }
             }
@@ -380,9 +428,11 @@ impl Entry {
     pub(super) fn single_days(&self) -> impl Iterator<Item = Date> {
         let own = match self.again {
             Some(_) => None,
-            None => Some(self.first).filter(|first| !self.except.contains(first)),
+            None => Some(self.first),
         };
         let begins = own.into_iter().chain(self.also.iter().copied());
+        // They are taken from all others, RDATE too (§3.8.5.1).
+        let begins = begins.filter(|begin| !self.except.contains(begin));
         begins.flat_map(|begin| begin.series(1.day()).take(usize::from(self.days)))
     }
 }
@@ -391,6 +441,7 @@ const CALENDAR: &str = "VCALENDAR";
 const EVENT: &str = "VEVENT";
 const FORM: &str = "write NAME:VALUE lines between BEGIN and END, as RFC 5545 says";
 const DATES: &str = "write dates without time, such as DTSTART;VALUE=DATE:20261231";
+const ZONE: &str = "add time_zone = \"Asia/Tokyo\" to the list, or write the date without time";
 const RULE: &str = "an example: FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=31";
 const SMALLER: &str = "leave out what is long past";
 

@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use jiff::civil::{Date, Weekday};
+use jiff::civil::{Date, Time, Weekday};
+use jiff::tz::TimeZone;
 
 use super::recurrence::{Frequency, NthWeekday, Recurrence, RecurrenceError, RecurrenceSpec};
 
@@ -29,17 +30,32 @@ pub enum RruleError {
         /// Its value.
         value: String,
     },
+    /// UNTIL is an instant, and where its day is asked for is not known.
+    #[error(
+        "UNTIL is \"{0}\", a time in UTC, and nothing says in which time zone the days are meant"
+    )]
+    Zone(String),
     /// Parts that make no recurrence.
     #[error(transparent)]
     Recurrence(#[from] RecurrenceError),
 }
 
-/// Reads a rule whose first day is `first`.
+/// Why a value names no day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DayError {
+    /// It is no DATE and no DATE-TIME.
+    Form,
+    /// It is an instant, and no zone is known whose day it could be.
+    Zone,
+}
+
+/// Reads a rule whose first day is `first`. The days are those of `zone`: an UNTIL in UTC is the day
+/// that it is there.
 ///
 /// # Errors
 ///
 /// The first part that is wrong.
-pub fn parse(text: &str, first: Date) -> Result<Recurrence, RruleError> {
+pub fn parse(text: &str, first: Date, zone: Option<&TimeZone>) -> Result<Recurrence, RruleError> {
     let mut spec = RecurrenceSpec::new(first, Frequency::Yearly);
     let mut seen: Vec<String> = Vec::new();
     for part in text.trim().split(';').filter(|part| !part.is_empty()) {
@@ -50,7 +66,7 @@ pub fn parse(text: &str, first: Date) -> Result<Recurrence, RruleError> {
         if seen.contains(&key) {
             return Err(RruleError::Twice(key));
         }
-        take(&mut spec, &key, value.trim())?;
+        take(&mut spec, &key, value.trim(), zone)?;
         seen.push(key);
     }
     match seen.iter().any(|key| key == "FREQ") {
@@ -59,7 +75,12 @@ pub fn parse(text: &str, first: Date) -> Result<Recurrence, RruleError> {
     }
 }
 
-fn take(spec: &mut RecurrenceSpec, key: &str, value: &str) -> Result<(), RruleError> {
+fn take(
+    spec: &mut RecurrenceSpec,
+    key: &str,
+    value: &str,
+    zone: Option<&TimeZone>,
+) -> Result<(), RruleError> {
     let wrong = || RruleError::Value {
         part: key.to_owned(),
         value: value.to_owned(),
@@ -72,7 +93,12 @@ fn take(spec: &mut RecurrenceSpec, key: &str, value: &str) -> Result<(), RruleEr
         }
         "INTERVAL" => spec.interval = number(value).ok_or_else(wrong)?,
         "COUNT" => spec.count = Some(number(value).ok_or_else(wrong)?),
-        "UNTIL" => spec.last = Some(until(value).ok_or_else(wrong)?),
+        "UNTIL" => {
+            spec.last = Some(day(value, zone).map_err(|error| match error {
+                DayError::Form => wrong(),
+                DayError::Zone => RruleError::Zone(value.to_owned()),
+            })?);
+        }
         "BYMONTH" => spec.months = list(value, number).ok_or_else(wrong)?,
         "BYMONTHDAY" => spec.month_days = list(value, number).ok_or_else(wrong)?,
         "BYSETPOS" => spec.positions = list(value, number).ok_or_else(wrong)?,
@@ -92,12 +118,42 @@ fn number<T: FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
 
-/// A date; of a date with time, its date.
-fn until(value: &str) -> Option<Date> {
-    let digits = value.get(..8)?;
-    let rest = value.get(8..)?;
-    let is_time = rest.is_empty() || rest.starts_with('T');
-    is_time.then(|| date(digits)).flatten()
+/// The day of a DATE or a DATE-TIME (§3.3.4, §3.3.5): of a local time the one that is written, of a
+/// time in UTC the one that it is in `zone`.
+pub(super) fn day(value: &str, zone: Option<&TimeZone>) -> Result<Date, DayError> {
+    let (digits, time) = value.split_at_checked(8).ok_or(DayError::Form)?;
+    let date = date(digits).ok_or(DayError::Form)?;
+    if time.is_empty() {
+        return Ok(date);
+    }
+    let time = time.strip_prefix('T').ok_or(DayError::Form)?;
+    let (time, is_utc) = match time.strip_suffix('Z') {
+        Some(time) => (time, true),
+        None => (time, false),
+    };
+    let time = time_of_day(time).ok_or(DayError::Form)?;
+    // Some programs dress up a date as midnight of UTC. As an instant it would be the evening before
+    // west of Greenwich, where no day begins, and the same day in the east.
+    if !is_utc || time == Time::midnight() {
+        return Ok(date);
+    }
+    let zone = zone.ok_or(DayError::Zone)?;
+    let instant = TimeZone::UTC.to_timestamp(date.to_datetime(time));
+    let instant = instant.map_err(|_| DayError::Form)?;
+    Ok(zone.to_datetime(instant).date())
+}
+
+/// `235959`.
+fn time_of_day(digits: &str) -> Option<Time> {
+    if digits.len() != 6 || !digits.bytes().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
+    let (hour, rest) = digits.split_at(2);
+    let (minute, second) = rest.split_at(2);
+    // A leap second (60) is of the same day as the one before.
+    let second = number::<i8>(second)?;
+    let second = if second == 60 { 59 } else { second };
+    Time::new(number(hour)?, number(minute)?, second, 0).ok()
 }
 
 /// `20261231`.

@@ -131,7 +131,8 @@ fn recurrences_are_those_of_dateutil() {
     let mut rules = 0;
     for row in table(known) {
         let first = rrule::date(row[0]).unwrap();
-        let rule = parse_rrule(row[1], first).unwrap_or_else(|error| panic!("{row:?}: {error}"));
+        let rule =
+            parse_rrule(row[1], first, None).unwrap_or_else(|error| panic!("{row:?}: {error}"));
         let theirs: Vec<Date> = row[2].split_whitespace().filter_map(rrule::date).collect();
         let days = first.series(1.day()).take_while(|day| day.year() <= 2030);
         let ours: Vec<Date> = days.filter(|day| rule.occurs(*day)).take(120).collect();
@@ -175,10 +176,15 @@ fn a_recurrence_that_cannot_be_is_refused_with_words() {
         ("FREQ=DAILY;UNTIL=20250101", "it ends before it begins"),
         ("FREQ=DAILY;UNTIL=soon", "UNTIL cannot be"),
         ("FREQ=DAILY;UNTIL=2025é101", "UNTIL cannot be"),
+        ("FREQ=DAILY;UNTIL=20270101Tsoon", "UNTIL cannot be"),
+        ("FREQ=DAILY;UNTIL=20270101T250000Z", "UNTIL cannot be"),
+        ("FREQ=DAILY;UNTIL=20270101T150000Z", "in which time zone"),
         ("FREQ=DAILY;BYDAY=é", "BYDAY cannot be"),
         ("DAILY", "no part of a rule"),
     ] {
-        let said = parse_rrule(text, date(2026, 1, 1)).unwrap_err().to_string();
+        let said = parse_rrule(text, date(2026, 1, 1), None)
+            .unwrap_err()
+            .to_string();
         assert!(said.contains(words), "{text}: {said}");
     }
 }

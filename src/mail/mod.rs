@@ -15,7 +15,7 @@ mod template;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use address::{Address, AddressError};
+pub use address::{Address, AddressError, mask_addresses};
 pub use client::{Client, Fault};
 pub use letter::{Enclosure, Letter};
 pub use outbox::{Fate, Outbox};

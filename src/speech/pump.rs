@@ -16,6 +16,8 @@ use crate::media::{Kept, Place, Sound};
 
 /// Texts that may wait for a program.
 const MOST_WAITING: usize = 64;
+/// Texts that may wait for the disk, which takes milliseconds.
+const MOST_READ: usize = 1024;
 
 /// Has texts said. Cheap to clone; its threads end with the last clone.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ struct Inner {
     kept: Kept,
     state: Mutex<State>,
     more: Condvar,
+    /// Rings when there is something to read.
+    to_read: Condvar,
     groups: Groups,
     /// The way to services of the web.
     web: OnceLock<Box<dyn Reach>>,
@@ -42,6 +46,8 @@ struct State {
     settings: Arc<Settings>,
     /// Texts nobody works on yet, oldest first.
     waiting: VecDeque<Job>,
+    /// Texts that were said before and have to be read, oldest first. They wait for no program.
+    kept: VecDeque<Job>,
     /// Who waits for which text, worked on or not.
     asked: HashMap<String, Vec<Tell>>,
     is_over: bool,
@@ -66,16 +72,22 @@ impl Speech {
             state: Mutex::new(State {
                 settings: Arc::new(settings),
                 waiting: VecDeque::new(),
+                kept: VecDeque::new(),
                 asked: HashMap::new(),
                 is_over: false,
             }),
             more: Condvar::new(),
+            to_read: Condvar::new(),
             groups: Groups::new(),
             web: OnceLock::new(),
         });
         let speech = Self(Arc::new(Door {
             inner: Arc::clone(&inner),
         }));
+        let reader = Arc::clone(&inner);
+        thread::Builder::new()
+            .name("speech-kept".to_owned())
+            .spawn(move || reader.read())?;
         for number in 0..at_once {
             let inner = Arc::clone(&inner);
             thread::Builder::new()
@@ -126,6 +138,7 @@ impl Drop for Door {
         drop(state);
         self.inner.groups.end();
         self.inner.more.notify_all();
+        self.inner.to_read.notify_all();
     }
 }
 
@@ -161,43 +174,72 @@ impl Inner {
         if let Some(others) = state.asked.get_mut(&job.key) {
             return others.push(tell);
         }
-        if state.waiting.len() >= MOST_WAITING {
+        let key = job.key.clone();
+        let is_taken = match place {
+            Place::Disk => state.read_later(job),
+            Place::Memory | Place::Nowhere => state.make_later(job),
+        };
+        if !is_taken {
             drop(state);
             return tell(Err(Failure::Busy));
         }
-        state.asked.insert(job.key.clone(), vec![tell]);
-        match place {
-            Place::Disk => state.waiting.push_front(job),
-            Place::Memory | Place::Nowhere => state.waiting.push_back(job),
-        }
+        state.asked.insert(key, vec![tell]);
         drop(state);
-        self.more.notify_one();
+        match place {
+            Place::Disk => self.to_read.notify_one(),
+            Place::Memory | Place::Nowhere => self.more.notify_one(),
+        }
+    }
+
+    /// Reads what was said before. What is there no more after all is said anew.
+    fn read(&self) {
+        while let Some(job) = self.next(&self.to_read, |state| &mut state.kept) {
+            if self.kept.sound(&job.key).is_some() {
+                self.tell_of(&job.key, &Ok(()));
+                continue;
+            }
+            let key = job.key.clone();
+            let is_taken = self.state().make_later(job);
+            match is_taken {
+                true => self.more.notify_one(),
+                false => self.tell_of(&key, &Err(Failure::Busy)),
+            }
+        }
     }
 
     fn work(&self) {
-        loop {
-            let mut state = self.state();
-            let job = loop {
-                if state.is_over {
-                    return;
-                }
-                if let Some(job) = state.waiting.pop_front() {
-                    break job;
-                }
-                state = self
-                    .more
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
-            };
-            drop(state);
+        while let Some(job) = self.next(&self.more, |state| &mut state.waiting) {
             let said = self.make(&job);
             if let Err(failure) = &said {
                 tracing::warn!(voice = %job.voice.name, %failure, "a text was not said");
             }
-            let asked = self.state().asked.remove(&job.key);
-            for tell in asked.into_iter().flatten() {
-                tell(said.clone().map(|()| Kept::name(&job.key)));
+            self.tell_of(&job.key, &said);
+        }
+    }
+
+    /// The next text of a queue, when there is one; `None` when it is over.
+    fn next(
+        &self,
+        bell: &Condvar,
+        queue: impl Fn(&mut State) -> &mut VecDeque<Job>,
+    ) -> Option<Job> {
+        let mut state = self.state();
+        loop {
+            if state.is_over {
+                return None;
             }
+            if let Some(job) = queue(&mut state).pop_front() {
+                return Some(job);
+            }
+            state = bell.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Tells all who asked.
+    fn tell_of(&self, key: &str, said: &Result<(), Failure>) {
+        let asked = self.state().asked.remove(key);
+        for tell in asked.into_iter().flatten() {
+            tell(said.clone().map(|()| Kept::name(key)));
         }
     }
 
@@ -239,6 +281,26 @@ impl Inner {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether a program can be asked for it later.
+    fn make_later(&mut self, job: Job) -> bool {
+        let has_room = self.waiting.len() < MOST_WAITING;
+        if has_room {
+            self.waiting.push_back(job);
+        }
+        has_room
+    }
+
+    /// Whether it can be read later.
+    fn read_later(&mut self, job: Job) -> bool {
+        let has_room = self.kept.len() < MOST_READ;
+        if has_room {
+            self.kept.push_back(job);
+        }
+        has_room
     }
 }
 
@@ -382,6 +444,52 @@ mod tests {
             assert!(told.recv_timeout(PATIENCE).unwrap().is_ok());
         }
         assert_eq!(scene.runs(), ["Please wait"]);
+    }
+
+    #[test]
+    fn what_is_kept_waits_for_no_program_and_is_made_anew_when_it_is_spoilt() {
+        let mut scene = Scene::set(true);
+        let go = scene.folder.path().join("go");
+        fs::write(&go, b"").unwrap();
+        let [name, spoilt] =
+            ["Welcome", "Spoilt"].map(|it| patience::told(&scene.say(it)).unwrap());
+        fs::remove_file(go).unwrap();
+        // The next process has nothing in memory yet.
+        let settings = (*scene.speech.0.inner.state().settings).clone();
+        let folder = scene.folder.path().join("kept");
+        let file = spoilt.strip_prefix("speech/").unwrap();
+        fs::write(folder.join(format!("{file}.wav")), b"no sound").unwrap();
+        scene.kept = Kept::open(&folder, 1 << 20).unwrap();
+        scene.speech = Speech::start(settings, scene.kept.clone()).unwrap();
+        // Every program hangs, and there is no room to wait for one.
+        let texts = (0..2 + MOST_WAITING).map(|number| format!("Number {number}"));
+        let _hanging: Vec<_> = texts.map(|text| scene.say(&text)).collect();
+        until("all programs hang", || scene.runs().len() == 4);
+        let mut more = 0;
+        until("no room is left", || {
+            more += 1;
+            let told = scene.say(&format!("{more} more")).try_recv();
+            matches!(told, Ok(Err(Failure::Busy)))
+        });
+        assert_eq!(patience::told(&scene.say("Welcome")), Ok(name));
+        let told = patience::told(&scene.say("Spoilt"));
+        assert_eq!(told, Err(Failure::Busy), "it would have to be made");
+        fs::write(scene.folder.path().join("go"), b"").unwrap();
+        until("it is made", || {
+            patience::told(&scene.say("Spoilt")) == Ok(spoilt.clone())
+        });
+    }
+
+    #[test]
+    fn what_is_longer_than_all_that_may_be_kept_is_told_so() {
+        let mut scene = Scene::set(false);
+        let settings = (*scene.speech.0.inner.state().settings).clone();
+        scene.kept = Kept::open(&scene.folder.path().join("kept"), 1_000).unwrap();
+        scene.speech = Speech::start(settings, scene.kept.clone()).unwrap();
+        let told = patience::told(&scene.say("Hello"));
+        let is_told =
+            matches!(&told, Err(Failure::Broken(words)) if words.contains("1000 are kept"));
+        assert!(is_told, "{told:?}");
     }
 
     #[test]

@@ -126,6 +126,54 @@ impl<N: Note> Notes<N> {
         }
     }
 
+    /// Takes a note back that is over. What the file says is asked once more when nobody can write it any
+    /// more: somebody may have put the end off since it was read. Then it stays, and is told, if it counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Notes::write`].
+    pub fn remove_over(
+        &self,
+        name: &str,
+        is_over: impl FnOnce(&N) -> bool,
+    ) -> io::Result<Option<N>> {
+        let path = self.path(name)?;
+        let aside = self.folder.join(format!(".{name}{ASIDE}"));
+        match fs::rename(&path, &aside) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            done => done?,
+        }
+        let note = N::parse(read_text(&aside)).0;
+        // What cannot be understood is not over: whoever writes it may not be done.
+        if note.as_ref().is_some_and(is_over) {
+            fs::remove_file(&aside)?;
+            File::open(&self.folder)?.sync_all()?;
+            return Ok(None);
+        }
+        match put_back(&aside, &path)? {
+            true => Ok(note),
+            false => Ok(N::parse(read_text(&path)).0),
+        }
+    }
+
+    /// Puts back what [`Notes::remove_over`] had set aside when the process died.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    pub fn recover(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.folder)?.take(MOST_FILES) {
+            let entry = entry?;
+            let file = entry.file_name();
+            let name = file.to_str().and_then(|it| it.strip_prefix('.'));
+            let name = name.and_then(|it| it.strip_suffix(ASIDE));
+            if let Some(name) = name.filter(|name| !name.is_empty()) {
+                put_back(&entry.path(), &self.folder.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
     fn path(&self, name: &str) -> io::Result<PathBuf> {
         if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
             let words = format!("\"{name}\" is no file's name");
@@ -133,6 +181,22 @@ impl<N: Note> Notes<N> {
         }
         Ok(self.folder.join(name))
     }
+}
+
+/// Gives a file its name again; `false` when there is a newer one of it, which counts.
+fn put_back(aside: &Path, path: &Path) -> io::Result<bool> {
+    let is_first = match fs::hard_link(aside, path) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        // Not every file system has a second name for a file.
+        Err(_) if !path.try_exists()? => {
+            fs::rename(aside, path)?;
+            return Ok(true);
+        }
+        Err(_) => false,
+    };
+    fs::remove_file(aside)?;
+    Ok(is_first)
 }
 
 /// The beginning of a file: a reason is short.
@@ -147,11 +211,65 @@ fn read_text(path: &Path) -> io::Result<String> {
 /// More calendars and numbers than anybody has.
 const MOST_FILES: usize = 10_000;
 const MOST_OCTETS: u64 = 4096;
+/// Ending of a note that is looked at once more before it goes.
+const ASIDE: &str = ".over";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Timestamp;
     use crate::calendar::Closing;
+
+    #[test]
+    fn what_was_put_off_meanwhile_is_not_over() {
+        let data = tempfile::tempdir().unwrap();
+        let notes = Notes::of(data.path());
+        let ends = |seconds: i64| Closing {
+            reason: None,
+            until: Some(Timestamp::from_millis(seconds * 1000)),
+        };
+        let now = Timestamp::from_millis(10_000);
+        let remove = |name: &str| notes.remove_over(name, |it: &Closing| !it.holds(now));
+        let files = || {
+            let entries = fs::read_dir(data.path().join("closed")).unwrap();
+            let mut names: Vec<_> = entries.map(|it| it.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        notes.write("a", &ends(10)).unwrap();
+        notes.write("b", &ends(20)).unwrap();
+        assert_eq!(remove("a").unwrap(), None);
+        assert_eq!(remove("b").unwrap(), Some(ends(20)));
+        assert_eq!(remove("none").unwrap(), None);
+        assert_eq!(files(), ["b"]);
+        // A script that has opened it and not written yet.
+        fs::write(data.path().join("closed/b"), "").unwrap();
+        assert_eq!(remove("b").unwrap(), Some(Closing::default()));
+        assert_eq!(files(), ["b"]);
+    }
+
+    #[test]
+    fn what_was_set_aside_when_the_process_died_comes_back_unless_there_is_a_newer_one() {
+        let data = tempfile::tempdir().unwrap();
+        let notes = Notes::<Closing>::of(data.path());
+        notes.make_folder().unwrap();
+        for (name, text) in [(".a.over", "old"), (".b.over", "old"), ("b", "new")] {
+            fs::write(data.path().join("closed").join(name), text).unwrap();
+        }
+        notes.recover().unwrap();
+        notes.recover().unwrap();
+        let read = notes.read().unwrap().notes;
+        let reasons: Vec<_> = read.iter().map(|(name, it)| (name, &it.reason)).collect();
+        let reason = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            reasons,
+            [
+                (&"a".to_owned(), &reason("old")),
+                (&"b".to_owned(), &reason("new"))
+            ]
+        );
+        assert!(!data.path().join("closed/.b.over").exists());
+    }
 
     #[test]
     fn no_name_leads_out_of_the_folder() {

@@ -17,7 +17,9 @@ use tokio::sync::Notify;
 use super::mailing::{LetterKey, MailEnd};
 use super::{Change, ChangeKind, Keeper, MailTerms, Message, Shelf, wording};
 use crate::base::{Clock, Entropy, Pii, Timestamp};
-use crate::mail::{Address, Client, Enclosure, Fate, Figures, Letter, Outbox, Server, Settings};
+use crate::mail::{
+    Address, Client, Enclosure, Fate, Figures, Letter, Outbox, Server, Settings, mask_addresses,
+};
 use crate::recording::Format;
 
 /// Mails messages. Cheap to clone.
@@ -246,12 +248,14 @@ impl Post {
             }
             Fate::Later => {
                 self.0.deferred.fetch_add(1, Ordering::Relaxed);
+                let reason = reason.map(|words| mask_addresses(words, to));
                 tracing::warn!(mailbox, id = message, to = %Pii(to), reason, "mail.deferred");
                 return;
             }
             Fate::Dead(tries, words) => {
                 self.0.dead.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(mailbox, id = message, to = %Pii(to), tries, words, "mail.dead");
+                let reason = mask_addresses(&words, to);
+                tracing::error!(mailbox, id = message, to = %Pii(to), tries, words = reason, "mail.dead");
                 MailEnd::Dead {
                     at: now,
                     tries,
@@ -377,4 +381,51 @@ fn write(
 fn file_name(message: &Message) -> String {
     let ending = message.path.extension().unwrap_or_default();
     format!("{}.{}", message.id, ending.to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::voicemail::VoicemailTerms;
+
+    struct Lines(std::sync::mpsc::Sender<String>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            let _ = self.0.send(String::from_utf8_lossy(line).into_owned());
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_log_of_a_letter_that_is_refused_has_no_address() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::open(folder.path(), Arc::new(VoicemailTerms::default())).unwrap();
+        let keeper = Keeper::new(shelf, |_, _| {});
+        let post = Post::new(Arc::new(Settings::default()));
+        let key = LetterKey {
+            mailbox: "1010".to_owned(),
+            message: "a".to_owned(),
+            to: "ann.lee@company.test".to_owned(),
+        };
+        let said = "550 5.1.1 <ann.lee@company.test>: user unknown";
+        let (lines, log) = std::sync::mpsc::channel();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || Lines(lines.clone()))
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let settle = |fate, reason| post.settle(&keeper, Timestamp::ZERO, &key, fate, reason);
+            settle(Fate::Later, Some(said));
+            settle(Fate::Dead(3, said.to_owned()), Some(said));
+        });
+        let log: String = log.iter().collect();
+        for words in ["mail.deferred", "mail.dead", "user unknown", "an***st"] {
+            assert!(log.contains(words), "{log}");
+        }
+        assert!(!log.contains("lee"), "{log}");
+    }
 }

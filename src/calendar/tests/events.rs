@@ -11,7 +11,7 @@ fn event(properties: &str) -> String {
 }
 
 fn list(text: &str) -> Holidays {
-    let (entries, faults) = read_icalendar(text);
+    let (entries, faults) = read_icalendar(text, None);
     assert_eq!(faults, []);
     let mut list = Holidays::new("list");
     for entry in &entries {
@@ -60,9 +60,54 @@ fn a_file_as_programs_write_it_is_read() {
 }
 
 #[test]
+fn times_in_utc_are_days_of_the_zone_the_file_is_for() {
+    // Until the eve in Tokyo, at the first moment of it; without one, and with one that is cancelled.
+    let tokyo = "DTSTART;VALUE=DATE:20261228\nRRULE:FREQ=DAILY;UNTIL=20261230T150000Z\n\
+        EXDATE:20261228T150000Z\nRDATE:20270104T150000Z,20270105T150000Z\nEXDATE:20270105T150000Z";
+    let own = |zone: &str| file(&format!("{zone}\nBEGIN:VEVENT\n{tokyo}\nEND:VEVENT"));
+    let described = file(&format!(
+        "BEGIN:VEVENT\n{tokyo}\nEND:VEVENT\nBEGIN:VTIMEZONE\nTZID:Asia/Tokyo\nEND:VTIMEZONE"
+    ));
+    let in_tokyo = ["2026-12-28", "2026-12-30", "2026-12-31", "2027-01-05"];
+    let found = |text: &str, zone: Option<&str>| {
+        let zone = zone.map(|zone| jiff::tz::TimeZone::get(zone).unwrap());
+        let (entries, faults) = read_icalendar(text, zone.as_ref());
+        assert_eq!(faults, [], "{text}");
+        let mut list = Holidays::new("list");
+        entries.iter().for_each(|it| list.add_event(it, "list.ics"));
+        let days = [2026, 2027].into_iter().flat_map(|year| days(&list, year));
+        let days: Vec<String> = days.map(|day| day[..10].to_owned()).collect();
+        days
+    };
+    assert_eq!(found(&own("X-WR-TIMEZONE:Asia/Tokyo"), None), in_tokyo);
+    assert_eq!(found(&described, None), in_tokyo);
+    let abroad = own("X-WR-TIMEZONE:America/New_York");
+    assert_eq!(found(&abroad, Some("Asia/Tokyo")), in_tokyo, "as told");
+
+    // The last moment of a day in New York, and dates that are dressed up.
+    let west = event(
+        "DTSTART;VALUE=DATE:20270501\nRRULE:FREQ=DAILY;UNTIL=20270504T035959Z\n\
+         EXDATE:20270502T000000Z\nRDATE;TZID=Asia/Tokyo:20270601T000000",
+    );
+    let in_new_york = ["2027-05-01", "2027-05-03", "2027-06-01"];
+    assert_eq!(found(&west, Some("America/New_York")), in_new_york);
+}
+
+#[test]
+fn what_is_taken_out_is_taken_out_of_dates_too() {
+    let list = list(&event(
+        "DTSTART;VALUE=DATE:20270501\nRDATE:20270601,20270701\nEXDATE:20270601",
+    ));
+    assert_eq!(
+        days(&list, 2027),
+        ["2027-05-01 holiday", "2027-07-01 holiday"]
+    );
+}
+
+#[test]
 fn what_is_wrong_or_left_out_is_said_with_its_line() {
     let fault = |text: &str| {
-        let (_, faults) = read_icalendar(text);
+        let (_, faults) = read_icalendar(text, None);
         let fault = faults
             .first()
             .unwrap_or_else(|| panic!("nothing wrong with {text}"));
@@ -137,6 +182,24 @@ fn what_is_wrong_or_left_out_is_said_with_its_line() {
             "is no date",
         ),
         (
+            event("DTSTART:20260101\nEXDATE:20270101T150000Z"),
+            7,
+            true,
+            "in which time zone",
+        ),
+        (
+            event("DTSTART:20260101\nRRULE:FREQ=DAILY;UNTIL=20270101T150000Z"),
+            7,
+            true,
+            "in which time zone",
+        ),
+        (
+            event("DTSTART:20260101\nRDATE;VALUE=PERIOD:20270101T150000Z/PT1H"),
+            7,
+            true,
+            "is no date",
+        ),
+        (
             event("DTSTART:20260101\nEXRULE:FREQ=YEARLY"),
             7,
             true,
@@ -167,7 +230,7 @@ proptest::proptest! {
         let from = from % letters.len();
         let to = (from + cut).min(letters.len());
         letters.splice(from..to, put.chars());
-        let (entries, _) = read_icalendar(&letters.into_iter().collect::<String>());
+        let (entries, _) = read_icalendar(&letters.into_iter().collect::<String>(), None);
         let mut list = Holidays::new("x");
         for entry in &entries {
             list.add_event(entry, "x.ics");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::super::names::Names;
 use super::super::notes::Notes;
@@ -12,7 +13,7 @@ use super::super::report::Problem;
 use super::super::section::{At, Section};
 use super::super::source::{Place, Source};
 use super::super::words::remedy;
-use super::{days, spot};
+use super::{days, known_zone, spot};
 use crate::calendar::{
     Frequency, Holiday, Holidays, Recurrence, RecurrenceSpec, Span, read_icalendar,
 };
@@ -58,13 +59,15 @@ impl Lists {
         let mut holidays = Holidays::new(name.as_ref().map_or("", |name| &name.value));
         let dates = list.text_table("dates");
         let file = list.text("file");
+        let zone = list.text("time_zone");
+        let zone = zone.and_then(|zone| known_zone(&zone, notes));
         for (date, what) in dates {
             add(&mut holidays, &date, &what.value, notes);
         }
         if let Some(file) = &file
             && let Some(source) = read_file(directory, file, notes)
         {
-            add_events(&mut holidays, &source, notes);
+            add_events(&mut holidays, &source, zone.as_ref(), notes);
             self.sources.push(source);
         }
         if !list.has("dates") && file.is_none() {
@@ -136,8 +139,13 @@ fn read_file(directory: &Path, file: &At<String>, notes: &Notes) -> Option<Arc<S
     }
 }
 
-fn add_events(holidays: &mut Holidays, source: &Arc<Source>, notes: &Notes) {
-    let (events, faults) = read_icalendar(&source.text);
+fn add_events(
+    holidays: &mut Holidays,
+    source: &Arc<Source>,
+    zone: Option<&TimeZone>,
+    notes: &Notes,
+) {
+    let (events, faults) = read_icalendar(&source.text, zone);
     for fault in faults {
         let place = line(source, fault.line);
         notes.push(match fault.fatal {

@@ -129,10 +129,11 @@ impl Calendars {
 
     fn read_calendar(&mut self, calendar: Section<'_>, lists: &Lists, notes: &Notes) {
         let name = calendar.required("name", "office");
-        let zone = read_zone(&calendar, notes);
+        let zone = calendar.required("time_zone", "Asia/Tokyo");
+        let zone = zone.and_then(|zone| known_zone(&zone, notes));
         calendar.demand("weekly", "{ mon-fri = \"09:00-18:00\" }");
         let week = days::read_week(&calendar, notes);
-        let rules = rules::read(&calendar, lists, notes);
+        let rules = rules::read(&calendar, zone.as_ref(), lists, notes);
         calendar.close();
         let Some(name) = name else {
             return;
@@ -163,8 +164,8 @@ fn check_name(name: &At<String>, notes: &Notes) {
     }
 }
 
-fn read_zone(calendar: &Section<'_>, notes: &Notes) -> Option<TimeZone> {
-    let zone = calendar.required("time_zone", "Asia/Tokyo")?;
+/// The time zone of a name; noted when there is none.
+fn known_zone(zone: &At<String>, notes: &Notes) -> Option<TimeZone> {
     let found = TimeZone::get(&zone.value).ok();
     // Others, such as `Factory`, are in the data base and no place's.
     let found = found.filter(|found| found.iana_name().is_some() && !found.is_unknown());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::civil::{Date, date as civil};
+use jiff::tz::TimeZone;
 
 use super::super::notes::Notes;
 use super::super::report::Problem;
@@ -15,10 +16,17 @@ use crate::calendar::{
     Frequency, Holidays, NthWeekday, Recurrence, RecurrenceSpec, Relative, Rule, When, parse_rrule,
 };
 
-/// The rules of a calendar, in the order they are written within their kind.
-pub(super) fn read(calendar: &Section<'_>, lists: &Lists, notes: &Notes) -> Vec<Rule> {
+/// The rules of a calendar, in the order they are written within their kind. Its days are those of
+/// `zone`, `None` when that is wrong.
+pub(super) fn read(
+    calendar: &Section<'_>,
+    zone: Option<&TimeZone>,
+    lists: &Lists,
+    notes: &Notes,
+) -> Vec<Rule> {
     let mut reader = Reader {
         notes,
+        zone,
         lists,
         rules: Vec::new(),
         places: Vec::new(),
@@ -53,6 +61,7 @@ pub(super) fn read(calendar: &Section<'_>, lists: &Lists, notes: &Notes) -> Vec<
 
 struct Reader<'n> {
     notes: &'n Notes,
+    zone: Option<&'n TimeZone>,
     lists: &'n Lists,
     rules: Vec<Rule>,
     places: Vec<Place>,
@@ -109,7 +118,10 @@ impl Reader<'_> {
             // Asked for, so that they are no unknown settings beside this error.
             self.read_parts(section);
             section.demand("first", "2026-01-01");
-            return self.made(&rrule.place, parse_rrule(&rrule.value, first?.value));
+            // Where the zone is wrong that is said; nothing depends on another one then.
+            let zone = self.zone.cloned().unwrap_or(TimeZone::UTC);
+            let made = parse_rrule(&rrule.value, first?.value, Some(&zone));
+            return self.made(&rrule.place, made);
         }
         section.demand("every", "\"year\"");
         let (every, parts) = (

@@ -125,6 +125,47 @@ fn what_is_wrong_with_an_event_names_the_line_of_its_file() {
     );
 }
 
+#[test]
+fn a_time_in_utc_is_a_day_of_the_lists_or_the_calendars_zone() {
+    // The first moment of the 15th in Tokyo, where nothing says so.
+    let events = EVENTS.replace("EXDATE;VALUE=DATE:20280215", "EXDATE:20280214T150000Z");
+    let refused = said(&[("calendars.toml", CASES), ("cases.ics", &events)]);
+    assert_eq!(refused.len(), 1);
+    assert!(
+        refused[0].starts_with("cases.ics:16:1: error: \"20280214T150000Z\" is a time in UTC"),
+        "{refused:?}"
+    );
+    let in_zone = |zone: &str| {
+        let file = format!("file = \"cases.ics\"\ntime_zone = \"{zone}\"");
+        CASES.replace("file = \"cases.ics\"", &file)
+    };
+    let wrong = in_zone("Asia/Tokio");
+    let wrong = said(&[("calendars.toml", &wrong), ("cases.ics", &events)]);
+    assert!(
+        wrong[0].contains("no time zone \"Asia/Tokio\""),
+        "{wrong:?}"
+    );
+
+    let rule = "\n[[calendar.recurring]]\nname = \"Course\"\nfirst = 2028-02-16\nclosed = true\n\
+        rrule = \"FREQ=DAILY;UNTIL=20280216T150000Z\"\n";
+    let text = in_zone("Asia/Tokyo").replacen(
+        "\n[[calendar.relative]]",
+        &format!("{rule}\n[[calendar.relative]]"),
+        1,
+    );
+    let office = good(&[("calendars.toml", &text), ("cases.ics", &events)]);
+    let clinic = &office.calendars["clinic"];
+    let name = |day: i8| {
+        let day = clinic.day(jiff::civil::date(2028, 2, day));
+        day.reason.name.map(|name| name.english.to_string())
+    };
+    let course = Some("Course".to_owned());
+    assert_eq!([name(16), name(17)], [course.clone(), course.clone()]);
+    assert_ne!(name(18), course);
+    let holiday = clinic.day(jiff::civil::date(2028, 2, 15)).reason.holiday;
+    assert_eq!(holiday, None);
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(1000))]
 

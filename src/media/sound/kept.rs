@@ -16,6 +16,8 @@ use super::Sound;
 pub(super) const FOLDER: &str = "speech";
 /// Ending of a file that is not whole yet.
 const UNFINISHED: &str = "part";
+/// Octets of a file before its samples.
+const HEADER: u64 = 44;
 /// Octets of samples kept in memory.
 const MOST_IN_MEMORY: usize = 32 << 20;
 
@@ -168,12 +170,15 @@ impl Kept {
     ///
     /// # Errors
     ///
-    /// A file that cannot be written; nothing is kept then.
+    /// A file that cannot be written, or one larger than all that may be kept; nothing is kept then, and
+    /// nobody makes room for it.
     pub fn put(&self, key: &str, hz: u32, samples: &[i16]) -> io::Result<()> {
         // Several threads may keep the same at a time.
         let thread = std::thread::current().id();
         let unfinished = self.unfinished(&format!("{key}-{thread:?}-kept"));
-        let written = write(&unfinished, hz, samples);
+        let written = self
+            .fits(samples)
+            .and_then(|()| write(&unfinished, hz, samples));
         let shelf = self.shelf();
         let is_busy = |shelf: &mut Shelf| shelf.busy.contains(key);
         let waited = self.0.settled.wait_while(shelf, is_busy);
@@ -213,6 +218,16 @@ impl Kept {
         drop(shelf);
         self.delete(&chosen);
         Ok(())
+    }
+
+    /// Whether there can be room for samples at all.
+    fn fits(&self, samples: &[i16]) -> io::Result<()> {
+        let (size, most) = (HEADER + size_of_val(samples) as u64, self.0.most);
+        if size <= most {
+            return Ok(());
+        }
+        let words = format!("the sound has {size} octets, and {most} are kept of all together");
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, words))
     }
 
     /// Where something half done may lie: it is removed at the next start.
@@ -376,6 +391,20 @@ mod tests {
         drop(kept);
         Kept::open(directory.path(), 4_000).unwrap();
         assert_eq!(files(directory.path()).len(), 1);
+    }
+
+    #[test]
+    fn what_can_never_be_kept_is_refused_and_nobody_makes_room_for_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = Kept::open(directory.path(), 3_244).unwrap();
+        kept.put("a", 16_000, &[1; 1600]).unwrap();
+        let error = kept.put("b", 16_000, &[1; 1601]).unwrap_err().to_string();
+        assert!(error.contains("3246 octets, and 3244"), "{error}");
+        assert!(kept.sound("a").is_some() && kept.sound("b").is_none());
+        assert!(kept.put("a", 16_000, &[2; 1601]).is_err());
+        assert_eq!(kept.sound("a").unwrap().samples()[0], 1, "the one before");
+        assert_eq!(files(directory.path()), ["a.wav"]);
+        assert_eq!(kept.shelf().size, 3_244);
     }
 
     #[test]
