@@ -15,6 +15,7 @@ use super::report::Problem;
 use super::section::{At, Section};
 use super::source::Place;
 use super::value::{self, Table};
+use crate::flow::rehearsal::Calendars;
 use crate::flow::{
     Document, Fault, FlowType, HANG_UP, MAX_DEPTH, Outside, Part, SealingKey, Spot, Step,
 };
@@ -72,11 +73,17 @@ impl<'f> Flows<'f> {
         flows
     }
 
-    /// Plays the tests beside the flows; says how many there are.
-    pub(super) fn rehearse(&self, notes: &Notes) -> usize {
+    /// Plays the tests beside the flows, where these calendars hold; says how many there are. A test
+    /// that does not say which number is called has the calendar of the first that leads to its flow.
+    pub(super) fn rehearse(&self, calendars: Calendars, numbers: &Numbers, notes: &Notes) -> usize {
+        let calendars = Arc::new(calendars);
         for test in &self.tests {
             if let Some(document) = self.documents.get(test.flow()) {
-                test.run(document, notes);
+                let of_number = match test.to() {
+                    Some(to) => numbers.calendar_of(to),
+                    None => calendar_of_flow(numbers, test.flow()),
+                };
+                test.run(document, &calendars, of_number, notes);
             }
         }
         self.tests.len()
@@ -260,6 +267,15 @@ impl<'f> Flows<'f> {
             None => super::files::nowhere(flow),
         }
     }
+}
+
+/// The calendar of the first number that leads to a flow.
+fn calendar_of_flow<'n>(numbers: &'n Numbers, flow: &str) -> Option<&'n str> {
+    let mut entries = numbers.entries().iter();
+    entries.find_map(|entry| match &entry.meaning {
+        Meaning::Flow { name, calendar, .. } if name == flow => Some(calendar.as_deref()),
+        _ => None,
+    })?
 }
 
 /// Notes a flow that is not of the type that is asked for at a place.

@@ -25,6 +25,12 @@ const OFFICE: [(&str, &str); 5] = [
     ),
 ];
 
+/// Calendars of the same hours, but for the day.
+const CALENDARS: &str = "[[calendar]]\nname = \"office\"\ntime_zone = \"Asia/Tokyo\"\n\
+                         weekly = { mon-fri = \"09:00-18:00\" }\n\
+                         [[calendar]]\nname = \"weekend\"\ntime_zone = \"Asia/Tokyo\"\n\
+                         weekly = { sat-sun = \"09:00-18:00\" }\n";
+
 /// An office with these flows; a flow `shop`, to which a number leads, is there if none of them.
 fn flows(more: &[(&str, &str)]) -> Result<(Office, usize), Report> {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -98,6 +104,7 @@ fn every_example_of_the_docs_loads_and_its_tests_pass() {
             "[[endpoint]]\nname = \"crm\"\nurl = \"https://crm.example/\"\n",
         ),
         ("tables/tickets.csv", "ticket,owner,title\n"),
+        ("calendars.toml", CALENDARS),
     ];
     let files = [&files[..], &asked[..]].concat();
     let (office, tests) = flows(&files).unwrap_or_else(|report| panic!("{report}"));
@@ -127,6 +134,46 @@ fn a_test_that_fails_shows_what_was_expected_and_what_came() {
     assert!(shown.contains("- goodbye\n+ greeting"), "{shown}");
     assert!(shown.contains("flows/main.toml:10:7: error: the test \"odd\" fails: another `end`"));
     assert!(report.render(Style::Plain).contains("+ greeting"));
+}
+
+#[test]
+fn tests_ask_the_calendars_of_steps_queues_and_numbers() {
+    let flow = |ask: &str, test: &str| {
+        format!(
+            "start = \"hours\"\nerror = \"unknown\"\n\
+             [steps.hours]\ndo = \"hours\"\n{ask}open = \"in\"\nclosed = \"out\"\n\
+             [steps.out]\ndo = \"hangup\"\ncause = \"declined\"\n\
+             [steps.in]\ndo = \"hangup\"\ncause = \"busy\"\n\
+             [steps.unknown]\ndo = \"hangup\"\ncause = \"not_found\"\n\
+             [[test]]\n{test}\n[test.expect]\nend = \"declined\"\n"
+        )
+    };
+    let queues = "[[queue]]\nname = \"sales\"\nagents = \"1==1\"\ncalendar = \"weekend\"\n\
+                  [[queue]]\nname = \"support\"\nagents = \"1==1\"\n";
+    let numbers = "[[inbound]]\nnumber = \"+81311110000\"\nflow = \"main\"\ncalendar = \"office\"\n\
+                   [[inbound]]\nnumber = \"+81311110001\"\nflow = \"main\"\ncalendar = \"weekend\"\n\
+                   [[inbound]]\nnumber = \"+81311110002\"\nflow = \"shop\"\n";
+    let saturday = "at = 2026-11-21T10:00:00+09:00\n";
+    for (ask, test, end) in [
+        ("", "", "busy"),
+        ("", saturday, "declined"),
+        ("", "to = \"+81311110001\"\n", "declined"),
+        ("", "to = \"+81311110002\"\n", "not_found"),
+        ("calendar = \"weekend\"\n", saturday, "busy"),
+        ("queue = \"sales\"\n", saturday, "busy"),
+        ("queue = \"support\"\n", saturday, "not_found"),
+        ("", "hours = [\"closed\"]\n", "declined"),
+        ("", "hours = [\"error\"]\n", "not_found"),
+    ] {
+        let text = flow(ask, test).replace("end = \"declined\"", &format!("end = \"{end}\""));
+        let report = report_of(&[
+            ("flows/main.toml", &text),
+            ("queues.toml", queues),
+            ("numbers.toml", numbers),
+            ("calendars.toml", CALENDARS),
+        ]);
+        assert_eq!(report, "", "{ask}{test}");
+    }
 }
 
 #[test]
@@ -401,12 +448,13 @@ fn flow_alone(text: &str) -> Result<(), Report> {
     let notes = Notes::default();
     let files = Files::read(directory.path(), &notes);
     let flows = Flows::read(&files, &notes);
-    flows.check_names(&crate::trunk::Numbers::default(), &notes);
+    let numbers = crate::trunk::Numbers::default();
+    flows.check_names(&numbers, &notes);
     for document in flows.documents.values() {
         crate::flow::draw(document);
     }
     if !notes.has_errors() {
-        flows.rehearse(&notes);
+        flows.rehearse(Calendars::default(), &numbers, &notes);
     }
     let has_errors = notes.has_errors();
     let report = Report::new(String::new(), notes.into_problems());
