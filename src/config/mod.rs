@@ -147,7 +147,7 @@ fn read(
         endpoints.refer(&notes, endpoint);
     }
     let tables = tables::read(&files, &notes);
-    let flows = Flows::read(&files, &notes);
+    let flows = Flows::read(&files, &voicemail.terms, &notes);
     let mut led_to = HashSet::new();
     for workflow in flows.named(|flow| flow.workflows()) {
         workflows.names.refer(&notes, &workflow);

@@ -20,6 +20,7 @@ use crate::flow::{
     Document, Fault, FlowType, HANG_UP, MAX_DEPTH, Outside, Part, SealingKey, Spot, Step,
 };
 use crate::trunk::{Meaning, Numbers};
+use crate::voicemail::VoicemailTerms;
 
 use trial::Test;
 
@@ -35,8 +36,9 @@ pub(super) struct Flows<'f> {
 }
 
 impl<'f> Flows<'f> {
-    /// Reads every flow and checks each by itself.
-    pub(super) fn read(files: &'f Files, notes: &Notes) -> Self {
+    /// Reads every flow and checks each by itself; messages are taken on the office's terms where a
+    /// step has none of its own.
+    pub(super) fn read(files: &'f Files, voicemail: &VoicemailTerms, notes: &Notes) -> Self {
         let mut flows = Self {
             documents: HashMap::new(),
             names: Names::new("flow", files.is_complete(Kind::Flows)),
@@ -55,7 +57,7 @@ impl<'f> Flows<'f> {
             };
             flows.names.declare(notes, &name);
             flows.files.insert(file.stem.clone(), file);
-            let document = read_document(file, &mut flows.tests, notes);
+            let document = read_document(file, voicemail, &mut flows.tests, notes);
             flows.note(&file.stem, document.check(), notes);
             read.insert(file.stem.clone(), document);
         }
@@ -364,13 +366,19 @@ fn depth(read: &BTreeMap<String, Document>, name: &str, above: usize) -> usize {
     1 + deepest.unwrap_or(0)
 }
 
-fn read_document(file: &File, tests: &mut Vec<Test>, notes: &Notes) -> Document {
+fn read_document(
+    file: &File,
+    voicemail: &VoicemailTerms,
+    tests: &mut Vec<Test>,
+    notes: &Notes,
+) -> Document {
     let flow = Section::new(notes, &file.table, "a flow");
     let help = "write a public key: openssl pkey -in private.pem -pubout";
     let sealing_key = flow.parsed("sealing_key", help, SealingKey::from_pem);
     let top = step::Top {
         error: flow.text("error").map(|at| at.value),
         sealing_key: sealing_key.map(|at| at.value),
+        message: (voicemail.longest, voicemail.silence),
     };
     let steps: IndexMap<String, Step> = flow
         .named_sections("steps", "a step")

@@ -1,6 +1,7 @@
 //! Flows: every example of docs/flows.md loads and passes its tests; mistakes have their place.
 
 use super::*;
+use crate::flow::Step;
 
 const OFFICE: [(&str, &str); 5] = [
     ("node.toml", "name = \"a\"\nregion = \"b\"\n"),
@@ -173,6 +174,36 @@ fn tests_ask_the_calendars_of_steps_queues_and_numbers() {
             ("calendars.toml", CALENDARS),
         ]);
         assert_eq!(report, "", "{ask}{test}");
+    }
+}
+
+#[test]
+fn messages_are_as_long_as_the_step_says_or_the_office_or_the_default() {
+    let flow = "start = \"a\"\nerror = \"hangup\"\n\
+                [steps.a]\ndo = \"voicemail\"\nmailbox = \"box\"\nlongest = \"90s\"\nnext = \"b\"\n\
+                [steps.b]\ndo = \"voicemail\"\nmailbox = \"box\"\nsilence = \"2s\"\nnext = \"c\"\n\
+                [steps.c]\ndo = \"record\"\ninto = \"it\"\nnext = \"hangup\"\n";
+    let mailbox = "[[mailbox]]\nname = \"box\"\n";
+    for (office, longest, silence) in [
+        ("", 180, 5),
+        ("longest = \"10m\"\nsilence = \"9s\"\n", 600, 9),
+    ] {
+        let voicemail = format!("{office}{mailbox}");
+        let files = [("flows/main.toml", flow), ("voicemail.toml", &voicemail)];
+        let (office, _) = flows(&files).unwrap_or_else(|report| panic!("{report}"));
+        let steps = &office.flows["main"].steps;
+        let terms = |step: &str| match &steps[step] {
+            Step::Voicemail(it) => &it.terms,
+            Step::Record(it) => &it.terms,
+            other => panic!("{other:?}"),
+        };
+        let lengths = |step| {
+            let terms = terms(step);
+            (terms.longest.as_secs(), terms.silence.as_secs())
+        };
+        assert_eq!(lengths("a"), (90, silence));
+        assert_eq!(lengths("b"), (longest, 2));
+        assert_eq!(lengths("c"), (120, 5));
     }
 }
 
@@ -447,7 +478,7 @@ fn flow_alone(text: &str) -> Result<(), Report> {
     }
     let notes = Notes::default();
     let files = Files::read(directory.path(), &notes);
-    let flows = Flows::read(&files, &notes);
+    let flows = Flows::read(&files, &crate::voicemail::VoicemailTerms::default(), &notes);
     let numbers = crate::trunk::Numbers::default();
     flows.check_names(&numbers, &notes);
     for document in flows.documents.values() {
