@@ -120,6 +120,9 @@ impl<'f> Flows<'f> {
                 self.documents.insert(name.clone(), document);
             }
         }
+        for (name, document) in &self.documents {
+            self.note(name, document.check_exits(), notes);
+        }
     }
 
     /// Notes a part that leads back to its whole, or is too deep.

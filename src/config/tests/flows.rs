@@ -298,6 +298,61 @@ fn rings_are_found_and_counted_ones_are_none() {
 }
 
 #[test]
+fn loops_that_take_time_and_have_no_exit_are_found() {
+    let play = |name: &str, next: &str| {
+        format!("[steps.{name}]\ndo = \"play\"\nsounds = [\"greeting\"]\nnext = \"{next}\"\n")
+    };
+    let menu = |name: &str, one: &str, failed: &str| {
+        format!(
+            "[steps.{name}]\ndo = \"menu\"\nprompt = [\"menu\"]\nchoices = {{ 1 = \"{one}\" }}\n\
+             failed = \"{failed}\"\n"
+        )
+    };
+    let queue = |nobody: &str| {
+        format!(
+            "[steps.in]\ndo = \"queue\"\nqueue = \"sales\"\nnobody = \"{nobody}\"\nafter = \"ask\"\n"
+        )
+    };
+    let flow = |kind: &str, steps: &str| format!("type = \"{kind}\"\nstart = \"ask\"\n{steps}");
+    let found = "warning: whoever comes to these steps never comes out: ";
+    let ring = menu("ask", "more", "more") + &play("more", "ask");
+    assert_eq!(
+        said(&flow("inbound", &ring)),
+        [format!("flows/main.toml:6:17: {found}ask -> more")]
+    );
+    for kind in ["customer_queue", "customer_hold"] {
+        let steps = play("ask", "more") + &play("more", "ask");
+        assert_eq!(said(&flow(kind, &steps)), Vec::<String>::new(), "{kind}");
+    }
+    // One way out is enough, a queue is one, and only where it cannot be reached is it none.
+    let steps = menu("ask", "more", "hangup") + &play("more", "ask");
+    assert_eq!(said(&flow("inbound", &steps)), Vec::<String>::new());
+    let steps = menu("ask", "in", "ask") + &queue("ask");
+    assert_eq!(said(&flow("inbound", &steps)), Vec::<String>::new());
+    let steps =
+        menu("ask", "in", "trap") + &queue("ask") + &play("trap", "more") + &play("more", "trap");
+    assert_eq!(
+        said(&flow("inbound", &steps)),
+        [format!("flows/main.toml:16:8: {found}trap -> more")]
+    );
+    // A part that may end the call is a way out, one that always returns is none.
+    let whole = "start = \"a\"\n[steps.a]\ndo = \"flow\"\nflow = \"part\"\nnext = \"b\"\n"
+        .to_owned()
+        + &play("b", "a");
+    for (failed, expected) in [
+        ("hangup", vec![]),
+        (
+            "return",
+            vec![format!("flows/main.toml:5:8: {found}a -> b")],
+        ),
+    ] {
+        let part = flow("inbound", &menu("ask", "return", failed));
+        let said = said_of(&[("flows/main.toml", &whole), ("flows/part.toml", &part)]);
+        assert_eq!(said, expected, "{failed}");
+    }
+}
+
+#[test]
 fn a_flow_that_is_a_part_of_itself_is_refused() {
     let part = |flow: &str| {
         format!("start = \"a\"\n[steps.a]\ndo = \"flow\"\nflow = \"{flow}\"\nnext = \"return\"\n")

@@ -1,5 +1,6 @@
 //! What is wrong with a document, found without running it.
 
+mod exits;
 mod graph;
 mod names;
 
