@@ -183,7 +183,7 @@ fn read(
     let read = numbers::read(&files, &phones, named, around, &notes);
     let numbers = read.numbers;
     check_dialled(&flows, &numbers, &notes);
-    flows.check_names(&numbers, &notes);
+    flows.check_names(&numbers, &tables.tables, &notes);
     let everything = flows.everything(&numbers);
     let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
     named.extend(queues.sounds);

@@ -17,7 +17,8 @@ use super::source::Place;
 use super::value::{self, Table};
 use crate::flow::rehearsal::Calendars;
 use crate::flow::{
-    Document, Fault, FlowType, HANG_UP, MAX_DEPTH, Outside, Part, SealingKey, Spot, Step,
+    self, Document, Fault, Figures, FlowType, HANG_UP, MAX_DEPTH, Outside, Part, SealingKey, Spot,
+    Step,
 };
 use crate::trunk::{Meaning, Numbers};
 use crate::voicemail::VoicemailTerms;
@@ -148,8 +149,14 @@ impl<'f> Flows<'f> {
         }
     }
 
-    /// Checks what texts and conditions look at, now that it is known which number leads where.
-    pub(super) fn check_names(&self, numbers: &Numbers, notes: &Notes) {
+    /// Checks what texts and conditions look at, now that it is known which number leads where, and
+    /// which columns tables have.
+    pub(super) fn check_names(
+        &self,
+        numbers: &Numbers,
+        tables: &HashMap<String, Arc<flow::Table>>,
+        notes: &Notes,
+    ) {
         let everything = self.everything(numbers);
         let beside = Outside {
             attributes: self.sets_of(|flow_type| flow_type != FlowType::Inbound),
@@ -166,6 +173,10 @@ impl<'f> Flows<'f> {
                     outside.attributes.extend(document.sets());
                 }
             }
+            if document.flow_type == FlowType::Inbound {
+                outside.replies = self.replies(&family, tables);
+                outside.figures = self.figures(&family);
+            }
             for entry in numbers.entries() {
                 if let Meaning::Flow {
                     name, attributes, ..
@@ -177,6 +188,34 @@ impl<'f> Flows<'f> {
                 }
             }
             self.note(name, document.check_names(&outside), notes);
+        }
+    }
+
+    /// What the replies to any of these flows have, if all of them are rows of tables.
+    fn replies(
+        &self,
+        family: &BTreeSet<&str>,
+        tables: &HashMap<String, Arc<flow::Table>>,
+    ) -> Option<BTreeSet<String>> {
+        let mut replies = BTreeSet::new();
+        for document in family.iter().filter_map(|name| self.documents.get(*name)) {
+            if document.endpoints().next().is_some() {
+                return None;
+            }
+            for (_, table) in document.tables() {
+                replies.extend(tables.get(table)?.columns().iter().cloned());
+            }
+        }
+        Some(replies)
+    }
+
+    /// Whether any of these flows looks at a queue.
+    fn figures(&self, family: &BTreeSet<&str>) -> Figures {
+        let mut documents = family.iter().filter_map(|name| self.documents.get(*name));
+        let looks = |step: &Step| matches!(step, Step::QueueStatus(_) | Step::Staffing(_));
+        match documents.any(|document| document.steps.values().any(looks)) {
+            true => Figures::Seen,
+            false => Figures::Unseen,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Flows: every example of docs/flows.md loads and passes its tests; mistakes have their place.
 
+use std::collections::HashMap;
+
 use super::*;
 use crate::flow::Step;
 
@@ -245,6 +247,70 @@ fn names_that_nobody_gives_have_their_place() {
     let mut wanted: Vec<String> = expected.map(str::to_owned).to_vec();
     wanted.sort();
     assert_eq!(sorted, wanted);
+}
+
+#[test]
+fn replies_and_figures_are_known_where_they_can_be() {
+    let text = |first: &str| {
+        format!(
+            "start = \"a\"\nerror = \"hangup\"\n[steps.a]\n{first}\n[steps.b]\ndo = \"set\"\n\
+             attributes = {{ x = \"{{{{ reply.ownr }}}}\", y = \"{{{{ queue.wating }}}}\" }}\n\
+             next = \"hangup\"\n"
+        )
+    };
+    let lookup = "do = \"lookup\"\ntable = \"people\"\nkey = \"1\"\nnext = \"b\"";
+    let http = "do = \"http\"\nendpoint = \"crm\"\nnext = \"b\"";
+    let staffing = "do = \"staffing\"\nqueue = \"sales\"\n\
+                    cases = [{ if = \"queue.online > 1\", next = \"b\" }]\notherwise = \"b\"";
+    let set = "do = \"set\"\nattributes = { z = 1 }\nnext = \"b\"";
+    for (first, reply, queue) in [
+        (
+            lookup,
+            "did you mean \"owner\"?",
+            "no step looks at a queue",
+        ),
+        (http, "", "no step looks at a queue"),
+        (
+            staffing,
+            "no step asks for a reply",
+            "did you mean \"waiting\"?",
+        ),
+        (set, "no step asks for a reply", "no step looks at a queue"),
+    ] {
+        let report = flows(&[
+            ("flows/main.toml", &text(first)),
+            ("tables/people.csv", "number,owner\n1,sato\n"),
+            (
+                "webhooks.toml",
+                "[[endpoint]]\nname = \"crm\"\nurl = \"https://crm.example/\"\n",
+            ),
+        ]);
+        let Err(report) = report else {
+            panic!("{first}")
+        };
+        let help = |message: &str| {
+            let found = report.problems.iter().find(|it| it.message == message);
+            found.map_or(String::new(), |it| it.help.clone())
+        };
+        let (of_reply, of_queue) = (
+            help("there is no `reply.ownr`"),
+            help("there is no `queue.wating`"),
+        );
+        assert_eq!(of_reply.is_empty(), reply.is_empty(), "{report}");
+        assert!(of_reply.starts_with(reply), "{of_reply}");
+        assert!(of_queue.starts_with(queue), "{of_queue}: {report}");
+    }
+    // That there was no reply can always be asked, and what a flow asks is known to its parts.
+    let whole = "start = \"a\"\nerror = \"b\"\n[steps.a]\ndo = \"lookup\"\ntable = \"people\"\n\
+                 key = \"1\"\nnext = \"b\"\n[steps.b]\ndo = \"flow\"\nflow = \"part\"\nnext = \"hangup\"\n";
+    let part = "start = \"a\"\n[steps.a]\ndo = \"set\"\n\
+                attributes = { x = \"{{ reply.error }}{{ reply.owner }}\" }\nnext = \"return\"\n";
+    let said = said_of(&[
+        ("flows/main.toml", whole),
+        ("flows/part.toml", part),
+        ("tables/people.csv", "number,owner\n1,sato\n"),
+    ]);
+    assert_eq!(said, Vec::<String>::new());
 }
 
 #[test]
@@ -535,7 +601,7 @@ fn flow_alone(text: &str) -> Result<(), Report> {
     let files = Files::read(directory.path(), &notes);
     let flows = Flows::read(&files, &crate::voicemail::VoicemailTerms::default(), &notes);
     let numbers = crate::trunk::Numbers::default();
-    flows.check_names(&numbers, &notes);
+    flows.check_names(&numbers, &HashMap::new(), &notes);
     for document in flows.documents.values() {
         crate::flow::draw(document);
     }

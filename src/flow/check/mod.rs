@@ -6,7 +6,7 @@ mod names;
 
 use std::ops::Range;
 
-pub use names::Outside;
+pub use names::{Figures, Outside};
 
 use super::document::{Document, HANG_UP};
 use super::step::Mention;
