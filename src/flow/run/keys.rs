@@ -24,8 +24,11 @@ impl Run {
             }
             Position::Playing {
                 barge_in: BargeIn::Interrupts,
-                ..
+                step,
             } => {
+                let step = step.clone();
+                self.passed_over
+                    .push((self.part_document().name.clone(), step));
                 if self.typed_ahead.len() < MAX_TYPED_AHEAD {
                     self.typed_ahead.push(key);
                 }

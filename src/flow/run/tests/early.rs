@@ -146,7 +146,8 @@ fn announcements_that_lead_to_no_question_are_passed_over_once() {
     assert_eq!(run.step(), Some("a"));
     assert_eq!(wanted.last(), Some(&said(1, &["a"])));
     run.handle(at(2), Input::Digit('2'));
-    assert_eq!((run.step(), run.is_over()), (Some("b"), false));
+    assert_eq!((run.step(), run.is_over()), (Some("a"), false));
+    assert_eq!(drain(&mut run), [Action::StopPlay, said(2, &["a"])]);
 }
 
 #[test]
