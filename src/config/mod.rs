@@ -57,6 +57,8 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::calendar::Closings;
+use crate::flow::rehearsal::Calendars;
 use crate::router::Plan;
 use crate::trunk::Origin;
 
@@ -145,7 +147,7 @@ fn read(
         endpoints.refer(&notes, endpoint);
     }
     let tables = tables::read(&files, &notes);
-    let flows = Flows::read(&files, &notes);
+    let flows = Flows::read(&files, &voicemail.terms, &notes);
     let mut led_to = HashSet::new();
     for workflow in flows.named(|flow| flow.workflows()) {
         workflows.names.refer(&notes, &workflow);
@@ -181,7 +183,7 @@ fn read(
     let read = numbers::read(&files, &phones, named, around, &notes);
     let numbers = read.numbers;
     check_dialled(&flows, &numbers, &notes);
-    flows.check_names(&numbers, &notes);
+    flows.check_names(&numbers, &tables.tables, &notes);
     let everything = flows.everything(&numbers);
     let mut named: Vec<_> = flows.named(|flow| flow.sounds()).collect();
     named.extend(queues.sounds);
@@ -216,7 +218,15 @@ fn read(
         }
     }
     let played = match tests {
-        Tests::Played if !notes.has_errors() => flows.rehearse(&notes),
+        Tests::Played if !notes.has_errors() => {
+            let calendars = Calendars {
+                calendars: calendars.calendars.clone(),
+                of_queues: queues.calendars.clone(),
+                // A test says the same on every day.
+                closings: Closings::default(),
+            };
+            flows.rehearse(calendars, &numbers, &notes)
+        }
         _ => 0,
     };
     let report = Report::new(directory.display().to_string(), notes.into_problems());

@@ -20,7 +20,7 @@ mod table;
 mod template;
 mod whisper;
 
-pub use check::{Fault, Outside, Part, Spot};
+pub use check::{Fault, Figures, Outside, Part, Spot};
 pub use condition::Condition;
 pub use document::{Document, HANG_UP, MAX_DEPTH, RETURN};
 pub use draw::draw;

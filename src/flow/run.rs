@@ -1,6 +1,7 @@
 //! One caller's walk through a document.
 
 mod action;
+mod keys;
 mod knowledge;
 mod parts;
 
@@ -15,7 +16,7 @@ use super::document::{Document, HANG_UP, RETURN};
 use super::request::{QueueFigures, Reply, Request};
 use super::step::{Heard, Rejection, Step, Turn};
 use crate::base::{Cause, Timestamp};
-use crate::ivr::{self, BargeIn, Collect, Question, is_key};
+use crate::ivr::{BargeIn, Collect, LateTerminator};
 
 pub use action::{Action, Application, Context, DialOutcome, DialTerms, Input, QueueOutcome};
 
@@ -31,6 +32,12 @@ pub struct Run {
     answered: bool,
     plays: u64,
     typed_ahead: String,
+    /// What was passed over since a key was pressed or asked for, because of keys typed ahead.
+    #[serde(default)]
+    passed_over: Vec<(String, String)>,
+    /// What may still follow the last answer.
+    #[serde(default)]
+    late: Option<LateTerminator>,
     steps_taken: u32,
     deadline: Option<Timestamp>,
     actions: VecDeque<Action>,
@@ -95,8 +102,6 @@ pub(super) enum Position {
 
 /// Steps one call may take; a caller who repeats a menu for an hour takes about a thousand.
 const MAX_STEPS: u32 = 5000;
-/// Keys kept for the next question; longer than any path through nested menus.
-const MAX_TYPED_AHEAD: usize = 16;
 
 impl Run {
     /// A caller at the door; nothing happens before [`Run::start`].
@@ -111,6 +116,8 @@ impl Run {
             answered: false,
             plays: 0,
             typed_ahead: String::new(),
+            passed_over: Vec::new(),
+            late: None,
             steps_taken: 0,
             deadline: None,
             actions: VecDeque::new(),
@@ -304,31 +311,6 @@ impl Run {
         matches!(document.steps.get(step), Some(Step::Collect(collecting)) if collecting.secure)
     }
 
-    fn handle_digit(&mut self, now: Timestamp, key: char) {
-        match &mut self.position {
-            Position::Asking { collect, .. } => {
-                collect.handle_digit(now, key);
-                self.follow_question(now);
-            }
-            Position::Playing {
-                barge_in: BargeIn::Interrupts,
-                ..
-            } if is_key(key) => {
-                if self.typed_ahead.len() < MAX_TYPED_AHEAD {
-                    self.typed_ahead.push(key);
-                }
-                self.push(Action::StopPlay);
-                self.hear(now, Heard::PlayDone);
-            }
-            Position::Consulting { .. } | Position::Pausing { .. }
-                if is_key(key) && self.typed_ahead.len() < MAX_TYPED_AHEAD =>
-            {
-                self.typed_ahead.push(key);
-            }
-            _ => {}
-        }
-    }
-
     fn handle_play_done(&mut self, now: Timestamp) {
         match &mut self.position {
             Position::Asking { collect, .. } => {
@@ -413,16 +395,6 @@ impl Run {
         self.refusals >= tries
     }
 
-    /// Asks whether what was pressed is right; the step is told.
-    pub(super) fn confirm(&mut self, now: Timestamp, at: &str, question: Question, digits: String) {
-        self.position = Position::Asking {
-            step: at.to_owned(),
-            collect: Box::new(Collect::start(question, now)),
-            confirming: Some(digits),
-        };
-        self.follow_question(now);
-    }
-
     /// Stays in a step.
     pub(super) fn stay(&mut self, position: Position) -> Turn {
         self.position = position;
@@ -447,51 +419,6 @@ impl Run {
         };
     }
 
-    /// Asks; the step is told the answer.
-    pub(super) fn ask(&mut self, now: Timestamp, at: &str, question: Question) {
-        self.answer();
-        let typed_ahead = std::mem::take(&mut self.typed_ahead);
-        // What was pressed before was no secret yet, and stands in the record.
-        let typed_ahead = if question.secure { "" } else { &*typed_ahead };
-        let mut collect = Box::new(Collect::start(question, now));
-        for key in typed_ahead.chars() {
-            collect.handle_digit(now, key);
-        }
-        let step = at.to_owned();
-        self.position = Position::Asking {
-            step,
-            collect,
-            confirming: None,
-        };
-        self.follow_question(now);
-    }
-
-    /// Passes on what the question wants, and leaves it when it is over.
-    fn follow_question(&mut self, now: Timestamp) {
-        loop {
-            let Position::Asking {
-                collect,
-                confirming,
-                ..
-            } = &mut self.position
-            else {
-                return;
-            };
-            match collect.poll_output() {
-                None => return,
-                Some(ivr::Output::Play(sounds)) => self.play(sounds),
-                Some(ivr::Output::StopPlay) => self.push(Action::StopPlay),
-                Some(ivr::Output::Done(answer)) => {
-                    let heard = match confirming.take() {
-                        None => Heard::Answer(answer),
-                        Some(digits) => Heard::Confirmed(digits, answer),
-                    };
-                    return self.hear(now, heard);
-                }
-            }
-        }
-    }
-
     /// Answers the call, unless that was done before.
     pub(super) fn answer(&mut self) {
         if !self.answered {
@@ -503,11 +430,6 @@ impl Run {
     /// Somebody else answered the call.
     pub(super) fn was_answered(&mut self) {
         self.answered = true;
-    }
-
-    /// Keys typed ahead are for no question.
-    pub(super) fn forget_keys(&mut self) {
-        self.typed_ahead.clear();
     }
 
     fn play(&mut self, sounds: Vec<String>) {

@@ -90,6 +90,11 @@ impl Table {
         columns.zip(all.map(Value::from)).collect()
     }
 
+    /// The names of its columns, the key's first.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.rows.len()

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::late::LateTerminator;
 use crate::base::Timestamp;
 
 /// What to ask and how patiently.
@@ -142,6 +143,9 @@ pub struct Collect {
     tries_left: u32,
     deadline: Option<Timestamp>,
     outputs: VecDeque<Output>,
+    /// What may still follow an answer that its length has ended.
+    #[serde(default)]
+    late: Option<LateTerminator>,
 }
 
 /// Keys of one try.
@@ -208,6 +212,7 @@ impl Collect {
             digits: Keys::default(),
             deadline: None,
             outputs: VecDeque::new(),
+            late: None,
         };
         collect.ask(now, None);
         collect
@@ -216,6 +221,9 @@ impl Collect {
     /// The caller pressed a key. Anything that is not a key, or comes too late, is ignored.
     pub fn handle_digit(&mut self, now: Timestamp, key: char) {
         if self.state == State::Over || !is_key(key) {
+            return;
+        }
+        if self.late.take().is_some_and(|late| late.is(now, key)) {
             return;
         }
         if self.state == State::Prompting {
@@ -230,9 +238,42 @@ impl Collect {
         }
         self.digits.push(key, self.question.secure);
         if self.is_complete() {
+            if !self.question.terminators.is_empty() {
+                let until = now + self.question.inter_digit;
+                let keys = self.question.terminators.clone();
+                self.late = Some(LateTerminator::new(keys, until));
+            }
             return self.judge(now);
         }
         self.deadline = Some(now + self.question.inter_digit);
+    }
+
+    /// Keys that were pressed before the question was asked. Gives back those behind its answer, which
+    /// are for the next question; what follows a wrong answer is for none.
+    pub fn handle_typed_ahead(&mut self, now: Timestamp, keys: &str) -> String {
+        let tries_left = self.tries_left;
+        let mut keys = keys.chars();
+        while self.state != State::Over && self.tries_left == tries_left {
+            match keys.next() {
+                Some(key) => self.handle_digit(now, key),
+                None => break,
+            }
+        }
+        if !matches!(self.outputs.back(), Some(Output::Done(Answer::Digits(_)))) {
+            return String::new();
+        }
+        let mut rest = keys.as_str();
+        if let Some(key) = rest.chars().next()
+            && self.late.take().is_some_and(|late| late.is(now, key))
+        {
+            rest = &rest[key.len_utf8()..];
+        }
+        rest.to_owned()
+    }
+
+    /// What may still follow the answer: to be asked when it is there.
+    pub fn late_terminator(&self) -> Option<&LateTerminator> {
+        self.late.as_ref()
     }
 
     /// What was last asked to be played has ended.
@@ -503,6 +544,74 @@ mod tests {
                 .find(|output| *output != Output::StopPlay);
             assert_eq!(done, expected.map(digits), "{keys} and {wait} s");
         }
+    }
+
+    #[test]
+    fn a_terminator_after_the_last_digit_is_no_answer_to_what_is_asked_next() {
+        let question = Question {
+            pattern: Some("[1-9]*".to_owned()),
+            ..number(2, 4)
+        };
+        let again = Output::Play(texts(&["no-match", "menu"]));
+        for (keys, later, expected) in [
+            // It is late, but belongs to the number that is wrong ...
+            ("0000", &[(2, '#')][..], vec![again.clone()]),
+            // ... unless it is too late for that, or not the first.
+            (
+                "0000",
+                &[(5, '#')],
+                vec![again.clone(), Output::StopPlay, again.clone()],
+            ),
+            (
+                "0000",
+                &[(2, '#'), (2, '#')],
+                vec![again.clone(), Output::StopPlay, again.clone()],
+            ),
+            (
+                "0000",
+                &[(2, '1'), (2, '#')],
+                vec![again.clone(), Output::StopPlay, again.clone()],
+            ),
+        ] {
+            let mut collect = Collect::start(question.clone(), at(0));
+            press(&mut collect, at(1), keys);
+            drain(&mut collect);
+            let mut outputs = vec![again.clone()];
+            for (second, key) in later {
+                collect.handle_digit(at(*second), *key);
+            }
+            outputs.extend(drain(&mut collect));
+            assert_eq!(outputs, expected, "{keys} {later:?}");
+        }
+        let mut collect = Collect::start(number(2, 4), at(0));
+        press(&mut collect, at(1), "1234");
+        let late = collect.late_terminator().expect("one may follow");
+        assert!(late.is(at(4), '#') && !late.is(at(5), '#') && !late.is(at(2), '*'));
+        let mut ended = Collect::start(number(2, 4), at(0));
+        press(&mut ended, at(1), "123#");
+        assert_eq!(ended.late_terminator(), None);
+    }
+
+    #[test]
+    fn keys_typed_ahead_are_given_back_behind_the_answer() {
+        for (keys, rest) in [
+            ("12#34", "34"),
+            ("123456", "56"),
+            ("1234#56", "56"),
+            ("1234##", "#"),
+            ("12", ""),
+            // Too short: what follows was not meant for this.
+            ("1#234", ""),
+        ] {
+            let mut collect = Collect::start(number(2, 4), at(0));
+            assert_eq!(collect.handle_typed_ahead(at(1), keys), rest, "{keys}");
+        }
+        let deaf = Question {
+            barge_in: BargeIn::Ignored,
+            ..menu(&["1"])
+        };
+        let mut collect = Collect::start(deaf, at(0));
+        assert_eq!(collect.handle_typed_ahead(at(1), "11"), "");
     }
 
     #[test]

@@ -5,8 +5,10 @@
 //! [`Take`] takes down what is said.
 
 mod collect;
+mod late;
 pub mod say;
 mod take;
 
 pub use collect::{Accept, Answer, BargeIn, Collect, Failure, Output, Question, is_key, pattern};
+pub use late::LateTerminator;
 pub use take::{Take, TakeOutput, TakeTerms, Taken};

@@ -12,9 +12,12 @@ use anyhow::{Context as _, anyhow, bail};
 use super::table::{Align, Table};
 use super::text::{clean, print};
 use crate::base::{Clock as _, Timestamp};
+use crate::calendar::Closings;
 use crate::config::{self, Environment, Office};
+use crate::flow::rehearsal::Calendars;
 use crate::flow::{Context, Document, draw};
 use crate::runtime::SystemClock;
+use crate::store::ClosingFiles;
 use crate::trunk::Meaning;
 
 /// List flows, draw one, play one in the terminal
@@ -33,7 +36,7 @@ enum Command {
     /// Play a flow in the terminal: type keys, see what is heard, let time pass
     ///
     /// A line of keys is pressed; an empty line lets time pass until something happens; `?` tells
-    /// the rest. Lines may come from a pipe: at their end the caller is silent.
+    /// the rest. The step hours is answered by the office's own calendars at the time of the call. Lines may come from a pipe: at their end the caller is silent.
     Run(RunArgs),
 }
 
@@ -148,9 +151,13 @@ fn play(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let language = language.unwrap_or(&office.node.language);
     let profile = office.number_profiles.get(&to);
     let texts = stage::Texts::read(&office.node.sounds, language);
+    let calendar = office
+        .numbers
+        .calendar_of(args.to.as_deref().unwrap_or(&to));
     let context = Context {
         from: args.from.clone(),
         to: args.to.clone().unwrap_or(to),
+        calendar: calendar.map(str::to_owned),
         attributes,
         id: "rehearsal".to_owned(),
         greeting: profile.map(|own| own.greeting.clone()).unwrap_or_default(),
@@ -159,10 +166,24 @@ fn play(args: &RunArgs) -> anyhow::Result<ExitCode> {
         seed: args.seed,
         ..Context::default()
     };
-    let mut stage = stage::Stage::new(Arc::clone(document), context, now, texts);
+    let calendars = calendars(&office);
+    let mut stage = stage::Stage::new(Arc::clone(document), context, now, (texts, calendars));
     let lines = io::stdin().lines().map_while(Result::ok);
     stage.play(lines, print);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The calendars of the office, and what is closed by hand as far as that can be read here.
+fn calendars(office: &Office) -> Calendars {
+    let closed = ClosingFiles::of(&office.node.data).read();
+    Calendars {
+        calendars: office.calendars.clone(),
+        of_queues: office.queue_calendars.clone(),
+        closings: closed.map_or_else(
+            |_| Closings::default(),
+            |read| read.notes.into_iter().collect(),
+        ),
+    }
 }
 
 /// Numbers that lead to a flow, with what they give.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::base::Timestamp;
 use crate::cli::text::{clean, faint, paint, strong};
-use crate::flow::rehearsal::{Rehearsal, Wait};
+use crate::flow::rehearsal::{Calendars, Rehearsal, Wait};
 use crate::flow::{
     Action, Context, DialOutcome, Document, QueueFigures, QueueOutcome, Reply, Request,
 };
@@ -52,6 +52,9 @@ pub(super) struct Stage {
     flow: String,
     began: Timestamp,
     texts: Texts,
+    calendars: Calendars,
+    /// What is said in place of the calendars: open or not, `None` for a failure.
+    hours: Option<Option<bool>>,
     quits: bool,
 }
 
@@ -63,24 +66,27 @@ const HELP: &str = "  keys            pressed at once, such as 1 or 123#\n  \
     wait 10s        time passes\n  \
     at TIME         time passes until then, such as at 2026-11-20T18:00:00+09:00\n  \
     hang up         the caller hangs up\n  \
+    hours open      what calendars say from here on: open, closed, error, or calendar for their own words\n  \
     show            the attributes of the call\n  \
     quit\n\
     Asked for what others do: a queue has answered, nobody or timeout; who is dialled answered or \
-    failed;\na conversation is over; hours are open, closed or error; endpoints and tables reply a JSON \
-    object or\nerror; the figures of a queue are waiting=3 available=0 ... or error.\n";
+    failed;\na conversation is over; hours that no calendar knows are open, closed or error; endpoints and \
+    tables reply a JSON\nobject or error; the figures of a queue are waiting=3 available=0 ... or error.\n";
 
 impl Stage {
     pub(super) fn new(
         document: Arc<Document>,
         context: Context,
         now: Timestamp,
-        texts: Texts,
+        (texts, calendars): (Texts, Calendars),
     ) -> Self {
         Self {
             flow: document.name.clone(),
             rehearsal: Rehearsal::new(document, context, now),
             began: now,
             texts,
+            calendars,
+            hours: None,
             quits: false,
         }
     }
@@ -136,19 +142,22 @@ impl Stage {
             "?" | "help" => return HELP.to_owned(),
             "hang up" | "hangup" => self.rehearsal.hang_up(),
             "quit" => self.quits = true,
+            "hours open" => self.hours = Some(Some(true)),
+            "hours closed" => self.hours = Some(Some(false)),
+            "hours error" => self.hours = Some(None),
+            "hours calendar" => self.hours = None,
             "show" => {
                 let attributes = self.rehearsal.run().attributes();
                 return format!("{:#}\n", Value::Object(attributes.clone()));
             }
             _ => match line.split_once(' ') {
                 Some(("wait", length)) => match parse_length(length) {
-                    Some(length) => self.rehearsal.pass_for(length),
+                    Some(length) => return self.pass_for(length),
                     None => return "wait takes a time such as 10s or 5m\n".to_owned(),
                 },
                 Some(("at", instant)) => match Timestamp::parse_rfc3339(instant.trim()) {
                     Some(instant) => {
-                        let length = instant.since(self.rehearsal.now());
-                        self.rehearsal.pass_for(length);
+                        return self.pass_for(instant.since(self.rehearsal.now()));
                     }
                     None => {
                         return "at takes a time such as 2026-11-20T18:00:00+09:00\n".to_owned();
@@ -158,6 +167,22 @@ impl Stage {
             },
         }
         String::new()
+    }
+
+    /// Time passes, and whatever happens on the way happens; what there is to say about it.
+    fn pass_for(&mut self, length: Duration) -> String {
+        let until = self.rehearsal.now() + length;
+        let mut told = String::new();
+        for _ in 0..MOST_SILENT {
+            match self.rehearsal.next() {
+                Some(next) if next <= until => drop(self.rehearsal.pass()),
+                _ => break,
+            }
+            told.push_str(&self.happened());
+        }
+        let rest = until.since(self.rehearsal.now());
+        self.rehearsal.pass_for(rest);
+        told
     }
 
     /// What others do, or keys.
@@ -208,20 +233,59 @@ impl Stage {
         }
     }
 
-    /// Everything that has happened since it was last told.
+    /// Everything that has happened since it was last told; calendars answer at once.
     fn happened(&mut self) -> String {
         let mut told = String::new();
         let since = self.rehearsal.now().since(self.began).as_secs_f64();
-        while let Some(action) = self.rehearsal.poll_action() {
-            let line = self.tell(&action);
-            if !line.is_empty() {
-                let _ = writeln!(told, "{} {line}", faint(format!("{since:7.1}")));
+        loop {
+            while let Some(action) = self.rehearsal.poll_action() {
+                let line = self.tell(&action);
+                if !line.is_empty() {
+                    let _ = writeln!(told, "{} {line}", faint(format!("{since:7.1}")));
+                }
             }
+            let Some(said) = self.ask_calendar() else {
+                break;
+            };
+            let _ = writeln!(told, "{} {said}", faint(format!("{since:7.1}")));
         }
         if self.rehearsal.wait() == Wait::Over && told.is_empty() {
             let _ = writeln!(told, "{} the caller is gone", faint(format!("{since:7.1}")));
         }
         told
+    }
+
+    /// Answers a step `hours` at the time of the rehearsal, where a calendar or who types has said how;
+    /// what there is to say about it.
+    fn ask_calendar(&mut self) -> Option<String> {
+        let Wait::Request {
+            about: Request::Hours { calendar, queue },
+            ..
+        } = self.rehearsal.wait()
+        else {
+            return None;
+        };
+        let why = "as typed".to_owned();
+        let reply = match self.hours {
+            Some(Some(open)) => Reply::Hours { open, why },
+            Some(None) => Reply::Failed(why),
+            None => {
+                let now = self.rehearsal.now();
+                let calendars = &self.calendars;
+                match calendars.hours(calendar.as_deref(), queue.as_deref(), now) {
+                    // Who types is asked for what nobody knows.
+                    Reply::Failed(_) => return None,
+                    known => known,
+                }
+            }
+        };
+        let said = match &reply {
+            Reply::Hours { open: true, why } => format!("open ({why})"),
+            Reply::Hours { why, .. } => format!("closed ({why})"),
+            _ => "not to be said (as typed)".to_owned(),
+        };
+        self.rehearsal.reply(reply);
+        Some(format!("{} {}", faint("it is"), clean(&said)))
     }
 
     fn tell(&self, action: &Action) -> String {

@@ -15,10 +15,13 @@ use super::report::Problem;
 use super::section::{At, Section};
 use super::source::Place;
 use super::value::{self, Table};
+use crate::flow::rehearsal::Calendars;
 use crate::flow::{
-    Document, Fault, FlowType, HANG_UP, MAX_DEPTH, Outside, Part, SealingKey, Spot, Step,
+    self, Document, Fault, Figures, FlowType, HANG_UP, MAX_DEPTH, Outside, Part, SealingKey, Spot,
+    Step,
 };
 use crate::trunk::{Meaning, Numbers};
+use crate::voicemail::VoicemailTerms;
 
 use trial::Test;
 
@@ -34,8 +37,9 @@ pub(super) struct Flows<'f> {
 }
 
 impl<'f> Flows<'f> {
-    /// Reads every flow and checks each by itself.
-    pub(super) fn read(files: &'f Files, notes: &Notes) -> Self {
+    /// Reads every flow and checks each by itself; messages are taken on the office's terms where a
+    /// step has none of its own.
+    pub(super) fn read(files: &'f Files, voicemail: &VoicemailTerms, notes: &Notes) -> Self {
         let mut flows = Self {
             documents: HashMap::new(),
             names: Names::new("flow", files.is_complete(Kind::Flows)),
@@ -54,7 +58,7 @@ impl<'f> Flows<'f> {
             };
             flows.names.declare(notes, &name);
             flows.files.insert(file.stem.clone(), file);
-            let document = read_document(file, &mut flows.tests, notes);
+            let document = read_document(file, voicemail, &mut flows.tests, notes);
             flows.note(&file.stem, document.check(), notes);
             read.insert(file.stem.clone(), document);
         }
@@ -72,11 +76,17 @@ impl<'f> Flows<'f> {
         flows
     }
 
-    /// Plays the tests beside the flows; says how many there are.
-    pub(super) fn rehearse(&self, notes: &Notes) -> usize {
+    /// Plays the tests beside the flows, where these calendars hold; says how many there are. A test
+    /// that does not say which number is called has the calendar of the first that leads to its flow.
+    pub(super) fn rehearse(&self, calendars: Calendars, numbers: &Numbers, notes: &Notes) -> usize {
+        let calendars = Arc::new(calendars);
         for test in &self.tests {
             if let Some(document) = self.documents.get(test.flow()) {
-                test.run(document, notes);
+                let of_number = match test.to() {
+                    Some(to) => numbers.calendar_of(to),
+                    None => calendar_of_flow(numbers, test.flow()),
+                };
+                test.run(document, &calendars, of_number, notes);
             }
         }
         self.tests.len()
@@ -111,6 +121,9 @@ impl<'f> Flows<'f> {
                 self.documents.insert(name.clone(), document);
             }
         }
+        for (name, document) in &self.documents {
+            self.note(name, document.check_exits(), notes);
+        }
     }
 
     /// Notes a part that leads back to its whole, or is too deep.
@@ -136,8 +149,14 @@ impl<'f> Flows<'f> {
         }
     }
 
-    /// Checks what texts and conditions look at, now that it is known which number leads where.
-    pub(super) fn check_names(&self, numbers: &Numbers, notes: &Notes) {
+    /// Checks what texts and conditions look at, now that it is known which number leads where, and
+    /// which columns tables have.
+    pub(super) fn check_names(
+        &self,
+        numbers: &Numbers,
+        tables: &HashMap<String, Arc<flow::Table>>,
+        notes: &Notes,
+    ) {
         let everything = self.everything(numbers);
         let beside = Outside {
             attributes: self.sets_of(|flow_type| flow_type != FlowType::Inbound),
@@ -154,6 +173,10 @@ impl<'f> Flows<'f> {
                     outside.attributes.extend(document.sets());
                 }
             }
+            if document.flow_type == FlowType::Inbound {
+                outside.replies = self.replies(&family, tables);
+                outside.figures = self.figures(&family);
+            }
             for entry in numbers.entries() {
                 if let Meaning::Flow {
                     name, attributes, ..
@@ -165,6 +188,34 @@ impl<'f> Flows<'f> {
                 }
             }
             self.note(name, document.check_names(&outside), notes);
+        }
+    }
+
+    /// What the replies to any of these flows have, if all of them are rows of tables.
+    fn replies(
+        &self,
+        family: &BTreeSet<&str>,
+        tables: &HashMap<String, Arc<flow::Table>>,
+    ) -> Option<BTreeSet<String>> {
+        let mut replies = BTreeSet::new();
+        for document in family.iter().filter_map(|name| self.documents.get(*name)) {
+            if document.endpoints().next().is_some() {
+                return None;
+            }
+            for (_, table) in document.tables() {
+                replies.extend(tables.get(table)?.columns().iter().cloned());
+            }
+        }
+        Some(replies)
+    }
+
+    /// Whether any of these flows looks at a queue.
+    fn figures(&self, family: &BTreeSet<&str>) -> Figures {
+        let mut documents = family.iter().filter_map(|name| self.documents.get(*name));
+        let looks = |step: &Step| matches!(step, Step::QueueStatus(_) | Step::Staffing(_));
+        match documents.any(|document| document.steps.values().any(looks)) {
+            true => Figures::Seen,
+            false => Figures::Unseen,
         }
     }
 
@@ -262,6 +313,15 @@ impl<'f> Flows<'f> {
     }
 }
 
+/// The calendar of the first number that leads to a flow.
+fn calendar_of_flow<'n>(numbers: &'n Numbers, flow: &str) -> Option<&'n str> {
+    let mut entries = numbers.entries().iter();
+    entries.find_map(|entry| match &entry.meaning {
+        Meaning::Flow { name, calendar, .. } if name == flow => Some(calendar.as_deref()),
+        _ => None,
+    })?
+}
+
 /// Notes a flow that is not of the type that is asked for at a place.
 fn check_type(flow: &Document, wanted: FlowType, place: &Place, notes: &Notes) {
     if flow.flow_type != wanted {
@@ -348,13 +408,19 @@ fn depth(read: &BTreeMap<String, Document>, name: &str, above: usize) -> usize {
     1 + deepest.unwrap_or(0)
 }
 
-fn read_document(file: &File, tests: &mut Vec<Test>, notes: &Notes) -> Document {
+fn read_document(
+    file: &File,
+    voicemail: &VoicemailTerms,
+    tests: &mut Vec<Test>,
+    notes: &Notes,
+) -> Document {
     let flow = Section::new(notes, &file.table, "a flow");
     let help = "write a public key: openssl pkey -in private.pem -pubout";
     let sealing_key = flow.parsed("sealing_key", help, SealingKey::from_pem);
     let top = step::Top {
         error: flow.text("error").map(|at| at.value),
         sealing_key: sealing_key.map(|at| at.value),
+        message: (voicemail.longest, voicemail.silence),
     };
     let steps: IndexMap<String, Step> = flow
         .named_sections("steps", "a step")

@@ -25,13 +25,15 @@ struct Reading<'r, 'a> {
     top: &'r Top,
 }
 
-/// What the top of a document says for its steps.
-#[derive(Debug, Default)]
+/// What the top of a document, and the office, say for its steps.
+#[derive(Debug)]
 pub(super) struct Top {
     /// Its own step of failures.
     pub(super) error: Option<String>,
     /// What secrets are encrypted with.
     pub(super) sealing_key: Option<SealingKey>,
+    /// Longest message and the silence that ends one, where a step says neither.
+    pub(super) message: (Duration, Duration),
 }
 
 /// Reads a step.
@@ -139,7 +141,7 @@ impl Reading<'_, '_> {
             "queue" => self.queueing(),
             "queue_status" => Step::QueueStatus(self.watching()),
             "record" => Step::Record(Recording {
-                terms: self.terms(),
+                terms: self.terms(RECORDING),
                 into: self.required("into", "recording"),
                 next: self.target("next"),
                 error: self.text("error"),
@@ -161,7 +163,7 @@ impl Reading<'_, '_> {
             "voicemail" => Step::Voicemail(Messaging {
                 mailbox: self.required("mailbox", "sales"),
                 greeting: self.texts("greeting"),
-                terms: self.terms(),
+                terms: self.terms(self.top.message),
                 next: self.target("next"),
                 error: self.text("error"),
             }),
@@ -422,10 +424,14 @@ impl Reading<'_, '_> {
         }
     }
 
-    fn terms(&self) -> RecordTerms {
+    fn terms(&self, (longest, silence): (Duration, Duration)) -> RecordTerms {
+        let length = |key, most, default| {
+            let length = self.step.duration(key, SECOND..=Duration::from_secs(most));
+            length.map_or(default, |at| at.value)
+        };
         RecordTerms {
-            longest: self.duration("longest", SECOND..=Duration::from_secs(3600), 120),
-            silence: self.duration("silence", SECOND..=Duration::from_secs(60), 5),
+            longest: length("longest", 3600, longest),
+            silence: length("silence", 60, silence),
             terminators: self.text("terminators").unwrap_or_else(|| "#".to_owned()),
             beep: self.step.flag("beep").is_none_or(|at| at.value),
         }
@@ -577,6 +583,8 @@ const STEPS: [&str; 26] = [
 ];
 const SAYABLE: [&str; 7] = ["count", "date", "digits", "money", "number", "text", "time"];
 const SECOND: Duration = Duration::from_secs(1);
+/// Longest recording of the step `record` and the silence that ends it, unless it says otherwise.
+const RECORDING: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(5));
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// A caller hears nothing meanwhile.
 const LONGEST_REQUEST: std::ops::RangeInclusive<Duration> =

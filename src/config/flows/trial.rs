@@ -11,7 +11,7 @@ use super::super::section::Section;
 use super::super::source::Place;
 use super::super::value::{Kind, Table, Value};
 use crate::base::Timestamp;
-use crate::flow::rehearsal::{Ending, Expectation, Move, Trial, World, difference};
+use crate::flow::rehearsal::{Calendars, Ending, Expectation, Move, Trial, World, difference};
 use crate::flow::{Context, DialOutcome, Document, QueueFigures, QueueOutcome};
 
 /// A test with where everything stands that it may fail.
@@ -20,6 +20,8 @@ pub(super) struct Test {
     flow: String,
     name: String,
     place: Place,
+    /// Who is called, when that is written.
+    to: Option<String>,
     trial: Trial,
     /// Places of what is expected, by key.
     expected: HashMap<&'static str, Place>,
@@ -57,9 +59,24 @@ impl Test {
         &self.place
     }
 
-    /// Plays it; everything that comes out otherwise is an error.
-    pub(super) fn run(&self, document: &Arc<Document>, notes: &Notes) {
-        let course = self.trial.play(document);
+    /// Who is called, when that is written.
+    pub(super) fn to(&self) -> Option<&str> {
+        self.to.as_deref()
+    }
+
+    /// Plays it where these calendars hold, one of which may be the dialled number's; everything
+    /// that comes out otherwise is an error.
+    pub(super) fn run(
+        &self,
+        document: &Arc<Document>,
+        calendars: &Arc<Calendars>,
+        of_number: Option<&str>,
+        notes: &Notes,
+    ) {
+        let mut trial = self.trial.clone();
+        trial.context.calendar = of_number.map(str::to_owned);
+        trial.world.calendars = Arc::clone(calendars);
+        let course = trial.play(document);
         let expect = &self.trial.expect;
         let lists = [
             ("heard", &expect.heard, &course.heard),
@@ -107,10 +124,11 @@ fn read_one(flow: &str, index: usize, test: Section<'_>, notes: &Notes) -> Test 
     let at = test.parsed("at", TIME_HELP, |text| {
         Timestamp::parse_rfc3339(text).ok_or("no time with a zone")
     });
+    let to = text("to");
     let context = Context {
         from: text("from").unwrap_or_else(|| "+819012345678".to_owned()),
         from_name: text("from_name"),
-        to: text("to").unwrap_or_else(|| "+81312345678".to_owned()),
+        to: to.clone().unwrap_or_else(|| "+81312345678".to_owned()),
         trunk: text("trunk"),
         attributes: test.attributes("attributes"),
         seed: test
@@ -132,6 +150,7 @@ fn read_one(flow: &str, index: usize, test: Section<'_>, notes: &Notes) -> Test 
         flow: flow.to_owned(),
         name: name.unwrap_or_else(|| format!("{}", index + 1)),
         place: test.place().clone(),
+        to,
         trial: Trial {
             context,
             at: at.map_or(Timestamp::from_millis(MORNING), |at| at.value),
@@ -190,6 +209,7 @@ fn read_world(test: &Section<'_>, notes: &Notes) -> World {
         lookup: replies(test, "lookup", "a table", data, notes),
         figures: replies::<QueueFigures>(test, "figures", FIGURES, figures, notes),
         record: replies(test, "record", "seconds", lengths, notes),
+        ..World::default()
     }
 }
 

@@ -1,6 +1,9 @@
 //! Flows: every example of docs/flows.md loads and passes its tests; mistakes have their place.
 
+use std::collections::HashMap;
+
 use super::*;
+use crate::flow::Step;
 
 const OFFICE: [(&str, &str); 5] = [
     ("node.toml", "name = \"a\"\nregion = \"b\"\n"),
@@ -24,6 +27,12 @@ const OFFICE: [(&str, &str); 5] = [
          attributes = { shop = \"red\", visits = 1 }\n",
     ),
 ];
+
+/// Calendars of the same hours, but for the day.
+const CALENDARS: &str = "[[calendar]]\nname = \"office\"\ntime_zone = \"Asia/Tokyo\"\n\
+                         weekly = { mon-fri = \"09:00-18:00\" }\n\
+                         [[calendar]]\nname = \"weekend\"\ntime_zone = \"Asia/Tokyo\"\n\
+                         weekly = { sat-sun = \"09:00-18:00\" }\n";
 
 /// An office with these flows; a flow `shop`, to which a number leads, is there if none of them.
 fn flows(more: &[(&str, &str)]) -> Result<(Office, usize), Report> {
@@ -98,6 +107,7 @@ fn every_example_of_the_docs_loads_and_its_tests_pass() {
             "[[endpoint]]\nname = \"crm\"\nurl = \"https://crm.example/\"\n",
         ),
         ("tables/tickets.csv", "ticket,owner,title\n"),
+        ("calendars.toml", CALENDARS),
     ];
     let files = [&files[..], &asked[..]].concat();
     let (office, tests) = flows(&files).unwrap_or_else(|report| panic!("{report}"));
@@ -127,6 +137,76 @@ fn a_test_that_fails_shows_what_was_expected_and_what_came() {
     assert!(shown.contains("- goodbye\n+ greeting"), "{shown}");
     assert!(shown.contains("flows/main.toml:10:7: error: the test \"odd\" fails: another `end`"));
     assert!(report.render(Style::Plain).contains("+ greeting"));
+}
+
+#[test]
+fn tests_ask_the_calendars_of_steps_queues_and_numbers() {
+    let flow = |ask: &str, test: &str| {
+        format!(
+            "start = \"hours\"\nerror = \"unknown\"\n\
+             [steps.hours]\ndo = \"hours\"\n{ask}open = \"in\"\nclosed = \"out\"\n\
+             [steps.out]\ndo = \"hangup\"\ncause = \"declined\"\n\
+             [steps.in]\ndo = \"hangup\"\ncause = \"busy\"\n\
+             [steps.unknown]\ndo = \"hangup\"\ncause = \"not_found\"\n\
+             [[test]]\n{test}\n[test.expect]\nend = \"declined\"\n"
+        )
+    };
+    let queues = "[[queue]]\nname = \"sales\"\nagents = \"1==1\"\ncalendar = \"weekend\"\n\
+                  [[queue]]\nname = \"support\"\nagents = \"1==1\"\n";
+    let numbers = "[[inbound]]\nnumber = \"+81311110000\"\nflow = \"main\"\ncalendar = \"office\"\n\
+                   [[inbound]]\nnumber = \"+81311110001\"\nflow = \"main\"\ncalendar = \"weekend\"\n\
+                   [[inbound]]\nnumber = \"+81311110002\"\nflow = \"shop\"\n";
+    let saturday = "at = 2026-11-21T10:00:00+09:00\n";
+    for (ask, test, end) in [
+        ("", "", "busy"),
+        ("", saturday, "declined"),
+        ("", "to = \"+81311110001\"\n", "declined"),
+        ("", "to = \"+81311110002\"\n", "not_found"),
+        ("calendar = \"weekend\"\n", saturday, "busy"),
+        ("queue = \"sales\"\n", saturday, "busy"),
+        ("queue = \"support\"\n", saturday, "not_found"),
+        ("", "hours = [\"closed\"]\n", "declined"),
+        ("", "hours = [\"error\"]\n", "not_found"),
+    ] {
+        let text = flow(ask, test).replace("end = \"declined\"", &format!("end = \"{end}\""));
+        let report = report_of(&[
+            ("flows/main.toml", &text),
+            ("queues.toml", queues),
+            ("numbers.toml", numbers),
+            ("calendars.toml", CALENDARS),
+        ]);
+        assert_eq!(report, "", "{ask}{test}");
+    }
+}
+
+#[test]
+fn messages_are_as_long_as_the_step_says_or_the_office_or_the_default() {
+    let flow = "start = \"a\"\nerror = \"hangup\"\n\
+                [steps.a]\ndo = \"voicemail\"\nmailbox = \"box\"\nlongest = \"90s\"\nnext = \"b\"\n\
+                [steps.b]\ndo = \"voicemail\"\nmailbox = \"box\"\nsilence = \"2s\"\nnext = \"c\"\n\
+                [steps.c]\ndo = \"record\"\ninto = \"it\"\nnext = \"hangup\"\n";
+    let mailbox = "[[mailbox]]\nname = \"box\"\n";
+    for (office, longest, silence) in [
+        ("", 180, 5),
+        ("longest = \"10m\"\nsilence = \"9s\"\n", 600, 9),
+    ] {
+        let voicemail = format!("{office}{mailbox}");
+        let files = [("flows/main.toml", flow), ("voicemail.toml", &voicemail)];
+        let (office, _) = flows(&files).unwrap_or_else(|report| panic!("{report}"));
+        let steps = &office.flows["main"].steps;
+        let terms = |step: &str| match &steps[step] {
+            Step::Voicemail(it) => &it.terms,
+            Step::Record(it) => &it.terms,
+            other => panic!("{other:?}"),
+        };
+        let lengths = |step| {
+            let terms = terms(step);
+            (terms.longest.as_secs(), terms.silence.as_secs())
+        };
+        assert_eq!(lengths("a"), (90, silence));
+        assert_eq!(lengths("b"), (longest, 2));
+        assert_eq!(lengths("c"), (120, 5));
+    }
 }
 
 #[test]
@@ -167,6 +247,70 @@ fn names_that_nobody_gives_have_their_place() {
     let mut wanted: Vec<String> = expected.map(str::to_owned).to_vec();
     wanted.sort();
     assert_eq!(sorted, wanted);
+}
+
+#[test]
+fn replies_and_figures_are_known_where_they_can_be() {
+    let text = |first: &str| {
+        format!(
+            "start = \"a\"\nerror = \"hangup\"\n[steps.a]\n{first}\n[steps.b]\ndo = \"set\"\n\
+             attributes = {{ x = \"{{{{ reply.ownr }}}}\", y = \"{{{{ queue.wating }}}}\" }}\n\
+             next = \"hangup\"\n"
+        )
+    };
+    let lookup = "do = \"lookup\"\ntable = \"people\"\nkey = \"1\"\nnext = \"b\"";
+    let http = "do = \"http\"\nendpoint = \"crm\"\nnext = \"b\"";
+    let staffing = "do = \"staffing\"\nqueue = \"sales\"\n\
+                    cases = [{ if = \"queue.online > 1\", next = \"b\" }]\notherwise = \"b\"";
+    let set = "do = \"set\"\nattributes = { z = 1 }\nnext = \"b\"";
+    for (first, reply, queue) in [
+        (
+            lookup,
+            "did you mean \"owner\"?",
+            "no step looks at a queue",
+        ),
+        (http, "", "no step looks at a queue"),
+        (
+            staffing,
+            "no step asks for a reply",
+            "did you mean \"waiting\"?",
+        ),
+        (set, "no step asks for a reply", "no step looks at a queue"),
+    ] {
+        let report = flows(&[
+            ("flows/main.toml", &text(first)),
+            ("tables/people.csv", "number,owner\n1,sato\n"),
+            (
+                "webhooks.toml",
+                "[[endpoint]]\nname = \"crm\"\nurl = \"https://crm.example/\"\n",
+            ),
+        ]);
+        let Err(report) = report else {
+            panic!("{first}")
+        };
+        let help = |message: &str| {
+            let found = report.problems.iter().find(|it| it.message == message);
+            found.map_or(String::new(), |it| it.help.clone())
+        };
+        let (of_reply, of_queue) = (
+            help("there is no `reply.ownr`"),
+            help("there is no `queue.wating`"),
+        );
+        assert_eq!(of_reply.is_empty(), reply.is_empty(), "{report}");
+        assert!(of_reply.starts_with(reply), "{of_reply}");
+        assert!(of_queue.starts_with(queue), "{of_queue}: {report}");
+    }
+    // That there was no reply can always be asked, and what a flow asks is known to its parts.
+    let whole = "start = \"a\"\nerror = \"b\"\n[steps.a]\ndo = \"lookup\"\ntable = \"people\"\n\
+                 key = \"1\"\nnext = \"b\"\n[steps.b]\ndo = \"flow\"\nflow = \"part\"\nnext = \"hangup\"\n";
+    let part = "start = \"a\"\n[steps.a]\ndo = \"set\"\n\
+                attributes = { x = \"{{ reply.error }}{{ reply.owner }}\" }\nnext = \"return\"\n";
+    let said = said_of(&[
+        ("flows/main.toml", whole),
+        ("flows/part.toml", part),
+        ("tables/people.csv", "number,owner\n1,sato\n"),
+    ]);
+    assert_eq!(said, Vec::<String>::new());
 }
 
 #[test]
@@ -217,6 +361,61 @@ fn rings_are_found_and_counted_ones_are_none() {
         said(&ring(all)),
         ["flows/main.toml:5:8: error: these steps go round without end: a -> b"]
     );
+}
+
+#[test]
+fn loops_that_take_time_and_have_no_exit_are_found() {
+    let play = |name: &str, next: &str| {
+        format!("[steps.{name}]\ndo = \"play\"\nsounds = [\"greeting\"]\nnext = \"{next}\"\n")
+    };
+    let menu = |name: &str, one: &str, failed: &str| {
+        format!(
+            "[steps.{name}]\ndo = \"menu\"\nprompt = [\"menu\"]\nchoices = {{ 1 = \"{one}\" }}\n\
+             failed = \"{failed}\"\n"
+        )
+    };
+    let queue = |nobody: &str| {
+        format!(
+            "[steps.in]\ndo = \"queue\"\nqueue = \"sales\"\nnobody = \"{nobody}\"\nafter = \"ask\"\n"
+        )
+    };
+    let flow = |kind: &str, steps: &str| format!("type = \"{kind}\"\nstart = \"ask\"\n{steps}");
+    let found = "warning: whoever comes to these steps never comes out: ";
+    let ring = menu("ask", "more", "more") + &play("more", "ask");
+    assert_eq!(
+        said(&flow("inbound", &ring)),
+        [format!("flows/main.toml:6:17: {found}ask -> more")]
+    );
+    for kind in ["customer_queue", "customer_hold"] {
+        let steps = play("ask", "more") + &play("more", "ask");
+        assert_eq!(said(&flow(kind, &steps)), Vec::<String>::new(), "{kind}");
+    }
+    // One way out is enough, a queue is one, and only where it cannot be reached is it none.
+    let steps = menu("ask", "more", "hangup") + &play("more", "ask");
+    assert_eq!(said(&flow("inbound", &steps)), Vec::<String>::new());
+    let steps = menu("ask", "in", "ask") + &queue("ask");
+    assert_eq!(said(&flow("inbound", &steps)), Vec::<String>::new());
+    let steps =
+        menu("ask", "in", "trap") + &queue("ask") + &play("trap", "more") + &play("more", "trap");
+    assert_eq!(
+        said(&flow("inbound", &steps)),
+        [format!("flows/main.toml:16:8: {found}trap -> more")]
+    );
+    // A part that may end the call is a way out, one that always returns is none.
+    let whole = "start = \"a\"\n[steps.a]\ndo = \"flow\"\nflow = \"part\"\nnext = \"b\"\n"
+        .to_owned()
+        + &play("b", "a");
+    for (failed, expected) in [
+        ("hangup", vec![]),
+        (
+            "return",
+            vec![format!("flows/main.toml:5:8: {found}a -> b")],
+        ),
+    ] {
+        let part = flow("inbound", &menu("ask", "return", failed));
+        let said = said_of(&[("flows/main.toml", &whole), ("flows/part.toml", &part)]);
+        assert_eq!(said, expected, "{failed}");
+    }
 }
 
 #[test]
@@ -413,13 +612,14 @@ fn flow_alone(text: &str) -> Result<(), Report> {
     }
     let notes = Notes::default();
     let files = Files::read(directory.path(), &notes);
-    let flows = Flows::read(&files, &notes);
-    flows.check_names(&crate::trunk::Numbers::default(), &notes);
+    let flows = Flows::read(&files, &crate::voicemail::VoicemailTerms::default(), &notes);
+    let numbers = crate::trunk::Numbers::default();
+    flows.check_names(&numbers, &HashMap::new(), &notes);
     for document in flows.documents.values() {
         crate::flow::draw(document);
     }
     if !notes.has_errors() {
-        flows.rehearse(&notes);
+        flows.rehearse(Calendars::default(), &numbers, &notes);
     }
     let has_errors = notes.has_errors();
     let report = Report::new(String::new(), notes.into_problems());

@@ -46,6 +46,23 @@ impl Document {
     }
 
     fn ring(&self, name: &str, ring: &BTreeSet<&str>, leads_out: bool) -> Fault {
+        let (spot, way) = self.walk(name, ring);
+        match leads_out {
+            false => {
+                let message = format!("these steps go round without end: {way}");
+                let help = "lead one of them to a step that plays, asks, queues or hangs up";
+                Fault::fatal(spot, message, help)
+            }
+            true => {
+                let message = format!("these steps may go round without end: {way}");
+                let help = "put a step with do = \"loop\" into the ring, which counts its rounds";
+                Fault::doubt(spot, message, help)
+            }
+        }
+    }
+
+    /// A ring from one of its steps on: where that leads into it, and the steps in their order.
+    pub(super) fn walk(&self, name: &str, ring: &BTreeSet<&str>) -> (Spot, String) {
         // As one walks it, from where it is written first.
         let (mut way, mut at) = (Vec::new(), name);
         while !way.contains(&at) {
@@ -61,19 +78,7 @@ impl Document {
         let mut exits = exits.into_iter().flatten();
         let into = exits.find(|(_, to)| ring.contains(to));
         let spot = into.map_or_else(|| Spot::step(name), |(spot, _)| spot);
-        let way = way.join(" -> ");
-        match leads_out {
-            false => {
-                let message = format!("these steps go round without end: {way}");
-                let help = "lead one of them to a step that plays, asks, queues or hangs up";
-                Fault::fatal(spot, message, help)
-            }
-            true => {
-                let message = format!("these steps may go round without end: {way}");
-                let help = "put a step with do = \"loop\" into the ring, which counts its rounds";
-                Fault::doubt(spot, message, help)
-            }
-        }
+        (spot, way.join(" -> "))
     }
 
     /// Steps that no way leads to.
@@ -100,7 +105,7 @@ impl Document {
 }
 
 /// Steps that one leads to, over steps of `graph` only; itself when it is in a ring.
-fn reached_from<'g>(
+pub(super) fn reached_from<'g>(
     from: &'g str,
     graph: &BTreeMap<&'g str, BTreeSet<&'g str>>,
 ) -> BTreeSet<&'g str> {

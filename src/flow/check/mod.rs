@@ -1,11 +1,12 @@
 //! What is wrong with a document, found without running it.
 
+mod exits;
 mod graph;
 mod names;
 
 use std::ops::Range;
 
-pub use names::Outside;
+pub use names::{Figures, Outside};
 
 use super::document::{Document, HANG_UP};
 use super::step::Mention;

@@ -15,6 +15,21 @@ pub struct Outside {
     pub attributes: BTreeSet<String>,
     /// Attributes of the numbers that lead to it.
     pub number: BTreeSet<String>,
+    /// What replies have that its steps may look at: the columns of the tables, nothing where nobody
+    /// is asked; `None` where an endpoint may say anything, or that is not known.
+    pub replies: Option<BTreeSet<String>>,
+    /// Whether figures of a queue may be there.
+    pub figures: Figures,
+}
+
+/// Whether a flow may know how a queue is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Figures {
+    /// Some step may have looked.
+    #[default]
+    Seen,
+    /// No step looks.
+    Unseen,
 }
 
 /// What is known of a call by itself, behind `call.`.
@@ -88,7 +103,17 @@ impl Document {
         let set = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>();
         let list = |names: &[&str]| names.iter().map(|&it| it.to_owned()).collect::<Vec<_>>();
         let known: Vec<String> = match (root, key) {
-            ("reply", _) | ("now", None) => return None,
+            ("now", None) => return None,
+            ("reply", Some(_)) => match &outside.replies {
+                None => return None,
+                Some(replies) => {
+                    let mut known = set(replies);
+                    // Even where the reply is known, that there was none can be.
+                    known.extend((!replies.is_empty()).then(|| "error".to_owned()));
+                    known
+                }
+            },
+            ("queue", Some(_)) if outside.figures == Figures::Unseen => Vec::new(),
             (root, None) if ROOTS.contains(&root) => return None,
             ("attributes", _) => set(attributes),
             ("call", _) => list(&OF_CALL),
@@ -131,6 +156,13 @@ impl Document {
                 )
             }
             "number" => "add it to `attributes` of the number in numbers.toml".to_owned(),
+            "queue" if known.is_empty() => {
+                "no step looks at a queue: add one with do = \"queue_status\" or \"staffing\" before"
+                    .to_owned()
+            }
+            "reply" if known.is_empty() => {
+                "no step asks for a reply: add one with do = \"http\" or \"lookup\" before".to_owned()
+            }
             "parameters" => format!("add parameters = {{ {key} = \"\" }} at the top"),
             _ if known.is_empty() => format!("this flow has no `{root}`"),
             _ => format!("there is {}", known.join(", ")),

@@ -1,12 +1,14 @@
 //! A flow played without a call, in time that is only told: for tests beside flows, for a terminal,
 //! and for the checker.
 
+mod calendars;
 mod trial;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use calendars::Calendars;
 pub use trial::{Course, Ending, Expectation, Move, Trial, World, difference};
 
 use super::request::Request;
@@ -157,8 +159,7 @@ impl Rehearsal {
     /// Time passes until something happens by itself: a sound ends, or a silence is too long. False
     /// when nothing ever will.
     pub fn pass(&mut self) -> bool {
-        let next = [self.playing.map(|(_, end)| end), self.run.poll_timeout()];
-        let Some(next) = next.into_iter().flatten().min() else {
+        let Some(next) = self.next() else {
             return false;
         };
         self.pass_until(next);
@@ -169,13 +170,18 @@ impl Rehearsal {
     pub fn pass_for(&mut self, length: Duration) {
         let until = self.now + length;
         for _ in 0..MOST_HAPPENINGS {
-            let next = [self.playing.map(|(_, end)| end), self.run.poll_timeout()];
-            match next.into_iter().flatten().min() {
+            match self.next() {
                 Some(next) if next <= until => self.pass_until(next),
                 _ => break,
             }
         }
         self.now = self.now.max(until);
+    }
+
+    /// When something happens by itself.
+    pub fn next(&self) -> Option<Timestamp> {
+        let next = [self.playing.map(|(_, end)| end), self.run.poll_timeout()];
+        next.into_iter().flatten().min()
     }
 
     fn pass_until(&mut self, instant: Timestamp) {

@@ -378,6 +378,7 @@ fn world() -> impl Strategy<Value = World> {
             lookup,
             figures,
             record,
+            ..World::default()
         },
     )
 }

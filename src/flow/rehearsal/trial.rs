@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{Rehearsal, Wait};
+use super::{Calendars, Rehearsal, Wait};
 use crate::base::Timestamp;
 use crate::flow::request::{QueueFigures, Reply, Request};
 use crate::flow::run::{Action, Context, DialOutcome, QueueOutcome};
@@ -58,15 +58,18 @@ impl Move {
 }
 
 /// What everybody else does, each kind in the order it is asked. Where nothing is left, queues and
-/// dialled numbers answer, and whoever is asked something fails.
+/// dialled numbers answer, calendars say what they say at that instant, and whoever else is asked
+/// something fails.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     /// Outcomes of stands in queues.
     pub queue: VecDeque<QueueOutcome>,
     /// Outcomes of dialled numbers.
     pub dial: VecDeque<DialOutcome>,
-    /// Replies of calendars: open or not; `None` for a failure.
+    /// Replies in place of those of calendars: open or not; `None` for a failure.
     pub hours: VecDeque<Option<bool>>,
+    /// The calendars.
+    pub calendars: Arc<Calendars>,
     /// Replies of endpoints; `None` for a failure.
     pub http: VecDeque<Option<Value>>,
     /// Replies of tables; `None` for a failure.
@@ -236,7 +239,7 @@ fn step(rehearsal: &mut Rehearsal, caller: &mut VecDeque<Move>, world: &mut Worl
             rehearsal.end_dial(outcome.unwrap_or(DialOutcome::Answered));
         }
         Wait::Request { about, .. } => {
-            let reply = world.reply(&about);
+            let reply = world.reply(&about, rehearsal.now());
             rehearsal.reply(reply);
         }
     }
@@ -254,13 +257,19 @@ fn press(rehearsal: &mut Rehearsal, keys: &str) {
 }
 
 impl World {
-    /// What is replied to a request.
-    pub fn reply(&mut self, about: &Request) -> Reply {
+    /// What is replied to a request at an instant.
+    pub fn reply(&mut self, about: &Request, now: Timestamp) -> Reply {
         let reply = match about {
-            Request::Hours { .. } => self.hours.pop_front().flatten().map(|open| Reply::Hours {
-                open,
-                why: String::new(),
-            }),
+            Request::Hours { calendar, queue } => match self.hours.pop_front() {
+                Some(written) => written.map(|open| Reply::Hours {
+                    open,
+                    why: String::new(),
+                }),
+                None => {
+                    let (calendar, queue) = (calendar.as_deref(), queue.as_deref());
+                    Some(self.calendars.hours(calendar, queue, now))
+                }
+            },
             Request::Http { .. } => self.http.pop_front().flatten().map(Reply::Data),
             Request::Lookup { .. } => self.lookup.pop_front().flatten().map(Reply::Data),
             Request::Queue { .. } => self.figures.pop_front().flatten().map(Reply::Queue),

@@ -89,8 +89,10 @@ impl Run {
         }
     }
 
-    /// Where a failure leads: the step's own way, or the document's.
-    pub(in crate::flow) fn error(&self, own: Option<&str>) -> Turn {
+    /// Where a failure leads: the step's own way, or the document's. Keys typed ahead were meant for
+    /// another.
+    pub(in crate::flow) fn error(&mut self, own: Option<&str>) -> Turn {
+        self.forget_keys();
         let document = self.part_document();
         let step = own.or(document.error.as_deref());
         Turn::Go(step.unwrap_or(HANG_UP).to_owned())

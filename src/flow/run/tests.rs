@@ -1,5 +1,7 @@
 //! One caller's walk, action by action.
 
+mod early;
+
 use indexmap::IndexMap;
 use proptest::prelude::*;
 use serde_json::json;

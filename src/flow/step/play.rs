@@ -38,7 +38,7 @@ impl Kind for Speech {
     fn enter(&self, run: &mut Run, now: Timestamp, at: &str) -> Turn {
         let own = run.greeting().filter(|_| self.greeting);
         let sounds = own.unwrap_or(&self.sounds).to_vec();
-        if sounds.is_empty() {
+        if sounds.is_empty() || run.passes_over(at, self.barge_in) {
             return Turn::Go(self.next.clone());
         }
         run.speak(now, at, sounds, self.barge_in, PLAY_LIMIT);

@@ -182,7 +182,7 @@ impl Saying {
         sounds.extend(said);
         sounds.extend(self.after.iter().cloned());
         sounds.truncate(MOST_SOUNDS);
-        if sounds.is_empty() {
+        if sounds.is_empty() || run.passes_over(at, self.barge_in) {
             return Turn::Go(self.next.clone());
         }
         let limit: Duration = PLAY_LIMIT;
