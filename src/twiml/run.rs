@@ -196,7 +196,7 @@ impl Run {
     }
 
     /// Begins; later calls do nothing. A leg that is called by us begins when it answers, which
-    /// [`Input::Outbound`] tells.
+    /// [`Input::Outbound`](super::action::Input::Outbound) tells.
     pub fn start(&mut self, now: Timestamp) {
         if self.position != Position::Waiting {
             return;
