@@ -7,7 +7,6 @@ use super::core::Core;
 use super::hands::Hands;
 use super::{ClosingWish, Exchange, Output};
 use crate::base::{CallId, Pii, Timestamp};
-use crate::calendar::Reason;
 use crate::events::Direction;
 use crate::flow::{QueueFigures, Reply, Request, Run};
 use crate::router::WorkerView;
@@ -81,7 +80,9 @@ pub(super) fn inquire(
 ) -> Option<Reply> {
     let subject = match about {
         Request::Queue { queue } => return Some(queue_figures(hands, &queue)),
-        Request::Hours { calendar, queue } => return Some(hours(core, hands, calendar, queue)),
+        Request::Hours { calendar, queue } => {
+            return Some(hours(core, hands, calendar.as_deref(), queue.as_deref()));
+        }
         Request::Http {
             endpoint,
             parameters,
@@ -141,32 +142,12 @@ pub(super) fn inquire(
 }
 
 /// What a calendar says at this moment.
-fn hours(core: &Core, hands: &Hands<'_>, calendar: Option<String>, queue: Option<String>) -> Reply {
+fn hours(core: &Core, hands: &Hands<'_>, calendar: Option<&str>, queue: Option<&str>) -> Reply {
     let generation = hands.generations.get(&core.generation);
-    let own = |queue: &String| generation?.queues.get(queue)?.calendar.clone();
-    let Some(calendar) = calendar.or_else(|| own(queue.as_ref()?)) else {
-        return Reply::Failed(match queue {
-            Some(queue) => format!("queue \"{queue}\" has no calendar"),
-            None => "the dialled number has no calendar".to_owned(),
-        });
-    };
-    let verdict = generation.and_then(|it| it.hours(&calendar, hands.now));
-    match verdict {
-        Some((open, reason)) => Reply::Hours {
-            open,
-            why: why(&reason),
-        },
-        None => Reply::Failed(format!("there is no calendar \"{calendar}\"")),
-    }
-}
-
-/// The rule that decided, in words.
-fn why(reason: &Reason) -> String {
-    let layer = reason.layer.as_str();
-    match &reason.name {
-        Some(name) => format!("{layer}: {}", name.english),
-        None => format!("{layer}: {}", reason.spot),
-    }
+    let own = |queue| generation?.queues.get(queue)?.calendar.as_deref();
+    Reply::hours(calendar, (queue, queue.and_then(own)), |calendar| {
+        generation?.hours(calendar, hands.now)
+    })
 }
 
 /// How a queue is, as the router's last view shows it.

@@ -164,11 +164,10 @@ impl Core {
         if self.leg_tapes.iter().any(is_it) {
             return Err(ControlError::AlreadyRecorded);
         }
-        let mut channels = vec![party, ORDERED.to_owned()];
-        if track == Track::Inbound {
-            channels.truncate(1);
-        }
-        let count = if channels.len() == 1 { 1 } else { 2 };
+        let (channels, count) = match track {
+            Track::Inbound => (vec![party], 1),
+            _ => (vec![party, ORDERED.to_owned()], 2),
+        };
         let recording = self.record_leg(hands, id, channels);
         for channel in self.pauses.clone() {
             self.pause_one(hands, &recording, channel, true);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::calendar::Reason;
 use crate::webhook::Shape;
 
 /// A question to somebody else. It has a budget: past it the flow goes on by itself.
@@ -91,7 +92,7 @@ pub enum Reply {
     Hours {
         /// Whether it is open.
         open: bool,
-        /// Why, in words.
+        /// The rule that decided: its kind, its name if it has one, and where it is written.
         why: String,
     },
     /// How a queue is.
@@ -108,6 +109,33 @@ pub enum Reply {
         /// Length.
         length: Duration,
     },
+}
+
+impl Reply {
+    /// What the step `hours` is told: by the calendar that it names, else by that of its queue.
+    /// `ask` knows what a calendar says, and `None` where there is none of that name.
+    /// [`Reply::Failed`] when there is nothing to be asked.
+    pub(crate) fn hours(
+        calendar: Option<&str>,
+        (queue, of_queue): (Option<&str>, Option<&str>),
+        ask: impl FnOnce(&str) -> Option<(bool, Reason)>,
+    ) -> Self {
+        let Some(name) = calendar.or(of_queue) else {
+            return Self::Failed(match queue {
+                Some(queue) => format!("queue \"{queue}\" has no calendar"),
+                None => "the dialled number has no calendar".to_owned(),
+            });
+        };
+        let Some((open, reason)) = ask(name) else {
+            return Self::Failed(format!("there is no calendar \"{name}\""));
+        };
+        let (layer, spot) = (reason.layer.as_str(), &reason.spot);
+        let why = match &reason.name {
+            Some(name) => format!("{layer}: {}, {spot}", name.english),
+            None => format!("{layer}, {spot}"),
+        };
+        Self::Hours { open, why }
+    }
 }
 
 /// A queue at one moment.

@@ -36,7 +36,8 @@ enum Command {
     /// Play a flow in the terminal: type keys, see what is heard, let time pass
     ///
     /// A line of keys is pressed; an empty line lets time pass until something happens; `?` tells
-    /// the rest. The step hours is answered by the office's own calendars at the time of the call. Lines may come from a pipe: at their end the caller is silent.
+    /// the rest. The step hours is answered by the office's own calendars at the time of the call.
+    /// Lines may come from a pipe: at their end the caller is silent.
     Run(RunArgs),
 }
 

@@ -95,13 +95,12 @@ impl Asked<'_> {
         let begun = begun.ok_or_else(|| Fault::internal("the recording is not in the record"))?;
         let mut created = self.recording_shown(&now, begun);
         created["source"] = BY_API.into();
-        created["channels"] = if track == Track::Both { 2 } else { 1 }.into();
-        created["track"] = if track == Track::Both {
-            "both"
-        } else {
-            "inbound"
-        }
-        .into();
+        let (channels, word) = match track {
+            Track::Inbound => (1, "inbound"),
+            _ => (2, "both"),
+        };
+        created["channels"] = channels.into();
+        created["track"] = word.into();
         Ok(answer(StatusCode::CREATED, &created))
     }
 
